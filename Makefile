@@ -1,0 +1,50 @@
+# `make help` lists the targets. Everything is installed into .venv; nothing else on the machine is changed.
+PORT ?= 8000
+HOST ?= 127.0.0.1
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint bench proofs docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
+
+install: .venv/.runtime ## make .venv and install what changed
+
+run: .venv/.runtime ## start Maestro on http://127.0.0.1:8000 (PORT=8123, HOST=..., MAESTRO_DATA_DIR=...)
+	@exec $(PYTHON) manage.py up --host $(HOST) --port $(PORT)
+
+test: .venv/.development ## run every test, on SQLite and Postgres and in the browser, with coverage
+	@sh tools/test.sh
+
+lint: .venv/.development ## ruff, mypy, import-linter, djade, and the checks of this repository
+	@sh tools/lint.sh
+
+bench: .venv/.development ## print the benchmark table
+	@$(PYTHON) -m tests.benchmarks
+
+proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
+	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
+
+docs: .venv/.documentation ## build the documentation site into site/
+	@.venv/bin/mkdocs build --strict --quiet && echo "open site/index.html"
+
+clean: ## remove the environment and everything generated (never var/)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* site build *.egg-info
+
+.venv/bin/python:
+	@sh tools/venv.sh
+
+.venv/.runtime: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing Maestro into .venv ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres]'
+	@touch $@
+
+.venv/.development: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing Maestro and its test tools into .venv ..."
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,dev]'
+	@touch .venv/.runtime $@
+
+.venv/.documentation: pyproject.toml constraints.txt | .venv/bin/python
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,docs]'
+	@touch $@

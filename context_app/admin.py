@@ -1,0 +1,121 @@
+"""Contexts and what belongs to them, for operators. Chat text is shown, nothing is edited by hand: edits have a journal."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
+from context_app.services import contexts
+
+
+class ReadOnly:
+    """No adding, no changing: these rows are written by the running product alone."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Context)
+class ContextAdmin(admin.ModelAdmin):
+    """Chats: found by title, owner or session; put away or deleted in bulk."""
+
+    list_display = ("shown_title", "owner", "session", "model", "chunk_count", "pinned", "archived_at", "deleted_at", "updated_at")
+    list_filter = ("pinned", ("archived_at", admin.EmptyFieldListFilter), ("deleted_at", admin.EmptyFieldListFilter), "session__provider")
+    list_select_related = ("owner", "session")
+    list_per_page = 50
+    search_fields = ("title", "owner__username", "session__name", "model", "=id")
+    date_hierarchy = "updated_at"
+    fields = ("id", "title", "owner", "session", "model", "params", "pinned", "archived_at", "deleted_at", "created_at", "updated_at")
+    readonly_fields = ("id", "owner", "session", "model", "params", "archived_at", "deleted_at", "created_at", "updated_at")
+    actions = ("put_away", "remove")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Context]":
+        rows = super().get_queryset(request).defer("session__sealed_credential")
+        return rows.annotate(_chunks=Count("chunks", filter=Q(chunks__deleted_at=None)))
+
+    @admin.display(description="title", ordering="title")
+    def shown_title(self, context: Context) -> str:
+        return str(context)
+
+    @admin.display(description="chunks", ordering="_chunks")
+    def chunk_count(self, context: Any) -> int:
+        return int(context._chunks)
+
+    @admin.action(description="Archive selected chats")
+    def put_away(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
+        count = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None).update(archived_at=timezone.now())
+        self.message_user(request, f"{count} archived.")
+
+    @admin.action(description="Delete selected chats (can be undone for a day)", permissions=("delete",))
+    def remove(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
+        rows = list(queryset.filter(deleted_at=None))
+        for context in rows:
+            contexts.delete(context=context)
+        self.message_user(request, f"{len(rows)} deleted.")
+
+
+@admin.register(ContextChunk)
+class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):
+    """Chunks: by kind, state and size, with full-text search."""
+
+    list_display = ("preview", "kind", "role", "tokens", "state", "pinned", "excluded", "context", "created_at")
+    list_filter = ("kind", "role", "state", "pinned", "excluded", ("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    list_select_related = ("context",)
+    list_per_page = 50
+    search_fields = ("content", "context__title", "context__owner__username", "=id", "=context__id")
+    show_full_result_count = False
+    date_hierarchy = "created_at"
+
+    @admin.display(description="text")
+    def preview(self, chunk: ContextChunk) -> str:
+        line = " ".join(chunk.content[:200].split())
+        return line[:80] + ("…" if len(line) > 80 else "") or "(empty)"
+
+
+@admin.register(ContextEdit)
+class ContextEditAdmin(ReadOnly, admin.ModelAdmin):
+    """The undo journal."""
+
+    list_display = ("at", "action", "context", "actor", "undone_at")
+    list_filter = ("action", ("undone_at", admin.EmptyFieldListFilter), "at")
+    list_select_related = ("context", "actor")
+    search_fields = ("context__title", "=context__id", "actor__username")
+    show_full_result_count = False
+
+
+@admin.register(Stream)
+class StreamAdmin(ReadOnly, admin.ModelAdmin):
+    """Answers being written, and those that were."""
+
+    list_display = ("id", "owner", "state", "process", "last_seq", "heartbeat_at", "created_at", "ended_at")
+    list_filter = ("state", "created_at")
+    list_select_related = ("owner",)
+    search_fields = ("=id", "owner__username", "process")
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Turn)
+class TurnAdmin(ReadOnly, admin.ModelAdmin):
+    """One message and its answer: who was asked, how it ended."""
+
+    list_display = ("created_at", "context", "provider", "model", "session_label", "state")
+    list_filter = ("provider", "stream__state", "created_at")
+    list_select_related = ("context", "stream")
+    search_fields = ("=id", "context__title", "session_label", "model", "=context__id")
+    show_full_result_count = False
+
+    @admin.display(description="state", ordering="stream__state")
+    def state(self, turn: Turn) -> str:
+        return turn.stream.get_state_display() if turn.stream is not None else "–"

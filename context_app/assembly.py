@@ -1,0 +1,175 @@
+"""Chunks in, messages out: what of a context is sent, and as what. Pure: no database, no clock.
+
+Rules, in this order:
+
+1. A chunk that is deleted, excluded, still streaming, or blank is not sent. Pinning never sends what is excluded; it
+   protects from everything that removes many chunks at once.
+2. A tool call and its result are one thing: a result whose call is not sent is not sent either. A call whose result is
+   missing is sent with a result that says so, because every provider refuses a call without one.
+3. System text keeps its place. Notes, files and summaries become text of the role they carry (user unless system).
+4. Neighbours of one role become parts of one message.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from providers_app.types.chat import Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
+
+NOT_RUN = "This call was not run, so there is no result."
+
+
+class ChunkLike(Protocol):
+    """What assembly reads of a ``ContextChunk``."""
+
+    id: UUID
+    turn_id: UUID | None
+    kind: str
+    role: str
+    content: str
+    state: str
+    excluded: bool
+    metadata: dict[str, Any]
+
+    @property
+    def deleted_at(self) -> Any:
+        """Anything but ``None`` means that the chunk is gone."""
+        ...
+
+
+CallKey = tuple[UUID | None, str]
+
+
+def call_key(chunk: ChunkLike) -> CallKey:
+    """What pairs a tool call with its result: the turn and the call's id, which is unique only within its answer."""
+    return chunk.turn_id, str(chunk.metadata.get("call_id", ""))
+
+
+def is_candidate(chunk: ChunkLike) -> bool:
+    """Would this chunk be sent if only its own state mattered?"""
+    if chunk.deleted_at is not None or chunk.excluded or chunk.state == "streaming":
+        return False
+    if chunk.kind == "tool_call":
+        return bool(chunk.metadata.get("name")) and not chunk.metadata.get("invalid_arguments")
+    return chunk.kind == "tool_result" or bool(chunk.content.strip())
+
+
+def sent(chunks: Iterable[ChunkLike]) -> list[ChunkLike]:
+    """The chunks that go out, in order; ``build_messages`` uses exactly these."""
+    candidates = [chunk for chunk in chunks if is_candidate(chunk)]
+    calls = {call_key(chunk) for chunk in candidates if chunk.kind == "tool_call"}
+    return [chunk for chunk in candidates if chunk.kind != "tool_result" or call_key(chunk) in calls]
+
+
+def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
+    """The messages of the next request. ``chunks`` must be in their order; the rules are in the module's docstring."""
+    going = sent(chunks)
+    results: dict[CallKey, ChunkLike] = {}
+    for chunk in going:
+        if chunk.kind == "tool_result":
+            results.setdefault(call_key(chunk), chunk)
+    draft = _Draft()
+    seen: dict[str, int] = {}
+    for index, chunk in enumerate(going):
+        if chunk.kind == "tool_result":
+            continue
+        if chunk.kind != "tool_call":
+            draft.add(_role(chunk), *_text_parts(chunk))
+            continue
+        call_id = _unique(str(chunk.metadata.get("call_id") or f"call_{index}"), seen)
+        draft.add("assistant", _call_part(chunk, call_id))
+        draft.owe(_result_part(chunk, results.get(call_key(chunk)), call_id))
+        following = going[index + 1] if index + 1 < len(going) else None
+        if following is None or following.kind != "tool_call":
+            draft.settle()
+    return draft.messages()
+
+
+class _Draft:
+    """Messages being gathered; results wait until the run of parallel calls they answer is complete."""
+
+    def __init__(self) -> None:
+        self._done: list[tuple[Role, list[Part]]] = []
+        self._owed: list[Part] = []
+
+    def add(self, role: Role, *parts: Part) -> None:
+        if not parts:
+            return
+        if self._done and self._done[-1][0] == role:
+            self._done[-1][1].extend(parts)
+        else:
+            self._done.append((role, list(parts)))
+
+    def owe(self, part: Part) -> None:
+        self._owed.append(part)
+
+    def settle(self) -> None:
+        self.add("tool", *self._owed)
+        self._owed = []
+
+    def messages(self) -> tuple[Message, ...]:
+        return tuple(Message(role, tuple(parts)) for role, parts in self._done)
+
+
+def _role(chunk: ChunkLike) -> Role:
+    if chunk.kind in {"system", "user", "assistant"}:
+        return chunk.kind  # type: ignore[return-value]
+    return "system" if chunk.role == "system" else "user"
+
+
+def _text_parts(chunk: ChunkLike) -> Sequence[Part]:
+    if chunk.kind == "assistant":
+        return (*_reasoning_parts(chunk.metadata), TextPart(chunk.content, opaque=chunk.metadata.get("opaque")))
+    name = chunk.metadata.get("name")
+    if chunk.kind == "file" and name:
+        return (TextPart(f"# {name}\n\n{chunk.content}"),)
+    return (TextPart(chunk.content),)
+
+
+def _reasoning_parts(metadata: Mapping[str, Any]) -> list[Part]:
+    """Earlier reasoning goes back only where the provider gave something to send back with it."""
+    return [
+        ReasoningPart(str(item.get("text", "")), opaque=item["opaque"], provider=item.get("provider"))
+        for item in metadata.get("reasoning") or ()
+        if isinstance(item, Mapping) and item.get("opaque")
+    ]
+
+
+def _call_part(chunk: ChunkLike, call_id: str) -> ToolCallPart:
+    data = chunk.metadata
+    arguments = data.get("arguments")
+    if not isinstance(arguments, dict):
+        arguments = _object(chunk.content)
+    return ToolCallPart(
+        call_id, str(data["name"]), arguments, provider_id=data.get("provider_id"), opaque=data.get("opaque")
+    )
+
+
+def _result_part(call: ChunkLike, result: ChunkLike | None, call_id: str) -> ToolResultPart:
+    name = str(call.metadata["name"])
+    if result is None:
+        return ToolResultPart(call_id, name, NOT_RUN, is_error=True)
+    return ToolResultPart(call_id, name, result.content, is_error=bool(result.metadata.get("is_error")))
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _unique(call_id: str, seen: dict[str, int]) -> str:
+    """Ids are unique within one answer only; a second use in the same request gets a number."""
+    seen[call_id] = seen.get(call_id, 0) + 1
+    return call_id if seen[call_id] == 1 else f"{call_id}_{seen[call_id]}"
+
+
+def with_user_text(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+    """``messages`` and one more thing that the user says; joined to a user message that stands last, as a chunk would be."""
+    part = TextPart(text)
+    if messages and messages[-1].role == "user":
+        return (*messages[:-1], Message("user", (*messages[-1].parts, part)))
+    return (*messages, Message("user", (part,)))

@@ -1,0 +1,100 @@
+"""The chat socket: frames in, frames out. What they mean is ``feed``'s business."""
+
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from context_app import access, frames
+from context_app.conf import ContextConfig
+from context_app.errors import BadFrame, SignedOut
+from context_app.feed import FOREIGN, RESTART, SIGNED_OUT, ChatFeed
+from context_app.streams.runtime import current
+from providers_app.errors import ProviderError, UnknownContext
+
+logger = logging.getLogger(__name__)
+
+TOO_MANY, TOO_LARGE = 4408, 4409
+
+
+class ChatConsumer(AsyncWebsocketConsumer):
+    """One open chat page. The origin was checked and the browser session loaded before it gets here."""
+
+    feed: ChatFeed | None = None
+
+    async def connect(self) -> None:
+        """Accept first: only an accepted socket can be told by a close code why it is refused."""
+        await self.accept()
+        self.frame_times: deque[float] = deque()
+        if current().closing:
+            await self.close(RESTART)
+            return
+        try:
+            who = access.viewer(self.scope)
+            feed = ChatFeed(who, self.scope["url_route"]["kwargs"]["pk"], self._send_text, self._close_with)
+            await feed.open()
+        except SignedOut:
+            await self.close(SIGNED_OUT)
+        except UnknownContext:
+            await self.close(FOREIGN)
+        except ProviderError as error:  # the database does not answer: the page comes back with a back-off
+            await self.send(text_data=frames.error(error))
+            await self.close(RESTART)
+        else:
+            self.feed = feed
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """One client frame."""
+        config: ContextConfig = settings.MAESTRO.context
+        raw: Any = text_data if text_data is not None else (bytes_data or b"")
+        if len(raw) > config.max_frame_bytes or (
+            isinstance(raw, str) and not raw.isascii() and len(raw.encode("utf-8", "replace")) > config.max_frame_bytes
+        ):
+            await self._close_with(TOO_LARGE)
+            return
+        if self._too_many(config.max_frames_per_second):
+            await self._close_with(TOO_MANY)
+            return
+        if self.feed is None:
+            return
+        try:
+            if text_data is None:
+                raise BadFrame("Frames are text.")
+            await self.feed.handle(frames.decode(text_data))
+        except SignedOut:
+            await self._close_with(SIGNED_OUT)
+        except UnknownContext:
+            await self._close_with(FOREIGN)
+        except ProviderError as error:
+            await self.send(text_data=frames.error(error, frames.client_id_of(raw)))
+        except Exception:
+            logger.exception("a chat frame failed")
+            broken = ProviderError("The frame could not be handled because of an error inside Maestro.")
+            await self.send(text_data=frames.error(broken, frames.client_id_of(raw)))
+
+    async def disconnect(self, code: int) -> None:
+        """Reading ends; answers go on being written."""
+        feed, self.feed = self.feed, None
+        if feed is not None:
+            await feed.shut()
+
+    async def _send_text(self, text: str) -> None:
+        await self.send(text_data=text)
+
+    async def _close_with(self, code: int) -> None:
+        feed, self.feed = self.feed, None
+        with suppress(Exception):  # it may be gone already
+            await self.close(code)
+        if feed is not None:
+            await feed.shut()
+
+    def _too_many(self, limit: int) -> bool:
+        now = time.monotonic()
+        while self.frame_times and now - self.frame_times[0] >= 1:
+            self.frame_times.popleft()
+        self.frame_times.append(now)
+        return len(self.frame_times) > limit

@@ -1,0 +1,96 @@
+"""Forms of the chat page. They translate; services decide."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from providers_app.types.chat import ChatParams
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+PARAM_FIELDS = ("max_output_tokens", "temperature", "top_p", "reasoning_effort")
+
+
+class NoteForm(forms.Form):
+    """A note that goes along with the next request."""
+
+    content = forms.CharField(
+        label="Note",
+        strip=True,
+        widget=forms.Textarea(attrs={"rows": 4, "placeholder": "Something the model should know"}),
+        error_messages={"required": "Write something first."},
+    )
+    role = forms.ChoiceField(
+        label="Sent as", choices=(("user", "Message text"), ("system", "System text")), required=False
+    )
+
+    def clean_content(self) -> str:
+        """Refuses what is longer than a chunk may be."""
+        text: str = self.cleaned_data["content"]
+        limit = settings.MAESTRO.context.max_chunk_chars
+        if len(text) > limit:
+            raise forms.ValidationError(f"This is {len(text):,} characters; a note has at most {limit:,}.")
+        return text
+
+
+class TitleForm(forms.Form):
+    """A chat's title."""
+
+    title = forms.CharField(label="Title", max_length=200, required=False, strip=True)
+
+
+class ChooseForm(forms.Form):
+    """Which session and model are asked from the next message on."""
+
+    session = forms.UUIDField()
+    model = forms.CharField(max_length=200, strip=True)
+
+
+class ParametersForm(forms.Form):
+    """Parameters of the next requests; a blank field leaves the provider's default."""
+
+    max_output_tokens = forms.IntegerField(
+        label="Max output",
+        required=False,
+        help_text="The longest answer, in tokens.",
+        widget=forms.NumberInput(attrs={"min": 1, "placeholder": "Provider's default", "inputmode": "numeric"}),
+    )
+    temperature = forms.FloatField(
+        label="Temperature",
+        required=False,
+        help_text="Low is steady, high is varied.",
+        widget=forms.NumberInput(attrs={"step": "0.1", "placeholder": "Provider's default", "inputmode": "decimal"}),
+    )
+    top_p = forms.FloatField(
+        label="Top p",
+        required=False,
+        help_text="Change this or the temperature, not both.",
+        widget=forms.NumberInput(attrs={"step": "0.05", "placeholder": "Provider's default", "inputmode": "decimal"}),
+    )
+    reasoning_effort = forms.ChoiceField(
+        label="Reasoning effort",
+        required=False,
+        choices=(("", "Provider's default"), *((name, name.capitalize()) for name in EFFORTS)),
+        help_text="How long the model may think before it answers.",
+    )
+    system = forms.CharField(
+        label="System text",
+        required=False,
+        strip=True,
+        help_text="Sent before everything else. It appears in the context panel.",
+        widget=forms.Textarea(attrs={"rows": 6, "placeholder": "You are a careful reviewer…"}),
+    )
+
+    def clean_system(self) -> str:
+        """Refuses what is longer than a chunk may be."""
+        text: str = self.cleaned_data["system"]
+        limit = settings.MAESTRO.context.max_chunk_chars
+        if len(text) > limit:
+            raise forms.ValidationError(f"This is {len(text):,} characters; a chunk has at most {limit:,}.")
+        return text
+
+    def params(self) -> dict[str, Any]:
+        """The chosen parameters by their ``ChatParams`` names; blank ones are left out."""
+        known = set(ChatParams.__struct_fields__)
+        values = {name: self.cleaned_data.get(name) for name in PARAM_FIELDS if name in known}
+        return {name: value for name, value in values.items() if value not in (None, "")}

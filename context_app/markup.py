@@ -1,0 +1,233 @@
+"""Markdown of a model or a person, as HTML that is safe to put into a page.
+
+``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input that is
+too large, too deep or too slow becomes escaped text in one ``<pre>``: what is shown may be plain, never wrong or late.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from typing import Any
+from urllib.parse import urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import STANDARD_TYPES
+from pygments.util import ClassNotFound
+
+MAX_CHARS = 200_000
+MAX_NESTING = 24
+MAX_SECONDS = 1.0
+MAX_HIGHLIGHT_CHARS = 40_000
+CLASS_PREFIX = "hl-"
+LINK_SCHEMES = ("http://", "https://", "mailto:")
+
+
+class _TooSlow(Exception):
+    """The time that one text may take is over."""
+
+
+def to_html(source: str, *, breaks: bool = False, seconds: float = MAX_SECONDS) -> str:
+    """Safe HTML of ``source``. ``breaks`` keeps single line breaks, as people expect of what they typed.
+
+    Never raises for any text; beyond ``MAX_CHARS`` characters or ``seconds`` of work it is shown as it is.
+    """
+    if not source.strip():
+        return ""
+    if len(source) > MAX_CHARS:
+        return plain_html(source)
+    try:
+        html = _parser(breaks).render(source, {"deadline": time.monotonic() + seconds})
+    except (_TooSlow, RecursionError):
+        return plain_html(source)
+    return _CLEANER.clean(html)
+
+
+def plain_html(source: str) -> str:
+    """``source`` as escaped text in one block, line breaks kept."""
+    return f'<pre class="plain">{escape(source)}</pre>'
+
+
+@lru_cache(maxsize=2)
+def _parser(breaks: bool) -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": breaks, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer)
+    parser.enable(["table", "strikethrough"])
+    parser.validateLink = _link_allowed  # type: ignore[method-assign]
+    parser.inline.ruler.before("text", "deadline", _check_time)
+    parser.block.ruler.before("code", "deadline", _check_time_in_block)
+    parser.inline.ruler2.before("balance_pairs", "deadline", _check_time_after)
+    return parser
+
+
+def _check_time(state: Any, silent: bool) -> bool:
+    if time.monotonic() > state.env["deadline"]:
+        raise _TooSlow
+    return False
+
+
+def _check_time_in_block(state: Any, start: int, end: int, silent: bool) -> bool:
+    return _check_time(state, silent)
+
+
+def _check_time_after(state: Any) -> None:
+    _check_time(state, False)
+
+
+def _link_allowed(url: str) -> bool:
+    """Only addresses that name their scheme: a relative one would lead into this installation."""
+    return url.strip().lower().startswith(LINK_SCHEMES)
+
+
+class _Renderer(RendererHTML):
+    """Code gets a head with its language and a Copy button; pictures become links that load nothing by themselves."""
+
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        token = tokens[idx]
+        info = token.info.strip().split(maxsplit=1)
+        return code_html(token.content, info[0] if info else "", deadline=env["deadline"])
+
+    def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return code_html(tokens[idx].content, "", deadline=env["deadline"])
+
+    def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        token = tokens[idx]
+        source = str(token.attrs.get("src", ""))
+        label = self.renderInlineAsText(token.children or [], options, env) or "Image"
+        if not source.lower().startswith(("http://", "https://")):
+            return f'<span class="image-gone">{escape(label)}</span>'
+        return (
+            f'<a class="remote-image" href="{escape(source)}"><span class="remote-image-name">{escape(label)}</span>'
+            f'<span class="remote-image-host">Image from {escape(host_of(source))}, not loaded</span></a>'
+        )
+
+    def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return '<div class="table-scroll"><table>'
+
+    def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return "</table></div>"
+
+    def th_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<th{_alignment(tokens[idx])}>"
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return f"<td{_alignment(tokens[idx])}>"
+
+
+def _alignment(token: Token) -> str:
+    """The column's side as a class, because inline styles are forbidden."""
+    style = str(token.attrs.get("style", ""))
+    side = style.removeprefix("text-align:")
+    return f' class="side-{side}"' if side in {"center", "right"} else ""
+
+
+def host_of(url: str) -> str:
+    """The host of an address for display, or ``an unknown place``."""
+    try:
+        return urlsplit(url).hostname or "an unknown place"
+    except ValueError:
+        return "an unknown place"
+
+
+def code_html(code: str, language: str, *, deadline: float | None = None) -> str:
+    """A code block with head: language label (what the author wrote when it is not known) and Copy button."""
+    lexer = _lexer(language.lower()) if language else None
+    label = lexer.name if lexer is not None else language[:40]
+    body = escape(code)
+    if lexer is not None and len(code) <= MAX_HIGHLIGHT_CHARS:
+        body = _highlight(code, lexer, deadline)
+    return (
+        f'<div class="code-block"><div class="code-head"><span class="code-lang">{escape(label or "Text")}</span>'
+        f'<button type="button" class="code-copy">Copy</button></div><pre><code>{body}</code></pre></div>'
+    )
+
+
+def inline_code_html(code: str, language: str) -> str:
+    """Coloured, escaped code without a block around it, for places that draw their own frame."""
+    lexer = _lexer(language) if language else None
+    if lexer is None or len(code) > MAX_HIGHLIGHT_CHARS:
+        return escape(code)
+    try:
+        return _highlight(code, lexer, time.monotonic() + MAX_SECONDS)
+    except _TooSlow:
+        return escape(code)
+
+
+@lru_cache(maxsize=64)
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(language[:40], stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return None
+
+
+def _highlight(code: str, lexer: Lexer, deadline: float | None) -> str:
+    """Class spans of ``code``; escaped text when its time is over (the check runs between tokens)."""
+    parts: list[str] = []
+    for kind, text in lexer.get_tokens(code):
+        if deadline is not None and time.monotonic() > deadline:
+            raise _TooSlow
+        name = _class_of(kind)
+        parts.append(f'<span class="{name}">{escape(text)}</span>' if name else escape(text))
+    return "".join(parts)
+
+
+def _class_of(kind: Any) -> str:
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    return _COLOURED.get(STANDARD_TYPES[kind], "")
+
+
+def _colours() -> dict[str, str]:
+    """Pygments' many short classes folded into the few colours that the product has."""
+    groups = {
+        "k": "k kc kd kn kp kr kt ow",
+        "s": "s sa sb sc dl sd s2 se sh si sx sr s1 ss",
+        "c": "c ch cm cp cpf c1 cs",
+        "f": "nf fm nc nt nb",
+        "n": "m mb mf mh mi mo il",
+        "d": "nd ni na",
+        "gd": "gd gr",
+        "gi": "gi",
+    }
+    return {short: CLASS_PREFIX + group for group, names in groups.items() for short in names.split()}
+
+
+_COLOURED = _colours()
+_TAGS = frozenset(
+    "p br hr h1 h2 h3 h4 h5 h6 strong em s del code pre blockquote ul ol li a table thead tbody tr th td div span button".split()
+)
+_CLASSES: dict[str, set[str]] = {
+    "div": {"code-block", "code-head", "table-scroll"},
+    "span": {"code-lang", "image-gone", "remote-image-name", "remote-image-host", *_COLOURED.values()},
+    "button": {"code-copy"},
+    "a": {"remote-image"},
+    "pre": {"plain"},
+    "th": {"side-center", "side-right"},
+    "td": {"side-center", "side-right"},
+}
+
+
+def _filter(tag: str, attribute: str, value: str) -> str | None:
+    if tag == "ol" and attribute == "start":
+        return value if value.isdigit() and len(value) < 7 else None
+    if tag == "button" and attribute == "type":
+        return "button"
+    return value
+
+
+_CLEANER = nh3.Cleaner(
+    tags=_TAGS,
+    clean_content_tags={"script", "style"},
+    attributes={"a": {"href"}, "ol": {"start"}, "button": {"type"}},
+    attribute_filter=_filter,
+    allowed_classes=_CLASSES,
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    link_rel="noopener noreferrer nofollow",
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
+)

@@ -1,0 +1,193 @@
+"""Contexts and their chunks, and the answers that are being written into them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+
+class Context(models.Model):
+    """A conversation: the ordered chunks that a model will be sent, and which session and model are asked next."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contexts")
+    title = models.CharField(max_length=200, blank=True)
+    session = models.ForeignKey(
+        "sessions_app.AuthSession", null=True, blank=True, on_delete=models.SET_NULL, related_name="contexts"
+    )
+    model = models.CharField(max_length=200, blank=True)
+    params = models.JSONField(default=dict, blank=True)
+    pinned = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+
+    class Meta:
+        ordering = ("-pinned", "-updated_at")
+        indexes = (models.Index(fields=("owner", "-updated_at"), name="context_owner_updated"),)
+
+    def __str__(self) -> str:
+        return self.title or "New chat"
+
+
+class ContextChunk(models.Model):
+    """One piece of a context. ``order`` is sparse (steps of 1024) so that a move touches one row."""
+
+    class Role(models.TextChoices):
+        SYSTEM = "system", "System"
+        USER = "user", "User"
+        ASSISTANT = "assistant", "Assistant"
+        TOOL = "tool", "Tool"
+
+    class Kind(models.TextChoices):
+        SYSTEM = "system", "System"
+        NOTE = "note", "Note"
+        FILE = "file", "File"
+        USER = "user", "User"
+        ASSISTANT = "assistant", "Assistant"
+        TOOL_CALL = "tool_call", "Tool call"
+        TOOL_RESULT = "tool_result", "Tool result"
+        SUMMARY = "summary", "Summary"
+
+    class State(models.TextChoices):
+        STREAMING = "streaming", "Streaming"
+        COMPLETE = "complete", "Complete"
+        PARTIAL = "partial", "Partial"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="chunks")
+    turn = models.ForeignKey("Turn", null=True, blank=True, on_delete=models.SET_NULL, related_name="chunks")
+    order = models.BigIntegerField()
+    role = models.CharField(max_length=12, choices=Role)
+    kind = models.CharField(max_length=12, choices=Kind)
+    content = models.TextField(blank=True)
+    tokens = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=12, choices=State, default=State.COMPLETE)
+    pinned = models.BooleanField(default=False)
+    excluded = models.BooleanField(default=False)
+    intent = models.JSONField(default=dict, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    provenance = models.JSONField(default=dict, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("order", "created_at")
+        verbose_name = "context chunk"
+        indexes = (models.Index(fields=("context", "order"), name="chunk_context_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.content[:60]}"
+
+
+class ContextEdit(models.Model):
+    """One edit of a context, with what is needed to take it back."""
+
+    id = models.BigAutoField(primary_key=True)
+    context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="edits")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    action = models.CharField(max_length=24)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "context edit"
+
+    def __str__(self) -> str:
+        return f"{self.action} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Stream(models.Model):
+    """One answer as it is being written. ``last_seq`` is the number of the last event committed to segments.
+
+    ``process`` names the process that runs it (and its spool), which renews ``heartbeat_at``. ``result`` is the
+    ChatResult as a dictionary, with ``reason`` beside its fields where the stream was interrupted.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        COMPLETE = "complete", "Complete"
+        CANCELLED = "cancelled", "Stopped"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="streams")
+    state = models.CharField(max_length=12, choices=State, default=State.RUNNING)
+    process = models.CharField(max_length=64, blank=True)
+    heartbeat_at = models.DateTimeField()
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    last_seq = models.BigIntegerField(default=0)
+    result = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = (
+            models.Index(fields=("state", "heartbeat_at"), name="stream_state_heartbeat"),
+            # Looked at in every group commit, so that Stop works from any process: almost always empty.
+            models.Index(
+                fields=("process",),
+                name="stream_cancel_requested",
+                condition=models.Q(state="running", cancel_requested_at__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.state}"
+
+
+class StreamSegment(models.Model):
+    """The events ``first_seq..last_seq`` of a stream as JSON bytes; append-only."""
+
+    id = models.BigAutoField(primary_key=True)
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="segments")
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    payload = models.BinaryField()
+
+    class Meta:
+        ordering = ("stream", "first_seq")
+        constraints = (models.UniqueConstraint(fields=("stream", "first_seq"), name="segment_unique_first_seq"),)
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.first_seq}-{self.last_seq}"
+
+
+class Turn(models.Model):
+    """One user message and its answer in a context. A retry gives the same turn a new stream.
+
+    ``session``, ``model`` and ``params`` are what was asked, so that a retry asks the same. ``client_id`` is the
+    page's own name of the turn: a ``send`` that is repeated after a lost connection finds the turn that it began.
+    ``attempt`` counts the streams that the turn had, from 1.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="turns")
+    stream = models.OneToOneField(Stream, null=True, on_delete=models.SET_NULL, related_name="turn")
+    session = models.ForeignKey(
+        "sessions_app.AuthSession", null=True, blank=True, on_delete=models.SET_NULL, related_name="turns"
+    )
+    session_label = models.CharField(max_length=120, blank=True)
+    provider = models.CharField(max_length=40, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    params = models.JSONField(default=dict, blank=True)
+    client_id = models.CharField(max_length=64, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("context", "client_id"), condition=~models.Q(client_id=""), name="turn_unique_client_id"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.context_id} {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,202 @@
+"""One turn as HTML: the user's message and the answer in every state it can be in.
+
+The page, the ``turn`` frame and the ``end`` frame all show what these two functions return, so that an answer looks the same
+whether it was watched or found. Both read ``turn.chunks`` and ``turn.stream``; prefetch them for many turns. All text that
+comes from a person or a model passes through ``context_app.markup`` or Django's escaping.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from context_app import markup
+from context_app.catalogue import monogram
+from context_app.models import ContextChunk, Stream, Turn
+from context_app.tokens import estimate
+from providers_app.types.chat import ChatResult
+
+MAX_ARGUMENT_CHARS = 20_000
+RISKS = ("low", "medium", "high")
+
+
+@dataclass(slots=True)
+class ToolCallView:
+    """One tool call as a card."""
+
+    name: str
+    arguments_html: str
+    purpose: str = ""
+    scope: str = ""
+    risk: str = ""
+    status: str = "Requested"
+    status_kind: str = "mute"
+    result: str = ""
+    result_line: str = ""
+    result_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why an answer is not whole: what happened, what to do, a code to copy."""
+
+    title: str
+    text: str
+    hint: str = ""
+    code: str = ""
+    kind: str = "bad"
+
+
+@dataclass(slots=True)
+class AnswerView:
+    """All that the template of an answer shows."""
+
+    turn: Turn
+    state: str
+    stream_id: str
+    monogram: str
+    model: str
+    body_html: str = ""
+    source: str = ""
+    reasoning_html: str = ""
+    reasoning_tokens: int = 0
+    calls: list[ToolCallView] = field(default_factory=list)
+    failure: Failure | None = None
+    output_tokens: int | None = None
+    usage_is_exact: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Is the answer still being written?"""
+        return self.state == Stream.State.RUNNING
+
+
+def render_user(turn: Turn) -> str:
+    """The user's message of ``turn`` as sanitised HTML."""
+    chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
+    text = "\n\n".join(chunk.content for chunk in chunks)
+    gone = bool(chunks) and all(chunk.deleted_at is not None or chunk.excluded for chunk in chunks)
+    return render_to_string(
+        "chats/_user.html",
+        {"turn": turn, "html": markup.to_html(text, breaks=True), "source": text, "not_sent": gone},
+    )
+
+
+def render_answer(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> str:
+    """The answer of ``turn`` as sanitised HTML; ``result`` is ``None`` while nothing was stored yet."""
+    return render_to_string("chats/_answer.html", {"answer": answer_view(turn, result)})
+
+
+def answer_view(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> AnswerView:
+    """What the answer's template shows; the rules of ``render_answer`` without the markup."""
+    data: Mapping[str, Any] = result.to_dict() if isinstance(result, ChatResult) else (result or {})
+    chunks = list(turn.chunks.all())
+    stream = turn.stream
+    state = _state(stream, data, chunks)
+    source = str(data.get("text") or "")
+    if not source and not data:
+        answers = (c for c in chunks if c.kind == ContextChunk.Kind.ASSISTANT and c.deleted_at is None)
+        source = "\n\n".join(chunk.content for chunk in answers)
+    running = state == Stream.State.RUNNING
+    usage = data.get("usage") or {}
+    reasoning = str(data.get("reasoning_text") or "")
+    return AnswerView(
+        turn=turn,
+        state=state,
+        stream_id=str(stream.pk) if stream is not None else "",
+        monogram=monogram(turn.provider),
+        model=str(turn.model or data.get("model") or "Model"),
+        # A running answer is drawn by the page from the events, from the first one on.
+        body_html="" if running else markup.to_html(source),
+        source="" if running else source,
+        reasoning_html="" if running else markup.to_html(reasoning),
+        reasoning_tokens=usage.get("reasoning_tokens") or estimate(reasoning),
+        calls=[] if running else _calls(data, chunks),
+        failure=None if running else _failure(state, data, bool(source)),
+        output_tokens=usage.get("output_tokens") or (estimate(source) if source else None),
+        usage_is_exact=usage.get("source") == "provider",
+    )
+
+
+def _state(stream: Stream | None, data: Mapping[str, Any], chunks: list[ContextChunk]) -> str:
+    if stream is not None:
+        # The row may still say "running" in a reader that holds the finished result.
+        if stream.state == Stream.State.RUNNING and data.get("complete"):
+            return Stream.State.COMPLETE
+        return stream.state
+    partial = any(chunk.state == ContextChunk.State.PARTIAL for chunk in chunks)
+    return Stream.State.INTERRUPTED if partial or not chunks else Stream.State.COMPLETE
+
+
+def _failure(state: str, data: Mapping[str, Any], has_text: bool) -> Failure | None:
+    error = data.get("error") or {}
+    kept = "What arrived is kept." if has_text else "Nothing had arrived yet."
+    match state:
+        case Stream.State.CANCELLED:
+            return Failure("You stopped this answer", kept, kind="mute")
+        case Stream.State.INTERRUPTED:
+            text = str(error.get("message") or "The server stopped while this answer was being written.")
+            return Failure(
+                "The answer was interrupted", f"{text} {kept}", code=str(error.get("code") or "interrupted"), kind="warn"
+            )
+        case Stream.State.FAILED:
+            title = "The answer broke off" if has_text else "No answer came"
+            text = str(error.get("message") or "The provider did not say why.")
+            return Failure(
+                title, text + (f" {kept}" if has_text else ""), str(error.get("hint") or ""), str(error.get("code") or "")
+            )
+    reasons = {
+        "length": Failure(
+            "The answer reached its length limit", "Raise “Max output” in Parameters for a longer one.", kind="warn"
+        ),
+        "content_filter": Failure(
+            "The provider's content filter ended the answer", "What it let through is kept.", kind="warn"
+        ),
+    }
+    return reasons.get(str(data.get("finish_reason")))
+
+
+def _calls(data: Mapping[str, Any], chunks: list[ContextChunk]) -> list[ToolCallView]:
+    """The calls of the result, with intent and result of their chunks."""
+    # A retried answer leaves deleted chunks with the same ids; those of the answer that stands come last and win.
+    chunks = sorted(chunks, key=lambda chunk: chunk.deleted_at is None)
+    rows = {str(c.metadata.get("call_id")): c for c in chunks if c.kind == ContextChunk.Kind.TOOL_CALL}
+    results = {str(c.metadata.get("call_id")): c for c in chunks if c.kind == ContextChunk.Kind.TOOL_RESULT}
+    found = data.get("tool_calls")
+    if not found:
+        found = [{"id": key, "name": c.metadata.get("name"), **c.metadata} for key, c in rows.items()]
+    return [_call(call, rows.get(str(call.get("id"))), results.get(str(call.get("id")))) for call in found]
+
+
+def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChunk | None) -> ToolCallView:
+    intent = row.intent if row is not None and isinstance(row.intent, dict) else {}
+    risk = str(intent.get("risk") or "").lower()
+    invalid = call.get("invalid_arguments")
+    view = ToolCallView(
+        name=str(call.get("name") or "tool"),
+        arguments_html=arguments_html(invalid if invalid else call.get("arguments")),
+        purpose=str(intent.get("purpose") or ""),
+        scope=str(intent.get("scope") or ""),
+        risk=risk if risk in RISKS else "",
+    )
+    if invalid:
+        view.status, view.status_kind = "Invalid arguments", "bad"
+    elif result is not None:
+        wrong = bool(result.metadata.get("is_error"))
+        view.status, view.status_kind = ("Failed", "bad") if wrong else ("Answered", "ok")
+        view.result = result.content[:MAX_ARGUMENT_CHARS]
+        view.result_line = next((line for line in result.content[:500].splitlines() if line.strip()), "Result")[:120]
+        view.result_tokens = result.tokens
+    return view
+
+
+def arguments_html(arguments: Any) -> str:
+    """A tool call's arguments, pretty-printed with coloured names and values; anything that is not JSON as plain text."""
+    if isinstance(arguments, str):
+        return markup.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
+    text = json.dumps(arguments or {}, ensure_ascii=False)
+    if len(text) > 72:
+        text = json.dumps(arguments, ensure_ascii=False, indent=2)
+    return markup.inline_code_html(text[:MAX_ARGUMENT_CHARS], "json")

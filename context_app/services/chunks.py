@@ -1,0 +1,239 @@
+"""Writes to the chunks of a context. Every edit that a person makes leaves a ``ContextEdit``, in the same transaction."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from context_app import tokens as token_counts
+from context_app.assembly import call_key
+from context_app.conf import ContextConfig
+from context_app.models import Context, ContextChunk, ContextEdit, Turn
+
+STEP = 1024
+"""Distance between neighbours in ``order``, so that a later move touches one row."""
+EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order")
+"""The columns that an edit may change, and that undo puts back."""
+
+
+class ChunkRefused(ValueError):
+    """A chunk that cannot be stored or changed as asked; ``str()`` is a sentence for the person."""
+
+
+def append(
+    *,
+    context: Context,
+    kind: str,
+    role: str,
+    content: str,
+    turn: Turn | None = None,
+    state: str = ContextChunk.State.COMPLETE,
+    metadata: dict[str, Any] | None = None,
+    tokens: int | None = None,
+    intent: dict[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> ContextChunk:
+    """Put a chunk at the end of ``context`` and return it. ``tokens`` is estimated from ``content`` when not given.
+
+    Not an edit: conversations are not undone. Call it inside the transaction of the turn it belongs to.
+    """
+    last = ContextChunk.objects.filter(context=context).aggregate(last=Max("order"))["last"] or 0
+    return ContextChunk.objects.create(
+        context=context,
+        turn=turn,
+        order=last + STEP,
+        kind=kind,
+        role=role,
+        content=content,
+        tokens=token_counts.estimate(content) if tokens is None else tokens,
+        state=state,
+        metadata=metadata or {},
+        intent=intent or {},
+        provenance=provenance or {},
+    )
+
+
+def add_note(*, context: Context, actor: Any, content: str, role: str = "user", max_chars: int | None = None) -> ContextChunk:
+    """Add a note at the end, undoably. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
+    text = _checked(content, max_chars)
+    with transaction.atomic():
+        chunk = append(
+            context=context,
+            kind=ContextChunk.Kind.NOTE,
+            role="system" if role == "system" else "user",
+            content=text,
+            provenance={"by": "person"},
+        )
+        ContextEdit.objects.create(
+            context=context,
+            actor=actor,
+            action="add",
+            before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
+            after={str(chunk.id): {"deleted_at": None}},
+        )
+        _forget_undone(context)
+    return chunk
+
+
+def set_system(*, context: Context, actor: Any, content: str, max_chars: int | None = None) -> ContextChunk | None:
+    """Make ``content`` the system text at the head of the context; blank takes it away. Undoable.
+
+    Returns the chunk that now carries it, or ``None``. Raises ``ChunkRefused`` when it is longer than ``max_chars``.
+    """
+    text = _checked(content, max_chars) if content.strip() else ""
+    with transaction.atomic():
+        current = system_chunk(context)
+        if current is not None:
+            if not text:
+                _edit(context, actor, "delete", [current], deleted_at=timezone.now())
+                return None
+            if text != current.content:
+                _edit(context, actor, "edit", [current], content=text, tokens=token_counts.estimate(text))
+            return current
+        if not text:
+            return None
+        first = ContextChunk.objects.filter(context=context).order_by("order").values_list("order", flat=True).first()
+        chunk = ContextChunk.objects.create(
+            context=context,
+            order=STEP if first is None else first - STEP,
+            kind=ContextChunk.Kind.SYSTEM,
+            role=ContextChunk.Role.SYSTEM,
+            content=text,
+            tokens=token_counts.estimate(text),
+            provenance={"by": "person"},
+        )
+        ContextEdit.objects.create(
+            context=context,
+            actor=actor,
+            action="add",
+            before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
+            after={str(chunk.id): {"deleted_at": None}},
+        )
+        _forget_undone(context)
+    return chunk
+
+
+def system_chunk(context: Context) -> ContextChunk | None:
+    """The system text that the parameters drawer edits: the first system chunk that is not deleted."""
+    return (
+        ContextChunk.objects.filter(context=context, kind=ContextChunk.Kind.SYSTEM, deleted_at=None)
+        .order_by("order", "created_at")
+        .first()
+    )
+
+
+def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> list[ContextChunk]:
+    """Take a chunk out of the next request, or back in. An excluded chunk is no longer pinned. Returns what changed."""
+    with transaction.atomic():
+        group = group_of(chunk)
+        changes: dict[str, Any] = {"excluded": excluded}
+        if excluded:
+            changes["pinned"] = False
+        return _edit(chunk.context, actor, "exclude" if excluded else "include", group, **changes)
+
+
+def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> list[ContextChunk]:
+    """Pin or release a chunk. Pinning takes it back into the request. Returns what changed."""
+    with transaction.atomic():
+        group = group_of(chunk)
+        changes: dict[str, Any] = {"pinned": pinned}
+        if pinned:
+            changes["excluded"] = False
+        return _edit(chunk.context, actor, "pin" if pinned else "unpin", group, **changes)
+
+
+def delete(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
+    """Remove a chunk (and the other half of a tool call) from the context. The row stays until the context goes."""
+    with transaction.atomic():
+        return _edit(chunk.context, actor, "delete", group_of(chunk), deleted_at=timezone.now())
+
+
+def restore(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
+    """The reverse of ``delete``."""
+    with transaction.atomic():
+        return _edit(chunk.context, actor, "restore", group_of(chunk, deleted=True), deleted_at=None)
+
+
+def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
+    """Exclude several chunks as one edit. Pinned ones stay, for that is what pinning is for."""
+    with transaction.atomic():
+        chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned and not chunk.excluded]
+        return _edit(context, actor, "exclude", chunks, excluded=True)
+
+
+def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
+    """Delete several chunks as one edit. Pinned ones stay."""
+    with transaction.atomic():
+        chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned]
+        return _edit(context, actor, "delete", chunks, deleted_at=timezone.now())
+
+
+def group_of(chunk: ContextChunk, *, deleted: bool = False) -> list[ContextChunk]:
+    """The chunk itself, and for a tool call or result its other half: they leave and come together.
+
+    ``deleted`` chooses among deleted rows instead of present ones.
+    """
+    if chunk.kind not in {"tool_call", "tool_result"} or not chunk.metadata.get("call_id"):
+        return [chunk]
+    siblings = ContextChunk.objects.filter(
+        context_id=chunk.context_id,
+        turn_id=chunk.turn_id,
+        kind__in=("tool_call", "tool_result"),
+        deleted_at__isnull=not deleted,
+    ).order_by("order", "created_at")
+    return [other for other in siblings if call_key(other) == call_key(chunk)] or [chunk]
+
+
+def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
+    wanted = set(ids)
+    rows = list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
+    calls = {call_key(row) for row in rows if row.id in wanted and row.kind in {"tool_call", "tool_result"}}
+    return [
+        row
+        for row in rows
+        if row.id in wanted or (row.kind in {"tool_call", "tool_result"} and call_key(row) in calls)
+    ]
+
+
+def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> list[ContextChunk]:
+    """Apply ``changes`` to ``chunks`` and write the journal entry. An edit that changes nothing is not written."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    touched: list[ContextChunk] = []
+    for chunk in chunks:
+        old = {name: getattr(chunk, name) for name in changes}
+        if old == changes:
+            continue
+        before[str(chunk.id)] = jsonable(old)
+        after[str(chunk.id)] = jsonable(changes)
+        for name, value in changes.items():
+            setattr(chunk, name, value)
+        touched.append(chunk)
+    if touched:
+        ContextChunk.objects.bulk_update(touched, list(changes))
+        ContextEdit.objects.create(context=context, actor=actor, action=action, before=before, after=after)
+        _forget_undone(context)
+    return touched
+
+
+def jsonable(values: dict[str, Any]) -> dict[str, Any]:
+    """Column values as the journal stores them: times as ISO text."""
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
+
+
+def _forget_undone(context: Context) -> None:
+    """A new edit ends the line of redo, as in every editor."""
+    ContextEdit.objects.filter(context=context, undone_at__isnull=False).exclude(action="retry").delete()
+
+
+def _checked(content: str, max_chars: int | None) -> str:
+    text = content.replace("\r\n", "\n").strip()
+    limit = max_chars or ContextConfig().max_chunk_chars
+    if not text:
+        raise ChunkRefused("Write something first.")
+    if len(text) > limit:
+        raise ChunkRefused(f"This is {len(text):,} characters; a chunk has at most {limit:,}.")
+    return text

@@ -1,0 +1,113 @@
+"""Writes to contexts: made, named, pinned, put away, deleted and brought back."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from context_app.models import Context
+from sessions_app.models import AuthSession
+
+TITLE_CHARS = 80
+MAX_TITLE = 200
+KEEP_DELETED = timedelta(days=1)
+"""How long a deleted chat can still be brought back."""
+
+
+def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -> Context:
+    """A new chat. An untouched one of the same person is used again, so that clicking twice leaves no litter."""
+    with transaction.atomic():
+        empty = (
+            Context.objects.filter(
+                owner=owner, deleted_at=None, archived_at=None, title="", pinned=False, turns=None, chunks=None
+            )
+            .order_by("-created_at")
+            .first()
+        )
+        context = empty or Context(owner=owner)
+        context.session = session
+        context.model = model[:200]
+        context.params = {}
+        context.save()
+    return context
+
+
+def rename(*, context: Context, title: str) -> Context:
+    """Give a chat a title; blank means the one taken from its first message. At most ``MAX_TITLE`` characters stay."""
+    context.title = " ".join(title.split())[:MAX_TITLE]
+    _save(context, "title")
+    return context
+
+
+def title_from(context: Context, text: str) -> bool:
+    """Take the title from the first message while there is none. Returns whether the title changed."""
+    if context.title:
+        return False
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    words = " ".join(line.lstrip("#>*- ").split())
+    if not words:
+        return False
+    if len(words) > TITLE_CHARS:
+        words = words[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    context.title = words
+    # Somebody may have named it meanwhile; their name stands.
+    changed = Context.objects.filter(pk=context.pk, title="").update(title=words)
+    return bool(changed)
+
+
+def choose(*, context: Context, session: AuthSession, model: str) -> Context:
+    """Ask this session and model from the next message on."""
+    context.session = session
+    context.model = model.strip()[:200]
+    _save(context, "session", "model")
+    return context
+
+
+def set_params(*, context: Context, params: dict[str, Any]) -> Context:
+    """Store the parameters of the next requests (names of ``ChatParams``; values already checked)."""
+    context.params = params
+    _save(context, "params")
+    return context
+
+
+def set_pinned(*, context: Context, pinned: bool) -> Context:
+    """Keep a chat at the top of the list, or no longer."""
+    context.pinned = pinned
+    _save(context, "pinned")
+    return context
+
+
+def set_archived(*, context: Context, archived: bool) -> Context:
+    """Put a chat away, or take it back."""
+    context.archived_at = timezone.now() if archived else None
+    _save(context, "archived_at")
+    return context
+
+
+def delete(*, context: Context) -> Context:
+    """Remove a chat; ``restore`` brings it back for a day. What was removed longer ago goes for good."""
+    now = timezone.now()
+    context.deleted_at = now
+    _save(context, "deleted_at")
+    old = Context.objects.filter(owner_id=context.owner_id, deleted_at__lt=now - KEEP_DELETED)
+    for stale in old.order_by("deleted_at")[:5]:
+        stale.delete()
+    return context
+
+
+def restore(*, context: Context) -> Context:
+    """The reverse of ``delete``."""
+    context.deleted_at = None
+    _save(context, "deleted_at")
+    return context
+
+
+def touch(context: Context) -> None:
+    """Move a chat to the top of the list."""
+    Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
+
+
+def _save(context: Context, *fields: str) -> None:
+    """``updated_at`` is left alone: the list is ordered by what was said last, not by what was tidied."""
+    Context.objects.filter(pk=context.pk).update(**{field: getattr(context, field) for field in fields})

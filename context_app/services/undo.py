@@ -1,0 +1,70 @@
+"""Undo and redo of edits, from the journal: it survives a reload and knows every window of the same person."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.services.chunks import EDITABLE
+
+
+def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
+    """Take back the latest edit that is not undone, or the one with ``edit_id``. Returns it, or ``None``."""
+    with transaction.atomic():
+        edits = _edits(context).filter(undone_at=None)
+        edit = (edits.filter(pk=edit_id) if edit_id is not None else edits.order_by("-id")).first()
+        if edit is None:
+            return None
+        _put(context, edit.before)
+        edit.undone_at = timezone.now()
+        edit.save(update_fields=["undone_at"])
+    return edit
+
+
+def redo(*, context: Context) -> ContextEdit | None:
+    """Apply again the edit that was undone last. Returns it, or ``None``."""
+    with transaction.atomic():
+        edit = _edits(context).filter(undone_at__isnull=False).order_by("id").first()
+        if edit is None:
+            return None
+        _put(context, edit.after)
+        edit.undone_at = None
+        edit.save(update_fields=["undone_at"])
+    return edit
+
+
+def depth(context: Context) -> tuple[int, int]:
+    """How many edits can be undone, and how many redone."""
+    states = _edits(context).values_list("undone_at", flat=True)
+    undone = sum(1 for at in states if at is not None)
+    return len(states) - undone, undone
+
+
+def _edits(context: Context) -> "QuerySet[ContextEdit]":
+    """A retry is in the journal too, but it is taken back by nobody: the new answer stands in its place."""
+    return ContextEdit.objects.filter(context=context).exclude(action="retry")
+
+
+def _put(context: Context, values: dict[str, dict[str, Any]]) -> None:
+    """Set the stored columns of each chunk. Chunks that no longer exist are passed over."""
+    rows = {str(row.id): row for row in ContextChunk.objects.filter(context=context, pk__in=list(values))}
+    names: set[str] = set()
+    for pk, columns in values.items():
+        row = rows.get(pk)
+        if row is None:
+            continue
+        for name, value in columns.items():
+            if name in EDITABLE:
+                setattr(row, name, _time(value) if name == "deleted_at" else value)
+                names.add(name)
+    if rows and names:
+        ContextChunk.objects.bulk_update(rows.values(), sorted(names))
+
+
+def _time(value: Any) -> Any:
+    if value is None:
+        return None
+    return parse_datetime(str(value)) or timezone.now()

@@ -1,0 +1,81 @@
+"""The ``ContextStore`` that the provider core is given: contexts in Django's database, asked on the store pool."""
+
+from uuid import UUID
+
+from context_app import assembly, selectors
+from context_app.models import Context, ContextChunk
+from context_app.services import chunks as chunk_services
+from providers_app.errors import UnknownContext
+from providers_app.ports import SYSTEM, Chunk, Owner
+from providers_app.types.chat import Message
+from sessions_app.pool import in_store
+
+
+class DjangoContextStore:
+    """Every look-up goes through the owner; every method may be awaited on any loop."""
+
+    async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
+        """What would be sent, in order. Raises ``UnknownContext``."""
+        return await in_store(_messages, owner, context_id)
+
+    async def list_chunks(
+        self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()
+    ) -> list[Chunk]:
+        """The chunks that are not deleted, in order, whose text contains ``query`` (any case) and that are of
+        ``kinds``.
+
+        Raises ``UnknownContext``.
+        """
+        return await in_store(_list_chunks, owner, context_id, query, kinds)
+
+    async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
+        """Take a chunk out, undoably; with a tool call goes its result. Raises ``UnknownContext`` for either id."""
+        await in_store(_delete_chunk, owner, context_id, chunk_id)
+
+
+def _context(owner: Owner, context_id: str) -> Context:
+    try:
+        key = UUID(str(context_id))
+        if owner is SYSTEM:
+            return Context.objects.get(pk=key, deleted_at=None)
+        return selectors.get_context(owner, key)  # type: ignore[arg-type]
+    except (ValueError, Context.DoesNotExist):
+        raise UnknownContext("There is no such chat.") from None
+
+
+def _messages(owner: Owner, context_id: str) -> tuple[Message, ...]:
+    return assembly.build_messages(selectors.chunks(_context(owner, context_id)))
+
+
+def _list_chunks(owner: Owner, context_id: str, query: str, kinds: frozenset[str]) -> list[Chunk]:
+    rows = ContextChunk.objects.filter(context=_context(owner, context_id), deleted_at=None)
+    if query:
+        rows = rows.filter(content__icontains=query)
+    if kinds:
+        rows = rows.filter(kind__in=kinds)
+    return [_as_chunk(row) for row in rows.order_by("order", "created_at")]
+
+
+def _delete_chunk(owner: Owner, context_id: str, chunk_id: str) -> None:
+    context = _context(owner, context_id)
+    try:
+        chunk = selectors.get_chunk(context, UUID(str(chunk_id)))
+    except (ValueError, ContextChunk.DoesNotExist):
+        chunk = None
+    if chunk is None or chunk.deleted_at is not None:
+        raise UnknownContext("There is no such chunk in this chat.")
+    chunk_services.delete(chunk=chunk, actor=context.owner)
+
+
+def _as_chunk(row: ContextChunk) -> Chunk:
+    return Chunk(
+        id=str(row.pk),
+        order=row.order,
+        role=row.role,
+        kind=row.kind,
+        content=row.content,
+        tokens=row.tokens,
+        pinned=row.pinned,
+        excluded=row.excluded,
+        metadata=row.metadata,
+    )

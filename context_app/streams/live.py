@@ -1,0 +1,167 @@
+"""A running answer in the memory of the process that runs it: its newest events, how far they are safe, and who waits.
+
+Three numbers say how far an answer got: ``last`` (arrived), ``accepted`` (in the spool or the journal; only these are
+shown) and ``committed`` (in the journal). ``committed`` may be ahead of ``accepted`` only for a moment.
+"""
+
+import asyncio
+import datetime
+import threading
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+TAIL_BYTES = 2 * 1024 * 1024
+"""Committed events beyond this are dropped from memory; whoever is that far behind reads the journal."""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream ended: its stored state, the ChatResult as a dictionary, and the chunks to write."""
+
+    state: str
+    result: dict[str, Any]
+    chunks: tuple["AnswerChunk", ...]
+    at: datetime.datetime
+
+
+class AnswerChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One chunk that an answer leaves in its context."""
+
+    kind: str
+    content: str
+    metadata: dict[str, Any]
+
+
+class Waiter:
+    """One reader's alarm clock; may be rung from any thread."""
+
+    __slots__ = ("_event", "_loop")
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        if asyncio._get_running_loop() is self._loop:
+            self._event.set()
+        else:
+            with suppress(RuntimeError):  # a closed loop has no reader
+                self._loop.call_soon_threadsafe(self._event.set)
+
+    def reset(self) -> None:
+        self._event.clear()
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Until it rings, or so many ``seconds``."""
+        if seconds is None:
+            await self._event.wait()
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+
+
+class LiveStream:
+    """Safe for threads: the runner appends, the journal commits, readers slice."""
+
+    def __init__(self, stream_id: UUID, *, owner_id: Any = None, context_id: UUID | None = None) -> None:
+        self.id = stream_id
+        self.owner_id = owner_id
+        self.context_id = context_id
+        self.lock = threading.Lock()
+        self.last = 0
+        self.spooled = 0
+        self.accepted = 0
+        self.committed = 0
+        self.ending: Ending | None = None
+        self.stored = False  # the ending is in the database
+        self.released = False  # memory is gone, readers go on with the journal
+        self.fenced = False  # the stream belongs to another process now: nothing more comes in
+        self.cancel_reason = ""
+        self.heartbeat = 0.0  # monotonic time of the last renewal
+        self._base = 0  # number of the last event that was dropped from the tail
+        self._tail: list[bytes] = []
+        self._size = 0
+        self._waiters: set[Waiter] = set()
+
+    def append(self, events: list[bytes]) -> bool:
+        """Take events in, numbered on from ``last``; nobody sees them before ``accept``. ``False`` when fenced."""
+        with self.lock:
+            if self.fenced:
+                return False
+            self._tail.extend(events)
+            self.last += len(events)
+            self._size += sum(map(len, events))
+            return True
+
+    def fence(self) -> None:
+        """Let nothing more in."""
+        with self.lock:
+            self.fenced = True
+
+    def accept(self, seq: int) -> None:
+        """Events up to ``seq`` are safe: show them."""
+        with self.lock:
+            if seq <= self.accepted:
+                return
+            self.accepted = seq
+        self.wake()
+
+    def between(self, first: int, last: int) -> list[bytes] | None:
+        """The encoded events ``first..last``; ``None`` when some of them are no longer in memory."""
+        with self.lock:
+            if first <= self._base:
+                return None
+            return self._tail[first - 1 - self._base : last - self._base]
+
+    def visible(self, after: int, limit: int, max_bytes: int) -> list[bytes] | None:
+        """Accepted events after the cursor, at most ``limit`` and about ``max_bytes``; ``None`` as in ``between``."""
+        with self.lock:
+            if after < self._base:
+                return None
+            start = after - self._base
+            events = self._tail[start : min(self.accepted - self._base, start + limit)]
+        size = 0
+        for index, event in enumerate(events):
+            size += len(event)
+            if size > max_bytes and index:
+                return events[:index]
+        return events
+
+    def trim(self) -> None:
+        """Drop from memory what is committed, once there is much of it."""
+        with self.lock:
+            if self._size <= TAIL_BYTES:
+                return
+            keep_from = min(self.committed, self.accepted) - self._base
+            count = 0
+            while count < keep_from and self._size > TAIL_BYTES // 2:
+                self._size -= len(self._tail[count])
+                count += 1
+            del self._tail[:count]
+            self._base += count
+
+    def release(self) -> None:
+        """Forget the tail; readers that are still here go on with the journal."""
+        with self.lock:
+            self.released = True
+            self._base = self.last
+            self._tail = []
+        self.wake()
+
+    def join(self, waiter: Waiter) -> None:
+        with self.lock:
+            self._waiters.add(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        with self.lock:
+            self._waiters.discard(waiter)
+
+    def wake(self) -> None:
+        """Ring every reader."""
+        with self.lock:
+            waiters = tuple(self._waiters)
+        for waiter in waiters:
+            waiter.ring()

@@ -1,0 +1,149 @@
+"""What the events of one answer amount to: the ChatResult, the stored state, and the chunks that stay in the context.
+Pure.
+"""
+
+import datetime
+import json
+from typing import Any
+
+import msgspec
+
+from context_app.streams.live import AnswerChunk, Ending
+from providers_app.streaming import fold
+from providers_app.types.events import (
+    ErrorInfo,
+    Event,
+    ReasoningDelta,
+    StreamEnd,
+    StreamFailed,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+
+INTERRUPTED = "interrupted"
+"""The error code of an answer that ended because Maestro did."""
+
+_encoder = msgspec.json.Encoder()
+_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> tuple[Event, bytes]:
+    """The event and its JSON. Text that no database or JSON can hold (NUL, lone surrogates) becomes U+FFFD in both."""
+    try:
+        data = _encoder.encode(event)
+        if b"\\u0000" not in data:
+            return event, data
+    except UnicodeEncodeError:
+        pass
+    clean = msgspec.convert(_clean(msgspec.to_builtins(event)), Event)
+    return clean, _encoder.encode(clean)
+
+
+def decode(data: bytes) -> Event:
+    """The reverse of ``encode``. Raises ``msgspec.DecodeError``."""
+    return _event.decode(data)
+
+
+class Transcript:
+    """Gathers the events of one answer, as compactly as its meaning allows: runs of deltas become one."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+        self._events: list[Event] = []
+        self._run: list[str] = []
+        self._run_of: TextDelta | ReasoningDelta | None = None  # the first delta of the run
+        self.terminal: StreamEnd | StreamFailed | None = None
+
+    def add(self, event: Event) -> None:
+        """The next event. Whatever follows the terminal one is ignored."""
+        if self.terminal is not None or isinstance(event, ToolCallDelta):
+            return
+        if isinstance(event, TextDelta | ReasoningDelta):
+            # Deltas that differ in nothing but their text become one.
+            if self._run_of is None or msgspec.structs.replace(event, text="") != self._run_of:
+                self._close_run()
+                self._run_of = msgspec.structs.replace(event, text="")
+            self._run.append(event.text)
+            return
+        self._close_run()
+        self._events.append(event)
+        if isinstance(event, StreamEnd | StreamFailed):
+            self.terminal = event
+
+    def ending(self, at: datetime.datetime, *, cut: ErrorInfo | None = None) -> Ending:
+        """How the stream is stored. ``cut`` is the reason where no terminal event was accepted."""
+        self._close_run()
+        if self.terminal is None:
+            error = cut or ErrorInfo(code=INTERRUPTED, message="The answer ended without an end.")
+            self.add(StreamFailed(error=error, finish_reason="incomplete"))
+        # Through JSON, so that the result is the same whether it comes from memory or from the database.
+        result = msgspec.json.decode(_encoder.encode(fold(self._events)))
+        return Ending(state=_state(self.terminal), result=result, chunks=tuple(self._chunks(result)), at=at)
+
+    def _close_run(self) -> None:
+        if self._run_of is not None:
+            self._events.append(msgspec.structs.replace(self._run_of, text="".join(self._run)))
+            self._run, self._run_of = [], None
+
+    def _chunks(self, result: dict[str, Any]) -> list[AnswerChunk]:
+        chunks = []
+        reasoning = self._reasoning()
+        text = result.get("text") or result.get("refusal") or ""
+        if text.strip() or any(item["opaque"] for item in reasoning):
+            metadata: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
+            if opaque := self._text_opaque():
+                metadata["opaque"] = opaque
+            if not result.get("text") and text:
+                metadata["refusal"] = True
+            chunks.append(AnswerChunk(kind="assistant", content=text, metadata=metadata))
+        for event in self._events:
+            if not isinstance(event, ToolCall):
+                continue
+            metadata = {
+                "call_id": event.id,
+                "name": event.name,
+                "arguments": event.arguments,
+                "provider_id": event.provider_id,
+                "opaque": event.opaque,
+            }
+            if event.invalid_arguments is not None:
+                metadata["invalid_arguments"] = event.invalid_arguments
+            content = event.invalid_arguments or json.dumps(event.arguments, ensure_ascii=False, indent=2)
+            chunks.append(AnswerChunk(kind="tool_call", content=content, metadata=metadata))
+        return chunks
+
+    def _text_opaque(self) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for event in self._events:
+            if isinstance(event, TextDelta) and event.opaque:
+                merged.update(event.opaque)
+        return merged
+
+    def _reasoning(self) -> list[dict[str, Any]]:
+        parts: dict[int, dict[str, Any]] = {}
+        for event in self._events:
+            if isinstance(event, ReasoningDelta):
+                item = parts.setdefault(event.part, {"text": "", "opaque": None, "provider": self._provider})
+                item["text"] += event.text
+                if event.opaque:
+                    item["opaque"] = {**(item["opaque"] or {}), **event.opaque}
+        return [parts[number] for number in sorted(parts)]
+
+
+def _state(terminal: StreamEnd | StreamFailed | None) -> str:
+    if isinstance(terminal, StreamEnd):
+        return "complete"
+    if terminal is None or terminal.error.code == INTERRUPTED:
+        return "interrupted"
+    return "cancelled" if terminal.finish_reason == "cancelled" else "failed"
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value

@@ -1,0 +1,166 @@
+"""The process's spool: what was shown is in these files until it is in the database.
+
+Each file ``<process>.<n>.log`` is locked (``flock``) as long as its process lives, so a free lock means a dead owner.
+A write is one ``os.write`` without fsync: it survives SIGKILL of the process, not a power cut. Files are private to
+their user.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+from context_app.streams import records
+from context_app.streams.live import LiveStream
+
+logger = logging.getLogger(__name__)
+
+ROTATE_BYTES = 8 * 1024 * 1024
+
+
+class SpoolFile:
+    """One open, locked, append-only file. Raises ``OSError`` from its constructor when it cannot be made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        # Locked under another name first, so that nobody ever sees it unlocked.
+        hidden = path.with_name(f".{path.name}")
+        self.fd = os.open(hidden, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            hidden.rename(path)
+        except OSError:
+            os.close(self.fd)
+            hidden.unlink(missing_ok=True)
+            raise
+
+    def write(self, data: bytes) -> None:
+        """Append all of ``data`` or, with ``OSError``, none of it."""
+        try:
+            written = os.write(self.fd, data)
+        except OSError:
+            self._cut()
+            raise
+        if written != len(data):
+            self._cut()
+            raise OSError(f"the spool took {written} of {len(data)} bytes")
+        self.size += written
+
+    def empty(self) -> None:
+        os.ftruncate(self.fd, 0)
+        self.size = 0
+
+    def close(self, *, remove: bool) -> None:
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self.fd)
+
+    def _cut(self) -> None:
+        # A half-written record in the middle would hide everything behind it from a replay.
+        with suppress(OSError):
+            os.ftruncate(self.fd, self.size)
+
+
+class Spool:
+    """The files of one process. Made on first use; every method may be called from any thread."""
+
+    def __init__(self, folder: Path, process: str) -> None:
+        self.folder = folder
+        self.process = process
+        self.failing = False
+        self._lock = threading.Lock()
+        self._file: SpoolFile | None = None
+        self._retired: list[tuple[SpoolFile, dict[UUID, int]]] = []
+        self._number = 0
+
+    def open(self) -> None:
+        """Make the first file, so that this process is known to live before it owns a stream. Raises ``OSError``."""
+        with self._lock:
+            self._current()
+
+    def write(self, streams: Collection[LiveStream]) -> bool:
+        """Append what the streams have beyond their ``spooled`` number and accept it; ``False`` when the disk refuses.
+
+        Refused events stay where they are: they are part of the next write, and the journal accepts them if it is
+        first.
+        """
+        with self._lock:
+            parts: list[bytes] = []
+            reached: list[tuple[LiveStream, int]] = []
+            for live in streams:
+                last = live.last
+                events = live.between(max(live.spooled, live.committed) + 1, last) if last > live.spooled else None
+                if events:
+                    payload = records.join(events)
+                    parts.append(records.frame(live.id, last - len(events) + 1, payload))
+                if last > live.spooled:
+                    reached.append((live, last))
+            try:
+                if parts:
+                    self._current().write(b"".join(parts))
+            except OSError as error:
+                if not self.failing:
+                    logger.error("the spool cannot be written (%s); answers are shown when the journal has them", error)
+                self.failing = True
+                return False
+            self.failing = False
+            for live, last in reached:
+                live.spooled = last
+        for live, last in reached:
+            live.accept(last)
+        return True
+
+    def compact(self, running: Callable[[], Collection[LiveStream]]) -> None:
+        """Drop what the journal has; start a new file when the current one is large and still needed."""
+        with self._lock:
+            # Asked under the lock: a stream that came since the caller looked may have written already.
+            streams = running()
+            committed = {live.id: live.committed for live in streams}
+            kept = []
+            for file, marks in self._retired:
+                if all(committed.get(stream, mark) >= mark for stream, mark in marks.items()):
+                    file.close(remove=True)
+                else:
+                    kept.append((file, marks))
+            self._retired = kept
+            file_now = self._file
+            if file_now is None or not file_now.size:
+                return
+            open_marks = {live.id: live.spooled for live in streams if live.spooled > live.committed}
+            try:
+                if not open_marks:
+                    file_now.empty()
+                elif file_now.size > ROTATE_BYTES:
+                    self._file = None
+                    self._retired.append((file_now, open_marks))
+                    self._current()
+            except OSError as error:
+                logger.error("the spool cannot be rotated (%s)", error)
+
+    def close(self, *, clean: bool) -> None:
+        """Release the files. ``clean`` says that the journal has everything; else they stay for a take-over."""
+        with self._lock:
+            for file, _ in self._retired:
+                file.close(remove=clean)
+            self._retired = []
+            if self._file is not None:
+                self._file.close(remove=clean)
+                self._file = None
+
+    def forget_in_child(self) -> None:
+        """After a fork: the child must not hold the parent's lock open."""
+        for file in [*(file for file, _ in self._retired), *([self._file] if self._file else [])]:
+            with suppress(OSError):
+                os.close(file.fd)
+
+    def _current(self) -> SpoolFile:
+        if self._file is None:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._number += 1
+            self._file = SpoolFile(self.folder / f"{self.process}.{self._number}.log")
+        return self._file

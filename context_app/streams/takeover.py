@@ -1,0 +1,195 @@
+"""Speaks for processes that died: stores what their spools hold, and marks their streams as interrupted.
+
+A spool whose lock is free has a dead owner. A stream whose heartbeat is too old has a dead or a lost one; while a
+process of this data folder holds its lock, it is alive and only slow, and is given eight times as long. Every change
+is one conditional update, so any number of processes may do this at the same time, and none touches what is alive.
+"""
+
+import datetime
+import fcntl
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from context_app.models import Stream, Turn
+from context_app.streams import outcome, records, writes
+from context_app.streams.live import Ending
+from providers_app.types.events import ErrorInfo
+
+logger = logging.getLogger(__name__)
+
+ALIVE_FACTOR = 8
+_HINT = "What arrived is kept. Retry for a whole answer."
+DIED = ErrorInfo(code=outcome.INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
+SILENT = ErrorInfo(
+    code=outcome.INTERRUPTED,
+    message="The server that wrote this answer was not heard of any more.",
+    hint=_HINT,
+)
+
+
+def run(folder: Path, *, own: frozenset[UUID], process: str, timeout_s: float) -> list[UUID]:
+    """Take over what is dead and return what ended by it. ``own`` are the streams that this ``process`` runs."""
+    ended: list[UUID] = []
+    alive: set[str] = set()
+    for name, files in _spools(folder).items():
+        if name == process:
+            continue
+        with _locked(files) as opened:
+            if opened is None:
+                alive.add(name)
+                continue
+            ended += _replay(name, opened)
+            for path in files:
+                path.unlink(missing_ok=True)
+    now = timezone.now()
+    stale = Stream.objects.filter(
+        state=Stream.State.RUNNING, heartbeat_at__lt=now - datetime.timedelta(seconds=timeout_s)
+    )
+    for stream in stale.only("id", "process", "heartbeat_at")[:500]:
+        slow = stream.process in alive and (now - stream.heartbeat_at).total_seconds() < timeout_s * ALIVE_FACTOR
+        if stream.id not in own and not slow and adopt(stream.id, {}, SILENT, heartbeat_before=stream.heartbeat_at):
+            ended.append(stream.id)
+    if ended:
+        logger.warning("%d answers of dead processes are marked as interrupted", len(ended))
+    return ended
+
+
+def adopt(
+    stream_id: UUID,
+    events: dict[int, bytes],
+    reason: ErrorInfo,
+    *,
+    heartbeat_before: datetime.datetime | None = None,
+) -> bool:
+    """Store the ``events`` (by number) that the journal lacks, and end the stream if it still runs.
+
+    Events after a gap cannot be stored and were never shown. A stream that had ended keeps its state; its partial chunk
+    grows by what was found. ``heartbeat_before`` makes it conditional on the heartbeat being that one. Returns whether
+    this call ended the stream.
+    """
+    for _ in range(5):
+        stream = Stream.objects.filter(id=stream_id).first()
+        if stream is None:
+            return False
+        last, payloads = writes.stored_events(stream_id)
+        more = _following(events, last)
+        if stream.state != Stream.State.RUNNING and not more:
+            return False
+        known = [event for payload in payloads for event in records.split(payload)]
+        ending = _ending(stream_id, [*known, *more], reason)
+        with transaction.atomic():
+            unchanged = Stream.objects.filter(id=stream_id, state=stream.state, last_seq=stream.last_seq)
+            if heartbeat_before is not None:
+                unchanged = unchanged.filter(heartbeat_at=heartbeat_before)
+            if not unchanged.update(last_seq=last + len(more)):
+                if heartbeat_before is not None:
+                    return False
+                continue  # somebody was here in between; look again
+            if more:
+                writes.insert_segments([writes.SegmentRow(stream_id, last + 1, last + len(more), records.join(more))])
+            if stream.state == Stream.State.RUNNING:
+                return writes.finish(stream_id, ending, last + len(more))
+            if stream.state == Stream.State.INTERRUPTED:
+                _grow(stream, ending, last + len(more))
+            return False
+    return False
+
+
+def refresh(stream_id: UUID) -> None:
+    """Write the partial chunk of an ended stream again, from all that is stored of it by now."""
+    stream = Stream.objects.filter(id=stream_id, state=Stream.State.INTERRUPTED).first()
+    if stream is None:
+        return
+    last, payloads = writes.stored_events(stream_id)
+    ending = _ending(stream_id, [event for payload in payloads for event in records.split(payload)], SILENT)
+    with transaction.atomic():
+        _grow(stream, ending, last)
+
+
+def _grow(stream: Stream, ending: Ending, last: int) -> None:
+    """More of an ended stream came to light: its chunk and its text grow, its state stays."""
+    writes.write_chunks(stream.id, msgspec.structs.replace(ending, state=stream.state))
+    result = {**ending.result, "complete": False, "error": stream.result.get("error")}
+    Stream.objects.filter(id=stream.id).update(result=result, last_seq=last)
+
+
+def _ending(stream_id: UUID, events: list[bytes], reason: ErrorInfo) -> Ending:
+    turn = Turn.objects.filter(stream_id=stream_id).first()
+    transcript = outcome.Transcript(turn.provider if turn is not None else "")
+    for event in events:
+        try:
+            transcript.add(outcome.decode(event))
+        except msgspec.DecodeError:  # written by another version; it stays stored, the text goes on without it
+            logger.warning("an event of stream %s is of no kind that is known here", stream_id)
+    return transcript.ending(timezone.now(), cut=reason)
+
+
+def _replay(name: str, files: list[tuple[Path, int]]) -> list[UUID]:
+    """Store what the spool of a dead process holds, and end every stream that it left running."""
+    found: defaultdict[UUID, dict[int, bytes]] = defaultdict(dict)
+    for path, fd in files:
+        data = _read(fd)
+        whole = 0
+        for record in records.parse(data):
+            whole += records.HEADER_SIZE + len(record.payload)
+            for number, event in enumerate(records.split(record.payload), start=record.first_seq):
+                found[record.stream][number] = event
+        if whole < len(data):
+            logger.warning(
+                "the spool %s has a torn tail of %d bytes, which nobody had seen", path.name, len(data) - whole
+            )
+    left = Stream.objects.filter(process=name, state=Stream.State.RUNNING).values_list("id", flat=True)
+    return [stream for stream in {*found, *left} if adopt(stream, found.get(stream, {}), DIED)]
+
+
+def _following(events: dict[int, bytes], last: int) -> list[bytes]:
+    more: list[bytes] = []
+    while (event := events.get(last + 1 + len(more))) is not None:
+        more.append(event)
+    return more
+
+
+def _spools(folder: Path) -> dict[str, list[Path]]:
+    """The files of each process, oldest first."""
+    found: defaultdict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for path in folder.glob("*.log"):
+        process, _, number = path.stem.rpartition(".")
+        if process and number.isdigit():
+            found[process].append((int(number), path))
+    return {process: [path for _, path in sorted(files)] for process, files in sorted(found.items())}
+
+
+@contextmanager
+def _locked(files: list[Path]) -> Iterator[list[tuple[Path, int]] | None]:
+    """All files of a dead process, open and locked; ``None`` when it lives or somebody else is at it."""
+    opened: list[tuple[Path, int]] = []
+    try:
+        for path in files:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            opened.append((path, fd))
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink == 0:  # replayed and removed by somebody else just now
+                raise FileNotFoundError(path)
+    except OSError:
+        yield None
+        return
+    else:
+        yield opened
+    finally:
+        for _, fd in opened:
+            os.close(fd)
+
+
+def _read(fd: int) -> bytes:
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        return file.read()

@@ -1,0 +1,145 @@
+"""The statements by which streams reach the database. Plain SQL where a row is written for every stream and commit."""
+
+import datetime
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from context_app import tokens
+from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
+from context_app.streams.live import Ending
+
+
+class SegmentRow(msgspec.Struct, frozen=True):
+    """The events ``first..last`` of a stream, as they are stored."""
+
+    stream: UUID
+    first: int
+    last: int
+    payload: bytes
+
+
+def insert_segments(rows: Iterable[SegmentRow]) -> None:
+    """Append segments. A row that is there already is left alone, so a commit whose answer was lost can be repeated."""
+    names_of = ("stream", "first_seq", "last_seq", "payload")
+    columns: list[Any] = [StreamSegment._meta.get_field(name) for name in names_of]
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in columns)
+    table = connection.ops.quote_name(StreamSegment._meta.db_table)
+    values = [
+        tuple(
+            field.get_db_prep_save(value, connection)
+            for field, value in zip(columns, (row.stream, row.first, row.last, row.payload), strict=True)
+        )
+        for row in rows
+    ]
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",  # noqa: S608
+                values,
+            )
+
+
+def advance(progress: Sequence[tuple[UUID, int]], process: str, now: datetime.datetime) -> set[UUID]:
+    """Renew the heartbeat of streams and note how far they are. Returns those that are no longer this process's."""
+    if not progress:
+        return set()
+    meta = Stream._meta
+    quote = connection.ops.quote_name
+    key: Any = meta.get_field("id")
+    heartbeat: Any = meta.get_field("heartbeat_at")
+    beat = heartbeat.get_db_prep_save(now, connection)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {quote(meta.db_table)} SET last_seq = %s, heartbeat_at = %s "  # noqa: S608
+            "WHERE id = %s AND state = %s AND process = %s",
+            [
+                (last, beat, key.get_db_prep_save(stream, connection), Stream.State.RUNNING.value, process)
+                for stream, last in progress
+            ],
+        )
+        if cursor.rowcount == len(progress):
+            return set()
+    ids = {stream for stream, _ in progress}
+    mine = Stream.objects.filter(id__in=ids, state=Stream.State.RUNNING, process=process)
+    return ids - set(mine.values_list("id", flat=True))
+
+
+def finish(stream: UUID, ending: Ending, last_seq: int, *, process: str | None = None) -> bool:
+    """Mark a running stream as ended and write its chunks, exactly once; ``False`` when it was not running any more.
+
+    ``process`` demands that it still belongs to that process. A stream that was ended by this very call before (its
+    answer was lost) counts as ended by it.
+    """
+    running = Stream.objects.filter(id=stream, state=Stream.State.RUNNING)
+    if process is not None:
+        running = running.filter(process=process)
+    changed = running.update(
+        state=ending.state, result=ending.result, last_seq=last_seq, ended_at=ending.at, heartbeat_at=ending.at
+    )
+    if changed:
+        write_chunks(stream, ending)
+        return True
+    return Stream.objects.filter(id=stream, state=ending.state, ended_at=ending.at).exists()
+
+
+def write_chunks(stream: UUID, ending: Ending) -> None:
+    """Put the answer right behind its question. Each chunk's id follows from the stream, so writing twice is one
+    write.
+    """
+    turn = Turn.objects.filter(stream_id=stream).first()
+    if turn is None:  # the chat is gone, or the turn was asked again
+        return
+    question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER).order_by("order").first()
+    if question is not None:
+        order = question.order + 1
+    else:
+        last = ContextChunk.objects.filter(context_id=turn.context_id).aggregate(last=Max("order"))["last"] or 0
+        order = last + 1024
+    state = ContextChunk.State.COMPLETE if ending.state == Stream.State.COMPLETE else ContextChunk.State.PARTIAL
+    provenance = {"stream": str(stream), "provider": turn.provider, "model": turn.model}
+    rows = [
+        ContextChunk(
+            id=uuid.uuid5(stream, str(index)),
+            context_id=turn.context_id,
+            turn=turn,
+            order=order + index,
+            role=ContextChunk.Role.ASSISTANT,
+            kind=chunk.kind,
+            content=chunk.content,
+            tokens=tokens.estimate(chunk.content),
+            state=state,
+            metadata=chunk.metadata,
+            provenance=provenance,
+        )
+        for index, chunk in enumerate(ending.chunks)
+    ]
+    ContextChunk.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["content", "tokens", "state", "metadata"],
+    )
+    Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
+
+
+def cancel_requests(process: str) -> set[UUID]:
+    """The running streams of ``process`` that somebody, anywhere, asked to stop."""
+    rows = Stream.objects.filter(process=process, state=Stream.State.RUNNING, cancel_requested_at__isnull=False)
+    return set(rows.values_list("id", flat=True))
+
+
+def stored_events(stream: UUID) -> tuple[int, list[Any]]:
+    """The number of the last stored event of a stream, and the payloads of its segments in order."""
+    rows = StreamSegment.objects.filter(stream_id=stream).order_by("first_seq").values_list("last_seq", "payload")
+    payloads, last = [], 0
+    for last_seq, payload in rows:
+        last = last_seq
+        payloads.append(payload)
+    return last, payloads

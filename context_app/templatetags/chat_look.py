@@ -1,0 +1,96 @@
+"""What the chat pages say their own way: kinds of chunk, ages, tokens, money. Load with ``{% load chat_look %}``."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from context_app import catalogue
+from context_app.models import ContextChunk
+
+register = template.Library()
+
+KIND_ICONS = {
+    "system": "system",
+    "note": "note",
+    "file": "file",
+    "user": "user",
+    "assistant": "sparkle",
+    "tool_call": "wrench",
+    "tool_result": "return",
+    "summary": "summary",
+}
+_AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+@register.filter
+def kind_icon(kind: str) -> str:
+    """The icon of a kind of chunk."""
+    return KIND_ICONS.get(kind, "file")
+
+
+@register.filter
+def first_line(chunk: ContextChunk) -> str:
+    """What a row of the panel says: the name of a file or a call, else the first line that is not blank."""
+    name = chunk.metadata.get("name") if isinstance(chunk.metadata, dict) else None
+    head = chunk.content[:2000]
+    line = next((line.strip() for line in head.splitlines() if line.strip()), "")[:200]
+    if chunk.kind == "file" and name:
+        return str(name)
+    if chunk.kind == "tool_call" and name:
+        return f"{name} · {_arguments(chunk.metadata.get('arguments'))}".rstrip(" ·")
+    return line or ("(empty)" if chunk.state != "streaming" else "…")
+
+
+def _arguments(arguments: Any) -> str:
+    if not isinstance(arguments, dict):
+        return ""
+    return ", ".join(f"{key}={value}" for key, value in arguments.items())[:120]
+
+
+@register.filter
+def age(value: datetime) -> SafeString:
+    """How old something is, in few characters ("26 m"), with the exact time on hover."""
+    seconds = (timezone.now() - value).total_seconds()
+    words = next((f"{int(seconds // size)} {letter}" for size, letter in _AGES if seconds >= size), "now")
+    return format_html(
+        '<time class="num" datetime="{}" title="{}">{}</time>',
+        value.astimezone(UTC).isoformat(timespec="seconds"),
+        timezone.localtime(value).strftime("%a %d %b %Y, %H:%M:%S %Z").strip(),
+        words,
+    )
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """``80407`` as ``80,407``."""
+    return "–" if value is None else f"{value:,}"
+
+
+@register.filter
+def dollars(value: float | None) -> str:
+    """Money for a person: cents where that says something, more digits below a cent."""
+    if value is None:
+        return ""
+    if value == 0:
+        return "$0"
+    if value < 0.0001:
+        return "< $0.0001"
+    return f"${value:.2f}" if value >= 0.01 else f"${value:.4f}"
+
+
+@register.filter
+def price(value: float | None) -> str:
+    """Dollars per million tokens: ``$3``, ``$0.25``."""
+    if value is None:
+        return "–"
+    return "free" if value == 0 else f"${value:g}"
+
+
+@register.filter
+def monogram(slug: str) -> str:
+    """Two letters for a provider's tile."""
+    return catalogue.monogram(slug)

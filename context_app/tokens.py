@@ -1,0 +1,28 @@
+"""How many tokens a text is likely to have, without any vocabulary file."""
+
+import re
+
+# Scripts in which one character is about one token: kana, CJK ideographs and their punctuation, Hangul, full-width forms.
+_DENSE = re.compile(
+    "[\u2e80-\u2fdf\u3000-\u30ff\u3100-\u312f\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff"
+    "\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"
+)
+_CHARS_PER_TOKEN_ASCII = 4
+_CHARS_PER_TOKEN_OTHER = 2.5
+MESSAGE_OVERHEAD = 4
+"""Tokens that role and separators of one message cost at most providers."""
+
+
+def estimate(text: str) -> int:
+    """The number of tokens in ``text``: one per 4 ASCII characters, one per dense-script character, one per 2.5 others.
+
+    Whatever is not empty is at least 1. The result is an estimate for display and budgets; a provider's own count wins.
+    """
+    if not text:
+        return 0
+    if text.isascii():
+        return -(-len(text) // _CHARS_PER_TOKEN_ASCII)
+    rest = _DENSE.sub("", text)
+    dense = len(text) - len(rest)
+    plain = len(rest.encode("ascii", "ignore"))
+    return max(1, round(dense + plain / _CHARS_PER_TOKEN_ASCII + (len(rest) - plain) / _CHARS_PER_TOKEN_OTHER))

@@ -1,0 +1,41 @@
+"""Addresses of the chats, mounted under /chats/."""
+
+from django.urls import path
+
+from context_app import views_stream
+from context_app.views import asking, chats, pages, panel
+
+app_name = "chats"
+urlpatterns = [
+    path("", pages.chat_list, name="list"),
+    path("new/", pages.new, name="new"),
+    path("sidebar/", pages.sidebar, name="sidebar"),
+    path("models/", asking.models, name="models"),
+    path("<uuid:pk>/", pages.detail, name="detail"),
+    path("<uuid:pk>/turns/", pages.earlier, name="earlier"),
+    path("<uuid:pk>/rename/", chats.rename, name="rename"),
+    path("<uuid:pk>/pin/", chats.pin, name="pin"),
+    path("<uuid:pk>/archive/", chats.archive, name="archive"),
+    path("<uuid:pk>/delete/", chats.delete, name="delete"),
+    path("<uuid:pk>/restore/", chats.restore, name="restore"),
+    path("<uuid:pk>/choose/", asking.choose, name="choose"),
+    path("<uuid:pk>/params/", asking.params, name="params"),
+    path("<uuid:pk>/preview/", asking.preview, name="preview"),
+    path("<uuid:pk>/panel/", panel.show, name="panel"),
+    path("<uuid:pk>/panel/search/", panel.search, name="search"),
+    path("<uuid:pk>/notes/", panel.add_note, name="add-note"),
+    path("<uuid:pk>/undo/", panel.undo_edit, name="undo"),
+    path("<uuid:pk>/redo/", panel.redo_edit, name="redo"),
+    path("<uuid:pk>/chunks/bulk/", panel.bulk, name="bulk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/", panel.peek, name="chunk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/exclude/", panel.exclude, name="exclude"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/include/", panel.include, name="include"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/pin/", panel.pin, name="pin-chunk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/unpin/", panel.unpin, name="unpin-chunk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/delete/", panel.delete, name="delete-chunk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/restore/", panel.restore, name="restore-chunk"),
+    path("<uuid:pk>/events/", views_stream.events, name="events"),
+    path("<uuid:pk>/send/", views_stream.send, name="send"),
+    path("<uuid:pk>/stop/", views_stream.stop, name="stop"),
+    path("<uuid:pk>/retry/", views_stream.retry, name="retry"),
+]

@@ -1,0 +1,30 @@
+"""How a view gets what it works on: always through the signed-in person, else 404."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import Http404, HttpRequest
+
+from context_app import selectors
+from context_app.models import Context, ContextChunk
+
+
+def owner(request: HttpRequest) -> Any:
+    """The signed-in person (every view of this package requires one)."""
+    return cast(Any, request.user)
+
+
+def context_or_404(request: HttpRequest, pk: UUID) -> Context:
+    """The person's chat. Raises ``Http404`` for a foreign, deleted or missing one alike."""
+    try:
+        return selectors.get_context(owner(request).pk, pk)
+    except Context.DoesNotExist:
+        raise Http404("There is no such chat.") from None
+
+
+def chunk_or_404(request: HttpRequest, pk: UUID, chunk_id: UUID) -> ContextChunk:
+    """A chunk of the person's chat. Raises ``Http404``."""
+    try:
+        return selectors.get_chunk(context_or_404(request, pk), chunk_id)
+    except ContextChunk.DoesNotExist:
+        raise Http404("There is no such chunk.") from None

@@ -1,0 +1,153 @@
+"""Who is asked and how: the model picker, the parameters drawer, and the exact request that would be sent."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from context_app import assembly, catalogue, markup, selectors
+from context_app.forms import ChooseForm, ParametersForm
+from context_app.models import Context
+from context_app.services import chunks, contexts
+from context_app.views.access import context_or_404, owner
+from context_app.views.panel_data import panel, session_of
+from providers_app import loop, provider
+from providers_app.errors import EmptyPrompt, ProviderError
+from providers_app.types.advice import Advice
+from sessions_app.models import AuthSession
+
+PREVIEW_SECONDS = 20.0
+SHOWN_BYTES = 400_000
+
+
+@login_required
+@require_GET
+def models(request: HttpRequest) -> HttpResponse:
+    """The models of one session (``session``), for the picker; its provider's error where it gives none."""
+    session = _session_or_404(request, request.GET.get("session", ""))
+    found = catalogue.models(session, refresh=request.GET.get("refresh") == "1")
+    data = {
+        "session": session,
+        "models": found.models,
+        "error": found.error,
+        "chosen": request.GET.get("model", ""),
+        "default_model": catalogue.default_model(session),
+    }
+    return render(request, "chats/_models.html", data)
+
+
+@login_required
+@require_POST
+def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Ask this session and model from the next message on; answers with the picker's button and the meter."""
+    context = context_or_404(request, pk)
+    form = ChooseForm(request.POST)
+    if not form.is_valid():
+        response = HttpResponse(status=422)
+        response["HX-Trigger"] = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
+        response["HX-Reswap"] = "none"
+        return response
+    session = _session_or_404(request, str(form.cleaned_data["session"]))
+    contexts.choose(context=context, session=session, model=form.cleaned_data["model"])
+    data = {**panel(context), "session": session, "model": context.model}
+    return render(request, "chats/_chosen.html", data)
+
+
+@login_required
+@require_POST
+def params(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Store the parameters of the next requests. What the validator refuses is not stored; its hints stand beside the fields."""
+    context = context_or_404(request, pk)
+    form = ParametersForm(request.POST)
+    advice: list[Advice] = []
+    if form.is_valid():
+        advice = _advice(context, form.params())
+        for item in advice:
+            if item.level == "error":
+                form.add_error(item.field if item.field in form.fields else None, item.message)
+    ok = form.is_valid()
+    if ok:
+        contexts.set_params(context=context, params=form.params())
+        chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
+    data = {
+        **panel(context),
+        "params_form": form,
+        "advice": {item.field: item for item in advice if item.level != "error"},
+        "general_advice": [item for item in advice if item.field not in form.fields and item.level != "error"],
+        "saved": ok,
+    }
+    response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
+    if ok:
+        response["HX-Trigger"] = json.dumps({"params-saved": {"count": len(context.params)}})
+    return response
+
+
+@login_required
+@require_GET
+def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The request that the next message would be sent in, byte for byte; the message itself is not in it yet."""
+    context = context_or_404(request, pk)
+    rows = selectors.chunks(context)
+    data: dict[str, Any] = {"context": context, "sent": assembly.sent(rows)}
+    draft = request.GET.get("text", "").strip()
+    try:
+        prepared = _prepare(context, rows, draft)
+    except ProviderError as error:
+        data["error"] = error.info()
+        return render(request, "chats/_preview.html", data)
+    except TimeoutError:
+        data["error"] = {"code": "timeout", "message": "The request could not be prepared in time.", "hint": "Try again."}
+        return render(request, "chats/_preview.html", data)
+    text = prepared.body.decode("utf-8", "replace")
+    if request.GET.get("download") == "1":
+        response = HttpResponse(prepared.body, content_type="application/json")
+        response["Content-Disposition"] = f'attachment; filename="request-{context.pk}.json"'
+        return response
+    data |= {"prepared": prepared, "body": text, "size": len(prepared.body), "draft": draft}
+    data["coloured"] = markup.inline_code_html(_pretty(text), "json")
+    return render(request, "chats/_preview.html", data)
+
+
+def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
+    session = session_of(context)
+    if session is None or not context.model:
+        raise EmptyPrompt("No session and model are chosen, so there is no request yet.", hint="Choose a model first.")
+    messages = assembly.build_messages(rows)
+    if draft:
+        messages = assembly.with_user_text(messages, draft)
+    if not messages:
+        raise EmptyPrompt("Nothing would be sent yet.", hint="Write a message or add a note.")
+    call = provider.preview_request(
+        session.provider, str(session.pk), messages, model=context.model, owner=context.owner_id, **context.params
+    )
+    return loop.run(call, timeout=PREVIEW_SECONDS)
+
+
+def _pretty(text: str) -> str:
+    """The body for reading: indented, and cut where it would make the page slow. Copy and Download give the bytes."""
+    try:
+        shown = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except ValueError:
+        shown = text
+    return shown if len(shown) <= SHOWN_BYTES else shown[:SHOWN_BYTES] + "\n…"
+
+
+def _advice(context: Context, values: dict[str, Any]) -> list[Advice]:
+    session = session_of(context)
+    if session is None:
+        return []
+    try:
+        return list(provider.validate_parameters(session.provider, context.model, values))
+    except ProviderError as error:
+        return [Advice(level="warning", field="", message=error.message)]
+
+
+def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:
+    try:
+        return selectors.get_session(owner(request).pk, UUID(session_id))
+    except (ValueError, AuthSession.DoesNotExist):
+        raise Http404("There is no such session.") from None

@@ -1,0 +1,41 @@
+"""What the context panel shows, gathered once for the page and for every answer to HTMX."""
+
+from typing import Any
+
+from django.conf import settings
+
+from context_app import catalogue, meter, selectors
+from context_app.models import Context, ContextChunk
+from context_app.services import undo
+from sessions_app.models import AuthSession
+
+
+def session_of(context: Context) -> AuthSession | None:
+    """The chat's session, unless it was deleted meanwhile."""
+    session = context.session
+    return session if session is not None and session.deleted_at is None else None
+
+
+def panel(context: Context) -> dict[str, Any]:
+    """Rows, meter, and how far undo and redo go: two queries."""
+    rows = selectors.chunks(context)
+    session = session_of(context)
+    info = catalogue.known(session, context.model)
+    measured = meter.measure(rows, info, default_window=settings.MAESTRO.context.default_window)
+    undoable, redoable = undo.depth(context)
+    return {
+        "context": context,
+        "chunks": rows,
+        "meter": measured,
+        "pinned_count": sum(1 for row in rows if row.pinned),
+        "kinds": _kinds(rows),
+        "undoable": undoable,
+        "redoable": redoable,
+        # The window and the price come a moment later when nobody asked for this session's models lately.
+        "model_pending": session is not None and bool(context.model) and not catalogue.is_remembered(session),
+    }
+
+
+def _kinds(rows: list[ContextChunk]) -> list[tuple[str, str]]:
+    present = {row.kind for row in rows}
+    return [(kind, words) for kind, _, words in meter.KINDS if kind in present]

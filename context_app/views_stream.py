@@ -1,0 +1,182 @@
+"""The chat without a WebSocket: the same frames as server-sent events, and POSTs in the other direction."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from context_app import access, feed, frames
+from context_app.access import Viewer
+from context_app.errors import BadFrame, SignedOut
+from context_app.feed import ChatFeed
+from context_app.services import turns
+from context_app.streams.runtime import current
+from providers_app.errors import ProviderError
+from sessions_app.pool import in_store
+
+KEEPALIVE_S = 15.0
+"""Proxies close what is silent."""
+
+
+@require_GET
+async def events(request: HttpRequest, pk: UUID) -> HttpResponse | StreamingHttpResponse:
+    """Server frames as ``data:``. ``?stream=<id>:<after>`` (repeatable) or ``?stream=<id>&after=<n>`` attaches at
+    once, and so does the ``Last-Event-ID`` of a reconnecting EventSource, which is ``<stream>:<last_seq>``."""
+    try:
+        if current().closing:
+            raise SignedOut("The server is stopping.")
+        who = await _viewer(request)
+        wanted = _wanted(request)
+        await in_store(access.check, who, pk)
+    except ProviderError as error:
+        return _refused(error)
+    response = StreamingHttpResponse(_frames(who, pk, wanted), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+@never_cache
+@require_POST
+async def send(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A ``send`` frame; answers with the ``turn`` frame."""
+
+    async def start(who: Viewer, frame: Any) -> dict[str, Any] | None:
+        started = await turns.start(
+            owner=who.user_id,
+            context_id=pk,
+            text=frame.text,
+            session=frame.session,
+            model=frame.model,
+            params=frame.params,
+            client_id=frame.client_id,
+        )
+        return await in_store(feed.turn_frame, pk, started.turn_id)
+
+    return await _post(request, pk, "send", start)
+
+
+@never_cache
+@require_POST
+async def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A ``retry`` frame; answers with the ``turn`` frame."""
+
+    async def again(who: Viewer, frame: Any) -> dict[str, Any] | None:
+        started = await turns.retry(owner=who.user_id, context_id=pk, turn_id=frame.turn)
+        return await in_store(feed.turn_frame, pk, started.turn_id)
+
+    return await _post(request, pk, "retry", again)
+
+
+@never_cache
+@require_POST
+async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A ``stop`` frame; answers ``{"type": "stopped", "stream": …}``."""
+
+    async def halt(who: Viewer, frame: Any) -> dict[str, Any] | None:
+        await turns.stop(owner=who.user_id, stream_id=frame.stream, context_id=pk)
+        return {"type": "stopped", "stream": frame.stream}
+
+    return await _post(request, pk, "stop", halt)
+
+
+Work = Callable[[Viewer, Any], Coroutine[Any, Any, dict[str, Any] | None]]
+
+
+async def _post(request: HttpRequest, pk: UUID, kind: str, work: Work) -> HttpResponse:
+    try:
+        who = await _viewer(request)
+        await in_store(access.check, who, pk)
+        frame = _frame(request, kind)
+        answer = await work(who, frame)
+    except ProviderError as error:
+        return _refused(error)
+    return HttpResponse(frames.encode(answer or {}), content_type="application/json")
+
+
+def _frame(request: HttpRequest, kind: str) -> Any:
+    if len(request.body) > settings.MAESTRO.context.max_frame_bytes:
+        raise BadFrame("The frame is too large.")
+    try:
+        data = json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise BadFrame("The body is not JSON.") from None
+    if not isinstance(data, dict):
+        raise BadFrame("The body is not a JSON object.")
+    return frames.decode(json.dumps({**data, "type": kind}))
+
+
+async def _viewer(request: HttpRequest) -> Viewer:
+    return access.viewer({"user": await request.auser(), "session": request.session})
+
+
+def _wanted(request: HttpRequest) -> dict[UUID, int]:
+    """Which streams to attach, and after which event. Raises ``BadFrame``."""
+    pairs = []
+    for value in request.GET.getlist("stream"):
+        stream, colon, after = value.partition(":")
+        pairs.append((stream, after if colon else request.GET.get("after", "0")))
+    if last := request.headers.get("Last-Event-ID", ""):
+        stream, _, after = last.partition(":")
+        pairs.append((stream, after))
+    try:
+        return {UUID(stream): int(after) for stream, after in pairs[: feed.MAX_READERS]}
+    except ValueError:
+        raise BadFrame("A cursor is `<stream id>:<number>`.") from None
+
+
+async def _frames(who: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> AsyncIterator[bytes]:
+    # One frame waits at most: whoever reads slowly gets more events per frame, not a longer queue.
+    queue: asyncio.Queue[str | None] = asyncio.Queue(1)
+
+    async def close(code: int) -> None:
+        await queue.put(None)
+
+    chat = ChatFeed(who, context_id, queue.put, close)
+    opening = asyncio.get_running_loop().create_task(_open(chat, wanted))
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(KEEPALIVE_S):
+                    text = await queue.get()
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if text is None:
+                return
+            yield _sse(text)
+    finally:
+        opening.cancel()
+        await chat.shut()
+
+
+async def _open(chat: ChatFeed, wanted: dict[UUID, int]) -> None:
+    try:
+        await chat.open()
+    except ProviderError as error:
+        await chat.send(frames.error(error))
+        return
+    for stream, after in wanted.items():
+        try:
+            await chat.attach(stream, after)
+        except ProviderError as error:
+            await chat.send(frames.error(error))
+
+
+def _sse(text: str) -> bytes:
+    head = text[:200]
+    if head.startswith('{"type":"events"'):
+        stream = head.split('"stream":"', 1)[1].split('"', 1)[0]
+        last = head.split('"last_seq":', 1)[1].split(",", 1)[0]
+        return f"id: {stream}:{last}\ndata: {text}\n\n".encode()
+    return f"data: {text}\n\n".encode()
+
+
+def _refused(error: ProviderError) -> HttpResponse:
+    return HttpResponse(frames.error(error), status=error.http_status, content_type="application/json")

@@ -1,0 +1,86 @@
+"""Which browsers a person is signed in with: noting, listing and signing out."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+from django.utils import timezone
+
+from maestro_site.accounts.models import BrowserSession
+
+# One write per browser and five minutes is enough to say "seen 3 m ago".
+SEEN_STEP = timedelta(minutes=5)
+NOTED = "browser_noted_at"
+
+# Tokens of User-Agent headers; the first that matches wins, since Edge also says Chrome and Chrome also says Safari.
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def note(request: HttpRequest) -> None:
+    """Remember that this signed-in browser was seen; writes at most once in ``SEEN_STEP``."""
+    now = timezone.now()
+    noted = request.session.get(NOTED)
+    if noted is not None and now.timestamp() - noted < SEEN_STEP.total_seconds():
+        return
+    request.session[NOTED] = now.timestamp()
+    if request.session.session_key is None:
+        request.session.save()
+    BrowserSession.objects.update_or_create(
+        session_key=request.session.session_key,
+        defaults={
+            "user": request.user,
+            "agent": request.headers.get("User-Agent", "")[:200],
+            "last_seen_at": now,
+        },
+    )
+
+
+def listing(user: AbstractBaseUser, current_key: str | None) -> list[dict[str, Any]]:
+    """The person's browsers, newest first: ``{id, agent, last_seen, current}``."""
+    return [
+        {
+            "id": browser.pk,
+            "agent": describe(browser.agent),
+            "last_seen": browser.last_seen_at,
+            "current": browser.session_key == current_key,
+        }
+        for browser in BrowserSession.objects.filter(user_id=user.pk)[:50]
+    ]
+
+
+def sign_out(user: AbstractBaseUser, browser_id: int) -> bool:
+    """End one browser session of this person; ``False`` when it is not theirs or already over."""
+    browser = BrowserSession.objects.filter(user_id=user.pk, pk=browser_id).first()
+    if browser is None:
+        return False
+    SessionStore(session_key=browser.session_key).delete()
+    browser.delete()
+    return True
+
+
+def forget(session_key: str | None) -> None:
+    """Drop the row of a browser that signed out."""
+    BrowserSession.objects.filter(session_key=session_key or "").delete()
+
+
+def describe(agent: str) -> str:
+    """ "Firefox on Linux" from a User-Agent header; good enough to recognise one's own machine."""
+    browser = next((name for token, name in BROWSERS if token in agent), "A browser")
+    system = next((name for token, name in SYSTEMS if token in agent), "")
+    return f"{browser} on {system}" if system else browser

@@ -1,0 +1,10 @@
+"""Forms of the account page."""
+
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.models import AbstractUser
+
+
+def password_form(user: AbstractUser, data: dict[str, str] | None = None) -> SetPasswordForm:
+    """Asks for the old password only of somebody who has one."""
+    form = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
+    return form(user, data)

@@ -1,0 +1,84 @@
+"""Signing in and out, the welcome link, and the account page."""
+
+from django.contrib import messages
+from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_POST
+
+from maestro_site.accounts import browsers, welcome
+from maestro_site.accounts.forms import password_form
+
+
+@method_decorator([never_cache, sensitive_post_parameters()], name="dispatch")
+class LoginView(auth_views.LoginView):
+    """Name and password, throttled by django-axes."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+
+def locked_out(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    """The answer after too many wrong passwords."""
+    response = render(request, "accounts/login.html", {"locked_out": True}, status=429)
+    response["Retry-After"] = "900"
+    return response
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End this browser's session."""
+    browsers.forget(request.session.session_key)
+    logout(request)
+    return redirect("login")
+
+
+@never_cache
+@sensitive_variables("token")
+def welcome_page(request: HttpRequest, token: str) -> HttpResponse:
+    """A page with one button; only pressing it spends the link (mail scanners and previews follow links)."""
+    try:
+        if request.method == "POST":
+            user = welcome.spend(token)
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect("home")
+        user = welcome.check(token)
+    except welcome.WelcomeError as error:
+        return render(request, "accounts/welcome.html", {"valid": False, "reason": str(error)}, status=410)
+    return render(request, "accounts/welcome.html", {"valid": True, "token": token, "username": user.get_username()})
+
+
+@login_required
+@sensitive_post_parameters()
+def account(request: HttpRequest) -> HttpResponse:
+    """Password, theme, signed-in browsers."""
+    form = password_form(request.user, request.POST or None)  # type: ignore[arg-type]
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        update_session_auth_hash(request, form.user)
+        messages.success(request, "Password saved. Other browsers were signed out.")
+        return redirect("account")
+    return render(
+        request,
+        "accounts/account.html",
+        {
+            "password_form": form,
+            "has_password": request.user.has_usable_password(),
+            "browsers": browsers.listing(request.user, request.session.session_key),  # type: ignore[arg-type]
+        },
+        status=422 if request.method == "POST" else 200,
+    )
+
+
+@login_required
+@require_POST
+def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
+    """End another browser's session."""
+    if browsers.sign_out(request.user, pk):  # type: ignore[arg-type]
+        messages.success(request, "That browser was signed out.")
+    return redirect("account")

@@ -1,0 +1,92 @@
+"""The one-time sign-in link: made on first start and by ``manage.py welcome``, spent by one button.
+
+Only the hash of the token is stored, in ``<data folder>/welcome`` (0600); the link itself goes to the terminal, never
+to a log. A new link replaces the old one.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, User
+
+from maestro_site import datadir
+
+LIFETIME_S = 15 * 60
+
+
+class WelcomeError(Exception):
+    """The link cannot be used; the message says why, and what to do."""
+
+
+def path() -> Path:
+    """Where the hash lies."""
+    return settings.DATA_DIR / "welcome"
+
+
+def ensure_owner() -> AbstractUser:
+    """The first superuser, created without a password when the installation has no people yet."""
+    people = get_user_model().objects
+    owner = people.filter(is_superuser=True, is_active=True).order_by("pk").first()
+    if owner is None:
+        owner = people.create_superuser(username="owner", email="", password=None)
+    return owner
+
+
+def create(user: AbstractUser | User) -> str:
+    """A new link's token for ``user``; earlier links stop working."""
+    token = secrets.token_urlsafe(32)
+    record = {"user": user.pk, "hash": _digest(token), "expires": time.time() + LIFETIME_S}
+    temporary = path().with_name(f".welcome-{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(record, file)
+    temporary.replace(path())
+    return token
+
+
+def check(token: str) -> AbstractUser:
+    """The person whom the link signs in; spends nothing. Raises ``WelcomeError``."""
+    try:
+        record = json.loads(path().read_text())
+    except FileNotFoundError:
+        raise WelcomeError("This link was already used, or replaced by a newer one.") from None
+    except (OSError, ValueError):
+        raise WelcomeError("The stored link cannot be read.") from None
+    if not hmac.compare_digest(str(record.get("hash", "")), _digest(token)):
+        raise WelcomeError("This link was already used, or replaced by a newer one.")
+    if time.time() > float(record.get("expires", 0)):
+        raise WelcomeError("This link is older than 15 minutes.")
+    user = get_user_model().objects.filter(pk=record.get("user"), is_active=True).first()
+    if user is None:
+        raise WelcomeError("The person of this link is disabled or gone.")
+    return user
+
+
+def spend(token: str) -> AbstractUser:
+    """Like ``check``, and the link is used up. Of two that press at once, one gets in. Raises ``WelcomeError``."""
+    with datadir.locked(settings.DATA_DIR / "welcome.lock"):
+        user = check(token)
+        path().unlink()
+    return user
+
+
+def remember_address(address: str) -> None:
+    """Note where `up` serves, so that later links point there."""
+    (settings.DATA_DIR / "address").write_text(address)
+
+
+def last_address() -> str:
+    """Where `up` last served; empty when it never did."""
+    file = settings.DATA_DIR / "address"
+    return file.read_text().strip() if file.exists() else ""
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

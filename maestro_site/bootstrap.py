@@ -1,0 +1,130 @@
+"""What happens before any command runs: settings, data folder, database, key ring; errors become one line.
+
+With the embedded database every command first applies pending migrations, under a file lock. With ``DATABASE_URL`` it
+refuses instead, and names the line to run: migrating a shared server is a decision.
+"""
+
+import sys
+import warnings
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command, execute_from_command_line
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connection
+
+from maestro_site import conf, datadir
+
+# These neither need the database nor may be kept from running by it.
+NO_DATABASE = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "findstatic",
+    "help",
+    "makemessages",
+    "makemigrations",
+    "migrate",
+    "test",
+    "testserver",
+    "version",
+}
+
+
+class StartError(Exception):
+    """Maestro cannot start; the message is one line that says what to do."""
+
+
+def run_command(argv: list[str]) -> int:
+    """Run ``manage.py`` with these arguments; the exit code."""
+    command = argv[1] if len(argv) > 1 else "help"
+    try:
+        unknown = conf.unknown_variables()
+        if unknown and command == "up":
+            raise StartError(" ".join(unknown))
+        for sentence in unknown:
+            print(f"warning: {sentence}", file=sys.stderr)
+        django.setup()
+        if command not in NO_DATABASE and not command.startswith("-") and not {"-h", "--help"} & set(argv[2:]):
+            prepare_database()
+            prepare_key_ring()
+            prepare_owner()
+        execute_from_command_line(argv)
+    except (StartError, conf.ConfigError, datadir.DataDirError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ImproperlyConfigured as error:
+        print(f"error: {error} Install Maestro with the extra that it names, or correct the setting.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def prepare_database() -> None:
+    """A database whose schema is current. Raises ``StartError``."""
+    from django.conf import settings
+
+    try:
+        if not settings.EMBEDDED_DATABASE:
+            if pending_migrations():
+                raise StartError("The database is not up to date. Run `manage.py migrate`, then this command again.")
+            return
+        if pending_migrations():
+            with datadir.locked(settings.DATA_DIR / "migrate.lock"):
+                if pending_migrations():
+                    call_command("migrate", verbosity=0, interactive=False)
+    except (OperationalError, DatabaseError) as error:
+        where = "The database in the data folder" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise StartError(f"{where} cannot be used: {reason}") from error
+
+
+def prepare_owner() -> None:
+    """The first person of an embedded installation, so that every command works before the first visit."""
+    from django.conf import settings
+    from django.contrib.auth import get_user_model
+
+    from maestro_site.accounts import welcome
+
+    if settings.EMBEDDED_DATABASE and not get_user_model().objects.exists():
+        welcome.ensure_owner()
+
+
+def pending_migrations() -> bool:
+    """Whether the schema lacks a migration."""
+    from django.db.migrations.executor import MigrationExecutor
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def prepare_key_ring() -> bool:
+    """The key ring, loaded and proven against the sealed rows; ``True`` when a key file was made now.
+
+    Raises ``StartError``: malformed keys, or sealed rows that the ring does not open.
+    """
+    from django.conf import settings
+
+    from sessions_app import crypto
+
+    path = settings.DATA_DIR / "encryption.key"
+    created = False
+    try:
+        if settings.MAESTRO.encryption_keys:
+            text = settings.MAESTRO.encryption_keys.get_secret_value()
+        elif not path.exists() and crypto.sealed_rows_exist():
+            raise StartError(
+                f"The database {connection.settings_dict['NAME']} holds sealed credentials ({DEFAULT_DB_ALIAS}), but "
+                f"there is no key: {path} is missing. Put the key file back, or set MAESTRO_ENCRYPTION_KEYS."
+            )
+        else:
+            text, created = datadir.read_or_create(path, crypto.KeyRing.generate())
+        ring = crypto.KeyRing.parse(text)
+        crypto.verify_in_use(ring)
+    except crypto.KeyRingError as error:
+        source = "MAESTRO_ENCRYPTION_KEYS" if settings.MAESTRO.encryption_keys else str(path)
+        raise StartError(f"The encryption keys of {source} cannot be used: {error}") from error
+    crypto.configure(ring)
+    return created

@@ -1,0 +1,65 @@
+"""The data folder: made on first use, private to its user, with the files that exactly one process may create."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class DataDirError(Exception):
+    """The folder cannot be used; the message is one line that says what to do."""
+
+
+def ensure(path: Path) -> Path:
+    """Create the folder with mode 0700 and prove that it can be written. Raises ``DataDirError``."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("queue/in", "queue/control", "spool", "pulse"):
+            (path / name).mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
+        probe.touch(mode=0o600)
+        probe.unlink()
+    except OSError as error:
+        raise DataDirError(
+            f"The data folder {path} cannot be written ({error.strerror}). "
+            "Fix its permissions, or choose another with MAESTRO_DATA_DIR."
+        ) from error
+    return path
+
+
+def read_or_create(path: Path, make: str) -> tuple[str, bool]:
+    """The text of a 0600 file, created with ``make`` when it is not there: ``(text, created)``.
+
+    O_EXCL and a link make it atomic: of two processes that start at once, both read the winner's text, whole.
+    """
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        if not path.exists():
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(make)
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(temporary, path)
+                return make, True
+            except FileExistsError:
+                pass
+            finally:
+                temporary.unlink()
+        text = path.read_text().strip()
+    except OSError as error:
+        raise DataDirError(f"{path} cannot be read or made ({error.strerror}). Fix its permissions.") from error
+    if not text:
+        raise DataDirError(f"{path} is empty. Restore it from a backup, or delete it to have a new one made.")
+    return text, False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on ``path`` while the block runs; other processes wait."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,88 @@
+"""``/healthz`` (the process answers) and ``/readyz`` (its parts work; the broken one is named)."""
+
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from maestro_site import pulse
+from providers_app.errors import NotConfigured
+from sessions_app import crypto
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part of the installation: its name, whether it works, and in a few words what or why not."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def readiness() -> list[Check]:
+    """Every part, checked now. Never raises."""
+    return [_database(), _broker(), _key_ring(), _seen("worker"), _seen("beat")]
+
+
+@never_cache
+@require_safe
+def alive(request: HttpRequest) -> JsonResponse:
+    """200 as long as this process answers."""
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when every part works, else 503 with the broken ones."""
+    checks = readiness()
+    broken = [check.name for check in checks if not check.ok]
+    return JsonResponse(
+        {
+            "status": "ready" if not broken else "not ready",
+            "broken": broken,
+            "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+            "shared_state": "Redis" if settings.REDIS_URL else "per process",
+        },
+        status=503 if broken else 200,
+    )
+
+
+def _database() -> Check:
+    name = {"sqlite": "SQLite", "postgresql": "Postgres"}.get(connection.vendor, connection.vendor)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return Check("database", False, f"{name} does not answer")
+    return Check("database", True, name)
+
+
+def _broker() -> Check:
+    try:
+        return Check("broker", True, pulse.ping_broker())
+    except (OSError, redis.RedisError):
+        return Check(
+            "broker", False, "Redis does not answer" if settings.REDIS_URL else "the queue folder is not writable"
+        )
+
+
+def _key_ring() -> Check:
+    try:
+        crypto.verify_in_use(crypto.current())
+    except (crypto.KeyRingError, NotConfigured) as error:
+        return Check("key ring", False, str(error))
+    except DatabaseError:
+        return Check("key ring", False, "cannot be compared with the database")
+    return Check("key ring", True, "every key in use opens")
+
+
+def _seen(name: str) -> Check:
+    age = pulse.age(name)
+    if age is None:
+        return Check(name, False, "not seen yet")
+    return Check(name, age <= pulse.LATELY_S, f"seen {age:.0f} s ago")

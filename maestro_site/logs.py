@@ -1,0 +1,25 @@
+"""How log lines look: one readable line for people, or one JSON object."""
+
+import logging
+
+import structlog
+
+SHARED = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.ExtraAdder(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def formatter(json: bool = False) -> logging.Formatter:
+    """The formatter of the stderr handler; records of every library pass it."""
+    chain: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if json:
+        # People get the traceback as lines below the message; a JSON line carries it as one string.
+        chain += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        traceback = structlog.dev.plain_traceback
+        chain.append(structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=traceback))
+    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=list(SHARED), processors=chain)

@@ -1,0 +1,74 @@
+"""``manage.py up``: everything that Maestro needs, in one process, without any server to install."""
+
+import os
+import sys
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from maestro_site import server, supervisor
+from maestro_site.accounts import welcome
+
+
+class Command(BaseCommand):
+    help = "Start Maestro: web, worker and schedule in one process, data in the data folder."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default 8000)")
+        parser.add_argument("--processes", action="store_true", help="run web, worker and schedule as three processes")
+        parser.add_argument("--web-only", action="store_true", help="run the web server alone")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        if not 0 < port < 65536:
+            raise CommandError("--port must be between 1 and 65535.")
+        if host not in {"0.0.0.0", "::", *settings.ALLOWED_HOSTS}:  # noqa: S104
+            settings.ALLOWED_HOSTS.append(host)
+        try:
+            sock = server.listen(host, port)
+        except server.PortTaken as error:
+            raise CommandError(str(error)) from None
+        base = server.address(host, port)
+        if options["processes"]:
+            sock.close()
+            sys.exit(supervisor.run(host, port, lambda stop: self._announce(base, stop)))
+        self._serve(sock, base, alone=options["web_only"])
+        connections.close_all()
+        sys.stdout.flush()
+        # Threads that are still inside a task must not hold the process: their work is safe to run again.
+        os._exit(0)
+
+    def _serve(self, sock: Any, base: str, *, alone: bool) -> None:
+        if alone:
+            server.serve(sock, on_stop=lambda: None, on_start=lambda stop: None)
+            return
+        # Celery is imported only where a worker runs in this process.
+        from maestro_site.embedded import Background
+
+        background = Background()
+        background.start()
+        try:
+            server.serve(sock, on_stop=background.stop, on_start=lambda stop: self._announce(base, stop))
+        finally:
+            background.stop()
+            background.join(timeout=2)
+
+    def _announce(self, base: str, stop: threading.Event) -> None:
+        """One line for people and scripts, once everything answers."""
+        try:
+            if not server.wait_ready(base, stop):
+                if not stop.is_set():
+                    self.stderr.write(f"error: not ready after a minute; {base}/readyz names the part that is missing.")
+                return
+            welcome.remember_address(base)
+            owner = welcome.ensure_owner()
+            token = welcome.create(owner)
+            self.stdout.write(f"Open {base}/welcome/{token}")
+            self.stdout.flush()
+        finally:
+            connections.close_all()

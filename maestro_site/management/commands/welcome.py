@@ -1,0 +1,30 @@
+"""``manage.py welcome [USER]``: a new one-time sign-in link."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from maestro_site.accounts import welcome
+
+
+class Command(BaseCommand):
+    help = "Print a one-time sign-in link (15 minutes, one use). It replaces an earlier one."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", nargs="?", help="user name; without it, the owner")
+        parser.add_argument("--base", default="", help="address of the site, such as https://maestro.example")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["user"]:
+            user = get_user_model().objects.filter(username=options["user"]).first()
+            if user is None:
+                raise CommandError(f"There is nobody called {options['user']!r}.")
+            if not user.is_active:
+                raise CommandError(f"{options['user']} is disabled; enable the account in /admin/ first.")
+        else:
+            user = welcome.ensure_owner()
+        base = options["base"] or welcome.last_address() or "http://127.0.0.1:8000"
+        self.stdout.write(f"Open {base.rstrip('/')}/welcome/{welcome.create(user)}")
+        self.stdout.write(f"It signs in {user.get_username()}, once, within 15 minutes.")
+        self.stdout.flush()

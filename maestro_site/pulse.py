@@ -1,0 +1,50 @@
+"""Signs of life of the worker and the beat: files in the data folder, or keys in Redis where there is one.
+
+Several machines share Redis (the broker needs it there), one machine shares the data folder; no database is written.
+"""
+
+import time
+from functools import lru_cache
+
+import redis
+from django.conf import settings
+
+LATELY_S = 45
+PERIOD_S = 10
+
+
+@lru_cache(maxsize=1)
+def _redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+
+
+def beat(name: str) -> None:
+    """Say that ``name`` is alive now."""
+    if settings.REDIS_URL:
+        _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=LATELY_S * 10)
+    else:
+        (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
+
+
+def age(name: str) -> float | None:
+    """Seconds since ``name`` was last seen; ``None`` when it never was."""
+    try:
+        if settings.REDIS_URL:
+            raw = _redis(settings.REDIS_URL).get(f"maestro:pulse:{name}")
+            text = raw.decode() if isinstance(raw, bytes) else ""
+        else:
+            text = (settings.DATA_DIR / "pulse" / name).read_text()
+        return max(0.0, time.time() - float(text))
+    except (OSError, ValueError, redis.RedisError):
+        return None
+
+
+def ping_broker() -> str:
+    """Prove that the broker can be used and name it. Raises ``OSError`` or ``redis.RedisError``."""
+    if settings.REDIS_URL:
+        _redis(settings.REDIS_URL).ping()
+        return "Redis"
+    probe = settings.DATA_DIR / "queue" / "control" / ".probe"
+    probe.touch()
+    probe.unlink(missing_ok=True)
+    return "files in the data folder"

@@ -1,0 +1,109 @@
+"""The web server of ``manage.py up``: uvicorn in the main thread, with our own signal handling around it."""
+
+import errno
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+GRACE_S = 1.5
+
+
+class PortTaken(Exception):
+    """The address cannot be listened on; the message is one line that says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises ``PortTaken``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(
+                f"Port {port} on {host} is taken. Stop what uses it, or choose another: `make run PORT={port + 1}` "
+                f"or `manage.py up --port {port + 1}`."
+            ) from error
+        raise PortTaken(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
+        ) from error
+    sock.set_inheritable(True)
+    return sock
+
+
+def address(host: str, port: int) -> str:
+    """The address that a person on this machine opens."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
+    """Poll ``/readyz`` until it answers 200; ``False`` when stopped or out of time."""
+    deadline = time.monotonic() + timeout
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while not stop.is_set() and time.monotonic() < deadline:
+        try:
+            with opener.open(f"{base}/readyz", timeout=2) as response:
+                if response.status == 200:
+                    return True
+        except (urllib.error.URLError, OSError):
+            pass
+        stop.wait(0.05)
+    return False
+
+
+def serve(sock: socket.socket, *, on_stop: Callable[[], None], on_start: Callable[[threading.Event], None]) -> None:
+    """Run until SIGINT or SIGTERM. ``on_stop`` is called at once with the signal, beside uvicorn's own shutdown.
+
+    uvicorn installs its handlers inside ``run`` and raises the captured signal again afterwards with the handlers that
+    were there before; ours turn that into a normal return.
+    """
+    stopping = threading.Event()
+
+    def ignore_second(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ignore_second)
+
+    config = uvicorn.Config(
+        "maestro_site.asgi:application",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,  # type: ignore[arg-type]
+        ws_max_size=1024 * 1024,
+        proxy_headers=False,
+    )
+    server = _Server(config, on_stop)
+    starter = threading.Thread(target=on_start, args=(stopping,), name="announce", daemon=True)
+    starter.start()
+    try:
+        server.run(sockets=[sock])
+    finally:
+        stopping.set()
+    if not server.started:
+        raise SystemExit(3)
+
+
+class _Server(uvicorn.Server):
+    """Tells the rest of the process about the signal the moment it arrives."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_stop()
+        super().handle_exit(sig, frame)

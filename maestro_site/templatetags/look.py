@@ -1,0 +1,146 @@
+"""What every page says the same way: icons, states, times, numbers, form controls.
+
+Load with ``{% load look %}``.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import forms, template
+from django.forms.boundfield import BoundField
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app import selectors as sessions
+
+register = template.Library()
+
+PILL_KINDS = ("ok", "warn", "bad", "mute", "info")
+"""Kinds of pill: fine, soon a problem, a problem, switched off or unknown, going on."""
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """The icon ``name`` of ``static/icons/sprite.svg``; hidden from screen readers, since words stand beside it."""
+    return format_html(
+        '<svg class="icon{}{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        " " if classes else "",
+        classes,
+        static("icons/sprite.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def pill(kind: str, text: str) -> SafeString:
+    """A state in words: ``kind`` is one of ``PILL_KINDS``; anything else is shown as ``mute``."""
+    return format_html('<span class="pill pill-{}">{}</span>', kind if kind in PILL_KINDS else "mute", text)
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """``moment`` as seen from ``now``: "now", "4 m ago", "in 41 m", "17 d ago". Both are aware."""
+    seconds = (now - moment).total_seconds()
+    size = abs(seconds)
+    for unit, letter in _UNITS:
+        if size >= unit:
+            words = f"{int(size // unit)} {letter}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
+    return "now"
+
+
+@register.filter
+def ago(value: datetime | None, missing: str = "never") -> SafeString | str:
+    """A relative time with the exact one on hover; ``static/js/app.js`` keeps it true. ``None`` gives ``missing``."""
+    if not isinstance(value, datetime):
+        return missing
+    moment = value if timezone.is_aware(value) else value.replace(tzinfo=UTC)
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time class="num" datetime="{}" title="{}" data-relative>{}</time>',
+        moment.astimezone(UTC).isoformat(timespec="seconds"),
+        exact.strftime("%a %d %b %Y, %H:%M:%S %Z").strip(),
+        relative(moment, timezone.now()),
+    )
+
+
+@register.filter
+def until(value: datetime | None, within: int = 0) -> bool:
+    """True when ``value`` lies less than ``within`` seconds ahead, or is past."""
+    return isinstance(value, datetime) and value - timezone.now() < timedelta(seconds=within)
+
+
+@register.filter
+def compact(value: float | None) -> str:
+    """A count in few characters: 950, 1.2k, 33.4k, 200k, 2.41M. ``None`` gives a dash."""
+    if value is None:
+        return "–"
+    number = abs(value)
+    sign = "−" if value < 0 else ""
+    # What would round to 1000.0k is a million already.
+    for least, size, letter in ((999_950, 1_000_000, "M"), (1_000, 1_000, "k")):
+        if number >= least:
+            scaled = number / size
+            digits = 2 if letter == "M" and scaled < 10 else 1
+            text = f"{scaled:.{digits}f}".rstrip("0").rstrip(".")
+            return f"{sign}{text}{letter}"
+    return f"{sign}{number:g}"
+
+
+@register.filter
+def initials(user: Any) -> str:
+    """Two letters for a person: of the full name where there is one, else of the user name."""
+    name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or str(user)
+    words = name.replace("_", " ").replace("-", " ").replace(".", " ").split()
+    if not words:
+        return "?"
+    return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
+
+
+def _control_class(widget: forms.Widget) -> str:
+    match widget:
+        case forms.CheckboxInput():
+            return "checkbox"
+        case forms.Select():
+            return "select"
+        case forms.Textarea():
+            return "textarea"
+        case _:
+            return "input"
+
+
+@register.simple_tag
+def control(field: BoundField, **attributes: str) -> SafeString:
+    """The widget of a form field with our class, tied to its help and its error for screen readers.
+
+    Extra attributes are given with underscores: ``{% control field hx_get="/x/" placeholder="..." %}``.
+    """
+    widget = field.field.widget
+    described = [f"{field.auto_id}_help"] if field.help_text else []
+    described += [f"{field.auto_id}_error"] if field.errors else []
+    given = {key.replace("_", "-"): value for key, value in attributes.items()}
+    classes = [_control_class(widget), str(widget.attrs.get("class", "")), given.pop("class", "")]
+    attrs: dict[str, Any] = {**given, "class": " ".join(part for part in classes if part)}
+    if described:
+        attrs["aria-describedby"] = " ".join(described)
+    if field.errors:
+        attrs["aria-invalid"] = "true"
+    return field.as_widget(attrs=attrs)
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    """True for a field whose label stands behind its box."""
+    return isinstance(field.field.widget, forms.CheckboxInput)
+
+
+@register.simple_tag(takes_context=True)
+def attention_count(context: template.RequestContext) -> int:
+    """How many sessions of the signed-in person need a person: one counting query per page."""
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return 0
+    return sessions.attention_count(user.pk)

@@ -1,0 +1,17 @@
+"""Every address of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from maestro_site import health, home
+
+urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("", include("maestro_site.accounts.urls")),
+    path("", home.home, name="home"),
+    path("try-demo/", home.try_demo, name="try-demo"),
+    path("sessions/", include("sessions_app.urls")),
+    path("chats/", include("context_app.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,32 @@
+"""Where a provider's requests go: the session's own base URL, else the configured one."""
+
+from typing import Any
+from urllib.parse import quote
+
+from providers_app import conf
+from providers_app.errors import InvalidRequest
+from providers_app.types.credentials import Credential
+
+
+def address(slug: str, credential: Credential, path: str) -> str:
+    """``path`` (with a leading slash) below the base URL. Raises ``InvalidRequest`` when there is none.
+
+    A base URL that already ends with the path's first segment (``.../v1`` and ``/v1/messages``) is not given it twice.
+    """
+    base = (credential.base_url or conf.provider(slug).base_url or "").rstrip("/")
+    if not base:
+        raise InvalidRequest(f"The provider {slug!r} has no address.", hint="Set the session's base URL.")
+    first = "/" + path.lstrip("/").split("/", 1)[0]
+    return base + (path.removeprefix(first) if base.endswith(first) and path.startswith(first + "/") else path)
+
+
+def segment(name: str) -> str:
+    """``name`` as one segment of a path, whatever characters it has. Raises ``InvalidRequest`` for ``.`` and ``..``."""
+    if name in ("", ".", ".."):
+        raise InvalidRequest(f"{name!r} is not the name of a model.")
+    return quote(name, safe="")
+
+
+def setting(slug: str, credential: Credential, name: str) -> Any:
+    """An option of the session, else of the provider's configuration (``None`` where it has no such field)."""
+    return credential.settings.get(name) or getattr(conf.provider(slug), name, None)

@@ -1,0 +1,92 @@
+"""Does a value have the shape of a Protocol? Names, kinds (plain, coroutine, async generator), signatures are compared.
+
+``isinstance`` on a Protocol sees names only, and a plain function where a coroutine is awaited fails at the worst time.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+Problem = Literal["missing", "signature", "must_be_async", "must_be_sync"]
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """``message`` continues a sentence that begins with the value's name."""
+
+    problem: Problem
+    member: str
+    message: str
+
+
+def violations(value: Any, protocol: type) -> list[Violation]:
+    """What ``value`` lacks to satisfy ``protocol``, in the order of the Protocol's members."""
+    found: list[Violation] = []
+    for name, wanted in _members(protocol):
+        try:
+            given = getattr(value, name)
+        except AttributeError:
+            found.append(Violation(problem="missing", member=name, message=f"has no {name}"))
+            continue
+        if isinstance(wanted, property):
+            continue
+        if not callable(given):
+            found.append(Violation(problem="signature", member=name, message=f"has {name}, but it cannot be called"))
+            continue
+        problem = _kind(name, wanted, given) or _signature(name, wanted, given)
+        if problem is not None:
+            found.append(problem)
+    return found
+
+
+def _members(protocol: type) -> list[tuple[str, Any]]:
+    return [
+        (name, member)
+        for name, member in vars(protocol).items()
+        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
+    ]
+
+
+def _kind(name: str, wanted: Any, given: Any) -> Violation | None:
+    if kind_of(wanted) == kind_of(given):
+        return None
+    problem: Problem = "must_be_sync" if kind_of(wanted) == "plain" else "must_be_async"
+    message = f"has {name} as {_article(kind_of(given))}, but it must be {_article(kind_of(wanted))}"
+    return Violation(problem=problem, member=name, message=message)
+
+
+def kind_of(function: Any) -> str:
+    """``coroutine``, ``async generator`` or ``plain``."""
+    if inspect.iscoroutinefunction(function):
+        return "coroutine"
+    if inspect.isasyncgenfunction(function):
+        return "async generator"
+    if not inspect.isroutine(function) and inspect.iscoroutinefunction(type(function).__call__):
+        return "coroutine"
+    return "plain"
+
+
+def _article(kind: str) -> str:
+    return {"coroutine": "a coroutine function", "async generator": "an async generator", "plain": "a plain function"}[
+        kind
+    ]
+
+
+def _signature(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -> Violation | None:
+    """Can ``given`` be called the way the Protocol's callers call ``wanted``?"""
+    try:
+        theirs = inspect.signature(given)
+    except (TypeError, ValueError):
+        return None  # a callable of C has no signature to compare
+    ours = list(inspect.signature(wanted).parameters.values())[1:]  # without self
+    positional = [p for p in ours if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keywords = {p.name: None for p in ours if p.kind is p.KEYWORD_ONLY}
+    try:
+        theirs.bind(*(None for _ in positional), **keywords)
+        theirs.bind(**{p.name: None for p in ours})
+    except TypeError as error:
+        shape = ", ".join(p.name for p in ours)
+        message = f"has {name}{theirs}, but it is called as {name}({shape}): {error}"
+        return Violation(problem="signature", member=name, message=message)
+    return None

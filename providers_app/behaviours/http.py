@@ -1,0 +1,58 @@
+"""An HTTP request as data, so that building one is pure and previewing it is exact."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request; ``body`` is sent as these very bytes; ``secret_headers`` (lower case) is what a preview redacts."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
+    secret_headers: frozenset[str] = frozenset()
+
+    def with_headers(self, headers: dict[str, str], *, secret: bool = False) -> "HttpRequest":
+        """A copy with more headers; ``secret`` marks them for redaction."""
+        names = frozenset(name.lower() for name in headers) if secret else frozenset()
+        return HttpRequest(
+            method=self.method,
+            url=self.url,
+            headers={**self.headers, **headers},
+            body=self.body,
+            secret_headers=self.secret_headers | names,
+        )
+
+
+class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it would be sent, for a person to read: the body's very bytes, headers with secrets redacted."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def redacted(headers: dict[str, str], secret: frozenset[str]) -> dict[str, str]:
+    """The headers with the values of ``secret`` names (lower case) replaced by ``***``."""
+    return {name: "***" if name.lower() in secret else value for name, value in headers.items()}
+
+
+class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is made in this process instead of coming over a network."""
+
+    status: int
+    headers: dict[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class LocalResponder(Protocol):
+    """What a provider without a network declares as ``LOCAL``; serves the URL scheme that equals its slug (``demo://``).
+
+    It raises ``ConnectionError`` or ``TimeoutError`` where a network would have failed, before or between chunks.
+    """
+
+    async def __call__(self, request: HttpRequest) -> LocalAnswer: ...

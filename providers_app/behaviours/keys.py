@@ -1,0 +1,82 @@
+"""A key in a header: the way nearly every provider signs requests."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
+
+MAX_LENGTH = 16_384
+SHORT = 8
+
+
+class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``api_key`` behaviour of a provider whose key goes into a header.
+
+    ``scheme`` precedes the key ("Bearer "). ``prefixes`` begin its keys, ``foreign`` maps beginnings of other
+    services' keys to their names. ``probe`` makes the cheapest authenticated request, ``counts`` says that its answer
+    lists all models, ``label_header`` (lower case) names an answer's header that identifies the account.
+    """
+
+    header: str
+    probe: Callable[[Credential], HttpRequest]
+    dialect: Dialect
+    scheme: str = ""
+    prefixes: tuple[str, ...] = ()
+    foreign: Mapping[str, str] = msgspec.field(default_factory=dict)
+    counts: bool = False
+    label_header: str = ""
+    request_id_header: str = "x-request-id"
+
+    def validate(self, key: str) -> list[Advice]:
+        """Advice on the key's format; the key itself is never quoted."""
+        problem = _problem(key)
+        if problem:
+            return [Advice(level="error", field="api_key", message=problem)]
+        for beginning, owner in self.foreign.items():
+            if key.startswith(beginning):
+                message = f"This looks like a key of {owner}."
+                return [Advice(level="warning", field="api_key", message=message)]
+        if self.prefixes and not key.startswith(self.prefixes):
+            expected = " or ".join(self.prefixes)
+            message = f"Keys of this provider usually begin with {expected}."
+            return [Advice(level="warning", field="api_key", message=message)]
+        if len(key) < SHORT:
+            return [Advice(level="warning", field="api_key", message="The key is very short. Was it copied whole?")]
+        return []
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the key; as it is when the session has none."""
+        if credential.auth_type == "none" or not credential.secret:
+            return request
+        return request.with_headers({self.header: self.scheme + credential.secret.reveal()}, secret=True)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """Raises ``UpstreamError``."""
+        answer = await ask(self.authorize(credential, self.probe(credential)), http, self.dialect)
+        items = items_of(json_of(answer), "data", "models")
+        return Account(
+            label=answer.headers.get(self.label_header, "")[:200] if self.label_header else "",
+            models=len(items) if self.counts else None,
+            request_id=answer.headers.get(self.request_id_header),
+        )
+
+
+def _problem(key: str) -> str:
+    if not key or not key.strip():
+        return "The key is empty."
+    if len(key) > MAX_LENGTH:
+        return f"The key is longer than {MAX_LENGTH} characters."
+    if any(ord(char) < 32 or ord(char) == 127 for char in key):
+        return "The key contains line breaks or control characters."
+    if any(char.isspace() for char in key):
+        return "The key contains spaces."
+    if any(ord(char) > 126 for char in key):
+        return "The key contains characters that no key has (only plain ASCII letters, digits and signs)."
+    return ""

@@ -1,0 +1,146 @@
+"""Settings of the provider core and of every provider, injected once at start; defaults hold where nothing is injected.
+
+Imports neither Django nor the HTTP client. The environment is read above, from the model that ``build_model`` makes:
+``MAESTRO_PROVIDERS__IDLE_TIMEOUT_S``, ``MAESTRO_PROVIDERS__ANTHROPIC__BASE_URL`` ...
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+
+from providers_app.errors import ProviderBroken
+from providers_app.registry import registry
+from providers_app.wire.guard import Guard
+
+
+class ProvidersConfig(BaseModel):
+    """What holds for every provider."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    allowed_private_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to.",
+    )
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=300, description="Seconds to wait for a connection.")
+    idle_timeout_s: float = Field(
+        default=120.0, gt=0, le=3600, description="Seconds of silence after which a streamed answer is given up."
+    )
+    request_timeout_s: float = Field(
+        default=600.0, gt=0, le=7200, description="Seconds for a whole answer that is not streamed."
+    )
+    lookup_timeout_s: float = Field(
+        default=30.0, gt=0, le=600, description="Seconds for listing models, testing a key and counting tokens."
+    )
+    max_answer_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="Largest body of an answer that is not streamed, in bytes."
+    )
+    max_request_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=1024, description="Largest body of a request, in bytes; larger ones are not sent."
+    )
+    models_cache_s: float = Field(
+        default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
+    )
+    ca_file: str = Field(default="", description="A PEM file with further certificate authorities to trust.")
+
+    @field_validator("allowed_private_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Environment variables hold a comma-separated list."""
+        return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_private_hosts")
+    @classmethod
+    def _valid_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Guard(value)
+        return value
+
+
+class _Current:
+    def __init__(self) -> None:
+        self.value: ProvidersConfig | None = None
+
+
+_current = _Current()
+_DEFAULT = ProvidersConfig()
+
+
+def configure(value: ProvidersConfig | None) -> None:
+    """Inject the settings of this process; ``None`` goes back to the defaults."""
+    _current.value = value
+
+
+@contextmanager
+def use(value: ProvidersConfig) -> Iterator[None]:
+    """The given settings inside the block, the earlier ones after it."""
+    before = _current.value
+    _current.value = value
+    try:
+        yield
+    finally:
+        _current.value = before
+
+
+def current() -> ProvidersConfig:
+    """The settings that hold now."""
+    return _current.value or _DEFAULT
+
+
+def provider(slug: str) -> Any:
+    """The provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    value = getattr(_current.value, slug, None) if slug not in ProvidersConfig.model_fields else None
+    return value if isinstance(value, BaseModel) else _default(config_class(slug))
+
+
+def config_class(slug: str) -> type[BaseModel]:
+    """The ``Config`` model of a provider's ``config.py``. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    module = registry.load(slug, "config")
+    found = getattr(module, "Config", None)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise ProviderBroken(f"The provider {slug!r} is broken: {module.__name__} defines no pydantic model Config.")
+    return found
+
+
+def build_model() -> type[ProvidersConfig]:
+    """One model with the common fields and a field per provider that loads, named by its slug.
+
+    A broken provider is left out; ``check`` names it.
+    """
+    fields: dict[str, Any] = {}
+    for slug in registry.packages():
+        if reserved(slug):
+            continue
+        try:
+            config = config_class(slug)
+            config()
+        except (ProviderBroken, ValueError, TypeError):
+            continue
+        fields[slug] = (config, Field(default_factory=config, description=f"Settings of the provider {slug}."))
+    return create_model("Providers", __base__=ProvidersConfig, **fields)
+
+
+def reserved(slug: str) -> bool:
+    """Would a provider of this slug hide a common setting?"""
+    return slug in ProvidersConfig.model_fields or hasattr(BaseModel, slug)
+
+
+def user_agent() -> str:
+    """How Maestro names itself to every provider."""
+    return f"Maestro/{_version()}"
+
+
+@cache
+def _version() -> str:
+    try:
+        return version("maestro")
+    except PackageNotFoundError:
+        return "0"
+
+
+@cache
+def _default(config: type[BaseModel]) -> BaseModel:
+    return config()

@@ -1,0 +1,158 @@
+"""The body of a Messages request."""
+
+from typing import Any
+
+import msgspec
+
+from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, replayable, wire_turns
+from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.types.chat import (
+    ChatRequest,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+_EFFORT = {"minimal": "low"}
+_MIN_BUDGET = 1024
+
+
+class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about the server and its models.
+
+    ``default_max_tokens`` is sent where the caller names no limit (the field is required). ``budgets`` are thinking
+    tokens by effort for the models that know no adaptive thinking, which ``budget_models`` lists by the start of their
+    names.
+    """
+
+    family: str = "anthropic"
+    default_max_tokens: int = 16_384
+    budget_models: tuple[str, ...] = (
+        "claude-3",
+        "claude-sonnet-4-0",
+        "claude-sonnet-4-2",
+        "claude-sonnet-4-5",
+        "claude-opus-4-0",
+        "claude-opus-4-1",
+        "claude-opus-4-2",
+        "claude-opus-4-5",
+        "claude-haiku-4-5",
+    )
+    budgets: dict[str, int] = msgspec.field(
+        default_factory=lambda: {
+            "minimal": 1024,
+            "low": 2048,
+            "medium": 6144,
+            "high": 12_288,
+            "xhigh": 15_360,
+            "max": 15_360,
+        }
+    )
+    ids: IdForm = ANTHROPIC_IDS
+    unsupported: frozenset[str] = frozenset()
+
+
+def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
+    """The request's JSON bytes, deterministic."""
+    system, turns = leading_system(wire_turns(chat.messages, form.ids), everywhere=True)
+    params = chat.params
+    body: dict[str, Any] = {
+        "model": chat.model,
+        "max_tokens": form.default_max_tokens if params.max_output_tokens is None else params.max_output_tokens,
+    }
+    if system:
+        body["system"] = system
+    body["messages"] = _messages(turns, form)
+    body["stream"] = chat.stream
+    body["temperature"] = params.temperature
+    body["top_p"] = params.top_p
+    body["stop_sequences"] = list(params.stop) or None
+    body |= _thinking(chat, form, body["max_tokens"])
+    if params.response_schema is not None:
+        output = body.setdefault("output_config", {})
+        output["format"] = {"type": "json_schema", "schema": params.response_schema.schema}
+    if chat.tools:
+        body["tools"] = [_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in chat.tools]
+        body["tool_choice"] = _tool_choice(chat)
+    return to_bytes(body, params.extra, form.unsupported)
+
+
+def _messages(turns: list[Turn], form: RequestForm) -> list[dict[str, Any]]:
+    """Only ``user`` and ``assistant``, alternating; tool results open the user message that follows their calls."""
+    messages: list[dict[str, Any]] = []
+    for turn in turns:
+        role = "assistant" if turn.role == "assistant" else "user"
+        blocks = [block for part in turn.parts if (block := _block(part, form)) is not None]
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += blocks
+        elif blocks:
+            messages.append({"role": role, "content": blocks})
+    last = messages[-1]["content"][-1] if messages else {}
+    if messages and messages[-1]["role"] == "assistant" and last.get("type") == "text":
+        last["text"] = last["text"].rstrip()  # trailing white space of a final assistant turn is refused
+    return messages
+
+
+def _block(part: Part, form: RequestForm) -> dict[str, Any] | None:
+    if isinstance(part, TextPart):
+        return {"type": "text", "text": part.text} if part.text.strip() else None
+    if isinstance(part, ImagePart):
+        if part.url:
+            return {"type": "image", "source": {"type": "url", "url": part.url}}
+        source = {"type": "base64", "media_type": part.media_type, "data": part.data or ""}
+        return {"type": "image", "source": source}
+    if isinstance(part, ToolCallPart):
+        return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
+    if isinstance(part, ToolResultPart):
+        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": part.content}
+        return {**block, "is_error": True} if part.is_error else block
+    return _reasoning(part, form)
+
+
+def _reasoning(part: ReasoningPart, form: RequestForm) -> dict[str, Any] | None:
+    opaque = part.opaque or {}
+    if not replayable(part, form.family):
+        return None
+    if opaque.get("type") == "redacted_thinking":
+        return {"type": "redacted_thinking", "data": opaque.get("data", "")}
+    if opaque.get("signature"):
+        return {"type": "thinking", "thinking": part.text, "signature": opaque["signature"]}
+    return None
+
+
+def _thinking(chat: ChatRequest, form: RequestForm, max_tokens: int) -> dict[str, Any]:
+    effort = chat.params.reasoning_effort
+    if effort is None:
+        return {}
+    if effort == "none":
+        return {"thinking": {"type": "disabled"}}
+    if not chat.model.startswith(form.budget_models):
+        return {
+            "thinking": {"type": "adaptive", "display": "summarized"},
+            "output_config": {"effort": _EFFORT.get(effort, effort)},
+        }
+    budget = min(form.budgets.get(effort, _MIN_BUDGET), max_tokens - 1)
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= _MIN_BUDGET else {}
+
+
+def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:
+    tool: dict[str, Any] = {"name": name}
+    if description:
+        tool["description"] = description
+    tool["input_schema"] = schema(parameters)
+    if strict is not None:
+        tool["strict"] = strict
+    return tool
+
+
+def _tool_choice(chat: ChatRequest) -> dict[str, Any] | None:
+    kinds = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
+    choice: dict[str, Any] = {"type": kinds[chat.tool_choice.mode]}
+    if chat.tool_choice.mode == "tool":
+        choice["name"] = chat.tool_choice.name
+    if chat.params.parallel_tool_calls is False and chat.tool_choice.mode != "none":
+        choice["disable_parallel_tool_use"] = True
+    return choice if choice != {"type": "auto"} else None

@@ -1,0 +1,188 @@
+"""One body of an answer: finds out what it is (an event stream, one JSON value, a web page) and feeds it on.
+
+```
+bytes ─▶ BodyReducer ─┬─ event stream ─▶ SseParser ─▶ reading.payload(event, data)
+                      ├─ JSON value(s) ─────────────▶ reading.whole(value)
+                      └─ anything else ─────────────▶ BadAnswer
+end of the body ────────────────────────────────────▶ reading.end()
+```
+Servers do not keep to what was asked: some ignore ``stream``, some answer 200 with an error object or a login page, and
+content types lie, so only the bytes themselves decide.
+"""
+
+import json
+from typing import Any, Protocol
+
+from providers_app.dialects.answer import Answer
+from providers_app.errors import BadAnswer
+from providers_app.types.events import Event
+from providers_app.wire import payload
+from providers_app.wire.error_body import plain_text
+from providers_app.wire.sse import MAX_LINE, LineTooLong, SseParser
+
+_FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
+
+
+class Reading(Protocol):
+    """What a dialect makes of the decoded pieces of one answer; it writes to ``answer`` and may end it."""
+
+    answer: Answer
+
+    def payload(self, event: str, data: bytes) -> None:
+        """One server-sent event."""
+        ...
+
+    def whole(self, value: Any) -> None:
+        """One JSON value that was (or is an element of) the whole body."""
+        ...
+
+    def end(self) -> None:
+        """The body ended and the answer has not: decide whether that was its end."""
+        ...
+
+
+class BodyReducer:
+    """The ``Reducer`` of every dialect, around that dialect's ``Reading``."""
+
+    __slots__ = ("_answer", "_head", "_mode", "_reading", "_saw_event", "_size", "_sse")
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._answer = reading.answer
+        self._sse = SseParser()
+        self._mode = ""
+        self._head: list[bytes] = []
+        self._size = 0
+        self._saw_event = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete."""
+        if self._answer.ended:
+            return []
+        if not self._mode:
+            data = self._sniff(data)
+        if self._mode == "whole":
+            self._gather(data)
+        elif self._mode == "sse":
+            self._stream(data)
+        return self._answer.take()
+
+    def close(self) -> list[Event]:
+        """The events that the end of the body completes; always ends the answer."""
+        if self._answer.ended:
+            return self._answer.take()
+        if self._mode == "whole":
+            self._whole(b"".join(self._head))
+        elif self._mode == "sse":
+            self._last_events()
+        if not self._answer.ended:
+            self._reading.end()
+        if not self._answer.ended:
+            self._answer.interrupt()
+        return self._answer.take()
+
+    def _sniff(self, data: bytes) -> bytes:
+        self._head.append(data)
+        seen = b"".join(self._head)
+        start = seen.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if len(seen) < 3 and b"\xef\xbb\xbf".startswith(seen):
+            return b""
+        if not start:
+            self._head = [seen[:3]] if seen.startswith(b"\xef\xbb\xbf") else []  # leading blank lines mean nothing
+            return b""
+        self._mode = "whole" if start[:1] in (b"{", b"[", b"<") else "sse"
+        self._head.clear()
+        return seen
+
+    def _gather(self, data: bytes) -> None:
+        self._head.append(data)
+        self._size += len(data)
+        if self._size > MAX_LINE:
+            self._head.clear()
+            self._answer.fail(BadAnswer(f"The answer is longer than {MAX_LINE} bytes."))
+
+    def _stream(self, data: bytes) -> None:
+        try:
+            events = self._sse.feed(data)
+        except LineTooLong as error:
+            self._answer.fail(BadAnswer(f"{error}."))
+            return
+        read, answer = self._reading.payload, self._answer
+        for event in events:
+            read(event.event, event.data)
+            if answer.ended:
+                return
+        if events:
+            self._saw_event = True
+
+    def _last_events(self) -> None:
+        for event in self._sse.close():
+            # An unfinished block counts only when it is whole: a payload that was cut is a cut stream.
+            if event.data.startswith(b"[DONE]") or _decoded(event.data) is not None:
+                self._saw_event = True
+                self._reading.payload(event.event, event.data)
+        if self._answer.ended or not self._sse.stray:
+            return
+        bare = b"\n".join(self._sse.stray)
+        value = _decoded(bare)
+        if isinstance(value, dict | list):
+            self._reading.payload("error", bare)
+        elif not self._saw_event and not self._answer.started and not _start_of_a_field(bare):
+            self._not_an_answer(bare)
+
+    def _whole(self, body: bytes) -> None:
+        body = body.removeprefix(b"\xef\xbb\xbf").strip()
+        if body.startswith(b"<"):
+            self._not_an_answer(body)
+            return
+        value = _decoded(body)
+        values = value if isinstance(value, list) else [value]
+        if value is None:
+            values = _elements(body)
+            if not values and _starts_with_an_object(body):
+                self._not_an_answer(body)
+        for item in values:
+            if isinstance(item, dict) and not self._answer.ended:
+                self._reading.whole(item)
+
+    def _not_an_answer(self, body: bytes) -> None:
+        said = plain_text(body)
+        self._answer.fail(BadAnswer(f"The address did not answer like a model: {said}" if said else "An empty page."))
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return payload.decode(data)
+    except ValueError:
+        return None
+
+
+def _start_of_a_field(line: bytes) -> bool:
+    return line.startswith(b"error:") or any(name.startswith(line) for name in _FIELD_NAMES)
+
+
+def _starts_with_an_object(body: bytes) -> bool:
+    """True for JSON lines and other text after a whole object, false for an object that was cut."""
+    try:
+        json.JSONDecoder(strict=False).raw_decode(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _elements(body: bytes) -> list[Any]:
+    """The whole elements of a JSON array that was cut."""
+    text = body.decode("utf-8", "replace")
+    if not text.startswith("["):
+        return []
+    decoder = json.JSONDecoder(strict=False)
+    found: list[Any] = []
+    at = 1
+    while True:
+        while at < len(text) and text[at] in " \r\n\t,":
+            at += 1
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return found
+        found.append(value)

@@ -1,0 +1,44 @@
+"""The Gemini API as a ``Dialect`` value."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import msgspec
+
+from providers_app.dialects.body import BodyReducer
+from providers_app.dialects.gemini_generate.errors import WORDS
+from providers_app.dialects.gemini_generate.request import RequestForm, build_body
+from providers_app.dialects.gemini_generate.stream import GenerateReading
+from providers_app.errors import UpstreamError
+from providers_app.types.chat import ChatRequest
+from providers_app.types.events import Event
+from providers_app.wire.status import error_of_answer
+
+
+class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
+    """generateContent of the Gemini API and of Vertex AI;
+
+    ``request`` holds the facts about the server and its models.
+    """
+
+    name: ClassVar[str] = "gemini_generate"
+    ignored_params: ClassVar[tuple[str, ...]] = ("parallel_tool_calls",)
+
+    request: RequestForm = RequestForm()
+
+    def build_body(self, chat: ChatRequest) -> bytes:
+        """The JSON body of a request."""
+        return build_body(chat, self.request)
+
+    def reducer(self) -> BodyReducer:
+        """A fresh reducer for one answer, streamed or whole."""
+        return BodyReducer(GenerateReading())
+
+    def parse(self, body: bytes) -> list[Event]:
+        """The events of a whole answer."""
+        reducer = self.reducer()
+        return reducer.feed(body) + reducer.close()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with an error status."""
+        return error_of_answer(status, headers, body, WORDS)

@@ -1,0 +1,167 @@
+"""The body of a generateContent or streamGenerateContent request (the model is in the address, not in the body)."""
+
+from typing import Any
+
+import msgspec
+
+from providers_app.dialects.history import IdForm, Turn, leading_system, replayable, wire_turns
+from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.types.chat import (
+    ChatRequest,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from providers_app.wire import payload
+
+_LEVELS = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "XHIGH",
+    "max": "XHIGH",
+}
+_BUDGETS = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576}
+_IDS = IdForm(r"[\x21-\x7e]{1,128}")
+
+
+class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about the server and its models.
+
+    ``echo_call_ids`` sends the ids of calls that came with one, and of their results (Vertex AI knows none).
+    ``budget_models`` know a thinking budget instead of a level; they, by the start of their names, also do not check
+    thought signatures. For the others a call that came without one (from another provider) carries
+    ``placeholder_signature``.
+    """
+
+    family: str = "gemini"
+    echo_call_ids: bool = True
+    budget_models: tuple[str, ...] = ("gemini-1", "gemini-2")
+    placeholder_signature: str = "skip_thought_signature_validator"
+    unsupported: frozenset[str] = frozenset()
+
+
+def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
+    """The request's JSON bytes, deterministic."""
+    system, turns = leading_system(wire_turns(chat.messages, _IDS), everywhere=True)
+    params = chat.params
+    budgeted = chat.model.removeprefix("models/").startswith(form.budget_models)
+    body: dict[str, Any] = {}
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": system}]}
+    body["contents"] = _contents(turns, form, "" if budgeted else form.placeholder_signature)
+    if chat.tools:
+        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in chat.tools]}]
+        body["toolConfig"] = _tool_config(chat)
+    config: dict[str, Any] = {
+        "temperature": params.temperature,
+        "topP": params.top_p,
+        "maxOutputTokens": params.max_output_tokens,
+        "stopSequences": list(params.stop) or None,
+        "seed": params.seed,
+    }
+    if params.reasoning_effort is not None:
+        level = {"thinkingBudget": _BUDGETS[params.reasoning_effort]}
+        thinking = level if budgeted else {"thinkingLevel": _LEVELS[params.reasoning_effort]}
+        config["thinkingConfig"] = {"includeThoughts": params.reasoning_effort != "none", **thinking}
+    if params.response_schema is not None:
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = params.response_schema.schema
+    config = {name: value for name, value in config.items() if value is not None}
+    if config:
+        body["generationConfig"] = config
+    return to_bytes(body, params.extra, form.unsupported)
+
+
+def _contents(turns: list[Turn], form: RequestForm, placeholder: str) -> list[dict[str, Any]]:
+    """``user`` and ``model`` in turn; the results of one step stay together in one content."""
+    contents: list[dict[str, Any]] = []
+    echoed = {
+        part.id
+        for turn in turns
+        for part in turn.parts
+        if form.echo_call_ids and isinstance(part, ToolCallPart) and part.provider_id
+    }
+    for turn in turns:
+        role = "model" if turn.role == "assistant" else "user"
+        parts = [wired for part in turn.parts if (wired := _part(part, form, echoed)) is not None]
+        if turn.role == "assistant":
+            _sign(parts, placeholder)
+        if contents and contents[-1]["role"] == role and turn.role != "tool":
+            contents[-1]["parts"] += parts
+        elif parts:
+            contents.append({"role": role, "parts": parts})
+    return contents
+
+
+def _sign(parts: list[dict[str, Any]], placeholder: str) -> None:
+    calls = [part for part in parts if "functionCall" in part]
+    if placeholder and calls and not any("thoughtSignature" in call for call in calls):
+        calls[0]["thoughtSignature"] = placeholder
+
+
+def _part(part: Part, form: RequestForm, echoed: set[str]) -> dict[str, Any] | None:
+    if isinstance(part, TextPart):
+        return {"text": part.text, **_signature(part.opaque)} if part.text or _signature(part.opaque) else None
+    if isinstance(part, ImagePart):
+        if part.url:
+            return {"fileData": {"mimeType": part.media_type, "fileUri": part.url}}
+        return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}}
+    if isinstance(part, ToolCallPart):
+        call: dict[str, Any] = {"name": part.name, "args": part.arguments}
+        if part.id in echoed:
+            call["id"] = part.id
+        return {"functionCall": call, **_signature(part.opaque)}
+    if isinstance(part, ToolResultPart):
+        answer: dict[str, Any] = {"name": part.name, "response": _response(part)}
+        if part.call_id in echoed:
+            answer["id"] = part.call_id
+        return {"functionResponse": answer}
+    return _reasoning(part, form)
+
+
+def _reasoning(part: ReasoningPart, form: RequestForm) -> dict[str, Any] | None:
+    signature = _signature(part.opaque)
+    if not replayable(part, form.family) or not signature:
+        return None
+    return {"text": part.text, "thought": True, **signature}
+
+
+def _signature(opaque: dict[str, Any] | None) -> dict[str, Any]:
+    value = (opaque or {}).get("thoughtSignature")
+    return {"thoughtSignature": value} if value else {}
+
+
+def _response(part: ToolResultPart) -> dict[str, Any]:
+    """A result has to be an object: JSON objects go as they are, everything else is wrapped."""
+    if part.is_error:
+        return {"error": part.content}
+    try:
+        value = payload.decode(part.content.encode("utf-8", "replace"))
+    except ValueError:
+        return {"result": part.content}
+    return value if isinstance(value, dict) else {"result": part.content}
+
+
+def _declaration(tool: Tool) -> dict[str, Any]:
+    declaration: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        declaration["description"] = tool.description
+    declaration["parametersJsonSchema"] = schema(tool.parameters)
+    return declaration
+
+
+def _tool_config(chat: ChatRequest) -> dict[str, Any] | None:
+    choice = chat.tool_choice
+    if choice.mode == "auto":
+        return None
+    config: dict[str, Any] = {"mode": "NONE" if choice.mode == "none" else "ANY"}
+    if choice.mode == "tool":
+        config["allowedFunctionNames"] = [choice.name]
+    return {"functionCallingConfig": config}

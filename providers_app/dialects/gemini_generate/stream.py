@@ -1,0 +1,164 @@
+"""The Gemini API: its chunks, its whole answers, a JSON array of chunks, and errors in every disguise."""
+
+from typing import Any
+
+from providers_app.dialects.answer import Answer
+from providers_app.dialects.gemini_generate.errors import WORDS
+from providers_app.dialects.gemini_generate.usage import usage_of
+from providers_app.errors import BadAnswer
+from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
+from providers_app.types.usage import Usage, UsageSource
+from providers_app.wire import payload
+from providers_app.wire.error_body import fields_of
+from providers_app.wire.status import error_of_fields
+
+# Reasons that are not listed are failures of the model; its own word and message are kept and shown.
+FINISH: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "LANGUAGE": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "ESCALATION": "content_filter",
+    "PUP_LIMITED_DISABLED": "content_filter",
+}
+_SERVER_PARTS = ("executableCode", "codeExecutionResult", "inlineData", "fileData", "toolCall", "toolResponse")
+
+
+class GenerateReading:
+    """Reads one answer.
+
+    There is no end marker: it ended if a finish reason or a block reason was seen when the body ends.
+    """
+
+    __slots__ = ("_grounding", "_message", "_parts", "_reason", "_thinking", "_usage", "answer")
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self._parts = 0
+        self._thinking = False
+        self._reason: str | None = None
+        self._message: str | None = None
+        self._grounding: dict[str, Any] = {}
+        self._usage: dict[str, Any] | None = None
+
+    def payload(self, event: str, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            return
+        try:
+            value = payload.decode(data)
+        except ValueError:
+            error = BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted.")
+            self.answer.fail(error, usage=self._counted("partial"))
+            return
+        for chunk in value if type(value) is list else (value,):
+            if type(chunk) is dict:
+                self._chunk(chunk, is_error=event == "error" and "candidates" not in chunk)
+
+    def whole(self, value: Any) -> None:
+        known = any(name in value for name in ("candidates", "promptFeedback", "usageMetadata", "modelVersion"))
+        self._chunk(value, is_error=not known)
+
+    def end(self) -> None:
+        raw = self._reason
+        if raw is None:
+            self.answer.interrupt(usage=self._counted("partial"))
+            return
+        blocked = raw.startswith("promptFeedback.")
+        finish = "content_filter" if blocked else FINISH.get(raw, "error")
+        if finish == "stop" and self.answer.calls:
+            finish = "tool_calls"
+        self._cite()
+        self.answer.end(finish, raw, usage=self._counted("provider"), message=self._message)
+
+    def _chunk(self, value: dict[str, Any], *, is_error: bool) -> None:
+        usage = value.get("usageMetadata")
+        if type(usage) is dict and ("promptTokenCount" in usage or self._usage is None):
+            self._usage = usage  # a snapshot of the totals so far; the last one with figures counts
+        if is_error or value.get("error"):
+            self.answer.fail(error_of_fields(fields_of(value), WORDS), usage=self._counted("partial"))
+            return
+        if not self.answer.started:
+            self.answer.start(value.get("modelVersion"), value.get("responseId"))
+        feedback = payload.mapping(value.get("promptFeedback"))
+        if payload.text(feedback.get("blockReason")):
+            self._reason = f"promptFeedback.blockReason:{feedback['blockReason']}"
+            self._message = payload.text(feedback.get("blockReasonMessage")) or None
+        candidates = value.get("candidates")
+        for candidate in candidates if type(candidates) is list else ():
+            if type(candidate) is dict and not candidate.get("index"):
+                self._candidate(candidate)
+
+    def _candidate(self, candidate: dict[str, Any]) -> None:
+        content = candidate.get("content")
+        if type(content) is dict:
+            parts = content.get("parts")
+            for part in parts if type(parts) is list else ():
+                if type(part) is dict:
+                    self._part(part)
+        reason = candidate.get("finishReason")
+        if reason and type(reason) is str and reason != "FINISH_REASON_UNSPECIFIED":
+            self._reason = reason
+            self._message = payload.text(candidate.get("finishMessage")) or None
+        if candidate.get("groundingMetadata"):
+            self._grounding = payload.mapping(candidate["groundingMetadata"])
+
+    def _part(self, part: dict[str, Any]) -> None:
+        text = part.get("text")
+        signature = part.get("thoughtSignature")
+        opaque = {"thoughtSignature": signature} if signature else None
+        if type(text) is str:
+            if part.get("thought"):
+                if not self._thinking:
+                    self._thinking = True
+                    self._parts += 1
+                if text or opaque:
+                    self.answer.append(ReasoningDelta(text, self._parts - 1, opaque))
+            elif text or opaque:
+                self._thinking = self._thinking and not text
+                self.answer.append(TextDelta(text, opaque))
+            return
+        self._thinking = False
+        call = part.get("functionCall")
+        if isinstance(call, dict):
+            self._call(call, opaque)
+            return
+        kind = next((name for name in _SERVER_PARTS if name in part), None) or next(
+            (name for name, value in part.items() if isinstance(value, dict)), None
+        )
+        if kind is not None:
+            self.answer.append(ServerToolEvent(kind, part))
+
+    def _call(self, call: dict[str, Any], opaque: dict[str, Any] | None) -> None:
+        """Calls come whole.
+
+        A part that announces more (Vertex's argument streaming) is never a call that may be run.
+        """
+        name = payload.text(call.get("name"))
+        if not name:
+            return
+        index = self.answer.next_call()
+        arguments = payload.mapping(call.get("args"))
+        provider_id = payload.text(call.get("id")) or None
+        raw = payload.encode(arguments).decode()
+        invalid = raw if call.get("willContinue") else None
+        self.answer.call_delta(index, name, raw, provider_id)
+        self.answer.call(
+            index, name, {} if invalid else arguments, provider_id=provider_id, invalid=invalid, opaque=opaque
+        )
+
+    def _cite(self) -> None:
+        for source in payload.sequence(self._grounding.get("groundingChunks")):
+            if isinstance(source, dict):
+                self.answer.append(Citation(source))
+
+    def _counted(self, source: UsageSource) -> Usage | None:
+        return None if self._usage is None else usage_of(self._usage, source)

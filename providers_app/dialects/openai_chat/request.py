@@ -1,0 +1,150 @@
+"""The body of a Chat Completions request."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app.dialects.history import (
+    OPENAI_IDS,
+    IdForm,
+    Turn,
+    joined_text,
+    leading_system,
+    replayable,
+    wire_turns,
+)
+from providers_app.dialects.request_body import image_address, schema, to_bytes
+from providers_app.types.chat import (
+    ChatParams,
+    ChatRequest,
+    ImagePart,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from providers_app.wire import payload
+
+
+class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
+    """How one server's requests differ from OpenAI's own; every field is a fact about the server.
+
+    ``family`` is the slug whose reasoning is replayed. ``unsupported`` names top-level fields that are never sent.
+    ``system_everywhere`` moves all system text to the front, which many local templates insist on.
+    """
+
+    family: str = ""
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    system_role: Literal["system", "developer"] = "system"
+    system_everywhere: bool = False
+    include_usage: bool = True
+    reasoning_field: Literal["reasoning_effort", "reasoning"] = "reasoning_effort"
+    reasoning_replay: Literal["none", "details", "content"] = "none"
+    structured: Literal["json_schema", "json_object"] = "json_schema"
+    ids: IdForm = OPENAI_IDS
+    unsupported: frozenset[str] = frozenset()
+
+
+def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
+    """The request's JSON bytes, deterministic."""
+    turns = wire_turns(chat.messages, form.ids)
+    messages: list[dict[str, Any]] = []
+    if form.system_everywhere:
+        system, turns = leading_system(turns, everywhere=True)
+        if system:
+            messages.append({"role": form.system_role, "content": system})
+    for turn in turns:
+        messages += _messages(turn, form)
+    params = chat.params
+    body: dict[str, Any] = {"model": chat.model, "messages": messages, "stream": chat.stream}
+    if chat.stream and form.include_usage:
+        body["stream_options"] = {"include_usage": True}
+    body[form.max_tokens_field] = params.max_output_tokens
+    body["temperature"] = params.temperature
+    body["top_p"] = params.top_p
+    body["stop"] = list(params.stop) or None
+    body["seed"] = params.seed
+    if params.reasoning_effort is not None:
+        effort = params.reasoning_effort
+        body[form.reasoning_field] = effort if form.reasoning_field == "reasoning_effort" else {"effort": effort}
+    body["response_format"] = _response_format(params, form)
+    if chat.tools:
+        body["tools"] = [_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in chat.tools]
+        body["tool_choice"] = _tool_choice(chat)
+        body["parallel_tool_calls"] = params.parallel_tool_calls
+    return to_bytes(body, params.extra, form.unsupported)
+
+
+def _messages(turn: Turn, form: RequestForm) -> list[dict[str, Any]]:
+    if turn.role == "tool":
+        return [
+            {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
+            for part in turn.parts
+            if isinstance(part, ToolResultPart)
+        ]
+    if turn.role == "assistant":
+        return [_assistant(turn, form)]
+    role = form.system_role if turn.role == "system" else "user"
+    if not any(isinstance(part, ImagePart) for part in turn.parts):
+        return [{"role": role, "content": joined_text(turn.parts)}]
+    content: list[dict[str, Any]] = []
+    for part in turn.parts:
+        if isinstance(part, TextPart) and part.text:
+            content.append({"type": "text", "text": part.text})
+        elif isinstance(part, ImagePart):
+            content.append({"type": "image_url", "image_url": {"url": image_address(part)}})
+    return [{"role": role, "content": content}]
+
+
+def _assistant(turn: Turn, form: RequestForm) -> dict[str, Any]:
+    calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
+    text = joined_text(turn.parts)
+    message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+    replayed = [part for part in turn.parts if isinstance(part, ReasoningPart) and replayable(part, form.family)]
+    if form.reasoning_replay == "details":
+        details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
+        if details:
+            message["reasoning_details"] = details
+    elif form.reasoning_replay == "content":
+        reasoning = "".join(part.text for part in replayed)
+        if reasoning:
+            message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": payload.encode(call.arguments).decode()},
+            }
+            for call in calls
+        ]
+    return message
+
+
+def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": name}
+    if description:
+        function["description"] = description
+    function["parameters"] = schema(parameters)
+    if strict is not None:
+        function["strict"] = strict
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(chat: ChatRequest) -> Any:
+    choice = chat.tool_choice
+    if choice.mode == "tool":
+        return {"type": "function", "function": {"name": choice.name}}
+    return None if choice.mode == "auto" else choice.mode
+
+
+def _response_format(params: ChatParams, form: RequestForm) -> dict[str, Any] | None:
+    wanted = params.response_schema
+    if wanted is None:
+        return None
+    if form.structured == "json_object":
+        return {"type": "json_object"}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict},
+    }

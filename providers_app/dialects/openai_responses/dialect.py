@@ -1,0 +1,55 @@
+"""The Responses API as a ``Dialect`` value."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import msgspec
+
+from providers_app.dialects.body import BodyReducer
+from providers_app.dialects.history import OPENAI_IDS, IdForm
+from providers_app.dialects.openai_responses.errors import WORDS
+from providers_app.dialects.openai_responses.request import build_body
+from providers_app.dialects.openai_responses.stream import ResponsesReading
+from providers_app.errors import UpstreamError
+from providers_app.types.chat import ChatRequest
+from providers_app.types.events import Event
+from providers_app.wire.status import error_of_answer
+
+
+class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
+    """The Responses API.
+
+    ``family`` is the slug whose reasoning is replayed, ``encrypted_reasoning`` asks for it in a form that can be,
+    ``unsupported`` names top-level fields that are never sent. ``ignored_params`` have no counterpart in this format.
+    """
+
+    name: ClassVar[str] = "openai_responses"
+    ignored_params: ClassVar[tuple[str, ...]] = ("stop", "seed")
+
+    family: str = "openai"
+    encrypted_reasoning: bool = True
+    ids: IdForm = OPENAI_IDS
+    unsupported: frozenset[str] = frozenset()
+
+    def build_body(self, chat: ChatRequest) -> bytes:
+        """The JSON body of a request."""
+        return build_body(
+            chat,
+            family=self.family,
+            ids=self.ids,
+            encrypted_reasoning=self.encrypted_reasoning,
+            unsupported=self.unsupported,
+        )
+
+    def reducer(self) -> BodyReducer:
+        """A fresh reducer for one answer, streamed or whole."""
+        return BodyReducer(ResponsesReading())
+
+    def parse(self, body: bytes) -> list[Event]:
+        """The events of a whole answer."""
+        reducer = self.reducer()
+        return reducer.feed(body) + reducer.close()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with an error status."""
+        return error_of_answer(status, headers, body, WORDS)

@@ -1,0 +1,91 @@
+"""The body of a Responses request."""
+
+from typing import Any
+
+from providers_app.dialects.history import IdForm, Turn, joined_text, leading_system, replayable, wire_turns
+from providers_app.dialects.request_body import image_address, schema, to_bytes
+from providers_app.types.chat import ChatRequest, ImagePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.wire import payload
+
+
+def build_body(
+    chat: ChatRequest, *, family: str, ids: IdForm, encrypted_reasoning: bool, unsupported: frozenset[str]
+) -> bytes:
+    """The request's JSON bytes, deterministic. Nothing is stored at the provider, so the whole history is in it."""
+    system, turns = leading_system(wire_turns(chat.messages, ids))
+    items: list[dict[str, Any]] = []
+    for turn in turns:
+        items += _items(turn, family)
+    params = chat.params
+    body: dict[str, Any] = {"model": chat.model}
+    if system:
+        body["instructions"] = system
+    body |= {"input": items, "stream": chat.stream, "store": False}
+    if encrypted_reasoning:
+        body["include"] = ["reasoning.encrypted_content"]
+    body["max_output_tokens"] = params.max_output_tokens
+    body["temperature"] = params.temperature
+    body["top_p"] = params.top_p
+    if params.reasoning_effort is not None:
+        body["reasoning"] = {"effort": params.reasoning_effort}
+        if params.reasoning_effort != "none":
+            body["reasoning"]["summary"] = "auto"
+    if params.response_schema is not None:
+        wanted = params.response_schema
+        form = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+        body["text"] = {"format": form}
+    if chat.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": schema(tool.parameters),
+                "strict": bool(tool.strict),  # left out, the server would switch strict checking on
+            }
+            for tool in chat.tools
+        ]
+        choice = chat.tool_choice
+        if choice.mode == "tool":
+            body["tool_choice"] = {"type": "function", "name": choice.name}
+        elif choice.mode != "auto":
+            body["tool_choice"] = choice.mode
+        body["parallel_tool_calls"] = params.parallel_tool_calls
+    return to_bytes(body, params.extra, unsupported)
+
+
+def _items(turn: Turn, family: str) -> list[dict[str, Any]]:
+    if turn.role == "tool":
+        return [
+            {"type": "function_call_output", "call_id": part.call_id, "output": part.content}
+            for part in turn.parts
+            if isinstance(part, ToolResultPart)
+        ]
+    if turn.role == "assistant":
+        return _assistant(turn, family)
+    if turn.role == "system":
+        return [{"role": "developer", "content": joined_text(turn.parts)}]
+    content: list[dict[str, Any]] = []
+    for part in turn.parts:
+        if isinstance(part, TextPart) and part.text:
+            content.append({"type": "input_text", "text": part.text})
+        elif isinstance(part, ImagePart):
+            content.append({"type": "input_image", "image_url": image_address(part)})
+    return [{"role": "user", "content": content}] if content else []
+
+
+def _assistant(turn: Turn, family: str) -> list[dict[str, Any]]:
+    """The items of an answer in their order; a reasoning item stays in front of the item it led to."""
+    items: list[dict[str, Any]] = []
+    for part in turn.parts:
+        if isinstance(part, TextPart) and part.text:
+            items.append({"role": "assistant", "content": [{"type": "output_text", "text": part.text}]})
+        elif isinstance(part, ReasoningPart):
+            if replayable(part, family) and (part.opaque or {}).get("encrypted_content"):
+                items.append({"type": "reasoning", **(part.opaque or {})})
+        elif isinstance(part, ToolCallPart):
+            arguments = payload.encode(part.arguments).decode()
+            items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments})
+    while items and items[-1].get("type") == "reasoning":
+        items.pop()  # reasoning that led to nothing is refused
+    return items

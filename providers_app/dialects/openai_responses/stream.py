@@ -1,0 +1,153 @@
+"""The Responses API: its events, its whole response objects, and errors inside a 200."""
+
+from collections.abc import Callable
+from typing import Any
+
+from providers_app.dialects.answer import Answer
+from providers_app.dialects.openai_responses.errors import WORDS
+from providers_app.dialects.openai_responses.items import OutputItems
+from providers_app.dialects.openai_responses.usage import usage_of
+from providers_app.errors import BadAnswer, Cancelled, UpstreamError
+from providers_app.types.events import Citation, FinishReason
+from providers_app.types.usage import Usage, UsageSource
+from providers_app.wire import payload
+from providers_app.wire.error_body import fields_of
+from providers_app.wire.status import error_of_fields
+
+_INCOMPLETE: dict[str, FinishReason] = {
+    "max_output_tokens": "length",
+    "max_messages": "length",
+    "content_filter": "content_filter",
+}
+
+
+class ResponsesReading:
+    """Reads one answer. It ends with a terminal event, which carries the whole response, or with an ``error`` event."""
+
+    __slots__ = ("_items", "answer")
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self._items = OutputItems(self.answer)
+
+    def payload(self, event: str, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            self.end()
+            return
+        try:
+            value = payload.decode(data)
+        except ValueError:
+            self.answer.fail(BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted."))
+            return
+        if type(value) is not dict:
+            return
+        kind = value.get("type")
+        # The JSON names the event: not every server sends an ``event:`` line.
+        reader = _READERS.get(kind if type(kind) is str else event)
+        if reader is not None:
+            reader(self, value)
+        elif event == "error" or (kind is None and value.get("error")):
+            self._error(value)
+
+    def whole(self, value: Any) -> None:
+        if isinstance(value.get("output"), list) or value.get("object") == "response":
+            self._terminal({"response": value})
+        else:
+            self._error(value)
+
+    def end(self) -> None:
+        self.answer.interrupt()
+
+    def _created(self, value: dict[str, Any]) -> None:
+        response = payload.mapping(value.get("response"))
+        self.answer.start(response.get("model"), response.get("id"))
+
+    def _text(self, value: dict[str, Any]) -> None:
+        self._items.text(value, payload.text(value.get("delta")))
+
+    def _refusal(self, value: dict[str, Any]) -> None:
+        self._items.refusal(value, payload.text(value.get("delta")))
+
+    def _summary(self, value: dict[str, Any]) -> None:
+        self._items.summary(value, payload.text(value.get("delta")))
+
+    def _raw_reasoning(self, value: dict[str, Any]) -> None:
+        self._items.raw_reasoning(value, payload.text(value.get("delta")))
+
+    def _arguments(self, value: dict[str, Any]) -> None:
+        self._items.arguments(value, payload.text(value.get("delta")), final=False)
+
+    def _arguments_done(self, value: dict[str, Any]) -> None:
+        self._items.arguments(value, payload.text(value.get("arguments") or value.get("input")), final=True)
+
+    def _item_added(self, value: dict[str, Any]) -> None:
+        self._items.added(value, payload.mapping(value.get("item")))
+
+    def _item_done(self, value: dict[str, Any]) -> None:
+        self._items.finished(value, payload.mapping(value.get("item")))
+
+    def _annotation(self, value: dict[str, Any]) -> None:
+        annotation = value.get("annotation")
+        if isinstance(annotation, dict):
+            self.answer.start()
+            self.answer.append(Citation(annotation))
+
+    def _error(self, value: dict[str, Any]) -> None:
+        # Flat as documented ({"type": "error", "code", "message"}) or nested as observed. A response.failed that
+        # follows says the same again and is not read any more.
+        self.answer.fail(error_of_fields(fields_of(value), WORDS))
+
+    def _terminal(self, value: dict[str, Any]) -> None:
+        response = payload.mapping(value.get("response"))
+        self.answer.start(response.get("model"), response.get("id"))
+        status = payload.text(response.get("status")) or payload.text(value.get("type")).removeprefix("response.")
+        if status == "failed" or (response.get("error") and status != "completed"):
+            error = {"error": response.get("error") or {"message": "The provider failed to answer."}}
+            self._fail(error_of_fields(fields_of(error), WORDS), "error", "failed", response)
+            return
+        if status in ("cancelled", "in_progress", "queued"):
+            finish: FinishReason = "cancelled" if status == "cancelled" else "incomplete"
+            self._fail(Cancelled(f"The provider's answer is {status}."), finish, status, response)
+            return
+        self._items.finished_rest(payload.sequence(response.get("output")))
+        reason = payload.text(payload.mapping(response.get("incomplete_details")).get("reason"))
+        if status == "incomplete":
+            raw = f"incomplete:{reason}" if reason else status
+            self.answer.end(_INCOMPLETE.get(reason, "error"), raw, usage=_counted(response, "provider"))
+            return
+        finish = "content_filter" if self._items.refused else "stop"
+        if self._items.has_calls:
+            finish = "tool_calls"
+        self.answer.end(finish, status or None, usage=_counted(response, "provider"))
+
+    def _fail(self, error: UpstreamError, finish: FinishReason, raw: str, response: dict[str, Any]) -> None:
+        self.answer.fail(error, finish, raw, usage=_counted(response, "partial"))
+
+
+def _counted(response: dict[str, Any], source: UsageSource) -> Usage | None:
+    usage = response.get("usage")
+    return usage_of(usage, source) if isinstance(usage, dict) and usage else None
+
+
+_READERS: dict[str, Callable[[ResponsesReading, dict[str, Any]], None]] = {
+    "response.created": ResponsesReading._created,
+    "response.in_progress": ResponsesReading._created,
+    "response.queued": ResponsesReading._created,
+    "response.output_text.delta": ResponsesReading._text,
+    "response.refusal.delta": ResponsesReading._refusal,
+    "response.reasoning_summary_text.delta": ResponsesReading._summary,
+    "response.reasoning_text.delta": ResponsesReading._raw_reasoning,
+    "response.function_call_arguments.delta": ResponsesReading._arguments,
+    "response.custom_tool_call_input.delta": ResponsesReading._arguments,
+    "response.function_call_arguments.done": ResponsesReading._arguments_done,
+    "response.custom_tool_call_input.done": ResponsesReading._arguments_done,
+    "response.output_text.annotation.added": ResponsesReading._annotation,
+    "response.output_item.added": ResponsesReading._item_added,
+    "response.output_item.done": ResponsesReading._item_done,
+    "response.completed": ResponsesReading._terminal,
+    "response.done": ResponsesReading._terminal,
+    "response.incomplete": ResponsesReading._terminal,
+    "response.failed": ResponsesReading._terminal,
+    "response.cancelled": ResponsesReading._terminal,
+    "error": ResponsesReading._error,
+}

@@ -1,0 +1,98 @@
+"""Making the credential of a new session from what a person gave, and testing a stored one."""
+
+import asyncio
+from collections.abc import Mapping
+
+from providers_app import catalogue, clients, conf, ports
+from providers_app.errors import (
+    AddressRefused,
+    InvalidCredential,
+    InvalidRequest,
+    UnsupportedOperation,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from providers_app.ports import Session
+from providers_app.registry import registry
+from providers_app.resolver import resolve
+from providers_app.types.catalogue import Account, AuthType, ProviderInfo
+from providers_app.types.credentials import Credential, Secret
+from providers_app.wire.guard import check_url
+
+
+def make_credential(
+    provider: str,
+    auth_type: AuthType,
+    api_key: str | Secret | None,
+    base_url: str | None,
+    settings: Mapping[str, str] | None,
+) -> Credential:
+    """A credential whose parts were checked, without asking the provider.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidRequest``,
+    ``AddressRefused``.
+    """
+    card = registry.card(provider)
+    if auth_type not in card.auth_types:
+        known = ", ".join(card.auth_types)
+        raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
+    if auth_type == "oauth":
+        resolve(provider, "oauth")
+        raise UnsupportedOperation(
+            f"A session of {card.name} with OAuth begins with a sign-in.", hint="Use begin_login."
+        )
+    return Credential(
+        auth_type=auth_type,
+        secret=_checked_key(card, auth_type, api_key),
+        base_url=_checked_address(card, base_url),
+        settings=dict(settings or {}),
+    )
+
+
+async def run_test(session: Session, credential: Credential) -> Account:
+    """One cheap authenticated request; the store learns how it went before this returns. Raises ``UpstreamError``."""
+    seconds = conf.current().lookup_timeout_s
+    store = ports.session_store()
+    try:
+        async with asyncio.timeout(seconds):
+            account = await _ask(session, credential)
+    except TimeoutError:
+        error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
+        await store.record_outcome(session.id, error, tested=True)
+        raise error from None
+    except (UpstreamError, AddressRefused) as error:
+        await store.record_outcome(session.id, error, tested=True)
+        raise
+    await store.record_outcome(session.id, None, tested=True)
+    return account
+
+
+async def _ask(session: Session, credential: Credential) -> Account:
+    if credential.auth_type == "none":
+        models = await catalogue.list_models(session, credential, refresh=True)
+        return Account(models=len(models))
+    return await resolve(session.provider, "api_key").test(credential, clients.http())
+
+
+def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:
+    key = given.reveal() if isinstance(given, Secret) else (given or "")
+    if auth_type == "none":
+        if key:
+            raise InvalidCredential(f"{card.name} takes no key with the auth type 'none'.", hint="Leave the key out.")
+        return Secret("")
+    if not isinstance(key, str):
+        raise InvalidCredential("The key must be a string.")
+    for advice in resolve(card.slug, "api_key").validate(key):
+        if advice.level == "error":
+            raise InvalidCredential(advice.message, hint=f"Keys look like {card.key_hint}." if card.key_hint else "")
+    return Secret(key)
+
+
+def _checked_address(card: ProviderInfo, base_url: str | None) -> str | None:
+    if not base_url:
+        if card.base_url_required:
+            raise InvalidRequest(f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1.")
+        return None
+    if not (card.base_url_editable or card.base_url_required):
+        raise InvalidRequest(f"{card.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
+    return check_url(base_url, conf.current().allowed_private_hosts)

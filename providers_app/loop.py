@@ -1,0 +1,277 @@
+"""The provider loop: one event loop per process on which everything of ``providers_app`` lives.
+
+In a web process it is the server's own loop (``attach`` when the lifespan starts, ``shutdown`` when it ends). A
+command, a script or a worker that attaches nothing gets a thread with a loop of its own at the first call, until the
+process ends.
+
+    on the provider loop          await coro                        no detour
+    on another loop               await hand_over(coro)             cancellation goes over, the result comes back
+                                  async for x in hand_over_stream   at most ``BUFFER`` items ahead of the reader
+    without a loop                run(coro, timeout=...)            raises at once on the provider loop's own thread
+    nobody waits for it           spawn(coro)                       fresh context, ends in ``shutdown``
+"""
+
+import asyncio
+import atexit
+import contextvars
+import logging
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from providers_app.loop_bridge import StreamBridge, await_elsewhere
+
+logger = logging.getLogger("maestro.loop")
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class _Running:
+    """A loop in use, with what must end together with it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread | None) -> None:
+        self.loop = loop
+        self.thread = thread
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.values: dict[str, Any] = {}
+        self.closers: list[Callable[[], Awaitable[None]]] = []
+
+    def usable(self) -> bool:
+        return not self.loop.is_closed() and (self.thread is None or self.thread.is_alive())
+
+    async def close(self, grace: float) -> None:
+        """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop."""
+        tasks = [task for task in self.tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        closers, self.closers = self.closers, []
+        self.values.clear()
+        for closer in reversed(closers):
+            try:
+                async with asyncio.timeout(grace):
+                    await closer()
+            except Exception:
+                logger.exception("closing a part of the provider loop failed")
+
+
+class _State:
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.running: _Running | None = None
+
+
+_state = _State()
+
+
+def attach(loop: asyncio.AbstractEventLoop) -> None:
+    """Make ``loop`` the provider loop. A thread loop that was started before finishes its work and ends by itself.
+
+    Raises ``RuntimeError`` when another running loop is attached already: two loops cannot share clients.
+    """
+    with _state.lock:
+        before = _state.running
+        if before is not None and before.loop is loop:
+            return
+        if before is not None and before.thread is None and before.usable() and before.loop.is_running():
+            raise RuntimeError("Another provider loop is attached and running; call loop.detach() there first.")
+        _state.running = _Running(loop, None)
+    if before is not None and before.thread is not None and before.usable():
+        asyncio.run_coroutine_threadsafe(_retire(before), before.loop)
+
+
+def detach() -> None:
+    """Forget the provider loop without ending it; the next call starts or attaches another one."""
+    with _state.lock:
+        _state.running = None
+
+
+def current() -> asyncio.AbstractEventLoop:
+    """The provider loop; starts the thread loop when there is none."""
+    return _current().loop
+
+
+def is_current() -> bool:
+    """Does the caller run on the provider loop? Never starts one."""
+    running = _state.running
+    return running is not None and asyncio._get_running_loop() is running.loop
+
+
+def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+    """Run ``coro`` on the provider loop from synchronous code and return its result.
+
+    ``timeout`` is in seconds; when it passes, the coroutine is cancelled and ``TimeoutError`` raised. On the provider
+    loop's own thread it raises ``RuntimeError`` at once, because waiting there would never end.
+    """
+    target = _current().loop
+    if asyncio._get_running_loop() is target:
+        coro.close()
+        raise RuntimeError("loop.run() was called on the provider loop itself; await the coroutine instead.")
+    future = asyncio.run_coroutine_threadsafe(coro, target)
+    try:
+        return future.result(timeout)
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def hand_over(coro: Coroutine[Any, Any, T]) -> T:
+    """Await ``coro`` on the provider loop, from whatever loop the caller runs on."""
+    target = _current().loop
+    if asyncio.get_running_loop() is target:
+        return await coro
+    return await await_elsewhere(coro, target)
+
+
+async def hand_over_stream(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    """Iterate ``source`` on the provider loop. Leaving or cancelling the iteration closes ``source``, awaited."""
+    target = _current().loop
+    if asyncio.get_running_loop() is target:
+        try:
+            async for item in source:
+                yield item
+        finally:
+            await source.aclose()
+        return
+    bridge = StreamBridge(source, target)
+    try:
+        async for item in bridge:
+            yield item
+    finally:
+        await bridge.close()
+
+
+def on_provider_loop(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """A coroutine function whose body runs on the provider loop, whoever awaits it."""
+
+    @wraps(function)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await hand_over(function(*args, **kwargs))
+
+    return wrapper
+
+
+def spawn(coro: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[Any]:
+    """Start a detached task on the provider loop, with a fresh context, kept until it ends or ``shutdown`` cancels it.
+
+    From another thread the task is made there and returned; end it with ``cancel`` (a task is not thread-safe).
+    """
+    running = _current()
+    if asyncio._get_running_loop() is running.loop:
+        return _start(running, coro, name)
+
+    async def start() -> asyncio.Task[Any]:
+        return _start(running, coro, name)
+
+    return asyncio.run_coroutine_threadsafe(start(), running.loop).result(10)
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task of any loop from any thread."""
+    loop = task.get_loop()
+    if asyncio._get_running_loop() is loop:
+        task.cancel()
+    elif not loop.is_closed():
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(task.cancel)
+
+
+def local(key: str, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> T:
+    """The value named ``key`` that lives as long as the provider loop; made on first use, closed in ``shutdown``.
+
+    Call it on the provider loop.
+    """
+    running = _current()
+    if key not in running.values:
+        value = make()
+        running.values[key] = value
+        if close is not None:
+            running.closers.append(lambda: close(value))
+    return cast(T, running.values[key])
+
+
+async def shutdown(grace: float = 1.5) -> None:
+    """Cancel the detached tasks, wait ``grace`` seconds for them, close clients, and forget the loop."""
+    with _state.lock:
+        running, _state.running = _state.running, None
+    if running is None or not running.usable():
+        return
+    if asyncio.get_running_loop() is running.loop:
+        await running.close(grace)
+        return
+    await await_elsewhere(running.close(grace), running.loop)
+    _stop_thread(running)
+
+
+def _current() -> _Running:
+    running = _state.running
+    if running is not None and running.usable():
+        return running
+    with _state.lock:
+        running = _state.running
+        if running is None or not running.usable():
+            running = _start_thread()
+            _state.running = running
+        return running
+
+
+def _start(running: _Running, coro: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
+    task = running.loop.create_task(coro, name=name, context=contextvars.Context())
+    running.tasks.add(task)
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        running.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("detached task %s failed", task.get_name(), exc_info=error)
+
+    task.add_done_callback(ended)
+    return task
+
+
+def _start_thread() -> _Running:
+    loop = asyncio.new_event_loop()
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=serve, name="provider-loop", daemon=True)
+    running = _Running(loop, thread)
+    thread.start()
+    return running
+
+
+async def _retire(running: _Running) -> None:
+    """End a thread loop whose place was taken, once nothing runs on it any more (or after a minute)."""
+    me = asyncio.current_task()
+    others = {task for task in asyncio.all_tasks(running.loop) if task is not me}
+    if others:
+        await asyncio.wait(others, timeout=60)
+    await running.close(1.0)
+    running.loop.call_soon(running.loop.stop)
+
+
+def _stop_thread(running: _Running) -> None:
+    if running.thread is not None and running.thread.is_alive():
+        running.loop.call_soon_threadsafe(running.loop.stop)
+        running.thread.join(5)
+
+
+def _at_exit() -> None:
+    running = _state.running
+    if running is None or running.thread is None or not running.usable():
+        return
+    _state.running = None
+    with suppress(Exception):
+        asyncio.run_coroutine_threadsafe(running.close(1.0), running.loop).result(3)
+    _stop_thread(running)
+
+
+atexit.register(_at_exit)

@@ -1,0 +1,57 @@
+"""On whose behalf a call is made. Look-ups never cross owners, so every call has exactly one.
+
+``owner=`` of the call, else the block ``with acting_as(user):`` around it, else the only user of the installation;
+with none of these ``OwnerRequired``. ``SYSTEM`` is the installation itself and is always written out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from providers_app import ports
+from providers_app.errors import OwnerRequired
+from providers_app.ports import SYSTEM, Owner
+
+_acting: ContextVar[Owner | None] = ContextVar("maestro_owner", default=None)
+
+
+def as_owner(user: Any) -> Owner:
+    """The owner that ``user`` stands for: ``SYSTEM``, a primary key, or an object with one (``pk``).
+
+    Raises ``OwnerRequired`` for ``None``, an anonymous user, or an object that was never saved.
+    """
+    key = user if user is SYSTEM else getattr(user, "pk", user)
+    if key is SYSTEM:
+        return SYSTEM
+    if isinstance(key, bool) or key in (None, ""):
+        raise OwnerRequired("The user who acts is not signed in, or is not stored.")
+    return key if isinstance(key, int | str) else str(key)
+
+
+@contextmanager
+def acting_as(user: Any) -> Iterator[None]:
+    """Calls inside the block that name no ``owner`` belong to ``user`` (an object, its primary key, or ``SYSTEM``)."""
+    token = _acting.set(as_owner(user))
+    try:
+        yield
+    finally:
+        _acting.reset(token)
+
+
+def acting() -> Owner | None:
+    """The owner of the innermost ``acting_as`` block."""
+    return _acting.get()
+
+
+async def find_owner(owner: Any = None) -> Owner:
+    """The owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
+    if owner is not None:
+        return as_owner(owner)
+    acting_owner = _acting.get()
+    if acting_owner is not None:
+        return acting_owner
+    sole = await ports.session_store().sole_owner()
+    if sole is None:
+        raise OwnerRequired("It is not clear whose session is meant: this installation has no user, or several.")
+    return sole

@@ -1,0 +1,297 @@
+"""The universal interface: the only way that anything reaches a provider.
+
+    from providers_app import provider
+
+    with provider.acting_as(user):
+        async for event in provider.stream_chat("anthropic", "work_claude", "Hello", model="..."):
+            ...
+
+Every function that names a session takes ``owner=`` (see ``ownership``). ``session`` is its id, its name, or
+``auth_type:name``. Every function raises only errors of ``providers_app.errors``, runs on the provider loop whoever
+awaits it, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from providers_app import asking, catalogue, clients, counting, logins, ownership, parameters, ports, registry
+from providers_app.asking import ToolChoiceInput, ToolsInput
+from providers_app.behaviours.http import PreparedRequest, redacted
+from providers_app.loop import hand_over_stream, on_provider_loop
+from providers_app.messages import MessagesInput
+from providers_app.ownership import acting_as, find_owner
+from providers_app.ports import SYSTEM, Chunk, Session
+from providers_app.resilience import dispatcher
+from providers_app.resilience.dispatcher import Call
+from providers_app.resolver import resolve
+from providers_app.streaming import collect
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account, AuthType, Capabilities, ModelInfo, ProviderInfo, TokenCount
+from providers_app.types.chat import ChatResult
+from providers_app.types.credentials import Secret
+from providers_app.types.events import Event
+
+__all__ = [
+    "SYSTEM",
+    "acting_as",
+    "complete_chat",
+    "count_tokens",
+    "create_session",
+    "delete_context_chunk",
+    "delete_session",
+    "get_model",
+    "list_context_chunks",
+    "list_models",
+    "list_providers",
+    "preview_request",
+    "provider_capabilities",
+    "stream_chat",
+    "test_session",
+    "validate_parameters",
+]
+
+
+@on_provider_loop
+async def create_session(
+    provider: str,
+    auth_type: AuthType,
+    *,
+    name: str,
+    api_key: str | Secret | None = None,
+    base_url: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    owner: Any = None,
+) -> Session:
+    """Store a named login.
+
+    The key's format and the address are checked; the provider is not asked (``test_session`` is).
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
+    ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
+    """
+    credential = logins.make_credential(provider, auth_type, api_key, base_url, settings)
+    return await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
+
+
+@on_provider_loop
+async def delete_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> None:
+    """Destroy a session and its credential. Raises ``UnknownSession``, ``AmbiguousSession``, ``OwnerRequired``."""
+    found = await find_owner(owner)
+    store = ports.session_store()
+    session, _ = await store.lookup(found, provider, name, auth_type)
+    await store.delete(found, session.id)
+
+
+@on_provider_loop
+async def test_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> Account:
+    """Does the login work? One cheap authenticated request, noted on the session. Raises ``UpstreamError``."""
+    session, credential = await dispatcher.find(await find_owner(owner), provider, name, auth_type)
+    return await logins.run_test(session, credential)
+
+
+@on_provider_loop
+async def list_models(
+    provider: str,
+    auth_type: AuthType | None,
+    name: str,
+    *,
+    refresh: bool = False,
+    supports: Iterable[str] = (),
+    owner: Any = None,
+) -> list[ModelInfo]:
+    """The models of a session by id, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
+
+    A model whose entry says nothing of capabilities counts as able to do what its provider declares. Raises
+    ``UpstreamError``.
+    """
+    session, credential = await dispatcher.find(await find_owner(owner), provider, name, auth_type)
+    models = await catalogue.list_models(session, credential, refresh=refresh)
+    return catalogue.supporting(models, supports, provider_capabilities(session.provider))
+
+
+@on_provider_loop
+async def get_model(
+    provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
+) -> ModelInfo:
+    """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
+    found, credential = await dispatcher.find(await find_owner(owner), provider, session, auth_type)
+    return await resolve(found.provider, "models").get(model_id, credential, clients.http())
+
+
+def stream_chat(
+    provider: str,
+    session: str,
+    messages: MessagesInput | None = None,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    tools: ToolsInput | None = None,
+    tool_choice: ToolChoiceInput | None = None,
+    context_id: str | None = None,
+    timeout: float | None = None,
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+    **params: Any,
+) -> AsyncGenerator[Event, None]:
+    """The answer as events while it is written; the last one is ``StreamEnd`` or ``StreamFailed``.
+
+    ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``. A
+    failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
+    (``aclose``, or cancelling the task) closes the upstream request.
+    """
+    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    who = owner if owner is not None else ownership.acting()  # now: the block may have ended at the first event
+
+    async def events() -> AsyncGenerator[Event, None]:
+        call = await _call(who, provider, session, auth_type, messages, timeout, True, options, params)
+        async with aclosing(dispatcher.stream(call)) as found:
+            async for event in found:
+                yield event
+
+    return hand_over_stream(events())
+
+
+@on_provider_loop
+async def complete_chat(
+    provider: str,
+    session: str,
+    messages: MessagesInput | None = None,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    tools: ToolsInput | None = None,
+    tool_choice: ToolChoiceInput | None = None,
+    context_id: str | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109  the deadline is part of the interface
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+    **params: Any,
+) -> ChatResult:
+    """The whole answer in one piece; ``timeout`` in seconds covers all of it.
+
+    Raises typed errors for a request that was refused; an answer that is itself broken comes with ``complete`` false.
+    """
+    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    call = await _call(owner, provider, session, auth_type, messages, timeout, False, options, params)
+    async with aclosing(dispatcher.complete(call)) as events:
+        return await collect(events)
+
+
+@on_provider_loop
+async def count_tokens(
+    provider: str,
+    session: str,
+    messages: MessagesInput | None = None,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    tools: ToolsInput | None = None,
+    context_id: str | None = None,
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+) -> TokenCount:
+    """How many tokens the request would have, and who counted. Raises ``UpstreamError`` where the provider counts."""
+    options = {"model": model, "system": system, "tools": tools, "context_id": context_id}
+    call = await _call(owner, provider, session, auth_type, messages, None, True, options, {})
+    found, credential = await dispatcher.find(call.owner, provider, session, auth_type)
+    return await counting.count(found, credential, call.chat)
+
+
+@on_provider_loop
+async def preview_request(
+    provider: str,
+    session: str,
+    messages: MessagesInput | None = None,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    tools: ToolsInput | None = None,
+    tool_choice: ToolChoiceInput | None = None,
+    context_id: str | None = None,
+    stream: bool = True,
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+    **params: Any,
+) -> PreparedRequest:
+    """What ``stream_chat`` (or ``complete_chat`` with ``stream=False``) would send: every byte, every header.
+
+    Secret headers are redacted. Nothing is sent.
+    """
+    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
+    found, credential = await dispatcher.find(call.owner, provider, session, auth_type)
+    request = dispatcher.prepare(found, credential, call.chat)
+    headers = redacted(clients.http().complete_headers(request), request.secret_headers)
+    return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body)
+
+
+@on_provider_loop
+async def list_context_chunks(
+    provider: str,
+    session: str,
+    context_id: str,
+    *,
+    query: str = "",
+    kinds: Iterable[str] = (),
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+) -> list[Chunk]:
+    """The pieces of a context in order, those that contain ``query`` and are of ``kinds`` where given.
+
+    Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
+    """
+    found = await find_owner(owner)
+    await ports.session_store().lookup(found, provider, session, auth_type)
+    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=frozenset(kinds))
+
+
+@on_provider_loop
+async def delete_context_chunk(
+    provider: str,
+    session: str,
+    context_id: str,
+    chunk_id: str,
+    *,
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+) -> None:
+    """Take one piece out of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
+    found = await find_owner(owner)
+    await ports.session_store().lookup(found, provider, session, auth_type)
+    await ports.context_store().delete_chunk(found, context_id, chunk_id)
+
+
+def validate_parameters(provider: str, model: str, params: Mapping[str, Any]) -> list[Advice]:
+    """What is wrong or doubtful about parameters before anything is sent.
+
+    Raises ``UnknownProvider``, ``InvalidRequest``.
+    """
+    asking.model_name(provider, model)
+    return parameters.validate(params, asking.ignored_params(provider))
+
+
+def list_providers() -> list[ProviderInfo]:
+    """The cards of all providers that load, by name."""
+    return registry.list_providers()
+
+
+def provider_capabilities(provider: str) -> Capabilities:
+    """What a provider declares that it can do. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    return registry.registry.card(provider).capabilities
+
+
+async def _call(
+    owner: Any,
+    provider: str,
+    session: str,
+    auth_type: AuthType | None,
+    messages: MessagesInput | None,
+    timeout_s: float | None,
+    stream: bool,
+    options: Mapping[str, Any],
+    params: Mapping[str, Any],
+) -> Call:
+    found = await find_owner(owner)
+    chat = await asking.build_chat(found, provider, messages, stream=stream, params=params, **options)
+    return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)

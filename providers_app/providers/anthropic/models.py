@@ -1,0 +1,66 @@
+"""``GET /v1/models``, all pages; older deployments say no more of a model than its id."""
+
+from typing import Any
+from urllib.parse import quote
+
+from providers_app.behaviours.addresses import segment
+from providers_app.behaviours.asking import number
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.listing import ListedModels
+from providers_app.dialects.anthropic_messages import DIALECT
+from providers_app.providers.anthropic import api_key
+from providers_app.providers.anthropic.requests import get
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+
+# Every model of the Messages API takes tools; the list has no flag for it.
+ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "count_tokens"})
+FLAGS = {"image_input": "images_in", "structured_outputs": "structured_output", "thinking": "reasoning"}
+
+
+def page(credential: Credential, after: str | None) -> HttpRequest:
+    """One page of the list; the default of 20 entries would cut it short."""
+    return get("/v1/models?limit=1000" + (f"&after_id={quote(after, safe='')}" if after else ""), credential)
+
+
+def cursor(body: dict[str, Any]) -> str | None:
+    """The id after which the next page begins."""
+    last = body.get("last_id")
+    return last if body.get("has_more") and isinstance(last, str) else None
+
+
+def read(entry: dict[str, Any]) -> ModelInfo | None:
+    """One entry of the list."""
+    model_id = entry.get("id")
+    if not isinstance(model_id, str) or not model_id:
+        return None
+    flags = entry.get("capabilities")
+    known = {name for flag, name in FLAGS.items() if _supported(flags, flag)}
+    retires = entry.get("retires_at")
+    lifecycle = entry.get("lifecycle")
+    return ModelInfo(
+        id=model_id,
+        name=str(entry.get("display_name") or model_id),
+        context_window=number(entry.get("max_input_tokens")),
+        max_output_tokens=number(entry.get("max_tokens")),
+        input_modalities=("text", "image") if "images_in" in known else ("text",),
+        capabilities=tuple(sorted(ALWAYS | known)),
+        lifecycle=lifecycle if isinstance(lifecycle, str) else None,
+        retires_at=retires if isinstance(retires, str) else None,
+        raw=entry,
+    )
+
+
+def _supported(flags: Any, name: str) -> bool:
+    flag = flags.get(name) if isinstance(flags, dict) else None
+    return isinstance(flag, dict) and flag.get("supported") is True
+
+
+BEHAVIOUR = ListedModels(
+    sign=api_key.BEHAVIOUR.authorize,
+    dialect=DIALECT,
+    page=page,
+    cursor=cursor,
+    read=read,
+    one=lambda credential, model_id: get(f"/v1/models/{segment(model_id)}", credential),
+)

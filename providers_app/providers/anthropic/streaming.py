@@ -1,0 +1,22 @@
+"""``POST /v1/messages``."""
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect
+from providers_app.dialects.anthropic_messages import DIALECT
+from providers_app.providers.anthropic.requests import post
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+
+
+class AnthropicStreaming:
+    """Messages, streamed or whole."""
+
+    dialect: Dialect = DIALECT
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """The request without its key."""
+        accept = "text/event-stream" if chat.stream else "application/json"
+        return post("/v1/messages", credential, self.dialect.build_body(chat), accept=accept)
+
+
+BEHAVIOUR = AnthropicStreaming()

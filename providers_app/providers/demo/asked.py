@@ -1,0 +1,93 @@
+"""What a Chat Completions body asks the demo model, read with the same checks that a strict server has."""
+
+from typing import Any
+
+import msgspec
+
+from providers_app.wire import payload
+
+
+class Refused(Exception):
+    """The body is not a request; answered with status 400."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. ``counts`` are the messages by role; ``results`` the tool results after the last user message."""
+
+    model: str
+    stream: bool
+    include_usage: bool
+    last_text: str
+    system_text: str
+    counts: dict[str, int]
+    tools: tuple[tuple[str, dict[str, Any]], ...]
+    tools_allowed: bool
+    parallel: bool
+    results: tuple[str, ...]
+    schema: dict[str, Any] | None
+    max_tokens: int | None
+    stops: tuple[str, ...]
+    prompt_tokens: int
+
+
+def tokens(text: str) -> int:
+    """About how many tokens a text has: four bytes each, as English averages."""
+    return (len(text.encode("utf-8", "replace")) + 3) // 4
+
+
+def read(body: bytes) -> Asked:
+    """The request in these bytes. Raises ``Refused``."""
+    try:
+        value = payload.decode(body)
+    except ValueError:
+        raise Refused("The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise Refused("The body must be a JSON object.")
+    model = value.get("model")
+    if not isinstance(model, str) or not model:
+        raise Refused("You must provide a model parameter.", "model")
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
+        raise Refused("'messages' must be a list with at least one message.", "messages")
+    last_user = max((n for n, one in enumerate(messages) if one.get("role") == "user"), default=-1)
+    counts: dict[str, int] = {}
+    for one in messages:
+        role = payload.text(one.get("role")) or "unknown"
+        counts[role] = counts.get(role, 0) + 1
+    limit = payload.count(value.get("max_completion_tokens")) or payload.count(value.get("max_tokens"))
+    stop = value.get("stop")
+    tools = [payload.mapping(payload.mapping(tool).get("function")) for tool in payload.sequence(value.get("tools"))]
+    wanted = payload.mapping(payload.mapping(value.get("response_format")).get("json_schema"))
+    return Asked(
+        model=model,
+        stream=value.get("stream") is True,
+        include_usage=payload.mapping(value.get("stream_options")).get("include_usage") is True,
+        last_text=text_of(messages[last_user]) if last_user >= 0 else "",
+        system_text=" ".join(text_of(one) for one in messages if one.get("role") in ("system", "developer")),
+        counts=counts,
+        tools=tuple((payload.text(tool.get("name")), payload.mapping(tool.get("parameters"))) for tool in tools),
+        tools_allowed=value.get("tool_choice") != "none",
+        parallel=value.get("parallel_tool_calls") is not False,
+        results=tuple(text_of(one) for one in messages[last_user + 1 :] if one.get("role") == "tool"),
+        schema=wanted.get("schema") if isinstance(wanted.get("schema"), dict) else None,
+        max_tokens=limit if limit and limit > 0 else None,
+        stops=tuple(one for one in ([stop] if isinstance(stop, str) else payload.sequence(stop)) if one),
+        prompt_tokens=sum(4 + _size(one) for one in messages) + sum(_size(tool) for tool in tools),
+    )
+
+
+def text_of(message: dict[str, Any]) -> str:
+    """The plain text of a message."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    return " ".join(payload.text(payload.mapping(part).get("text")) for part in payload.sequence(content)).strip()
+
+
+def _size(value: dict[str, Any]) -> int:
+    return tokens(payload.encode(value).decode("utf-8", "replace"))

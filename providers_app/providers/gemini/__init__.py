@@ -1,0 +1,28 @@
+"""Google Gemini: the Generative Language API with a key."""
+
+from providers_app.types.catalogue import Capabilities, ProviderInfo
+
+PROVIDER = ProviderInfo(
+    slug="gemini",
+    name="Google Gemini",
+    monogram="Ge",
+    description="Gemini models over the Generative Language API.",
+    auth_types=("api_key",),
+    capabilities=Capabilities(
+        names=frozenset(
+            {
+                "chat",
+                "streaming",
+                "tools",
+                "parallel_tools",
+                "reasoning",
+                "images_in",
+                "structured_output",
+                "models",
+                "count_tokens",
+            }
+        )
+    ),
+    key_hint="AIza...",
+    key_url="https://aistudio.google.com/apikey",
+)

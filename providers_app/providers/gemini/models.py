@@ -1,0 +1,59 @@
+"""``GET models``, all pages; only what answers ``generateContent`` is a model to talk to."""
+
+from typing import Any
+from urllib.parse import quote
+
+from providers_app.behaviours.asking import number
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.listing import ListedModels
+from providers_app.dialects.gemini_generate import DIALECT
+from providers_app.providers.gemini import api_key
+from providers_app.providers.gemini.requests import get, model_path
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+
+# The list has no flag for tools, pictures and schemas; the provider's models take them.
+ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "images_in", "structured_output"})
+
+
+def page(credential: Credential, after: str | None) -> HttpRequest:
+    """One page of the list."""
+    return get("/models?pageSize=1000" + (f"&pageToken={quote(after, safe='')}" if after else ""), credential)
+
+
+def cursor(body: dict[str, Any]) -> str | None:
+    """The token of the next page."""
+    token = body.get("nextPageToken")
+    return token if isinstance(token, str) and token else None
+
+
+def read(entry: dict[str, Any]) -> ModelInfo | None:
+    """One entry of the list; its ``models/`` is left off."""
+    name, methods = entry.get("name"), entry.get("supportedGenerationMethods")
+    if not isinstance(name, str) or not isinstance(methods, list) or "generateContent" not in methods:
+        return None
+    model_id = name.removeprefix("models/")
+    known = set(ALWAYS)
+    if "countTokens" in methods:
+        known.add("count_tokens")
+    if entry.get("thinking") is True:
+        known.add("reasoning")
+    return ModelInfo(
+        id=model_id,
+        name=str(entry.get("displayName") or model_id),
+        context_window=number(entry.get("inputTokenLimit")),
+        max_output_tokens=number(entry.get("outputTokenLimit")),
+        input_modalities=("text", "image"),
+        capabilities=tuple(sorted(known)),
+        raw=entry,
+    )
+
+
+BEHAVIOUR = ListedModels(
+    sign=api_key.BEHAVIOUR.authorize,
+    dialect=DIALECT,
+    page=page,
+    cursor=cursor,
+    read=read,
+    one=lambda credential, model_id: get(model_path(model_id), credential),
+)

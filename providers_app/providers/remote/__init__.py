@@ -1,0 +1,17 @@
+"""Any server that speaks Chat Completions: vLLM, Ollama, llama.cpp, LM Studio, a hosted gateway, another Maestro."""
+
+from providers_app.types.catalogue import Capabilities, ProviderInfo
+
+PROVIDER = ProviderInfo(
+    slug="remote",
+    name="OpenAI-compatible server",
+    monogram="Re",
+    description="Any address that speaks Chat Completions: vLLM, Ollama, llama.cpp, Groq, another Maestro.",
+    auth_types=("api_key", "none"),
+    capabilities=Capabilities(
+        names=frozenset(
+            {"chat", "streaming", "tools", "parallel_tools", "reasoning", "images_in", "structured_output", "models"}
+        )
+    ),
+    base_url_required=True,
+)

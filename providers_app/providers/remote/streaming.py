@@ -1,0 +1,24 @@
+"""``POST /chat/completions``."""
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect
+from providers_app.providers.remote.requests import dialect, post
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+
+
+class RemoteStreaming:
+    """Chat Completions, streamed or whole."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """As configured for all compatible servers."""
+        return dialect()
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """The request without its key."""
+        accept = "text/event-stream" if chat.stream else "application/json"
+        return post("/chat/completions", credential, dialect(credential).build_body(chat), accept=accept)
+
+
+BEHAVIOUR = RemoteStreaming()

@@ -1,0 +1,277 @@
+"""Takes one request from the caller to the provider and its answer back as events.
+
+The order of a request, outermost first:
+
+    deadline → route → attempt [ breaker → queue → slot → limits → breaker permit → credential → open → first event ]
+             → stream → checkpoint
+
+In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it),
+the credential (session looked up through the store, request built, then signed), opening with the check of the
+status, the first event, the stream, and afterwards the report to the store. Route, breaker, queue, slot, limits and
+checkpoint have no part in it: each call is one attempt, and none is repeated.
+
+Before the first event a failure is raised as a typed error. After it nothing is raised any more: an answer that
+breaks ends with ``StreamFailed``. Whoever stops iterating closes the upstream request with it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import clients, conf, ports
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect, Reducer
+from providers_app.errors import (
+    AddressRefused,
+    BadAnswer,
+    ContextTooLong,
+    ProviderError,
+    SessionDisabled,
+    StreamInterrupted,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from providers_app.ports import Owner, Session
+from providers_app.resilience import outcome
+from providers_app.resolver import authorizer, resolve
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+from providers_app.types.events import Event, StreamEnd, StreamFailed
+from providers_app.wire.client import HttpStream
+
+logger = logging.getLogger("maestro.dispatcher")
+
+ERROR_BODY = 64 * 1024
+DRAIN_S = 0.1
+OUTPUT_ENDS = (StreamEnd, StreamFailed)
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for an answer; ``session`` is an id, a name or ``auth_type:name``, ``timeout_s`` the deadline."""
+
+    owner: Owner
+    provider: str
+    session: str
+    chat: ChatRequest
+    auth_type: str | None = None
+    timeout_s: float | None = None
+
+
+async def stream(call: Call) -> AsyncGenerator[Event, None]:
+    """The events of a streamed answer; the last one is ``StreamEnd`` or ``StreamFailed``.
+
+    Raises typed errors before the first event only.
+    """
+    async with AsyncExitStack() as stack:
+        answer = _Answer(call, stack)
+        try:
+            events = await answer.begin()
+            while events:
+                for event in events:
+                    yield event
+                events = await answer.more()
+            await answer.drain()
+        finally:
+            answer.report()
+
+
+async def complete(call: Call) -> AsyncGenerator[Event, None]:
+    """The events of an answer that is asked for in one piece. Raises typed errors for everything but a broken body."""
+    async with AsyncExitStack() as stack:
+        answer = _Answer(call, stack)
+        try:
+            for event in await answer.whole():
+                yield event
+        finally:
+            answer.report()
+
+
+async def find(
+    owner: Owner, provider: str | None, session: str, auth_type: str | None = None
+) -> tuple[Session, Credential]:
+    """The owner's session and its credential. Raises as the store does, and ``SessionDisabled``."""
+    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type)
+    if found.status == "disabled":
+        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    return found, credential
+
+
+def prepare(session: Session, credential: Credential, chat: ChatRequest) -> HttpRequest:
+    """The signed request, byte for byte as it is sent. Raises ``ContextTooLong`` over the configured size."""
+    request = resolve(session.provider, "streaming").build(chat, credential)
+    limit = conf.current().max_request_bytes
+    if len(request.body) > limit:
+        raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
+    return authorizer(session.provider, credential.auth_type)(credential, request)
+
+
+async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
+    """Raises the typed error of an answer that is no success; its body is read within limits, redirects are named."""
+    if 200 <= answer.status < 300:
+        return
+    if 300 <= answer.status < 400:
+        raise BadAnswer(_redirect_message(answer, url), status=answer.status)
+    try:
+        body = await answer.read(ERROR_BODY)
+    except ProviderError:
+        body = b""  # the status alone still says what happened
+    raise dialect.error(answer.status, answer.headers, body)
+
+
+class _Answer:
+    """The state of one attempt."""
+
+    def __init__(self, call: Call, stack: AsyncExitStack) -> None:
+        self._call = call
+        self._stack = stack
+        self._session: Session | None = None
+        self._stream: HttpStream | None = None
+        self._parts: AsyncGenerator[bytes, None] | None = None
+        self._reducer: Reducer | None = None
+        self._last: Event | None = None
+        self._error: ProviderError | None = None
+
+    async def begin(self) -> list[Event]:
+        """The first events."""
+        return await self._within_deadline(self._first())
+
+    async def whole(self) -> list[Event]:
+        """All events of an answer in one piece."""
+        return await self._within_deadline(self._all())
+
+    async def more(self) -> list[Event]:
+        """The next events, none after the end of the answer. Never raises for what the provider or network does."""
+        if isinstance(self._last, OUTPUT_ENDS):
+            return []
+        try:
+            while not (events := await self._read()):
+                pass
+        except ProviderError as error:
+            return self._broken(error)
+        return events
+
+    async def drain(self) -> None:
+        """Read what may follow the end of the answer, so that the connection can carry the next request."""
+        if self._stream is not None and isinstance(self._last, StreamEnd):
+            await self._stream.drain(DRAIN_S)
+
+    def report(self) -> None:
+        """Tell the store how it went, unless the call was given up before anything was known."""
+        if self._session is None:
+            return
+        if self._error is not None:
+            outcome.report(self._session.id, self._error)
+        elif isinstance(self._last, StreamFailed):
+            outcome.report(self._session.id, outcome.error_of(self._last.error))
+        elif self._last is not None:
+            outcome.report(self._session.id, None)
+
+    async def _within_deadline(self, work: Coroutine[Any, Any, list[Event]]) -> list[Event]:
+        seconds = self._call.timeout_s or conf.current().request_timeout_s
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                return await work
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            self._error = UpstreamTimeout(f"The provider did not begin to answer within {seconds:g} s.")
+            raise self._error from None
+        except (UpstreamError, AddressRefused) as error:
+            self._error = error
+            raise
+
+    async def _first(self) -> list[Event]:
+        await self._open()
+        while not (events := await self._read()):
+            pass
+        return events
+
+    async def _all(self) -> list[Event]:
+        stream, dialect = await self._open()
+        limit = conf.current().max_answer_bytes
+        body = await stream.read(limit + 1)
+        if len(body) > limit:
+            raise BadAnswer(f"The answer is larger than {limit} bytes.", status=stream.status)
+        if "text/event-stream" in stream.headers.get("content-type", ""):
+            reducer = dialect.reducer()  # a server that only streams
+            return self._keep([*reducer.feed(body), *reducer.close()])
+        return self._keep(dialect.parse(body))
+
+    async def _open(self) -> tuple[HttpStream, Dialect]:
+        call = self._call
+        session, credential = await find(call.owner, call.provider, call.session, call.auth_type)
+        request = prepare(session, credential, call.chat)
+        self._session = session
+        idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
+        self._stream = await self._stack.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
+        dialect = resolve(session.provider, "streaming").dialect
+        await check_status(self._stream, dialect, request.url)
+        self._reducer = dialect.reducer()
+        self._parts = self._stream.chunks()
+        self._stack.push_async_callback(self._parts.aclose)
+        return self._stream, dialect
+
+    async def _read(self) -> list[Event]:
+        """The events of one read of the network, or of the end of the body."""
+        assert self._parts is not None and self._reducer is not None
+        try:
+            data = await anext(self._parts)
+        except StopAsyncIteration:
+            return self._ended()
+        try:
+            return self._keep(self._reducer.feed(data))
+        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            raise self._unreadable(error) from None
+
+    def _ended(self) -> list[Event]:
+        assert self._reducer is not None
+        try:
+            events = self._reducer.close()
+        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            raise self._unreadable(error) from None
+        if not any(isinstance(event, OUTPUT_ENDS) for event in events):
+            cut = StreamInterrupted("The answer ended without an end marker.")
+            events = [*events, StreamFailed(error=cut.info(), finish_reason="incomplete")]
+        return self._keep(events)
+
+    def _broken(self, error: ProviderError) -> list[Event]:
+        """The last events of an answer whose connection broke: what was complete by then, and why it broke."""
+        assert self._reducer is not None
+        try:
+            closing = self._reducer.close()
+        except Exception as unreadable:  # noqa: BLE001  as above
+            self._unreadable(unreadable)
+            closing = []
+        if not any(isinstance(event, StreamEnd) for event in closing):
+            closing = [event for event in closing if not isinstance(event, StreamFailed)]
+            closing.append(StreamFailed(error=error.info(), finish_reason="incomplete"))
+        return self._keep(closing)
+
+    def _keep(self, events: list[Event]) -> list[Event]:
+        """Nothing follows the end of an answer, whatever a reducer gives."""
+        for number, event in enumerate(events):
+            if isinstance(event, OUTPUT_ENDS):
+                events = events[: number + 1]
+                break
+        if events:
+            self._last = events[-1]
+        return events
+
+    @staticmethod
+    def _unreadable(error: Exception) -> BadAnswer:
+        logger.error("an answer could not be read: %s", type(error).__name__, exc_info=error)
+        return BadAnswer("The provider's answer could not be read.")
+
+
+def _redirect_message(answer: HttpStream, url: str) -> str:
+    try:
+        target = urlsplit(answer.headers.get("location", ""))
+        where = f" to {target.scheme or urlsplit(url).scheme}://{target.hostname}" if target.hostname else ""
+    except ValueError:
+        where = ""
+    return f"The address answered with a redirect{where}; redirects are not followed."

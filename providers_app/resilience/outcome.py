@@ -1,0 +1,41 @@
+"""What became of a call, told to the session store afterwards and never on the caller's time."""
+
+import logging
+
+from providers_app import errors, loop, ports
+from providers_app.errors import UpstreamError
+from providers_app.types.events import ErrorInfo
+
+logger = logging.getLogger("maestro.dispatcher")
+
+
+def report(session_id: str, error: Exception | None, *, tested: bool = False) -> None:
+    """Let the store know how a use of the session went; a store that fails is logged and changes nothing else."""
+    loop.spawn(_record(ports.session_store(), session_id, error, tested), name="record-outcome")
+
+
+async def _record(store: ports.SessionStore, session_id: str, error: Exception | None, tested: bool) -> None:
+    try:
+        await store.record_outcome(session_id, error, tested=tested)
+    except Exception:
+        logger.exception("the outcome of session %s could not be recorded", session_id)
+
+
+def error_of(info: ErrorInfo) -> UpstreamError:
+    """The typed error that an error inside a stream stands for, by its stable code."""
+    kind = _by_code().get(info.code, UpstreamError)
+    return kind(
+        info.message,
+        hint=info.hint,
+        status=info.status,
+        type=info.type,
+        retry_after=info.retry_after,
+    )
+
+
+def _by_code() -> dict[str, type[UpstreamError]]:
+    found: dict[str, type[UpstreamError]] = {}
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, UpstreamError):
+            found[kind.code] = kind
+    return found

@@ -1,0 +1,156 @@
+"""Bytes of any provider's answer into events, and events into one result; no network is involved.
+
+```
+parse_stream(provider, chunks) ─▶ events ─▶ collect(events) ─▶ ChatResult
+parse_response(provider, body, status, headers) ─────────────▶ ChatResult
+```
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+
+from providers_app import dialects, resolver
+from providers_app.behaviours.streaming import Dialect
+from providers_app.errors import InvalidRequest, StreamInterrupted
+from providers_app.types.chat import ChatResult, ResultToolCall
+from providers_app.types.events import (
+    ErrorInfo,
+    Event,
+    FinishReason,
+    ReasoningDelta,
+    StreamEnd,
+    StreamFailed,
+    StreamStart,
+    TextDelta,
+    ToolCall,
+    UsageReport,
+)
+from providers_app.types.usage import Usage
+
+_ENDS = (StreamEnd, StreamFailed)
+
+
+def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
+    """The dialect that is meant: a value, a name, or the provider's own.
+
+    Raises ``InvalidRequest``, ``UnknownProvider``.
+    """
+    if isinstance(dialect, str):
+        return dialects.by_name(dialect)
+    if dialect is not None:
+        return dialect
+    behaviour = resolver.resolve(provider, "streaming")
+    own: Dialect | None = getattr(behaviour, "dialect", None)
+    if own is None:
+        raise InvalidRequest(f"{provider} does not stream answers.", hint=str(getattr(behaviour, "reason", "")))
+    return own
+
+
+async def parse_stream(
+    provider: str, chunks: AsyncIterable[bytes], *, dialect: str | Dialect | None = None
+) -> AsyncIterator[Event]:
+    """The events of a streamed answer whose ``chunks`` may be cut anywhere; the last one ends or fails it.
+
+    Reading stops with the answer's end, even where the server keeps the connection open. An exception of ``chunks``
+    itself passes through.
+    """
+    reducer = dialect_of(provider, dialect).reducer()
+    async for chunk in chunks:
+        for event in reducer.feed(chunk):
+            yield event
+            if isinstance(event, _ENDS):
+                return
+    for event in reducer.close():
+        yield event
+
+
+def parse_response(
+    provider: str,
+    body: bytes,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    dialect: str | Dialect | None = None,
+) -> ChatResult:
+    """The result of a whole answer, whatever its status; an error answer has ``complete`` false and its ``error``."""
+    spoken = dialect_of(provider, dialect)
+    if status >= 400:
+        return ChatResult(finish_reason="error", error=spoken.error(status, headers or {}, body).info())
+    return fold(spoken.parse(body))
+
+
+async def collect(events: AsyncIterable[Event]) -> ChatResult:
+    """The whole result of a stream of events."""
+    folding = _Folding()
+    async for event in events:
+        folding.add(event)
+    return folding.result()
+
+
+def fold(events: Iterable[Event]) -> ChatResult:
+    """``collect`` for events that are there already."""
+    folding = _Folding()
+    for event in events:
+        folding.add(event)
+    return folding.result()
+
+
+class _Folding:
+    """Adds events up. Without an end among them the result is incomplete."""
+
+    __slots__ = ("_calls", "_error", "_finish", "_part", "_raw", "_reasoning", "_refusal", "_start", "_text", "_usage")
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._reasoning: list[str] = []
+        self._part = 0
+        self._calls: dict[int, ResultToolCall] = {}
+        self._start = StreamStart()
+        self._usage: Usage | None = None
+        self._finish: FinishReason = "incomplete"
+        self._raw: str | None = None
+        self._error: ErrorInfo | None = StreamInterrupted("The answer has no end.").info()
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                (self._refusal if event.refusal else self._text).append(event.text)
+            case ReasoningDelta():
+                if event.part != self._part and self._reasoning and event.text:
+                    self._reasoning.append("\n\n")
+                if event.text:
+                    self._part = event.part
+                    self._reasoning.append(event.text)
+            case ToolCall():
+                self._calls[event.index] = ResultToolCall(
+                    id=event.id,
+                    name=event.name,
+                    arguments=event.arguments,
+                    provider_id=event.provider_id,
+                    invalid_arguments=event.invalid_arguments,
+                )
+            case StreamStart():
+                self._start = event
+            case UsageReport():
+                self._usage = event.usage
+            case StreamEnd():
+                self._finish, self._raw, self._error = event.finish_reason, event.finish_reason_raw, None
+            case StreamFailed():
+                self._finish, self._raw, self._error = event.finish_reason, event.finish_reason_raw, event.error
+            case _:
+                pass
+
+    def result(self) -> ChatResult:
+        return ChatResult(
+            text="".join(self._text),
+            reasoning_text="".join(self._reasoning),
+            tool_calls=tuple(self._calls[index] for index in sorted(self._calls)),
+            finish_reason=self._finish,
+            finish_reason_raw=self._raw,
+            usage=self._usage,
+            model=self._start.model,
+            response_id=self._start.response_id,
+            complete=self._error is None,
+            error=self._error,
+            refusal="".join(self._refusal) or None,
+        )

@@ -1,0 +1,149 @@
+"""What a model is asked (``ChatRequest``) and what came of it (``ChatResult``)."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app.types.events import ErrorInfo, FinishReason
+from providers_app.types.usage import Usage
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+class _Part(msgspec.Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class TextPart(_Part, tag="text"):
+    """Plain text. ``opaque`` is what the provider attached to it and wants back (a Gemini thought signature)."""
+
+    text: str
+    opaque: dict[str, Any] | None = None
+
+
+class ImagePart(_Part, tag="image"):
+    """A picture, either inline (``data`` is base64) or by ``url``."""
+
+    media_type: str = "image/png"
+    data: str | None = None
+    url: str | None = None
+
+
+class ReasoningPart(_Part, tag="reasoning"):
+    """Earlier reasoning of the model, replayed only to the provider it came from (``provider`` is the slug)."""
+
+    text: str
+    opaque: dict[str, Any] | None = None
+    provider: str | None = None
+
+
+class ToolCallPart(_Part, tag="tool_call"):
+    """A tool call the assistant made. ``id`` pairs it with its ``ToolResultPart``; ``provider_id`` is the original id."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    provider_id: str | None = None
+    opaque: dict[str, Any] | None = None
+
+
+class ToolResultPart(_Part, tag="tool_result"):
+    """What a tool answered to the call with the same ``call_id``."""
+
+    call_id: str
+    name: str
+    content: str
+    is_error: bool = False
+
+
+Part = TextPart | ImagePart | ReasoningPart | ToolCallPart | ToolResultPart
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation; a plain text message is ``Message("user", (TextPart("..."),))``."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function the model may call; ``parameters`` is a JSON Schema object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "object", "properties": {}})
+    strict: bool | None = None
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """``auto``, ``none``, ``required``, or ``tool`` with the ``name`` of the one to call."""
+
+    mode: Literal["auto", "none", "required", "tool"] = "auto"
+    name: str | None = None
+
+
+class JsonSchema(msgspec.Struct, frozen=True):
+    """The shape that the answer's text must have."""
+
+    name: str
+    schema: dict[str, Any]
+    strict: bool = True
+
+
+class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Sampling and output parameters; ``None`` leaves the provider's default. ``extra`` is merged into the body as it is."""
+
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    parallel_tool_calls: bool | None = None
+    response_schema: JsonSchema | None = None
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a dialect needs to build one request body."""
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    params: ChatParams = ChatParams()
+    stream: bool = True
+
+
+class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call in a ``ChatResult``."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    provider_id: str | None = None
+    invalid_arguments: str | None = None
+
+
+class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
+
+    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``.
+    """
+
+    text: str = ""
+    reasoning_text: str = ""
+    tool_calls: tuple[ResultToolCall, ...] = ()
+    finish_reason: FinishReason = "incomplete"
+    finish_reason_raw: str | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    response_id: str | None = None
+    complete: bool = False
+    error: ErrorInfo | None = None
+    refusal: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary with the field names above."""
+        result: dict[str, Any] = msgspec.to_builtins(self)
+        return result

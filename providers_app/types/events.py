@@ -1,0 +1,155 @@
+"""The closed union of events that a streamed answer consists of, for every provider alike.
+
+Order of a whole stream: ``StreamStart``, any number of deltas, calls, citations and usage reports, then exactly one of
+``StreamEnd`` (the provider ended the answer) or ``StreamFailed`` (it broke, or was cut).
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app.types.usage import Usage
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "cancelled", "incomplete"]
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as data: what a page, a frame or a log may show of a ``ProviderError``.
+
+    ``code`` is Maestro's stable code, ``type`` and ``upstream_code`` the provider's own words for it, ``status`` the HTTP
+    status (``None`` for an error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
+    """
+
+    code: str
+    message: str
+    type: str | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    hint: str = ""
+    upstream_code: str | None = None
+
+
+class _Event(msgspec.Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class StreamStart(_Event, tag="stream_start"):
+    """The provider accepted the request and began to answer."""
+
+    model: str | None = None
+    response_id: str | None = None
+
+
+class TextDelta(_Event, tag="text_delta"):
+    """A piece of the answer's text.
+
+    ``opaque`` is what the provider attached to this text and wants back (such an event may have no text); ``refusal`` says
+    that the text is the model's refusal, which providers keep apart from an answer.
+    """
+
+    text: str
+    opaque: dict[str, Any] | None = None
+    refusal: bool = False
+
+
+class ReasoningDelta(_Event, tag="reasoning_delta"):
+    """A piece of reasoning (thinking, or a summary of it).
+
+    ``opaque`` carries what the provider wants back unmodified in a later request (a signature, encrypted content);
+    such an event may have no text. ``part`` numbers the reasoning parts of one answer, from 0.
+    """
+
+    text: str = ""
+    part: int = 0
+    opaque: dict[str, Any] | None = None
+
+
+class ToolCallDelta(_Event, tag="tool_call_delta"):
+    """A piece of a tool call's arguments as raw JSON text; ``index`` numbers the calls of one answer, from 0."""
+
+    index: int
+    name: str
+    arguments: str
+    provider_id: str | None = None
+
+
+class ToolCall(_Event, tag="tool_call"):
+    """A whole tool call that the caller is asked to run.
+
+    ``id`` is Maestro's stable id within the answer, ``provider_id`` the provider's own (``None`` where it sends none).
+    ``invalid_arguments`` holds the raw text when it was not a JSON object; ``arguments`` is then empty and the call must
+    not be run. ``opaque`` as in ``ReasoningDelta``.
+    """
+
+    index: int
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    provider_id: str | None = None
+    invalid_arguments: str | None = None
+    opaque: dict[str, Any] | None = None
+
+
+class Citation(_Event, tag="citation"):
+    """A source that the answer refers to, as the provider describes it."""
+
+    data: dict[str, Any]
+
+
+class ServerToolEvent(_Event, tag="server_tool"):
+    """A block of a tool that the provider ran itself (search, code execution ...): kept raw, never run by the caller."""
+
+    kind: str
+    data: dict[str, Any]
+
+
+class UsageReport(_Event, tag="usage"):
+    """Token counts so far; a later report replaces an earlier one."""
+
+    usage: Usage
+
+
+class StreamEnd(_Event, tag="stream_end"):
+    """The provider ended the answer. ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any."""
+
+    finish_reason: FinishReason
+    finish_reason_raw: str | None = None
+    message: str | None = None
+
+
+class StreamFailed(_Event, tag="stream_failed"):
+    """The answer broke: an error from the provider, a lost connection, or an end without an end marker.
+
+    ``finish_reason`` is ``error``, ``incomplete`` (cut) or ``cancelled``, or what the provider had given before the error.
+    """
+
+    error: ErrorInfo
+    finish_reason: FinishReason = "error"
+    finish_reason_raw: str | None = None
+
+
+Event = (
+    StreamStart
+    | TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | ToolCall
+    | Citation
+    | ServerToolEvent
+    | UsageReport
+    | StreamEnd
+    | StreamFailed
+)
+
+encoder = msgspec.json.Encoder()
+decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
+
+
+def encode_events(events: list[Event]) -> bytes:
+    """A JSON array of events, each with its ``type``."""
+    return encoder.encode(events)
+
+
+def decode_events(data: bytes) -> list[Event]:
+    """The reverse of ``encode_events``. Raises ``msgspec.DecodeError`` when the bytes are not such an array."""
+    return decoder.decode(data)

@@ -1,0 +1,165 @@
+"""What an error answer says, wherever the server put it: objects, strings, lists, HTML or nothing at all."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from providers_app.wire import payload
+
+MAX_MESSAGE = 500
+_KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|pplx|hf|AIza|ya29|eyJ)[-_.]?[A-Za-z0-9_\-.]{16,}")
+_TAG = re.compile(r"<[^<>]*>")
+_HIDDEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^<>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
+
+
+class ErrorFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The provider's own words for an error.
+
+    ``status`` is a status that the body names (100 to 599), ``reasons`` are further machine-readable words, ``detail``
+    is the cause that an intermediary wrapped, ``retry_after`` is in seconds. ``found`` is false when the body was no
+    error object.
+    """
+
+    message: str = ""
+    type: str | None = None
+    code: str | None = None
+    status: int | None = None
+    reasons: tuple[str, ...] = ()
+    detail: str = ""
+    retry_after: float | None = None
+    request_id: str | None = None
+    found: bool = True
+
+
+def redact(text: str) -> str:
+    """``text`` without anything that looks like a key: some servers repeat the refused key in their message."""
+    return _KEY_LIKE.sub("***", text)
+
+
+def fields_of_body(body: bytes) -> ErrorFields:
+    """The fields of an error answer's whole body, whatever its content type says."""
+    stripped = body.strip().removeprefix(b"\xef\xbb\xbf")
+    if stripped[:1] in (b"{", b"[", b'"'):
+        try:
+            return fields_of(payload.decode(stripped))
+        except ValueError:
+            pass
+    for line in stripped.splitlines() if stripped[:5] in (b"data:", b"event", b"error") else ():
+        name, _, value = line.partition(b":")
+        if name in (b"data", b"error"):
+            try:
+                return fields_of(payload.decode(value.strip()))
+            except ValueError:
+                continue
+    return ErrorFields(message=plain_text(stripped), found=False)
+
+
+def plain_text(body: bytes) -> str:
+    """The readable start of a body that is not JSON: an HTML page's title and text without tags."""
+    text = body[:20_000].decode("utf-8", "replace")
+    if text[:1] == "<":
+        title = _TITLE.search(text)
+        text = (title[1] if title else "") or _TAG.sub(" ", _HIDDEN.sub(" ", text))
+    return redact(" ".join(text.split()))[:MAX_MESSAGE]
+
+
+def fields_of(value: Any) -> ErrorFields:
+    """The fields of a decoded error answer; ``found`` is false when nothing in it is an error."""
+    if isinstance(value, list):
+        value = next((item for item in value if isinstance(item, dict)), {})
+    if isinstance(value, str):
+        return ErrorFields(message=redact(value)[:MAX_MESSAGE])
+    if not isinstance(value, dict):
+        return ErrorFields(found=False)
+    error = value.get("error")
+    inner = error if isinstance(error, dict) else value
+    message = _message(value, error)
+    metadata = payload.mapping(inner.get("metadata"))
+    details = _details(inner)
+    code = details.get("error_code", inner.get("code"))
+    kind = inner.get("type") if inner is not value or value.get("type") != "error" else None
+    status_word = inner.get("status")
+    return ErrorFields(
+        message=redact(message),
+        type=_word(kind) or (status_word if isinstance(status_word, str) else None),
+        code=_word(code),
+        status=_status(inner, value),
+        reasons=_reasons(inner, metadata, details),
+        detail=_wrapped(metadata.get("raw")),
+        retry_after=_retry_delay(inner),
+        request_id=_word(value.get("request_id")),
+        found=bool(message or error),
+    )
+
+
+def _word(value: Any) -> str | None:
+    if value is None or value == "" or isinstance(value, bool | dict | list):
+        return None
+    return str(value)
+
+
+def _message(value: dict[str, Any], error: Any) -> str:
+    detail = value.get("detail")
+    errors = payload.sequence(value.get("errors"))
+    candidates = (
+        payload.mapping(error).get("message"),
+        error,
+        value.get("message"),
+        detail if isinstance(detail, str) else payload.mapping(next(iter(payload.sequence(detail)), None)).get("msg"),
+        payload.mapping(next(iter(errors), None)).get("message"),
+        payload.mapping(value.get("fault")).get("faultstring"),
+        value.get("title"),
+    )
+    return next((text for text in candidates if isinstance(text, str) and text), "")
+
+
+def _details(inner: dict[str, Any]) -> dict[str, Any]:
+    details = inner.get("details")
+    return details if isinstance(details, dict) else {}
+
+
+def _status(inner: dict[str, Any], value: dict[str, Any]) -> int | None:
+    for candidate in (inner.get("code"), inner.get("status"), inner.get("status_code"), value.get("statusCode")):
+        if isinstance(candidate, str) and candidate.isdigit() and len(candidate) == 3:
+            candidate = int(candidate)
+        if isinstance(candidate, int) and not isinstance(candidate, bool) and 100 <= candidate <= 599:
+            return candidate
+    return None
+
+
+def _reasons(inner: dict[str, Any], metadata: dict[str, Any], details: dict[str, Any]) -> tuple[str, ...]:
+    words = [payload.mapping(inner.get("innererror")).get("code"), details.get("error_code")]
+    if metadata.get("reasons"):
+        words.append("moderation")
+    for item in payload.sequence(inner.get("details")):
+        item = payload.mapping(item)
+        words.append(item.get("reason"))
+        for violation in payload.sequence(item.get("violations")):
+            violation = payload.mapping(violation)
+            if "PerDay" in payload.text(violation.get("quotaId")):
+                words.append("quota_per_day")
+            if violation.get("quotaValue") in ("0", 0):
+                words.append("quota_zero")
+    return tuple(word for word in words if isinstance(word, str) and word)
+
+
+def _retry_delay(inner: dict[str, Any]) -> float | None:
+    for item in payload.sequence(inner.get("details")):
+        delay = payload.text(payload.mapping(item).get("retryDelay"))
+        if delay.endswith("s"):
+            try:
+                return max(0.0, float(delay[:-1]))
+            except ValueError:
+                return None
+    return None
+
+
+def _wrapped(raw: Any) -> str:
+    if isinstance(raw, str) and raw[:1] in "{[":
+        try:
+            raw = payload.decode(raw.encode("utf-8", "replace"))
+        except ValueError:
+            return redact(raw)[:MAX_MESSAGE]
+    return fields_of(raw).message[:MAX_MESSAGE] if raw else ""

@@ -1,0 +1,74 @@
+"""From what the network raised to the typed error that people see; the reason never quotes an address or a header."""
+
+import errno
+import os
+import ssl
+
+import httpcore
+import httpx
+
+from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
+
+CONNECT_TIMEOUTS = (httpcore.ConnectTimeout, httpcore.PoolTimeout, httpx.ConnectTimeout, httpx.PoolTimeout)
+NETWORK_ERRORS = (
+    OSError,
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpx.HTTPError,
+    httpx.StreamError,
+)
+_TIMEOUTS = (TimeoutError, httpcore.TimeoutException, httpx.TimeoutException)
+
+
+def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: float) -> ProviderError:
+    """``where`` is host and port, ``began``: had bytes of the answer arrived?, ``idle_s`` the silence in seconds."""
+    if isinstance(error, ProviderError):
+        return error
+    if isinstance(error, _TIMEOUTS):
+        if isinstance(error, CONNECT_TIMEOUTS):
+            return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
+        if began:
+            return UpstreamTimeout(f"{where} went silent in the middle of the answer, for {idle_s:g} s.")
+        return UpstreamTimeout(f"{where} did not answer within {idle_s:g} s.")
+    if isinstance(error, httpx.DecodingError):
+        return BadAnswer(f"{where} sent a body whose compression could not be undone.")
+    if began:
+        return StreamInterrupted(f"The connection to {where} broke off in the middle of the answer: {reason(error)}.")
+    return ConnectionFailed(f"{where} could not be reached: {reason(error)}.")
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed, in a few words, from the chain of causes."""
+    seen: BaseException | None = error
+    for _ in range(6):
+        if seen is None:
+            break
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"its TLS certificate was not accepted ({seen.verify_message})"
+        if isinstance(seen, ssl.SSLError):
+            return "the TLS handshake failed"
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return _os_reason(seen.errno)
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(error, httpcore.ConnectError) and str(error).startswith("the name "):
+        return str(error)
+    if isinstance(error, httpcore.RemoteProtocolError | httpcore.LocalProtocolError):
+        return "the connection was closed before the answer was complete, or did not speak HTTP"
+    if isinstance(error, httpcore.ReadError | httpcore.WriteError | ConnectionResetError):
+        return "the connection was reset"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, ValueError):
+        return "the address or a header is not valid"
+    return "the connection failed"
+
+
+def _os_reason(number: int) -> str:
+    if number == errno.ECONNREFUSED:
+        return "the connection was refused"
+    if number in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
+        return "the connection was reset"
+    if number < 0 or number > 200:
+        return "the name is not known"
+    return os.strerror(number).lower()

@@ -1,0 +1,131 @@
+"""From an error answer to the typed error: the status decides first, the provider's own words refine it."""
+
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from providers_app import errors
+from providers_app.wire.error_body import ErrorFields, fields_of_body, redact
+
+MAX_BODY = 2000
+_BY_STATUS: dict[int, type[errors.UpstreamError]] = {
+    400: errors.BadRequest,
+    401: errors.AuthenticationFailed,
+    402: errors.BillingRequired,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    408: errors.RequestTimeout,
+    409: errors.Conflict,
+    413: errors.RequestTooLarge,
+    429: errors.RateLimited,
+    499: errors.Cancelled,
+    503: errors.Overloaded,
+    504: errors.UpstreamTimeout,
+    529: errors.Overloaded,
+}
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-generation-id")
+
+
+class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect's machine-readable error words mean.
+
+    ``refining`` words say more than the status and replace its class (a 429 that is a used-up quota). ``kinds`` are
+    only asked when there is no status (an error inside a 200). Words are the codes, types and reasons that the provider
+    sends.
+    """
+
+    refining: Mapping[str, type[errors.UpstreamError]]
+    kinds: Mapping[str, type[errors.UpstreamError]]
+
+
+def class_of_status(status: int) -> type[errors.UpstreamError]:
+    """The error class of an HTTP status >= 400."""
+    found = _BY_STATUS.get(status)
+    if found is not None:
+        return found
+    return errors.ServerError if status >= 500 else errors.BadRequest
+
+
+def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:
+    """The typed error of an answer with an error status, whatever its body is."""
+    fields = fields_of_body(body)
+    if not fields.message:
+        fields = msgspec.structs.replace(
+            fields, message=f"The provider answered with status {status} and said nothing."
+        )
+    return error_of_fields(fields, words, status=status, headers=headers, body=body)
+
+
+def error_of_fields(
+    fields: ErrorFields,
+    words: ErrorWords,
+    *,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+) -> errors.UpstreamError:
+    """The typed error of extracted ``fields``; without a ``status`` it came inside a 200."""
+    lowered = {name.lower(): value for name, value in (headers or {}).items()}
+    wait = retry_after(lowered)
+    kind = _class(fields, words, status)
+    request_id = next((lowered[name] for name in _REQUEST_IDS if lowered.get(name)), None)
+    hint = kind.default_hint
+    if fields.detail and fields.detail != fields.message:
+        hint = f"{hint} The upstream said: {fields.detail}".strip()
+    return kind(
+        fields.message or "The provider reported an error without a message.",
+        hint=hint,
+        status=status,
+        type=fields.type,
+        upstream_code=fields.code,
+        retry_after=wait if wait is not None else fields.retry_after,
+        request_id=request_id or fields.request_id,
+        body=redact(body[:MAX_BODY].decode("utf-8", "replace")).encode(),
+    )
+
+
+def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[errors.UpstreamError]:
+    said = [word for word in (*fields.reasons, fields.code, fields.type) if word]
+    for word in said:
+        refined = words.refining.get(word)
+        if refined is not None and (status is None or status < 500):
+            return refined
+    if status is not None:
+        return class_of_status(status)
+    for word in said:
+        kind = words.kinds.get(word)
+        if kind is not None:
+            return kind
+    if fields.status is not None and fields.status >= 400:
+        return class_of_status(fields.status)
+    return errors.UpstreamError if fields.found else errors.BadAnswer
+
+
+def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (seconds or an HTTP date), else ``None``.
+
+    ``headers`` has lower-case names. A ``retry-after-ms`` of zero beside a longer ``retry-after`` is not believed.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    try:
+        moment = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0 if milliseconds == 0 else None
+    return max(0.0, moment - (time.time() if now is None else now))
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

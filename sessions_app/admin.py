@@ -1,0 +1,183 @@
+"""Django admin of sessions. The credential can be typed in and is never shown; no sealed byte is ever displayed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from providers_app.errors import ProviderError
+from providers_app.types.credentials import Secret
+from sessions_app import credentials, providers, selectors
+from sessions_app.forms import KeyField, add_error
+from sessions_app.models import AuthSession, SessionEvent
+from sessions_app.names import validate_name
+from sessions_app.services import connect, lifecycle, testing
+from sessions_app.status import describe
+
+TESTED_AT_ONCE = 20
+
+
+class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Validates through the same services as every other way in."""
+
+    key = KeyField(label="Key", required=False, help_text="Sets or replaces the stored key. It is never shown.")
+
+    class Meta:
+        model = AuthSession
+        fields = ("owner", "provider", "auth_type", "name", "base_url")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        new = self.instance._state.adding
+        provider = data.get("provider", "") if new else self.instance.provider
+        auth_type = data.get("auth_type", "") if new else self.instance.auth_type
+        key: Secret = data.get("key") or Secret("")
+        if self.errors:
+            return data
+        try:
+            data["name"] = validate_name(data["name"], providers.slugs())
+            owner_id = data["owner"].pk if new else self.instance.owner_id
+            if new or data["name"] != self.initial["name"]:
+                connect.require_free(owner_id, provider, auth_type, data["name"])
+            if key or new:
+                data["base_url"] = connect.check(provider, auth_type, key, data.get("base_url", "")).base_url or ""
+        except ProviderError as error:
+            add_error(self, error)
+        return data
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The groups of the Sessions page."""
+
+    title = "state"
+    parameter_name = "state_group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(group, group.capitalize()) for group in selectors.GROUPS]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> "QuerySet[AuthSession]":
+        return selectors.in_group(queryset, self.value() or "all") if self.value() in selectors.GROUPS else queryset
+
+
+@admin.register(AuthSession)
+class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = SessionForm
+    list_display = ("name", "provider", "auth_type", "owner", "state", "reason", "last_used_at", "expires_at")
+    list_filter = (StateFilter, "provider", "auth_type", "status", "owner")
+    search_fields = ("name", "provider", "owner__username", "account_label")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    actions = ("test_selected", "disable_selected", "enable_selected")
+    fields = (
+        "owner", "provider", "auth_type", "name", "base_url", "key", "key_stored",
+        "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at", "limited_until",
+        "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id",
+    )  # fmt: skip
+    readonly_fields = (
+        "key_stored", "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at",
+        "limited_until", "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[AuthSession]":
+        return selectors.with_state(selectors.visible().defer("sealed_credential"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
+        # Another owner or provider would be another session: the stored key belongs to these.
+        return self.readonly_fields if obj is None else ("owner", "provider", "auth_type", *self.readonly_fields)
+
+    @admin.display(description="state")
+    def state(self, session: AuthSession) -> str:
+        return describe(session).label if session.pk and hasattr(session, "state") else "-"
+
+    @admin.display(description="reason")
+    def reason(self, session: AuthSession) -> str:
+        return describe(session).words if session.pk and hasattr(session, "state") else "-"
+
+    @admin.display(description="key stored", boolean=True)
+    def key_stored(self, session: AuthSession) -> bool:
+        return credentials.has_secret(session)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """What the services refuse at the last moment (a race, an owner's limit) is a message, not a crash."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ProviderError as error:
+            self.message_user(request, f"{error.message} {error.hint} [{error.code}]", messages.ERROR)
+            return HttpResponseRedirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: AuthSession, form: Any, change: bool) -> None:
+        data = form.cleaned_data
+        key: Secret = data.get("key") or Secret("")
+        if not change:
+            stored = connect.create(
+                owner_id=obj.owner_id,
+                provider=obj.provider,
+                auth_type=obj.auth_type,
+                name=data["name"],
+                secret=key,
+                base_url=data["base_url"],
+                actor_id=request.user.pk,
+            )
+            obj.pk = stored.pk
+            obj._state.adding = False
+            return
+        stored = selectors.visible().get(pk=obj.pk)
+        lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
+        if "base_url" in form.changed_data:
+            connect.change_base_url(stored, data["base_url"], actor_id=request.user.pk)
+        if key:
+            connect.replace_key(stored, key, actor_id=request.user.pk)
+
+    def delete_model(self, request: HttpRequest, obj: AuthSession) -> None:
+        lifecycle.delete(obj, actor_id=request.user.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        for session in queryset:
+            lifecycle.delete(session, actor_id=request.user.pk)
+
+    @admin.action(description="Test the selected sessions", permissions=["change"])
+    def test_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        keys = list(queryset.values_list("pk", flat=True)[: TESTED_AT_ONCE + 1])
+        for session in selectors.visible().filter(pk__in=keys[:TESTED_AT_ONCE]):
+            result = testing.test(session, owner_id=session.owner_id)
+            if result.error:
+                text = f"{session}: {result.error.message} [{result.error.code}]"
+                self.message_user(request, text, messages.ERROR)
+            else:
+                self.message_user(request, f"{session} works.", messages.SUCCESS)
+        if len(keys) > TESTED_AT_ONCE:
+            self.message_user(request, f"Only the first {TESTED_AT_ONCE} were tested.", messages.WARNING)
+
+    @admin.action(description="Disable the selected sessions", permissions=["change"])
+    def disable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        for session in queryset:
+            lifecycle.disable(session, actor_id=request.user.pk)
+        self.message_user(request, "Disabled.", messages.SUCCESS)
+
+    @admin.action(description="Enable the selected sessions", permissions=["change"])
+    def enable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        for session in queryset:
+            lifecycle.enable(session, actor_id=request.user.pk)
+        self.message_user(request, "Enabled.", messages.SUCCESS)
+
+
+@admin.register(SessionEvent)
+class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("at", "session_label", "action", "detail", "owner", "actor")
+    list_filter = ("action", "owner")
+    search_fields = ("session_label", "detail")
+    list_select_related = ("owner", "actor")
+    date_hierarchy = "at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,240 @@
+"""The key ring: AES-256-GCM, bound to the purpose and the row, ready for rotation.
+
+A sealed value is ``version (1 byte) | length of key id (1 byte) | key id | nonce (12 bytes) | ciphertext and tag``.
+Everything before the nonce, a constant purpose label and the id of the row are authenticated with it, so that a sealed
+value that was moved to another row or used for another purpose does not open. The first key seals; all of them open.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from providers_app.errors import NotConfigured
+from sessions_app.errors import KeyRingError
+
+SESSION_CREDENTIAL = "session.credential"
+
+_VERSION = 1
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+
+
+class SealedColumn(NamedTuple):
+    """A column that holds sealed values. ``key_field`` names each row's key and is empty where nothing is sealed."""
+
+    model: str
+    field: str
+    key_field: str
+    purpose: str
+
+
+SEALED_COLUMNS: tuple[SealedColumn, ...] = (
+    SealedColumn("sessions_app.AuthSession", "sealed_credential", "key_id", SESSION_CREDENTIAL),
+)
+
+
+class KeyRing:
+    """An ordered set of named 256-bit keys, immutable; the first one is primary."""
+
+    __slots__ = ("_keys", "primary")
+
+    def __init__(self, keys: Mapping[str, bytes]) -> None:
+        """``keys`` maps ids (1-16 letters, digits, ``_``, ``-``) to 32 bytes each. Raises ``KeyRingError``."""
+        if not keys:
+            raise KeyRingError("The key ring is empty.", hint=_FORMAT_HINT)
+        for key_id, key in keys.items():
+            if not _KEY_ID.fullmatch(key_id):
+                raise KeyRingError("A key id must be 1 to 16 letters, digits, _ or -.", hint=_FORMAT_HINT)
+            if len(key) != _KEY_BYTES:
+                raise KeyRingError(f"The key '{key_id}' has {len(key)} bytes instead of 32.", hint=_FORMAT_HINT)
+        if len(set(keys.values())) != len(keys):
+            raise KeyRingError("The key ring has the same key under two ids.", hint=_FORMAT_HINT)
+        self.primary = next(iter(keys))
+        self._keys = MappingProxyType({key_id: AESGCM(key) for key_id, key in keys.items()})
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """The ring written as ``id:base64`` entries, separated by commas or white space; the first is primary.
+
+        Raises ``KeyRingError`` for anything else; the message names the entry by position or id and never quotes a key.
+        """
+        keys: dict[str, bytes] = {}
+        for position, entry in enumerate(re.split(r"[,\s]+", text.strip(" \t\r\n,")), start=1):
+            key_id, colon, encoded = entry.partition(":")
+            if not colon or not _KEY_ID.fullmatch(key_id):
+                raise KeyRingError(f"Entry {position} of the encryption keys is not `id:base64`.", hint=_FORMAT_HINT)
+            if key_id in keys:
+                raise KeyRingError(f"The encryption keys name '{key_id}' twice.", hint=_FORMAT_HINT)
+            try:
+                padded = encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4)
+                keys[key_id] = base64.b64decode(padded.translate(_URL_SAFE), validate=True)
+            except (binascii.Error, ValueError):
+                raise KeyRingError(f"The key '{key_id}' is not base64.", hint=_FORMAT_HINT) from None
+        return cls(keys)
+
+    @staticmethod
+    def generate() -> str:
+        """The text of a new ring with one random key, as ``parse`` reads it."""
+        key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+        return f"k{secrets.token_hex(4)}:{key}"
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids, primary first."""
+        return tuple(self._keys)
+
+    def __contains__(self, key_id: object) -> bool:
+        return key_id in self._keys
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(self._keys)})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a KeyRing is not serialised")
+
+    def seal(self, plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
+        """``plain`` sealed under the primary key for this purpose and row, and that key's id."""
+        header = bytes((_VERSION, len(self.primary))) + self.primary.encode()
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return header + nonce + self._keys[self.primary].encrypt(
+            nonce, plain, _bound(header, purpose, row_id)
+        ), self.primary
+
+    def open(self, sealed: bytes, purpose: str, row_id: object) -> bytes:
+        """What ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, or of another row or purpose."""
+        sealed = bytes(sealed)
+        key_id, header = _header(sealed)
+        key = self._keys.get(key_id)
+        if key is None:
+            raise KeyRingError(
+                f"A stored credential was sealed with the key '{key_id}', which the key ring does not have.",
+                missing=(key_id,),
+            )
+        nonce = sealed[len(header) : len(header) + _NONCE_BYTES]
+        try:
+            return key.decrypt(nonce, sealed[len(header) + _NONCE_BYTES :], _bound(header, purpose, row_id))
+        except (InvalidTag, ValueError):
+            raise KeyRingError(
+                f"A stored credential does not open with the key '{key_id}': it is damaged, was sealed with another "
+                "key of that name, or belongs to another row.",
+                unopened=(str(row_id),),
+            ) from None
+
+
+_FORMAT_HINT = "Write `id:base64` entries separated by commas, each with 32 random bytes; the first one is primary."
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def _header(sealed: bytes) -> tuple[str, bytes]:
+    """The key id of a sealed value, and its authenticated header."""
+    if len(sealed) < 2 or sealed[0] != _VERSION or len(sealed) < 2 + sealed[1] + _NONCE_BYTES + 16:
+        raise KeyRingError("A stored credential is not in a format that this version can open.")
+    header = sealed[: 2 + sealed[1]]
+    try:
+        return header[2:].decode("ascii"), header
+    except UnicodeDecodeError:
+        raise KeyRingError("A stored credential is not in a format that this version can open.") from None
+
+
+def _bound(header: bytes, purpose: str, row_id: object) -> bytes:
+    return b"\x00".join((header, purpose.encode(), str(row_id).encode()))
+
+
+class _Installed:
+    ring: KeyRing | None = None
+
+
+_installed = _Installed()
+
+
+def configure(ring: KeyRing | None) -> None:
+    """Install the ring of this process; ``None`` takes it away (tests)."""
+    _installed.ring = ring
+
+
+def configured() -> bool:
+    """Is a ring installed?"""
+    return _installed.ring is not None
+
+
+def current() -> KeyRing:
+    """The installed ring. Raises ``NotConfigured``."""
+    if _installed.ring is None:
+        raise NotConfigured(
+            "No encryption key is installed, so no credential can be sealed or opened.",
+            hint="Set MAESTRO_ENCRYPTION_KEYS, or let `manage.py up` make a key file.",
+        )
+    return _installed.ring
+
+
+def seal(plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
+    """``current().seal``: the sealed bytes and the id of the key."""
+    return current().seal(plain, purpose, row_id)
+
+
+def open(sealed: bytes, purpose: str, row_id: object) -> bytes:
+    """``current().open``. Raises ``NotConfigured``, ``KeyRingError``."""
+    return current().open(sealed, purpose, row_id)
+
+
+def sealed_rows_exist() -> bool:
+    """Does the database hold anything sealed? ``False`` before the first migration."""
+    return any(_sealed_rows(column).exists() for column in SEALED_COLUMNS if _has_table(column))
+
+
+def verify_in_use(ring: KeyRing) -> None:
+    """Prove that every key id in the database is in the ring and opens: one row per key id is probed.
+
+    Raises ``KeyRingError`` whose ``missing`` and ``unopened`` name the key ids and rows.
+    """
+    missing: list[str] = []
+    unopened: list[str] = []
+    for column in SEALED_COLUMNS:
+        if not _has_table(column):
+            continue
+        rows = _sealed_rows(column)
+        for key_id in rows.order_by(column.key_field).values_list(column.key_field, flat=True).distinct():
+            if key_id not in ring:
+                missing.append(key_id)
+                continue
+            row_id, sealed = rows.filter(**{column.key_field: key_id}).values_list("pk", column.field)[0]
+            try:
+                ring.open(sealed, column.purpose, row_id)
+            except KeyRingError:
+                unopened.append(f"{key_id} (row {row_id})")
+    if missing or unopened:
+        parts = []
+        if missing:
+            parts.append(f"the key ring lacks {', '.join(sorted(set(missing)))}")
+        if unopened:
+            parts.append(f"these keys do not open what they sealed: {', '.join(unopened)}")
+        raise KeyRingError(
+            f"Stored credentials cannot be opened: {'; '.join(parts)}.",
+            missing=tuple(sorted(set(missing))),
+            unopened=tuple(unopened),
+        )
+
+
+def _model(column: SealedColumn):  # type: ignore[no-untyped-def]
+    # Looked up by name: settings import this module before any model can be.
+    from django.apps import apps
+
+    return apps.get_model(column.model)
+
+
+def _sealed_rows(column: SealedColumn):  # type: ignore[no-untyped-def]
+    return _model(column)._base_manager.exclude(**{column.key_field: ""})
+
+
+def _has_table(column: SealedColumn) -> bool:
+    from django.db import connection
+
+    return _model(column)._meta.db_table in connection.introspection.table_names()

@@ -1,0 +1,24 @@
+"""Errors of the session store that the provider core does not know; they are part of its tree all the same."""
+
+from providers_app.errors import NotConfigured
+
+
+class StoreUnavailable(NotConfigured):
+    """The database did not answer (locked for too long, gone, not migrated)."""
+
+    code, http_status = "store_unavailable", 503
+    default_hint = "Try again in a moment; if it stays, look at /readyz and the log."
+
+
+class KeyRingError(NotConfigured):
+    """A key is malformed or missing, or a sealed value does not open. Names key ids and rows, never a value."""
+
+    code, http_status = "key_ring", 503
+    default_hint = "Give back the key that sealed the stored credentials (MAESTRO_ENCRYPTION_KEYS or the key file)."
+
+    def __init__(
+        self, message: str, *, hint: str = "", missing: tuple[str, ...] = (), unopened: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.missing = missing
+        self.unopened = unopened

@@ -1,0 +1,151 @@
+"""``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives.
+
+Exit code 0 means a complete answer. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
+"""
+
+import sys
+import threading
+from contextlib import aclosing, suppress
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers_app import loop, provider
+from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
+from providers_app.streaming import fold
+from providers_app.types.chat import ChatResult
+from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
+from sessions_app import selectors
+from sessions_app.management import terminal
+
+MAX_PROMPT_CHARS = 8_000_000
+CLOSING_S = 5.0
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = "Ask a session one question and print the answer as it arrives."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        terminal.add_session(parser)
+        parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the question; - or nothing reads stdin")
+        parser.add_argument("--model", default="", help="model id; without it, the provider's default")
+        parser.add_argument("--system", default="", help="system prompt")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        as_json = options["json"]
+        with terminal.errors(self, as_json):
+            answer = _Answer(self, as_json)
+            prompt = _prompt(options["prompt"])
+            owner = terminal.owner_id(options["owner"])
+            session = selectors.find(
+                owner, options["provider"] or None, options["session"], options["auth_type"] or None
+            )
+            interrupted = answer.run(
+                provider.stream_chat(
+                    session.provider,
+                    str(session.pk),
+                    prompt,
+                    model=options["model"] or None,
+                    system=options["system"] or None,
+                    owner=owner,
+                )
+            )
+            if answer.gone:
+                # Whoever read the output left; there is nobody to tell.
+                raise SystemExit(1)
+            if answer.failure is not None and not answer.events:
+                raise answer.failure
+        result = answer.finish(interrupted)
+        if interrupted:
+            terminal.report(self, Cancelled("The answer was stopped; what arrived is above."), as_json)
+            raise SystemExit(INTERRUPTED)
+        if not result.complete:
+            if result.error is not None:
+                broken = ProviderError(result.error.message, hint=result.error.hint)
+                broken.code = result.error.code  # type: ignore[misc]
+                terminal.report(self, broken, as_json)
+            raise SystemExit(1)
+
+
+class _Answer:
+    """Takes the events on the provider loop and prints each at once; keeps them for the result."""
+
+    def __init__(self, command: BaseCommand, as_json: bool) -> None:
+        self.events: list[Event] = []
+        self.failure: ProviderError | None = None
+        self.gone = False
+        self._command = command
+        self._as_json = as_json
+        self._done = threading.Event()
+        self._crash: BaseException | None = None
+        self._ends_line = True
+
+    def run(self, stream: Any) -> bool:
+        """Print the whole answer; ``True`` when Ctrl-C ended it. The request is closed when this returns."""
+        task = loop.spawn(self._consume(stream), name="chat-command")
+        interrupted = False
+        try:
+            self._done.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            loop.cancel(task)
+            with suppress(KeyboardInterrupt):
+                self._done.wait(CLOSING_S)
+        if self._crash is not None and not interrupted:
+            raise self._crash
+        return interrupted
+
+    def finish(self, interrupted: bool) -> ChatResult:
+        """The result of what arrived; printed as the last line where JSON is asked for."""
+        events = list(self.events)
+        if not events or not isinstance(events[-1], StreamEnd | StreamFailed):
+            error = Cancelled("Stopped by the reader.") if interrupted else self.failure
+            if error is not None:
+                events.append(
+                    StreamFailed(error=error.info(), finish_reason="cancelled" if interrupted else "incomplete")
+                )
+        result = fold(events)
+        if self._as_json:
+            terminal.dump(self._command, {"type": "result", **result.to_dict()})
+        elif not self._ends_line:
+            terminal.write(self._command, "\n")
+        return result
+
+    async def _consume(self, stream: Any) -> None:
+        try:
+            async with aclosing(stream):
+                async for event in stream:
+                    self._print(event)
+                    self.events.append(event)
+        except ProviderError as error:
+            self.failure = error
+        except BrokenPipeError:
+            self.gone = True
+        except Exception as error:  # noqa: BLE001 - carried to the command's own thread
+            self._crash = error
+        finally:
+            self._done.set()
+
+    def _print(self, event: Event) -> None:
+        if self._as_json:
+            terminal.write(self._command, msgspec.json.encode(event).decode() + "\n")
+        elif isinstance(event, TextDelta) and event.text:
+            terminal.write(self._command, terminal.printable(event.text))
+            self._ends_line = event.text.endswith("\n")
+
+
+def _prompt(given: str | None) -> str:
+    """The prompt from the argument or standard input. Raises ``EmptyPrompt``, ``InvalidRequest``."""
+    if given is None and sys.stdin.isatty():
+        raise EmptyPrompt("There is no prompt.", hint="Give it as the last argument, or pipe it in.")
+    try:
+        text = terminal.read_stdin(MAX_PROMPT_CHARS) if given in (None, "-") else str(given)
+    except UnicodeDecodeError:
+        raise InvalidRequest("Standard input is not text.") from None
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InvalidRequest(f"The prompt is longer than {MAX_PROMPT_CHARS} characters.")
+    if not text.strip():
+        raise EmptyPrompt("The prompt is empty.")
+    return text

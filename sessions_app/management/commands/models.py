@@ -1,0 +1,32 @@
+"""``manage.py models SESSION``: which models a session sees."""
+
+from typing import Any
+
+import msgspec
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers_app import loop, provider
+from sessions_app import selectors
+from sessions_app.management import terminal
+
+
+class Command(BaseCommand):
+    help = "List the models that a session sees, asked from its provider."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        terminal.add_session(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with terminal.errors(self, options["json"]):
+            owner = terminal.owner_id(options["owner"])
+            session = selectors.find(
+                owner, options["provider"] or None, options["session"], options["auth_type"] or None
+            )
+            found = loop.run(provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=owner))
+        if options["json"]:
+            rows = [msgspec.to_builtins(model) for model in found]
+            terminal.dump(self, [{name: value for name, value in row.items() if name != "raw"} for row in rows])
+            return
+        for model in found:
+            window = f"{model.context_window:,} tokens" if model.context_window else ""
+            terminal.write(self, terminal.printable(f"{model.id}  {window}").rstrip() + "\n")

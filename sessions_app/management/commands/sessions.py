@@ -1,0 +1,135 @@
+"""``manage.py sessions list|create|delete``: named sessions from the terminal. A key is never an argument."""
+
+import getpass
+import os
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers_app.errors import InvalidCredential, InvalidRequest
+from providers_app.types.credentials import Secret
+from sessions_app import selectors
+from sessions_app.management import terminal
+from sessions_app.models import AuthSession
+from sessions_app.services import connect, lifecycle
+from sessions_app.services.connect import MAX_KEY_CHARS
+from sessions_app.status import describe
+
+
+class Command(BaseCommand):
+    help = "List, create and delete named sessions."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+
+        listing = actions.add_parser("list", help="show the sessions of a user")
+        listing.add_argument("--provider", default="", help="only this provider")
+        listing.add_argument("--auth-type", default="", choices=["", *AuthSession.AuthType.values])
+
+        create = actions.add_parser("create", help="store a login under a name")
+        create.add_argument("provider", help="provider slug")
+        create.add_argument("auth_type", choices=AuthSession.AuthType.values)
+        create.add_argument("name", help="3 to 50 letters, digits, _ and -")
+        key = create.add_mutually_exclusive_group()
+        key.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
+        key.add_argument("--key-env", metavar="VAR", default="", help="read the key from this environment variable")
+        create.add_argument("--base-url", default="", help="another address than the provider's own")
+
+        delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
+        delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
+        delete.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
+        delete.add_argument("--auth-type", default="", choices=["", *AuthSession.AuthType.values])
+
+        for action in (listing, create, delete):
+            terminal.add_owner(action)
+            terminal.add_json(action)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with terminal.errors(self, options["json"]):
+            lifecycle.purge_deleted()
+            getattr(self, f"_{options['action']}")(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        owner = terminal.owner_id(options["owner"])
+        rows = selectors.filtered(owner, provider=options["provider"], auth_type=options["auth_type"])
+        sessions = [as_dict(session) for session in selectors.with_state(rows)]
+        if options["json"]:
+            terminal.dump(self, sessions)
+            return
+        if not sessions:
+            terminal.write(self, "No sessions. Connect one with `manage.py sessions create`.\n")
+            return
+        columns = ("name", "provider", "auth_type", "state", "reason", "id")
+        widths = [max(len(column), *(len(str(row[column])) for row in sessions)) for column in columns]
+        for row in ({column: column.upper() for column in columns}, *sessions):
+            cells = (str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True))
+            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+
+    def _create(self, options: dict[str, Any]) -> None:
+        owner = terminal.owner_id(options["owner"])
+        session = connect.create(
+            owner_id=owner,
+            provider=options["provider"],
+            auth_type=options["auth_type"],
+            name=options["name"],
+            secret=_key(options),
+            base_url=options["base_url"],
+            actor_id=owner,
+        )
+        if options["json"]:
+            terminal.dump(self, as_dict(selectors.get(owner, session.pk)))
+        else:
+            terminal.write(self, f"Stored {session} as {session.pk}. Nothing was asked of the provider yet.\n")
+
+    def _delete(self, options: dict[str, Any]) -> None:
+        provider, auth_type = options["provider"], options["auth_type"]
+        match options["ref"]:
+            case [ref]:
+                pass
+            case [provider, auth_type, ref] if not (options["provider"] or options["auth_type"]):
+                pass
+            case _:
+                raise InvalidRequest("Name one session.", hint="PROVIDER AUTH_TYPE NAME, or one id or name.")
+        owner = terminal.owner_id(options["owner"])
+        session = selectors.find(owner, provider or None, ref, auth_type or None)
+        lifecycle.delete(session, actor_id=owner)
+        if options["json"]:
+            terminal.dump(self, {"deleted": str(session.pk), "session": str(session)})
+        else:
+            terminal.write(self, f"Deleted {session}. Its secret is destroyed.\n")
+
+
+def as_dict(session: AuthSession) -> dict[str, Any]:
+    """A session that was read with its state, JSON-ready, without its secret."""
+    status = describe(session)
+    return {
+        "id": str(session.pk),
+        "provider": session.provider,
+        "auth_type": session.auth_type,
+        "name": session.name,
+        "status": session.status,
+        "state": status.state,
+        "reason": status.words,
+        "base_url": session.base_url or None,
+        "account": session.account_label or None,
+        "created_at": session.created_at.isoformat(),
+        "last_used_at": session.last_used_at.isoformat() if session.last_used_at else None,
+        "tested_at": session.tested_at.isoformat() if session.tested_at else None,
+        "expires_at": session.expires_at.isoformat() if session.expires_at else None,
+    }
+
+
+def _key(options: dict[str, Any]) -> Secret:
+    if options["key_env"]:
+        if options["key_env"] not in os.environ:
+            raise InvalidCredential(f"The environment variable {options['key_env']} is not set.")
+        return Secret(os.environ[options["key_env"]])
+    if not options["key_stdin"]:
+        return Secret("")
+    if sys.stdin.isatty():
+        return Secret(getpass.getpass("Key: "))
+    try:
+        return Secret(terminal.read_stdin(MAX_KEY_CHARS + 2))
+    except UnicodeDecodeError:
+        raise InvalidCredential("The key on standard input is not text.") from None

@@ -1,0 +1,69 @@
+"""What a session may be called, and how a text names one."""
+
+import re
+import uuid
+from collections.abc import Collection
+from typing import NamedTuple
+
+from providers_app.errors import InvalidName
+from sessions_app.models import AuthSession
+
+MIN_LENGTH, MAX_LENGTH = 3, 50
+_NAME = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
+
+
+def validate_name(name: str, slugs: Collection[str]) -> str:
+    """``name`` without surrounding white space. ``slugs`` are all provider slugs, installed or broken.
+
+    Raises ``InvalidName``: wrong length or characters, a provider's slug (``slug/model`` must mean one thing), or the
+    form of an id (an id must name one session only).
+    """
+    name = name.strip()
+    if not name:
+        raise InvalidName("The session has no name.")
+    if not _NAME.fullmatch(name):
+        length = f"{len(name)} characters" if len(name) != 1 else "1 character"
+        wrong = sorted({character for character in name if not re.fullmatch(r"[A-Za-z0-9_-]", character)})
+        if wrong:
+            shown = " ".join(repr(character) for character in wrong[:5])
+            raise InvalidName(f"A session's name may not contain {shown}.")
+        raise InvalidName(f"A session's name has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {length}.")
+    if name.casefold() in {slug.casefold() for slug in slugs}:
+        raise InvalidName(
+            f"'{name}' is the name of a provider, so it cannot name a session.",
+            hint=f"Add something of your own, for example 'my_{name}'.",
+        )
+    if _as_uuid(name) is not None:
+        raise InvalidName(
+            "A session's name may not look like an id.", hint="Choose a name that says whose login it is."
+        )
+    return name
+
+
+class Reference(NamedTuple):
+    """What a text names: an ``id``, or a ``name`` with an optional ``auth_type``."""
+
+    id: uuid.UUID | None
+    name: str
+    auth_type: str | None
+
+
+def parse_reference(text: str) -> Reference:
+    """An id, ``auth_type:name``, or a name."""
+    text = text.strip()
+    row_id = _as_uuid(text)
+    if row_id is not None:
+        return Reference(row_id, "", None)
+    head, colon, tail = text.partition(":")
+    if colon and head in AuthSession.AuthType.values:
+        return Reference(None, tail, head)
+    return Reference(None, text, None)
+
+
+def _as_uuid(text: str) -> uuid.UUID | None:
+    if len(text) not in {32, 36}:
+        return None
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

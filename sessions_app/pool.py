@@ -1,0 +1,86 @@
+"""The thread pool on which stores read and write, so that no coroutine ever waits for a database.
+
+It is not asgiref's thread-sensitive pool: everything off a request would share that one thread.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+from sessions_app.errors import StoreUnavailable
+
+THREADS = 8
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class _Pool:
+    """One executor per process; a forked child makes its own, because threads do not survive a fork."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.executor: ThreadPoolExecutor | None = None
+        self.process = 0
+
+    def get(self) -> ThreadPoolExecutor:
+        executor = self.executor
+        if executor is not None and self.process == os.getpid():
+            return executor
+        with self.lock:
+            if self.executor is None or self.process != os.getpid():
+                self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+                self.process = os.getpid()
+            return self.executor
+
+
+_pool = _Pool()
+
+
+async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that uses the database on a thread of the pool, and await its result.
+
+    A caller that is cancelled leaves the function running to its end: a half-done write would be worse. Raises
+    ``StoreUnavailable`` when the database does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_pool.get(), lambda: _call(function, *args, **kwargs))
+
+
+def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    try:
+        # An unusable connection is dropped before and after; a good one persists.
+        close_old_connections()
+        return function(*args, **kwargs)
+    except (DatabaseError, InterfaceError) as error:
+        raise StoreUnavailable(
+            f"The database did not answer ({type(error).__name__}), so no session could be read or written."
+        ) from error
+    finally:
+        with suppress(DatabaseError, InterfaceError):
+            close_old_connections()
+
+
+def shutdown() -> None:
+    """Close the connections of every thread of the pool and end it; the next call starts a new one."""
+    with _pool.lock:
+        executor, _pool.executor = _pool.executor, None
+        if executor is None or _pool.process != os.getpid():
+            return
+    barrier = threading.Barrier(THREADS)
+
+    def close() -> None:
+        connections.close_all()
+        # Holds this thread until all of them had their turn.
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(5)
+
+    for _ in range(THREADS):
+        executor.submit(close)
+    executor.shutdown(wait=True)

@@ -1,0 +1,71 @@
+"""What the pages need of the provider packages: slugs for names, cards for the Connect page, broken ones with why."""
+
+from dataclasses import dataclass
+
+from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
+from providers_app.registry import registry
+from providers_app.resolver import resolve
+from providers_app.types.catalogue import ProviderInfo
+from sessions_app.models import AuthSession
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One provider as the Connect page shows it; ``problem`` says why it cannot be used, and is empty when it can."""
+
+    slug: str
+    name: str
+    monogram: str
+    description: str
+    auth_types: tuple[str, ...]
+    info: ProviderInfo | None
+    problem: str = ""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The auth types in words."""
+        return [str(AuthSession.AuthType(kind).label) for kind in self.auth_types]
+
+
+def slugs() -> frozenset[str]:
+    """Every installed provider, those that do not load included."""
+    return frozenset(registry.packages())
+
+
+def cards() -> list[Card]:
+    """Every installed provider by name; broken ones last."""
+    found = [_card(slug) for slug in registry.packages()]
+    return sorted(found, key=lambda card: (bool(card.problem), card.name.casefold()))
+
+
+def usable(slug: str) -> ProviderInfo:
+    """The card of a provider that can be connected. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    info = registry.card(slug)
+    for operation in ("streaming", "models", "api_key"):
+        try:
+            resolve(slug, operation)
+        except UnsupportedOperation:
+            continue
+    return info
+
+
+def info(slug: str) -> ProviderInfo | None:
+    """The card, or ``None`` when the provider is gone or broken: its sessions stay visible and can be deleted."""
+    try:
+        return registry.card(slug)
+    except (UnknownProvider, ProviderBroken):
+        return None
+
+
+def monogram(slug: str) -> str:
+    """Two letters for the provider's tile, also when its package is gone."""
+    found = info(slug)
+    return found.monogram if found else slug[:2].title()
+
+
+def _card(slug: str) -> Card:
+    try:
+        found = usable(slug)
+    except ProviderBroken as error:
+        return Card(slug, slug, slug[:2].title(), "", (), None, problem=error.message)
+    return Card(slug, found.name, found.monogram, found.description, tuple(found.auth_types), found)

@@ -1,0 +1,165 @@
+"""Reads. Every query starts at an owner; a row whose deletion can still be undone does not exist here.
+
+The stored status is what is known for certain. What is shown is ``state``: it adds what follows from the clock and from
+the last evidence (expiring, expired, limited, unreachable). It is computed in the database, so that filters, counts and
+pills can never disagree.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from providers_app.errors import AmbiguousSession, UnknownSession
+from providers_app.ports import SYSTEM, Owner
+from sessions_app.models import AuthSession, Pk, SessionEvent
+from sessions_app.names import parse_reference
+
+CANDIDATES_SHOWN = 8
+
+# Which chip of the list a state belongs to. A chip without members is not drawn, `all` and `active` always are.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "active": ("active",),
+    "expiring": ("expiring",),
+    "limited": ("limited",),
+    "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "unreachable"),
+    "disabled": ("disabled",),
+}
+# The last error that says: the provider was not there at all.
+UNREACHABLE_CODES = ("connection_failed", "upstream_timeout")
+
+
+def visible() -> "QuerySet[AuthSession]":
+    """Every session of every owner that is not deleted; only for the admin and for Maestro itself."""
+    return AuthSession.objects.filter(deleted_at__isnull=True)
+
+
+def owned(owner_id: Pk) -> "QuerySet[AuthSession]":
+    """The sessions of one person. The sealed column is not loaded."""
+    return visible().filter(owner_id=owner_id).defer("sealed_credential")
+
+
+def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -> "QuerySet[AuthSession]":
+    """The same rows with ``state``: the stored status, or what the clock and the last evidence make of it."""
+    now = now or timezone.now()
+    soon = now + timedelta(seconds=settings.MAESTRO.sessions.expiring_within_s)
+    stored = [
+        When(status=value, then=Value(value))
+        for value in AuthSession.Status.values
+        if value != AuthSession.Status.ACTIVE
+    ]
+    return sessions.annotate(
+        state=Case(
+            *stored,
+            When(expires_at__lte=now, then=Value("expired")),
+            When(limited_until__gt=now, then=Value("limited")),
+            When(last_error_code__in=UNREACHABLE_CODES, then=Value("unreachable")),
+            When(expires_at__lte=soon, then=Value("expiring")),
+            default=Value("active"),
+            output_field=CharField(),
+        )
+    )
+
+
+def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
+    """One session with its ``state``. Raises ``UnknownSession`` for a foreign, deleted or missing one alike."""
+    try:
+        return with_state(owned(owner_id)).get(pk=session_id)
+    except (AuthSession.DoesNotExist, ValueError):
+        raise UnknownSession("There is no such session.") from None
+
+
+def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = None) -> AuthSession:
+    """The one session that ``ref`` names (id, name or ``auth_type:name``), with its sealed column, in one query.
+
+    Raises ``UnknownSession`` (the hint lists the owner's own candidates) and ``AmbiguousSession``.
+    """
+    reference = parse_reference(ref)
+    kind = auth_type or reference.auth_type
+    rows = visible() if owner is SYSTEM else visible().filter(owner_id=cast(Pk, owner))
+    if reference.auth_type and auth_type and reference.auth_type != auth_type:
+        raise _unknown(rows, provider, ref)
+    named = rows.filter(pk=reference.id) if reference.id else rows.filter(name=reference.name)
+    if provider:
+        named = named.filter(provider=provider)
+    if kind:
+        named = named.filter(auth_type=kind)
+    found = list(named[: CANDIDATES_SHOWN + 1])
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise _unknown(rows, provider, ref)
+    if owner is SYSTEM:
+        raise AmbiguousSession("Several people have a session of that name.", hint="Name it by its id.")
+    raise AmbiguousSession(
+        f"Several sessions are called '{reference.name}': {_listed(found)}.",
+        hint="Name the provider and the auth type, or use the session's id.",
+    )
+
+
+def counts(owner_id: Pk, sessions: "QuerySet[AuthSession] | None" = None) -> dict[str, int]:
+    """How many sessions are in each group of ``GROUPS``, and in ``all``; one query."""
+    rows = with_state(owned(owner_id) if sessions is None else sessions)
+    by_state: dict[str, int] = dict(rows.order_by().values_list(F("state")).annotate(n=Count("pk")))
+    found = {group: sum(by_state.get(state, 0) for state in states) for group, states in GROUPS.items()}
+    return {"all": sum(by_state.values()), **found}
+
+
+def in_group(sessions: "QuerySet[AuthSession]", group: str) -> "QuerySet[AuthSession]":
+    """Those of the sessions, read ``with_state``, that belong to a group of ``GROUPS``; ``all`` keeps every one."""
+    return sessions if group == "all" else sessions.filter(Q(("state__in", GROUPS[group])))
+
+
+def attention_count(owner_id: Pk) -> int:
+    """How many sessions need a person: the number in the navigation."""
+    return in_group(with_state(owned(owner_id)), "attention").count()
+
+
+def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: str = "") -> "QuerySet[AuthSession]":
+    """One person's sessions; ``query`` is looked for in name, provider and account."""
+    rows = owned(owner_id)
+    if query:
+        rows = rows.filter(Q(name__icontains=query) | Q(provider__icontains=query) | Q(account_label__icontains=query))
+    if provider:
+        rows = rows.filter(provider=provider)
+    if auth_type:
+        rows = rows.filter(auth_type=auth_type)
+    return rows.order_by("provider", "name", "auth_type")
+
+
+def providers_in_use(owner_id: Pk) -> list[str]:
+    """The providers that one person has sessions of, sorted."""
+    return sorted(owned(owner_id).order_by().values_list("provider", flat=True).distinct())
+
+
+def recent_events(session: AuthSession, limit: int = 50) -> "QuerySet[SessionEvent]":
+    """The newest lines of a session's audit trail, with the people who did it."""
+    return SessionEvent.objects.filter(session=session).select_related("actor")[:limit]
+
+
+def sole_owner() -> int | str | None:
+    """The only active user of the installation, else ``None``."""
+    found = list(get_user_model().objects.filter(is_active=True).order_by().values_list("pk", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _unknown(rows: "QuerySet[AuthSession]", provider: str | None, ref: str) -> UnknownSession:
+    of = f" of {provider}" if provider else ""
+    if provider:
+        rows = rows.filter(provider=provider)
+    near: list[Any] = list(rows.order_by("-last_used_at", "name")[: CANDIDATES_SHOWN + 1])
+    if not near:
+        return UnknownSession(
+            f"There is no session '{ref[:80]}'{of}.",
+            hint="Connect one on the Sessions page or with `manage.py sessions create`.",
+        )
+    return UnknownSession(f"There is no session '{ref[:80]}'{of}.", hint=f"Yours are: {_listed(near)}.")
+
+
+def _listed(sessions: list[AuthSession]) -> str:
+    shown = ", ".join(str(session) for session in sessions[:CANDIDATES_SHOWN])
+    return f"{shown} and more" if len(sessions) > CANDIDATES_SHOWN else shown

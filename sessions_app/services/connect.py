@@ -1,0 +1,210 @@
+"""Storing a login, and changing what it is made of (key, address)."""
+
+from collections.abc import Mapping
+from uuid import uuid4
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from providers_app import conf as providers_conf
+from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
+from providers_app.resolver import resolve
+from providers_app.types.catalogue import ProviderInfo
+from providers_app.types.credentials import Credential, Secret
+from providers_app.wire.guard import check_url
+from sessions_app import credentials, selectors
+from sessions_app.models import AuthSession, Pk
+from sessions_app.names import MAX_LENGTH, validate_name
+from sessions_app.providers import slugs, usable
+from sessions_app.services import trail
+from sessions_app.services.lifecycle import duplicate
+
+MAX_KEY_CHARS = 16_384
+MAX_SETTINGS = 20
+MAX_SETTING_CHARS = 500
+
+
+def create(
+    *,
+    owner_id: Pk,
+    provider: str,
+    auth_type: str,
+    name: str,
+    secret: Secret = Secret(""),
+    base_url: str = "",
+    settings: Mapping[str, str] | None = None,
+    actor_id: Pk | None = None,
+) -> AuthSession:
+    """Store a login under a name, sealed, in one transaction; nothing is asked of the provider.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation`` (auth type), ``InvalidName``,
+    ``DuplicateSession``, ``InvalidCredential``, ``InvalidRequest`` (base URL, limit reached), ``AddressRefused``,
+    ``NotConfigured`` (no key ring).
+    """
+    name = validate_name(name, slugs())
+    credential = check(provider, auth_type, secret, base_url, settings)
+    session = AuthSession(
+        id=uuid4(),
+        owner_id=owner_id,
+        provider=provider,
+        auth_type=auth_type,
+        name=name,
+        base_url=credential.base_url or "",
+        settings=credential.settings,
+    )
+    for column, value in credentials.sealed_columns(session.pk, credential.secret).items():
+        setattr(session, column, value)
+    try:
+        with transaction.atomic():
+            _claim_place(owner_id)
+            session.save(force_insert=True)
+            trail.note(session, trail.CREATED, actor_id=actor_id)
+    except IntegrityError:
+        raise duplicate(provider, auth_type, name) from None
+    return session
+
+
+def check(
+    provider: str, auth_type: str, secret: Secret, base_url: str = "", settings: Mapping[str, str] | None = None
+) -> Credential:
+    """The credential that these inputs make, every one of them judged; raises as ``create`` does."""
+    info = usable(provider)
+    if auth_type not in info.auth_types:
+        raise UnsupportedOperation(
+            f"{info.name} has no auth type '{auth_type}'.", hint=f"It has: {', '.join(info.auth_types)}."
+        )
+    if auth_type == AuthSession.AuthType.OAUTH.value:
+        raise UnsupportedOperation(
+            f"Signing in to {info.name} with OAuth is not available here.", hint="Use an API key instead."
+        )
+    return Credential(
+        auth_type=auth_type,
+        secret=_checked_secret(info, auth_type, secret),
+        base_url=_checked_base_url(info, base_url) or None,
+        settings=_checked_settings(settings or {}),
+    )
+
+
+def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
+    """Store another key in the same session; the new generation. What was known of the old one is forgotten.
+
+    Raises ``InvalidCredential``, ``UnsupportedOperation``, ``UnknownSession``, ``NotConfigured``.
+    """
+    info = usable(session.provider)
+    if session.auth_type != AuthSession.AuthType.API_KEY:
+        raise UnsupportedOperation(f"The session '{session.name}' has no key to replace.")
+    secret = _checked_secret(info, session.auth_type, secret)
+    with transaction.atomic():
+        generation = credentials.replace(session, secret, _fresh(session))
+        trail.note(session, trail.KEY_REPLACED, actor_id=actor_id)
+    return generation
+
+
+def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None = None) -> bool:
+    """Let the session speak to another address; ``False`` when it is the same one.
+
+    The stored key is dropped: it was given for the old address, and must not be sent to whoever answers at the new one.
+    Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
+    """
+    base_url = _checked_base_url(usable(session.provider), base_url)
+    if base_url == session.base_url:
+        return False
+    changes = _fresh(session) | {"base_url": base_url}
+    enabled = session.status != AuthSession.Status.DISABLED
+    if session.auth_type == AuthSession.AuthType.API_KEY and enabled:
+        changes |= {
+            "status": AuthSession.Status.NEEDS_REAUTH,
+            "status_reason": "The address was changed, so the key must be given again.",
+        }
+    with transaction.atomic():
+        credentials.replace(session, Secret(""), changes)
+        trail.note(session, trail.ADDRESS_CHANGED, f"now {base_url or 'the provider’s own'}", actor_id=actor_id)
+    session.base_url = base_url
+    return True
+
+
+def require_free(owner_id: Pk, provider: str, auth_type: str, name: str) -> None:
+    """Raise ``DuplicateSession`` when the name is taken: a courtesy before the test, ``create`` decides."""
+    if selectors.owned(owner_id).filter(provider=provider, auth_type=auth_type, name=name).exists():
+        raise duplicate(provider, auth_type, name)
+
+
+def suggest_name(owner_id: Pk, provider: str) -> str:
+    """A free name for a new session of this provider, for a form to start with."""
+    stem = f"my_{provider}"[: MAX_LENGTH - 4]
+    taken = set(selectors.owned(owner_id).filter(name__startswith=stem).values_list("name", flat=True))
+    return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
+
+
+def _fresh(session: AuthSession) -> dict[str, object]:
+    """Column values of a session whose credential was never used; a disabled one stays disabled."""
+    forgotten: dict[str, object] = {
+        "last_error_code": "",
+        "last_error": "",
+        "last_error_at": None,
+        "limited_until": None,
+        "tested_at": None,
+        "expires_at": None,
+        "account_label": "",
+    }
+    if session.status == AuthSession.Status.DISABLED:
+        return forgotten
+    return forgotten | {
+        "status": AuthSession.Status.ACTIVE,
+        "status_reason": "",
+        "status_changed_at": timezone.now(),
+    }
+
+
+def _claim_place(owner_id: Pk) -> None:
+    """Hold the owner's row while the count is compared, so that two at once do not both take the last place."""
+    if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
+        raise UnknownSession("The session has no owner: there is no such user.")
+    limit = django_settings.MAESTRO.sessions.per_owner_limit
+    if selectors.owned(owner_id).count() >= limit:
+        raise InvalidRequest(
+            f"You have {limit} sessions, which is the limit.",
+            hint="Delete one that is not needed, or raise MAESTRO_SESSIONS__PER_OWNER_LIMIT.",
+        )
+
+
+def _checked_secret(info: ProviderInfo, auth_type: str, secret: Secret) -> Secret:
+    key = secret.reveal().strip()
+    if auth_type == AuthSession.AuthType.NONE:
+        if key:
+            raise InvalidCredential(f"{info.name} takes no key with the auth type 'none'.", hint="Leave the key out.")
+        return Secret("")
+    shape = f"Its keys look like {info.key_hint}." if info.key_hint else ""
+    if not key:
+        raise InvalidCredential(f"{info.name} needs a key.", hint=shape)
+    if len(key) > MAX_KEY_CHARS:
+        raise InvalidCredential(f"The key is longer than {MAX_KEY_CHARS} characters.", hint=shape)
+    if any(ord(character) < 32 or ord(character) == 127 for character in key):
+        raise InvalidCredential("The key contains line breaks or control characters.", hint=shape or "Paste it again.")
+    for advice in resolve(info.slug, "api_key").validate(key):
+        if advice.level == "error":
+            # A provider package may quote what it was given.
+            raise InvalidCredential(advice.message.replace(key, "***"), hint=shape)
+    return Secret(key)
+
+
+def _checked_base_url(info: ProviderInfo, base_url: str) -> str:
+    base_url = base_url.strip()
+    if not base_url:
+        if info.base_url_required:
+            raise InvalidRequest(f"{info.name} needs a base URL.", hint="Give an address such as https://host/v1.")
+        return ""
+    if not (info.base_url_editable or info.base_url_required):
+        raise InvalidRequest(f"{info.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
+    return check_url(base_url, providers_conf.current().allowed_private_hosts)
+
+
+def _checked_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    if len(settings) > MAX_SETTINGS:
+        raise InvalidRequest(f"A session has at most {MAX_SETTINGS} settings.")
+    for name, value in settings.items():
+        if not isinstance(value, str) or len(name) > 64 or len(value) > MAX_SETTING_CHARS:
+            raise InvalidRequest(f"The setting '{name[:64]}' is not a text of at most {MAX_SETTING_CHARS} characters.")
+    return dict(settings)

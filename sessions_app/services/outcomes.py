@@ -1,0 +1,120 @@
+"""What a use or a test of a session says about it.
+
+Uses are many and run at once, so every write here is one conditional update, and a use that teaches nothing new writes
+nothing (``last_used_at`` moves at most once a minute).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from providers_app import errors
+from sessions_app.credentials import without_stored_secret
+from sessions_app.models import AuthSession
+from sessions_app.services import trail
+
+USED_EVERY = timedelta(minutes=1)
+DEFAULT_LIMIT_S = 60.0
+QUOTA_LIMIT_S = 3600.0
+LONGEST_LIMIT_S = 24 * 3600.0
+# Statuses that a working answer ends. `disabled` is a person's decision and stays.
+_CURABLE = (AuthSession.Status.NEEDS_REAUTH, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
+
+
+def record(
+    session_id: UUID | str, error: Exception | None, *, tested: bool, generation: int | None = None, account: str = ""
+) -> None:
+    """Note that the session was just used (or tested) and how it went.
+
+    ``generation`` is that of the credential that was used: what an older one did says nothing about the one stored now.
+    ``account`` is the label that a test learned. A session that is gone is ignored.
+    """
+    now = timezone.now()
+    rows = AuthSession.objects.filter(pk=session_id, deleted_at__isnull=True)
+    if generation is not None:
+        rows = rows.filter(generation=generation)
+    session = rows.defer("sealed_credential").first()
+    if session is None:
+        return
+    if tested:
+        outcome = f"failed: {error.code}" if isinstance(error, errors.ProviderError) else "succeeded"
+        trail.note(session, trail.TESTED, outcome)
+    if error is None:
+        _succeeded(rows, session, now, tested=tested, account=account)
+    else:
+        _failed(rows, session, error, now, tested=tested)
+
+
+def _succeeded(
+    rows: "QuerySet[AuthSession]", session: AuthSession, now: datetime, *, tested: bool, account: str
+) -> None:
+    changes = _stamps(session, now, tested=tested)
+    if session.last_error_code or session.limited_until:
+        changes |= {"last_error_code": "", "last_error": "", "last_error_at": None, "limited_until": None}
+    if account and account != session.account_label:
+        changes["account_label"] = account[:200]
+    if session.status in _CURABLE:
+        cured = {"status": AuthSession.Status.ACTIVE, "status_reason": "", "status_changed_at": now}
+        with transaction.atomic():
+            if rows.filter(status=session.status).update(**changes, **cured):
+                trail.note(session, trail.RECOVERED, f"was {session.status}")
+                return
+    if changes:
+        rows.update(**changes)
+
+
+def _failed(
+    rows: "QuerySet[AuthSession]", session: AuthSession, error: Exception, now: datetime, *, tested: bool
+) -> None:
+    changes = _stamps(session, now, tested=tested)
+    message = without_stored_secret(error.message, session) if isinstance(error, errors.ProviderError) else ""
+    if isinstance(error, errors.UpstreamError) and not isinstance(error, errors.Cancelled):
+        changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}
+    if isinstance(error, errors.RateLimited):
+        changes["limited_until"] = now + timedelta(seconds=_limit_seconds(error))
+    status = _status_for(error, tested=tested)
+    if status is not None:
+        assert isinstance(error, errors.ProviderError)
+        bad = {"status": status, "status_reason": message[:300], "status_changed_at": now}
+        usable = rows.exclude(status__in=(status, AuthSession.Status.DISABLED))
+        with transaction.atomic():
+            if usable.update(**changes, **bad):
+                trail.note(session, trail.USE_FAILED, f"{error.code}: {message}")
+                return
+    if changes:
+        rows.update(**changes)
+
+
+def _status_for(error: Exception, *, tested: bool) -> str | None:
+    """The stored status that this error proves, or ``None`` when it proves none."""
+    match error:
+        case errors.AuthenticationFailed():
+            return AuthSession.Status.NEEDS_REAUTH
+        case errors.PermissionDenied() | errors.BillingRequired():
+            return AuthSession.Status.FORBIDDEN
+        case errors.AddressRefused():
+            return AuthSession.Status.MISCONFIGURED
+        case errors.UnknownModel():
+            return None
+        case errors.NotFound() | errors.BadAnswer() if tested:
+            # In a test the address itself is asked; in a use it may be one request that went wrong.
+            return AuthSession.Status.MISCONFIGURED
+        case _:
+            return None
+
+
+def _stamps(session: AuthSession, now: datetime, *, tested: bool) -> dict[str, Any]:
+    changes: dict[str, Any] = {"tested_at": now} if tested else {}
+    if session.last_used_at is None or session.last_used_at <= now - USED_EVERY:
+        changes["last_used_at"] = now
+    return changes
+
+
+def _limit_seconds(error: errors.RateLimited) -> float:
+    fallback = QUOTA_LIMIT_S if isinstance(error, errors.QuotaExhausted) else DEFAULT_LIMIT_S
+    seconds = error.retry_after if error.retry_after is not None else fallback
+    return min(max(seconds, 0.0), LONGEST_LIMIT_S)

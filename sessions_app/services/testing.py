@@ -1,0 +1,80 @@
+"""Asking the provider whether a login works, before it is stored or afterwards."""
+
+from dataclasses import dataclass
+
+from providers_app import clients, conf, loop
+from providers_app.errors import NotConfigured, ProviderError, RateLimited, UpstreamTimeout
+from providers_app.resolver import resolve
+from providers_app.types.catalogue import Account
+from providers_app.types.credentials import Credential
+from sessions_app.credentials import open_credential, without_secret
+from sessions_app.models import AuthSession, Pk
+from sessions_app.services import outcomes
+from sessions_app.throttle import allow
+
+TESTS_PER_MINUTE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """``account`` when it works, else ``error``."""
+
+    __test__ = False
+
+    account: Account | None = None
+    error: ProviderError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
+    """One cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
+
+    Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
+    """
+    if not allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
+        return TestResult(
+            error=RateLimited(
+                f"You tested {TESTS_PER_MINUTE} logins within a minute.", hint="Wait a minute, then test again."
+            )
+        )
+    try:
+        return TestResult(account=loop.run(_ask(provider, credential), conf.current().lookup_timeout_s + 5))
+    except ProviderError as error:
+        error.message = without_secret(error.message, credential)
+        error.args = (error.message,)
+        return TestResult(error=error)
+    except TimeoutError:
+        return TestResult(error=UpstreamTimeout("The provider did not answer in time."))
+
+
+def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
+    """Test a stored session and note the outcome: its status, its audit trail. Never raises a ``ProviderError``.
+
+    ``session`` must carry its sealed column. A disabled session may be tested; it stays disabled.
+    """
+    try:
+        credential = open_credential(session)
+    except NotConfigured as error:
+        return TestResult(error=error)
+    result = verify(session.provider, credential, owner_id=owner_id)
+    if isinstance(result.error, RateLimited) and result.error.status is None:
+        # Our own ceiling says nothing about the session.
+        return result
+    outcomes.record(
+        session.pk,
+        result.error,
+        tested=True,
+        generation=session.generation,
+        account=result.account.label if result.account else "",
+    )
+    return result
+
+
+async def _ask(provider: str, credential: Credential) -> Account:
+    if credential.auth_type == "none":
+        models = await resolve(provider, "models").list(credential, clients.http())
+        return Account(models=len(models))
+    return await resolve(provider, "api_key").test(credential, clients.http())

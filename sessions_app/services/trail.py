@@ -1,0 +1,40 @@
+"""The audit trail: what was done to a session, by whom, and when. One line per deed, not per use."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from sessions_app.models import AuthSession, Pk, SessionEvent
+
+CREATED = "created"
+TESTED = "tested"
+RENAMED = "renamed"
+DISABLED = "disabled"
+ENABLED = "enabled"
+KEY_REPLACED = "key-replaced"
+ADDRESS_CHANGED = "address-changed"
+DELETED = "deleted"
+RESTORED = "restored"
+DESTROYED = "destroyed"
+USE_FAILED = "used-failed"
+RECOVERED = "recovered"
+
+
+def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:
+    """Write one line. ``actor_id`` is the person who did it; ``None`` is Maestro itself."""
+    SessionEvent.objects.create(
+        session_id=session.pk,
+        session_label=str(session),
+        owner_id=session.owner_id,
+        actor_id=actor_id,
+        action=action,
+        detail=detail[:500],
+    )
+
+
+def prune() -> int:
+    """Delete lines that are older than the retention; how many."""
+    oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.event_retention_days)
+    deleted, _ = SessionEvent.objects.filter(at__lt=oldest).delete()
+    return deleted

@@ -1,0 +1,82 @@
+"""A session's state in words: what it is, why, how old that knowledge is, and the one next action."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sessions_app.models import AuthSession
+
+Tone = Literal["ok", "warn", "bad", "mute"]
+ActionKind = Literal["", "test", "enable", "key", "address", "details"]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """``words`` and ``when`` form one phrase ("Tested" + "4 m ago"). ``action`` is a POST, or a part of the page."""
+
+    state: str
+    label: str
+    tone: Tone
+    words: str
+    when: datetime | None = None
+    action: ActionKind = ""
+    action_label: str = "None needed"
+    urgent: bool = False
+
+
+def describe(session: AuthSession) -> StatusView:
+    """The words for a session that was read with its ``state`` (``selectors.with_state``)."""
+    match getattr(session, "state", session.status):
+        case "disabled":
+            return StatusView(
+                "disabled", "Disabled", "mute", "Switched off", session.status_changed_at, "enable", "Enable"
+            )
+        case "needs_reauth":
+            return StatusView(
+                "needs_reauth",
+                "Needs re-auth",
+                "bad",
+                session.status_reason or "The provider refused the key.",
+                session.status_changed_at,
+                "key",
+                "Replace key",
+                urgent=True,
+            )
+        case "forbidden":
+            reason = session.status_reason or "The key may not do this."
+            return StatusView(
+                "forbidden", "Forbidden", "bad", reason, session.status_changed_at, "details", "How to fix"
+            )
+        case "misconfigured":
+            reason = session.status_reason or "The address is not right."
+            return StatusView(
+                "misconfigured", "Misconfigured", "mute", reason, session.status_changed_at, "address", "Edit"
+            )
+        case "expired":
+            return StatusView(
+                "expired", "Expired", "bad", "Ended", session.expires_at, "key", "Replace key", urgent=True
+            )
+        case "limited":
+            return StatusView(
+                "limited", "Limited", "warn", _limit_words(session), session.limited_until, "details", "See why"
+            )
+        case "unreachable":
+            reason = session.last_error or "The provider did not answer."
+            return StatusView("unreachable", "Unreachable", "bad", reason, session.last_error_at, "test", "Test again")
+        case "expiring":
+            return StatusView("expiring", "Expiring", "warn", "Ends", session.expires_at, "key", "Replace key")
+        case _:
+            return _active(session)
+
+
+def _active(session: AuthSession) -> StatusView:
+    if session.tested_at:
+        return StatusView("active", "Active", "ok", "Tested", session.tested_at)
+    if session.last_used_at:
+        return StatusView("active", "Active", "ok", "Worked", session.last_used_at)
+    return StatusView("active", "Active", "ok", "Not tested yet", None, "test", "Test")
+
+
+def _limit_words(session: AuthSession) -> str:
+    what = "Quota used up" if session.last_error_code == "upstream_quota" else "429 from the service"
+    return f"{what}, free again"

@@ -1,0 +1,87 @@
+"""The ``SessionStore`` that the provider core is given: its questions, asked on the pool, one hop each."""
+
+from uuid import UUID
+
+from providers_app.errors import InvalidRequest, UnknownSession
+from providers_app.ports import SYSTEM, Owner, Session
+from providers_app.types.catalogue import AuthType
+from providers_app.types.credentials import Credential
+from sessions_app import selectors
+from sessions_app.credentials import open_credential
+from sessions_app.models import AuthSession
+from sessions_app.pool import in_store
+from sessions_app.services import connect, lifecycle, outcomes
+
+
+class DjangoSessionStore:
+    """Sessions in Django's database. Every method may be awaited on any loop."""
+
+    async def sole_owner(self) -> int | str | None:
+        """The only active user of the installation, else ``None``."""
+        return await in_store(selectors.sole_owner)
+
+    async def lookup(
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+    ) -> tuple[Session, Credential]:
+        """As the port says. A disabled session is found; its ``status`` says that it must not be used."""
+        return await in_store(_lookup, owner, provider, ref, auth_type)
+
+    async def create(
+        self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
+    ) -> Session:
+        """As the port says. Raises ``InvalidRequest`` for ``SYSTEM``, which owns nothing."""
+        return await in_store(_create, owner, provider, auth_type, name, credential)
+
+    async def delete(self, owner: Owner, session_id: str) -> None:
+        """Destroys at once. Raises ``UnknownSession``."""
+        await in_store(_delete, owner, session_id)
+
+    async def record_outcome(
+        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
+    ) -> None:
+        """As the port says; see ``services.outcomes``."""
+        await in_store(outcomes.record, session_id, error, tested=tested, generation=generation)
+
+
+def as_session(row: AuthSession) -> Session:
+    """The row as the provider core sees it, without its secret."""
+    return Session(
+        id=str(row.pk),
+        owner=row.owner_id,
+        provider=row.provider,
+        auth_type=row.auth_type,  # type: ignore[arg-type]
+        name=row.name,
+        status=row.status,
+        status_reason=row.status_reason,
+        base_url=row.base_url or None,
+    )
+
+
+def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:
+    row = selectors.find(owner, provider, ref, auth_type)
+    return as_session(row), open_credential(row)
+
+
+def _create(owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential) -> Session:
+    if owner is SYSTEM or not isinstance(owner, int | str):
+        raise InvalidRequest("A session needs a person as its owner.", hint="Pass owner=.")
+    row = connect.create(
+        owner_id=owner,
+        provider=provider,
+        auth_type=auth_type,
+        name=name,
+        secret=credential.secret,
+        base_url=credential.base_url or "",
+        settings=credential.settings,
+        actor_id=owner,
+    )
+    return as_session(row)
+
+
+def _delete(owner: Owner, session_id: str) -> None:
+    rows = selectors.visible() if owner is SYSTEM else selectors.owned(owner)
+    try:
+        row = rows.defer("sealed_credential").get(pk=UUID(session_id))
+    except (AuthSession.DoesNotExist, ValueError):
+        raise UnknownSession("There is no such session.") from None
+    lifecycle.delete(row, actor_id=None if owner is SYSTEM else owner)

@@ -1,0 +1,86 @@
+"""What every session page shares: the one place that decides access, and the shapes of an answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django_htmx.http import trigger_client_event
+
+from providers_app.errors import ProviderError, UnknownSession
+from sessions_app import providers, selectors
+from sessions_app.credentials import has_secret
+from sessions_app.models import AuthSession
+from sessions_app.status import describe
+
+
+def with_session(
+    view: Callable[[HttpRequest, AuthSession], HttpResponse],
+) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    """A view of one session of the signed-in person; anybody else's does not exist (404)."""
+
+    @never_cache
+    @login_required
+    @wraps(view)
+    def wrapper(request: HttpRequest, pk: UUID) -> HttpResponse:
+        try:
+            return view(request, selectors.get(request.user.pk, pk))
+        except UnknownSession as error:
+            raise Http404(error.message) from error
+
+    return wrapper
+
+
+def row_context(session: AuthSession) -> dict[str, Any]:
+    """What a row or the status card of a session needs."""
+    return {
+        "session": session,
+        "status": describe(session),
+        "monogram": providers.monogram(session.provider),
+        "provider": providers.info(session.provider),
+        "has_secret": has_secret(session),
+    }
+
+
+def answer(
+    request: HttpRequest, session_id: UUID, message: str, *, error: ProviderError | None = None, undo: str = ""
+) -> HttpResponse:
+    """The answer to a deed: with htmx the row or the status card as it is now and a toast, else a redirect.
+
+    The form says by ``part`` where it stands: ``row`` (the list) or ``detail``.
+    """
+    part = "row" if request.POST.get("part") == "row" else "detail"
+    if not request.htmx:  # type: ignore[attr-defined]
+        text = f"{message} [{error.code}]" if error else message
+        messages.add_message(request, messages.ERROR if error else messages.SUCCESS, text)
+        return redirect("sessions:list") if part == "row" else redirect("sessions:detail", pk=session_id)
+    session = selectors.get(request.user.pk, session_id)
+    template = "sessions/_row.html" if part == "row" else "sessions/_status.html"
+    response = render(request, template, row_context(session))
+    return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
+
+
+def toast(response: HttpResponse, message: str, *, error: ProviderError | None = None, undo: str = "") -> HttpResponse:
+    """Let the page show a toast beside this answer."""
+    detail: dict[str, str] = {"message": message}
+    if error:
+        detail |= {"level": "bad", "code": error.code}
+    if undo:
+        detail["undo"] = undo
+    return trigger_client_event(response, "toast", detail)
+
+
+def in_words(error: ProviderError) -> str:
+    """Message and hint as one text."""
+    return " ".join(part for part in (error.message, error.hint) if part)
+
+
+def detail_url(session: AuthSession) -> str:
+    """Where a session's page is."""
+    return reverse("sessions:detail", args=[session.pk])

@@ -1,0 +1,87 @@
+"""Deeds on one session: test, disable, enable, delete, undo. Each is a POST that works with and without htmx."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+
+from providers_app.errors import DuplicateSession, UnknownSession
+from sessions_app.models import AuthSession
+from sessions_app.services import lifecycle, testing
+from sessions_app.views.access import answer, in_words, toast, with_session
+
+
+@require_POST
+@with_session
+def test(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Ask the provider whether the login works."""
+    result = testing.test(session, owner_id=request.user.pk)
+    if result.error:
+        return answer(request, session.pk, f"{session.name}: {in_words(result.error)}", error=result.error)
+    account = result.account
+    seen = f" and sees {account.models} models" if account and account.models else ""
+    return answer(request, session.pk, f"{session.name} works{seen}.")
+
+
+@require_POST
+@with_session
+def disable(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Switch the session off."""
+    lifecycle.disable(session, actor_id=request.user.pk)
+    return answer(
+        request, session.pk, f"{session.name} is disabled.", undo=reverse("sessions:enable", args=[session.pk])
+    )
+
+
+@require_POST
+@with_session
+def enable(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Switch the session on again."""
+    lifecycle.enable(session, actor_id=request.user.pk)
+    if not request.POST.get("part") and request.htmx:  # type: ignore[attr-defined]
+        # Undo of a toast: nothing on the page asked for a part of itself.
+        return toast(
+            trigger_client_event(HttpResponse(status=204), "sessions-reload", {}), f"{session.name} is enabled."
+        )
+    return answer(request, session.pk, f"{session.name} is enabled.")
+
+
+@require_POST
+@with_session
+def delete(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Delete with an undo window. The row goes at once; the detail page leads back to the list."""
+    lifecycle.trash(session, actor_id=request.user.pk)
+    if request.htmx and request.POST.get("part") == "row":  # type: ignore[attr-defined]
+        response = trigger_client_event(HttpResponse(), "sessions-reload", {})
+        return toast(response, f"{session.name} deleted", undo=reverse("sessions:restore", args=[session.pk]))
+    target = f"{reverse('sessions:list')}?deleted={session.pk}"
+    return HttpResponseClientRedirect(target) if request.htmx else redirect(target)  # type: ignore[attr-defined]
+
+
+@require_POST
+@login_required
+def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take a deletion back."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    try:
+        session = lifecycle.restore(request.user.pk, pk, actor_id=request.user.pk)
+    except UnknownSession as error:
+        if not htmx:
+            messages.error(request, f"{in_words(error)} [{error.code}]")
+            return redirect("sessions:list")
+        raise Http404(error.message) from error
+    except DuplicateSession as error:
+        if htmx:
+            return toast(HttpResponse(status=204), in_words(error), error=error)
+        messages.error(request, f"{in_words(error)} [{error.code}]")
+        return redirect("sessions:list")
+    if htmx:
+        response = trigger_client_event(HttpResponse(status=204), "sessions-reload", {})
+        return toast(response, f"{session.name} is back.")
+    messages.success(request, f"{session.name} is back.")
+    return redirect("sessions:detail", pk=session.pk)

@@ -1,0 +1,138 @@
+"""Connect: provider, then auth type, name and key on one form. Every step is an address, so it works without scripts.
+
+The key is tried before it is stored. What the provider refuses is not stored, and the refusal stands beside the field;
+a person who knows better ticks "store it although". When the provider could not be asked (no network, overloaded), the
+session is stored and its page says what the test met: a typed key is not lost to somebody else's bad minute.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from providers_app.errors import (
+    AddressRefused,
+    AuthenticationFailed,
+    BadAnswer,
+    InvalidCredential,
+    NotFound,
+    ProviderBroken,
+    ProviderError,
+    UnknownProvider,
+)
+from providers_app.types.catalogue import ProviderInfo
+from providers_app.types.credentials import Secret
+from sessions_app import providers
+from sessions_app.forms import ConnectForm, add_error
+from sessions_app.models import AuthSession
+from sessions_app.names import validate_name
+from sessions_app.services import connect as service
+from sessions_app.services import outcomes, testing
+from sessions_app.views.access import in_words
+
+CONNECTABLE = (AuthSession.AuthType.API_KEY, AuthSession.AuthType.NONE)
+# Refusals that are about what was typed, and the field that they are about.
+_REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
+    (AuthenticationFailed, "key"),
+    (InvalidCredential, "key"),
+    (AddressRefused, "base_url"),
+    (NotFound, "base_url"),
+    (BadAnswer, "base_url"),
+)
+
+
+@sensitive_post_parameters("key")
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def connect(request: HttpRequest) -> HttpResponse:
+    """The cards, or the form of the chosen provider."""
+    slug = request.GET.get("provider", "")[:40]
+    if not slug:
+        return _cards(request)
+    try:
+        info = providers.usable(slug)
+    except (UnknownProvider, ProviderBroken) as error:
+        return _cards(request, error)
+    kinds = [kind for kind in info.auth_types if kind in CONNECTABLE]
+    if not kinds:
+        return _cards(request, ProviderBroken(f"{info.name} offers no way to sign in that works here yet.", hint=" "))
+    kind = request.GET.get("auth_type", "")
+    kind = kind if kind in kinds else kinds[0]
+    form = _form(request, info, kind)
+    if request.method == "POST" and form.is_valid():
+        session, result = _connect(request, info, kind, form)
+        if session is not None:
+            if result is not None and result.error:
+                messages.warning(
+                    request,
+                    f"{session.name} is stored, but its test failed: {in_words(result.error)} [{result.error.code}]",
+                )
+            else:
+                messages.success(request, f"{session.name} is connected.")
+            return redirect("sessions:detail", pk=session.pk)
+    context = {
+        "info": info,
+        "kind": kind,
+        "kind_label": AuthSession.AuthType(kind).label,
+        "kinds": [(value, AuthSession.AuthType(value).label) for value in kinds],
+        "form": form,
+        "can_store_anyway": "store_anyway" in form.fields and (form.errors and request.method == "POST"),
+    }
+    return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
+
+
+def _cards(request: HttpRequest, error: ProviderError | None = None) -> HttpResponse:
+    context = {"cards": providers.cards(), "error": error}
+    return render(request, "sessions/connect.html", context, status=error.http_status if error else 200)
+
+
+def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
+    options: dict[str, Any] = {
+        "with_key": kind == AuthSession.AuthType.API_KEY,
+        "with_base_url": info.base_url_required or info.base_url_editable,
+        "base_url_required": info.base_url_required,
+        "key_hint": info.key_hint,
+    }
+    if request.method == "POST":
+        return ConnectForm(request.POST, **options)
+    return ConnectForm(initial={"name": service.suggest_name(request.user.pk, info.slug)}, **options)
+
+
+def _connect(
+    request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm
+) -> tuple[AuthSession | None, testing.TestResult | None]:
+    """Judge, try, store; an error lands in the form and nothing is stored."""
+    owner_id = request.user.pk
+    secret = form.cleaned_data.get("key") or Secret("")
+    base_url = form.cleaned_data.get("base_url", "")
+    try:
+        name = validate_name(form.cleaned_data["name"], providers.slugs())
+        service.require_free(owner_id, info.slug, kind, name)
+        credential = service.check(info.slug, kind, secret, base_url)
+        result = testing.verify(info.slug, credential, owner_id=owner_id)
+        if result.error and not form.cleaned_data.get("store_anyway"):
+            field = next((field for refused, field in _REFUSED if isinstance(result.error, refused)), None)
+            if field is not None:
+                add_error(form, result.error, field)
+                return None, result
+        session = service.create(
+            owner_id=owner_id,
+            provider=info.slug,
+            auth_type=kind,
+            name=name,
+            secret=secret,
+            base_url=base_url,
+            actor_id=owner_id,
+        )
+    except ProviderError as error:
+        add_error(form, error)
+        return None, None
+    label = result.account.label if result.account else ""
+    outcomes.record(session.pk, result.error, tested=True, generation=0, account=label)
+    return session, result

@@ -1,0 +1,169 @@
+"""One session: what it is, which models it sees, what was done to it; rename, other key, other address."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from providers_app import conf, loop, provider
+from providers_app.errors import ProviderError, UnknownSession, UpstreamTimeout
+from sessions_app import selectors
+from sessions_app.credentials import without_stored_secret
+from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
+from sessions_app.models import AuthSession
+from sessions_app.services import connect, lifecycle, testing
+from sessions_app.views.access import in_words, row_context, toast, with_session
+
+MODELS_SHOWN = 100
+EVENTS_SHOWN = 50
+
+
+@require_safe
+@with_session
+def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """The page."""
+    return _page(request, session)
+
+
+@require_safe
+@with_session
+def status(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """The status card alone, as it is now."""
+    return render(request, "sessions/_status.html", row_context(session))
+
+
+@require_safe
+@with_session
+def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """The models that the session sees, searched by ``q``; ``refresh=1`` asks the provider anew."""
+    query = request.GET.get("q", "").strip()[:100]
+    context: dict[str, object] = {"session": session, "q": query}
+    template = "sessions/_models.html" if request.htmx else "sessions/models.html"  # type: ignore[attr-defined]
+    try:
+        found = loop.run(
+            provider.list_models(
+                session.provider,
+                None,
+                str(session.pk),
+                refresh=request.GET.get("refresh") == "1",
+                owner=request.user.pk,
+            ),
+            conf.current().lookup_timeout_s + 5,
+        )
+    except ProviderError as error:
+        text = without_stored_secret(in_words(error), session)
+        return render(request, template, context | {"error": error, "error_text": text})
+    except TimeoutError:
+        late = UpstreamTimeout("The provider did not answer in time.")
+        return render(request, template, context | {"error": late, "error_text": in_words(late)})
+    needle = query.casefold()
+    matching = [model for model in found if needle in f"{model.id} {model.name}".casefold()]
+    context |= {
+        "models": matching[:MODELS_SHOWN],
+        "matching": len(matching),
+        "hidden": max(0, len(matching) - MODELS_SHOWN),
+        "total": len(found),
+    }
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@with_session
+def rename(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Rename: in place in a row of the list, or on the session's page."""
+    in_row = bool(request.htmx) and "row" in (request.GET.get("part"), request.POST.get("part"))  # type: ignore[attr-defined]
+    if request.method != "POST":
+        if not in_row:
+            return redirect("sessions:detail", pk=session.pk)
+        if request.GET.get("cancel"):
+            return render(request, "sessions/_row.html", row_context(session))
+        form = NameForm(initial={"name": session.name}, auto_id=f"id_{session.pk}_%s")
+        return render(request, "sessions/_row.html", row_context(session) | {"name_form": form})
+    form = NameForm(request.POST, auto_id=f"id_{session.pk}_%s" if in_row else "id_%s")
+    if form.is_valid():
+        try:
+            before = session.name
+            lifecycle.rename(session, form.cleaned_data["name"], actor_id=request.user.pk)
+        except UnknownSession:
+            raise
+        except ProviderError as error:
+            add_error(form, error)
+        else:
+            if in_row:
+                response = render(request, "sessions/_row.html", row_context(session))
+                return toast(response, f"{before} is now {session.name}.") if before != session.name else response
+            messages.success(request, f"Renamed to {session.name}.")
+            return redirect("sessions:detail", pk=session.pk)
+    if in_row:
+        context = row_context(session) | {"name_form": form}
+        return render(request, "sessions/_row.html", context, status=422)
+    return _page(request, selectors.get(request.user.pk, session.pk), name_form=form)
+
+
+@sensitive_post_parameters("key")
+@require_POST
+@with_session
+def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Replace the key, then test it. The new key is stored even when it is refused: the old one is no better."""
+    form = KeyForm(request.POST)
+    if form.is_valid():
+        try:
+            connect.replace_key(session, form.cleaned_data["key"], actor_id=request.user.pk)
+        except UnknownSession:
+            raise
+        except ProviderError as error:
+            add_error(form, error)
+        else:
+            result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
+            if result.error:
+                text = f"The key is replaced, but its test failed: {in_words(result.error)} [{result.error.code}]"
+                messages.warning(request, text)
+            else:
+                messages.success(request, "The key is replaced, and it works.")
+            return redirect("sessions:detail", pk=session.pk)
+    return _page(request, session, key_form=form)
+
+
+@require_POST
+@with_session
+def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Change the base URL; the stored key goes with the old one."""
+    form = AddressForm(request.POST)
+    if form.is_valid():
+        try:
+            changed = connect.change_base_url(session, form.cleaned_data["base_url"], actor_id=request.user.pk)
+        except UnknownSession:
+            raise
+        except ProviderError as error:
+            add_error(form, error)
+        else:
+            if changed and session.auth_type == AuthSession.AuthType.API_KEY:
+                messages.warning(request, "The address is changed and the stored key is gone. Give the key again.")
+            else:
+                messages.success(request, "The address is changed." if changed else "That is the address already.")
+            return redirect("sessions:detail", pk=session.pk)
+    return _page(request, session, address_form=form)
+
+
+def _page(
+    request: HttpRequest,
+    session: AuthSession,
+    *,
+    name_form: NameForm | None = None,
+    key_form: KeyForm | None = None,
+    address_form: AddressForm | None = None,
+) -> HttpResponse:
+    context = row_context(session)
+    info = context["provider"]
+    failed = any(form is not None for form in (name_form, key_form, address_form))
+    context |= {
+        "name_form": name_form or NameForm(initial={"name": session.name}),
+        "key_form": (key_form or KeyForm()) if session.auth_type == AuthSession.AuthType.API_KEY and info else None,
+        "address_form": (address_form or AddressForm(initial={"base_url": session.base_url}))
+        if info and (info.base_url_editable or info.base_url_required)
+        else None,
+        "capabilities": sorted(info.capabilities.names) if info else [],
+        "events": selectors.recent_events(session, EVENTS_SHOWN),
+    }
+    return render(request, "sessions/detail.html", context, status=422 if failed else 200)

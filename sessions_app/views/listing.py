@@ -1,0 +1,82 @@
+"""The table of sessions."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from sessions_app import selectors
+from sessions_app.models import AuthSession
+from sessions_app.services import lifecycle
+from sessions_app.views.access import row_context
+
+PER_PAGE = 50
+LONGEST_QUERY = 100
+CHIPS = (
+    ("all", "All"),
+    ("active", "Active"),
+    ("expiring", "Expiring"),
+    ("limited", "Limited"),
+    ("attention", "Needs a person"),
+    ("disabled", "Disabled"),
+)
+
+
+@never_cache
+@login_required
+@require_safe
+def session_list(request: HttpRequest) -> HttpResponse:
+    """Everything the person has, filtered; htmx gets the results alone, or only the chips with their counts."""
+    lifecycle.purge_deleted()
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if htmx and not htmx.history_restore_request:
+        template = "sessions/_chips.html" if htmx.target == "session-chips" else "sessions/_results.html"
+        return render(request, template, _results(request))
+    context = _results(request) | {"deleted": _just_deleted(request)}
+    return render(request, "sessions/list.html", context)
+
+
+def _results(request: HttpRequest) -> dict[str, Any]:
+    owner_id = request.user.pk
+    chosen = {
+        "q": request.GET.get("q", "").strip()[:LONGEST_QUERY],
+        "provider": request.GET.get("provider", "")[:40],
+        "auth_type": request.GET.get("auth_type", "")[:16],
+    }
+    rows = selectors.filtered(owner_id, query=chosen["q"], provider=chosen["provider"], auth_type=chosen["auth_type"])
+    counts = selectors.counts(owner_id, rows)
+    group = request.GET.get("status", "all")
+    group = group if group in counts else "all"
+    shown = selectors.in_group(selectors.with_state(rows), group)
+    page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
+    kept = {name: value for name, value in chosen.items() if value}
+    return {
+        **chosen,
+        "group": group,
+        "chips": [
+            (slug, label, counts[slug], urlencode(kept | ({"status": slug} if slug != "all" else {})))
+            for slug, label in CHIPS
+            if counts[slug] or slug in {"all", "active", group}
+        ],
+        "page_obj": page,
+        "rows": [row_context(session) for session in page],
+        "total": counts["all"],
+        "filtering": bool(kept) or group != "all",
+        "providers": selectors.providers_in_use(owner_id),
+        "auth_types": AuthSession.AuthType.choices,
+    }
+
+
+def _just_deleted(request: HttpRequest) -> AuthSession | None:
+    """The session whose deletion led here, while it can still be taken back."""
+    try:
+        session_id = UUID(request.GET.get("deleted", ""))
+    except ValueError:
+        return None
+    return lifecycle.restorable(request.user.pk, session_id)

@@ -1,0 +1,64 @@
+/* The head of a chat: renaming in place, and what is left on the page of a deleted chat. */
+import { stencil } from "./chat-stream.js";
+
+export function chatHead(root, side) {
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.("[data-title-edit]")) {
+      edit(true);
+    } else if (event.target.closest?.(".chat-item")) {
+      side.close();
+    } else if (event.target.closest?.("[data-params-reset]")) {
+      reset(event.target.closest("form"));
+    } else if (event.target.closest?.("[data-note-close]")) {
+      event.target.closest("details").open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest?.(".title-form")) {
+      event.preventDefault();
+      edit(false);
+    }
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.elt.matches?.("[data-chat-delete]")) {
+      deleted(root);
+    }
+  });
+  document.addEventListener("htmx:oobAfterSwap", retitle);
+  document.addEventListener("htmx:afterSwap", retitle);
+}
+
+function edit(on) {
+  const box = document.getElementById("chat-title-box");
+  box.querySelector(".chat-title-line").hidden = on;
+  box.querySelector(".title-form").hidden = !on;
+  if (on) {
+    const field = box.querySelector("input");
+    field.focus();
+    field.select();
+  } else {
+    box.querySelector("[data-title-edit]").focus();
+  }
+}
+
+function retitle() {
+  const title = document.getElementById("chat-title");
+  if (title) {
+    document.title = `${title.textContent} · Maestro`;
+  }
+}
+
+function reset(form) {
+  for (const field of form.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    field.value = "";
+  }
+  form.querySelector("input")?.focus();
+}
+
+function deleted(root) {
+  root.classList.add("is-deleted");
+  const start = document.getElementById("chat-start");
+  start.replaceChildren(stencil("stencil-deleted"));
+  start.hidden = false;
+  window.htmx.process(start);
+}

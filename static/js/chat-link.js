@@ -1,0 +1,249 @@
+/*
+ * The page's line to the server: a WebSocket, and where that cannot be had, server-sent events with POST.
+ *
+ * It reconnects by itself with growing pauses. Whoever uses it sees frames only: `onFrame(frame)`, and says what it holds through
+ * `cursors()`, a Map of stream -> number of the last event it has, so that a new connection goes on exactly there.
+ */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
+const HELLO_WITHIN_MS = 6_000;
+const PING_EVERY_MS = 25_000;
+const PONG_WITHIN_MS = 10_000;
+const FINAL = new Map([
+  [4401, "signed-out"],
+  [4403, "gone"],
+]);
+
+export class Link {
+  constructor(root, { onFrame, onState, cursors }) {
+    this.root = root;
+    this.onFrame = onFrame;
+    this.onState = onState;
+    this.cursors = cursors;
+    this.failures = 0;
+    this.socketWorked = false;
+    this.socket = null;
+    this.source = null;
+    this.ended = false;
+    this.timer = 0;
+    window.addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
+    window.addEventListener("pagehide", () => this.close());
+    window.addEventListener("pageshow", (event) => event.persisted && this.reopen());
+  }
+
+  get open() {
+    return this.socket?.ready || this.source?.ready || false;
+  }
+
+  connect() {
+    if (this.ended || this.socket || this.source) {
+      return;
+    }
+    window.clearTimeout(this.timer);
+    this.timer = 0;
+    const patience = this.socketWorked ? 4 : 2;
+    // once the socket has failed often enough, every other attempt is made with events
+    const useEvents = !window.WebSocket || (this.failures >= patience && (this.failures - patience) % 2 === 0);
+    this.onState(this.failures ? "reconnecting" : "connecting");
+    if (useEvents) {
+      this.openEvents();
+    } else {
+      this.openSocket();
+    }
+  }
+
+  /** Send a client frame; false when there is no connection (the caller keeps it and sends it again after `hello`). */
+  send(frame) {
+    if (this.socket?.ready) {
+      this.socket.send(JSON.stringify(frame));
+      return true;
+    }
+    if (this.source?.ready) {
+      this.post(frame);
+      return true;
+    }
+    return false;
+  }
+
+  /** Ask for a stream from `after` on. With events the line is opened anew, with all cursors in its address. */
+  attach(stream, after) {
+    if (this.socket?.ready) {
+      this.send({ type: "attach", stream, after });
+    } else if (this.source && !this.source.streams.has(stream)) {
+      this.drop();
+      this.connect();
+    }
+  }
+
+  hurry() {
+    if (!this.open && this.timer) {
+      window.clearTimeout(this.timer);
+      this.timer = 0;
+      this.connect();
+    }
+  }
+
+  close() {
+    this.ended = true;
+    window.clearTimeout(this.timer);
+    this.drop();
+  }
+
+  reopen() {
+    this.ended = false;
+    this.connect();
+  }
+
+  drop() {
+    const { socket, source } = this;
+    this.socket = this.source = null;
+    window.clearTimeout(socket?.helloTimer);
+    window.clearInterval(socket?.pingTimer);
+    window.clearTimeout(socket?.pongTimer);
+    socket?.close();
+    source?.close();
+  }
+
+  openSocket() {
+    const scheme = window.location.protocol === "https:" ? "wss:" : "ws:";
+    let socket;
+    try {
+      socket = new WebSocket(`${scheme}//${window.location.host}/ws/chats/${this.root.dataset.context}/`);
+    } catch {
+      this.failed();
+      return;
+    }
+    this.socket = socket;
+    socket.helloTimer = window.setTimeout(() => socket.close(), HELLO_WITHIN_MS);
+    socket.addEventListener("message", (event) => {
+      window.clearTimeout(socket.pongTimer);
+      const frame = parse(event.data);
+      if (!frame || this.socket !== socket) {
+        return;
+      }
+      if (frame.type === "hello") {
+        window.clearTimeout(socket.helloTimer);
+        socket.ready = true;
+        this.socketWorked = true;
+        socket.pingTimer = window.setInterval(() => this.ping(socket), PING_EVERY_MS);
+        this.greeted("websocket");
+      }
+      if (frame.type !== "pong") {
+        this.onFrame(frame);
+      }
+    });
+    socket.addEventListener("close", (event) => {
+      if (this.socket !== socket) {
+        return;
+      }
+      this.drop();
+      if (FINAL.has(event.code)) {
+        this.ended = true;
+        this.onState(FINAL.get(event.code));
+      } else {
+        this.failed();
+      }
+    });
+  }
+
+  ping(socket) {
+    if (socket.readyState !== WebSocket.OPEN) {
+      return;
+    }
+    socket.send('{"type":"ping"}');
+    window.clearTimeout(socket.pongTimer);
+    socket.pongTimer = window.setTimeout(() => socket.close(), PONG_WITHIN_MS);
+  }
+
+  openEvents() {
+    const address = new URL(this.root.dataset.eventsUrl, window.location.href);
+    const streams = new Set();
+    for (const [stream, after] of this.cursors()) {
+      streams.add(stream);
+      address.searchParams.append("stream", `${stream}:${after}`);
+    }
+    const source = new EventSource(address);
+    source.streams = streams;
+    this.source = source;
+    source.addEventListener("message", (event) => {
+      const frame = parse(event.data);
+      if (!frame || this.source !== source) {
+        return;
+      }
+      if (frame.type === "hello") {
+        source.ready = true;
+        this.greeted("sse");
+      }
+      this.onFrame(frame);
+    });
+    source.addEventListener("error", () => {
+      if (this.source === source) {
+        // its own reconnect knows one cursor only; ours knows them all
+        this.drop();
+        this.failed();
+      }
+    });
+  }
+
+  greeted(kind) {
+    this.failures = 0;
+    this.onState(kind);
+  }
+
+  failed() {
+    if (this.ended) {
+      return;
+    }
+    this.failures += 1;
+    this.onState("reconnecting");
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.failures - 1));
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      this.connect();
+    }, pause * (0.75 + Math.random() / 2));
+  }
+
+  async post(frame) {
+    const address = { send: "sendUrl", stop: "stopUrl", retry: "retryUrl" }[frame.type];
+    if (!address) {
+      return;
+    }
+    try {
+      const response = await fetch(this.root.dataset[address], {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
+        body: JSON.stringify(frame),
+      });
+      const answer = parse(await response.text());
+      if (answer?.type) {
+        this.onFrame(answer.type === "error" ? { client_id: frame.client_id, ...answer } : answer);
+      } else if (!response.ok) {
+        this.onFrame(refused(frame, `HTTP-${response.status}`, "The server refused this."));
+      }
+    } catch {
+      this.onFrame(refused(frame, "NETWORK", "The server could not be reached."));
+    }
+  }
+}
+
+function refused(frame, code, message) {
+  return { type: "error", code, message, hint: "Try again in a moment.", client_id: frame.client_id };
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function csrf() {
+  try {
+    return JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+  } catch {
+    return "";
+  }
+}

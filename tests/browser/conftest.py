@@ -1,0 +1,92 @@
+"""A real Chromium against the real server process; any CSP report or page error fails the test."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.conftest import need
+from tests.processes import Up
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    # Session scope is right only because the browser tests are a run of their own: the sync API keeps a loop running.
+    path = need("chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Up]:
+    """A server of its own, with nothing in it."""
+    with Up(tmp_path / "data", **SETTINGS) as up:
+        yield up
+
+
+SETTINGS = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[[Page], Page]]:
+    """Collects what a page complains about; the test fails when something was."""
+    complaints: list[str] = []
+
+    def on(page: Page) -> Page:
+        def console(message: object) -> None:
+            text = str(getattr(message, "text", message))
+            # A killed server is part of some stories; the page says so itself, and that is what they check.
+            if "Content Security Policy" in text or "Content-Security-Policy" in text or "violates" in text:
+                complaints.append(text)
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield on
+    assert not complaints, complaints
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    made = browser.new_context(viewport={"width": 1440, "height": 900})
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Up, watch: Callable[[Page], Page]) -> Page:
+    """A page that is signed in through the printed link and its button."""
+    made = watch(context.new_page())
+    made.goto(server.link)
+    made.get_by_role("button").first.click()
+    made.wait_for_url(f"{server.base}/")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def shots(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With ``SHOTS=folder`` each test leaves a picture of how its page looked at the end."""
+    yield
+    folder = os.environ.get("SHOTS")
+    if folder and "page" in request.fixturenames:
+        page: Page = request.getfixturevalue("page")
+        if not page.is_closed():
+            page.screenshot(path=f"{folder}/{request.node.name}.png")

@@ -1,0 +1,67 @@
+"""Fixtures for every test: no network beyond loopback, real servers, and a missing binary that CI does not forgive."""
+
+import ipaddress
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from providers_app import conf as providers_conf
+from sessions_app import crypto
+from tests import servers
+
+pytest_plugins: list[str] = ["tests.vendors.fixtures"]
+
+LOCAL_NAMES = {"localhost", "", "testserver"}
+
+
+def _refuse_network(event: str, args: tuple[Any, ...]) -> None:
+    if event != "socket.connect" or not isinstance(args[1], tuple):
+        return
+    host = str(args[1][0])
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host in LOCAL_NAMES
+    if not local:
+        raise RuntimeError(f"a test tried to reach {host}; only loopback is allowed")
+
+
+sys.addaudithook(_refuse_network)
+
+
+def need(binary: str) -> str:
+    """The path of a binary; without it the test is skipped, and fails where ``CI`` is set."""
+    path = shutil.which(binary)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{binary} is not installed, and CI does not skip tests for that")
+        pytest.skip(f"{binary} is not installed")
+    return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def key_ring() -> None:
+    """A key ring of this run; ``manage.py`` would have made one."""
+    crypto.configure(crypto.KeyRing.parse(crypto.KeyRing.generate()))
+
+
+@pytest.fixture
+def loopback_allowed() -> Iterator[None]:
+    """Base URLs may point to this machine, as an operator would allow for a local server."""
+    before = providers_conf.current()
+    providers_conf.configure(before.model_copy(update={"allowed_private_hosts": ("127.0.0.1",)}))
+    yield
+    providers_conf.configure(before)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a real Redis."""
+    need("redis-server")
+    server = servers.Redis()
+    yield server.start()
+    server.stop()

@@ -1,0 +1,27 @@
+"""Loaded before Django reads its settings (``-p tests.environment``): a data folder and, where asked, Postgres.
+
+``TEST_DATABASE=postgres`` runs the chosen tests against a Postgres server that is started for this run.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.servers import Postgres
+
+for _name in [name for name in os.environ if name.startswith("MAESTRO_") and name != "MAESTRO_RECORDINGS"]:
+    del os.environ[_name]
+for _name in ("DATABASE_URL", "REDIS_URL"):
+    os.environ.pop(_name, None)
+
+DATA_DIR = Path(tempfile.mkdtemp(prefix="maestro-test-"))
+os.environ["MAESTRO_DATA_DIR"] = str(DATA_DIR)
+os.environ["DJANGO_SETTINGS_MODULE"] = "maestro_site.settings"
+atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
+
+if os.environ.get("TEST_DATABASE") == "postgres":
+    _postgres = Postgres()
+    atexit.register(_postgres.stop)
+    os.environ["DATABASE_URL"] = _postgres.start()

@@ -1,0 +1,122 @@
+"""The real server process for tests: ``manage.py up`` on a free port with a data folder of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(data: Path, **extra: str) -> dict[str, str]:
+    """The environment of a child: no settings of this run but its own data folder."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MAESTRO_") and name not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
+    }
+    return {**kept, "MAESTRO_DATA_DIR": str(data), **extra}
+
+
+def manage(data: Path, *arguments: str, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(data, **extra),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Up:
+    """A running server; use as a context manager."""
+
+    def __init__(self, data: Path, *arguments: str, port: int | None = None, **extra: str) -> None:
+        self.data = data
+        self.port = port or free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.lines: list[str] = []
+        self.link = ""
+        self.started_in = 0.0
+        self._arguments = arguments
+        self._extra = extra
+        self._ready = threading.Event()
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, timeout: float = 60) -> "Up":
+        """Start, and return when the sign-in line was printed."""
+        begun = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up", "--port", str(self.port), *self._arguments],
+            cwd=ROOT,
+            env=environment(self.data, **self._extra),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        if not self._ready.wait(timeout):
+            self.kill()
+            raise AssertionError("no sign-in line:\n" + "\n".join(self.lines))
+        if not self.link:
+            raise AssertionError("the server ended:\n" + "\n".join(self.lines))
+        self.started_in = time.monotonic() - begun
+        return self
+
+    def client(self) -> httpx.Client:
+        """A client that is signed in through the printed link."""
+        client = httpx.Client(base_url=self.base, trust_env=False, timeout=20)
+        page = client.get(self.link)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert token, page.text[:500]
+        answer = client.post(self.link, data={"csrfmiddlewaretoken": token[1]})
+        assert answer.status_code == 302, answer.text[:500]
+        return client
+
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 10) -> tuple[int, float]:
+        """Send the signal: (exit code, seconds until it was gone)."""
+        assert self.process is not None
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("did not stop:\n" + "\n".join(self.lines)) from None
+        return code, time.monotonic() - begun
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def _read(self) -> None:
+        assert self.process is not None and self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            found = re.match(r"Open (http://\S+/welcome/\S+)", line)
+            if found:
+                self.link = found[1]
+                self._ready.set()
+        self._ready.set()
+
+    def __enter__(self) -> "Up":
+        return self.start()
+
+    def __exit__(self, *exception: Any) -> None:
+        self.kill()

@@ -1,0 +1,221 @@
+"""The database, the disk or the owner fails while answers are written: nothing that was shown is lost."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.utils import timezone
+
+from context_app.conf import ContextConfig
+from context_app.models import Stream
+from context_app.streams import takeover
+from context_app.streams.reader import Ended
+from context_app.streams.runtime import Runtime
+from sessions_app.pool import in_store
+from tests.unit.context.streams_kit import Kit, answer_chunks, row, stored, until, watch, words
+
+sqlite_only = pytest.mark.skipif("os.environ.get('TEST_DATABASE') == 'postgres'", reason="locks a SQLite file")
+
+
+class Locked:
+    """Another program holds SQLite's write lock."""
+
+    def __init__(self) -> None:
+        self._connection = sqlite3.connect(
+            connection.settings_dict["NAME"], check_same_thread=False, isolation_level=None
+        )
+
+    def __enter__(self) -> "Locked":
+        self._connection.execute("BEGIN IMMEDIATE")
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.close()
+
+
+def impatient(kit: Kit) -> None:
+    """The journal's own connection gives up on a lock after 50 ms, so that its retries are seen."""
+
+    def shorten() -> None:
+        if threading.current_thread().name == "journal":
+            connection.cursor().execute("PRAGMA busy_timeout = 50")
+
+    original = kit.runtime.journal._commit
+
+    def commit(pieces: Any) -> Any:
+        shorten()
+        return original(pieces)
+
+    kit.runtime.journal._commit = commit  # type: ignore[method-assign]
+
+
+@sqlite_only
+async def test_locked_database_loses_nothing_and_readers_go_on(kit: Kit) -> None:
+    impatient(kit)
+    live = await kit.begin(words(150, every=0.004))
+    watching = asyncio.create_task(watch(live.id))
+    await until(lambda: live.committed > 2)
+    with Locked():
+        seen_before = live.accepted
+        await asyncio.sleep(0.4)
+        assert live.accepted > seen_before + 20, "what is in the spool is shown although the database is locked"
+        assert kit.runtime.journal.failing_since is not None
+        assert live.committed < live.accepted
+    seen = await watching
+    assert seen.events == await in_store(stored, live.id)
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "complete"
+    assert kit.runtime.journal.failing_since is None
+
+
+async def test_lost_connection_of_the_journal_is_opened_again(kit: Kit) -> None:
+    live = await kit.begin(words(100, every=0.004))
+    watching = asyncio.create_task(watch(live.id))
+    broken = 0
+    original = kit.runtime.journal._commit
+
+    def commit(pieces: Any) -> Any:
+        nonlocal broken
+        if live.committed > 10 and broken < 3:
+            broken += 1
+            connection.ensure_connection()
+            connection.connection.close()  # under Django's feet, as a server that goes away does
+        return original(pieces)
+
+    kit.runtime.journal._commit = commit  # type: ignore[method-assign]
+    seen = await watching
+    assert broken == 3
+    assert seen.events == await in_store(stored, live.id)
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "complete"
+
+
+async def test_repeated_commit_whose_answer_was_lost_changes_nothing(kit: Kit) -> None:
+    from django.db import OperationalError
+
+    live = await kit.begin(words(80, every=0.003))
+    original = kit.runtime.journal._commit
+    lost = []
+
+    def commit(pieces: Any) -> Any:
+        result = original(pieces)
+        if len(lost) < 5 or (any(piece.ending for piece in pieces) and "end" not in lost):
+            lost.append("end" if any(piece.ending for piece in pieces) else "middle")
+            raise OperationalError("the connection broke after COMMIT")
+        return result
+
+    kit.runtime.journal._commit = commit  # type: ignore[method-assign]
+    seen = await watch(live.id)
+    assert "end" in lost
+    assert len(lost) >= 5
+    assert seen.events == await in_store(stored, live.id)
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "complete"
+    assert len(await in_store(answer_chunks, live.id)) == 1
+
+
+async def test_full_disk_shows_text_once_the_journal_has_it(kit: Kit) -> None:
+    live = await kit.begin(words(120, every=0.003))
+    watching = asyncio.create_task(watch(live.id))
+    await until(lambda: live.accepted > 5)
+    file = kit.runtime.spool._file
+    assert file is not None
+    original, full = file.fd, os.open("/dev/full", os.O_WRONLY)
+    file.fd = full
+    await until(lambda: kit.runtime.spool.failing)
+    before = live.accepted
+    await until(lambda: live.accepted > before + 10)
+    assert live.accepted <= live.committed
+    file.fd = original
+    await until(lambda: not kit.runtime.spool.failing)
+    seen = await watching
+    os.close(full)
+    assert seen.events == await in_store(stored, live.id)
+
+
+async def test_owner_deleted_in_the_middle_ends_only_that_stream(kit: Kit) -> None:
+    doomed = await kit.begin(words(100_000, every=0.003), owner="gone")
+    other = await kit.begin(words(100, every=0.004))
+    watching = asyncio.create_task(watch(other.id))
+    await until(lambda: doomed.committed > 3)
+    await in_store(lambda: get_user_model().objects.get(username="gone").delete())
+    await until(lambda: kit.runtime.find(doomed.id) is None)
+    seen = await watching
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "complete"
+    assert seen.events == await in_store(stored, other.id)
+
+
+async def test_stream_taken_over_while_its_process_slept_is_fenced_and_what_was_shown_is_stored(kit: Kit) -> None:
+    live = await kit.begin(words(100_000, every=0.002))
+    watching = asyncio.create_task(watch(live.id))
+    await until(lambda: live.committed > 5)
+
+    def taken() -> bool:
+        Stream.objects.filter(pk=live.id).update(heartbeat_at=timezone.now() - timezone.timedelta(hours=1))
+        # Another machine: it sees no spool of ours.
+        other = Runtime(Path("/nowhere"), ContextConfig())
+        return live.id in other.take_over() or row(live.id).state == "interrupted"
+
+    deadline = time.monotonic() + 5
+    while not await in_store(taken):
+        assert time.monotonic() < deadline
+    seen = await watching
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "interrupted"
+    assert seen.events == await in_store(stored, live.id)
+    (chunk,) = await in_store(answer_chunks, live.id)
+    await until(lambda: kit.runtime.find(live.id) is None)
+
+    def grown() -> bool:
+        return answer_chunks(live.id)[0].content == seen.text
+
+    for _ in range(100):
+        if await in_store(grown):
+            break
+        await asyncio.sleep(0.02)
+    assert await in_store(grown)
+    assert chunk.state == "partial"
+
+
+async def test_living_process_is_not_taken_over_however_slow_its_database(kit: Kit) -> None:
+    live = await kit.begin(words(100_000, every=0.01))
+    await until(lambda: live.committed > 2)
+
+    def others_look() -> list[Any]:
+        Stream.objects.filter(pk=live.id).update(heartbeat_at=timezone.now() - timezone.timedelta(seconds=60))
+        return takeover.run(kit.folder, own=frozenset(), process="another", timeout_s=15)
+
+    assert live.id not in await in_store(others_look)
+    assert (await in_store(row, live.id)).state == "running"
+
+
+async def test_shutdown_with_a_locked_database_leaves_the_spool_for_the_next_start(kit: Kit) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("locks a SQLite file")
+    impatient(kit)
+    live = await kit.begin(words(100_000, every=0.003))
+    await until(lambda: live.accepted > 20)
+    with Locked():
+        kit.runtime.cancel_all("shutdown")
+        await kit.runtime.runners_ended(1)
+        begun = time.monotonic()
+        assert not await asyncio.to_thread(kit.runtime.stop, 0.4)
+        assert time.monotonic() - begun < 2
+        shown = live.accepted
+    next_start = Runtime(kit.folder, ContextConfig())
+    await in_store(next_start.take_over)
+    events = await in_store(stored, live.id)
+    assert len(events) == shown
+    stream = await in_store(row, live.id)
+    assert stream.state == "interrupted"
+    assert "stopped" in stream.result["error"]["message"]
+    assert list(kit.folder.glob("*.log")) == []

@@ -1,0 +1,255 @@
+"""The dispatcher against a strict local server and against servers of raw bytes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from providers_app import errors, provider
+from providers_app.conf import ProvidersConfig
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
+from tests.unit.providers.memory_store import MemorySessions
+from tests.vendors.chat import VALID_KEY
+from tests.vendors.server import VendorServer
+
+pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
+
+Start = Callable[..., Awaitable[str]]
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+TEXT = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
+DONE = b'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+async def connect(url: str, key: str = VALID_KEY) -> None:
+    await provider.create_session("remote", "api_key", name="box", api_key=key, base_url=url)
+
+
+async def ask(model: str = "m", **options: Any) -> list[Event]:
+    return [event async for event in provider.stream_chat("remote", "box", "Hello", model=model, **options)]
+
+
+async def outcomes(store: MemorySessions) -> list[Exception | None]:
+    await asyncio.sleep(0.01)  # reports are detached
+    return [error for _, error, _ in store.outcomes]
+
+
+async def test_a_whole_answer_ends_once_and_the_session_is_reported_good(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    events = await ask("local-large-text")
+    assert isinstance(events[0], StreamStart)
+    assert isinstance(events[-1], StreamEnd)
+    assert sum(isinstance(event, StreamEnd | StreamFailed) for event in events) == 1
+    assert await outcomes(sessions) == [None]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequest),
+        (401, errors.AuthenticationFailed),
+        (402, errors.BillingRequired),
+        (403, errors.PermissionDenied),
+        (404, errors.NotFound),
+        (408, errors.RequestTimeout),
+        (409, errors.Conflict),
+        (413, errors.RequestTooLarge),
+        (429, errors.RateLimited),
+        (500, errors.ServerError),
+        (503, errors.UpstreamError),
+    ],
+)
+async def test_every_refusal_is_raised_typed_before_the_first_event_and_reported(
+    chat_server: VendorServer, sessions: MemorySessions, status: int, kind: type[errors.UpstreamError]
+) -> None:
+    await connect(chat_server.base_url)
+    with pytest.raises(kind) as caught:
+        await ask(f"local-large-status-{status}-retry-after-7")
+    assert caught.value.status == status
+    assert (await outcomes(sessions)) == [caught.value]
+    assert len(chat_server.ledger.of_model(f"local-large-status-{status}-retry-after-7")) == 1
+    with pytest.raises(kind):
+        await provider.complete_chat("remote", "box", "Hello", model=f"local-large-status-{status}")
+
+
+async def test_html_and_empty_bodies_of_an_error_are_still_typed(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    with pytest.raises(errors.ServerError) as caught:
+        await ask("local-large-html-502")
+    assert "<" not in caught.value.message
+    with pytest.raises(errors.RateLimited):
+        await ask("local-large-empty-429")
+
+
+@pytest.mark.parametrize("fault", ["truncate", "truncate-clean", "reset", "silence", "midstream-error"])
+async def test_an_answer_that_breaks_keeps_its_text_and_ends_with_a_failure(
+    chat_server: VendorServer, sessions: MemorySessions, fault: str
+) -> None:
+    await connect(chat_server.base_url)
+    events = await ask(f"local-large-{fault}")
+    assert any(isinstance(event, TextDelta) and event.text for event in events)
+    last = events[-1]
+    assert isinstance(last, StreamFailed)
+    assert not any(isinstance(event, StreamEnd) for event in events)
+    expected = {"silence": "upstream_timeout", "reset": "stream_interrupted"}
+    assert last.error.code == expected.get(fault, last.error.code)
+    reported = await outcomes(sessions)
+    assert len(reported) == 1
+    assert isinstance(reported[0], errors.UpstreamError)
+    assert reported[0].code == last.error.code
+
+
+async def test_leaving_the_iteration_closes_the_upstream_request(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    stream = provider.stream_chat("remote", "box", "Hello", model="local-large-words-500-slow-20")
+    async for event in stream:
+        if isinstance(event, TextDelta):
+            break
+    await stream.aclose()
+    entry = await chat_server.ledger.disconnect()
+    assert entry.sent_frames < 500
+    assert await outcomes(sessions) == [None]
+
+
+async def test_cancelling_the_task_closes_the_upstream_request(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    task = asyncio.create_task(ask("local-large-words-500-slow-20"))
+    await chat_server.ledger.until(lambda ledger: any(entry.sent_frames > 2 for entry in ledger))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (await chat_server.ledger.disconnect()).sent_frames < 500
+
+
+async def test_the_deadline_ends_a_request_that_is_never_answered(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    with pytest.raises(errors.UpstreamTimeout, match=r"0\.2 s"):
+        await ask("local-large-hang", timeout=0.2)
+    assert isinstance((await outcomes(sessions))[0], errors.UpstreamTimeout)
+
+
+async def test_a_redirect_is_named_and_not_followed(raw_server: Start, sessions: MemorySessions) -> None:
+    async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 301 M\r\nLocation: https://elsewhere.example/login?token=x\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    await connect(await raw_server(answer))
+    with pytest.raises(errors.BadAnswer, match=r"https://elsewhere\.example;") as caught:
+        await ask()
+    assert "token" not in caught.value.message
+
+
+async def test_nothing_follows_the_end_even_if_the_server_keeps_talking(
+    raw_server: Start, sessions: MemorySessions
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + chunk(TEXT + DONE + TEXT) + chunk(TEXT))
+        await reader.read()
+
+    await connect(await raw_server(answer))
+    events = await ask()
+    assert isinstance(events[-1], StreamEnd)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hi"]
+
+
+async def test_frames_without_an_event_do_not_end_the_answer(raw_server: Start, sessions: MemorySessions) -> None:
+    async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        for part in (b": keep-alive\n\n", TEXT[:20], TEXT[20:], b": keep-alive\n\n", DONE):
+            writer.write(chunk(part))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        writer.write(b"0\r\n\r\n")
+
+    await connect(await raw_server(answer))
+    events = await ask()
+    assert isinstance(events[-1], StreamEnd)
+
+
+async def test_a_connection_carries_the_next_request_after_a_whole_answer(
+    raw_server: Start, sessions: MemorySessions
+) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            writer.write(HEAD + chunk(TEXT + DONE))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(b"0\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n{")
+            assert b"POST" in head
+
+    await connect(await raw_server(answer))
+    for _ in range(3):
+        assert isinstance((await ask())[-1], StreamEnd)
+    assert connections == 1
+
+
+async def test_complete_gives_the_whole_result(chat_server: VendorServer, sessions: MemorySessions) -> None:
+    await connect(chat_server.base_url)
+    result = await provider.complete_chat("remote", "box", "Hello", model="local-large-text")
+    assert result.complete
+    assert result.text
+    assert chat_server.ledger[-1].body["stream"] is False
+    assert result.usage is not None
+
+
+async def test_html_with_status_200_is_no_answer(chat_server: VendorServer, sessions: MemorySessions) -> None:
+    await connect(chat_server.base_url)
+    result = await provider.complete_chat("remote", "box", "Hello", model="local-large-html-200")
+    assert not result.complete
+    assert result.error is not None
+    events = await ask("local-large-html-200")
+    assert isinstance(events[-1], StreamFailed)
+
+
+async def test_a_request_that_is_too_large_is_not_sent(
+    chat_server: VendorServer, sessions: MemorySessions, loopback: ProvidersConfig
+) -> None:
+    await connect(chat_server.base_url)
+    with pytest.raises(errors.ContextTooLong):
+        await provider.complete_chat("remote", "box", "x" * (loopback.max_request_bytes + 1), model="local-large")
+    assert len(chat_server.ledger) == 0
+
+
+async def test_a_private_address_without_allow_list_is_refused_and_reported(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url)
+    from providers_app import conf
+
+    with conf.use(ProvidersConfig()), pytest.raises(errors.AddressRefused):
+        await ask("local-large")
+    assert isinstance((await outcomes(sessions))[0], errors.AddressRefused)
+    assert len(chat_server.ledger) == 0
+
+
+async def test_a_store_that_fails_to_record_changes_nothing(
+    chat_server: VendorServer, sessions: MemorySessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(session_id: str, error: Exception | None, *, tested: bool) -> None:
+        raise RuntimeError("the database is gone")
+
+    sessions.record_outcome = fail  # type: ignore[method-assign]
+    await connect(chat_server.base_url)
+    assert isinstance((await ask("local-large-text"))[-1], StreamEnd)
+    await asyncio.sleep(0.01)
+    assert "could not be recorded" in caplog.text

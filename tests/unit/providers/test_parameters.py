@@ -1,0 +1,92 @@
+from typing import Any
+
+import pytest
+
+from providers_app.errors import InvalidRequest
+from providers_app.parameters import parse_params, parse_tool_choice, parse_tools, validate
+from providers_app.types.chat import ChatParams, JsonSchema, Tool, ToolChoice
+
+
+def test_parameters_with_their_usual_other_names() -> None:
+    parsed = parse_params({"max_tokens": 5, "stop": "END", "temperature": 1, "seed": None, "extra": {"top_k": 3}})
+    assert parsed == ChatParams(max_output_tokens=5, stop=("END",), temperature=1, extra={"top_k": 3})
+    assert parse_params({"response_schema": {"type": "object"}}).response_schema == JsonSchema(
+        name="answer", schema={"type": "object"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"temprature": 1}, "Did you mean 'temperature'"),
+        ({"temperature": 3}, "between 0 and 2"),
+        ({"temperature": float("nan")}, "must be a number"),
+        ({"temperature": True}, "must be a number"),
+        ({"temperature": "hot"}, "must be a number"),
+        ({"max_output_tokens": 0}, "between 1"),
+        ({"max_output_tokens": 1.5}, "whole number"),
+        ({"max_tokens": 5, "max_output_tokens": 6}, "same parameter"),
+        ({"stop": [""]}, "none of them empty"),
+        ({"stop": ["x"] * 17}, "at most 16"),
+        ({"reasoning_effort": "hihg"}, "must be one of"),
+        ({"parallel_tool_calls": "yes"}, "true or false"),
+        ({"response_schema": "json"}, "JSON Schema"),
+        ({"extra": [1]}, "dictionary"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_by_name(params: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        parse_params(params)
+
+
+def test_advice_carries_the_nearest_valid_value() -> None:
+    assert validate({"temperature": 5})[0].suggestion == 2
+    assert validate({"reasoning_effort": "medum"})[0].suggestion == "medium"
+    assert validate({"temperature": 0.5, "top_p": 0.9}) == []
+
+
+def test_what_the_provider_ignores_is_a_warning() -> None:
+    found = validate({"seed": 1, "temperature": 1}, ("seed",))
+    assert [(advice.level, advice.field) for advice in found] == [("warning", "seed")]
+
+
+def test_tools_flat_nested_and_as_values() -> None:
+    schema = {"type": "object", "properties": {}}
+    parsed = parse_tools(
+        [
+            Tool("one"),
+            {"type": "function", "function": {"name": "two", "parameters": schema}},
+            {"name": "three", "input_schema": schema, "strict": True},
+        ]
+    )
+    assert [tool.name for tool in parsed] == ["one", "two", "three"]
+    assert parsed[2].strict is True
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [[{"name": ""}], [{"name": "a b"}], [{"name": "x" * 200}], ["x"], [{"name": "a", "parameters": "{}"}]],
+)
+def test_a_wrong_tool_is_refused(tools: list[Any]) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_tools(tools)
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="two tools"):
+        parse_tools([Tool("a"), {"name": "a"}])
+
+
+def test_tool_choices() -> None:
+    tools = (Tool("add"),)
+    assert parse_tool_choice(None, ()) == ToolChoice()
+    assert parse_tool_choice("required", tools) == ToolChoice("required")
+    assert parse_tool_choice("add", tools) == ToolChoice("tool", "add")
+    assert parse_tool_choice({"type": "function", "function": {"name": "add"}}, tools) == ToolChoice("tool", "add")
+    assert parse_tool_choice({"type": "auto"}, tools) == ToolChoice("auto")
+    with pytest.raises(InvalidRequest, match="not among"):
+        parse_tool_choice("subtract", tools)
+    with pytest.raises(InvalidRequest, match="no tools"):
+        parse_tool_choice("required", ())
+    with pytest.raises(InvalidRequest, match="not known"):
+        parse_tool_choice({"type": "maybe"}, tools)

@@ -1,0 +1,351 @@
+"""The universal interface against the strict local servers, for each provider with a key."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers_app import errors, loop, ports, provider
+from providers_app.ports import Chunk
+from providers_app.types.catalogue import TokenCount
+from providers_app.types.chat import Message, TextPart
+from providers_app.types.events import ReasoningDelta, StreamEnd, ToolCall
+from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
+from tests.vendors import anthropic, chat, gemini, openai
+from tests.vendors.server import VendorServer
+
+pytestmark = pytest.mark.usefixtures("loopback")
+
+
+@dataclass
+class Vendor:
+    """One provider with its local server and a model of it."""
+
+    slug: str
+    key: str
+    model: str
+    server: VendorServer
+
+
+VENDORS = {
+    "anthropic": (anthropic.VALID_KEY, "claude-sonnet-5", "anthropic_server"),
+    "openai": (openai.VALID_KEY, "gpt-6", "openai_server"),
+    "gemini": (gemini.VALID_KEY, "gemini-4-pro", "gemini_server"),
+    "remote": (chat.VALID_KEY, "local-large", "chat_server"),
+}
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    key, model, fixture = VENDORS[request.param]
+    return Vendor(request.param, key, model, request.getfixturevalue(fixture))
+
+
+async def connect(vendor: Vendor, key: str = "", name: str = "main") -> ports.Session:
+    return await provider.create_session(
+        vendor.slug, "api_key", name=name, api_key=key or vendor.key, base_url=vendor.server.base_url
+    )
+
+
+TOOLS = [
+    {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    }
+]
+
+
+async def test_a_key_is_tested_with_one_request(on_loop: Any, vendor: Vendor, sessions: MemorySessions) -> None:
+    await connect(vendor)
+    await provider.test_session(vendor.slug, "api_key", "main")
+    assert len(vendor.server.ledger) == 1
+    assert vendor.server.ledger[0].key == "right"
+    assert [(error, tested) for _, error, tested in sessions.outcomes] == [(None, True)]
+
+
+async def test_a_wrong_key_fails_the_test_and_is_recorded(
+    on_loop: Any, vendor: Vendor, sessions: MemorySessions
+) -> None:
+    await connect(vendor, key="wrong-key-of-some-length")
+    with pytest.raises(errors.AuthenticationFailed) as caught:
+        await provider.test_session(vendor.slug, "api_key", "main")
+    assert "wrong-key" not in f"{caught.value} {caught.value.hint} {caught.value.info()}"
+    assert [(error, tested) for _, error, tested in sessions.outcomes] == [(caught.value, True)]
+
+
+async def test_all_pages_of_models_are_listed_once_and_kept(
+    on_loop: Any, vendor: Vendor, sessions: MemorySessions
+) -> None:
+    await connect(vendor)
+    first, second = await asyncio.gather(
+        provider.list_models(vendor.slug, "api_key", "main"), provider.list_models(vendor.slug, None, "main")
+    )
+    asked = len(vendor.server.ledger)
+    assert first == second
+    assert vendor.model in {model.id for model in first}
+    assert len({model.id for model in first}) == len(first)
+    await provider.list_models(vendor.slug, "api_key", "main")
+    assert len(vendor.server.ledger) == asked
+    await provider.list_models(vendor.slug, "api_key", "main", refresh=True)
+    assert len(vendor.server.ledger) == 2 * asked
+    assert vendor.model in {
+        model.id for model in await provider.list_models(vendor.slug, None, "main", supports={"chat"})
+    }
+    with pytest.raises(errors.InvalidRequest, match="capability"):
+        await provider.list_models(vendor.slug, "api_key", "main", supports={"flying"})
+
+
+async def test_one_model_and_an_unknown_one(on_loop: Any, vendor: Vendor, sessions: MemorySessions) -> None:
+    await connect(vendor)
+    assert (await provider.get_model(vendor.slug, "main", vendor.model)).id == vendor.model
+    with pytest.raises(errors.UnknownModel):
+        await provider.get_model(vendor.slug, "main", "no-such/model")
+    with pytest.raises(errors.ProviderError):
+        await provider.get_model(vendor.slug, "main", "..")
+
+
+@pytest.mark.parametrize("slug", ["anthropic", "gemini"])
+async def test_a_listing_that_gives_the_same_cursor_for_ever_is_given_up(
+    on_loop: Any, slug: str, sessions: MemorySessions, request: pytest.FixtureRequest
+) -> None:
+    key, model, fixture = VENDORS[slug]
+    vendor = Vendor(slug, key, model, request.getfixturevalue(fixture))
+    await connect(vendor, key=key + "-repeat-cursor")
+    with pytest.raises(errors.BadAnswer, match="same page"):
+        await provider.list_models(slug, "api_key", "main")
+    assert len(vendor.server.ledger) < 10
+
+
+async def test_text_streams_and_completes(on_loop: Any, vendor: Vendor, sessions: MemorySessions) -> None:
+    await connect(vendor)
+    events = [e async for e in provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-text")]
+    assert isinstance(events[-1], StreamEnd)
+    result = await provider.complete_chat(vendor.slug, "api_key:main", "Hello", model=f"{vendor.model}-text")
+    assert result.complete
+    assert result.finish_reason == "stop"
+    assert result.usage is not None
+    assert result.usage.output_tokens
+
+
+async def test_two_parallel_tool_calls_and_their_answers(
+    on_loop: Any, vendor: Vendor, sessions: MemorySessions
+) -> None:
+    await connect(vendor)
+    model = f"{vendor.model}-tools"
+    events = [e async for e in provider.stream_chat(vendor.slug, "main", "Weather?", model=model, tools=TOOLS)]
+    calls = [event for event in events if isinstance(event, ToolCall)]
+    assert len(calls) == 2
+    assert events[-1] == msgspec.structs.replace(events[-1], finish_reason="tool_calls")
+
+
+async def test_reasoning_streams(on_loop: Any, vendor: Vendor, sessions: MemorySessions) -> None:
+    await connect(vendor)
+    model = f"{vendor.model}-reasoning"
+    stream = provider.stream_chat(vendor.slug, "main", "Why?", model=model, reasoning_effort="high")
+    assert any(isinstance(event, ReasoningDelta) and event.text for event in [e async for e in stream])
+
+
+async def test_the_preview_is_what_is_sent_with_the_key_redacted(
+    on_loop: Any, vendor: Vendor, sessions: MemorySessions
+) -> None:
+    await connect(vendor)
+    options: dict[str, Any] = {
+        "model": vendor.model,
+        "system": "Be brief.",
+        "tools": TOOLS,
+        "max_tokens": 100,
+    }
+    preview = await provider.preview_request(vendor.slug, "main", "Grüße 🎉", **options)
+    assert len(vendor.server.ledger) == 0
+    [event async for event in provider.stream_chat(vendor.slug, "main", "Grüße 🎉", **options)]
+    entry = vendor.server.ledger[0]
+    assert msgspec.json.decode(preview.body) == entry.body
+    assert int(entry.headers["content-length"]) == len(preview.body)
+    assert preview.url.startswith(vendor.server.origin)
+    assert entry.path in preview.url
+    sent = {name.lower(): value for name, value in preview.headers.items()}
+    for name, value in sent.items():
+        assert value in ("***", entry.headers[name])
+    assert set(entry.headers) == set(sent)
+    assert list(sent.values()).count("***") == 1
+    assert vendor.key not in str(preview)
+
+
+async def test_tokens_are_counted_by_the_provider_or_estimated(
+    on_loop: Any, vendor: Vendor, sessions: MemorySessions
+) -> None:
+    await connect(vendor)
+    counted = await provider.count_tokens(vendor.slug, "main", "Hello " * 40, model=vendor.model, tools=TOOLS)
+    assert counted.n > 40
+    assert counted.source == ("estimated" if vendor.slug == "remote" else "provider")
+
+
+async def test_the_interface_works_from_a_loop_that_is_not_the_providers_own(
+    vendor: Vendor, sessions: MemorySessions
+) -> None:
+    loop.detach()
+    await connect(vendor)
+    with provider.acting_as(1):
+        stream = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-words-300")
+    events = [event async for event in stream]
+    assert isinstance(events[-1], StreamEnd)
+    assert not loop.is_current()
+    slow = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-words-300-slow-20")
+    await anext(slow)
+    await slow.aclose()
+    await vendor.server.ledger.disconnect()
+    await loop.shutdown()
+
+
+def test_the_interface_works_without_any_loop(chat_server: VendorServer, sessions: MemorySessions) -> None:
+    loop.detach()
+    vendor = Vendor("remote", chat.VALID_KEY, "local-large", chat_server)
+    loop.run(connect(vendor))
+    result = loop.run(provider.complete_chat("remote", "main", "Hello", model="local-large"), timeout=10)
+    assert result.complete
+    asyncio.run(loop.shutdown())
+
+
+async def test_a_server_without_keys(on_loop: Any, chat_server: VendorServer, sessions: MemorySessions) -> None:
+    await provider.create_session("remote", "none", name="open", base_url=chat_server.base_url)
+    preview = await provider.preview_request("remote", "open", "Hello", model="local-large")
+    assert "authorization" not in preview.headers
+    await provider.complete_chat("remote", "open", "Hello", model="local-large")
+    assert chat_server.ledger[-1].key == "missing"
+    account = await provider.test_session("remote", "none", "open")
+    assert account.models
+
+
+async def test_the_owner_rule(on_loop: Any, sessions: MemorySessions) -> None:
+    @dataclass
+    class User:
+        pk: int | None
+
+    await provider.create_session("openai", "api_key", name="first", api_key="sk-" + "1" * 20)  # the sole user
+    assert sessions.all()[0][0].owner == 1
+    sessions.users = (1, 2)
+    with pytest.raises(errors.OwnerRequired):
+        await provider.preview_request("openai", "first", "Hi", model="m")
+    with provider.acting_as(User(1)):
+        await provider.preview_request("openai", "first", "Hi", model="m")
+        with pytest.raises(errors.UnknownSession):
+            await provider.preview_request("openai", "first", "Hi", model="m", owner=User(2))
+        with provider.acting_as(2), pytest.raises(errors.UnknownSession):
+            await provider.preview_request("openai", "first", "Hi", model="m")
+    await provider.preview_request("openai", "first", "Hi", model="m", owner=provider.SYSTEM)
+    for nobody in (User(None), "", True):
+        with pytest.raises(errors.OwnerRequired), provider.acting_as(nobody):
+            pass
+    sessions.users = ()
+    with pytest.raises(errors.OwnerRequired):
+        await provider.delete_session("openai", "api_key", "first")
+
+
+async def test_without_a_store_the_error_says_what_to_run(on_loop: Any) -> None:
+    with ports.use():
+        ports._ports.sessions = None
+        with pytest.raises(errors.NotConfigured) as caught:
+            await provider.list_models("openai", "api_key", "any")
+    assert "django.setup()" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("slug", "auth_type", "options", "kind"),
+    [
+        ("opnai", "api_key", {"api_key": "sk-x"}, errors.UnknownProvider),
+        ("openai", "oauth", {}, errors.UnsupportedOperation),
+        ("openai", "none", {}, errors.UnsupportedOperation),
+        ("openai", "api_key", {}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "  "}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "sk-a b"}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "sk-\n"}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "sk-é"}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "s" * 20_000}, errors.InvalidCredential),
+        ("remote", "none", {"api_key": "x", "base_url": "https://a.example"}, errors.InvalidCredential),
+        ("remote", "none", {}, errors.InvalidRequest),
+        ("remote", "none", {"base_url": "ftp://a"}, errors.InvalidRequest),
+        ("remote", "none", {"base_url": "http://10.0.0.1/v1"}, errors.AddressRefused),
+    ],
+)
+async def test_a_session_that_cannot_work_is_not_stored(
+    on_loop: Any, sessions: MemorySessions, slug: str, auth_type: Any, options: dict[str, Any], kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as caught:
+        await provider.create_session(slug, auth_type, name="name", **options)
+    assert sessions.rows == {}
+    assert options.get("api_key", "sk-") not in str(caught.value) or options["api_key"].strip() == ""
+
+
+async def test_a_disabled_session_is_not_used(
+    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    session = await connect(Vendor("remote", chat.VALID_KEY, "m", chat_server))
+    found, credential = sessions.rows[session.id]
+    sessions.rows[session.id] = (msgspec.structs.replace(found, status="disabled"), credential)
+    with pytest.raises(errors.SessionDisabled):
+        await provider.complete_chat("remote", "main", "Hello", model="local-large")
+    assert len(chat_server.ledger) == 0
+    await provider.delete_session("remote", "api_key", "main")
+    assert sessions.rows == {}
+
+
+async def test_wrong_calls_are_refused_before_anything_is_sent(
+    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(Vendor("remote", chat.VALID_KEY, "m", chat_server))
+    with pytest.raises(errors.InvalidRequest, match="No model was named"):
+        await provider.complete_chat("remote", "main", "Hello")
+    with pytest.raises(errors.InvalidRequest, match="printable"):
+        await provider.complete_chat("remote", "main", "Hello", model="a\nb")
+    with pytest.raises(errors.EmptyPrompt):
+        await provider.complete_chat("remote", "main", "", model="m")
+    with pytest.raises(errors.InvalidRequest, match="temperature"):
+        await anext(provider.stream_chat("remote", "main", "Hello", model="m", temperature="hot"))
+    with pytest.raises(errors.UnknownSession):
+        await provider.complete_chat("remote", "other", "Hello", model="m")
+    with pytest.raises(errors.UnknownProvider):
+        await provider.complete_chat("remot", "main", "Hello", model="m")
+    assert len(chat_server.ledger) == 0
+
+
+async def test_a_context_is_sent_before_the_message_and_its_chunks_are_listed_and_deleted(
+    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions, contexts: MemoryContexts
+) -> None:
+    await connect(Vendor("remote", chat.VALID_KEY, "m", chat_server))
+    chunk = Chunk(id="c1", order=1, role="user", kind="note", content="early", tokens=1, pinned=False, excluded=False)
+    contexts.contexts[1, "ctx"] = [(chunk, Message("user", (TextPart("early"),)))]
+    await provider.complete_chat("remote", "main", "late", model="local-large", context_id="ctx")
+    assert [message["content"] for message in chat_server.ledger[0].body["messages"]] == ["early", "late"]
+    assert await provider.list_context_chunks("remote", "main", "ctx", query="ear", kinds={"note"}) == [chunk]
+    assert await provider.list_context_chunks("remote", "main", "ctx", kinds={"code"}) == []
+    await provider.delete_context_chunk("remote", "main", "ctx", "c1")
+    assert await provider.list_context_chunks("remote", "main", "ctx") == []
+    with pytest.raises(errors.UnknownContext):
+        await provider.list_context_chunks("remote", "main", "other")
+    with pytest.raises(errors.UnknownSession):
+        await provider.list_context_chunks("remote", "foreign", "ctx")
+
+
+def test_parameters_are_judged_for_a_provider() -> None:
+    found = provider.validate_parameters("openai", "any-model", {"temperature": 9, "seed": 1})
+    assert {(advice.field, advice.level) for advice in found} == {("temperature", "error"), ("seed", "warning")}
+    with pytest.raises(errors.UnknownProvider):
+        provider.validate_parameters("nobody", "m", {})
+
+
+def test_capabilities_are_declared() -> None:
+    assert "tools" in provider.provider_capabilities("gemini")
+    assert "count_tokens" not in provider.provider_capabilities("remote")
+
+
+async def test_counting_falls_back_to_an_estimate_on_a_server_without_the_endpoint(
+    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await provider.create_session(
+        "anthropic", "api_key", name="proxy", api_key="sk-ant-proxy", base_url=chat_server.base_url
+    )
+    found = await provider.count_tokens("anthropic", "proxy", "Hello there", model="m")
+    assert found == TokenCount(7, "estimated")

@@ -1,0 +1,247 @@
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from providers_app import checks, compliance, conf, provider, providers
+from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
+from providers_app.registry import registry
+from providers_app.resolver import authorizer, resolve, supports
+from tests.unit.providers.packages import write_distribution, write_package
+
+SHIPPED = {"anthropic", "demo", "gemini", "openai", "remote"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A further folder of the package ``providers_app.providers``: what is written there is dropped in."""
+    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+    before = set(sys.modules)
+    registry.reset()
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith(("providers_app.providers.", "maestro_example")):
+            sys.modules.pop(name)
+    importlib.invalidate_caches()
+    registry.reset()
+
+
+@pytest.fixture
+def site(folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    path = tmp_path_factory.mktemp("site")
+    monkeypatch.syspath_prepend(str(path))
+    return path
+
+
+def slugs() -> set[str]:
+    return {card.slug for card in provider.list_providers()}
+
+
+def ids(slug: str) -> list[str]:
+    return [finding.id.rpartition(".")[2] for finding in compliance.findings() if finding.slug == slug]
+
+
+def test_the_shipped_providers_load_and_comply() -> None:
+    registry.reset()
+    assert slugs() >= SHIPPED
+    assert compliance.findings() == []
+
+
+def test_a_folder_dropped_in_is_a_provider_with_no_other_line_changed(folder: Path) -> None:
+    write_package(folder, "dropped")
+    registry.reset()
+    assert slugs() >= SHIPPED | {"dropped"}
+    assert ids("dropped") == []
+    assert resolve("dropped", "streaming").dialect.name == "openai_chat"
+    assert conf.build_model()().dropped.base_url == "https://api.example.com/v1"
+    assert "chat" in provider.provider_capabilities("dropped")
+
+
+def test_an_installed_package_with_the_entry_point_is_a_provider(site: Path) -> None:
+    write_package(site, "maestro_example")
+    (site / "maestro_example" / "__init__.py").write_text(
+        (site / "maestro_example" / "__init__.py").read_text().replace('slug="maestro_example"', 'slug="acme"')
+    )
+    write_distribution(site, "maestro-example", {"acme": "maestro_example"})
+    registry.reset()
+    assert slugs() >= SHIPPED | {"acme"}
+    assert registry.packages()["acme"].source == "maestro-example"
+    assert ids("acme") == []
+
+
+def test_listing_providers_imports_no_behaviour(folder: Path) -> None:
+    write_package(folder, "lazy")
+    registry.reset()
+    assert "lazy" in slugs()
+    assert "providers_app.providers.lazy" in sys.modules
+    assert "providers_app.providers.lazy.streaming" not in sys.modules
+
+
+def test_each_package_is_logged_once_at_the_scan(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_package(folder, "dropped")
+    with caplog.at_level("INFO", logger="maestro.registry"):
+        registry.reset()
+        registry.packages()
+        registry.packages()
+    assert caplog.text.count("provider dropped: ") == 1
+
+
+def test_a_broken_provider_takes_no_other_down(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_package(folder, "good")
+    write_package(folder, "broken", {"__init__.py": "raise SystemExit('on import')"})
+    registry.reset()
+    assert slugs() >= SHIPPED | {"good"}
+    assert "broken" not in slugs()
+    assert "provider broken is broken" in caplog.text
+    with pytest.raises(ProviderBroken, match="SystemExit"):
+        registry.card("broken")
+    assert ids("broken") == ["E003"]
+    assert "broken" not in conf.build_model().model_fields
+
+
+def test_a_folder_wins_over_an_installed_package_of_the_same_slug(site: Path, folder: Path) -> None:
+    write_package(folder, "twice")
+    write_package(site, "maestro_example")
+    write_distribution(site, "maestro-example", {"twice": "maestro_example", "openai": "maestro_example"})
+    registry.reset()
+    assert registry.packages()["twice"].source == "folder"
+    assert registry.packages()["openai"].module == "providers_app.providers.openai"
+    assert ids("twice") == ["E002"]
+    assert ids("openai") == ["E002"]
+
+
+def test_an_unknown_provider_is_named_with_the_nearest() -> None:
+    with pytest.raises(UnknownProvider) as caught:
+        resolve("antropic", "streaming")
+    assert "anthropic" in caught.value.hint
+
+
+def test_an_unsupported_operation_says_why() -> None:
+    with pytest.raises(UnsupportedOperation, match="API key"):
+        resolve("anthropic", "oauth")
+    assert not supports("anthropic", "oauth")
+    assert supports("anthropic", "counting")
+    assert not supports("remote", "counting")
+
+
+def test_an_auth_type_that_a_provider_has_not_is_refused() -> None:
+    with pytest.raises(UnsupportedOperation) as caught:
+        authorizer("openai", "none")
+    assert "api_key" in caught.value.hint
+
+
+def test_a_behaviour_of_the_wrong_shape_is_broken_when_it_is_resolved(folder: Path) -> None:
+    write_package(folder, "shapeless", {"streaming.py": "BEHAVIOUR = object()"})
+    registry.reset()
+    with pytest.raises(ProviderBroken, match="has no dialect"):
+        resolve("shapeless", "streaming")
+
+
+CLASS = "class B:\n    async def list(self, credential, http): ...\n"
+FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
+    ("nobehaviour", {"models.py": "X = 1"}, ["E010", "E016"]),
+    ("missing", {"oauth.py": None}, ["E009"]),
+    ("noprovider", {"__init__.py": ""}, ["E004"]),
+    ("renamed", {"__init__.py": '{src}slug="other"'}, ["E005"]),
+    ("badimport", {"models.py": "import no_such_module"}, ["E003", "E016"]),
+    ("capability", {"__init__.py": '{src}"chat"->"telepathy"'}, ["E006", "W001"]),
+    ("authtype", {"__init__.py": '{src}("api_key",)->("api_key", "magic")'}, ["E007"]),
+    ("noauth", {"__init__.py": '{src}("api_key",)->()'}, ["E007", "W003"]),
+    ("noconfig", {"config.py": None}, ["E008"]),
+    ("wrongconfig", {"config.py": "Config = dict"}, ["E008"]),
+    (
+        "incomplete",
+        {
+            "config.py": "from pydantic import BaseModel, ConfigDict\n"
+            "class Config(BaseModel):\n    model_config = ConfigDict(frozen=True)\n    key: str\n"
+        },
+        ["E008", "W002"],
+    ),
+    (
+        "thawed",
+        {
+            "config.py": "from pydantic import BaseModel, Field\n"
+            "class Config(BaseModel):\n    a: str = Field(default='', description='x')\n"
+        },
+        ["E008"],
+    ),
+    ("member", {"models.py": CLASS + "BEHAVIOUR = B()"}, ["E011"]),
+    (
+        "signature",
+        {"models.py": CLASS + "    async def get(self, model_id): ...\nBEHAVIOUR = B()"},
+        ["E012"],
+    ),
+    (
+        "synchronous",
+        {"models.py": CLASS + "    def get(self, model_id, credential, http): ...\nBEHAVIOUR = B()"},
+        ["E013"],
+    ),
+    (
+        "asynchronous",
+        {
+            "streaming.py": "from providers_app.dialects.openai_chat import DIALECT\nclass S:\n    dialect = DIALECT\n"
+            "    async def build(self, chat, credential): ...\nBEHAVIOUR = S()"
+        },
+        ["E014"],
+    ),
+    (
+        "dialectless",
+        {
+            "streaming.py": "class S:\n    dialect = object()\n"
+            "    def build(self, chat, credential): ...\nBEHAVIOUR = S()"
+        },
+        ["E011"] * 5,
+    ),
+    (
+        "claims",
+        {"models.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
+        ["E016"],
+    ),
+    (
+        "keyless",
+        {"api_key.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
+        ["E015"],
+    ),
+    ("nameless", {"__init__.py": '{src}"Ex"->"Example"'}, ["W004"]),
+    ("json", {}, ["E001"]),
+]
+
+
+@pytest.mark.parametrize(("slug", "changes", "expected"), FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_each_fault_has_its_own_finding(
+    folder: Path, slug: str, changes: dict[str, str | None], expected: list[str]
+) -> None:
+    package = write_package(folder, slug, {n: t for n, t in changes.items() if not (t or "").startswith("{src}")})
+    for name, text in changes.items():
+        if text is not None and text.startswith("{src}"):
+            source = (package / name).read_text()
+            before, arrow, after = text.removeprefix("{src}").partition("->")
+            changed = source.replace(before, after) if arrow else source.replace(f'slug="{slug}"', before)
+            assert changed != source
+            (package / name).write_text(changed)
+    registry.reset()
+    assert sorted(ids(slug)) == sorted(expected)
+    for finding in compliance.findings():
+        assert finding.slug == slug
+        assert finding.message
+        assert finding.hint
+
+
+def test_bad_slugs_are_named(site: Path) -> None:
+    write_package(site, "maestro_example")
+    write_distribution(site, "maestro-example", {"Bad-Slug": "maestro_example"})
+    registry.reset()
+    assert ids("Bad-Slug") == ["E001"]
+
+
+def test_findings_are_system_checks_with_level_and_hint(folder: Path) -> None:
+    write_package(folder, "missing", {"oauth.py": None})
+    write_package(folder, "nameless", {"__init__.py": (folder / "missing" / "__init__.py").read_text()})
+    registry.reset()
+    messages = {message.id: message for message in checks.check_providers()}
+    assert messages["maestro.providers.E009"].is_serious()
+    assert messages["maestro.providers.E009"].hint
+    assert messages["maestro.providers.E005"].obj == "provider nameless"

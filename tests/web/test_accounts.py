@@ -1,0 +1,159 @@
+"""Getting in and out: the welcome link, passwords, throttling, and signed-in browsers."""
+
+import json
+import threading
+import time
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+
+from maestro_site.accounts import browsers, welcome
+from maestro_site.accounts.models import BrowserSession
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def nora() -> User:
+    return User.objects.create_user("nora", password=PASSWORD)
+
+
+def test_looking_at_the_link_spends_nothing_and_the_button_signs_in_once(client: Client) -> None:
+    owner = welcome.ensure_owner()
+    address = reverse("welcome", args=[welcome.create(owner)])
+    for _ in range(3):
+        assert client.get(address).status_code == 200
+    assert client.post(address).url == "/"  # type: ignore[attr-defined]
+    assert client.get("/").status_code == 200
+    again = Client()
+    assert again.post(address).status_code == 410
+    assert again.get("/").status_code == 302
+    assert not welcome.path().exists()
+
+
+def test_the_link_runs_out_after_fifteen_minutes(client: Client) -> None:
+    address = reverse("welcome", args=[welcome.create(welcome.ensure_owner())])
+    record = json.loads(welcome.path().read_text())
+    assert record["expires"] - time.time() <= 15 * 60
+    welcome.path().write_text(json.dumps({**record, "expires": time.time() - 1}))
+    answer = client.post(address)
+    assert answer.status_code == 410
+    assert "15 minutes" in answer.content.decode()
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "../../etc"])
+def test_another_token_is_refused(client: Client, token: str) -> None:
+    welcome.create(welcome.ensure_owner())
+    assert client.get(f"/welcome/{token}").status_code in {404, 410}
+    assert welcome.path().exists(), "a wrong guess spends nothing"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_press_at_once_one_gets_in() -> None:
+    token = welcome.create(welcome.ensure_owner())
+    outcomes: list[str] = []
+
+    def press() -> None:
+        try:
+            welcome.spend(token)
+            outcomes.append("in")
+        except welcome.WelcomeError:
+            outcomes.append("refused")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=press) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["in"] + ["refused"] * 7
+
+
+def test_the_command_prints_a_link_for_anybody_active(nora: User, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("welcome", "nora", "--base", "https://maestro.example/")
+    out = capsys.readouterr().out
+    assert out.startswith("Open https://maestro.example/welcome/")
+    client = Client()
+    assert client.post(out.split()[1].removeprefix("https://maestro.example")).status_code == 302
+    assert client.session["_auth_user_id"] == str(nora.pk)
+    User.objects.filter(pk=nora.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="disabled"):
+        call_command("welcome", "nora")
+    with pytest.raises(CommandError, match="nobody"):
+        call_command("welcome", "somebody")
+
+
+def test_name_and_password(client: Client, nora: User) -> None:
+    assert client.get("/").url == "/login/?next=/"  # type: ignore[attr-defined]
+    wrong = client.post("/login/", {"username": "nora", "password": "no"})
+    assert wrong.status_code == 200 and "correct" in wrong.content.decode()
+    assert client.post("/login/", {"username": "nora", "password": PASSWORD}).status_code == 302
+    assert client.get("/logout/").status_code == 405, "a link cannot sign somebody out"
+    assert client.post("/logout/").status_code == 302
+    assert client.get("/").status_code == 302
+
+
+def test_five_wrong_passwords_lock_the_name_and_address(client: Client, nora: User) -> None:
+    for _ in range(5):
+        answer = client.post("/login/", {"username": "nora", "password": "no"})
+    assert answer.status_code == 429 and answer["Retry-After"] == "900"
+    assert client.post("/login/", {"username": "nora", "password": PASSWORD}).status_code == 429
+    other = client.post("/login/", {"username": "nora", "password": PASSWORD}, REMOTE_ADDR="10.1.2.3")
+    assert other.status_code == 302, "nora herself, from elsewhere, still gets in"
+
+
+def test_a_person_without_a_password_chooses_one(client: Client) -> None:
+    owner = welcome.ensure_owner()
+    client.force_login(owner)
+    page = client.get("/account/").content.decode()
+    assert "new_password1" in page and "old_password" not in page
+    refused = client.post("/account/", {"new_password1": "short", "new_password2": "short"})
+    assert refused.status_code == 422
+    saved = client.post("/account/", {"new_password1": PASSWORD, "new_password2": PASSWORD})
+    assert saved.status_code == 302
+    assert client.get("/account/").status_code == 200, "this browser stays signed in"
+    assert "old_password" in client.get("/account/").content.decode()
+
+
+def test_browsers_are_listed_and_signed_out(client: Client, nora: User) -> None:
+    client.force_login(nora)
+    other = Client(headers={"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"})
+    other.force_login(nora)
+    client.get("/")
+    other.get("/")
+    assert BrowserSession.objects.filter(user=nora).count() == 2
+    assert "Firefox on Linux" in client.get("/account/").content.decode()
+    pk = BrowserSession.objects.get(session_key=other.session.session_key).pk
+    stranger = Client()
+    stranger.force_login(User.objects.create_user("stranger"))
+    stranger.post(reverse("account-sign-out-browser", args=[pk]))
+    assert other.get("/").status_code == 200, "nobody signs out somebody else"
+    client.post(reverse("account-sign-out-browser", args=[pk]))
+    assert other.get("/").status_code == 302
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit Chrome/150.0 Safari/537 Edg/150.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/18 Safari/605", "Safari on macOS"),
+        ("curl/8", "A browser"),
+    ],
+)
+def test_agents_in_words(agent: str, said: str) -> None:
+    assert browsers.describe(agent) == said
+
+
+def test_pages_carry_the_security_headers(client: Client) -> None:
+    answer = client.get("/login/")
+    policy = answer["Content-Security-Policy"]
+    assert "script-src 'self'" in policy and "unsafe" not in policy
+    assert answer["X-Frame-Options"] == "DENY" and answer["X-Content-Type-Options"] == "nosniff"

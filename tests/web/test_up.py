@@ -1,0 +1,172 @@
+"""``manage.py up`` as a newcomer and an operator meet it: the real process, started and stopped."""
+
+import json
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from tests.processes import Up, environment, manage
+from tests.servers import free_port
+
+
+def ready(server: Up) -> httpx.Response:
+    return httpx.get(f"{server.base}/readyz", trust_env=False)
+
+
+def test_prints_the_link_into_a_pipe_once_it_is_ready(tmp_path: Path) -> None:
+    with Up(tmp_path / "new" / "data") as server:
+        assert sum("Open " in line for line in server.lines) == 1
+        answer = ready(server)
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()["checks"]) == {"database", "broker", "key ring", "worker", "beat"}
+        assert httpx.get(f"{server.base}/healthz", trust_env=False).json() == {"status": "alive"}
+        for name in ("encryption.key", "secret.key", "welcome"):
+            assert stat.S_IMODE((server.data / name).stat().st_mode) == 0o600, name
+        client = server.client()
+        assert client.get("/").status_code == 200
+        assert client.get(server.link).status_code == 410, "the link works once"
+        token = server.link.rsplit("/", 1)[1]
+        for file in server.data.rglob("*"):
+            if file.is_file():
+                assert token.encode() not in file.read_bytes(), f"the link's token lies in {file}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_within_five_seconds_with_a_stream_running(tmp_path: Path, number: int) -> None:
+    assert manage(tmp_path, "sessions", "create", "demo", "none", "try_demo").returncode == 0
+    with Up(tmp_path) as server:
+        client = server.client()
+        chat = client.post("/chats/new/", headers={"X-CSRFToken": client.cookies["csrftoken"]})
+        context = chat.headers["location"].rstrip("/").rsplit("/", 1)[1]
+        seen = ""
+        with connect(
+            f"ws://127.0.0.1:{server.port}/ws/chats/{context}/",
+            origin=server.base,  # type: ignore[arg-type]
+            additional_headers={"Cookie": "; ".join(f"{k}={v}" for k, v in client.cookies.items())},
+        ) as chat_socket:
+            session = json.loads(manage(tmp_path, "sessions", "list", "--json").stdout)[0]["id"]
+            frame = {"type": "send", "text": "Tell me a long story.", "session": session, "model": "demo-slow"}
+            chat_socket.send(json.dumps(frame))
+            while len(seen) < 20:
+                message = json.loads(chat_socket.recv(10))
+                if message["type"] == "events":
+                    seen += "".join(event.get("text", "") for event in message["events"])
+            code, seconds = server.stop(number)
+        assert code == 0, server.lines
+        assert seconds < 5, f"took {seconds:.1f} s"
+    listing = chunks(tmp_path, context)
+    answer = next(chunk for chunk in listing if chunk["kind"] == "assistant")
+    assert answer["state"] == "partial"
+    assert answer["content"].startswith(seen), "what was shown is stored"
+    with Up(tmp_path) as again:
+        assert ready(again).status_code == 200, "a second start on the same data is clean"
+
+
+def chunks(data: Path, context: str) -> list[dict[str, str]]:
+    code = (
+        "import json; from context_app.models import ContextChunk;"
+        f"found = ContextChunk.objects.filter(context_id='{context}').values('kind', 'state', 'content');"
+        "print(json.dumps(list(found)))"
+    )
+    done = manage(data, "shell", "-v", "0", "-c", code)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = manage(tmp_path, "up", "--port", str(taken.getsockname()[1]))
+    assert done.returncode != 0
+    assert "is taken" in done.stderr and "--port" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_an_unwritable_folder_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    blocked = tmp_path / "a-file"
+    blocked.write_text("not a folder")
+    done = manage(blocked / "data", "up", "--port", str(free_port()))
+    assert done.returncode != 0
+    assert "MAESTRO_DATA_DIR" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_a_wrong_key_file_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
+    made = manage(tmp_path, "sessions", "create", "anthropic", "api_key", "work", "--key-stdin", stdin="sk-ant-x" * 5)
+    assert made.returncode == 0, made.stderr
+    key = tmp_path / "encryption.key"
+    before = key.read_bytes()
+    for wrong, said in ((b"garbage", "encryption.key"), (b"", "empty")):
+        key.write_bytes(wrong)
+        done = manage(tmp_path, "up", "--port", str(free_port()))
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    key.unlink()
+    done = manage(tmp_path, "up", "--port", str(free_port()))
+    assert done.returncode != 0 and "sealed" in done.stderr
+    assert not key.exists(), "no new key is made over sealed credentials"
+    key.write_bytes(before)
+    assert manage(tmp_path, "sessions", "list").returncode == 0
+
+
+def test_an_unknown_setting_stops_up_and_names_the_nearest(tmp_path: Path) -> None:
+    done = manage(tmp_path, "up", MAESTRO_ALOWED_HOSTS="x")
+    assert done.returncode != 0 and "MAESTRO_ALLOWED_HOSTS" in done.stderr
+    warned = manage(tmp_path, "sessions", "list", MAESTRO_ALOWED_HOSTS="x")
+    assert warned.returncode == 0 and "MAESTRO_ALLOWED_HOSTS" in warned.stderr
+
+
+def test_readyz_names_a_worker_that_is_gone(tmp_path: Path) -> None:
+    with Up(tmp_path) as server:
+        pulse = server.data / "pulse" / "worker"
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            # The schedule writes it again, so an old sign of life has to be looked at before the next one.
+            pulse.write_text(repr(time.time() - 3600))
+            answer = ready(server)
+            if answer.status_code == 503:
+                break
+        assert answer.status_code == 503
+        assert answer.json()["broken"] == ["worker"]
+
+
+def test_three_processes_serve_and_stop_together(tmp_path: Path) -> None:
+    with Up(tmp_path, "--processes") as server:
+        assert ready(server).status_code == 200
+        assert server.client().get("/sessions/").status_code == 200
+        code, seconds = server.stop(signal.SIGTERM)
+        assert code == 0, server.lines
+        assert seconds < 5
+
+
+def test_an_asgi_server_without_manage_py_prepares_itself(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    from tests.processes import ROOT
+    from tests.servers import wait_for_port
+
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "maestro_site.asgi:application", "--lifespan", "on", "--port", str(port)],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for_port(port, process, timeout=30)
+        answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
+        assert answer.status_code == 503
+        assert answer.json()["broken"] == ["worker", "beat"], "it says what this process does not have"
+    finally:
+        process.terminate()
+        process.wait(10)

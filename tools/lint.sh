@@ -1,0 +1,18 @@
+#!/bin/sh
+# Style, types, layers, templates, Django's own checks, and that no host or machine path is committed.
+set -eu
+bin=.venv/bin
+$bin/ruff check .
+$bin/ruff format --check .
+$bin/mypy
+$bin/lint-imports --no-cache
+git ls-files 'templates/*.html' | xargs $bin/djade --target-version 5.2 --check
+data=$(mktemp -d)
+trap 'rm -rf "$data"' EXIT
+MAESTRO_DATA_DIR=$data $bin/python manage.py check --fail-level WARNING
+MAESTRO_DATA_DIR=$data $bin/python manage.py makemigrations --check --dry-run
+if grep -nE 'https?://|file:|/' constraints.txt; then
+    echo "error: constraints.txt names a host or a path" >&2
+    exit 1
+fi
+echo "lint: ok"
