@@ -34,6 +34,8 @@ CHECK_S = 10.0
 """How often sign-in is checked and, for want of a channel layer, new turns are looked for."""
 MAX_READERS = 32
 """Streams that one connection may read at a time."""
+FRAME_S = 1 / 60
+"""The least time between two ``events`` frames of one stream on one connection."""
 RENDER_TRIES = 5
 
 
@@ -147,6 +149,8 @@ class ChatFeed:
                     match item:
                         case Batch():
                             await self.send(frames.events(stream, item))
+                            # Faster than a screen shows is only more frames; what comes meanwhile goes together.
+                            await asyncio.sleep(FRAME_S)
                         case Reset():
                             frame = {"type": "reset", "stream": stream, "length": item.length}
                             await self.send(frames.encode(frame))

@@ -52,7 +52,16 @@ class Ping(_Frame, tag="ping"):
 ClientFrame = Send | Attach | Stop | Retry | Ping
 
 _decoder: msgspec.json.Decoder[ClientFrame] = msgspec.json.Decoder(ClientFrame)
-_encoder = msgspec.json.Encoder()
+
+
+def _plain(value: object) -> str:
+    """Rendered HTML is a ``SafeString``, a kind of text that the encoder does not take for text."""
+    if isinstance(value, str):
+        return value[:]
+    raise TypeError(f"{type(value).__name__} cannot be in a frame")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode(text: str | bytes) -> ClientFrame:

@@ -78,15 +78,17 @@ def render_user(turn: Turn) -> str:
     chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
     text = "\n\n".join(chunk.content for chunk in chunks)
     gone = bool(chunks) and all(chunk.deleted_at is not None or chunk.excluded for chunk in chunks)
-    return render_to_string(
-        "chats/_user.html",
-        {"turn": turn, "html": markup.to_html(text, breaks=True), "source": text, "not_sent": gone},
-    )
+    return _drawn("chats/_user.html", {"turn": turn, "html": markup.to_html(text, breaks=True), "not_sent": gone})
 
 
 def render_answer(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> str:
     """The answer of ``turn`` as sanitised HTML; ``result`` is ``None`` while nothing was stored yet."""
-    return render_to_string("chats/_answer.html", {"answer": answer_view(turn, result)})
+    return _drawn("chats/_answer.html", {"answer": answer_view(turn, result)})
+
+
+def _drawn(template: str, data: dict[str, Any]) -> str:
+    # Plain text, not Django's SafeString: frames are encoded by an encoder that knows exact types only.
+    return "".join((render_to_string(template, data).strip(),))
 
 
 def answer_view(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> AnswerView:

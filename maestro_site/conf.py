@@ -23,7 +23,7 @@ SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS")
 EXTRA_NAMES = frozenset({"MAESTRO_RECORDINGS", *(f"MAESTRO_{name}_FILE" for name in SECRETS)})
 
 # One field per provider that is installed: known only once they are discovered.
-Providers: type[ProvidersConfig] = build_model()
+Providers = build_model()
 
 
 class ConfigError(Exception):
@@ -77,7 +77,7 @@ class MaestroSettings(BaseSettings):
     from_email: str = Field(default="maestro@localhost", description="Sender of e-mail.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
     context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")
-    providers: Providers = Field(default_factory=Providers, description="Providers.")
+    providers: Providers = Field(default_factory=Providers, description="Providers.")  # type: ignore[valid-type]
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
     @classmethod

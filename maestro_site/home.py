@@ -58,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRow:
-    """One provider of this person's sessions, or one that does not load; ``problem`` says why, and is empty when it does."""
+    """One provider in use, or one that does not load; ``problem`` says why, and is empty when it does."""
 
     slug: str
     monogram: str

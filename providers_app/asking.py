@@ -1,5 +1,6 @@
 """From what a caller passes to the ``ChatRequest`` that dialects build from."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,6 +48,14 @@ async def build_chat(
         params=parse_params(params),
         stream=stream,
     )
+
+
+def check_timeout(seconds: float | None) -> None:
+    """Raises ``InvalidRequest`` for a deadline that is not a positive number of seconds."""
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise InvalidRequest(f"timeout must be a positive number of seconds, not {seconds!r}.")
 
 
 def ignored_params(provider: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from providers_app.behaviours.contract import violations
 from providers_app.behaviours.streaming import Dialect
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
-from providers_app.registry import OPERATIONS, Registry, registry
+from providers_app.registry import OPERATIONS, Registry, card_problem, registry
 from providers_app.resolver import PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
 
@@ -122,6 +122,9 @@ class _Package:
             hint = "Define PROVIDER = ProviderInfo(...) in the package's __init__.py."
             self.add("E004", f"{module.__name__} defines no PROVIDER.", hint)
             return None
+        if problem := card_problem(card):
+            self.add("E004", f"{module.__name__}.PROVIDER {problem}.", "Compare it with types.catalogue.ProviderInfo.")
+            return None
         if card.slug != self.slug:
             message = f"{module.__name__} calls itself {card.slug!r}, but its folder or entry point is {self.slug!r}."
             self.add("E005", message, "Give both the same name.")
@@ -156,8 +159,8 @@ class _Package:
         if isinstance(behaviour, Unsupported):
             return
         self.members(f"{module.__name__}.BEHAVIOUR", behaviour, PROTOCOLS[operation])
-        dialect = getattr(behaviour, "dialect", None) if operation == "streaming" else None
-        if dialect is not None:
+        if operation == "streaming" and not any(finding.id.endswith(".E011") for finding in self.found):
+            dialect = behaviour.dialect
             self.members(f"{module.__name__}.BEHAVIOUR.dialect", dialect, Dialect)
 
     def members(self, where: str, value: Any, protocol: type) -> None:

@@ -292,6 +292,7 @@ async def _call(
     options: Mapping[str, Any],
     params: Mapping[str, Any],
 ) -> Call:
+    asking.check_timeout(timeout_s)
     found = await find_owner(owner)
     chat = await asking.build_chat(found, provider, messages, stream=stream, params=params, **options)
     return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)

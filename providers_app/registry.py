@@ -25,7 +25,7 @@ from providers_app import providers
 from providers_app.behaviours.http import LocalResponder
 from providers_app.errors import ProviderBroken, UnknownProvider
 from providers_app.nearest import nearest
-from providers_app.types.catalogue import ProviderInfo
+from providers_app.types.catalogue import Capabilities, ProviderInfo
 
 logger = logging.getLogger("maestro.registry")
 
@@ -89,6 +89,8 @@ class Registry:
             card = getattr(self.load(slug), "PROVIDER", None)
             if not isinstance(card, ProviderInfo):
                 raise self.broken(slug, f"{package.module} has no PROVIDER = ProviderInfo(...).")
+            if problem := card_problem(card):
+                raise self.broken(slug, f"{package.module}.PROVIDER {problem}.")
             if card.slug != slug:
                 raise self.broken(slug, f"{package.module} calls itself {card.slug!r} but is installed as {slug!r}.")
             self._cards[slug] = card
@@ -113,10 +115,13 @@ class Registry:
         return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
 
     def local_responder(self, scheme: str) -> LocalResponder | None:
-        """The ``LOCAL`` value of the package whose slug is this URL scheme, if it declares one."""
+        """The ``LOCAL`` value in the module ``local`` of the package whose slug is this URL scheme, if it has one."""
         if scheme in ("http", "https") or scheme not in self.packages():
             return None
-        responder: LocalResponder | None = getattr(self.load(scheme), "LOCAL", None)
+        responder: LocalResponder | None = self.cached(scheme, "local")
+        if responder is None and self.has_part(scheme, "local"):
+            responder = getattr(self.load(scheme, "local"), "LOCAL", None)
+            self.remember(scheme, "local", responder)
         return responder
 
     def cached(self, slug: str, operation: str) -> Any:
@@ -161,6 +166,18 @@ class Registry:
         self._rejected = tuple(rejected)
         self._packages = {slug: found[slug] for slug in sorted(found)}
         return self._packages
+
+
+def card_problem(card: ProviderInfo) -> str:
+    """What makes a card unusable for everybody who lists cards; Python does not check the types of its fields."""
+    for field in ("slug", "name", "monogram", "description", "key_hint", "key_url", "default_model"):
+        if not isinstance(getattr(card, field), str):
+            return f"has a {field} that is no text"
+    if not isinstance(card.capabilities, Capabilities) or not isinstance(card.capabilities.names, frozenset):
+        return "has capabilities that are not Capabilities(names=frozenset(...))"
+    if not isinstance(card.auth_types, tuple):
+        return "has auth_types that are no tuple"
+    return ""
 
 
 def _folders() -> list[Package]:

@@ -74,6 +74,8 @@ class ConnectForm(NameForm):
         self, *args: Any, with_key: bool, with_base_url: bool, base_url_required: bool, key_hint: str, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        # Set when the provider itself refused the login: then, and only then, a person may insist.
+        self.refused = bool(self.data.get("store_anyway"))
         if not with_key:
             del self.fields["key"]
             del self.fields["store_anyway"]

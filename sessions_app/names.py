@@ -25,7 +25,7 @@ def validate_name(name: str, slugs: Collection[str]) -> str:
         length = f"{len(name)} characters" if len(name) != 1 else "1 character"
         wrong = sorted({character for character in name if not re.fullmatch(r"[A-Za-z0-9_-]", character)})
         if wrong:
-            shown = " ".join(repr(character) for character in wrong[:5])
+            shown = " or ".join("spaces" if character == " " else repr(character) for character in wrong[:5])
             raise InvalidName(f"A session's name may not contain {shown}.")
         raise InvalidName(f"A session's name has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {length}.")
     if name.casefold() in {slug.casefold() for slug in slugs}:

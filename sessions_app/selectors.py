@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
@@ -69,7 +70,7 @@ def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
     """One session with its ``state``. Raises ``UnknownSession`` for a foreign, deleted or missing one alike."""
     try:
         return with_state(owned(owner_id)).get(pk=session_id)
-    except (AuthSession.DoesNotExist, ValueError):
+    except (AuthSession.DoesNotExist, ValueError, ValidationError):
         raise UnknownSession("There is no such session.") from None
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from sessions_app.models import AuthSession
 
+# States whose words are a reason that was stored, and `when` its age.
+_REASONS = ("needs_reauth", "forbidden", "misconfigured", "unreachable")
 Tone = Literal["ok", "warn", "bad", "mute"]
 ActionKind = Literal["", "test", "enable", "key", "address", "details"]
 
@@ -22,6 +24,11 @@ class StatusView:
     action: ActionKind = ""
     action_label: str = "None needed"
     urgent: bool = False
+
+    @property
+    def joint(self) -> str:
+        """What stands between ``words`` and ``when``: a reason is a sentence of its own."""
+        return " · " if self.state in _REASONS else " "
 
 
 def describe(session: AuthSession) -> StatusView:

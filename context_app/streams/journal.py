@@ -19,7 +19,6 @@ from django.db import (
     DataError,
     IntegrityError,
     InterfaceError,
-    OperationalError,
     connection,
     connections,
     transaction,
@@ -41,7 +40,7 @@ IDLE_CLOSE_S = 5.0
 """The connection is given back when no stream ran for this long."""
 MAX_BACKOFF_S = 1.0
 SURPRISES = 3
-"""How often a round is repeated whose error does not say whether the database or a stream is at fault."""
+"""How often a round is tried whose error is none of the database's."""
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of events in one segment."""
 
@@ -182,7 +181,10 @@ class Journal:
             try:
                 lost, gone = self._commit(pieces)
                 break
-            except (OperationalError, InterfaceError) as error:
+            except (DataError, IntegrityError) as error:
+                self._apart(pieces, error)
+                return
+            except (DatabaseError, InterfaceError) as error:
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
                     logger.warning("the journal cannot commit (%s); it keeps everything and tries again", error)
@@ -194,19 +196,22 @@ class Journal:
             except Exception as error:  # noqa: BLE001 - whatever one stream's rows provoke must not stop the others
                 self._drop_connection()
                 surprises += 1
-                if surprises < SURPRISES and not isinstance(error, DataError | IntegrityError):
-                    self._pause(delay, whole=True)
-                    continue
-                if len(pieces) == 1:
-                    self._give_up(pieces[0].live, error)
+                if surprises >= SURPRISES:
+                    self._apart(pieces, error)
                     return
-                for piece in pieces:
-                    self._write([piece])
-                return
+                self._pause(delay, whole=True)
         if self.failing_since is not None:
             logger.warning("the journal commits again after %.1f s", time.monotonic() - self.failing_since)
             self.failing_since = None
         self._settle(pieces, lost, gone)
+
+    def _apart(self, pieces: list[Piece], error: Exception) -> None:
+        """One of the streams is at fault: each on its own, and give up the one that fails alone."""
+        if len(pieces) == 1:
+            self._give_up(pieces[0].live, error)
+            return
+        for piece in pieces:
+            self._write([piece])
 
     def _commit(self, pieces: list[Piece]) -> tuple[set[UUID], set[UUID]]:
         """One transaction. Returns the streams that another process took over, and those that were deleted."""
@@ -220,13 +225,12 @@ class Journal:
                 if piece.payload and piece.live.id not in gone
             )
             for piece in pieces:
-                if piece.live.id in lost:  # stored all the same, for it was shown
-                    Stream.objects.filter(id=piece.live.id, last_seq__lt=piece.last).update(last_seq=piece.last)
-            for piece in pieces:
                 if piece.ending is not None and not writes.finish(
                     piece.live.id, piece.ending, piece.last, process=self.process
                 ):
                     lost.add(piece.live.id)
+                if piece.live.id in lost:  # stored all the same, for it was shown
+                    Stream.objects.filter(id=piece.live.id, last_seq__lt=piece.last).update(last_seq=piece.last)
         return lost - gone, gone
 
     def _settle(self, pieces: list[Piece], lost: set[UUID], gone: set[UUID]) -> None:

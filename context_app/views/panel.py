@@ -38,7 +38,7 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = context_or_404(request, pk)
     if request.GET.get("models") == "1" and (session := session_of(context)) is not None:
         catalogue.models(session)
-    return _whole(request, context)
+    return render(request, "chats/_panel_refresh.html", panel(context))
 
 
 @login_required

@@ -29,6 +29,10 @@ def violations(value: Any, protocol: type) -> list[Violation]:
         except AttributeError:
             found.append(Violation(problem="missing", member=name, message=f"has no {name}"))
             continue
+        except Exception as error:  # noqa: BLE001  a property is code of the provider
+            message = f"has {name}, which fails with {type(error).__name__}"
+            found.append(Violation(problem="missing", member=name, message=message))
+            continue
         if isinstance(wanted, property):
             continue
         if not callable(given):

@@ -15,6 +15,11 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     secret_headers: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        """For logs, debuggers and error pages: without secrets, and without the conversation in the body."""
+        headers = redacted(self.headers, self.secret_headers)
+        return f"HttpRequest({self.method} {self.url}, headers={headers}, body of {len(self.body)} bytes)"
+
     def with_headers(self, headers: dict[str, str], *, secret: bool = False) -> "HttpRequest":
         """A copy with more headers; ``secret`` marks them for redaction."""
         names = frozenset(name.lower() for name in headers) if secret else frozenset()
@@ -50,7 +55,9 @@ class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalResponder(Protocol):
-    """What a provider without a network declares as ``LOCAL``; serves the URL scheme that equals its slug (``demo://``).
+    """What a provider without a network declares as ``LOCAL`` in its module ``local``.
+
+    It serves the URL scheme that equals the provider's slug (``demo://``).
 
     It raises ``ConnectionError`` or ``TimeoutError`` where a network would have failed, before or between chunks.
     """

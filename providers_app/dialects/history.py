@@ -3,7 +3,8 @@
 1. Every tool result moves directly behind the assistant message with its call, in the order of the calls.
 2. A call without a result gets one that says so; a result without a call is dropped (either would be refused).
 3. Neighbouring messages of one role become one; empty text disappears.
-4. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history.
+4. Reasoning stays only for the provider that gave it out.
+5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from providers_app.types.chat import ImagePart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.chat import ImagePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -39,13 +40,13 @@ class Turn(msgspec.Struct):
     parts: list[Part]
 
 
-def wire_turns(messages: Iterable[Message], ids: IdForm) -> list[Turn]:
-    """The turns that ``messages`` amount to."""
+def wire_turns(messages: Iterable[Message], ids: IdForm, family: str) -> list[Turn]:
+    """The turns that ``messages`` amount to, for the provider ``family``, which takes back only its own reasoning."""
     turns: list[Turn] = []
     waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]] = {}
     used: set[str] = set()
     for message in messages:
-        parts, calls = _sorted_parts(message, waiting)
+        parts, calls = _sorted_parts(message, waiting, family)
         role = message.role if message.role != "tool" else "user"
         if parts or calls:
             previous = turns[-1] if turns else None
@@ -60,7 +61,7 @@ def wire_turns(messages: Iterable[Message], ids: IdForm) -> list[Turn]:
 
 
 def _sorted_parts(
-    message: Message, waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]]
+    message: Message, waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]], family: str
 ) -> tuple[list[Part], list[ToolCallPart]]:
     """What stays in the message, and its calls. Results go to the turn that waits for them."""
     parts: list[Part] = []
@@ -76,7 +77,7 @@ def _sorted_parts(
                 calls.append(part)
         elif isinstance(part, TextPart):
             _add_text(parts, part, message.role)
-        elif isinstance(part, ImagePart) or message.role == "assistant":
+        elif isinstance(part, ImagePart) or (message.role == "assistant" and family and part.provider == family):
             parts.append(part)
     return parts, calls
 
@@ -141,8 +142,3 @@ def merged_neighbours(turns: list[Turn]) -> list[Turn]:
         else:
             merged.append(turn)
     return merged
-
-
-def replayable(part: Part, family: str) -> bool:
-    """Whether this is reasoning that the provider ``family`` gave out and takes back."""
-    return isinstance(part, ReasoningPart) and bool(family) and part.provider == family

@@ -30,6 +30,7 @@ from providers_app.errors import (
     AddressRefused,
     BadAnswer,
     ContextTooLong,
+    InvalidCredential,
     ProviderError,
     SessionDisabled,
     StreamInterrupted,
@@ -94,10 +95,15 @@ async def complete(call: Call) -> AsyncGenerator[Event, None]:
 async def find(
     owner: Owner, provider: str | None, session: str, auth_type: str | None = None
 ) -> tuple[Session, Credential]:
-    """The owner's session and its credential. Raises as the store does, and ``SessionDisabled``."""
+    """The owner's session and its credential.
+
+    Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` for a session whose key was dropped.
+    """
     found, credential = await ports.session_store().lookup(owner, provider, session, auth_type)
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    if credential.auth_type == "api_key" and not credential.secret:
+        raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
     return found, credential
 
 

@@ -30,6 +30,7 @@ def error_of(info: ErrorInfo) -> UpstreamError:
         status=info.status,
         type=info.type,
         retry_after=info.retry_after,
+        upstream_code=info.upstream_code,
     )
 
 

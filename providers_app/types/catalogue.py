@@ -62,9 +62,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a provider, declared as ``PROVIDER`` in its package's ``__init__.py``.
 
-    ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a key
-    ("sk-ant-..."), ``key_url`` where a person gets one, ``base_url_required`` asks for an address on the Connect page,
-    ``base_url_editable`` allows another one.
+    ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
+    key ("sk-ant-..."), ``key_url`` where a person gets one, ``base_url_required`` asks for an address on the Connect
+    page, ``base_url_editable`` allows another one.
     """
 
     slug: str

@@ -14,14 +14,14 @@ class _Part(msgspec.Struct, frozen=True, tag_field="type"):
     pass
 
 
-class TextPart(_Part, tag="text"):
+class TextPart(_Part, frozen=True, tag="text"):
     """Plain text. ``opaque`` is what the provider attached to it and wants back (a Gemini thought signature)."""
 
     text: str
     opaque: dict[str, Any] | None = None
 
 
-class ImagePart(_Part, tag="image"):
+class ImagePart(_Part, frozen=True, tag="image"):
     """A picture, either inline (``data`` is base64) or by ``url``."""
 
     media_type: str = "image/png"
@@ -29,7 +29,7 @@ class ImagePart(_Part, tag="image"):
     url: str | None = None
 
 
-class ReasoningPart(_Part, tag="reasoning"):
+class ReasoningPart(_Part, frozen=True, tag="reasoning"):
     """Earlier reasoning of the model, replayed only to the provider it came from (``provider`` is the slug)."""
 
     text: str
@@ -37,8 +37,11 @@ class ReasoningPart(_Part, tag="reasoning"):
     provider: str | None = None
 
 
-class ToolCallPart(_Part, tag="tool_call"):
-    """A tool call the assistant made. ``id`` pairs it with its ``ToolResultPart``; ``provider_id`` is the original id."""
+class ToolCallPart(_Part, frozen=True, tag="tool_call"):
+    """A tool call the assistant made.
+
+    ``id`` pairs it with its ``ToolResultPart``; ``provider_id`` is the original id.
+    """
 
     id: str
     name: str
@@ -47,7 +50,7 @@ class ToolCallPart(_Part, tag="tool_call"):
     opaque: dict[str, Any] | None = None
 
 
-class ToolResultPart(_Part, tag="tool_result"):
+class ToolResultPart(_Part, frozen=True, tag="tool_result"):
     """What a tool answered to the call with the same ``call_id``."""
 
     call_id: str
@@ -91,7 +94,10 @@ class JsonSchema(msgspec.Struct, frozen=True):
 
 
 class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Sampling and output parameters; ``None`` leaves the provider's default. ``extra`` is merged into the body as it is."""
+    """Sampling and output parameters;
+
+    ``None`` leaves the provider's default. ``extra`` is merged into the body as it is.
+    """
 
     max_output_tokens: int | None = None
     temperature: float | None = None

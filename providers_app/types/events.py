@@ -16,8 +16,8 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause"
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An error as data: what a page, a frame or a log may show of a ``ProviderError``.
 
-    ``code`` is Maestro's stable code, ``type`` and ``upstream_code`` the provider's own words for it, ``status`` the HTTP
-    status (``None`` for an error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
+    ``code`` is Maestro's stable code, ``type`` and ``upstream_code`` the provider's own words for it, ``status`` the
+    HTTP status (``None`` for an error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
     """
 
     code: str
@@ -33,18 +33,18 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type"):
     pass
 
 
-class StreamStart(_Event, tag="stream_start"):
+class StreamStart(_Event, frozen=True, tag="stream_start"):
     """The provider accepted the request and began to answer."""
 
     model: str | None = None
     response_id: str | None = None
 
 
-class TextDelta(_Event, tag="text_delta"):
+class TextDelta(_Event, frozen=True, tag="text_delta"):
     """A piece of the answer's text.
 
-    ``opaque`` is what the provider attached to this text and wants back (such an event may have no text); ``refusal`` says
-    that the text is the model's refusal, which providers keep apart from an answer.
+    ``opaque`` is what the provider attached to this text and wants back (such an event may have no text); ``refusal``
+    says that the text is the model's refusal, which providers keep apart from an answer.
     """
 
     text: str
@@ -52,7 +52,7 @@ class TextDelta(_Event, tag="text_delta"):
     refusal: bool = False
 
 
-class ReasoningDelta(_Event, tag="reasoning_delta"):
+class ReasoningDelta(_Event, frozen=True, tag="reasoning_delta"):
     """A piece of reasoning (thinking, or a summary of it).
 
     ``opaque`` carries what the provider wants back unmodified in a later request (a signature, encrypted content);
@@ -64,7 +64,7 @@ class ReasoningDelta(_Event, tag="reasoning_delta"):
     opaque: dict[str, Any] | None = None
 
 
-class ToolCallDelta(_Event, tag="tool_call_delta"):
+class ToolCallDelta(_Event, frozen=True, tag="tool_call_delta"):
     """A piece of a tool call's arguments as raw JSON text; ``index`` numbers the calls of one answer, from 0."""
 
     index: int
@@ -73,12 +73,12 @@ class ToolCallDelta(_Event, tag="tool_call_delta"):
     provider_id: str | None = None
 
 
-class ToolCall(_Event, tag="tool_call"):
+class ToolCall(_Event, frozen=True, tag="tool_call"):
     """A whole tool call that the caller is asked to run.
 
     ``id`` is Maestro's stable id within the answer, ``provider_id`` the provider's own (``None`` where it sends none).
-    ``invalid_arguments`` holds the raw text when it was not a JSON object; ``arguments`` is then empty and the call must
-    not be run. ``opaque`` as in ``ReasoningDelta``.
+    ``invalid_arguments`` holds the raw text when it was not a JSON object; ``arguments`` is then empty and the call
+    must not be run. ``opaque`` as in ``ReasoningDelta``.
     """
 
     index: int
@@ -90,37 +90,41 @@ class ToolCall(_Event, tag="tool_call"):
     opaque: dict[str, Any] | None = None
 
 
-class Citation(_Event, tag="citation"):
+class Citation(_Event, frozen=True, tag="citation"):
     """A source that the answer refers to, as the provider describes it."""
 
     data: dict[str, Any]
 
 
-class ServerToolEvent(_Event, tag="server_tool"):
-    """A block of a tool that the provider ran itself (search, code execution ...): kept raw, never run by the caller."""
+class ServerToolEvent(_Event, frozen=True, tag="server_tool"):
+    """A block of a tool that the provider ran itself (search, code execution ...): kept raw, never run by us."""
 
     kind: str
     data: dict[str, Any]
 
 
-class UsageReport(_Event, tag="usage"):
+class UsageReport(_Event, frozen=True, tag="usage"):
     """Token counts so far; a later report replaces an earlier one."""
 
     usage: Usage
 
 
-class StreamEnd(_Event, tag="stream_end"):
-    """The provider ended the answer. ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any."""
+class StreamEnd(_Event, frozen=True, tag="stream_end"):
+    """The provider ended the answer.
+
+    ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any.
+    """
 
     finish_reason: FinishReason
     finish_reason_raw: str | None = None
     message: str | None = None
 
 
-class StreamFailed(_Event, tag="stream_failed"):
+class StreamFailed(_Event, frozen=True, tag="stream_failed"):
     """The answer broke: an error from the provider, a lost connection, or an end without an end marker.
 
-    ``finish_reason`` is ``error``, ``incomplete`` (cut) or ``cancelled``, or what the provider had given before the error.
+    ``finish_reason`` is ``error``, ``incomplete`` (cut) or ``cancelled``, or what the provider had given before the
+    error.
     """
 
     error: ErrorInfo

@@ -8,7 +8,7 @@ import msgspec
 from providers_app.wire import payload
 
 MAX_MESSAGE = 500
-_KEY_LIKE = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|pplx|hf|AIza|ya29|eyJ)[-_.]?[A-Za-z0-9_\-.]{16,}")
+_KEY_LIKE = re.compile(r"\b(?:(?:sk|pk|rk|gsk|xai|pplx|hf|key)[-_]|AIza|ya29\.|eyJ)[A-Za-z0-9_\-.]{16,}")
 _TAG = re.compile(r"<[^<>]*>")
 _HIDDEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^<>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)

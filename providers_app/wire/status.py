@@ -11,6 +11,8 @@ from providers_app import errors
 from providers_app.wire.error_body import ErrorFields, fields_of_body, redact
 
 MAX_BODY = 2000
+_SILENT_ERROR = "The provider reported an error without a message."
+_NO_ERROR = "The address answered with JSON that is neither a model's answer nor an error."
 _BY_STATUS: dict[int, type[errors.UpstreamError]] = {
     400: errors.BadRequest,
     401: errors.AuthenticationFailed,
@@ -76,7 +78,7 @@ def error_of_fields(
     if fields.detail and fields.detail != fields.message:
         hint = f"{hint} The upstream said: {fields.detail}".strip()
     return kind(
-        fields.message or "The provider reported an error without a message.",
+        fields.message or (_SILENT_ERROR if fields.found else _NO_ERROR),
         hint=hint,
         status=status,
         type=fields.type,

@@ -1,5 +1,6 @@
 """What the commands share: whose sessions are meant, and how an error is said on a terminal."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
+from providers_app import loop
 from providers_app.errors import OwnerRequired, ProviderError
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession, Pk
@@ -70,6 +72,17 @@ def errors(command: BaseCommand, as_json: bool) -> Iterator[None]:
     except DatabaseError as error:
         report(command, StoreUnavailable(f"The database did not answer ({type(error).__name__})."), as_json)
         raise SystemExit(1) from None
+
+
+def settle(seconds: float = 5.0) -> None:
+    """Wait for what the dispatcher tells the store in passing: a process that ends at once would lose it."""
+
+    async def told() -> None:
+        pending = [task for task in asyncio.all_tasks() if task.get_name() == "record-outcome"]
+        if pending:
+            await asyncio.wait(pending, timeout=seconds)
+
+    loop.run(told(), seconds + 1)
 
 
 def report(command: BaseCommand, error: ProviderError, as_json: bool) -> None:

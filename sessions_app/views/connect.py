@@ -82,7 +82,7 @@ def connect(request: HttpRequest) -> HttpResponse:
         "kind_label": AuthSession.AuthType(kind).label,
         "kinds": [(value, AuthSession.AuthType(value).label) for value in kinds],
         "form": form,
-        "can_store_anyway": "store_anyway" in form.fields and (form.errors and request.method == "POST"),
+        "can_store_anyway": "store_anyway" in form.fields and form.refused,
     }
     return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
 
@@ -119,6 +119,7 @@ def _connect(
         if result.error and not form.cleaned_data.get("store_anyway"):
             field = next((field for refused, field in _REFUSED if isinstance(result.error, refused)), None)
             if field is not None:
+                form.refused = True
                 add_error(form, result.error, field)
                 return None, result
         session = service.create(

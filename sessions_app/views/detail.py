@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError, UnknownSession, UpstreamTimeout
+from providers_app.types.catalogue import ProviderInfo
 from sessions_app import selectors
 from sessions_app.credentials import without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
@@ -160,10 +161,17 @@ def _page(
     context |= {
         "name_form": name_form or NameForm(initial={"name": session.name}),
         "key_form": (key_form or KeyForm()) if session.auth_type == AuthSession.AuthType.API_KEY and info else None,
-        "address_form": (address_form or AddressForm(initial={"base_url": session.base_url}))
-        if info and (info.base_url_editable or info.base_url_required)
-        else None,
+        "address_form": _address_form(session, info, address_form),
         "capabilities": sorted(info.capabilities.names) if info else [],
         "events": selectors.recent_events(session, EVENTS_SHOWN),
     }
     return render(request, "sessions/detail.html", context, status=422 if failed else 200)
+
+
+def _address_form(session: AuthSession, info: ProviderInfo | None, bound: AddressForm | None) -> AddressForm | None:
+    """The form of the base URL, for a provider whose address can be another one."""
+    if info is None or not (info.base_url_editable or info.base_url_required):
+        return None
+    form = bound or AddressForm(initial={"base_url": session.base_url})
+    form.fields["base_url"].required = info.base_url_required
+    return form

@@ -50,7 +50,7 @@ export function whatIf(list) {
     const after = used - gone + back;
     const sum = money(after, price);
     place.textContent = `${gone ? "−" : "+"}${count(gone || back)} → ${count(after)}${sum ? ` · ${sum}` : ""}`;
-    place.classList.add("is-whatif");
+    place.classList.toggle("is-whatif", Boolean(gone));
   }
 
   /** The end of each kind's piece is hatched, as wide as the rows of that kind are heavy. */

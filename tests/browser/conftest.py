@@ -75,18 +75,22 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, server: Up, watch: Callable[[Page], Page]) -> Page:
     """A page that is signed in through the printed link and its button."""
     made = watch(context.new_page())
-    made.goto(server.link)
-    made.get_by_role("button").first.click()
-    made.wait_for_url(f"{server.base}/")
+    sign_in(made, server)
     return made
+
+
+def sign_in(page: Page, server: Up) -> None:
+    """Through the printed link and the one button of its page."""
+    page.goto(server.link)
+    page.locator("main form button").click()
+    page.wait_for_url(f"{server.base}/")
 
 
 @pytest.fixture(autouse=True)
 def shots(request: pytest.FixtureRequest) -> Iterator[None]:
     """With ``SHOTS=folder`` each test leaves a picture of how its page looked at the end."""
-    yield
     folder = os.environ.get("SHOTS")
-    if folder and "page" in request.fixturenames:
-        page: Page = request.getfixturevalue("page")
-        if not page.is_closed():
-            page.screenshot(path=f"{folder}/{request.node.name}.png")
+    page: Page | None = request.getfixturevalue("page") if folder and "page" in request.fixturenames else None
+    yield
+    if page is not None and not page.is_closed():
+        page.screenshot(path=f"{folder}/{request.node.name}.png")

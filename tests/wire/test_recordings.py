@@ -33,7 +33,7 @@ KNOWN_MISSES = {
 }
 BYTE_BY_BYTE_LIMIT = 50_000
 RANDOM_CUTS = 5
-SEED = int(os.environ.get("MAESTRO_TEST_SEED", "20261120"))
+SEED = int(os.environ.get("WIRE_TEST_SEED", "20261120"))
 ALL = recordings.all_recordings()
 ANSWERED = [one for one in ALL if one.status < 400]
 
@@ -97,6 +97,7 @@ def test_recorded_answer_cut_off_is_never_a_clean_end_of_less(recording: Recordi
 
 
 def test_at_least_nine_in_ten_recordings_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ALL, f"there are no recordings in {recordings.ROOT}"
     held = len(ALL) - len(KNOWN_MISSES)
     with capsys.disabled():
         print(f"\nrecordings: {len(ALL)} run, {held} hold, {len(KNOWN_MISSES)} known misses; seed {SEED}")

@@ -11,57 +11,10 @@ from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
-from providers_app.dialects.history import INTERRUPTED_RESULT, NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.dialects.openai_responses import OpenAIResponses
-from providers_app.types.chat import (
-    ChatParams,
-    ChatRequest,
-    ImagePart,
-    JsonSchema,
-    Message,
-    Part,
-    ReasoningPart,
-    TextPart,
-    Tool,
-    ToolCallPart,
-    ToolChoice,
-    ToolResultPart,
-)
-
-ALL = list(dialects.DIALECTS.values())
-NAMES = list(dialects.DIALECTS)
-WEATHER = Tool("weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
-LONG_ID = "chatcmpl-tool-0123456789abcdef0123456789abcdef.0:1"
-
-
-def say(role: Any, *parts: Part | str) -> Message:
-    return Message(role, tuple(TextPart(part) if isinstance(part, str) else part for part in parts))
-
-
-def ask(*messages: Message, **fields: Any) -> ChatRequest:
-    return ChatRequest(model=fields.pop("model", "m-1"), messages=messages, **fields)
-
-
-def body_of(dialect: Dialect, chat: ChatRequest) -> dict[str, Any]:
-    built = dialect.build_body(chat)
-    assert built == dialect.build_body(chat), "the same request gives the same bytes"
-    found: dict[str, Any] = json.loads(built)
-    return found
-
-
-TOOL_TURN = (
-    say("system", "Be brief."),
-    say("user", "Weather?"),
-    say(
-        "assistant",
-        "I look.",
-        ToolCallPart("a", "weather", {"city": "Zürich"}, LONG_ID),
-        ToolCallPart("b", "weather", {"city": "Bern"}, "b:1"),
-    ),
-    say("tool", ToolResultPart("b", "weather", "rain"), ToolResultPart("a", "weather", '{"sky":"clear"}', True)),
-    say("user", "Thanks."),
-)
+from providers_app.types.chat import ChatParams, ImagePart, JsonSchema, ReasoningPart, Tool, ToolChoice
+from tests.wire.asking import ALL, LONG_ID, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
 
 
 def test_chat_completions_body() -> None:
@@ -159,60 +112,6 @@ def test_gemini_body() -> None:
     assert "thoughtSignature" not in plain["contents"][1]["parts"][1]
 
 
-@pytest.mark.parametrize("dialect", ALL, ids=NAMES)
-def test_orphaned_calls_are_answered_and_orphaned_results_dropped(dialect: Dialect) -> None:
-    chat = ask(
-        say("user", "hi"),
-        say("assistant", ToolCallPart("lost", "weather", {})),
-        say("user", ToolResultPart("nobody", "weather", "ORPHAN"), "and?"),
-        say("assistant", ToolCallPart("last", "weather", {})),
-    )
-    built = dialect.build_body(chat).decode()
-    assert built.count(INTERRUPTED_RESULT) == 2
-    assert "ORPHAN" not in built
-
-
-@pytest.mark.parametrize("dialect", ALL, ids=NAMES)
-def test_a_late_result_still_answers_its_call(dialect: Dialect) -> None:
-    chat = ask(
-        say("user", "hi"),
-        say("assistant", ToolCallPart("a", "weather", {})),
-        say("user", "are you there?"),
-        say("tool", ToolResultPart("a", "weather", "SUN")),
-    )
-    built = dialect.build_body(chat).decode()
-    assert INTERRUPTED_RESULT not in built
-    assert built.index("SUN") < built.index("are you there?")
-
-
-def test_ids_that_repeat_over_turns_become_unique_and_still_pair() -> None:
-    turn = (
-        say("assistant", ToolCallPart("call_0", "weather", {})),
-        say("tool", ToolResultPart("call_0", "weather", "1")),
-    )
-    body = body_of(OpenAIChat(), ask(say("user", "a"), *turn, say("user", "b"), *turn))
-    calls = [message["tool_calls"][0]["id"] for message in body["messages"] if "tool_calls" in message]
-    results = [message["tool_call_id"] for message in body["messages"] if message["role"] == "tool"]
-    assert calls == results
-    assert len(set(calls)) == 2
-
-
-def test_a_server_that_wants_nine_alphanumerics_gets_them() -> None:
-    dialect = OpenAIChat(request=RequestForm(ids=NINE_ALPHANUMERICS))
-    messages = body_of(dialect, ask(*TOOL_TURN))["messages"]
-    assert all(re.fullmatch(r"[a-zA-Z0-9]{9}", call["id"]) for call in messages[2]["tool_calls"])
-    assert messages[3]["tool_call_id"] == messages[2]["tool_calls"][0]["id"]
-
-
-@pytest.mark.parametrize("dialect", ALL, ids=NAMES)
-def test_neighbours_of_one_role_become_one_message(dialect: Dialect) -> None:
-    body = body_of(dialect, ask(say("user", "one"), say("user", "two", ""), say("user", "")))
-    sent = body.get("messages") or body.get("input") or body["contents"]
-    assert len(sent) == 1
-    assert "one" in json.dumps(sent)
-    assert "two" in json.dumps(sent)
-
-
 REASONING = {
     "openai_responses": ("openai", {"type": "reasoning", "summary": [], "encrypted_content": "OPAQUE"}),
     "anthropic_messages": ("anthropic", {"type": "thinking", "signature": "OPAQUE"}),
@@ -303,3 +202,56 @@ def test_an_unknown_dialect_is_named_with_the_known_ones() -> None:
     with pytest.raises(dialects.InvalidRequest, match="nonsense") as caught:
         dialects.by_name("nonsense")
     assert "openai_chat" in caught.value.hint
+
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def test_the_shape_of_the_answer_goes_where_each_format_has_it() -> None:
+    chat = ask(say("user", "q"), params=ChatParams(response_schema=JsonSchema("r", SCHEMA), reasoning_effort="minimal"))
+    chat_body = body_of(OpenAIChat(), chat)
+    assert chat_body["response_format"]["json_schema"] == {"name": "r", "schema": SCHEMA, "strict": True}
+    assert chat_body["reasoning_effort"] == "minimal"
+    output = body_of(AnthropicMessages(), chat)["output_config"]
+    assert output == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
+    config = body_of(GeminiGenerate(), chat)["generationConfig"]
+    assert (config["responseMimeType"], config["responseJsonSchema"]) == ("application/json", SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("auto", (None, None, None, None)),
+        ("none", ("none", "none", {"type": "none"}, {"mode": "NONE"})),
+        ("required", ("required", "required", {"type": "any"}, {"mode": "ANY"})),
+    ],
+)
+def test_the_choice_of_tools_in_every_format(mode: Any, expected: tuple[Any, ...]) -> None:
+    chat = ask(say("user", "q"), tools=(WEATHER,), tool_choice=ToolChoice(mode))
+    bodies = [body_of(dialect, chat) for dialect in ALL]
+    found = [body.get("tool_choice") for body in bodies[:3]]
+    found.append(bodies[3].get("toolConfig", {}).get("functionCallingConfig"))
+    assert tuple(found) == expected
+    without = ask(say("user", "q"), tool_choice=ToolChoice(mode))
+    assert all(
+        "tool_choice" not in body and "toolConfig" not in body for body in (body_of(one, without) for one in ALL)
+    )
+
+
+def test_one_named_tool_and_its_strictness() -> None:
+    tool = Tool("t", parameters={}, strict=True)
+    chat = ask(say("user", "q"), tools=(tool,), tool_choice=ToolChoice("tool", "t"))
+    responses, messages = body_of(OpenAIResponses(), chat), body_of(AnthropicMessages(), chat)
+    assert (responses["tool_choice"], responses["tools"][0]["strict"]) == ({"type": "function", "name": "t"}, True)
+    assert responses["tools"][0]["parameters"] == {"type": "object", "properties": {}}
+    assert (messages["tool_choice"], messages["tools"][0]["strict"]) == ({"type": "tool", "name": "t"}, True)
+
+
+def test_a_late_system_message_keeps_its_place_where_the_format_has_one() -> None:
+    chat = ask(say("system", "first"), say("user", "a"), say("system", "late"), say("user", "b"))
+    assert body_of(OpenAIResponses(), chat)["input"][1] == {"role": "developer", "content": "late"}
+    assert body_of(OpenAIChat(), chat)["messages"][2] == {"role": "system", "content": "late"}
+    for dialect, field in ((AnthropicMessages(), "system"), (GeminiGenerate(), "systemInstruction")):
+        body = body_of(dialect, chat)
+        assert "first\\n\\nlate" in json.dumps(body[field])
+        assert len(body.get("messages") or body["contents"]) == 1

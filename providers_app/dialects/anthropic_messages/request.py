@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, replayable, wire_turns
+from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
     ChatRequest,
@@ -57,7 +57,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    system, turns = leading_system(wire_turns(chat.messages, form.ids), everywhere=True)
+    system, turns = leading_system(wire_turns(chat.messages, form.ids, form.family), everywhere=True)
     params = chat.params
     body: dict[str, Any] = {
         "model": chat.model,
@@ -65,7 +65,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     }
     if system:
         body["system"] = system
-    body["messages"] = _messages(turns, form)
+    body["messages"] = _messages(turns)
     body["stream"] = chat.stream
     body["temperature"] = params.temperature
     body["top_p"] = params.top_p
@@ -80,12 +80,12 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     return to_bytes(body, params.extra, form.unsupported)
 
 
-def _messages(turns: list[Turn], form: RequestForm) -> list[dict[str, Any]]:
+def _messages(turns: list[Turn]) -> list[dict[str, Any]]:
     """Only ``user`` and ``assistant``, alternating; tool results open the user message that follows their calls."""
     messages: list[dict[str, Any]] = []
     for turn in turns:
         role = "assistant" if turn.role == "assistant" else "user"
-        blocks = [block for part in turn.parts if (block := _block(part, form)) is not None]
+        blocks = [block for part in turn.parts if (block := _block(part)) is not None]
         if messages and messages[-1]["role"] == role:
             messages[-1]["content"] += blocks
         elif blocks:
@@ -96,7 +96,7 @@ def _messages(turns: list[Turn], form: RequestForm) -> list[dict[str, Any]]:
     return messages
 
 
-def _block(part: Part, form: RequestForm) -> dict[str, Any] | None:
+def _block(part: Part) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text} if part.text.strip() else None
     if isinstance(part, ImagePart):
@@ -109,13 +109,11 @@ def _block(part: Part, form: RequestForm) -> dict[str, Any] | None:
     if isinstance(part, ToolResultPart):
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": part.content}
         return {**block, "is_error": True} if part.is_error else block
-    return _reasoning(part, form)
+    return _reasoning(part)
 
 
-def _reasoning(part: ReasoningPart, form: RequestForm) -> dict[str, Any] | None:
+def _reasoning(part: ReasoningPart) -> dict[str, Any] | None:
     opaque = part.opaque or {}
-    if not replayable(part, form.family):
-        return None
     if opaque.get("type") == "redacted_thinking":
         return {"type": "redacted_thinking", "data": opaque.get("data", "")}
     if opaque.get("signature"):

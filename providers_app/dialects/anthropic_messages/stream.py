@@ -44,7 +44,7 @@ class MessagesReading:
 
     def __init__(self) -> None:
         self.answer = Answer()
-        self._blocks: dict[Any, _Block] = {}
+        self._blocks: dict[int | None, _Block] = {}
         self._parts = 0
         self._reason: str | None = None
         self._details: dict[str, Any] = {}
@@ -96,7 +96,7 @@ class MessagesReading:
         if not isinstance(raw, dict):
             return
         self.answer.start()
-        block = self._blocks[value.get("index")] = _Block(raw)
+        block = self._blocks[payload.count(value.get("index"))] = _Block(raw)
         if block.kind == "tool_use":
             block.call = self.answer.next_call()
             given = raw.get("input")
@@ -125,7 +125,7 @@ class MessagesReading:
             if delta.get("text"):
                 self.answer.text(payload.text(delta["text"]))
             return
-        block = self._blocks.get(value.get("index"))
+        block = self._blocks.get(payload.count(value.get("index")))
         if block is None:
             return
         if kind == "input_json_delta":
@@ -146,7 +146,7 @@ class MessagesReading:
             block.raw = {**block.raw, "content": delta["content"]}
 
     def _block_stop(self, value: dict[str, Any]) -> None:
-        block = self._blocks.pop(value.get("index"), None)
+        block = self._blocks.pop(payload.count(value.get("index")), None)
         if block is None:
             return
         raw = block.raw

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.history import IdForm, Turn, leading_system, replayable, wire_turns
+from providers_app.dialects.history import IdForm, Turn, leading_system, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
     ChatRequest,
@@ -49,7 +49,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    system, turns = leading_system(wire_turns(chat.messages, _IDS), everywhere=True)
+    system, turns = leading_system(wire_turns(chat.messages, _IDS, form.family), everywhere=True)
     params = chat.params
     budgeted = chat.model.removeprefix("models/").startswith(form.budget_models)
     body: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def _contents(turns: list[Turn], form: RequestForm, placeholder: str) -> list[di
     }
     for turn in turns:
         role = "model" if turn.role == "assistant" else "user"
-        parts = [wired for part in turn.parts if (wired := _part(part, form, echoed)) is not None]
+        parts = [wired for part in turn.parts if (wired := _part(part, echoed)) is not None]
         if turn.role == "assistant":
             _sign(parts, placeholder)
         if contents and contents[-1]["role"] == role and turn.role != "tool":
@@ -106,7 +106,7 @@ def _sign(parts: list[dict[str, Any]], placeholder: str) -> None:
         calls[0]["thoughtSignature"] = placeholder
 
 
-def _part(part: Part, form: RequestForm, echoed: set[str]) -> dict[str, Any] | None:
+def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"text": part.text, **_signature(part.opaque)} if part.text or _signature(part.opaque) else None
     if isinstance(part, ImagePart):
@@ -123,12 +123,12 @@ def _part(part: Part, form: RequestForm, echoed: set[str]) -> dict[str, Any] | N
         if part.call_id in echoed:
             answer["id"] = part.call_id
         return {"functionResponse": answer}
-    return _reasoning(part, form)
+    return _reasoning(part)
 
 
-def _reasoning(part: ReasoningPart, form: RequestForm) -> dict[str, Any] | None:
+def _reasoning(part: ReasoningPart) -> dict[str, Any] | None:
     signature = _signature(part.opaque)
-    if not replayable(part, form.family) or not signature:
+    if not signature:
         return None
     return {"text": part.text, "thought": True, **signature}
 

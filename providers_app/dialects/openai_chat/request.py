@@ -10,7 +10,6 @@ from providers_app.dialects.history import (
     Turn,
     joined_text,
     leading_system,
-    replayable,
     wire_turns,
 )
 from providers_app.dialects.request_body import image_address, schema, to_bytes
@@ -47,7 +46,8 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    turns = wire_turns(chat.messages, form.ids)
+    family = "" if form.reasoning_replay == "none" else form.family
+    turns = wire_turns(chat.messages, form.ids, family)
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:
         system, turns = leading_system(turns, everywhere=True)
@@ -100,7 +100,7 @@ def _assistant(turn: Turn, form: RequestForm) -> dict[str, Any]:
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
     text = joined_text(turn.parts)
     message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
-    replayed = [part for part in turn.parts if isinstance(part, ReasoningPart) and replayable(part, form.family)]
+    replayed = [part for part in turn.parts if isinstance(part, ReasoningPart)]
     if form.reasoning_replay == "details":
         details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
         if details:

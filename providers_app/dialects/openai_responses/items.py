@@ -45,7 +45,7 @@ class OutputItems:
         """The item that an event speaks of."""
         key = value.get("output_index")
         if type(key) is not int:
-            key = value.get("item_id") or self._last
+            key = payload.text(value.get("item_id")) or self._last
         self._last = key
         item = self._items.get(key)
         if item is None:
@@ -81,7 +81,7 @@ class OutputItems:
             self._answer.reasoning(piece, self._part(item))
 
     def added(self, value: dict[str, Any], raw: dict[str, Any]) -> None:
-        if raw.get("type") in _CALLS:
+        if payload.text(raw.get("type")) in _CALLS:
             self._named(self.of(value), raw)
 
     def arguments(self, value: dict[str, Any], piece: str, *, final: bool) -> None:
@@ -100,7 +100,7 @@ class OutputItems:
         if item.done:
             return
         item.done = True
-        kind = raw.get("type")
+        kind = payload.text(raw.get("type"))
         if kind == "message":
             self._message(value, item, raw)
         elif kind == "reasoning":
@@ -109,7 +109,7 @@ class OutputItems:
             self._call(item, raw, custom=kind == "custom_tool_call")
         else:
             self._answer.start()
-            self._answer.append(ServerToolEvent(payload.text(kind), raw))
+            self._answer.append(ServerToolEvent(kind, raw))
 
     def finished_rest(self, output: list[Any]) -> None:
         """The items of a terminal event, of which most have been finished already."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from providers_app.dialects.history import IdForm, Turn, joined_text, leading_system, replayable, wire_turns
+from providers_app.dialects.history import IdForm, Turn, joined_text, leading_system, wire_turns
 from providers_app.dialects.request_body import image_address, schema, to_bytes
 from providers_app.types.chat import ChatRequest, ImagePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from providers_app.wire import payload
@@ -12,10 +12,10 @@ def build_body(
     chat: ChatRequest, *, family: str, ids: IdForm, encrypted_reasoning: bool, unsupported: frozenset[str]
 ) -> bytes:
     """The request's JSON bytes, deterministic. Nothing is stored at the provider, so the whole history is in it."""
-    system, turns = leading_system(wire_turns(chat.messages, ids))
+    system, turns = leading_system(wire_turns(chat.messages, ids, family))
     items: list[dict[str, Any]] = []
     for turn in turns:
-        items += _items(turn, family)
+        items += _items(turn)
     params = chat.params
     body: dict[str, Any] = {"model": chat.model}
     if system:
@@ -54,7 +54,7 @@ def build_body(
     return to_bytes(body, params.extra, unsupported)
 
 
-def _items(turn: Turn, family: str) -> list[dict[str, Any]]:
+def _items(turn: Turn) -> list[dict[str, Any]]:
     if turn.role == "tool":
         return [
             {"type": "function_call_output", "call_id": part.call_id, "output": part.content}
@@ -62,7 +62,7 @@ def _items(turn: Turn, family: str) -> list[dict[str, Any]]:
             if isinstance(part, ToolResultPart)
         ]
     if turn.role == "assistant":
-        return _assistant(turn, family)
+        return _assistant(turn)
     if turn.role == "system":
         return [{"role": "developer", "content": joined_text(turn.parts)}]
     content: list[dict[str, Any]] = []
@@ -74,14 +74,14 @@ def _items(turn: Turn, family: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": content}] if content else []
 
 
-def _assistant(turn: Turn, family: str) -> list[dict[str, Any]]:
+def _assistant(turn: Turn) -> list[dict[str, Any]]:
     """The items of an answer in their order; a reasoning item stays in front of the item it led to."""
     items: list[dict[str, Any]] = []
     for part in turn.parts:
         if isinstance(part, TextPart) and part.text:
             items.append({"role": "assistant", "content": [{"type": "output_text", "text": part.text}]})
         elif isinstance(part, ReasoningPart):
-            if replayable(part, family) and (part.opaque or {}).get("encrypted_content"):
+            if (part.opaque or {}).get("encrypted_content"):
                 items.append({"type": "reasoning", **(part.opaque or {})})
         elif isinstance(part, ToolCallPart):
             arguments = payload.encode(part.arguments).decode()

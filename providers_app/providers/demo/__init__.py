@@ -5,7 +5,6 @@
 It speaks the real wire format as bytes: everything between a request and its events runs as with other providers.
 """
 
-from providers_app.providers.demo.responder import Responder
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
 PROVIDER = ProviderInfo(
@@ -22,5 +21,3 @@ PROVIDER = ProviderInfo(
     default_model="demo",
     base_url_editable=False,
 )
-
-LOCAL = Responder()

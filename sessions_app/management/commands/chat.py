@@ -93,6 +93,7 @@ class _Answer:
             loop.cancel(task)
             with suppress(KeyboardInterrupt):
                 self._done.wait(CLOSING_S)
+        terminal.settle()
         if self._crash is not None and not interrupted:
             raise self._crash
         return interrupted

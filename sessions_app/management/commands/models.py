@@ -22,7 +22,11 @@ class Command(BaseCommand):
             session = selectors.find(
                 owner, options["provider"] or None, options["session"], options["auth_type"] or None
             )
-            found = loop.run(provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=owner))
+            try:
+                asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=owner)
+                found = loop.run(asked)
+            finally:
+                terminal.settle()
         if options["json"]:
             rows = [msgspec.to_builtins(model) for model in found]
             terminal.dump(self, [{name: value for name, value in row.items() if name != "raw"} for row in rows])

@@ -61,9 +61,7 @@ async def test_answer_becomes_chunks_right_behind_its_question(kit: Kit) -> None
     await watch(live.id)
     text, call, bad = await in_store(answer_chunks, live.id)
     assert (text.kind, text.role, text.content, text.state) == ("assistant", "assistant", "I will look.", "complete")
-    assert text.metadata["reasoning"] == [
-        {"text": "Let me think.", "opaque": {"signature": "abc"}, "provider": "demo"}
-    ]
+    assert text.metadata["reasoning"] == [{"text": "Let me think.", "opaque": {"signature": "abc"}, "provider": "demo"}]
     assert text.order == 1025
     assert text.tokens > 0
     assert call.kind == "tool_call"

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from context_app.conf import ContextConfig
 from context_app.models import Stream
-from context_app.streams import takeover
+from context_app.streams import records, takeover
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from sessions_app.pool import in_store
@@ -219,3 +219,39 @@ async def test_shutdown_with_a_locked_database_leaves_the_spool_for_the_next_sta
     assert stream.state == "interrupted"
     assert "stopped" in stream.result["error"]["message"]
     assert list(kit.folder.glob("*.log")) == []
+
+
+async def test_nothing_is_shown_before_it_is_in_the_spool(kit: Kit) -> None:
+    live = await kit.begin(words(60, every=0.001))
+    watching = asyncio.create_task(watch(live.id))
+    file = kit.runtime.spool._file
+    assert file is not None
+    original, writes = file.write, []
+
+    def write(data: bytes) -> None:
+        (record,) = records.parse(data)
+        writes.append((live.accepted, record.first_seq))
+        original(data)
+
+    file.write = write  # type: ignore[method-assign]
+    seen = await watching
+    assert len(writes) > 10
+    assert all(accepted == first - 1 or accepted >= live.committed >= first - 1 for accepted, first in writes)
+    assert all(accepted < first for accepted, first in writes)
+    assert len(seen.events) == 62
+
+
+async def test_busy_spool_is_rotated_and_old_files_go(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from context_app.streams import spool
+
+    monkeypatch.setattr(spool, "ROTATE_BYTES", 2000)
+    lives = [await kit.begin(words(400, every=0.0005)) for _ in range(8)]
+    names: set[str] = set()
+    watching = asyncio.gather(*(watch(live.id) for live in lives))
+    while not watching.done():
+        names |= {path.name for path in kit.folder.glob("*.log")}
+        await asyncio.sleep(0.01)
+    for live, seen in zip(lives, await watching, strict=True):
+        assert seen.events == await in_store(stored, live.id)
+    assert len(names) > 2
+    await until(lambda: len(list(kit.folder.glob("*.log"))) == 1)

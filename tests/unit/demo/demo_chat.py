@@ -3,7 +3,7 @@
 from typing import Any
 
 from providers_app.behaviours.http import HttpRequest, LocalAnswer
-from providers_app.providers.demo import LOCAL
+from providers_app.providers.demo.local import LOCAL
 from providers_app.providers.demo.streaming import BEHAVIOUR, URL
 from providers_app.types.chat import ChatParams, ChatRequest, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.credentials import Credential

@@ -8,8 +8,6 @@ import pytest
 from providers_app import conf, loop, ports
 from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
 
-pytest_plugins = ["tests.vendors.fixtures"]
-
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -8,9 +8,12 @@ import msgspec
 import pytest
 
 from providers_app import errors, loop, ports, provider
+from providers_app.behaviours.http import HttpRequest
 from providers_app.ports import Chunk
+from providers_app.resolver import resolve
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.chat import Message, TextPart
+from providers_app.types.credentials import Secret
 from providers_app.types.events import ReasoningDelta, StreamEnd, ToolCall
 from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
 from tests.vendors import anthropic, chat, gemini, openai
@@ -31,8 +34,8 @@ class Vendor:
 
 VENDORS = {
     "anthropic": (anthropic.VALID_KEY, "claude-sonnet-5", "anthropic_server"),
-    "openai": (openai.VALID_KEY, "gpt-6", "openai_server"),
-    "gemini": (gemini.VALID_KEY, "gemini-4-pro", "gemini_server"),
+    "openai": (openai.VALID_KEY, "gpt-5.6", "openai_server"),
+    "gemini": (gemini.VALID_KEY, "gemini-3-pro", "gemini_server"),
     "remote": (chat.VALID_KEY, "local-large", "chat_server"),
 }
 
@@ -209,13 +212,46 @@ def test_the_interface_works_without_any_loop(chat_server: VendorServer, session
     asyncio.run(loop.shutdown())
 
 
-async def test_a_server_without_keys(on_loop: Any, chat_server: VendorServer, sessions: MemorySessions) -> None:
-    await provider.create_session("remote", "none", name="open", base_url=chat_server.base_url)
-    preview = await provider.preview_request("remote", "open", "Hello", model="local-large")
+def json_server(found: list[bytes], status: int, body: bytes) -> Any:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found.append(b"asked")
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+    return answer
+
+
+async def test_a_server_without_keys_is_sent_none(on_loop: Any, raw_server: Any, sessions: MemorySessions) -> None:
+    url = await raw_server(json_server([], 200, b'{"object":"list","data":[{"id":"one"},{"id":"two"},{"no":"id"}]}'))
+    await provider.create_session("remote", "none", name="open", base_url=f"{url}/v1/")
+    preview = await provider.preview_request("remote", "open", "Hello", model="one")
     assert "authorization" not in preview.headers
-    await provider.complete_chat("remote", "open", "Hello", model="local-large")
-    assert chat_server.ledger[-1].key == "missing"
+    assert preview.url == f"{url}/v1/chat/completions"
     account = await provider.test_session("remote", "none", "open")
+    assert account.models == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>login</html>", b'{"ok": true}', b'{"data": "no"}', b"[1, 2", b'"text"', b"\xff\xfe"]
+)
+async def test_a_page_that_is_no_list_of_models_fails_the_test(
+    on_loop: Any, raw_server: Any, sessions: MemorySessions, body: bytes
+) -> None:
+    url = await raw_server(json_server([], 200, body))
+    await provider.create_session("remote", "api_key", name="page", api_key="anything", base_url=url)
+    with pytest.raises(errors.BadAnswer):
+        await provider.test_session("remote", "api_key", "page")
+    with pytest.raises(errors.BadAnswer):
+        await provider.list_models("remote", "api_key", "page")
+    assert [type(error) for _, error, tested in sessions.outcomes if tested] == [errors.BadAnswer]
+
+
+async def test_the_demo_provider_needs_neither_key_nor_network(on_loop: Any, sessions: MemorySessions) -> None:
+    await provider.create_session("demo", "none", name="show")
+    result = await provider.complete_chat("demo", "show", "Hello")
+    assert result.complete
+    assert result.text
+    account = await provider.test_session("demo", "none", "show")
     assert account.models
 
 
@@ -292,6 +328,37 @@ async def test_a_disabled_session_is_not_used(
     assert sessions.rows == {}
 
 
+async def test_a_session_whose_key_was_dropped_sends_nothing(
+    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    session = await connect(Vendor("remote", chat.VALID_KEY, "m", chat_server))
+    found, credential = sessions.rows[session.id]
+    sessions.rows[session.id] = (found, msgspec.structs.replace(credential, secret=Secret("")))
+    with pytest.raises(errors.InvalidCredential, match="has no key"):
+        await provider.complete_chat("remote", "main", "Hello", model="local-large")
+    assert len(chat_server.ledger) == 0
+
+
+async def test_the_acting_user_goes_along_to_the_provider_loop(sessions: MemorySessions) -> None:
+    loop.detach()
+    sessions.users = (1, 2)
+    with provider.acting_as(2):
+        session = await provider.create_session("openai", "api_key", name="mine", api_key="sk-0123456789")
+        stream = provider.stream_chat("openai", "mine", "", model="m")
+    assert session.owner == 2
+    with pytest.raises(errors.EmptyPrompt):  # and not OwnerRequired, though the block is over
+        await anext(stream)
+    await loop.shutdown()
+
+
+def test_no_representation_of_a_request_shows_its_secret_or_its_body() -> None:
+    request = HttpRequest(method="POST", url="https://a.example", headers={"accept": "x"}, body=b"private words")
+    signed = request.with_headers({"X-Api-Key": "sk-secret"}, secret=True)
+    assert "sk-secret" not in f"{signed} {signed!r} {[signed]}"
+    assert "private" not in repr(signed)
+    assert "'X-Api-Key': '***'" in repr(signed)
+
+
 async def test_wrong_calls_are_refused_before_anything_is_sent(
     on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
 ) -> None:
@@ -304,6 +371,9 @@ async def test_wrong_calls_are_refused_before_anything_is_sent(
         await provider.complete_chat("remote", "main", "", model="m")
     with pytest.raises(errors.InvalidRequest, match="temperature"):
         await anext(provider.stream_chat("remote", "main", "Hello", model="m", temperature="hot"))
+    for timeout in (0, -1, float("nan"), "soon"):
+        with pytest.raises(errors.InvalidRequest, match="timeout"):
+            await provider.complete_chat("remote", "main", "Hello", model="m", timeout=timeout)  # type: ignore[arg-type]
     with pytest.raises(errors.UnknownSession):
         await provider.complete_chat("remote", "other", "Hello", model="m")
     with pytest.raises(errors.UnknownProvider):
@@ -318,7 +388,7 @@ async def test_a_context_is_sent_before_the_message_and_its_chunks_are_listed_an
     chunk = Chunk(id="c1", order=1, role="user", kind="note", content="early", tokens=1, pinned=False, excluded=False)
     contexts.contexts[1, "ctx"] = [(chunk, Message("user", (TextPart("early"),)))]
     await provider.complete_chat("remote", "main", "late", model="local-large", context_id="ctx")
-    assert [message["content"] for message in chat_server.ledger[0].body["messages"]] == ["early", "late"]
+    assert [message["content"] for message in chat_server.ledger[0].body["messages"]] == ["early\n\nlate"]
     assert await provider.list_context_chunks("remote", "main", "ctx", query="ear", kinds={"note"}) == [chunk]
     assert await provider.list_context_chunks("remote", "main", "ctx", kinds={"code"}) == []
     await provider.delete_context_chunk("remote", "main", "ctx", "c1")
@@ -342,10 +412,31 @@ def test_capabilities_are_declared() -> None:
 
 
 async def test_counting_falls_back_to_an_estimate_on_a_server_without_the_endpoint(
-    on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
+    on_loop: Any, raw_server: Any, sessions: MemorySessions
 ) -> None:
-    await provider.create_session(
-        "anthropic", "api_key", name="proxy", api_key="sk-ant-proxy", base_url=chat_server.base_url
-    )
+    url = await raw_server(json_server([], 404, b'{"error": "no such page"}'))
+    await provider.create_session("anthropic", "api_key", name="proxy", api_key="sk-ant-proxy", base_url=url)
     found = await provider.count_tokens("anthropic", "proxy", "Hello there", model="m")
     assert found == TokenCount(7, "estimated")
+
+
+async def test_a_count_that_is_none_is_a_bad_answer(on_loop: Any, raw_server: Any, sessions: MemorySessions) -> None:
+    url = await raw_server(json_server([], 200, b'{"input_tokens": "many"}'))
+    await provider.create_session("openai", "api_key", name="proxy", api_key="sk-proxy", base_url=url)
+    with pytest.raises(errors.BadAnswer):
+        await provider.count_tokens("openai", "proxy", "Hello there", model="m")
+
+
+async def test_keys_of_another_service_are_pointed_out_but_not_refused() -> None:
+    found = {
+        (slug, key): [advice.level for advice in resolve(slug, "api_key").validate(key)]
+        for slug, key in (
+            ("openai", "sk-proj-0123456789"),
+            ("openai", "sk-ant-0123456789"),
+            ("anthropic", "sk-ant-0123456789"),
+            ("anthropic", "0123456789"),
+            ("gemini", "sk-0123456789"),
+            ("remote", "x"),
+        )
+    }
+    assert list(found.values()) == [[], ["warning"], [], ["warning"], ["warning"], ["warning"]]

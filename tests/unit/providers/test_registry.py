@@ -1,4 +1,5 @@
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from providers_app import checks, compliance, conf, provider, providers
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
 from providers_app.registry import registry
 from providers_app.resolver import authorizer, resolve, supports
+from providers_app.types.chat import ChatRequest, Message, TextPart
+from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.packages import write_distribution, write_package
 
 SHIPPED = {"anthropic", "demo", "gemini", "openai", "remote"}
@@ -140,6 +143,32 @@ def test_a_behaviour_of_the_wrong_shape_is_broken_when_it_is_resolved(folder: Pa
         resolve("shapeless", "streaming")
 
 
+def test_the_documented_example_is_a_working_compliant_provider(folder: Path) -> None:
+    page = (Path(providers.__file__).parents[2] / "docs" / "adding-a-provider.md").read_text()
+    files = re.findall(r"^`(acme/\w+\.py)`\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(files) == 7
+    (folder / "acme").mkdir()
+    for name, text in files:
+        (folder / name).write_text(text)
+    registry.reset()
+    assert "acme" in slugs()
+    assert ids("acme") == []
+    credential = Credential(auth_type="api_key", secret=Secret("acme-1"))
+    chat = ChatRequest(model="m", messages=(Message("user", (TextPart("Hello"),)),))
+    request = authorizer("acme", "api_key")(credential, resolve("acme", "streaming").build(chat, credential))
+    assert request.url == "https://api.acme.example/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer acme-1"
+    assert request.secret_headers == {"authorization"}
+
+
+def test_every_finding_is_documented() -> None:
+    page = (Path(providers.__file__).parents[2] / "docs" / "adding-a-provider.md").read_text()
+    source = Path(compliance.__file__).read_text()
+    used = set(re.findall(r'"([EW]0\d\d)"', source))
+    assert used == set(re.findall(r"maestro\.providers\.([EW]0\d\d)", page))
+    assert used <= set(re.findall(r"[EW]0\d\d", source.split('"""')[1]))
+
+
 CLASS = "class B:\n    async def list(self, credential, http): ...\n"
 FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
     ("nobehaviour", {"models.py": "X = 1"}, ["E010", "E016"]),
@@ -205,6 +234,17 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         {"api_key.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
         ["E015"],
     ),
+    ("untyped", {"__init__.py": '{src}monogram="Ex"->monogram=None'}, ["E004"]),
+    ("listed", {"__init__.py": '{src}("api_key",)->["api_key"]'}, ["E004"]),
+    ("setless", {"__init__.py": '{src}Capabilities(names=frozenset({"chat", "streaming", "models"}))->None'}, ["E004"]),
+    (
+        "failing",
+        {
+            "streaming.py": "class S:\n    @property\n    def dialect(self): return 1 / 0\n"
+            "    def build(self, chat, credential): ...\nBEHAVIOUR = S()"
+        },
+        ["E011"],
+    ),
     ("nameless", {"__init__.py": '{src}"Ex"->"Example"'}, ["W004"]),
     ("json", {}, ["E001"]),
 ]
@@ -224,6 +264,7 @@ def test_each_fault_has_its_own_finding(
             (package / name).write_text(changed)
     registry.reset()
     assert sorted(ids(slug)) == sorted(expected)
+    assert slugs() >= SHIPPED
     for finding in compliance.findings():
         assert finding.slug == slug
         assert finding.message

@@ -7,9 +7,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from providers_app import conf as providers_conf
-from providers_app import loop
 from providers_app.types.credentials import Secret
 from sessions_app import crypto, pool, selectors
+from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect
 from tests.vendors.chat import VALID_KEY, ChatVendor
@@ -63,15 +63,7 @@ def vendor(_chat_vendor: VendorServer) -> Iterator[VendorServer]:
 
 def settle() -> None:
     """Wait for what was told to the store in passing, and close the pool's connections."""
-
-    async def others() -> None:
-        import asyncio
-
-        tasks = [task for task in asyncio.all_tasks() if task.get_name() == "record-outcome"]
-        if tasks:
-            await asyncio.wait(tasks, timeout=5)
-
-    loop.run(others(), 10)
+    terminal.settle()
     pool.shutdown()
 
 

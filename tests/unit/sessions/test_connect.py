@@ -16,6 +16,8 @@ from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import connect, lifecycle
 from tests.unit.sessions.support import CANARY, fresh, make
 
+DEMO: dict[str, Any] = {"provider": "demo", "auth_type": "none", "secret": Secret("")}
+
 
 def test_a_stored_login_is_sealed_and_noted(alice: User, ring: crypto.KeyRing) -> None:
     session = make(alice, "work_claude", secret=Secret(f"  {CANARY}\n"))
@@ -40,7 +42,7 @@ def test_a_session_without_a_key_seals_nothing(alice: User) -> None:
         ("", "no name"),
         ("ab", "3 to 50"),
         ("x" * 51, "3 to 50"),
-        ("my claude!", "may not contain ' ' '!'"),
+        ("my claude!", "may not contain spaces or '!'"),
         ("schlüssel", "'ü'"),
         ("anthropic", "name of a provider"),
         ("OpenAI", "name of a provider"),
@@ -80,7 +82,7 @@ def test_the_same_name_is_refused_only_for_the_same_owner_provider_and_type(alic
         ({"secret": Secret("   ")}, errors.InvalidCredential),
         ({"secret": Secret("a\nb")}, errors.InvalidCredential),
         ({"secret": Secret("x" * 20_000)}, errors.InvalidCredential),
-        ({"provider": "demo", "auth_type": "none", "secret": Secret("sk-1")}, errors.InvalidCredential),
+        (DEMO | {"secret": Secret("sk-1")}, errors.InvalidCredential),
         (
             {"provider": "demo", "auth_type": "none", "secret": Secret(""), "base_url": "https://x.example"},
             errors.InvalidRequest,

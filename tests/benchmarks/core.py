@@ -1,0 +1,154 @@
+"""The provider core: what the universal interface costs per call, discovery, and memory."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from providers_app import conf, loop, ports, provider, providers
+from providers_app.registry import registry
+from providers_app.resolver import resolve
+from providers_app.types.catalogue import Capabilities
+from providers_app.types.chat import ChatRequest, Message, TextPart
+from providers_app.types.credentials import Credential
+from tests.unit.providers.memory_store import MemorySessions
+from tests.unit.providers.packages import FILES, write_package
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLS = 400
+FRESH = 5
+
+LOCAL = """
+
+from providers_app.behaviours.http import LocalAnswer
+
+
+async def _chunks():
+    yield BODY
+
+
+class _Local:
+    async def __call__(self, request):
+        return LocalAnswer(status=200, headers={{"content-type": "text/event-stream"}}, chunks=_chunks())
+
+
+BODY = (
+    b'data: {{"id":"1","model":"m","choices":[{{"index":0,"delta":{{"content":"Hi"}},"finish_reason":null}}]}}\\n\\n'
+    b'data: {{"id":"1","choices":[{{"index":0,"delta":{{}},"finish_reason":"stop"}}]}}\\n\\ndata: [DONE]\\n\\n'
+)
+LOCAL = _Local()
+"""
+
+DISCOVERY = """
+import time
+began = time.perf_counter()
+from providers_app import registry
+found = registry.list_providers()
+print((time.perf_counter() - began) * 1000, len(found))
+"""
+
+INTERFACE_MEMORY = """
+import asyncio, tracemalloc, ssl, httpx, httpcore, anyio, msgspec, pydantic, importlib.metadata, difflib, email.parser
+import urllib.request, concurrent.futures, certifi
+tracemalloc.start()
+before = tracemalloc.get_traced_memory()[0]
+from providers_app import provider
+provider.list_providers()
+print((tracemalloc.get_traced_memory()[0] - before) / 1048576, 0)
+"""
+
+LAYER_MEMORY = """
+import os, sys, psutil
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"],
+                   DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}})
+import django
+django.setup()
+import django.core.handlers.asgi, django.forms, django.template, django.core.management
+django.core.handlers.asgi.ASGIHandler()
+process = psutil.Process()
+before = process.memory_info().rss
+from providers_app import clients, compliance, conf, loop, provider, streaming
+assert not [finding for finding in compliance.findings() if finding.level == "error"]
+conf.build_model()()
+async def make():
+    clients.http()._tls()
+loop.run(make())
+print((process.memory_info().rss - before) / 1048576, 0)
+"""
+
+
+def run() -> list[tuple[str, str, str]]:
+    """The rows of this module."""
+    call_ms, direct_ms = asyncio.run(_overhead())
+    discovery = min(_fresh(DISCOVERY) for _ in range(FRESH))
+    return [
+        (
+            "interface: one call, over the dialect directly",
+            f"{call_ms - direct_ms:.2f} ms ({call_ms:.2f} - {direct_ms:.2f})",
+            "< 5 ms",
+        ),
+        ("discovery of all providers, fresh interpreter (best of 5)", f"{discovery:.0f} ms", "< 100 ms"),
+        ("registry and interface: memory", f"{_fresh(INTERFACE_MEMORY):.1f} MB", "< 10 MB"),
+        ("whole provider layer over bare Django: RSS", f"{_fresh(LAYER_MEMORY):.1f} MB", "< 50 MB"),
+    ]
+
+
+async def _overhead() -> tuple[float, float]:
+    """Milliseconds of one streamed call through the interface, and of building and reading the same bytes alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_package(
+            Path(folder),
+            "bench",
+            {
+                "__init__.py": FILES["__init__.py"].replace('"api_key"', '"none"'),
+                "local.py": LOCAL,
+                "config.py": FILES["config.py"].replace("https://api.example.com/v1", "bench://local"),
+            },
+        )
+        providers.__path__.append(folder)
+        registry.reset()
+        loop.attach(asyncio.get_running_loop())
+        try:
+            with ports.use(sessions=MemorySessions()), conf.use(conf.ProvidersConfig()):
+                return await _measure()
+        finally:
+            await loop.shutdown()
+            providers.__path__.remove(folder)
+            registry.reset()
+
+
+async def _measure() -> tuple[float, float]:
+    await provider.create_session("bench", "none", name="bench")
+    assert isinstance(provider.provider_capabilities("bench"), Capabilities)
+    dialect = resolve("bench", "streaming").dialect
+    body: bytes = registry.load("bench", "local").BODY
+    chat = ChatRequest(model="m", messages=(Message("user", (TextPart("Hello"),)),))
+    whole, alone = [], []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        events = [event async for event in provider.stream_chat("bench", "bench", "Hello", model="m")]
+        whole.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        resolve("bench", "streaming").build(chat, Credential(auth_type="none"))
+        reducer = dialect.reducer()
+        direct = [*reducer.feed(body), *reducer.close()]
+        alone.append(time.perf_counter() - began)
+        assert events == direct
+    return statistics.median(whole) * 1000, statistics.median(alone) * 1000
+
+
+def _fresh(code: str) -> float:
+    """The first number that ``code`` prints in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return float(done.stdout.split()[0])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(run(), indent=1) + "\n")

@@ -1,0 +1,169 @@
+"""The newcomer's way: the printed link, the demo without a key, a streamed answer, and the context that made it."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.database import answer_chunk, last_stream
+from tests.processes import Up
+
+pytestmark = pytest.mark.browser
+QUESTION = (
+    "How would you write a FastAPI application that handles Stripe-based subscriptions? "
+    "Include error handling and webhook verification."
+)
+
+
+def send(page: Page, text: str) -> None:
+    page.locator("#composer-text").fill(text)
+    page.keyboard.press("Enter")
+
+
+def choose(page: Page, model: str) -> None:
+    """Pick a model of the chosen session in the picker, as a person who types its name does."""
+    page.locator("#picker-button").click()
+    page.locator("#picker-search").fill(model)
+    page.locator(f"#model-picker [data-model='{model}']").click()
+    expect(page.locator("#picker-button")).to_contain_text(model)
+
+
+def shown_text(page: Page, characters: int) -> str:
+    """The text of the running answer, once it has that many characters."""
+    flow = page.locator(".answer .answer-flow").last
+    deadline = time.monotonic() + 30
+    while True:
+        text = flow.inner_text() if flow.count() else ""
+        if len(text) >= characters:
+            return text
+        assert time.monotonic() < deadline, f"only {len(text)} characters were shown"
+        page.wait_for_timeout(50)
+
+
+def finished(page: Page, state: str = "complete", timeout: float = 60_000) -> None:
+    page.locator(f".answer[data-state={state}]").last.wait_for(timeout=timeout)
+
+
+def test_from_the_link_to_a_streamed_answer_whose_context_is_controlled(page: Page, server: Up) -> None:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    expect(page.locator("#context-chunks-empty")).to_be_visible()
+    send(page, QUESTION)
+    expect(page.locator(".message-user").first).to_contain_text("Stripe-based")
+    shown_text(page, 20)
+    expect(page.locator("#composer-send")).to_contain_text("Stop")
+    finished(page)
+    answer = page.locator(".answer").last
+    for word in ("FastAPI", "Stripe", "signature"):
+        expect(answer).to_contain_text(word)
+    expect(answer.locator("pre code").first).to_be_visible()
+    assert answer.locator("script").count() == 0
+
+    chunks = page.locator("#context-chunks > li")
+    expect(chunks).to_have_count(2)
+    expect(page.locator("#context-chunks-empty")).to_be_hidden()
+    before = int(page.locator("#context-meter").get_attribute("data-used") or 0)
+    assert before > 0
+
+    page.get_by_text("Add a note", exact=True).click()
+    page.locator("#note-content").fill("Answer in one sentence.")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(chunks).to_have_count(3)
+    more = int(page.locator("#context-meter").get_attribute("data-used") or 0)
+    assert more > before, "the meter follows without a reload"
+
+    reply = page.locator("#context-chunks > li[data-kind=assistant]")
+    reply.hover()
+    reply.get_by_role("button", name="Exclude").click()
+    expect(reply).to_have_attribute("data-excluded", "true")
+    expect(page.locator("#context-meter")).not_to_have_attribute("data-used", str(more))
+    assert int(page.locator("#context-meter").get_attribute("data-used") or 0) < more
+
+    note = page.locator("#context-chunks > li[data-kind=note]")
+    note.hover()
+    note.get_by_role("button", name="Delete").click()
+    expect(chunks).to_have_count(2)
+    page.get_by_role("button", name="Undo").last.click()
+    expect(chunks).to_have_count(3)
+
+    page.get_by_role("button", name="Preview request").click()
+    preview = page.locator("#preview-dialog")
+    expect(preview).to_contain_text("Answer in one sentence.")
+    expect(preview).to_contain_text("Stripe-based subscriptions")
+    assert "idempot" not in preview.inner_text().lower(), "the excluded answer is not sent"
+    page.keyboard.press("Escape")
+
+    send(page, "And now?")
+    expect(page.locator(".answer")).to_have_count(2)
+    finished(page)
+    expect(page.locator(".answer").last).to_contain_text("3 messages")
+
+
+def test_stop_ends_the_answer_and_keeps_what_was_shown(page: Page, server: Up) -> None:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    send(page, QUESTION)
+    shown = shown_text(page, 200)
+    page.keyboard.press("Escape")
+    finished(page, "cancelled")
+    assert last_stream(server.data)["state"] == "cancelled"
+    stored = answer_chunk(server.data)
+    assert stored["state"] == "partial"
+    assert len(stored["content"]) >= len(shown.strip()) * 0.8
+    expect(page.get_by_role("button", name="Retry")).to_be_visible()
+    page.get_by_role("button", name="Retry").click()
+    finished(page)
+
+
+def test_faults_are_shown_with_a_code_and_a_way_on(page: Page, server: Up) -> None:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    faults = {
+        "demo-error-429": "upstream_rate_limit",
+        "demo-midstream-error": "upstream_server_error",
+        "demo-truncated": "stream_interrupted",
+        "demo-html-502": "upstream_server_error",
+    }
+    failures = page.locator(".answer .answer-failure")
+    for number, (model, code) in enumerate(faults.items(), start=1):
+        choose(page, model)
+        send(page, "hello")
+        expect(failures).to_have_count(number, timeout=20_000)
+        expect(failures.last).to_contain_text(code)
+        expect(failures.last.get_by_role("button", name="Retry")).to_be_visible()
+        assert "Traceback" not in page.content()
+
+
+def test_reasoning_and_tool_calls_become_cards(page: Page, server: Up) -> None:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    choose(page, "demo-reasoning")
+    send(page, "think")
+    finished(page)
+    expect(page.locator(".answer .reasoning").first).to_contain_text("Reasoning")
+    choose(page, "demo-tools")
+    send(page, "use your tools")
+    finished(page)
+    expect(page.locator(".answer").last.locator(".tool-card")).to_have_count(2)
+
+
+def test_every_page_obeys_the_policy_in_both_themes_and_widths(
+    page: Page, server: Up, context: BrowserContext, watch: Callable[[Page], Page]
+) -> None:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    chat = page.url
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            for address in (
+                chat,
+                *(server.base + path for path in ("/", "/sessions/", "/sessions/new/", "/account/", "/admin/")),
+            ):
+                page.goto(address)
+                page.wait_for_load_state("load")
+                overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert overflow <= 0, f"{address} scrolls sideways by {overflow} px at {width}"

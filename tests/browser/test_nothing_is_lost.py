@@ -1,0 +1,105 @@
+"""The two failure stories: the tab that was closed, and the server that was killed, in the middle of an answer."""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import SETTINGS, sign_in
+from tests.browser.database import answer_chunk, last_stream
+from tests.browser.test_first_answer import QUESTION, choose, finished, send, shown_text
+from tests.processes import Up
+
+pytestmark = pytest.mark.browser
+
+
+def start_chat(page: Page) -> str:
+    page.get_by_role("button", name="Try the demo").click()
+    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    return page.url
+
+
+def test_closing_the_tab_and_coming_back_gives_the_whole_answer_byte_for_byte(
+    page: Page, server: Up, context: BrowserContext, watch: Callable[[Page], Page]
+) -> None:
+    address = start_chat(page)
+    send(page, QUESTION)
+    shown_text(page, 150)
+    page.close()
+    deadline = time.monotonic() + 90
+    while last_stream(server.data)["state"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    stream = last_stream(server.data)
+    assert stream["state"] == "complete" and stream["result"]["complete"]
+    stored = answer_chunk(server.data)["content"]
+    assert stored == stream["result"]["text"]
+
+    back = watch(context.new_page())
+    back.goto(address)
+    finished(back)
+    source = back.locator(".answer template.answer-source").evaluate("element => element.content.textContent")
+    assert source == stored, "what the page has is what was stored, byte for byte"
+
+    # The same answer, read without a break, is the same text: nothing was lost while nobody looked.
+    send(back, QUESTION)
+    expect(back.locator(".answer")).to_have_count(2)
+    finished(back)
+    assert len(answer_chunk(server.data)["content"]) >= len(stored) * 0.9
+
+
+def test_reloading_in_the_middle_catches_up_and_goes_on(page: Page, server: Up) -> None:
+    start_chat(page)
+    send(page, QUESTION)
+    shown = shown_text(page, 150)
+    page.reload()
+    again = shown_text(page, 150)
+    assert last_stream(server.data)["state"] == "running", "it is still being written"
+    assert squeezed(again).startswith(squeezed(shown)[:100])
+    finished(page)
+    source = page.locator(".answer template.answer-source").evaluate("element => element.content.textContent")
+    assert source == answer_chunk(server.data)["content"]
+
+
+def test_killing_the_server_loses_nothing_that_was_shown_and_the_page_says_so(
+    page: Page, server: Up, tmp_path: Path
+) -> None:
+    start_chat(page)
+    choose(page, "demo-slow")
+    send(page, "Tell me a long story about a lighthouse.")
+    shown_text(page, 60)
+    server.kill()
+    shown = page.locator(".answer .answer-flow").last.inner_text()
+    with Up(server.data, port=server.port, **SETTINGS):
+        finished(page, "interrupted")
+        expect(page.locator(".answer .answer-failure").last).to_contain_text(re.compile("interrupt|stopped|died", re.I))
+        stream = last_stream(server.data)
+        assert stream["state"] == "interrupted"
+        stored = answer_chunk(server.data)
+        assert stored["state"] == "partial"
+        assert squeezed(stored["content"]).startswith(squeezed(shown)), "all that was shown is stored"
+        page.reload()
+        finished(page, "interrupted")
+        assert squeezed(shown) in squeezed(page.locator(".answer .answer-flow").last.inner_text())
+        page.get_by_role("button", name="Retry").click()
+        page.locator(".answer[aria-busy=true]").wait_for()
+
+
+def test_without_a_websocket_the_page_streams_by_events(
+    context: BrowserContext, server: Up, watch: Callable[[Page], Page]
+) -> None:
+    context.add_init_script("window.WebSocket = class { constructor() { throw new Error('no sockets here'); } };")
+    page = context.new_page()
+    sign_in(page, server)
+    start_chat(page)
+    send(page, "Hello there")
+    finished(page)
+    expect(page.locator(".chat-main")).to_contain_text("SSE")
+
+
+def squeezed(text: str) -> str:
+    """Letters and digits only: the page shows finished text as Markdown, the database holds its source."""
+    return "".join(character for character in text if character.isalnum())

@@ -1,0 +1,98 @@
+"""Start and stop of the web process, and the task that workers run."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from context_app import lifespan, tasks
+from context_app.conf import ContextConfig
+from context_app.models import Stream
+from context_app.services import turns
+from context_app.streams import records, runtime
+from providers_app import loop
+from sessions_app.pool import in_store
+from tests.unit.context.desk import Desk
+from tests.unit.context.streams_kit import Kit, make_turn, row, stored, until, words
+from tests.unit.context.test_streams_takeover import EVENTS, dead_spool
+
+
+async def test_startup_speaks_for_the_dead_before_anybody_asks(kit: Kit) -> None:
+    stream, _ = await in_store(make_turn, "ada", "dead-1")
+    dead_spool(kit.folder, "dead-1", records.frame(stream.pk, 1, records.join(EVENTS)))
+    await lifespan.startup()
+    assert (await in_store(row, stream.pk)).state == "interrupted"
+    assert await in_store(stored, stream.pk) == EVENTS
+
+
+async def test_dead_process_is_found_while_running_too(kit: Kit) -> None:
+    kit.runtime.config = ContextConfig(spool_scan_s=0.5)
+    await lifespan.startup()
+    stream, _ = await in_store(make_turn, "ada", "dead-2")
+    dead_spool(kit.folder, "dead-2", records.frame(stream.pk, 1, records.join(EVENTS)))
+    async with asyncio.timeout(5):
+        while (await in_store(row, stream.pk)).state == "running":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_shutdown_marks_flushes_and_leaves_no_spool_within_two_seconds(kit: Kit) -> None:
+    lives = [await kit.begin(words(100_000, every=0.002)) for _ in range(20)]
+    await until(lambda: all(live.accepted > 5 for live in lives))
+    begun = time.monotonic()
+    await lifespan.shutdown()
+    assert time.monotonic() - begun < 2
+    for live in lives:
+        stream = await in_store(row, live.id)
+        assert (stream.state, stream.last_seq) == ("interrupted", live.accepted)
+        assert len(await in_store(stored, live.id)) == live.accepted
+    assert list(kit.folder.glob("*.log")) == []
+
+
+async def test_upstream_that_does_not_let_go_delays_shutdown_by_a_second_at_most(kit: Kit) -> None:
+    async def stubborn():  # type: ignore[no-untyped-def]
+        from providers_app.types.events import StreamStart
+
+        try:
+            yield StreamStart("demo")
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(60)
+
+    live = await kit.begin(stubborn)
+    await until(lambda: live.accepted == 1)
+    begun = time.monotonic()
+    await lifespan.shutdown()
+    assert time.monotonic() - begun < 2.6
+    assert len(await in_store(stored, live.id)) == 1
+    await in_store(runtime.Runtime(kit.folder, ContextConfig()).take_over)
+    assert (await in_store(row, live.id)).state == "interrupted"
+
+
+async def test_signal_stops_runners_at_once(desk: Desk) -> None:
+    started = await desk.send(model="demo-long-d5")
+    live = desk.kit.runtime.find(started.stream_id)
+    assert live is not None
+    await until(lambda: live.accepted > 3)
+    await asyncio.to_thread(lifespan.stop_now)
+    await until(lambda: live.stored, 1)
+    with pytest.raises(turns.ShuttingDown):
+        await desk.send()
+
+
+def test_worker_task_takes_over_by_heartbeat(transactional_db: Any, tmp_path: Path) -> None:
+    before = runtime.replace(runtime.Runtime(tmp_path, ContextConfig()))
+    try:
+        stream, _ = make_turn("ada", "gone-machine")
+        tasks.take_over_stale_streams()
+        assert row(stream.pk).state == "running"
+        Stream.objects.filter(pk=stream.pk).update(heartbeat_at=timezone.now() - timezone.timedelta(seconds=16))
+        tasks.take_over_stale_streams()
+        tasks.take_over_stale_streams()
+        assert row(stream.pk).state == "interrupted"
+        assert "not heard of" in row(stream.pk).result["error"]["message"]
+    finally:
+        runtime.replace(before)
+        loop.detach()
