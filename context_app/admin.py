@@ -25,14 +25,51 @@ class ReadOnly:
 class ContextAdmin(admin.ModelAdmin):
     """Chats: found by title, owner or session; put away or deleted in bulk."""
 
-    list_display = ("shown_title", "owner", "session", "model", "chunk_count", "pinned", "archived_at", "deleted_at", "updated_at")
-    list_filter = ("pinned", ("archived_at", admin.EmptyFieldListFilter), ("deleted_at", admin.EmptyFieldListFilter), "session__provider")
+    list_display = (
+        "shown_title",
+        "owner",
+        "session",
+        "model",
+        "chunk_count",
+        "pinned",
+        "archived_at",
+        "deleted_at",
+        "updated_at",
+    )
+    list_filter = (
+        "pinned",
+        ("archived_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "session__provider",
+    )
     list_select_related = ("owner", "session")
     list_per_page = 50
     search_fields = ("title", "owner__username", "session__name", "model", "=id")
     date_hierarchy = "updated_at"
-    fields = ("id", "title", "owner", "session", "model", "params", "pinned", "archived_at", "deleted_at", "created_at", "updated_at")
-    readonly_fields = ("id", "owner", "session", "model", "params", "archived_at", "deleted_at", "created_at", "updated_at")
+    fields = (
+        "id",
+        "title",
+        "owner",
+        "session",
+        "model",
+        "params",
+        "pinned",
+        "archived_at",
+        "deleted_at",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = (
+        "id",
+        "owner",
+        "session",
+        "model",
+        "params",
+        "archived_at",
+        "deleted_at",
+        "created_at",
+        "updated_at",
+    )
     actions = ("put_away", "remove")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -52,7 +89,9 @@ class ContextAdmin(admin.ModelAdmin):
 
     @admin.action(description="Archive selected chats")
     def put_away(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
-        count = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None).update(archived_at=timezone.now())
+        count = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None).update(
+            archived_at=timezone.now()
+        )
         self.message_user(request, f"{count} archived.")
 
     @admin.action(description="Delete selected chats (can be undone for a day)", permissions=("delete",))
@@ -68,7 +107,15 @@ class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):
     """Chunks: by kind, state and size, with full-text search."""
 
     list_display = ("preview", "kind", "role", "tokens", "state", "pinned", "excluded", "context", "created_at")
-    list_filter = ("kind", "role", "state", "pinned", "excluded", ("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        "kind",
+        "role",
+        "state",
+        "pinned",
+        "excluded",
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "created_at",
+    )
     list_select_related = ("context",)
     list_per_page = 50
     search_fields = ("content", "context__title", "context__owner__username", "=id", "=context__id")

@@ -44,7 +44,9 @@ def models(session: AuthSession, *, refresh: bool = False) -> ModelList:
     except ProviderError as error:
         return ModelList((), error.info())
     except TimeoutError:
-        return ModelList((), ErrorInfo(code="upstream_timeout", message="The provider did not list its models in time."))
+        return ModelList(
+            (), ErrorInfo(code="upstream_timeout", message="The provider did not list its models in time.")
+        )
     cache.set(key, list(found), REMEMBER_SECONDS)
     return ModelList(tuple(found))
 

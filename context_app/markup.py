@@ -55,7 +55,9 @@ def plain_html(source: str) -> str:
 
 @lru_cache(maxsize=2)
 def _parser(breaks: bool) -> MarkdownIt:
-    parser = MarkdownIt("commonmark", {"html": False, "breaks": breaks, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer)
+    parser = MarkdownIt(
+        "commonmark", {"html": False, "breaks": breaks, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer
+    )
     parser.enable(["table", "strikethrough"])
     parser.validateLink = _link_allowed  # type: ignore[method-assign]
     parser.inline.ruler.before("text", "deadline", _check_time)
@@ -199,7 +201,7 @@ def _colours() -> dict[str, str]:
 
 _COLOURED = _colours()
 _TAGS = frozenset(
-    "p br hr h1 h2 h3 h4 h5 h6 strong em s del code pre blockquote ul ol li a table thead tbody tr th td div span button".split()
+    ["p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", "button"]
 )
 _CLASSES: dict[str, set[str]] = {
     "div": {"code-block", "code-head", "table-scroll"},

@@ -141,13 +141,19 @@ def _failure(state: str, data: Mapping[str, Any], has_text: bool) -> Failure | N
         case Stream.State.INTERRUPTED:
             text = str(error.get("message") or "The server stopped while this answer was being written.")
             return Failure(
-                "The answer was interrupted", f"{text} {kept}", code=str(error.get("code") or "interrupted"), kind="warn"
+                "The answer was interrupted",
+                f"{text} {kept}",
+                code=str(error.get("code") or "interrupted"),
+                kind="warn",
             )
         case Stream.State.FAILED:
             title = "The answer broke off" if has_text else "No answer came"
             text = str(error.get("message") or "The provider did not say why.")
             return Failure(
-                title, text + (f" {kept}" if has_text else ""), str(error.get("hint") or ""), str(error.get("code") or "")
+                title,
+                text + (f" {kept}" if has_text else ""),
+                str(error.get("hint") or ""),
+                str(error.get("code") or ""),
             )
     reasons = {
         "length": Failure(

@@ -45,7 +45,9 @@ def chunks(context: Context) -> list[ContextChunk]:
     return list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
 
 
-def sidebar(owner_id: int | str, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
+def sidebar(
+    owner_id: int | str, *, query: str = "", archived: bool = False, now: datetime | None = None
+) -> list[ChatGroup]:
     """The chat list in its groups: pinned, today, yesterday, earlier. ``query`` is looked for in titles and texts."""
     rows = owned(owner_id).filter(archived_at__isnull=not archived)
     query = query.strip()[:200]
@@ -95,9 +97,7 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
     """The last ``limit`` turns (older than ``before``), oldest first, with stream and chunks; and are there more?"""
     rows = Turn.objects.filter(context=context)
     if before is not None:
-        rows = rows.filter(
-            Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk)
-        )
+        rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk))
     ordered = rows.order_by("-created_at", "-pk").select_related("stream")
     pieces = Prefetch("chunks", queryset=ContextChunk.objects.order_by("order", "created_at"))
     found = list(ordered.prefetch_related(pieces)[: limit + 1])

@@ -156,7 +156,8 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": MAESTRO.log_level},
     "loggers": {
-        # Request lines of clients and servers are metrics, not news; httpx would log every address.
+        # Kept quiet at every MAESTRO_LOG_LEVEL: httpx logs each address, and httpcore the headers of answers, in which
+        # some servers repeat the key.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},

@@ -20,6 +20,7 @@ ProviderError
 ├── ProviderBroken              503 provider_broken     the provider's package does not load or comply
 └── UpstreamError               what the provider, or the way to it, answered
     ├── BadRequest              400 upstream_bad_request
+    │   └── PromptTooLong       400 context_too_long
     ├── AuthenticationFailed    401 upstream_authentication
     ├── BillingRequired         402 upstream_billing
     ├── PermissionDenied        403 upstream_permission
@@ -154,9 +155,9 @@ class ProviderBroken(ProviderError):
 class UpstreamError(ProviderError):
     """What the provider, or the way to it, answered.
 
-    ``status`` is the HTTP status that was received (``None`` for an error inside a 200 or without an answer), ``type`` and
-    ``upstream_code`` are the provider's own words, ``retry_after`` is in seconds, ``body`` the first bytes of the answer
-    for operators (never shown to users).
+    ``status`` is the HTTP status that was received (``None`` for an error inside a 200 or without an answer), ``type``
+    and ``upstream_code`` are the provider's own words, ``retry_after`` is in seconds, ``body`` the first bytes of the
+    answer for operators (never shown to users).
     """
 
     code = "upstream_error"
@@ -196,6 +197,13 @@ class UpstreamError(ProviderError):
 
 class BadRequest(UpstreamError):
     code, http_status = "upstream_bad_request", 400
+
+
+class PromptTooLong(BadRequest):
+    """The provider counted more tokens than the model takes; the same code as when Maestro finds out before sending."""
+
+    code, http_status = "context_too_long", 400
+    default_hint = ContextTooLong.default_hint
 
 
 class AuthenticationFailed(UpstreamError):

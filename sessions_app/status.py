@@ -43,19 +43,19 @@ def describe(session: AuthSession) -> StatusView:
                 "needs_reauth",
                 "Needs re-auth",
                 "bad",
-                session.status_reason or "The provider refused the key.",
+                _reason(session.status_reason, "The provider refused the key"),
                 session.status_changed_at,
                 "key",
                 "Replace key",
                 urgent=True,
             )
         case "forbidden":
-            reason = session.status_reason or "The key may not do this."
+            reason = _reason(session.status_reason, "The key may not do this")
             return StatusView(
                 "forbidden", "Forbidden", "bad", reason, session.status_changed_at, "details", "How to fix"
             )
         case "misconfigured":
-            reason = session.status_reason or "The address is not right."
+            reason = _reason(session.status_reason, "The address is not right")
             return StatusView(
                 "misconfigured", "Misconfigured", "mute", reason, session.status_changed_at, "address", "Edit"
             )
@@ -68,7 +68,7 @@ def describe(session: AuthSession) -> StatusView:
                 "limited", "Limited", "warn", _limit_words(session), session.limited_until, "details", "See why"
             )
         case "unreachable":
-            reason = session.last_error or "The provider did not answer."
+            reason = _reason(session.last_error, "The provider did not answer")
             return StatusView("unreachable", "Unreachable", "bad", reason, session.last_error_at, "test", "Test again")
         case "expiring":
             return StatusView("expiring", "Expiring", "warn", "Ends", session.expires_at, "key", "Replace key")
@@ -82,6 +82,11 @@ def _active(session: AuthSession) -> StatusView:
     if session.last_used_at:
         return StatusView("active", "Active", "ok", "Worked", session.last_used_at)
     return StatusView("active", "Active", "ok", "Not tested yet", None, "test", "Test")
+
+
+def _reason(stored: str, otherwise: str) -> str:
+    """A stored reason without its full stop: its age follows."""
+    return stored.strip().removesuffix(".") or otherwise
 
 
 def _limit_words(session: AuthSession) -> str:

@@ -19,8 +19,8 @@ class EchoServer:
     def __init__(self) -> None:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
-        self._count = 0
-        config = uvicorn.Config(self._app, lifespan="off", log_config=None, access_log=False)
+        self.answered = 0
+        config = uvicorn.Config(self._app, interface="asgi3", lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="echo", daemon=True
@@ -33,8 +33,8 @@ class EchoServer:
     async def _app(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
-        status = STATUSES[self._count % len(STATUSES)]
-        self._count += 1
+        status = STATUSES[self.answered % len(STATUSES)]
+        self.answered += 1
         said = f"The key {key} is not welcome here."
         body = {
             401: json.dumps({"type": "error", "error": {"type": "authentication_error", "message": said}}),

@@ -1,8 +1,8 @@
 """``short_transactions``: a test fails when a transaction lasts over 200 ms. Register it with ``pytest_plugins``.
 
-Under SQLite's IMMEDIATE every ``atomic()`` is the one writer, so a long one stops everybody. Time spent waiting to get in does
-not count: the clock starts when the outermost block has begun. Transactions of the test framework itself are not seen,
-because they began before the fixture.
+Under SQLite's IMMEDIATE every ``atomic()`` is the one writer, so a long one stops everybody. Time spent waiting to
+get in does not count: the clock starts when the outermost block has begun. Transactions of the test framework itself
+are not seen, because they began before the fixture.
 """
 
 import threading
@@ -32,7 +32,7 @@ class _Watch:
     def entered(self, connection: Any) -> None:
         if getattr(self._local, "begun", None) is None and len(connection.atomic_blocks) == 1:
             self._local.begun = time.monotonic()
-            self._local.where = "".join(traceback.format_stack(limit=8)[:-3])
+            self._local.where = "".join(traceback.format_stack(limit=8)[:-2])
 
     def left(self, connection: Any) -> None:
         begun = getattr(self._local, "begun", None)

@@ -56,7 +56,9 @@ def append(
     )
 
 
-def add_note(*, context: Context, actor: Any, content: str, role: str = "user", max_chars: int | None = None) -> ContextChunk:
+def add_note(
+    *, context: Context, actor: Any, content: str, role: str = "user", max_chars: int | None = None
+) -> ContextChunk:
     """Add a note at the end, undoably. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
     text = _checked(content, max_chars)
     with transaction.atomic():
@@ -192,9 +194,7 @@ def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
     rows = list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
     calls = {call_key(row) for row in rows if row.id in wanted and row.kind in {"tool_call", "tool_result"}}
     return [
-        row
-        for row in rows
-        if row.id in wanted or (row.kind in {"tool_call", "tool_result"} and call_key(row) in calls)
+        row for row in rows if row.id in wanted or (row.kind in {"tool_call", "tool_result"} and call_key(row) in calls)
     ]
 
 

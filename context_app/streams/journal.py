@@ -41,6 +41,8 @@ IDLE_CLOSE_S = 5.0
 MAX_BACKOFF_S = 1.0
 SURPRISES = 3
 """How often a round is tried whose error is none of the database's."""
+MAX_ENDINGS = 20
+"""Streams that end in one round: an ending writes chunks, and the transaction has to stay short."""
 MAX_PAYLOAD = 1024 * 1024
 """Bytes of events in one segment."""
 
@@ -158,7 +160,8 @@ class Journal:
 
     def _gather(self) -> list[Piece]:
         now = time.monotonic()
-        pieces = []
+        pieces: list[Piece] = []
+        endings = 0
         for live in self.open_streams():
             ending, last = live.ending, live.last  # in this order: no event comes after the ending
             first = live.committed + 1
@@ -169,6 +172,10 @@ class Journal:
             if fitting < len(events):
                 last, ending = first + fitting - 1, None
                 events = events[:fitting]
+            if ending is not None:
+                endings += 1
+                if endings > MAX_ENDINGS:
+                    ending = None
             if events or ending is not None or now - live.heartbeat >= HEARTBEAT_S:
                 pieces.append(Piece(live, first, last, records.join(events) if events else b"", ending))
         return pieces

@@ -100,7 +100,11 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
         data["error"] = error.info()
         return render(request, "chats/_preview.html", data)
     except TimeoutError:
-        data["error"] = {"code": "timeout", "message": "The request could not be prepared in time.", "hint": "Try again."}
+        data["error"] = {
+            "code": "timeout",
+            "message": "The request could not be prepared in time.",
+            "hint": "Try again.",
+        }
         return render(request, "chats/_preview.html", data)
     text = prepared.body.decode("utf-8", "replace")
     if request.GET.get("download") == "1":

@@ -134,7 +134,13 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
 
 def _preferred(person: Any, sessions: list[AuthSession]) -> AuthSession | None:
     """The session that was used last in a chat, else the first active one."""
-    last = selectors.owned(person.pk).exclude(session=None).order_by("-updated_at").values_list("session_id", flat=True).first()
+    last = (
+        selectors.owned(person.pk)
+        .exclude(session=None)
+        .order_by("-updated_at")
+        .values_list("session_id", flat=True)
+        .first()
+    )
     usable = [item for item in sessions if item.status == AuthSession.Status.ACTIVE] or sessions
     return next((item for item in usable if item.pk == last), usable[0] if usable else None)
 

@@ -187,7 +187,9 @@ def _toasted(response: HttpResponse, context: Context, words: str, *, quiet: boo
     """Say what happened with an Undo that takes back exactly this edit."""
     if quiet:
         return response
-    last = ContextEdit.objects.filter(context=context, undone_at=None).order_by("-id").values_list("pk", flat=True).first()
+    last = (
+        ContextEdit.objects.filter(context=context, undone_at=None).order_by("-id").values_list("pk", flat=True).first()
+    )
     undo_url = f"{reverse('chats:undo', args=[context.pk])}?edit={last}"
     response["HX-Trigger"] = json.dumps({"toast": {"message": words, "undo": undo_url}})
     return response

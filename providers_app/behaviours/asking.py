@@ -8,7 +8,8 @@ from providers_app import conf
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
-from providers_app.wire.client import Http, HttpResponse
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http
 
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 

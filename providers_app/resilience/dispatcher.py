@@ -43,7 +43,8 @@ from providers_app.resolver import authorizer, resolve
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Event, StreamEnd, StreamFailed
-from providers_app.wire.client import HttpStream
+from providers_app.wire.answer import HttpStream
+from providers_app.wire.mask import Mask
 
 logger = logging.getLogger("maestro.dispatcher")
 
@@ -141,6 +142,7 @@ class _Answer:
         self._reducer: Reducer | None = None
         self._last: Event | None = None
         self._error: ProviderError | None = None
+        self._mask: Mask | None = None
 
     async def begin(self) -> list[Event]:
         """The first events."""
@@ -213,6 +215,7 @@ class _Answer:
         session, credential = await find(call.owner, call.provider, call.session, call.auth_type)
         request = prepare(session, credential, call.chat)
         self._session = session
+        self._mask = Mask(request)
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
         self._stream = await self._stack.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
         dialect = resolve(session.provider, "streaming").dialect
@@ -259,10 +262,12 @@ class _Answer:
         return self._keep(closing)
 
     def _keep(self, events: list[Event]) -> list[Event]:
-        """Nothing follows the end of an answer, whatever a reducer gives."""
+        """Nothing follows the end of an answer, whatever a reducer gives; and no error repeats the key."""
         for number, event in enumerate(events):
+            if isinstance(event, StreamFailed) and self._mask is not None:
+                event = msgspec.structs.replace(event, error=self._mask.error(event.error))
             if isinstance(event, OUTPUT_ENDS):
-                events = events[: number + 1]
+                events = [*events[:number], event]
                 break
         if events:
             self._last = events[-1]

@@ -17,24 +17,17 @@ import httpx
 import msgspec
 
 from providers_app.behaviours.http import HttpRequest, LocalResponder
-from providers_app.errors import BadAnswer, ProviderError, UpstreamTimeout
+from providers_app.errors import BadAnswer, UpstreamTimeout
+from providers_app.wire.answer import HttpResponse, HttpStream
 from providers_app.wire.failures import CONNECT_TIMEOUTS, NETWORK_ERRORS, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
+from providers_app.wire.mask import Mask
 from providers_app.wire.network import GuardedBackend, GuardedTransport, Resolver, system_resolver
 
 MAX_ORIGINS = 64
 MAX_CONNECTIONS = 1000
 MAX_IDLE_CONNECTIONS = 20
 IDLE_CONNECTION_S = 30.0
-DRAIN_BYTES = 256 * 1024
-
-
-class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole answer; header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,58 +37,6 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     idle_s: float = 120.0
     request_s: float = 600.0
     max_body: int = 64 * 1024 * 1024
-
-
-class HttpStream:
-    """An answer whose body is read as it arrives. Leaving ``Http.stream`` closes it and the upstream request."""
-
-    def __init__(
-        self, status: int, headers: dict[str, str], parts: AsyncIterator[bytes], where: str, idle_s: float
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self._parts = parts
-        self._where = where
-        self._idle_s = idle_s
-        self._began = False
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body, one item per read of the network.
-
-        Raises ``ConnectionFailed`` when the connection broke before the first byte, ``StreamInterrupted`` after it, and
-        ``UpstreamTimeout`` after ``idle`` seconds of silence.
-        """
-        while (data := await self._next()) is not None:
-            if data:
-                yield data
-
-    async def read(self, limit: int) -> bytes:
-        """The rest of the body, at most ``limit`` bytes of it (more is cut off). Raises as ``chunks``."""
-        found = bytearray()
-        while len(found) < limit and (data := await self._next()) is not None:
-            found += data
-        return bytes(found[:limit])
-
-    async def drain(self, seconds: float) -> None:
-        """Read on to the end of the body, within limits, so that the connection can be used again."""
-        read = 0
-        try:
-            async with asyncio.timeout(seconds):
-                while read < DRAIN_BYTES and (data := await self._next()) is not None:
-                    read += len(data)
-        except (TimeoutError, ProviderError):
-            return
-
-    async def _next(self) -> bytes | None:
-        try:
-            data = await anext(self._parts)
-        except StopAsyncIteration:
-            return None
-        except NETWORK_ERRORS as error:
-            raise as_provider_error(error, self._where, began=self._began, idle_s=self._idle_s) from None
-        if data:
-            self._began = True
-        return data
 
 
 class Http:
@@ -175,7 +116,7 @@ class Http:
             answer = await self._open(transport, request, where, idle_s)
             try:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
-                yield HttpStream(answer.status_code, headers, answer.aiter_bytes(), where, idle_s)
+                yield HttpStream(answer.status_code, headers, answer.aiter_bytes(), where, idle_s, Mask(request))
             finally:
                 await answer.aclose()
         finally:
@@ -222,7 +163,9 @@ class Http:
             raise as_provider_error(error, where, began=False, idle_s=idle_s) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         try:
-            yield HttpStream(answer.status, headers, _watched(aiter(answer.chunks), idle_s), where, idle_s)
+            yield HttpStream(
+                answer.status, headers, _watched(aiter(answer.chunks), idle_s), where, idle_s, Mask(request)
+            )
         finally:
             close: Any = getattr(answer.chunks, "aclose", None)
             if close is not None:

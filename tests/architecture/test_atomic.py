@@ -17,7 +17,7 @@ __all__ = ["short_transactions"]
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("sessions_app", "context_app", "gateway_app", "pipelines_app", "maestro_site")
 WAITING = {"sleep", "wait", "result", "join", "run", "in_store", "hand_over", "urlopen", "get_model", "list_models"}
-HARMLESS = {("str", "join"), ("path", "join")}
+HARMLESS = {("str", "join"), ("records", "join")}
 
 
 def test_long_transaction_is_found(transactional_db: Any, request: pytest.FixtureRequest) -> None:
@@ -62,7 +62,7 @@ def test_take_over_of_a_long_answer_is_a_short_transaction(
 
 
 def test_nothing_waits_inside_atomic() -> None:
-    """No await, sleep, HTTP or hand-over stands inside a ``with transaction.atomic()`` or an ``@transaction.atomic``."""
+    """No await, sleep, HTTP or hand-over stands inside ``with transaction.atomic()`` or ``@transaction.atomic``."""
     files = [path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts]
     assert len(files) > 20
     found = [f"{path.relative_to(ROOT)}:{line}: {what}" for path in files for line, what in waiting(path.read_text())]

@@ -31,7 +31,7 @@ from sessions_app.models import AuthSession
 from tests.echo import EchoServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CANARY = "sk-ant-canary-7Qz9" + "Vt2LmX4pRb8Kd1Wy6"
+CANARY = "violet-canary-7Qz9" + "Vt2LmX4pRb8Kd1Wy6"
 
 
 def forms_of(secret: str) -> dict[str, bytes]:
@@ -53,7 +53,7 @@ def found(data: bytes, secret: str = CANARY) -> list[str]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """What every handler that is configured would write, at the lowest level, in the configured format."""
+    """What every configured handler would write with MAESTRO_LOG_LEVEL=DEBUG, in the configured format."""
     text = io.StringIO()
     handlers = [handler for logger in all_loggers() for handler in logger.handlers]
     copies: list[tuple[logging.Logger, logging.Handler, int]] = []
@@ -65,12 +65,7 @@ def log() -> Iterator[io.StringIO]:
         copies.append((root, copy, root.level))
         root.addHandler(copy)
     root.setLevel(logging.DEBUG)
-    levels = {logger: logger.level for logger in all_loggers()}
-    for logger in levels:
-        logger.setLevel(logging.DEBUG)
     yield text
-    for logger, level in levels.items():
-        logger.setLevel(level)
     for logger, copy, level in copies:
         logger.removeHandler(copy)
         logger.setLevel(level)
@@ -98,7 +93,7 @@ def session(owner: User, echo: EchoServer, loopback_allowed: None) -> AuthSessio
     credential = Credential(auth_type="api_key", secret=Secret(CANARY), base_url=echo.base_url)
     made = loop.run(
         provider.create_session(
-            "anthropic", "api_key", name="canary_session", api_key=CANARY, base_url=credential.base_url, owner=owner.pk
+            "remote", "api_key", name="canary_session", api_key=CANARY, base_url=credential.base_url, owner=owner.pk
         ),
         timeout=20,
     )
@@ -187,11 +182,11 @@ def use_it(session: AuthSession, owner: User, capsys: pytest.CaptureFixture[str]
     """Ways in which the key is used and its use fails, and what they print."""
     with provider.acting_as(owner.pk):
         for action in (
-            lambda: provider.test_session("anthropic", "api_key", session.name),
-            lambda: provider.list_models("anthropic", "api_key", session.name, refresh=True),
-            lambda: provider.complete_chat("anthropic", session.name, "hello", model="m"),
-            lambda: provider.preview_request("anthropic", session.name, "hello", model="m"),
-            lambda: provider.count_tokens("anthropic", session.name, "hello", model="m"),
+            lambda: provider.test_session("remote", "api_key", session.name),
+            lambda: provider.list_models("remote", "api_key", session.name, refresh=True),
+            lambda: provider.complete_chat("remote", session.name, "hello", model="m"),
+            lambda: provider.preview_request("remote", session.name, "hello", model="m"),
+            lambda: provider.count_tokens("remote", session.name, "hello", model="m"),
         ):
             try:
                 answer: object = loop.run(action(), timeout=20)
@@ -217,7 +212,12 @@ def use_it(session: AuthSession, owner: User, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_canary_is_in_no_sink(
-    owner: User, session: AuthSession, log: io.StringIO, capsys: pytest.CaptureFixture[str], client: Client
+    owner: User,
+    session: AuthSession,
+    echo: EchoServer,
+    log: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+    client: Client,
 ) -> None:
     client.force_login(owner)
     leaks: list[str] = []
@@ -232,6 +232,8 @@ def test_the_canary_is_in_no_sink(
         leaks += [f"{place}: {form}" for form in found(data)]
     leaks += [f"log: {form}" for form in found(log.getvalue().encode())]
     assert looked > 60, "the walk itself is broken"
+    assert echo.answered >= 8, "the key was not used, so it could not be repeated"
+    assert "not welcome here" in AuthSession.objects.get(pk=session.pk).last_error, "the repeated key's message is kept"
     assert log.getvalue(), "nothing was logged, so nothing was looked at"
     assert not leaks, "\n".join(leaks)
     row = AuthSession.objects.get(pk=session.pk)

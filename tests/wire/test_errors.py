@@ -82,7 +82,7 @@ def gemini(status: str, *details: dict[str, Any]) -> bytes:
         ("openai_chat", 404, b'{"detail":"Not Found"}', errors.NotFound),
         ("openai_chat", 400, openai("content_filter"), errors.ContentRefused),
         ("openai_chat", 403, openai(metadata={"reasons": ["violence"]}), errors.ContentRefused),
-        ("openai_chat", 400, openai("context_length_exceeded"), errors.BadRequest),
+        ("openai_chat", 400, openai("context_length_exceeded"), errors.PromptTooLong),
         ("openai_chat", 401, openai("invalid_request_error", "authentication_error"), errors.AuthenticationFailed),
         ("anthropic_messages", 404, b'{"type":"error","error":{"type":"not_found_error"}}', errors.UnknownModel),
         (

@@ -4,6 +4,8 @@ from providers_app import errors
 from providers_app.wire.status import ErrorWords
 
 REFINING: dict[str, type[errors.UpstreamError]] = {
+    "context_length_exceeded": errors.PromptTooLong,
+    "exceed_context_size_error": errors.PromptTooLong,
     "insufficient_quota": errors.QuotaExhausted,
     "billing_hard_limit_reached": errors.QuotaExhausted,
     "quota_exceeded": errors.QuotaExhausted,
@@ -39,7 +41,5 @@ WORDS = ErrorWords(
         "BadRequestError": errors.BadRequest,
         "tool_use_failed": errors.BadRequest,
         "invalid_prompt": errors.BadRequest,
-        "context_length_exceeded": errors.BadRequest,
-        "exceed_context_size_error": errors.BadRequest,
     },
 )

@@ -124,7 +124,7 @@ def test_a_database_that_does_not_answer_is_a_typed_error() -> None:
 
 def test_uses_and_their_outcome_reach_the_row(alice: User, vendor: VendorServer) -> None:
     session = make_remote(alice, vendor)
-    result = loop.run(provider.complete_chat("remote", "local_llama", "hello", model="local-text", owner=alice), 20)
+    result = loop.run(provider.complete_chat("remote", "local_llama", "hello", model="local-small", owner=alice), 20)
     settle()
     assert result.complete or result.error, result
     assert fresh(session).last_used_at is not None

@@ -34,12 +34,12 @@ def test_every_state_is_said_in_words_with_one_next_action(alice: User) -> None:
     now = timezone.now()
     states: list[tuple[dict[str, Any], str, str]] = [
         ({"tested_at": now}, "Active", "None needed"),
-        ({"status": "needs_reauth", "status_reason": "It was revoked."}, "Needs re-auth", "Replace key"),
-        ({"status": "forbidden", "status_reason": "A role is missing."}, "Forbidden", "How to fix"),
-        ({"status": "misconfigured", "status_reason": "No such page."}, "Misconfigured", "Edit"),
+        ({"status": "needs_reauth", "status_reason": "It was revoked"}, "Needs re-auth", "Replace key"),
+        ({"status": "forbidden", "status_reason": "A role is missing"}, "Forbidden", "How to fix"),
+        ({"status": "misconfigured", "status_reason": "No such page"}, "Misconfigured", "Edit"),
         ({"status": "disabled"}, "Disabled", "Enable"),
         ({"limited_until": now + timedelta(minutes=6)}, "Limited", "See why"),
-        ({"last_error_code": "connection_failed", "last_error": "Refused."}, "Unreachable", "Test again"),
+        ({"last_error_code": "connection_failed", "last_error": "Refused"}, "Unreachable", "Test again"),
         ({"expires_at": now + timedelta(minutes=41)}, "Expiring", "Replace key"),
     ]
     for number, (values, _, _) in enumerate(states):

@@ -1,0 +1,73 @@
+"""An answer of the HTTP client: whole, or read as it arrives, with the key of its request masked in errors."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+
+from providers_app.errors import ProviderError
+from providers_app.wire.failures import NETWORK_ERRORS, as_provider_error
+from providers_app.wire.mask import Mask
+
+DRAIN_BYTES = 256 * 1024
+
+
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer; header names are lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class HttpStream:
+    """An answer whose body is read as it arrives. Leaving ``Http.stream`` closes it and the upstream request."""
+
+    def __init__(
+        self, status: int, headers: dict[str, str], parts: AsyncIterator[bytes], where: str, idle_s: float, mask: Mask
+    ) -> None:
+        self.status = status
+        self.headers = mask.headers(headers)
+        self._mask = mask
+        self._parts = parts
+        self._where = where
+        self._idle_s = idle_s
+        self._began = False
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The body, one item per read of the network.
+
+        Raises ``ConnectionFailed`` when the connection broke before the first byte, ``StreamInterrupted`` after it, and
+        ``UpstreamTimeout`` after ``idle`` seconds of silence.
+        """
+        while (data := await self._next()) is not None:
+            if data:
+                yield data
+
+    async def read(self, limit: int) -> bytes:
+        """The rest of the body, at most ``limit`` bytes of it, the key masked. Raises as ``chunks``."""
+        found = bytearray()
+        while len(found) < limit and (data := await self._next()) is not None:
+            found += data
+        return self._mask.data(bytes(found[:limit]))
+
+    async def drain(self, seconds: float) -> None:
+        """Read on to the end of the body, within limits, so that the connection can be used again."""
+        read = 0
+        try:
+            async with asyncio.timeout(seconds):
+                while read < DRAIN_BYTES and (data := await self._next()) is not None:
+                    read += len(data)
+        except (TimeoutError, ProviderError):
+            return
+
+    async def _next(self) -> bytes | None:
+        try:
+            data = await anext(self._parts)
+        except StopAsyncIteration:
+            return None
+        except NETWORK_ERRORS as error:
+            raise as_provider_error(error, self._where, began=self._began, idle_s=self._idle_s) from None
+        if data:
+            self._began = True
+        return data

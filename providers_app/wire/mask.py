@@ -1,0 +1,57 @@
+"""Takes the key of a request out of what came back: some servers repeat it in their error messages.
+
+Error texts are also redacted by shape (``error_body.redact``); this one knows the very value, whatever its shape is.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.types.events import ErrorInfo
+
+SHORTEST = 6
+"""A shorter value is no key, and would be found in ordinary words."""
+MASKED = "***"
+
+
+class Mask:
+    """The secret values of one request."""
+
+    __slots__ = ("_bytes", "_values")
+
+    def __init__(self, request: HttpRequest) -> None:
+        found = set()
+        for name, value in request.headers.items():
+            if name.lower() in request.secret_headers:
+                # "Bearer xyz" is repeated as "xyz" just as well.
+                found |= {part for part in (value, value.rpartition(" ")[2]) if len(part) >= SHORTEST}
+        self._values = tuple(sorted(found, key=len, reverse=True))
+        self._bytes = tuple(value.encode() for value in self._values)
+
+    def data(self, body: bytes) -> bytes:
+        """The bytes without the values."""
+        for value in self._bytes:
+            if value in body:
+                body = body.replace(value, MASKED.encode())
+        return body
+
+    def text(self, text: str) -> str:
+        """The text without the values."""
+        for value in self._values:
+            text = text.replace(value, MASKED)
+        return text
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without the values."""
+        return {name: self.text(value) for name, value in headers.items()}
+
+    def error(self, info: ErrorInfo) -> ErrorInfo:
+        """The error without the values."""
+        return msgspec.structs.replace(
+            info,
+            message=self.text(info.message),
+            hint=self.text(info.hint),
+            type=self.text(info.type) if info.type else info.type,
+            upstream_code=self.text(info.upstream_code) if info.upstream_code else info.upstream_code,
+        )

@@ -1,0 +1,161 @@
+"""What of a context is sent, as what, and in which order."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from context_app import assembly
+from context_app.assembly import NOT_RUN, build_messages, with_user_text
+from providers_app.types.chat import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+
+TURN = uuid.uuid4()
+
+
+@dataclass
+class Piece:
+    kind: str
+    content: str = "text"
+    role: str = "user"
+    state: str = "complete"
+    excluded: bool = False
+    deleted_at: Any = None
+    turn_id: Any = TURN
+    metadata: dict[str, Any] = field(default_factory=dict)
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+
+
+def call(key: str = "c1", name: str = "look", **fields: Any) -> Piece:
+    return Piece(
+        "tool_call", role="assistant", metadata={"call_id": key, "name": name, "arguments": {"q": 1}}, **fields
+    )
+
+
+def result(key: str = "c1", content: str = "found", **fields: Any) -> Piece:
+    return Piece("tool_result", content, role="tool", metadata={"call_id": key, "name": "look"}, **fields)
+
+
+def test_neighbours_of_one_role_become_one_message() -> None:
+    pieces = [
+        Piece("system", "rules"),
+        Piece("file", "code", metadata={"name": "a.py"}),
+        Piece("note", "mind"),
+        Piece("user", "go"),
+    ]
+    assert build_messages(pieces) == (
+        Message("system", (TextPart("rules"),)),
+        Message("user", (TextPart("# a.py\n\ncode"), TextPart("mind"), TextPart("go"))),
+    )
+
+
+def test_a_note_can_be_system_text() -> None:
+    assert build_messages([Piece("note", "mind", role="system")])[0].role == "system"
+
+
+def test_excluded_deleted_streaming_and_blank_are_not_sent() -> None:
+    pieces = [
+        Piece("user", excluded=True),
+        Piece("user", deleted_at="then"),
+        Piece("assistant", state="streaming"),
+        Piece("assistant", "  \n"),
+    ]
+    assert build_messages(pieces) == ()
+    assert assembly.sent(pieces) == []
+
+
+def test_a_partial_answer_is_sent() -> None:
+    assert build_messages([Piece("assistant", "half", state="partial")]) == (Message("assistant", (TextPart("half"),)),)
+
+
+def test_parallel_calls_are_followed_by_all_their_results() -> None:
+    pieces = [call("a"), call("b"), result("b", "two"), Piece("note", "between"), result("a", "one")]
+    first, second, third = build_messages(pieces)
+    assert [part.id for part in first.parts if isinstance(part, ToolCallPart)] == ["a", "b"]
+    assert [(part.call_id, part.content) for part in second.parts if isinstance(part, ToolResultPart)] == [
+        ("a", "one"),
+        ("b", "two"),
+    ]
+    assert third == Message("user", (TextPart("between"),))
+
+
+def test_calls_one_after_the_other_stay_separate() -> None:
+    roles = [message.role for message in build_messages([call("a"), result("a"), call("b"), result("b")])]
+    assert roles == ["assistant", "tool", "assistant", "tool"]
+
+
+def test_a_result_goes_when_its_call_goes() -> None:
+    assert build_messages([call(excluded=True), result()]) == ()
+
+
+def test_a_call_without_result_is_sent_with_one_that_says_so() -> None:
+    _, answer = build_messages([call()])
+    part = answer.parts[0]
+    assert isinstance(part, ToolResultPart)
+    assert (part.content, part.is_error) == (NOT_RUN, True)
+
+
+def test_a_call_with_invalid_arguments_is_not_sent() -> None:
+    broken = call()
+    broken.metadata["invalid_arguments"] = "{oops"
+    assert build_messages([broken]) == ()
+
+
+def test_ids_that_repeat_in_another_turn_stay_apart() -> None:
+    other = uuid.uuid4()
+    pieces = [call("c1"), result("c1", "old"), call("c1", turn_id=other), result("c1", "new", turn_id=other)]
+    messages = build_messages(pieces)
+    ids = [part.id for message in messages for part in message.parts if isinstance(part, ToolCallPart)]
+    results = [part for message in messages for part in message.parts if isinstance(part, ToolResultPart)]
+    assert len(set(ids)) == 2
+    assert [(part.call_id, part.content) for part in results] == [(ids[0], "old"), (ids[1], "new")]
+
+
+def test_reasoning_goes_back_only_with_what_the_provider_attached() -> None:
+    metadata = {"reasoning": [{"text": "hm", "opaque": {"signature": "s"}, "provider": "anthropic"}, {"text": "plain"}]}
+    (message,) = build_messages([Piece("assistant", "so", metadata=metadata)])
+    assert message.parts == (ReasoningPart("hm", {"signature": "s"}, "anthropic"), TextPart("so"))
+
+
+def test_a_draft_joins_the_last_user_message() -> None:
+    assert with_user_text((Message("user", (TextPart("a"),)),), "b") == (
+        Message("user", (TextPart("a"), TextPart("b"))),
+    )
+    assert with_user_text((), "b") == (Message("user", (TextPart("b"),)),)
+
+
+pieces = st.lists(
+    st.builds(
+        Piece,
+        st.sampled_from(["system", "note", "file", "user", "assistant", "summary"]),
+        st.sampled_from(["", "x", "y"]),
+        excluded=st.booleans(),
+        state=st.sampled_from(["complete", "partial", "streaming"]),
+    )
+    | st.builds(call, st.sampled_from(["a", "b"]), excluded=st.booleans())
+    | st.builds(result, st.sampled_from(["a", "b"]), excluded=st.booleans()),
+    max_size=12,
+)
+
+
+@given(pieces)
+def test_every_request_is_well_formed(some: list[Piece]) -> None:
+    messages = build_messages(some)
+    calls: set[str] = set()
+    answered: set[str] = set()
+    for before, message in zip((None, *messages), messages, strict=False):
+        assert message.parts
+        if message.role == "tool":
+            assert before is not None
+            assert before.role == "assistant"
+        elif before is not None:
+            assert before.role != message.role
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                assert part.id not in calls
+                calls.add(part.id)
+            if isinstance(part, ToolResultPart):
+                assert part.call_id in calls
+                answered.add(part.call_id)
+    assert calls == answered

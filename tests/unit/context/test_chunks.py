@@ -1,0 +1,183 @@
+"""Edits of a context: what they change, what goes along, and how they are taken back."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from context_app import assembly, selectors
+from context_app.models import Context, ContextChunk, ContextEdit, Turn
+from context_app.services import chunks, undo
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def context() -> Context:
+    person = get_user_model().objects.create_user("ada")
+    return Context.objects.create(owner=person, title="Chat")
+
+
+def add(context: Context, kind: str = "user", content: str = "hello", **fields: Any) -> ContextChunk:
+    return chunks.append(context=context, kind=kind, role="user", content=content, **fields)
+
+
+def pair(context: Context) -> tuple[ContextChunk, ContextChunk]:
+    turn = Turn.objects.create(context=context)
+    data = {"call_id": "c1", "name": "look", "arguments": {}}
+    call = add(context, "tool_call", json.dumps({}), turn=turn, metadata=data)
+    return call, add(context, "tool_result", "found", turn=turn, metadata=data)
+
+
+def listed(context: Context) -> list[str]:
+    return [row.content for row in selectors.chunks(context)]
+
+
+def test_append_keeps_the_order_and_leaves_room(context: Context) -> None:
+    first, second = add(context, content="one"), add(context, content="two")
+    assert second.order - first.order == chunks.STEP
+    assert listed(context) == ["one", "two"]
+    assert first.tokens == 1
+    assert not ContextEdit.objects.exists()
+
+
+def test_append_takes_a_given_token_count(context: Context) -> None:
+    assert add(context, tokens=0).tokens == 0
+    assert add(context, tokens=812).tokens == 812
+
+
+def test_exclude_and_include_are_journalled_and_undone(context: Context) -> None:
+    chunk = add(context)
+    chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
+    assert assembly.sent(selectors.chunks(context)) == []
+    assert undo.depth(context) == (1, 0)
+    undo.undo(context=context)
+    assert len(assembly.sent(selectors.chunks(context))) == 1
+    assert undo.depth(context) == (0, 1)
+    undo.redo(context=context)
+    assert assembly.sent(selectors.chunks(context)) == []
+
+
+def test_doing_the_same_twice_is_one_edit(context: Context) -> None:
+    chunk = add(context)
+    for _ in range(2):
+        chunks.set_pinned(chunk=chunk, actor=context.owner, pinned=True)
+    assert ContextEdit.objects.count() == 1
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_a_call_and_its_result_leave_and_return_together(context: Context, half: int) -> None:
+    halves = pair(context)
+    gone = chunks.delete(chunk=halves[half], actor=context.owner)
+    assert {row.pk for row in gone} == {row.pk for row in halves}
+    assert listed(context) == []
+    undo.undo(context=context)
+    assert len(listed(context)) == 2
+    chunks.set_excluded(chunk=halves[half], actor=context.owner, excluded=True)
+    assert all(row.excluded for row in selectors.chunks(context))
+
+
+def test_restore_brings_both_halves_back(context: Context) -> None:
+    call, _ = pair(context)
+    chunks.delete(chunk=call, actor=context.owner)
+    chunks.restore(chunk=ContextChunk.objects.get(pk=call.pk), actor=context.owner)
+    assert len(listed(context)) == 2
+
+
+def test_calls_of_other_turns_with_the_same_id_stay(context: Context) -> None:
+    first, _ = pair(context)
+    pair(context)
+    chunks.delete(chunk=first, actor=context.owner)
+    assert len(listed(context)) == 2
+
+
+def test_pinned_and_excluded_exclude_each_other(context: Context) -> None:
+    chunk = add(context)
+    chunks.set_pinned(chunk=chunk, actor=context.owner, pinned=True)
+    chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
+    chunk.refresh_from_db()
+    assert (chunk.pinned, chunk.excluded) == (False, True)
+    undo.undo(context=context)
+    chunk.refresh_from_db()
+    assert (chunk.pinned, chunk.excluded) == (True, False)
+
+
+def test_bulk_edits_are_one_step_and_spare_what_is_pinned(context: Context) -> None:
+    plain, pinned = add(context, content="plain"), add(context, content="pinned")
+    chunks.set_pinned(chunk=pinned, actor=context.owner, pinned=True)
+    call, result = pair(context)
+    gone = chunks.delete_many(context=context, actor=context.owner, ids=[plain.pk, pinned.pk, result.pk])
+    assert {row.pk for row in gone} == {plain.pk, call.pk, result.pk}
+    assert listed(context) == ["pinned"]
+    undo.undo(context=context)
+    assert len(listed(context)) == 4
+
+
+def test_a_note_is_checked_added_and_undone(context: Context) -> None:
+    with pytest.raises(chunks.ChunkRefused):
+        chunks.add_note(context=context, actor=context.owner, content="  \n")
+    with pytest.raises(chunks.ChunkRefused, match="at most 10"):
+        chunks.add_note(context=context, actor=context.owner, content="x" * 11, max_chars=10)
+    chunks.add_note(context=context, actor=context.owner, content=" mind the gap \r\n", role="system")
+    assert listed(context) == ["mind the gap"]
+    undo.undo(context=context)
+    assert listed(context) == []
+    undo.redo(context=context)
+    assert listed(context) == ["mind the gap"]
+
+
+def test_system_text_stands_first_and_can_be_changed_and_cleared(context: Context) -> None:
+    add(context, content="question")
+    chunks.set_system(context=context, actor=context.owner, content="Be brief.")
+    assert listed(context) == ["Be brief.", "question"]
+    chunks.set_system(context=context, actor=context.owner, content="Be very brief indeed.")
+    assert selectors.chunks(context)[0].tokens == 6
+    undo.undo(context=context)
+    assert listed(context)[0] == "Be brief."
+    chunks.set_system(context=context, actor=context.owner, content="")
+    assert listed(context) == ["question"]
+
+
+def test_a_new_edit_ends_the_line_of_redo(context: Context) -> None:
+    first, second = add(context, content="one"), add(context, content="two")
+    chunks.delete(chunk=first, actor=context.owner)
+    undo.undo(context=context)
+    chunks.delete(chunk=second, actor=context.owner)
+    assert undo.redo(context=context) is None
+    assert listed(context) == ["one"]
+
+
+def test_undo_takes_back_the_named_edit_only_once(context: Context) -> None:
+    first, second = add(context, content="one"), add(context, content="two")
+    chunks.delete(chunk=first, actor=context.owner)
+    edit = ContextEdit.objects.get()
+    chunks.delete(chunk=second, actor=context.owner)
+    assert undo.undo(context=context, edit_id=edit.pk) is not None
+    assert undo.undo(context=context, edit_id=edit.pk) is None
+    assert listed(context) == ["one"]
+
+
+def test_undo_never_reaches_into_another_chat(context: Context) -> None:
+    other = Context.objects.create(owner=context.owner)
+    chunk = add(other)
+    chunks.delete(chunk=chunk, actor=context.owner)
+    edit = ContextEdit.objects.get()
+    assert undo.undo(context=context) is None
+    assert undo.undo(context=context, edit_id=edit.pk) is None
+    assert listed(other) == []
+
+
+def test_a_retry_in_the_journal_is_not_undone(context: Context) -> None:
+    ContextEdit.objects.create(context=context, action="retry", before={"chunks": []}, after={})
+    assert undo.depth(context) == (0, 0)
+    assert undo.undo(context=context) is None
+
+
+def test_undo_ignores_columns_that_no_edit_may_touch(context: Context) -> None:
+    chunk = add(context)
+    before = {str(chunk.pk): {"context_id": "x", "role": "system", "excluded": True}}
+    ContextEdit.objects.create(context=context, action="exclude", before=before, after={})
+    undo.undo(context=context)
+    chunk.refresh_from_db()
+    assert (chunk.role, chunk.excluded, chunk.context_id) == ("user", True, context.pk)

@@ -1,0 +1,71 @@
+"""The provider core's view of contexts: through their owner only."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from context_app.models import ContextEdit
+from context_app.store import DjangoContextStore
+from providers_app import ports, provider
+from providers_app.errors import UnknownContext
+from providers_app.ports import SYSTEM
+from providers_app.types.chat import TextPart
+from sessions_app.pool import in_store
+from tests.unit.context.desk import Desk, open_desk
+
+
+@pytest.fixture
+async def talked(desk: Desk) -> Desk:
+    await desk.answer("Where is the Stripe webhook?")
+    await desk.answer("And the tests?")
+    return desk
+
+
+async def test_installed_store_is_djangos(talked: Desk) -> None:
+    assert isinstance(ports.context_store(), DjangoContextStore)
+
+
+async def test_chunks_by_text_and_kind(talked: Desk) -> None:
+    async def listed(**fields: Any) -> list[str]:
+        found = await provider.list_context_chunks(
+            "demo", "ada_demo", str(talked.context.pk), owner=talked.user, **fields
+        )
+        return [chunk.kind for chunk in found]
+
+    assert await listed() == ["user", "assistant", "user", "assistant"]
+    assert await listed(query="stripe WEBHOOK", kinds=["user"]) == ["user"]
+    assert await listed(kinds=["tool_call"]) == []
+
+
+async def test_messages_are_what_would_be_sent(talked: Desk) -> None:
+    messages = await DjangoContextStore().messages(talked.user.pk, str(talked.context.pk))
+    assert [message.role for message in messages] == ["user", "assistant", "user", "assistant"]
+    assert messages[0].parts == (TextPart("Where is the Stripe webhook?"),)
+
+
+async def test_deleted_chunk_is_gone_and_can_be_undone(talked: Desk) -> None:
+    store = DjangoContextStore()
+    chunks = await store.list_chunks(talked.user.pk, str(talked.context.pk))
+    await provider.delete_context_chunk("demo", "ada_demo", str(talked.context.pk), chunks[0].id, owner=talked.user)
+    left = await store.list_chunks(talked.user.pk, str(talked.context.pk))
+    assert [chunk.id for chunk in left] == [chunk.id for chunk in chunks[1:]]
+    assert await in_store(ContextEdit.objects.count) == 1
+    with pytest.raises(UnknownContext):
+        await store.delete_chunk(talked.user.pk, str(talked.context.pk), chunks[0].id)
+
+
+async def test_what_is_foreign_does_not_exist(talked: Desk) -> None:
+    bob = await open_desk(talked.kit, "bob")
+    store = DjangoContextStore()
+    (chunk, *_) = await store.list_chunks(talked.user.pk, str(talked.context.pk))
+    for context in (str(talked.context.pk), str(uuid.uuid4()), "nonsense", ""):
+        with pytest.raises(UnknownContext):
+            await store.messages(bob.user.pk, context)
+        with pytest.raises(UnknownContext):
+            await store.list_chunks(bob.user.pk, context)
+        with pytest.raises(UnknownContext):
+            await store.delete_chunk(bob.user.pk, context, chunk.id)
+    with pytest.raises(UnknownContext):
+        await store.delete_chunk(bob.user.pk, str(bob.context.pk), chunk.id)
+    assert len(await store.messages(SYSTEM, str(talked.context.pk))) == 4

@@ -1,0 +1,34 @@
+"""A key of any shape is taken out of what a server says about it."""
+
+import pytest
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.types.events import ErrorInfo
+from providers_app.wire.mask import Mask
+
+KEY = "correct-horse-battery"
+
+
+@pytest.fixture
+def mask() -> Mask:
+    request = HttpRequest(method="GET", url="https://x", headers={"accept": "application/json"})
+    return Mask(request.with_headers({"Authorization": f"Bearer {KEY}"}, secret=True))
+
+
+def test_bytes_text_and_headers(mask: Mask) -> None:
+    assert mask.data(f"no {KEY}, no Bearer {KEY}".encode()) == b"no ***, no ***"
+    assert mask.text(KEY) == "***"
+    assert mask.headers({"x": KEY, "content-type": "application/json"}) == {
+        "x": "***",
+        "content-type": "application/json",
+    }
+
+
+def test_errors_keep_what_is_not_secret(mask: Mask) -> None:
+    info = ErrorInfo(code="c", message=f"bad {KEY}", hint=KEY, type=KEY, upstream_code=None, status=401)
+    assert mask.error(info) == ErrorInfo(code="c", message="bad ***", hint="***", type="***", status=401)
+
+
+def test_trivial_values_do_not_blank_out_ordinary_words() -> None:
+    request = HttpRequest(method="GET", url="https://x").with_headers({"x-api-key": "key"}, secret=True)
+    assert Mask(request).text("the key is wrong") == "the key is wrong"

@@ -1,0 +1,113 @@
+"""The model picker, the parameters, and the preview of the request."""
+
+import json
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from context_app.models import Context, ContextChunk
+from providers_app import provider
+from providers_app.loop import run
+from sessions_app.models import AuthSession
+from tests.web.context.conftest import Person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def demo(ada: Person) -> Person:
+    """Ada with a session that the provider core made itself."""
+    made = run(provider.create_session("demo", "none", name="try_demo", owner=ada.user.pk), timeout=10)
+    ada.session = AuthSession.objects.get(pk=made.id)
+    ada.context.session = ada.session
+    ada.context.save()
+    return ada
+
+
+def test_models_are_listed_with_window_and_price(demo: Person) -> None:
+    html = demo.client.get(reverse("chats:models"), {"session": str(demo.session.pk), "model": "demo"}).content.decode()
+    assert 'data-model="demo"' in html
+    assert 'aria-selected="true"' in html
+    assert "128k" in html
+
+
+def test_a_provider_that_gives_no_models_is_named(demo: Person) -> None:
+    broken = AuthSession.objects.create(owner=demo.user, provider="nonesuch", auth_type="api_key", name="broken")
+    html = demo.client.get(reverse("chats:models"), {"session": str(broken.pk)}).content.decode()
+    assert "could not be listed" in html
+    assert "data-copy=" in html
+
+
+@pytest.mark.parametrize("session", ["", "x", "00000000-0000-4000-8000-000000000000"])
+def test_models_of_an_unknown_session_are_404(demo: Person, session: str) -> None:
+    assert demo.client.get(reverse("chats:models"), {"session": session}).status_code == 404
+
+
+def test_choosing_changes_the_chat_and_the_meter(demo: Person) -> None:
+    url = reverse("chats:choose", args=[demo.context.pk])
+    html = demo.client.post(url, {"session": str(demo.session.pk), "model": "demo-instant"}).content.decode()
+    assert 'id="picker-button"' in html
+    assert 'id="context-meter"' in html
+    assert Context.objects.get(pk=demo.context.pk).model == "demo-instant"
+    assert demo.client.post(url, {"session": "x", "model": ""}).status_code == 422
+
+
+def test_choosing_a_foreign_session_is_404(demo: Person, eve: Person) -> None:
+    url = reverse("chats:choose", args=[demo.context.pk])
+    assert demo.client.post(url, {"session": str(eve.session.pk), "model": "demo"}).status_code == 404
+
+
+def test_parameters_are_stored_under_their_names(demo: Person) -> None:
+    url = reverse("chats:params", args=[demo.context.pk])
+    data = {"temperature": "0.5", "max_output_tokens": "800", "reasoning_effort": "low", "system": "Be brief."}
+    response = demo.client.post(url, data)
+    assert response.status_code == 200
+    assert Context.objects.get(pk=demo.context.pk).params == {
+        "temperature": 0.5,
+        "max_output_tokens": 800,
+        "reasoning_effort": "low",
+    }
+    assert ContextChunk.objects.get(kind="system").content == "Be brief."
+    assert "Be brief." in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("temperature", "3"), ("temperature", "warm"), ("max_output_tokens", "0"), ("top_p", "1.5")]
+)
+def test_what_the_validator_refuses_is_said_beside_the_field(demo: Person, field: str, value: str) -> None:
+    response = demo.client.post(reverse("chats:params", args=[demo.context.pk]), {field: value, "system": "x"})
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in response.content.decode()
+    assert Context.objects.get(pk=demo.context.pk).params == {}
+    assert not ContextChunk.objects.exists()
+
+
+def test_the_preview_equals_what_the_interface_would_send(demo: Person) -> None:
+    demo.add("note", "mind <the> gap")
+    demo.add(content="question")
+    url = reverse("chats:preview", args=[demo.context.pk])
+    bytes_ = demo.client.get(url, {"download": "1"})
+    messages: Any = json.loads(bytes_.content)["messages"]
+    assert "attachment" in bytes_["Content-Disposition"]
+    assert "mind <the> gap" in json.dumps(messages)
+    html = demo.client.get(url).content.decode()
+    assert "mind &lt;the&gt; gap" in html
+    assert f"{len(bytes_.content):,} bytes" in html
+
+
+def test_the_preview_takes_the_draft_along(demo: Person) -> None:
+    response = demo.client.get(reverse("chats:preview", args=[demo.context.pk]), {"text": "my draft", "download": "1"})
+    assert b"my draft" in response.content
+
+
+def test_a_preview_of_nothing_says_so(demo: Person) -> None:
+    html = demo.client.get(reverse("chats:preview", args=[demo.context.pk])).content.decode()
+    assert "There is no request to show" in html
+    assert "empty_prompt" in html
+
+
+def test_a_preview_without_a_session_says_so(demo: Person) -> None:
+    demo.add()
+    Context.objects.filter(pk=demo.context.pk).update(session=None)
+    assert "No session and model" in demo.client.get(reverse("chats:preview", args=[demo.context.pk])).content.decode()

@@ -1,0 +1,66 @@
+"""Contexts and what belongs to them in the admin: searchable, read-only where the product alone writes, no query per row."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from context_app.models import Context, ContextEdit
+from tests.web.context.conftest import BACKEND, Person
+
+MODELS = ["context", "contextchunk", "contextedit", "stream", "turn"]
+
+
+@pytest.fixture
+def operator(ada: Person) -> Client:
+    ada.user.is_staff = ada.user.is_superuser = True
+    ada.user.save()
+    client = Client()
+    client.force_login(ada.user, backend=BACKEND)
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_search_and_need_no_query_per_row(
+    operator: Client, ada: Person, model: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(15):
+        ada.turn(f"Question {number}")
+        Context.objects.create(owner=ada.user, title=f"Chat {number}", session=ada.session)
+        ContextEdit.objects.create(context=ada.context, actor=ada.user, action="pin")
+    url = reverse(f"admin:context_app_{model}_changelist")
+    operator.get(url)
+    with django_assert_max_num_queries(16):
+        assert operator.get(url).status_code == 200
+    assert operator.get(url, {"q": "ada"}).status_code == 200
+    assert operator.get(url, {"q": str(ada.context.pk)}).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_is_added_by_hand(operator: Client, model: str) -> None:
+    assert operator.get(reverse(f"admin:context_app_{model}_add")).status_code == 403
+
+
+def test_pages_of_single_rows_open(operator: Client, ada: Person) -> None:
+    turn = ada.turn("<script>alert(1)</script>")
+    chunk = turn.chunks.first()
+    assert chunk is not None
+    for model, pk in (
+        ("context", ada.context.pk),
+        ("contextchunk", chunk.pk),
+        ("turn", turn.pk),
+        ("stream", turn.stream_id),
+    ):
+        response = operator.get(reverse(f"admin:context_app_{model}_change", args=[pk]))
+        assert response.status_code == 200
+        assert b"<script>alert(1)" not in response.content
+
+
+def test_bulk_actions_archive_and_delete(operator: Client, ada: Person) -> None:
+    url = reverse("admin:context_app_context_changelist")
+    operator.post(url, {"action": "put_away", "_selected_action": [str(ada.context.pk)]})
+    ada.context.refresh_from_db()
+    assert ada.context.archived_at is not None
+    operator.post(url, {"action": "remove", "_selected_action": [str(ada.context.pk)]})
+    ada.context.refresh_from_db()
+    assert ada.context.deleted_at is not None

@@ -1,0 +1,179 @@
+"""The context panel through HTMX: rows come and go, the meter follows out of band."""
+
+import json
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from context_app.models import ContextChunk, ContextEdit, Turn
+from tests.web.context.conftest import Person
+
+
+def act(ada: Person, name: str, chunk: ContextChunk) -> Any:
+    return ada.client.post(reverse(f"chats:{name}", args=[ada.context.pk, chunk.pk]), headers={"HX-Request": "true"})
+
+
+def pair(ada: Person) -> tuple[ContextChunk, ContextChunk]:
+    turn = Turn.objects.create(context=ada.context)
+    data = {"call_id": "c1", "name": "look", "arguments": {"q": "x"}}
+    return ada.add("tool_call", "{}", turn=turn, metadata=data), ada.add(
+        "tool_result", "found", turn=turn, metadata=data
+    )
+
+
+def test_a_row_carries_what_the_page_counts_with(ada: Person) -> None:
+    chunk = ada.add("file", "text", metadata={"name": "a.py"}, tokens=1234)
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert f'id="chunk-{chunk.pk}"' in page
+    assert 'data-kind="file" data-tokens="1234" data-state="complete"' in page
+    assert "1,234" in page
+
+
+def test_adding_a_note_returns_its_row_and_the_meter(ada: Person) -> None:
+    response = ada.client.post(reverse("chats:add-note", args=[ada.context.pk]), {"content": "Mind <b>this</b>"})
+    html = response.content.decode()
+    chunk = ContextChunk.objects.get()
+    assert html.index(f'id="chunk-{chunk.pk}"') < html.index('id="context-meter"')
+    assert "Mind &lt;b&gt;this&lt;/b&gt;" in html
+    assert html.count('hx-swap-oob="true"') == 6
+    assert "1 sent · 0 excluded" in html
+
+
+@pytest.mark.parametrize("content", ["", "  \n "])
+def test_a_blank_note_is_refused_in_its_form(ada: Person, content: str) -> None:
+    response = ada.client.post(reverse("chats:add-note", args=[ada.context.pk]), {"content": content})
+    assert response.status_code == 422
+    assert response["HX-Retarget"] == "#note-form"
+    assert "Write something first." in response.content.decode()
+    assert not ContextChunk.objects.exists()
+
+
+def test_a_note_that_is_too_long_is_refused(ada: Person, settings: Any) -> None:
+    small = settings.MAESTRO.context.model_copy(update={"max_chunk_chars": 1000})
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"context": small})
+    response = ada.client.post(reverse("chats:add-note", args=[ada.context.pk]), {"content": "x" * 1001})
+    assert response.status_code == 422
+    assert "at most 1,000" in response.content.decode()
+
+
+def test_exclude_returns_the_row_and_offers_undo_of_exactly_that(ada: Person) -> None:
+    chunk = ada.add(tokens=700)
+    response = act(ada, "exclude", chunk)
+    html = response.content.decode()
+    assert 'data-state="excluded"' in html
+    assert "not sent" in html
+    assert "0 sent · 1 excluded" in html
+    toast = json.loads(response["HX-Trigger"])["toast"]
+    assert "−700 tokens" in toast["message"]
+    back = ada.client.post(toast["undo"])
+    assert 'data-state="complete"' in back.content.decode()
+    assert 'id="context-chunks" hx-swap-oob="innerHTML"' in back.content.decode()
+
+
+def test_include_pin_and_unpin_return_the_row(ada: Person) -> None:
+    chunk = ada.add()
+    act(ada, "exclude", chunk)
+    assert 'data-excluded="false"' in act(ada, "include", chunk).content.decode()
+    assert 'data-pinned="true"' in act(ada, "pin-chunk", chunk).content.decode()
+    assert 'data-pinned="false"' in act(ada, "unpin-chunk", chunk).content.decode()
+
+
+def test_delete_returns_nothing_in_the_rows_place(ada: Person) -> None:
+    kept, chunk = ada.add(content="kept"), ada.add()
+    html = act(ada, "delete-chunk", chunk).content.decode()
+    assert "<li" not in html.split('id="context-meter"')[0]
+    assert "1 sent · 0 excluded" in html
+    again = act(ada, "delete-chunk", chunk)
+    assert again.status_code == 200
+    assert ContextEdit.objects.count() == 1
+    restored = act(ada, "restore-chunk", chunk).content.decode()
+    assert restored.index(str(kept.pk)) < restored.index(str(chunk.pk))
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_the_other_half_of_a_tool_call_goes_out_of_band(ada: Person, half: int) -> None:
+    halves = pair(ada)
+    html = act(ada, "exclude", halves[half]).content.decode()
+    other = html.split(f'id="chunk-{halves[1 - half].pk}"')[1].split(">")[0]
+    assert 'hx-swap-oob="true"' in other
+    gone = act(ada, "delete-chunk", halves[half]).content.decode()
+    assert f'<li id="chunk-{halves[1 - half].pk}" hx-swap-oob="delete">' in gone
+
+
+def test_bulk_edits_many_and_spares_the_pinned(ada: Person) -> None:
+    rows = [ada.add(content=str(number), tokens=100) for number in range(3)]
+    act(ada, "pin-chunk", rows[0])
+    url = reverse("chats:bulk", args=[ada.context.pk])
+    response = ada.client.post(url, {"action": "exclude", "ids": [*(str(row.pk) for row in rows), "nonsense"]})
+    assert "2 chunks excluded, −200 tokens" in json.loads(response["HX-Trigger"])["toast"]["message"]
+    nothing = ada.client.post(url, {"action": "delete", "ids": [str(rows[0].pk)]})
+    assert "pinned chunks stay" in json.loads(nothing["HX-Trigger"])["toast"]["message"]
+    gone = ada.client.post(url, {"action": "delete", "ids": [str(rows[1].pk)]})
+    assert f'id="chunk-{rows[1].pk}"' not in gone.content.decode()
+
+
+@pytest.mark.parametrize("edit", ["", "0", "x", "99999999999999999999999"])
+def test_undo_without_anything_to_undo_says_so(ada: Person, edit: str) -> None:
+    for name in ("undo", "redo"):
+        response = ada.client.post(reverse(f"chats:{name}", args=[ada.context.pk]), {"edit": edit})
+        assert response.status_code == 200
+        assert "Nothing to" in json.loads(response["HX-Trigger"])["toast"]["message"]
+
+
+def test_undo_and_redo_survive_a_reload(ada: Person) -> None:
+    chunk = ada.add()
+    act(ada, "delete-chunk", chunk)
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert f'id="chunk-{chunk.pk}"' not in page
+    assert f'id="chunk-{chunk.pk}"' in ada.client.post(reverse("chats:undo", args=[ada.context.pk])).content.decode()
+    assert (
+        f'id="chunk-{chunk.pk}"' not in ada.client.post(reverse("chats:redo", args=[ada.context.pk])).content.decode()
+    )
+
+
+def test_search_looks_into_the_text(ada: Person) -> None:
+    chunk = ada.add(content="first line\nthe NEEDLE is here")
+    ada.add(content="hay")
+    url = reverse("chats:search", args=[ada.context.pk])
+    assert ada.client.get(url, {"q": "needle"}).json() == {"ids": [str(chunk.pk)]}
+    assert len(ada.client.get(url).json()["ids"]) == 2
+
+
+def test_peek_shows_the_text_escaped(ada: Person) -> None:
+    chunk = ada.add(content="<script>x</script>")
+    html = ada.client.get(reverse("chats:chunk", args=[ada.context.pk, chunk.pk])).content.decode()
+    assert "&lt;script&gt;" in html
+
+
+def test_the_window_of_the_chosen_model_arrives_with_the_refresh(ada: Person) -> None:
+    ada.add(tokens=500)
+    url = reverse("chats:panel", args=[ada.context.pk])
+    assert "?models=1" in ada.client.get(url).content.decode()
+    html = ada.client.get(url, {"models": "1"}).content.decode()
+    assert "?models=1" not in html
+    assert "The window of this model is not known" not in html
+    assert 'id="chat-title"' in html
+
+
+def test_a_context_beyond_the_window_says_how_far(ada: Person) -> None:
+    ada.add(tokens=128_700)
+    html = ada.client.get(reverse("chats:panel", args=[ada.context.pk])).content.decode()
+    assert "700 tokens too many" in html
+
+
+def test_an_edit_has_a_bounded_number_of_queries(
+    ada: Person, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    rows = [ada.add(content=str(number)) for number in range(60)]
+    with django_assert_max_num_queries(15):
+        act(ada, "exclude", rows[3])
+    with django_assert_max_num_queries(8):
+        ada.client.get(reverse("chats:panel", args=[ada.context.pk]))
+
+
+def test_edits_need_post(ada: Person) -> None:
+    chunk = ada.add()
+    for name in ("exclude", "include", "pin-chunk", "unpin-chunk", "delete-chunk", "restore-chunk"):
+        assert ada.client.get(reverse(f"chats:{name}", args=[ada.context.pk, chunk.pk])).status_code == 405
