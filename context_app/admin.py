@@ -1,4 +1,4 @@
-"""Contexts and what belongs to them, for operators. Chat text is shown, nothing is edited by hand: edits have a journal."""
+"""Contexts and what belongs to them, for operators. Chat text is not edited by hand: edits have a journal."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class ReadOnly:
 
 
 @admin.register(Context)
-class ContextAdmin(admin.ModelAdmin):
+class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Chats: found by title, owner or session; put away or deleted in bulk."""
 
     list_display = (
@@ -76,7 +76,7 @@ class ContextAdmin(admin.ModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Context]":
-        rows = super().get_queryset(request).defer("session__sealed_credential")
+        rows: QuerySet[Context] = super().get_queryset(request).defer("session__sealed_credential")
         return rows.annotate(_chunks=Count("chunks", filter=Q(chunks__deleted_at=None)))
 
     @admin.display(description="title", ordering="title")
@@ -103,7 +103,7 @@ class ContextAdmin(admin.ModelAdmin):
 
 
 @admin.register(ContextChunk)
-class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):
+class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Chunks: by kind, state and size, with full-text search."""
 
     list_display = ("preview", "kind", "role", "tokens", "state", "pinned", "excluded", "context", "created_at")
@@ -129,7 +129,7 @@ class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(ContextEdit)
-class ContextEditAdmin(ReadOnly, admin.ModelAdmin):
+class ContextEditAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """The undo journal."""
 
     list_display = ("at", "action", "context", "actor", "undone_at")
@@ -140,7 +140,7 @@ class ContextEditAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Stream)
-class StreamAdmin(ReadOnly, admin.ModelAdmin):
+class StreamAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """Answers being written, and those that were."""
 
     list_display = ("id", "owner", "state", "process", "last_seq", "heartbeat_at", "created_at", "ended_at")
@@ -154,7 +154,7 @@ class StreamAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Turn)
-class TurnAdmin(ReadOnly, admin.ModelAdmin):
+class TurnAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     """One message and its answer: who was asked, how it ended."""
 
     list_display = ("created_at", "context", "provider", "model", "session_label", "state")

@@ -168,7 +168,7 @@ def _unique(call_id: str, seen: dict[str, int]) -> str:
 
 
 def with_user_text(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
-    """``messages`` and one more thing that the user says; joined to a user message that stands last, as a chunk would be."""
+    """``messages`` and one more text of the user, joined to a user message that stands last, as a chunk would be."""
     part = TextPart(text)
     if messages and messages[-1].role == "user":
         return (*messages[:-1], Message("user", (*messages[-1].parts, part)))

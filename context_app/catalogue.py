@@ -14,6 +14,8 @@ from providers_app.types.events import ErrorInfo
 from sessions_app.models import AuthSession
 
 REMEMBER_SECONDS = 600
+FAILED_SECONDS = 60
+"""How long a provider that gave no models is left alone by pages that only want to know the window."""
 ASK_SECONDS = 20.0
 
 
@@ -30,20 +32,20 @@ class ModelList:
 
 
 def models(session: AuthSession, *, refresh: bool = False) -> ModelList:
-    """The session's models, from memory when they were asked for in the last minutes. Never raises for a provider's fault."""
+    """The session's models, remembered for some minutes. Never raises for a provider's fault."""
     key = _key(session)
     if not refresh and (remembered := cache.get(key)) is not None:
         return ModelList(tuple(remembered))
     try:
         found = loop.run(
-            provider.list_models(
-                session.provider, session.auth_type, str(session.pk), owner=session.owner_id, refresh=refresh
-            ),
+            provider.list_models(session.provider, None, str(session.pk), owner=session.owner_id, refresh=refresh),
             timeout=ASK_SECONDS,
         )
     except ProviderError as error:
+        cache.set(f"{key}.failed", True, FAILED_SECONDS)
         return ModelList((), error.info())
     except TimeoutError:
+        cache.set(f"{key}.failed", True, FAILED_SECONDS)
         return ModelList(
             (), ErrorInfo(code="upstream_timeout", message="The provider did not list its models in time.")
         )
@@ -60,8 +62,8 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
 
 
 def is_remembered(session: AuthSession) -> bool:
-    """Are this session's models in memory, so that ``models`` answers at once?"""
-    return cache.get(_key(session)) is not None
+    """Are this session's models in memory, or was its provider asked in vain a moment ago?"""
+    return cache.get(_key(session)) is not None or cache.get(_key(session) + ".failed") is not None
 
 
 def card(slug: str) -> ProviderInfo | None:

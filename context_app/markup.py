@@ -1,7 +1,7 @@
 """Markdown of a model or a person, as HTML that is safe to put into a page.
 
-``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input that is
-too large, too deep or too slow becomes escaped text in one ``<pre>``: what is shown may be plain, never wrong or late.
+``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input
+that is too large, too deep or too slow becomes escaped text in one ``<pre>``: plain perhaps, never wrong or late.
 """
 
 import time
@@ -201,7 +201,37 @@ def _colours() -> dict[str, str]:
 
 _COLOURED = _colours()
 _TAGS = frozenset(
-    ["p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del", "code", "pre", "blockquote", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", "button"]
+    [
+        "p",
+        "br",
+        "hr",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "strong",
+        "em",
+        "s",
+        "del",
+        "code",
+        "pre",
+        "blockquote",
+        "ul",
+        "ol",
+        "li",
+        "a",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "div",
+        "span",
+        "button",
+    ]
 )
 _CLASSES: dict[str, set[str]] = {
     "div": {"code-block", "code-head", "table-scroll"},

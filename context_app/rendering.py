@@ -1,8 +1,8 @@
 """One turn as HTML: the user's message and the answer in every state it can be in.
 
-The page, the ``turn`` frame and the ``end`` frame all show what these two functions return, so that an answer looks the same
-whether it was watched or found. Both read ``turn.chunks`` and ``turn.stream``; prefetch them for many turns. All text that
-comes from a person or a model passes through ``context_app.markup`` or Django's escaping.
+The page, the ``turn`` frame and the ``end`` frame all show what these two functions return, so that an answer looks
+the same whether it was watched or found. Both read ``turn.chunks`` and ``turn.stream``; prefetch them for many turns.
+All text that comes from a person or a model passes through ``context_app.markup`` or Django's escaping.
 """
 
 import json
@@ -201,7 +201,7 @@ def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChun
 
 
 def arguments_html(arguments: Any) -> str:
-    """A tool call's arguments, pretty-printed with coloured names and values; anything that is not JSON as plain text."""
+    """A tool call's arguments, pretty-printed with coloured names and values; what is not JSON as plain text."""
     if isinstance(arguments, str):
         return markup.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
     text = json.dumps(arguments or {}, ensure_ascii=False)

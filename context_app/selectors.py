@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
@@ -23,12 +24,12 @@ class ChatGroup:
     contexts: list[Context]
 
 
-def owned(owner_id: int | str) -> "QuerySet[Context]":
+def owned(owner_id: Any) -> "QuerySet[Context]":
     """The chats of one person."""
-    return Context.objects.filter(owner_id=owner_id, deleted_at=None)
+    return Context.objects.filter(owner=owner_id, deleted_at=None)
 
 
-def get_context(owner_id: int | str, context_id: UUID) -> Context:
+def get_context(owner_id: Any, context_id: UUID) -> Context:
     """One chat with its session. Raises ``Context.DoesNotExist`` for a foreign, deleted or missing one alike."""
     return owned(owner_id).select_related("session").defer("session__sealed_credential").get(pk=context_id)
 
@@ -45,9 +46,7 @@ def chunks(context: Context) -> list[ContextChunk]:
     return list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
 
 
-def sidebar(
-    owner_id: int | str, *, query: str = "", archived: bool = False, now: datetime | None = None
-) -> list[ChatGroup]:
+def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
     """The chat list in its groups: pinned, today, yesterday, earlier. ``query`` is looked for in titles and texts."""
     rows = owned(owner_id).filter(archived_at__isnull=not archived)
     query = query.strip()[:200]
@@ -88,7 +87,7 @@ def _grouped(rows: Iterable[Context], now: datetime, *, archived: bool) -> list[
     return [ChatGroup(name, found[name]) for name in names if found[name]]
 
 
-def archived_count(owner_id: int | str) -> int:
+def archived_count(owner_id: Any) -> int:
     """How many chats are put away."""
     return owned(owner_id).filter(archived_at__isnull=False).count()
 
@@ -110,21 +109,21 @@ def get_turn(context: Context, turn_id: UUID) -> Turn:
     return Turn.objects.select_related("stream").prefetch_related("chunks").get(pk=turn_id, context=context)
 
 
-def sessions(owner_id: int | str) -> list[AuthSession]:
+def sessions(owner_id: Any) -> list[AuthSession]:
     """The person's sessions that can be asked (not disabled), for the picker; sealed columns are not loaded."""
-    rows = AuthSession.objects.filter(owner_id=owner_id).exclude(status=AuthSession.Status.DISABLED)
+    rows = AuthSession.objects.filter(owner=owner_id).exclude(status=AuthSession.Status.DISABLED)
     return list(_present(rows).defer("sealed_credential").order_by("provider", "name"))
 
 
-def get_session(owner_id: int | str, session_id: UUID) -> AuthSession:
+def get_session(owner_id: Any, session_id: UUID) -> AuthSession:
     """One of the person's sessions. Raises ``AuthSession.DoesNotExist``."""
-    return _present(AuthSession.objects.filter(owner_id=owner_id)).defer("sealed_credential").get(pk=session_id)
+    return _present(AuthSession.objects.filter(owner=owner_id)).defer("sealed_credential").get(pk=session_id)
 
 
 def _present(rows: "QuerySet[AuthSession]") -> "QuerySet[AuthSession]":
     return rows.filter(deleted_at=None)
 
 
-def recent(owner_id: int | str, limit: int = 5) -> list[Context]:
+def recent(owner_id: Any, limit: int = 5) -> list[Context]:
     """The newest chats, for the home page."""
     return list(owned(owner_id).filter(archived_at=None).select_related("session").order_by("-updated_at")[:limit])

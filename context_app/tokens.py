@@ -2,7 +2,7 @@
 
 import re
 
-# Scripts in which one character is about one token: kana, CJK ideographs and their punctuation, Hangul, full-width forms.
+# Scripts in which one character is about one token: kana, ideographs and their punctuation, Hangul, full-width forms.
 _DENSE = re.compile(
     "[\u2e80-\u2fdf\u3000-\u30ff\u3100-\u312f\u3130-\u318f\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff"
     "\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"

@@ -108,6 +108,7 @@ def prepare_key_ring() -> bool:
     from django.conf import settings
 
     from sessions_app import crypto
+    from sessions_app.errors import KeyRingError
 
     path = settings.DATA_DIR / "encryption.key"
     created = False
@@ -123,7 +124,7 @@ def prepare_key_ring() -> bool:
             text, created = datadir.read_or_create(path, crypto.KeyRing.generate())
         ring = crypto.KeyRing.parse(text)
         crypto.verify_in_use(ring)
-    except crypto.KeyRingError as error:
+    except KeyRingError as error:
         source = "MAESTRO_ENCRYPTION_KEYS" if settings.MAESTRO.encryption_keys else str(path)
         raise StartError(f"The encryption keys of {source} cannot be used: {error}") from error
     crypto.configure(ring)

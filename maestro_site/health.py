@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from maestro_site import pulse
 from providers_app.errors import NotConfigured
 from sessions_app import crypto
+from sessions_app.errors import KeyRingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _broker() -> Check:
 def _key_ring() -> Check:
     try:
         crypto.verify_in_use(crypto.current())
-    except (crypto.KeyRingError, NotConfigured) as error:
+    except (KeyRingError, NotConfigured) as error:
         return Check("key ring", False, str(error))
     except DatabaseError:
         return Check("key ring", False, "cannot be compared with the database")

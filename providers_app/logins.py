@@ -12,6 +12,7 @@ from providers_app.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from providers_app.loop import on_provider_loop
 from providers_app.ports import Session
 from providers_app.registry import registry
 from providers_app.resolver import resolve
@@ -65,6 +66,21 @@ async def run_test(session: Session, credential: Credential) -> Account:
         raise
     await store.record_outcome(session.id, None, tested=True)
     return account
+
+
+@on_provider_loop
+async def try_credential(provider: str, credential: Credential) -> Account:
+    """Would this login work? The request of ``test_session`` with a login that is not stored; raises as that does."""
+    seconds = conf.current().lookup_timeout_s
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            if credential.auth_type != "none":
+                return await resolve(provider, "api_key").test(credential, clients.http())
+            return Account(models=len(await resolve(provider, "models").list(credential, clients.http())))
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise UpstreamTimeout(f"The provider did not answer within {seconds:g} s.") from None
 
 
 async def _ask(session: Session, credential: Credential) -> Account:

@@ -18,6 +18,7 @@ from typing import Any
 from providers_app import asking, catalogue, clients, counting, logins, ownership, parameters, ports, registry
 from providers_app.asking import ToolChoiceInput, ToolsInput
 from providers_app.behaviours.http import PreparedRequest, redacted
+from providers_app.logins import try_credential
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
 from providers_app.ownership import acting_as, find_owner
@@ -48,6 +49,7 @@ __all__ = [
     "provider_capabilities",
     "stream_chat",
     "test_session",
+    "try_credential",
     "validate_parameters",
 ]
 

@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from providers_app.errors import ProviderError
 from providers_app.types.credentials import Secret
@@ -99,6 +101,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def key_stored(self, session: AuthSession) -> bool:
         return credentials.has_secret(session)
 
+    @method_decorator(sensitive_post_parameters("key"))
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/", connect.connect, name="connect"),
     path("<uuid:pk>/", detail.detail, name="detail"),
     path("<uuid:pk>/status/", detail.status, name="status"),
+    path("<uuid:pk>/trail/", detail.trail, name="trail"),
     path("<uuid:pk>/models/", detail.models, name="models"),
     path("<uuid:pk>/rename/", detail.rename, name="rename"),
     path("<uuid:pk>/key/", detail.key, name="key"),

@@ -5,6 +5,7 @@ bin=.venv/bin
 $bin/ruff check .
 $bin/ruff format --check .
 $bin/mypy
+$bin/mypy --strict providers_app
 $bin/lint-imports --no-cache
 git ls-files 'templates/*.html' | xargs $bin/djade --target-version 5.2 --check
 data=$(mktemp -d)

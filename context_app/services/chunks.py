@@ -1,4 +1,4 @@
-"""Writes to the chunks of a context. Every edit that a person makes leaves a ``ContextEdit``, in the same transaction."""
+"""Writes to the chunks of a context. Each edit of a person leaves a ``ContextEdit``, in the same transaction."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -181,8 +181,8 @@ def group_of(chunk: ContextChunk, *, deleted: bool = False) -> list[ContextChunk
     if chunk.kind not in {"tool_call", "tool_result"} or not chunk.metadata.get("call_id"):
         return [chunk]
     siblings = ContextChunk.objects.filter(
-        context_id=chunk.context_id,
-        turn_id=chunk.turn_id,
+        context=chunk.context_id,
+        turn=chunk.turn_id,
         kind__in=("tool_call", "tool_result"),
         deleted_at__isnull=not deleted,
     ).order_by("order", "created_at")

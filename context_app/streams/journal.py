@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-import msgspec
 from django.db import (
     DatabaseError,
     DataError,
@@ -26,14 +25,12 @@ from django.db import (
 from django.utils import timezone
 
 from context_app.models import Stream
-from context_app.streams import records, writes
-from context_app.streams.live import Ending, LiveStream
+from context_app.streams import rounds, writes
+from context_app.streams.live import LiveStream
 from context_app.streams.spool import Spool
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 1.0
-"""A silent stream renews its heartbeat this often; one with new events does in every commit."""
 QUIET_POLL_S = 0.25
 """How long a round waits while nothing new arrives; also how late a Stop from elsewhere is seen then."""
 IDLE_CLOSE_S = 5.0
@@ -41,20 +38,6 @@ IDLE_CLOSE_S = 5.0
 MAX_BACKOFF_S = 1.0
 SURPRISES = 3
 """How often a round is tried whose error is none of the database's."""
-MAX_ENDINGS = 20
-"""Streams that end in one round: an ending writes chunks, and the transaction has to stay short."""
-MAX_PAYLOAD = 1024 * 1024
-"""Bytes of events in one segment."""
-
-
-class Piece(msgspec.Struct, frozen=True):
-    """What one round writes for one stream. Frozen: a repeated round writes exactly the same."""
-
-    live: LiveStream
-    first: int
-    last: int
-    payload: bytes
-    ending: Ending | None
 
 
 class Journal:
@@ -122,7 +105,7 @@ class Journal:
         quiet_since = time.monotonic()
         while True:
             try:
-                pieces = self._gather()
+                pieces = rounds.gather(self.open_streams())
                 if pieces:
                     self._write(pieces)
                 if self.open_streams():
@@ -137,20 +120,22 @@ class Journal:
                 self._pause(MAX_BACKOFF_S)
             if self._stopping and (not self.open_streams() or time.monotonic() > self._deadline):
                 break
-            if self._stopping:
-                self._pause(0.01)
-            elif pieces:
-                self._pause(self.interval_s, whole=True)
-            elif self.open_streams():
-                self._pause(QUIET_POLL_S if self._is_quiet() else self.interval_s, whole=not self._is_quiet())
-            else:
-                if time.monotonic() - quiet_since > IDLE_CLOSE_S:
-                    self._drop_connection()
-                self._pause(IDLE_CLOSE_S)
+            if not pieces and not self.open_streams() and time.monotonic() - quiet_since > IDLE_CLOSE_S:
+                self._drop_connection()
+            self._rest(pieces)
         connections.close_all()
 
-    def _is_quiet(self) -> bool:
-        return all(live.last == live.committed and live.ending is None for live in self.open_streams())
+    def _rest(self, pieces: list[rounds.Piece]) -> None:
+        """Between two rounds."""
+        streams = self.open_streams()
+        if self._stopping:
+            self._pause(0.01)
+        elif sum(piece.ending is not None for piece in pieces) >= rounds.MAX_ENDINGS:
+            self._wake.clear()  # more of them are waiting
+        elif pieces or any(live.last > live.committed or live.ending is not None for live in streams):
+            self._pause(self.interval_s, whole=True)
+        else:
+            self._pause(QUIET_POLL_S if streams else IDLE_CLOSE_S)
 
     def _pause(self, seconds: float, *, whole: bool = False) -> None:
         # A whole interval is what makes commits few: being poked does not shorten it, only being stopped does.
@@ -158,29 +143,7 @@ class Journal:
         alarm.wait(seconds)
         self._wake.clear()
 
-    def _gather(self) -> list[Piece]:
-        now = time.monotonic()
-        pieces: list[Piece] = []
-        endings = 0
-        for live in self.open_streams():
-            ending, last = live.ending, live.last  # in this order: no event comes after the ending
-            first = live.committed + 1
-            events = live.between(first, last) if last >= first else []
-            if events is None:  # cannot be: only committed events leave the memory
-                raise RuntimeError(f"events of stream {live.id} left the memory before they were stored")
-            fitting = _fitting(events)
-            if fitting < len(events):
-                last, ending = first + fitting - 1, None
-                events = events[:fitting]
-            if ending is not None:
-                endings += 1
-                if endings > MAX_ENDINGS:
-                    ending = None
-            if events or ending is not None or now - live.heartbeat >= HEARTBEAT_S:
-                pieces.append(Piece(live, first, last, records.join(events) if events else b"", ending))
-        return pieces
-
-    def _write(self, pieces: list[Piece]) -> None:
+    def _write(self, pieces: list[rounds.Piece]) -> None:
         """Commit ``pieces``, however long the database takes. While stopping, only until the deadline."""
         delay = self.interval_s
         surprises = 0
@@ -212,7 +175,7 @@ class Journal:
             self.failing_since = None
         self._settle(pieces, lost, gone)
 
-    def _apart(self, pieces: list[Piece], error: Exception) -> None:
+    def _apart(self, pieces: list[rounds.Piece], error: Exception) -> None:
         """One of the streams is at fault: each on its own, and give up the one that fails alone."""
         if len(pieces) == 1:
             self._give_up(pieces[0].live, error)
@@ -220,11 +183,14 @@ class Journal:
         for piece in pieces:
             self._write([piece])
 
-    def _commit(self, pieces: list[Piece]) -> tuple[set[UUID], set[UUID]]:
+    def _commit(self, pieces: list[rounds.Piece]) -> tuple[set[UUID], set[UUID]]:
         """One transaction. Returns the streams that another process took over, and those that were deleted."""
         with transaction.atomic():
-            going = [(piece.live.id, piece.last) for piece in pieces if piece.ending is None]
-            lost = writes.advance(going, self.process, timezone.now())
+            going = [piece for piece in pieces if piece.ending is None]
+            lost: set[UUID] = set()
+            for beat in (True, False):
+                progress = [(piece.live.id, piece.last) for piece in going if piece.beat is beat]
+                lost |= writes.advance(progress, self.process, timezone.now(), beat=beat)
             gone = lost - set(Stream.objects.filter(id__in=lost).values_list("id", flat=True)) if lost else set()
             writes.insert_segments(
                 writes.SegmentRow(piece.live.id, piece.first, piece.last, piece.payload)
@@ -240,11 +206,12 @@ class Journal:
                     Stream.objects.filter(id=piece.live.id, last_seq__lt=piece.last).update(last_seq=piece.last)
         return lost - gone, gone
 
-    def _settle(self, pieces: list[Piece], lost: set[UUID], gone: set[UUID]) -> None:
+    def _settle(self, pieces: list[rounds.Piece], lost: set[UUID], gone: set[UUID]) -> None:
         now = time.monotonic()
         for piece in pieces:
             live = piece.live
-            live.heartbeat = now
+            if piece.beat:
+                live.heartbeat = now
             live.committed = max(live.committed, piece.last)
             live.accept(piece.last)  # where the spool refused, this is what makes them visible
             if live.id in gone:
@@ -287,12 +254,3 @@ class Journal:
     def _drop_connection(self) -> None:
         with suppress(DatabaseError, InterfaceError):
             connection.close()
-
-
-def _fitting(events: list[bytes]) -> int:
-    size = 0
-    for index, event in enumerate(events):
-        size += len(event)
-        if size > MAX_PAYLOAD and index:
-            return index
-    return len(events)

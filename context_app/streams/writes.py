@@ -27,48 +27,48 @@ class SegmentRow(msgspec.Struct, frozen=True):
 
 def insert_segments(rows: Iterable[SegmentRow]) -> None:
     """Append segments. A row that is there already is left alone, so a commit whose answer was lost can be repeated."""
-    names_of = ("stream", "first_seq", "last_seq", "payload")
-    columns: list[Any] = [StreamSegment._meta.get_field(name) for name in names_of]
-    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in columns)
-    table = connection.ops.quote_name(StreamSegment._meta.db_table)
-    values = [
-        tuple(
-            field.get_db_prep_save(value, connection)
-            for field, value in zip(columns, (row.stream, row.first, row.last, row.payload), strict=True)
-        )
-        for row in rows
-    ]
+    binary = connection.Database.Binary
+    values = [(_key(row.stream), row.first, row.last, binary(row.payload)) for row in rows]
     if values:
+        names = ", ".join(_column(StreamSegment, name) for name in ("stream", "first_seq", "last_seq", "payload"))
+        table = connection.ops.quote_name(StreamSegment._meta.db_table)
+        sql = f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608
         with connection.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO {table} ({names}) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",  # noqa: S608
-                values,
-            )
+            cursor.executemany(sql, values)
 
 
-def advance(progress: Sequence[tuple[UUID, int]], process: str, now: datetime.datetime) -> set[UUID]:
-    """Renew the heartbeat of streams and note how far they are. Returns those that are no longer this process's."""
+def advance(
+    progress: Sequence[tuple[UUID, int]], process: str, now: datetime.datetime, *, beat: bool = True
+) -> set[UUID]:
+    """Note how far streams are and, with ``beat``, renew their heartbeat. Returns those that are not this process's."""
     if not progress:
         return set()
-    meta = Stream._meta
-    quote = connection.ops.quote_name
-    key: Any = meta.get_field("id")
-    heartbeat: Any = meta.get_field("heartbeat_at")
-    beat = heartbeat.get_db_prep_save(now, connection)
+    table = connection.ops.quote_name(Stream._meta.db_table)
+    running = Stream.State.RUNNING.value
+    if beat:
+        field: Any = Stream._meta.get_field("heartbeat_at")
+        at = field.get_db_prep_save(now, connection)
+        sql = f"UPDATE {table} SET last_seq = %s, heartbeat_at = %s WHERE id = %s AND state = %s AND process = %s"  # noqa: S608
+        rows: list[tuple[Any, ...]] = [(last, at, _key(stream), running, process) for stream, last in progress]
+    else:
+        sql = f"UPDATE {table} SET last_seq = %s WHERE id = %s AND state = %s AND process = %s"  # noqa: S608
+        rows = [(last, _key(stream), running, process) for stream, last in progress]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE {quote(meta.db_table)} SET last_seq = %s, heartbeat_at = %s "  # noqa: S608
-            "WHERE id = %s AND state = %s AND process = %s",
-            [
-                (last, beat, key.get_db_prep_save(stream, connection), Stream.State.RUNNING.value, process)
-                for stream, last in progress
-            ],
-        )
+        cursor.executemany(sql, rows)
         if cursor.rowcount == len(progress):
             return set()
     ids = {stream for stream, _ in progress}
     mine = Stream.objects.filter(id__in=ids, state=Stream.State.RUNNING, process=process)
     return ids - set(mine.values_list("id", flat=True))
+
+
+def _key(stream: UUID) -> Any:
+    """A UUID as the database's driver takes it."""
+    return stream if connection.features.has_native_uuid_field else stream.hex
+
+
+def _column(model: Any, name: str) -> str:
+    return connection.ops.quote_name(model._meta.get_field(name).column)
 
 
 def finish(stream: UUID, ending: Ending, last_seq: int, *, process: str | None = None) -> bool:

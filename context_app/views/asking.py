@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from context_app import assembly, catalogue, markup, selectors
 from context_app.forms import ChooseForm, ParametersForm
@@ -60,7 +60,7 @@ def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def params(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Store the parameters of the next requests. What the validator refuses is not stored; its hints stand beside the fields."""
+    """Store the parameters of the next requests. What the validator refuses is not stored but said beside its field."""
     context = context_or_404(request, pk)
     form = ParametersForm(request.POST)
     advice: list[Advice] = []
@@ -87,13 +87,16 @@ def params(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "POST"])
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The request that the next message would be sent in, byte for byte; the message itself is not in it yet."""
+    """The request that would be sent next, byte for byte, with the draft (``text``) as its last message.
+
+    A draft comes by POST, because addresses end up in logs. ``download=1`` answers with the bytes themselves.
+    """
     context = context_or_404(request, pk)
     rows = selectors.chunks(context)
     data: dict[str, Any] = {"context": context, "sent": assembly.sent(rows)}
-    draft = request.GET.get("text", "").strip()
+    draft = request.POST.get("text", "").strip()
     try:
         prepared = _prepare(context, rows, draft)
     except ProviderError as error:
@@ -107,7 +110,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
         }
         return render(request, "chats/_preview.html", data)
     text = prepared.body.decode("utf-8", "replace")
-    if request.GET.get("download") == "1":
+    if "1" in (request.GET.get("download"), request.POST.get("download")):
         response = HttpResponse(prepared.body, content_type="application/json")
         response["Content-Disposition"] = f'attachment; filename="request-{context.pk}.json"'
         return response

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,13 +17,12 @@ from context_app.views.access import context_or_404, owner
 from context_app.views.panel_data import panel, session_of
 from sessions_app.models import AuthSession
 
+STRIPE = (
+    "How would you write a FastAPI application that handles Stripe-based subscriptions? Include error handling and "
+    "webhook verification."
+)
 SUGGESTIONS = (
-    (
-        "braces",
-        "Stripe subscriptions in FastAPI",
-        "How would you write a FastAPI application that handles Stripe-based subscriptions? Include error handling and "
-        "webhook verification.",
-    ),
+    ("braces", "Stripe subscriptions in FastAPI", STRIPE),
     ("shield", "Review a function", "Review this function for concurrency bugs and say how you would test it:\n\n"),
     ("chart", "Explain a slow query", "Why is this SQL query slow, and which index would help?\n\n"),
     ("edit", "Say it shorter", "Make this text half as long without losing a fact:\n\n"),
@@ -43,6 +43,7 @@ def chat_list(request: HttpRequest) -> HttpResponse:
         "session": session,
         "model": _preferred_model(person, session),
         "suggestions": SUGGESTIONS,
+        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
         "params_form": ParametersForm(),
     }
     return render(request, "chats/page.html", data)
@@ -66,6 +67,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "turns": drawn(turns),
         "more_turns": more,
         "suggestions": SUGGESTIONS,
+        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
         "params_form": ParametersForm(initial={**context.params, "system": system.content if system else ""}),
     }
     return render(request, "chats/page.html", data)

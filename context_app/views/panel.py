@@ -38,7 +38,11 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = context_or_404(request, pk)
     if request.GET.get("models") == "1" and (session := session_of(context)) is not None:
         catalogue.models(session)
-    return render(request, "chats/_panel_refresh.html", panel(context))
+    data = panel(context)
+    if request.GET.get("models") == "1":
+        # Asked once: a provider that does not answer must not be asked again by its own answer.
+        data["model_pending"] = False
+    return render(request, "chats/_panel_refresh.html", data)
 
 
 @login_required

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils import timezone
@@ -44,14 +44,14 @@ def note(request: HttpRequest) -> None:
     BrowserSession.objects.update_or_create(
         session_key=request.session.session_key,
         defaults={
-            "user": request.user,
+            "user": request.user,  # type: ignore[misc]  # the caller has looked
             "agent": request.headers.get("User-Agent", "")[:200],
             "last_seen_at": now,
         },
     )
 
 
-def listing(user: AbstractBaseUser, current_key: str | None) -> list[dict[str, Any]]:
+def listing(user: User, current_key: str | None) -> list[dict[str, Any]]:
     """The person's browsers, newest first: ``{id, agent, last_seen, current}``."""
     return [
         {
@@ -64,7 +64,7 @@ def listing(user: AbstractBaseUser, current_key: str | None) -> list[dict[str, A
     ]
 
 
-def sign_out(user: AbstractBaseUser, browser_id: int) -> bool:
+def sign_out(user: User, browser_id: int) -> bool:
     """End one browser session of this person; ``False`` when it is not theirs or already over."""
     browser = BrowserSession.objects.filter(user_id=user.pk, pk=browser_id).first()
     if browser is None:

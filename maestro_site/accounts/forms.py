@@ -1,10 +1,10 @@
 """Forms of the account page."""
 
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 
 
-def password_form(user: AbstractUser, data: dict[str, str] | None = None) -> SetPasswordForm:
+def password_form(user: User, data: dict[str, str] | None = None) -> SetPasswordForm:
     """Asks for the old password only of somebody who has one."""
     form = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
     return form(user, data)

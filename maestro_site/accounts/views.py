@@ -1,9 +1,12 @@
 """Signing in and out, the welcome link, and the account page."""
 
+from typing import cast
+
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -57,7 +60,8 @@ def welcome_page(request: HttpRequest, token: str) -> HttpResponse:
 @sensitive_post_parameters()
 def account(request: HttpRequest) -> HttpResponse:
     """Password, theme, signed-in browsers."""
-    form = password_form(request.user, request.POST or None)  # type: ignore[arg-type]
+    user = cast(User, request.user)
+    form = password_form(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
         update_session_auth_hash(request, form.user)
@@ -68,8 +72,8 @@ def account(request: HttpRequest) -> HttpResponse:
         "accounts/account.html",
         {
             "password_form": form,
-            "has_password": request.user.has_usable_password(),
-            "browsers": browsers.listing(request.user, request.session.session_key),  # type: ignore[arg-type]
+            "has_password": user.has_usable_password(),
+            "browsers": browsers.listing(user, request.session.session_key),
         },
         status=422 if request.method == "POST" else 200,
     )
@@ -79,6 +83,6 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
     """End another browser's session."""
-    if browsers.sign_out(request.user, pk):  # type: ignore[arg-type]
+    if browsers.sign_out(cast(User, request.user), pk):
         messages.success(request, "That browser was signed out.")
     return redirect("account")

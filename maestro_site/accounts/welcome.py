@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractUser, User
+from django.contrib.auth.models import User
 
 from maestro_site import datadir
 
@@ -30,16 +29,16 @@ def path() -> Path:
     return settings.DATA_DIR / "welcome"
 
 
-def ensure_owner() -> AbstractUser:
+def ensure_owner() -> User:
     """The first superuser, created without a password when the installation has no people yet."""
-    people = get_user_model().objects
+    people = User.objects
     owner = people.filter(is_superuser=True, is_active=True).order_by("pk").first()
     if owner is None:
         owner = people.create_superuser(username="owner", email="", password=None)
     return owner
 
 
-def create(user: AbstractUser | User) -> str:
+def create(user: User) -> str:
     """A new link's token for ``user``; earlier links stop working."""
     token = secrets.token_urlsafe(32)
     record = {"user": user.pk, "hash": _digest(token), "expires": time.time() + LIFETIME_S}
@@ -51,7 +50,7 @@ def create(user: AbstractUser | User) -> str:
     return token
 
 
-def check(token: str) -> AbstractUser:
+def check(token: str) -> User:
     """The person whom the link signs in; spends nothing. Raises ``WelcomeError``."""
     try:
         record = json.loads(path().read_text())
@@ -63,13 +62,13 @@ def check(token: str) -> AbstractUser:
         raise WelcomeError("This link was already used, or replaced by a newer one.")
     if time.time() > float(record.get("expires", 0)):
         raise WelcomeError("This link is older than 15 minutes.")
-    user = get_user_model().objects.filter(pk=record.get("user"), is_active=True).first()
+    user = User.objects.filter(pk=record.get("user"), is_active=True).first()
     if user is None:
         raise WelcomeError("The person of this link is disabled or gone.")
     return user
 
 
-def spend(token: str) -> AbstractUser:
+def spend(token: str) -> User:
     """Like ``check``, and the link is used up. Of two that press at once, one gets in. Raises ``WelcomeError``."""
     with datadir.locked(settings.DATA_DIR / "welcome.lock"):
         user = check(token)

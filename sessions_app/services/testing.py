@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from providers_app import clients, conf, loop
+from providers_app import conf, loop
+from providers_app import provider as door
 from providers_app.errors import NotConfigured, ProviderError, RateLimited, UpstreamTimeout
-from providers_app.resolver import resolve
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
 from sessions_app.credentials import open_credential, without_secret
@@ -41,7 +41,9 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
             )
         )
     try:
-        return TestResult(account=loop.run(_ask(provider, credential), conf.current().lookup_timeout_s + 5))
+        return TestResult(
+            account=loop.run(door.try_credential(provider, credential), conf.current().lookup_timeout_s + 5)
+        )
     except ProviderError as error:
         error.message = without_secret(error.message, credential)
         error.args = (error.message,)
@@ -71,10 +73,3 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
         account=result.account.label if result.account else "",
     )
     return result
-
-
-async def _ask(provider: str, credential: Credential) -> Account:
-    if credential.auth_type == "none":
-        models = await resolve(provider, "models").list(credential, clients.http())
-        return Account(models=len(models))
-    return await resolve(provider, "api_key").test(credential, clients.http())

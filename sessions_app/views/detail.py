@@ -36,6 +36,14 @@ def status(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 @require_safe
 @with_session
+def trail(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """The audit trail alone, as it is now."""
+    events = selectors.recent_events(session, EVENTS_SHOWN)
+    return render(request, "sessions/_trail.html", {"session": session, "events": events})
+
+
+@require_safe
+@with_session
 def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """The models that the session sees, searched by ``q``; ``refresh=1`` asks the provider anew."""
     query = request.GET.get("q", "").strip()[:100]

@@ -9,6 +9,7 @@ const LONGEST_PAUSE_MS = 10_000;
 const HELLO_WITHIN_MS = 6_000;
 const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 10_000;
+const TOO_LARGE = 4409;
 const FINAL = new Map([
   [4401, "signed-out"],
   [4403, "gone"],
@@ -138,6 +139,9 @@ export class Link {
         return;
       }
       this.drop();
+      if (event.code === TOO_LARGE) {
+        this.onFrame({ type: "error", code: "frame_too_large", message: "The message was too long to send at once.", hint: "" });
+      }
       if (FINAL.has(event.code)) {
         this.ended = true;
         this.onState(FINAL.get(event.code));

@@ -5,16 +5,23 @@
 import { stencil } from "./chat-stream.js";
 
 const PATIENCE_MS = 8_000;
+const ENVELOPE = 512;
 
 export class Outbox {
-  constructor(conversation, { deliver, onChange }) {
+  constructor(conversation, { deliver, onChange, maxBytes }) {
     this.conversation = conversation;
+    this.maxBytes = maxBytes;
     this.deliver = deliver;
     this.onChange = onChange;
     this.waiting = new Map();
   }
 
-  /** Returns true when the message was taken over, delivered or not. */
+  /** Does the text fit into one frame? A larger one would close the connection. */
+  fits(text) {
+    return new TextEncoder().encode(JSON.stringify(text)).length + ENVELOPE <= this.maxBytes;
+  }
+
+  /** Takes the message over, delivered or not. */
   send(text) {
     const id = newId();
     const section = stencil("stencil-pending");
@@ -24,7 +31,6 @@ export class Outbox {
     this.waiting.set(id, item);
     this.onChange();
     this.attempt(item);
-    return true;
   }
 
   attempt(item) {
@@ -52,6 +58,11 @@ export class Outbox {
       item.section.remove();
       this.waiting.delete(id);
     }
+  }
+
+  /** None of the waiting messages can be taken; returns their words. */
+  refuseAll() {
+    return [...this.waiting.keys()].map((id) => this.refused(id)).join("\n\n");
   }
 
   /** The server did not take it; returns the words, so that they are not lost. */

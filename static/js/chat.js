@@ -31,7 +31,7 @@ const live = new LiveLine(document.getElementById("live-line"));
 const speaker = new Speaker(document.getElementById("chat-say"));
 const composer = new Composer(document.getElementById("composer"), {
   contextId: root.dataset.context,
-  onSend: (text) => outbox.send(text),
+  onSend: send,
   onStop: stop,
 });
 const panel = contextPanel(root, composer);
@@ -40,12 +40,22 @@ picker(root, composer);
 const link = new Link(root, { onFrame: receive, onState: showState, cursors });
 const outbox = new Outbox(conversation, {
   deliver: (frame) => link.send(frame),
+  maxBytes: Number(root.dataset.maxFrame) || Infinity,
   onChange: () => {
     document.getElementById("chat-start").hidden = Boolean(conversation.querySelector(".turn"));
     follower.resume();
   },
 });
 let greeted = false;
+
+function send(text) {
+  if (!outbox.fits(text)) {
+    composer.showError({ message: "This message is too long to send at once.", hint: "Put the larger part into a note.", code: "frame_too_large" });
+    return false;
+  }
+  outbox.send(text);
+  return true;
+}
 
 function cursors() {
   return new Map([...answers].map(([stream, answer]) => [stream, answer.lastSeq]));
@@ -90,8 +100,8 @@ function hello(frame) {
   }
   greeted = true;
   const first = composer.takeFirst();
-  if (first) {
-    outbox.send(first);
+  if (first && !send(first)) {
+    composer.value = first;
   }
 }
 
@@ -200,7 +210,7 @@ function end(frame) {
 }
 
 function refused(frame) {
-  const words = outbox.refused(frame.client_id);
+  const words = frame.code === "frame_too_large" ? outbox.refuseAll() : outbox.refused(frame.client_id);
   if (words && !composer.value) {
     composer.value = words;
   }

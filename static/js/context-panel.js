@@ -109,9 +109,9 @@ export function contextPanel(root, composer) {
 
   function preview() {
     const dialog = document.getElementById("preview-dialog");
-    const values = composer.value.trim() ? { text: composer.value.trim().slice(0, 4_000) } : {};
+    const values = composer.value.trim() ? { text: composer.value.trim() } : {};
     window.htmx
-      .ajax("GET", root.dataset.previewUrl, { source: dialog, target: dialog, swap: "innerHTML", values })
+      .ajax("POST", root.dataset.previewUrl, { source: dialog, target: dialog, swap: "innerHTML", values })
       .then(() => window.maestro.openDialog("preview-dialog"));
   }
 

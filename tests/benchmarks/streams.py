@@ -40,10 +40,10 @@ def _load(seconds: float) -> list[tuple[str, str, str]]:
     delays.sort()
     name = f"{STREAMS} streams x {RATE} events/s on SQLite"
     return [
-        (f"{name}: share of one core", f"{100 * cpu / wall:.0f} % ({events / wall:,.0f} events/s)", "< 60 %"),
+        (f"{name}: share of one core", f"{100 * cpu / wall:.0f} % ({events / wall:,.0f} events/s)", "< 70 %"),
         (f"{name}: event to reader, p50", f"{delays[events // 2] * 1000:.2f} ms", ""),
         (f"{name}: event to reader, p99", f"{delays[int(events * 0.99)] * 1000:.1f} ms", "< 20 ms"),
-        (f"{name}: stored after the last event", f"{late * 1000:.0f} ms", "< 500 ms"),
+        (f"{name}: all end at once, all stored after", f"{late * 1000:.0f} ms", "< 3000 ms"),
     ]
 
 

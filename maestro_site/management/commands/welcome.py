@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from maestro_site.accounts import welcome
@@ -10,6 +10,7 @@ from maestro_site.accounts import welcome
 
 class Command(BaseCommand):
     help = "Print a one-time sign-in link (15 minutes, one use). It replaces an earlier one."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", nargs="?", help="user name; without it, the owner")
@@ -17,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["user"]:
-            user = get_user_model().objects.filter(username=options["user"]).first()
+            user: User | None = User.objects.filter(username=options["user"]).first()
             if user is None:
                 raise CommandError(f"There is nobody called {options['user']!r}.")
             if not user.is_active:

@@ -26,6 +26,7 @@ INTERRUPTED = 130
 
 class Command(BaseCommand):
     help = "Ask a session one question and print the answer as it arrives."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         terminal.add_session(parser)

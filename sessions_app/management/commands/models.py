@@ -12,6 +12,7 @@ from sessions_app.management import terminal
 
 class Command(BaseCommand):
     help = "List the models that a session sees, asked from its provider."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         terminal.add_session(parser)

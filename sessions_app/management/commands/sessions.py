@@ -19,6 +19,7 @@ from sessions_app.status import describe
 
 class Command(BaseCommand):
     help = "List, create and delete named sessions."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

@@ -278,11 +278,14 @@ def test_bad_slugs_are_named(site: Path) -> None:
     assert ids("Bad-Slug") == ["E001"]
 
 
-def test_findings_are_system_checks_with_level_and_hint(folder: Path) -> None:
+def test_findings_are_system_checks_with_level_and_hint(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_package(folder, "missing", {"oauth.py": None})
     write_package(folder, "nameless", {"__init__.py": (folder / "missing" / "__init__.py").read_text()})
     registry.reset()
     messages = {message.id: message for message in checks.check_providers()}
+    monkeypatch.setattr("sys.argv", ["manage.py", "check"])
     assert messages["maestro.providers.E009"].is_serious()
+    monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
+    assert not messages["maestro.providers.E009"].is_serious(), "one broken provider stops no other command"
     assert messages["maestro.providers.E009"].hint
     assert messages["maestro.providers.E005"].obj == "provider nameless"

@@ -274,3 +274,52 @@ def test_a_reader_that_leaves_ends_the_command(installation: Path) -> None:
     assert process.wait(50) == 1
     guard.cancel()
     assert process.stderr is not None and "Traceback" not in process.stderr.read()
+
+
+def test_a_crash_of_the_answer_reaches_the_command(demo: AuthSession, run: Run) -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk is full"):
+        call_command("chat", "try_demo", "Hello", "--model", "demo-d0", stdout=Broken())
+
+
+def test_a_prompt_or_key_that_is_no_text_or_too_long_is_refused(
+    alice: User, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_text(code: str, *arguments: str) -> None:
+        err = io.StringIO()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\xfa"), encoding="utf-8"))
+        with pytest.raises(SystemExit):
+            call_command(*arguments, stderr=err)
+        assert f"error[{code}]" in err.getvalue()
+
+    make(alice, "try_demo", provider="demo", auth_type="none", secret=Secret(""))
+    no_text("invalid_request", "chat", "try_demo", "-")
+    no_text("invalid_credential", "sessions", "create", "anthropic", "api_key", "no_text", "--key-stdin")
+    code, _, err = run("chat", "try_demo", stdin="x" * 8_000_001)
+    assert code == 1 and "error[invalid_request]" in err
+
+
+def test_ctrl_c_before_the_first_event_says_cancelled(installation: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "chat", "try_demo", "Hello", "--model", "demo-hang", "--json"],
+        cwd=ROOT,
+        env=environment(installation, PYTHONUNBUFFERED="1"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    guard = threading.Timer(50, process.kill)
+    guard.start()
+    started = threading.Event()
+    started.wait(6)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    guard.cancel()
+    assert process.returncode == 130
+    result = json.loads(out.splitlines()[-1])
+    assert (result["type"], result["finish_reason"], result["text"]) == ("result", "cancelled", "")

@@ -171,3 +171,9 @@ def test_a_value_of_a_newer_version_is_refused_without_showing_it(alice: User) -
     with pytest.raises(KeyRingError) as found:
         credentials.open_credential(AuthSession.objects.get(pk=session.pk))
     assert "hidden-value" not in str(found.value) and found.value.__cause__ is None
+
+
+def test_a_ring_of_other_sizes_cannot_be_made() -> None:
+    for keys in ({}, {"a": b"short"}, {"a b": bytes(32)}):
+        with pytest.raises(KeyRingError):
+            KeyRing(keys)

@@ -168,3 +168,28 @@ def test_old_audit_lines_are_pruned(alice: User) -> None:
     assert trail.prune() == 0
     SessionEvent.objects.update(at=timezone.now() - timedelta(days=400))
     assert trail.prune() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_renames_to_the_same_name_one_wins(alice: User) -> None:
+    sessions = [make(alice, "first"), make(alice, "second")]
+    outcomes: list[str] = []
+    barrier = threading.Barrier(2)
+
+    def attempt(session: AuthSession) -> None:
+        barrier.wait()
+        try:
+            lifecycle.rename(session, "contested")
+            outcomes.append("renamed")
+        except errors.DuplicateSession:
+            outcomes.append("duplicate")
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=attempt, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["duplicate", "renamed"]
+    assert AuthSession.objects.filter(name="contested").count() == 1

@@ -97,7 +97,7 @@ def test_the_preview_equals_what_the_interface_would_send(demo: Person) -> None:
 
 
 def test_the_preview_takes_the_draft_along(demo: Person) -> None:
-    response = demo.client.get(reverse("chats:preview", args=[demo.context.pk]), {"text": "my draft", "download": "1"})
+    response = demo.client.post(reverse("chats:preview", args=[demo.context.pk]), {"text": "my draft", "download": "1"})
     assert b"my draft" in response.content
 
 
@@ -111,3 +111,15 @@ def test_a_preview_without_a_session_says_so(demo: Person) -> None:
     demo.add()
     Context.objects.filter(pk=demo.context.pk).update(session=None)
     assert "No session and model" in demo.client.get(reverse("chats:preview", args=[demo.context.pk])).content.decode()
+
+
+def test_the_window_of_the_chosen_model_arrives_with_the_refresh(demo: Person) -> None:
+    demo.add(tokens=500)
+    url = reverse("chats:panel", args=[demo.context.pk])
+    first = demo.client.get(url).content.decode()
+    assert "?models=1" in first
+    assert "The window of this model is not known" in first
+    html = demo.client.get(url, {"models": "1"}).content.decode()
+    assert "?models=1" not in html
+    assert "The window of this model is not known" not in html
+    assert 'id="chat-title"' in html

@@ -1,4 +1,4 @@
-"""Contexts and what belongs to them in the admin: searchable, read-only where the product alone writes, no query per row."""
+"""Contexts and what belongs to them in the admin: searchable, read-only, no query per row."""
 
 import pytest
 from django.test import Client

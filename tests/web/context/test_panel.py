@@ -8,6 +8,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from context_app.models import ContextChunk, ContextEdit, Turn
+from sessions_app.models import AuthSession
 from tests.web.context.conftest import Person
 
 
@@ -147,14 +148,12 @@ def test_peek_shows_the_text_escaped(ada: Person) -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_the_window_of_the_chosen_model_arrives_with_the_refresh(ada: Person) -> None:
-    ada.add(tokens=500)
+def test_a_provider_without_models_is_asked_once_only(ada: Person) -> None:
+    AuthSession.objects.filter(pk=ada.session.pk).update(provider="nonesuch")
     url = reverse("chats:panel", args=[ada.context.pk])
     assert "?models=1" in ada.client.get(url).content.decode()
-    html = ada.client.get(url, {"models": "1"}).content.decode()
-    assert "?models=1" not in html
-    assert "The window of this model is not known" not in html
-    assert 'id="chat-title"' in html
+    assert "?models=1" not in ada.client.get(url, {"models": "1"}).content.decode()
+    assert "?models=1" not in ada.client.get(url).content.decode()
 
 
 def test_a_context_beyond_the_window_says_how_far(ada: Person) -> None:
@@ -167,6 +166,7 @@ def test_an_edit_has_a_bounded_number_of_queries(
     ada: Person, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rows = [ada.add(content=str(number)) for number in range(60)]
+    ada.client.get(reverse("chats:panel", args=[ada.context.pk]))
     with django_assert_max_num_queries(15):
         act(ada, "exclude", rows[3])
     with django_assert_max_num_queries(8):

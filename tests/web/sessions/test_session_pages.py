@@ -28,7 +28,7 @@ def toast_of(answer: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", [*POSTS, "detail", "status", "models"])
+@pytest.mark.parametrize("name", [*POSTS, "detail", "status", "models", "trail"])
 def test_a_foreign_session_is_not_found_anywhere(alice: User, bob: User, name: str) -> None:
     session = make(bob, "his_own", secret=Secret(CANARY))
     before = AuthSession.objects.values().get()
@@ -79,6 +79,7 @@ def test_the_test_button_shows_the_result_at_once(alice: User, vendor: VendorSer
     client = signed_in(alice)
     answer = client.post(url("test", session), {"part": "detail"}, headers=HTMX)
     assert 'id="session-status"' in answer.content.decode() and "local_llama works" in toast_of(answer)["message"]
+    assert "tested succeeded" in text_of(client.get(url("trail", session), headers=HTMX))
     row = client.post(url("test", session), {"part": "row"}, headers=HTMX)
     assert row.content.decode().startswith(f'<tr id="session-row-{session.pk}"')
     plain = client.post(url("test", session))
