@@ -37,14 +37,14 @@ clean: ## remove the environment and everything generated (never var/)
 
 .venv/.runtime: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Maestro into .venv ..."
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres]'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[postgres]'
 	@touch $@
 
 .venv/.development: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Maestro and its test tools into .venv ..."
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,dev]'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[postgres,dev]'
 	@touch .venv/.runtime $@
 
 .venv/.documentation: pyproject.toml constraints.txt | .venv/bin/python
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,docs]'
+	@$(PYTHON) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[postgres,docs]'
 	@touch $@

@@ -38,7 +38,7 @@ def _context(owner: Owner, context_id: str) -> Context:
         key = UUID(str(context_id))
         if owner is SYSTEM:
             return Context.objects.get(pk=key, deleted_at=None)
-        return selectors.get_context(owner, key)  # type: ignore[arg-type]
+        return selectors.get_context(owner, key)
     except (ValueError, Context.DoesNotExist):
         raise UnknownContext("There is no such chat.") from None
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from context_app import access, feed, frames
 from context_app.access import Viewer
-from context_app.errors import BadFrame, SignedOut
+from context_app.errors import BadFrame, ShuttingDown
 from context_app.feed import ChatFeed
 from context_app.services import turns
 from context_app.streams.runtime import current
@@ -30,7 +30,7 @@ async def events(request: HttpRequest, pk: UUID) -> HttpResponse | StreamingHttp
     once, and so does the ``Last-Event-ID`` of a reconnecting EventSource, which is ``<stream>:<last_seq>``."""
     try:
         if current().closing:
-            raise SignedOut("The server is stopping.")
+            raise ShuttingDown("The server is stopping.")
         who = await _viewer(request)
         wanted = _wanted(request)
         await in_store(access.check, who, pk)

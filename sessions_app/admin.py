@@ -30,6 +30,12 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         model = AuthSession
         fields = ("owner", "provider", "auth_type", "name", "base_url")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "provider" in self.fields:
+            usable = [(card.slug, f"{card.name} ({card.slug})") for card in providers.cards() if not card.problem]
+            self.fields["provider"] = forms.ChoiceField(choices=[("", "---------"), *usable])
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         new = self.instance._state.adding
@@ -84,6 +90,9 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[AuthSession]":
         return selectors.with_state(selectors.visible().defer("sealed_credential"))
+
+    def get_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
+        return self.fields if obj is not None else self.fields[:6]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
         # Another owner or provider would be another session: the stored key belongs to these.

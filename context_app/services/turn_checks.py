@@ -12,12 +12,12 @@ from context_app.models import Context, ContextChunk, Stream
 from providers_app import asking, parameters
 from providers_app.errors import ContextTooLong, InvalidRequest, SessionDisabled, UnknownContext
 from sessions_app import selectors as session_selectors
-from sessions_app.models import AuthSession
+from sessions_app.models import AuthSession, Pk
 
 MAX_PARAMS_BYTES = 64 * 1024
 
 
-def context_of(owner_id: int | str, context_id: UUID) -> Context:
+def context_of(owner_id: Pk, context_id: UUID) -> Context:
     """The owner's chat. Raises ``UnknownContext``."""
     try:
         return selectors.get_context(owner_id, context_id)
@@ -30,7 +30,7 @@ def usable(session: AuthSession | None) -> bool:
     return session is not None and session.deleted_at is None
 
 
-def session_of(owner_id: int | str, context: Context, ref: str | None) -> AuthSession:
+def session_of(owner_id: Pk, context: Context, ref: str | None) -> AuthSession:
     """The session that is asked: the named one, else the chat's. Raises ``SessionRequired``, ``UnknownSession`` and
     more.
     """
@@ -78,7 +78,7 @@ def check_window(session: AuthSession, model: str, before: list[ContextChunk], m
         raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
 
 
-def check_running(owner_id: int | str, limit: int) -> None:
+def check_running(owner_id: Pk, limit: int) -> None:
     """Raises ``TooManyRunning``. Call it in the transaction that adds a stream."""
     # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway).
     get_user_model().objects.select_for_update(no_key=True).filter(pk=owner_id).first()

@@ -26,7 +26,7 @@ from context_app.streams.runner import Ask
 from context_app.streams.runtime import Runtime, current
 from providers_app import loop
 from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, UnknownContext
-from sessions_app.models import AuthSession
+from sessions_app.models import AuthSession, Pk
 from sessions_app.pool import in_store
 
 MAX_CLIENT_ID = 64
@@ -156,7 +156,7 @@ async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | Provide
 
 def _write_turn(
     runtime: Runtime,
-    owner_id: int | str,
+    owner_id: Pk,
     context_id: UUID,
     text: str,
     session_ref: str | None,
@@ -201,7 +201,7 @@ def _write_turn(
     return _prepared(turn, stream, session, model, params, [*before, question])
 
 
-def _write_retry(runtime: Runtime, owner_id: int | str, context_id: UUID, turn_id: UUID) -> _Prepared:
+def _write_retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> _Prepared:
     context = turn_checks.context_of(owner_id, context_id)
     turn = Turn.objects.select_related("stream", "session").filter(pk=turn_id, context=context).first()
     if turn is None:
@@ -242,7 +242,7 @@ def _write_retry(runtime: Runtime, owner_id: int | str, context_id: UUID, turn_i
     return _prepared(turn, stream, session, model, turn.params, before)
 
 
-def _set_aside(context: Context, turn: Turn, owner_id: int | str) -> None:
+def _set_aside(context: Context, turn: Turn, owner_id: Pk) -> None:
     """The earlier answer leaves the context as one edit, which can be undone."""
     now = timezone.now()
     old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(kind=ContextChunk.Kind.USER)
@@ -292,7 +292,7 @@ def _again(turn: Turn) -> _Prepared:
     return _Prepared(started=started, ask=None)
 
 
-def _request_stop(owner_id: int | str, stream_id: UUID, context_id: UUID | None) -> None:
+def _request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
     mine = Stream.objects.filter(pk=stream_id, owner_id=owner_id)
     if context_id is not None:
         mine = mine.filter(turn__context_id=context_id)
@@ -303,11 +303,12 @@ def _request_stop(owner_id: int | str, stream_id: UUID, context_id: UUID | None)
     )
 
 
-def _owner_id(owner: Any) -> int | str:
+def _owner_id(owner: Any) -> Pk:
     key = getattr(owner, "pk", owner)
     if key is None:
         raise UnknownContext("There is no such chat.")
-    return key  # type: ignore[no-any-return]
+    found: Pk = key
+    return found
 
 
 def _uuid(value: Any, error: ProviderError) -> UUID:

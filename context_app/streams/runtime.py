@@ -3,6 +3,7 @@ together.
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import re
@@ -33,6 +34,7 @@ RELEASE_S = 30.0
 """How long a finished answer stays in memory, so that readers end on it instead of on the database."""
 TELL_S = 0.1
 """At most one "there is more" per stream and this time."""
+EXIT_S = 1.0
 INTEREST_S = 60.0
 """How long an announced reader of another process is believed to be there."""
 
@@ -210,6 +212,7 @@ class _Current:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.runtime: Runtime | None = None
+        self.registered = False
 
 
 _current = _Current()
@@ -227,7 +230,23 @@ def current() -> Runtime:
                 runtime.spool.forget_in_child()
             runtime = Runtime(Path(settings.DATA_DIR) / "spool", settings.MAESTRO.context)
             _current.runtime = runtime
+            if not _current.registered:
+                _current.registered = True
+                atexit.register(_at_exit)
         return runtime
+
+
+def _at_exit() -> None:
+    """For servers that know no lifespan: flush what there is. A clean shutdown has left nothing to do here."""
+    runtime = replace(None)
+    if runtime is None or runtime.pid != os.getpid() or not runtime.running():
+        return
+    runtime.closing = True
+    runtime.cancel_all(SHUTDOWN)
+    deadline = time.monotonic() + EXIT_S
+    while any(live.ending is None for live in runtime.running()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    runtime.stop(EXIT_S)
 
 
 def replace(runtime: Runtime | None) -> Runtime | None:

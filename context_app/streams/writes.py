@@ -27,7 +27,7 @@ class SegmentRow(msgspec.Struct, frozen=True):
 
 def insert_segments(rows: Iterable[SegmentRow]) -> None:
     """Append segments. A row that is there already is left alone, so a commit whose answer was lost can be repeated."""
-    binary = connection.Database.Binary
+    binary = connection.Database.Binary  # type: ignore[attr-defined]
     values = [(_key(row.stream), row.first, row.last, binary(row.payload)) for row in rows]
     if values:
         names = ", ".join(_column(StreamSegment, name) for name in ("stream", "first_seq", "last_seq", "payload"))

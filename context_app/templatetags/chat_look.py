@@ -38,7 +38,7 @@ def first_line(chunk: ContextChunk) -> str:
     name = chunk.metadata.get("name") if isinstance(chunk.metadata, dict) else None
     head = chunk.content[:2000]
     line = next((line.strip() for line in head.splitlines() if line.strip()), "")[:200]
-    line = line.lstrip("#>*` ") or line
+    line = line.lstrip("#>*` ").replace("**", "").replace("`", "") or line
     if chunk.kind == "file" and name:
         return str(name)
     if chunk.kind == "tool_call" and name:

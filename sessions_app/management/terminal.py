@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,11 +64,15 @@ def _users() -> str:
 
 @contextmanager
 def errors(command: BaseCommand, as_json: bool) -> Iterator[None]:
-    """Turn a typed error into one line on stderr and exit code 1."""
+    """Turn a typed error into one line on stderr, and a reader that left into silence; exit code 1 for both."""
     try:
         yield
     except ProviderError as error:
         report(command, error, as_json)
+        raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Whoever read the output left. Python would complain again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except DatabaseError as error:
         report(command, StoreUnavailable(f"The database did not answer ({type(error).__name__})."), as_json)

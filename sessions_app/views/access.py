@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django_htmx.http import trigger_client_event
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from providers_app.errors import ProviderError, UnknownSession
 from sessions_app import providers, selectors
@@ -20,13 +22,28 @@ from sessions_app.models import AuthSession
 from sessions_app.status import describe
 
 
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """``login_required`` where htmx asks for parts: the whole page goes to the sign-in, not one row of it."""
+    required = login_required(view)
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        htmx = request.htmx  # type: ignore[attr-defined]
+        if htmx and not request.user.is_authenticated:
+            page = htmx.current_url_abs_path or reverse("sessions:list")
+            return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': page})}")
+        return required(request, *args, **kwargs)
+
+    return wrapper
+
+
 def with_session(
     view: Callable[[HttpRequest, AuthSession], HttpResponse],
 ) -> Callable[[HttpRequest, UUID], HttpResponse]:
     """A view of one session of the signed-in person; anybody else's does not exist (404)."""
 
     @never_cache
-    @login_required
+    @signed_in
     @wraps(view)
     def wrapper(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:

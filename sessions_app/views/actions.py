@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from providers_app.errors import DuplicateSession, UnknownSession
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle, testing
-from sessions_app.views.access import answer, in_words, toast, with_session
+from sessions_app.views.access import answer, in_words, signed_in, toast, with_session
 
 
 @require_POST
@@ -64,7 +63,7 @@ def delete(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 
 @require_POST
-@login_required
+@signed_in
 def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take a deletion back."""
     htmx = request.htmx  # type: ignore[attr-defined]

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_safe
 from sessions_app import selectors
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle
-from sessions_app.views.access import row_context
+from sessions_app.views.access import row_context, signed_in
 
 PER_PAGE = 50
 LONGEST_QUERY = 100
@@ -29,7 +28,7 @@ CHIPS = (
 
 
 @never_cache
-@login_required
+@signed_in
 @require_safe
 def session_list(request: HttpRequest) -> HttpResponse:
     """Everything the person has, filtered; htmx gets the results alone, or only the chips with their counts."""

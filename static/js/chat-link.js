@@ -223,11 +223,14 @@ export class Link {
       const answer = parse(await response.text());
       if (answer?.type) {
         this.onFrame(answer.type === "error" ? { client_id: frame.client_id, ...answer } : answer);
-      } else if (!response.ok) {
+      } else if (!response.ok && (frame.type !== "send" || response.status < 500)) {
         this.onFrame(refused(frame, `HTTP-${response.status}`, "The server refused this."));
       }
     } catch {
-      this.onFrame(refused(frame, "NETWORK", "The server could not be reached."));
+      // whether a message arrived is not known: it stays in the outbox and is sent again under the same id
+      if (frame.type !== "send") {
+        this.onFrame(refused(frame, "NETWORK", "The server could not be reached."));
+      }
     }
   }
 }

@@ -210,6 +210,10 @@ function end(frame) {
 }
 
 function refused(frame) {
+  if (frame.code === "unknown_stream") {
+    resync(); // it was taken away while this page was not connected
+    return;
+  }
   const words = frame.code === "frame_too_large" ? outbox.refuseAll() : outbox.refused(frame.client_id);
   if (words && !composer.value) {
     composer.value = words;

@@ -24,6 +24,9 @@ export function contextPanel(root, composer) {
   function refresh() {
     window.clearTimeout(refreshTimer);
     refreshTimer = window.setTimeout(() => {
+      if (root.classList.contains("is-deleted")) {
+        return;
+      }
       window.htmx.ajax("GET", root.dataset.panelUrl, { source: list, target: list, swap: "none" });
     }, REFRESH_MS);
   }

@@ -344,3 +344,16 @@ async def test_socket_that_does_not_read_costs_no_memory_and_catches_up(desk: De
     assert len(events) <= 3
     assert sum(len(frame["events"]) for frame in events) == len(seen.events)
     await chat.shut()
+
+
+def test_rendered_html_is_text_in_a_frame() -> None:
+    from django.utils.safestring import mark_safe
+
+    from context_app import frames
+
+    assert json.loads(frames.encode({"type": "turn", "user_html": mark_safe("<p>&amp;</p>")})) == {
+        "type": "turn",
+        "user_html": "<p>&amp;</p>",
+    }
+    with pytest.raises(TypeError):
+        frames.encode({"type": "turn", "x": object()})

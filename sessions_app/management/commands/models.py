@@ -6,6 +6,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app import loop, provider
+from providers_app.types.catalogue import ModelInfo
 from sessions_app import selectors
 from sessions_app.management import terminal
 
@@ -28,7 +29,10 @@ class Command(BaseCommand):
                 found = loop.run(asked)
             finally:
                 terminal.settle()
-        if options["json"]:
+            self._print(found, options["json"])
+
+    def _print(self, found: list[ModelInfo], as_json: bool) -> None:
+        if as_json:
             rows = [msgspec.to_builtins(model) for model in found]
             terminal.dump(self, [{name: value for name, value in row.items() if name != "raw"} for row in rows])
             return

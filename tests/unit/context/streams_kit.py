@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.db import connections
 from django.utils import timezone
 
 from context_app.conf import ContextConfig
@@ -172,3 +174,4 @@ async def close_kit(kit: Kit) -> None:
     await kit.close()
     await provider_loop.shutdown(1)
     await asyncio.to_thread(pool.shutdown)
+    await sync_to_async(connections.close_all)()  # asgiref's own thread, which middleware uses

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from context_app.models import ContextChunk
+from context_app.streams import live as live_module
 from context_app.streams.reader import Ended, Reset, UnknownStream
 from context_app.streams.runner import STOPPED
 from providers_app.errors import Overloaded, RateLimited
@@ -187,6 +188,19 @@ async def test_slow_reader_gets_more_at_a_time_and_everything(kit: Kit) -> None:
     slow = await watch(live.id, pause=0.05)
     assert slow.events == await in_store(stored, live.id)
     assert len(slow.items) < 60
+
+
+async def test_reader_so_slow_that_memory_forgot_its_place_reads_on_from_the_journal(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "TAIL_BYTES", 3000)
+    live = await kit.begin(words(500, every=0.001))
+    slow = asyncio.create_task(watch(live.id, pause=0.1))
+    await until(lambda: live._base > 100)
+    late = await watch(live.id)
+    seen = await slow
+    assert late.events == seen.events == await in_store(stored, live.id)
+    assert sum(map(len, live._tail)) <= 3000
 
 
 async def test_cursor_beyond_the_end_is_reset_with_the_stored_length(kit: Kit) -> None:

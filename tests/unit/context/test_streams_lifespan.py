@@ -1,11 +1,16 @@
 """Start and stop of the web process, and the task that workers run."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from context_app import lifespan, tasks
@@ -96,3 +101,22 @@ def test_worker_task_takes_over_by_heartbeat(transactional_db: Any, tmp_path: Pa
     finally:
         runtime.replace(before)
         loop.detach()
+
+
+@pytest.mark.both
+def test_process_that_just_ends_loses_nothing(transactional_db: Any, tmp_path: Path) -> None:
+    child = Path(__file__).with_name("exit_child.py")
+    done = subprocess.run(
+        [sys.executable, str(child), str(connection.settings_dict["NAME"]), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "maestro_site.settings"},
+    )
+    assert done.returncode == 0, done.stderr
+    name, shown = done.stdout.split()
+    assert len(stored(UUID(name))) >= int(shown), "flushed at exit"
+    runtime.Runtime(tmp_path, ContextConfig()).take_over()
+    assert row(UUID(name)).state == "interrupted"
+    assert list(tmp_path.glob("*.log")) == []

@@ -258,7 +258,7 @@ def test_many_rescuers_at_once_end_each_stream_once(transactional_db: Any, tmp_p
 
 def test_two_processes_read_one_stream(transactional_db: Any, tmp_path: Path) -> None:
     """The reader's process does not run the stream: it follows the journal, exactly."""
-    child = Child(tmp_path, streams=1, words=400, commit_ms=20)
+    child = Child(tmp_path, streams=1, words=1000, commit_ms=20)
     (stream,) = child.streams
     child.drain()
 

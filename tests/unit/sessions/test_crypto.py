@@ -83,6 +83,7 @@ def test_a_key_of_the_same_name_but_other_bytes_does_not_open() -> None:
         f"ä:{KEY}",
         "a:",
         "a:not base64!",
+        "a:!!!!",
         "a:" + base64.b64encode(b"short").decode(),
         "a:" + base64.b64encode(bytes(33)).decode(),
         f"a:{KEY},a:{OTHER}",

@@ -142,3 +142,13 @@ def test_reading_the_list_purges_what_is_due(alice: User) -> None:
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_the_list_is_only_read(alice: User, method: str) -> None:
     assert getattr(signed_in(alice), method)(LIST).status_code == 405
+
+
+def test_asking_for_a_part_after_signing_out_leads_the_whole_page_to_the_sign_in(alice: User, client: Any) -> None:
+    headers = HTMX | {"HX-Current-URL": "http://testserver/sessions/?status=active"}
+    session = make(alice)
+    for url in (LIST, reverse("sessions:status", args=[session.pk])):
+        answer = client.get(url, headers=headers)
+        assert answer["HX-Redirect"] == "/login/?next=%2Fsessions%2F%3Fstatus%3Dactive"
+    answer = client.post(reverse("sessions:delete", args=[session.pk]), headers=HTMX)
+    assert answer["HX-Redirect"] == "/login/?next=%2Fsessions%2F" and AuthSession.objects.get().deleted_at is None
