@@ -16,7 +16,7 @@ class _Frame(msgspec.Struct, frozen=True, tag_field="type", kw_only=True):
     pass
 
 
-class Send(_Frame, tag="send"):
+class Send(_Frame, frozen=True, kw_only=True, tag="send"):
     """Start a turn."""
 
     text: str
@@ -26,26 +26,26 @@ class Send(_Frame, tag="send"):
     client_id: str = ""
 
 
-class Attach(_Frame, tag="attach"):
+class Attach(_Frame, frozen=True, kw_only=True, tag="attach"):
     """Read a stream from the event after ``after`` on."""
 
     stream: UUID
     after: int = 0
 
 
-class Stop(_Frame, tag="stop"):
+class Stop(_Frame, frozen=True, kw_only=True, tag="stop"):
     """Stop an answer."""
 
     stream: UUID
 
 
-class Retry(_Frame, tag="retry"):
+class Retry(_Frame, frozen=True, kw_only=True, tag="retry"):
     """Ask again."""
 
     turn: UUID
 
 
-class Ping(_Frame, tag="ping"):
+class Ping(_Frame, frozen=True, kw_only=True, tag="ping"):
     """Are you there?"""
 
 

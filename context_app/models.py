@@ -105,7 +105,7 @@ class Stream(models.Model):
     """One answer as it is being written. ``last_seq`` is the number of the last event committed to segments.
 
     ``process`` names the process that runs it (and its spool), which renews ``heartbeat_at``. ``result`` is the
-    ChatResult as a dictionary, with ``reason`` beside its fields where the stream was interrupted.
+    ChatResult as a dictionary; an interrupted stream's error has the code ``interrupted`` and says why.
     """
 
     class State(models.TextChoices):

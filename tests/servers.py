@@ -40,9 +40,11 @@ class Postgres:
     """A throw-away Postgres cluster. As root it runs as the ``postgres`` user, in a folder that user can enter."""
 
     def __init__(self) -> None:
-        candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin")) if Path("/usr/lib/postgresql").exists() else []
-        which = shutil.which("initdb")
-        self._bin = Path(which).parent if which else (candidates[-1] if candidates else None)
+        folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+        folders += [Path(which).resolve().parent] if (which := shutil.which("initdb")) else []
+        # A path may hold links to some of the programs only.
+        needed = ("initdb", "postgres", "pg_isready")
+        self._bin = next((folder for folder in folders if all((folder / name).exists() for name in needed)), None)
         if self._bin is None:
             raise Missing("postgresql is not installed")
         self._dir = Path(tempfile.mkdtemp(prefix="maestro-pg-", dir="/tmp"))

@@ -10,7 +10,7 @@ from context_app import assembly, selectors
 from context_app.models import Context, ContextChunk, ContextEdit, Turn
 from context_app.services import chunks, undo
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import connect, lifecycle
 from tests.unit.sessions.support import CANARY, fresh, make
 
+pytestmark = pytest.mark.both
+
 DEMO: dict[str, Any] = {"provider": "demo", "auth_type": "none", "secret": Secret("")}
 
 

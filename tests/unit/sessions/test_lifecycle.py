@@ -14,6 +14,8 @@ from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import lifecycle, trail
 from tests.unit.sessions.support import fresh, make
 
+pytestmark = pytest.mark.both
+
 
 def actions(session: AuthSession) -> list[str]:
     return list(SessionEvent.objects.filter(session_label__contains=session.name).values_list("action", flat=True))

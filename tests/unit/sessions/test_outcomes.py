@@ -16,6 +16,8 @@ from sessions_app.services import connect, lifecycle
 from sessions_app.services.outcomes import record
 from tests.unit.sessions.support import CANARY, fresh, make
 
+pytestmark = pytest.mark.both
+
 REFUSED = errors.AuthenticationFailed("The key is not valid.", status=401)
 
 

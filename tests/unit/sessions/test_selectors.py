@@ -15,6 +15,8 @@ from sessions_app.models import AuthSession
 from sessions_app.status import describe
 from tests.unit.sessions.support import fresh, make
 
+pytestmark = pytest.mark.both
+
 NOW = timezone.now()
 STATES: list[tuple[dict[str, Any], str, str]] = [
     ({}, "active", ""),

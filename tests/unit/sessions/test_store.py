@@ -18,7 +18,7 @@ from tests.unit.sessions.support import CANARY, fresh, make, make_remote, settle
 from tests.vendors.chat import VALID_KEY
 from tests.vendors.server import VendorServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
 
 @pytest.fixture(autouse=True)
