@@ -105,5 +105,6 @@ class _Server(uvicorn.Server):
         self._on_stop = on_stop
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._on_stop()
+        # In a thread: this handler may have interrupted the main thread while it holds a lock that stopping needs.
+        threading.Thread(target=self._on_stop, name="stop", daemon=True).start()
         super().handle_exit(sig, frame)

@@ -13,7 +13,7 @@ from providers_app import conf as providers_conf
 from sessions_app import crypto
 from tests import servers
 
-pytest_plugins: list[str] = ["tests.vendors.fixtures"]
+pytest_plugins = ["tests.vendors.fixtures", "tests.fixtures_atomic"]
 
 LOCAL_NAMES = {"localhost", "", "testserver"}
 

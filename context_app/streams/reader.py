@@ -24,7 +24,8 @@ from sessions_app.pool import in_store
 MAX_EVENTS = 2000
 MAX_BYTES = 256 * 1024
 POLL_S = 0.5
-ANNOUNCE_S = 20.0
+ANNOUNCE_S, REANNOUNCE_S = 20.0, 1.0
+"""How often a reader says that it is there: while it hears of news, and while it hears nothing."""
 BEYOND_GRACE_S = 2.0
 """A cursor of another process may be ahead of the journal by one commit; later than this it is wrong."""
 MAX_STORE_WAIT_S = 5.0
@@ -124,9 +125,15 @@ async def _behind(live: LiveStream, cursor: int) -> Batch | None:
 async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerator[Item, None]:
     """From the database, until the end or until the stream turns up in this process."""
     waiter = Waiter()
-    listener = layer.Listener(f"stream.{stream_id}", lambda _: waiter.ring())
     loop = asyncio.get_running_loop()
-    announced, beyond_since = 0.0, None
+    announced, heard, beyond_since = 0.0, 0.0, None
+
+    def hear(_: dict[str, Any]) -> None:
+        nonlocal heard
+        heard = loop.time()
+        waiter.ring()
+
+    listener = layer.Listener(f"stream.{stream_id}", hear)
     try:
         while (live := runtime.find(stream_id)) is None or live.released:
             waiter.reset()
@@ -145,7 +152,8 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
                 if loop.time() - beyond_since > BEYOND_GRACE_S:
                     yield Reset(found.length)
                     return
-            if loop.time() - announced > ANNOUNCE_S:
+            # The layer may have lost what was said; a runner that was not told tells nothing.
+            if loop.time() - announced > (ANNOUNCE_S if heard > announced else REANNOUNCE_S):
                 announced = loop.time()
                 await layer.tell(f"process.{found.process}", {"type": "reader", "stream": str(stream_id)})
             await waiter.wait(POLL_S)

@@ -3,6 +3,7 @@
  * code block is a block of its own, so that a browser lays out nothing but the block that grows.
  */
 const BLOCK_CHARS = 4_000;
+const HEADING = /^ {0,3}(#{1,6})[ \t]+/;
 const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
 
 export class TextFlow {
@@ -41,6 +42,7 @@ export class TextFlow {
       if (piece) {
         this.node.appendData(piece);
         this.line += piece;
+        this.markHeading();
       }
       if (index < pieces.length - 1) {
         this.endLine();
@@ -69,12 +71,33 @@ export class TextFlow {
       this.startCode(fence[2].trim().split(/\s/)[0].slice(0, 40));
       return;
     }
+    if (this.block.dataset.level) {
+      this.start("p", "stream-block");
+      return;
+    }
     const blank = !line.trim();
     if ((blank && this.node.length) || this.node.length > BLOCK_CHARS) {
       this.start("p", "stream-block");
     } else if (!blank) {
       this.node.appendData("\n");
     }
+  }
+
+  /** The marks before a heading go when they are whole, that is before the first of its words stands. */
+  markHeading() {
+    const found = !this.fence && !this.block.dataset.level && HEADING.exec(this.line);
+    if (!found || this.line.length === found[0].length) {
+      return;
+    }
+    const before = this.node.length - this.line.length;
+    if (before > 0) {
+      const words = this.node.data.slice(before);
+      this.node.deleteData(before - 1, words.length + 1);
+      this.start("p", "stream-block");
+      this.node.appendData(words);
+    }
+    this.node.deleteData(0, found[0].length);
+    this.block.dataset.level = found[1].length;
   }
 
   /** A fence is a mark, not text: its line goes as soon as it is whole. */

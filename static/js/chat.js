@@ -19,10 +19,6 @@ const conversation = document.getElementById("conversation");
 const answers = new Map();
 const ENDED = { complete: "Answer finished.", cancelled: "Answer stopped.", failed: "The answer failed.", interrupted: "The answer was interrupted." };
 
-// htmx would carry style attributes over to fresh elements, which the policy forbids
-if (window.htmx) {
-  window.htmx.config.attributesToSettle = ["class", "width", "height"];
-}
 const side = drawers();
 copying();
 chatHead(root, side);

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from context_app import lifespan as context_lifespan
 from maestro_site import server, supervisor
 from maestro_site.accounts import welcome
 
@@ -45,15 +46,20 @@ class Command(BaseCommand):
 
     def _serve(self, sock: Any, base: str, *, alone: bool) -> None:
         if alone:
-            server.serve(sock, on_stop=lambda: None, on_start=lambda stop: None)
+            server.serve(sock, on_stop=context_lifespan.stop_now, on_start=lambda stop: None)
             return
         # Celery is imported only where a worker runs in this process.
         from maestro_site.embedded import Background
 
         background = Background()
         background.start()
+
+        def stop_everything() -> None:
+            context_lifespan.stop_now()
+            background.stop()
+
         try:
-            server.serve(sock, on_stop=background.stop, on_start=lambda stop: self._announce(base, stop))
+            server.serve(sock, on_stop=stop_everything, on_start=lambda stop: self._announce(base, stop))
         finally:
             background.stop()
             background.join(timeout=2)

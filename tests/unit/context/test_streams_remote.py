@@ -48,7 +48,7 @@ async def follow(child: Child, folder: Path, seconds: float) -> tuple[list[bytes
 def test_layer_makes_a_remote_reader_faster_than_polling(
     transactional_db: Any, tmp_path: Path, redis_layer: str
 ) -> None:
-    child = Child(tmp_path, streams=1, words=1200, commit_ms=20)
+    child = Child(tmp_path, streams=1, words=2500, commit_ms=20)
     events, times, state = asyncio.run(follow(child, tmp_path / "own", 20))
     child.kill()
     assert state == "complete"
