@@ -7,7 +7,7 @@ class ContextConfig(BaseModel, frozen=True):
     """Settings under ``MAESTRO_CONTEXT__``."""
 
     default_window: int = Field(
-        default=128_000, ge=1, description="Context window in tokens that is assumed for a model whose own is not known."
+        default=128_000, ge=1, description="Context window in tokens of a model whose own is not known."
     )
     commit_interval_ms: int = Field(
         default=50, ge=5, le=1000, description="How often the journal writer commits what running answers gathered."
@@ -15,7 +15,7 @@ class ContextConfig(BaseModel, frozen=True):
     heartbeat_timeout_s: float = Field(
         default=15, ge=2, description="A running answer whose process was silent for this long is marked interrupted."
     )
-    spool_scan_s: float = Field(default=10, ge=0.5, description="How often a process looks for spools of dead processes.")
+    spool_scan_s: float = Field(default=10, ge=0.5, description="Seconds between looks for spools of dead processes.")
     max_chunk_chars: int = Field(default=2_000_000, ge=1000, description="The longest chunk, in characters.")
     max_frame_bytes: int = Field(default=262_144, ge=1024, description="The largest frame that a browser may send.")
     max_frames_per_second: int = Field(default=20, ge=1, description="More client frames than this close the socket.")

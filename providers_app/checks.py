@@ -1,7 +1,7 @@
 """The compliance of provider packages as Django system checks: ``manage.py check --tag providers``.
 
-To ``check`` a broken provider is an error. Django runs the checks before other commands as well; there it is reported and
-stops nothing, because one broken provider must not take the installation down.
+To ``check`` a broken provider is an error. Django runs the checks before other commands as well; there it is reported
+and stops nothing, because one broken provider must not take the installation down.
 """
 
 import sys
