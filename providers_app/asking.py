@@ -1,6 +1,5 @@
 """From what a caller passes to the ``ChatRequest`` that dialects build from."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,11 +8,13 @@ from providers_app.errors import InvalidRequest
 from providers_app.messages import MessagesInput, parse_messages
 from providers_app.parameters import parse_params, parse_tool_choice, parse_tools
 from providers_app.ports import Owner
+from providers_app.quoting import quoted
 from providers_app.registry import registry
 from providers_app.resolver import resolve
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
 
 MAX_MODEL = 200
+MAX_TIMEOUT_S = 7 * 24 * 3600
 
 ToolsInput = Iterable[Tool | Mapping[str, Any]]
 ToolChoiceInput = str | Mapping[str, Any] | ToolChoice
@@ -54,8 +55,18 @@ def check_timeout(seconds: float | None) -> None:
     """Raises ``InvalidRequest`` for a deadline that is not a positive number of seconds."""
     if seconds is None:
         return
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise InvalidRequest(f"timeout must be a positive number of seconds, not {seconds!r}.")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT_S:
+        raise InvalidRequest(f"timeout must be a positive number of seconds up to a week, not {quoted(seconds)}.")
+
+
+def names_of(given: Any, what: str) -> tuple[str, ...]:
+    """Names that were given as a collection, or one by itself. Raises ``InvalidRequest``."""
+    if isinstance(given, str):
+        return (given,)
+    names = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidRequest(f"{what} must be a list of names, not {quoted(given)}.")
+    return names
 
 
 def ignored_params(provider: str) -> tuple[str, ...]:
@@ -77,6 +88,12 @@ def model_name(provider: str, model: str | None) -> str:
             f"No model was named, and {card.name} has no default model.",
             hint=f"Pass model=, or set MAESTRO_PROVIDERS__{provider.upper()}__DEFAULT_MODEL.",
         )
-    if not isinstance(model, str) or len(model) > MAX_MODEL or not model.isprintable() or model != model.strip():
+    return checked_model(model)
+
+
+def checked_model(model: Any) -> str:
+    """``model`` when it can be the name of one. Raises ``InvalidRequest``."""
+    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
+    if not fine:
         raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
-    return model
+    return str(model)

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import get_args
 
 from providers_app import clients, conf, loop
+from providers_app.asking import checked_model, names_of
 from providers_app.errors import InvalidRequest, UpstreamError
 from providers_app.nearest import nearest
 from providers_app.ports import Session
 from providers_app.resilience import outcome
+from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import Capabilities, CapabilityName, ModelInfo
 from providers_app.types.credentials import Credential
@@ -24,6 +26,8 @@ class _Entry:
         self.lock = asyncio.Lock()
         self.models: list[ModelInfo] | None = None
         self.until = 0.0
+        self.failed: UpstreamError | None = None
+        self.answered = 0.0
 
 
 class _Cache:
@@ -45,19 +49,33 @@ class _Cache:
 async def list_models(session: Session, credential: Credential, *, refresh: bool = False) -> list[ModelInfo]:
     """The models of a session, by id; asked anew when ``refresh`` is set or the kept list is too old.
 
-    Callers that ask at the same time share one request. Raises ``UpstreamError``.
+    Callers that ask at the same time share one request and what came of it. Raises ``UpstreamError``.
     """
+    asked = time.monotonic()
     entry = loop.local("models", _Cache).entry(session, credential)
     async with entry.lock:
-        if entry.models is None or refresh or time.monotonic() >= entry.until:
+        shared = entry.answered > asked  # while this caller waited for another one's answer
+        if shared and entry.failed is not None:
+            raise entry.failed
+        if entry.models is None or (refresh and not shared) or time.monotonic() >= entry.until:
             try:
-                found = await resolve(session.provider, "models").list(credential, clients.http())
+                with faults_of(session.provider):
+                    found = await resolve(session.provider, "models").list(credential, clients.http())
+                    entry.models = sorted(found, key=lambda model: model.id)
             except UpstreamError as error:
                 outcome.report(session.id, error)
+                entry.failed, entry.answered = error, time.monotonic()
                 raise
-            entry.models = sorted(found, key=lambda model: model.id)
-            entry.until = time.monotonic() + conf.current().models_cache_s
+            entry.failed, entry.answered = None, time.monotonic()
+            entry.until = entry.answered + conf.current().models_cache_s
         return list(entry.models)
+
+
+async def get_model(session: Session, credential: Credential, model_id: str) -> ModelInfo:
+    """One model, asked from the provider. Raises ``InvalidRequest``, ``UnknownModel`` and other ``UpstreamError``."""
+    name = checked_model(model_id)
+    with faults_of(session.provider):
+        return await resolve(session.provider, "models").get(name, credential, clients.http())
 
 
 def supporting(models: Iterable[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
@@ -65,7 +83,7 @@ def supporting(models: Iterable[ModelInfo], wanted: Iterable[str], declared: Cap
 
     Raises ``InvalidRequest`` for a capability that there is not.
     """
-    names = frozenset(wanted)
+    names = frozenset(names_of(wanted, "supports"))
     for name in sorted(names - CAPABILITY_NAMES):
         raise InvalidRequest(f"There is no capability {name!r}.", hint=nearest(name, CAPABILITY_NAMES))
     return [model for model in models if names <= (frozenset(model.capabilities) or declared.names)]

@@ -12,7 +12,6 @@
 Each provider is looked at by itself: whatever one of them does when it is imported, the others are still judged.
 """
 
-import importlib.util
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -21,15 +20,17 @@ from pydantic import BaseModel
 
 from providers_app import conf
 from providers_app.behaviours.contract import violations
-from providers_app.behaviours.streaming import Dialect
+from providers_app.behaviours.streaming import Dialect, Reducer
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.registry import OPERATIONS, Registry, card_problem, registry
 from providers_app.resolver import PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
 
-# Capabilities that need a behaviour, and the behaviour that does them.
+# Capabilities that a behaviour always brings, and the behaviour that does them.
 NEEDS = {"chat": "streaming", "streaming": "streaming", "models": "models", "count_tokens": "counting"}
+# What an answer may have; nothing of it is there without answers.
+OF_ANSWERS = ("tools", "parallel_tools", "reasoning", "images_in", "structured_output")
 AUTH_NEEDS = {"oauth": "oauth", "api_key": "api_key"}
 MEMBER_IDS = {"missing": "E011", "signature": "E012", "must_be_async": "E013", "must_be_sync": "E014"}
 
@@ -112,10 +113,6 @@ class _Package:
             )
             return None
 
-    def has(self, part: str) -> bool:
-        module = self.source.load(self.slug)
-        return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
-
     def card(self, module: ModuleType) -> ProviderInfo | None:
         card = getattr(module, "PROVIDER", None)
         if not isinstance(card, ProviderInfo):
@@ -143,7 +140,7 @@ class _Package:
         return card
 
     def behaviour(self, operation: str, *, required: bool) -> None:
-        if not self.has(operation):
+        if not self.source.has_part(self.slug, operation):
             if required:
                 hint = f'Add {operation}.py; where there is nothing to do: BEHAVIOUR = Unsupported("why").'
                 self.add("E009", f"{self.slug} has no module {operation}.", hint)
@@ -158,19 +155,32 @@ class _Package:
         behaviour = self.behaviours[operation] = module.BEHAVIOUR
         if isinstance(behaviour, Unsupported):
             return
-        self.members(f"{module.__name__}.BEHAVIOUR", behaviour, PROTOCOLS[operation])
-        if operation == "streaming" and not any(finding.id.endswith(".E011") for finding in self.found):
-            dialect = behaviour.dialect
-            self.members(f"{module.__name__}.BEHAVIOUR.dialect", dialect, Dialect)
+        where = f"{module.__name__}.BEHAVIOUR"
+        fits = self.members(where, behaviour, PROTOCOLS[operation])
+        if operation == "streaming" and fits and self.members(f"{where}.dialect", behaviour.dialect, Dialect):
+            self.reducer(f"{where}.dialect.reducer()", behaviour.dialect)
 
-    def members(self, where: str, value: Any, protocol: type) -> None:
-        for violation in violations(value, protocol):
+    def reducer(self, where: str, dialect: Dialect) -> None:
+        """The one value that a dialect makes is looked at as well: each answer is read by one."""
+        try:
+            made: Any = dialect.reducer()
+        except Exception as error:  # noqa: BLE001  it is code of the provider
+            hint = "It is called without arguments and gives a value with feed and close."
+            self.add("E011", f"{where} fails with {type(error).__name__}.", hint)
+            return
+        self.members(where, made, Reducer)
+
+    def members(self, where: str, value: Any, protocol: type) -> bool:
+        """Whether ``value`` has the shape of ``protocol``; what is wrong becomes findings."""
+        found = violations(value, protocol)
+        for violation in found:
             hint = f"Compare it with {protocol.__module__}.{protocol.__name__}."
             self.add(MEMBER_IDS[violation.problem], f"{where} {violation.message}.", hint)
+        return not found
 
     def config(self) -> None:
         hint = "Define class Config(pydantic.BaseModel) with frozen settings that all have defaults, in config.py."
-        if not self.has("config"):
+        if not self.source.has_part(self.slug, "config"):
             self.add("E008", f"{self.slug} has no module config.", hint)
             return
         module = self.load("config")
@@ -192,7 +202,7 @@ class _Package:
                 self.add("W002", message, "Give it a description: Field(..., description=...).")
 
     def claims(self, card: ProviderInfo) -> None:
-        for name, operation in NEEDS.items():
+        for name, operation in {**NEEDS, **dict.fromkeys(OF_ANSWERS, "streaming")}.items():
             if name in card.capabilities and not self.does(operation):
                 message = f"{self.slug} claims {name}, but its {operation} behaviour is missing or Unsupported."
                 self.add("E016", message, f"Take {name} out of PROVIDER.capabilities, or add the behaviour.")

@@ -15,10 +15,13 @@ from providers_app.errors import (
 from providers_app.loop import on_provider_loop
 from providers_app.ports import Session
 from providers_app.registry import registry
+from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
+
+MAX_SETTING = 500
 
 
 def make_credential(
@@ -46,7 +49,7 @@ def make_credential(
         auth_type=auth_type,
         secret=_checked_key(card, auth_type, api_key),
         base_url=_checked_address(card, base_url),
-        settings=dict(settings or {}),
+        settings=_checked_settings(settings),
     )
 
 
@@ -74,9 +77,10 @@ async def try_credential(provider: str, credential: Credential) -> Account:
     seconds = conf.current().lookup_timeout_s
     try:
         async with asyncio.timeout(seconds) as deadline:
-            if credential.auth_type != "none":
-                return await resolve(provider, "api_key").test(credential, clients.http())
-            return Account(models=len(await resolve(provider, "models").list(credential, clients.http())))
+            with faults_of(provider):
+                if credential.auth_type != "none":
+                    return await resolve(provider, "api_key").test(credential, clients.http())
+                return Account(models=len(await resolve(provider, "models").list(credential, clients.http())))
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -87,7 +91,8 @@ async def _ask(session: Session, credential: Credential) -> Account:
     if credential.auth_type == "none":
         models = await catalogue.list_models(session, credential, refresh=True)
         return Account(models=len(models))
-    return await resolve(session.provider, "api_key").test(credential, clients.http())
+    with faults_of(session.provider):
+        return await resolve(session.provider, "api_key").test(credential, clients.http())
 
 
 def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:
@@ -111,4 +116,17 @@ def _checked_address(card: ProviderInfo, base_url: str | None) -> str | None:
         return None
     if not (card.base_url_editable or card.base_url_required):
         raise InvalidRequest(f"{card.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
+    if not isinstance(base_url, str):
+        raise InvalidRequest("The base URL must be a string.")
     return check_url(base_url, conf.current().allowed_private_hosts)
+
+
+def _checked_settings(settings: Mapping[str, str] | None) -> dict[str, str]:
+    """Options of the session: printable text under printable names, because some of them become headers."""
+    if not isinstance(settings or {}, Mapping):
+        raise InvalidRequest(f"settings must be a dictionary of strings, not {type(settings).__name__}.")
+    found = dict(settings or {})
+    for text in (*found.keys(), *found.values()):
+        if not isinstance(text, str) or len(text) > MAX_SETTING or not text.isprintable():
+            raise InvalidRequest(f"A setting of a session is a string of at most {MAX_SETTING} printable characters.")
+    return found

@@ -43,12 +43,17 @@ class _Running:
         return not self.loop.is_closed() and (self.thread is None or self.thread.is_alive())
 
     async def close(self, grace: float) -> None:
-        """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop."""
-        tasks = [task for task in self.tasks if task is not asyncio.current_task()]
-        for task in tasks:
+        """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop.
+
+        What a cancelled task starts while it cleans up (a report of how it went) has the same time to end.
+        """
+        deadline, me = self.loop.time() + grace, asyncio.current_task()
+        for task in self.tasks - {me}:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
+        while (tasks := self.tasks - {me}) and (left := deadline - self.loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left)
+        for task in self.tasks - {me}:
+            task.cancel()
         closers, self.closers = self.closers, []
         self.values.clear()
         for closer in reversed(closers):
@@ -63,6 +68,7 @@ class _State:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.running: _Running | None = None
+        self.leaving: list[_Running] = []  # what still runs on them stays there until they have ended
 
 
 _state = _State()
@@ -80,8 +86,10 @@ def attach(loop: asyncio.AbstractEventLoop) -> None:
         if before is not None and before.thread is None and before.usable() and before.loop.is_running():
             raise RuntimeError("Another provider loop is attached and running; call loop.detach() there first.")
         _state.running = _Running(loop, None)
-    if before is not None and before.thread is not None and before.usable():
-        asyncio.run_coroutine_threadsafe(_retire(before), before.loop)
+        if before is None or before.thread is None or not before.usable():
+            return
+        _state.leaving.append(before)
+    asyncio.run_coroutine_threadsafe(_retire(before), before.loop)
 
 
 def detach() -> None:
@@ -97,8 +105,7 @@ def current() -> asyncio.AbstractEventLoop:
 
 def is_current() -> bool:
     """Does the caller run on the provider loop? Never starts one."""
-    running = _state.running
-    return running is not None and asyncio._get_running_loop() is running.loop
+    return _here() is not None
 
 
 def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
@@ -107,11 +114,10 @@ def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     ``timeout`` is in seconds; when it passes, the coroutine is cancelled and ``TimeoutError`` raised. On the provider
     loop's own thread it raises ``RuntimeError`` at once, because waiting there would never end.
     """
-    target = _current().loop
-    if asyncio._get_running_loop() is target:
+    if _here() is not None:
         coro.close()
         raise RuntimeError("loop.run() was called on the provider loop itself; await the coroutine instead.")
-    future = asyncio.run_coroutine_threadsafe(coro, target)
+    future = asyncio.run_coroutine_threadsafe(coro, _current().loop)
     try:
         return future.result(timeout)
     except BaseException:
@@ -121,23 +127,21 @@ def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
 
 async def hand_over(coro: Coroutine[Any, Any, T]) -> T:
     """Await ``coro`` on the provider loop, from whatever loop the caller runs on."""
-    target = _current().loop
-    if asyncio.get_running_loop() is target:
+    if _here() is not None:
         return await coro
-    return await await_elsewhere(coro, target)
+    return await await_elsewhere(coro, _current().loop)
 
 
 async def hand_over_stream(source: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
     """Iterate ``source`` on the provider loop. Leaving or cancelling the iteration closes ``source``, awaited."""
-    target = _current().loop
-    if asyncio.get_running_loop() is target:
+    if _here() is not None:
         try:
             async for item in source:
                 yield item
         finally:
             await source.aclose()
         return
-    bridge = StreamBridge(source, target)
+    bridge = StreamBridge(source, _current().loop)
     try:
         async for item in bridge:
             yield item
@@ -160,9 +164,10 @@ def spawn(coro: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio
 
     From another thread the task is made there and returned; end it with ``cancel`` (a task is not thread-safe).
     """
+    here = _here()
+    if here is not None:
+        return _start(here, coro, name)
     running = _current()
-    if asyncio._get_running_loop() is running.loop:
-        return _start(running, coro, name)
 
     async def start() -> asyncio.Task[Any]:
         return _start(running, coro, name)
@@ -185,7 +190,7 @@ def local(key: str, make: Callable[[], T], close: Callable[[T], Awaitable[None]]
 
     Call it on the provider loop.
     """
-    running = _current()
+    running = _here() or _current()
     if key not in running.values:
         value = make()
         running.values[key] = value
@@ -198,13 +203,24 @@ async def shutdown(grace: float = 1.5) -> None:
     """Cancel the detached tasks, wait ``grace`` seconds for them, close clients, and forget the loop."""
     with _state.lock:
         running, _state.running = _state.running, None
-    if running is None or not running.usable():
-        return
-    if asyncio.get_running_loop() is running.loop:
-        await running.close(grace)
-        return
-    await await_elsewhere(running.close(grace), running.loop)
-    _stop_thread(running)
+        if running is None or not running.usable():
+            return
+        _state.leaving.append(running)
+    try:
+        if asyncio.get_running_loop() is running.loop:
+            await running.close(grace)
+            return
+        await await_elsewhere(running.close(grace), running.loop)
+        _stop_thread(running)
+    finally:
+        _state.leaving.remove(running)
+
+
+def _here() -> _Running | None:
+    """The provider loop that the caller runs on; one that is ending is still the loop of what runs on it."""
+    here = asyncio._get_running_loop()
+    known = (_state.running, *_state.leaving) if here is not None else ()
+    return next((running for running in known if running is not None and running.loop is here), None)
 
 
 def _current() -> _Running:
@@ -239,6 +255,7 @@ def _start_thread() -> _Running:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
+            loop.run_until_complete(_end_rest())
         finally:
             loop.close()
 
@@ -255,7 +272,19 @@ async def _retire(running: _Running) -> None:
     if others:
         await asyncio.wait(others, timeout=60)
     await running.close(1.0)
+    _state.leaving.remove(running)
     running.loop.call_soon(running.loop.stop)
+
+
+async def _end_rest() -> None:
+    """Cancel whatever still runs on a loop that was stopped, so that nobody waits for it for ever."""
+    await asyncio.sleep(0)  # what was handed over just before the stop begins only now
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=2)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _stop_thread(running: _Running) -> None:
@@ -269,6 +298,7 @@ def _at_exit() -> None:
     if running is None or running.thread is None or not running.usable():
         return
     _state.running = None
+    _state.leaving.append(running)
     with suppress(Exception):
         asyncio.run_coroutine_threadsafe(running.close(1.0), running.loop).result(3)
     _stop_thread(running)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from providers_app.errors import EmptyPrompt, InvalidRequest
+from providers_app.quoting import quoted
 from providers_app.types.chat import (
     ImagePart,
     Message,
@@ -62,7 +63,7 @@ def _parse(given: MessagesInput | None) -> list[Message]:
             raise EmptyPrompt("The message is empty.")
         return [Message("user", (TextPart(given),))]
     if isinstance(given, Message):
-        return [given]
+        given = [given]
     if isinstance(given, Mapping) or not isinstance(given, Iterable):
         raise InvalidRequest(
             f"messages must be a string or a list of messages, not {type(given).__name__}.",
@@ -81,13 +82,15 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     """``names`` gathers tool names by call id, because a tool's dictionary message need not repeat its name."""
     where = f"Message {number}"
     if isinstance(item, Message):
+        item = _checked(where, item)
         names.update({part.id: part.name for part in item.parts if isinstance(part, ToolCallPart)})
         return item
     if not isinstance(item, Mapping):
         raise InvalidRequest(f"{where} must be a dictionary with role and content, not {type(item).__name__}.")
-    role = ROLES.get(item.get("role"))  # type: ignore[arg-type]
+    given = item.get("role")
+    role = ROLES.get(given) if isinstance(given, str) else None
     if role is None:
-        raise InvalidRequest(f"{where} has the unknown role {item.get('role')!r}.", hint=f"Roles: {', '.join(ROLES)}.")
+        raise InvalidRequest(f"{where} has the unknown role {quoted(given)}.", hint=f"Roles: {', '.join(ROLES)}.")
     if role == "tool":
         return Message("tool", (_tool_result(where, item, names),))
     parts = _content(where, item.get("content"))
@@ -95,7 +98,10 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
         reasoning = item.get("reasoning_content")
         if isinstance(reasoning, str) and reasoning:
             parts.insert(0, ReasoningPart(reasoning))
-        calls = [_tool_call(where, call) for call in item.get("tool_calls") or ()]
+        called = item.get("tool_calls") or ()
+        if not isinstance(called, list | tuple):
+            raise InvalidRequest(f"{where}: tool_calls must be a list.")
+        calls = [_tool_call(where, call) for call in called]
         names.update({call.id: call.name for call in calls})
         parts.extend(calls)
     elif item.get("tool_calls"):
@@ -103,6 +109,32 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     if role == "system" and not all(isinstance(part, TextPart) for part in parts):
         raise InvalidRequest(f"{where} (system) may hold text only.")
     return Message(role, tuple(parts))
+
+
+def _checked(where: str, message: Message) -> Message:
+    """The message itself when its fields are what they say: Python does not check the types of a value's fields."""
+    if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
+        raise InvalidRequest(f"{where} is not a message with a role and a tuple of parts.")
+    return Message(message.role, tuple(_checked_part(where, part) for part in message.parts))
+
+
+def _checked_part(where: str, part: Any) -> Part:
+    opaque = getattr(part, "opaque", None)
+    match part:
+        case TextPart(text=str()) | ReasoningPart(text=str()):
+            fine = True
+        case ImagePart(media_type=str(), data=data, url=url):
+            fine = isinstance(data or "", str) and isinstance(url or "", str) and bool(data or url)
+        case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id):
+            fine = isinstance(provider_id or "", str)
+        case ToolResultPart(call_id=str(), name=str(), content=str()):
+            fine = True
+        case _:
+            fine = False
+    if not fine or not isinstance(opaque or {}, dict):
+        raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
+    found: Part = part
+    return found
 
 
 def _content(where: str, content: Any) -> list[Part]:
@@ -116,8 +148,8 @@ def _content(where: str, content: Any) -> list[Part]:
 
 
 def _part(where: str, part: Any) -> Part:
-    if isinstance(part, TextPart | ImagePart | ReasoningPart | ToolCallPart | ToolResultPart):
-        return part
+    if isinstance(part, Part):
+        return _checked_part(where, part)
     if isinstance(part, str):
         return TextPart(part)
     kind = part.get("type") if isinstance(part, Mapping) else None
@@ -132,7 +164,7 @@ def _part(where: str, part: Any) -> Part:
         if part.get("url"):
             return _image(where, part["url"])
         return _inline(where, str(part.get("media_type", "image/png")), part.get("data"))
-    raise InvalidRequest(f"{where}: the part type {kind!r} is not known.", hint="Known: text, image_url, image.")
+    raise InvalidRequest(f"{where}: the part type {quoted(kind)} is not known.", hint="Known: text, image_url, image.")
 
 
 def _image(where: str, url: Any) -> ImagePart:
@@ -152,7 +184,9 @@ def _inline(where: str, media_type: str, data: Any) -> ImagePart:
     media_type = media_type.lower()
     if media_type not in IMAGE_TYPES:
         known = ", ".join(sorted(IMAGE_TYPES))
-        raise InvalidRequest(f"{where}: pictures of type {media_type!r} are not accepted.", hint=f"Accepted: {known}.")
+        raise InvalidRequest(
+            f"{where}: pictures of type {quoted(media_type)} are not accepted.", hint=f"Accepted: {known}."
+        )
     try:
         empty = not isinstance(data, str) or not base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
@@ -164,6 +198,7 @@ def _inline(where: str, media_type: str, data: Any) -> ImagePart:
 
 def _tool_call(where: str, call: Any) -> ToolCallPart:
     if isinstance(call, ToolCallPart):
+        _checked_part(where, call)
         return call
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str) or not call.get("id"):
@@ -172,10 +207,10 @@ def _tool_call(where: str, call: Any) -> ToolCallPart:
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments)
-        except msgspec.DecodeError:
-            raise InvalidRequest(f"{where}: the arguments of {function['name']} are not JSON.") from None
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} are not JSON.") from None
     if not isinstance(arguments, dict):
-        raise InvalidRequest(f"{where}: the arguments of {function['name']} must be a JSON object.")
+        raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} must be a JSON object.")
     return ToolCallPart(id=str(call["id"]), name=function["name"], arguments=arguments, provider_id=str(call["id"]))
 
 

@@ -1,12 +1,14 @@
 """What a caller may pass besides messages: sampling parameters, tools, and the wish for one of them."""
 
 import math
+import re
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from providers_app.errors import InvalidRequest
 from providers_app.nearest import nearest
+from providers_app.quoting import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatParams, JsonSchema, Tool, ToolChoice
 
@@ -23,6 +25,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 MAX_STOPS = 16
 TOOL_NAME_MAX = 128
+TOOL_NAME = re.compile(rf"[A-Za-z0-9_.:-]{{1,{TOOL_NAME_MAX}}}")
 TOOL_MODES = ("auto", "none", "required")
 
 _HINTS = get_type_hints(ChatParams)
@@ -39,7 +42,7 @@ def validate(params: Mapping[str, Any], ignored: Iterable[str] = ()) -> list[Adv
         name = ALIASES.get(given, given)
         if name not in NAMES:
             hint = nearest(given, (*NAMES, *ALIASES))
-            message = f"There is no parameter {given!r}. {hint} Provider-specific ones go into extra={{...}}."
+            message = f"There is no parameter {quoted(given)}. {hint} Provider-specific ones go into extra={{...}}."
             found.append(Advice(level="error", field=given, message=message))
         elif given != name and name in params:
             found.append(_error(given, f"{given} and {name} are the same parameter; give one of them."))
@@ -72,6 +75,8 @@ def parse_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool,
     object.
     """
     found: dict[str, Tool] = {}
+    if not isinstance(tools or (), Iterable):
+        raise InvalidRequest(f"tools must be a list, not {type(tools).__name__}.")
     for number, item in enumerate(tools or (), start=1):
         tool = _tool(number, item)
         if tool.name in found:
@@ -96,9 +101,13 @@ def parse_tool_choice(choice: str | Mapping[str, Any] | ToolChoice | None, tools
         parsed = ToolChoice("tool", str(choice))
     if parsed.mode == "tool" and parsed.name not in {tool.name for tool in tools}:
         hint = nearest(str(parsed.name), [tool.name for tool in tools], all_of="Tools")
-        raise InvalidRequest(f"tool_choice names the tool {parsed.name!r}, which is not among the tools.", hint=hint)
+        raise InvalidRequest(
+            f"tool_choice names the tool {quoted(parsed.name)}, which is not among the tools.", hint=hint
+        )
     if parsed.mode not in (*TOOL_MODES, "tool"):
-        raise InvalidRequest(f"tool_choice {parsed.mode!r} is not known.", hint=f"Known: {', '.join(TOOL_MODES)}.")
+        raise InvalidRequest(
+            f"tool_choice {quoted(parsed.mode)} is not known.", hint=f"Known: {', '.join(TOOL_MODES)}."
+        )
     if parsed.mode == "required" and not tools:
         raise InvalidRequest("tool_choice is 'required', but there are no tools.")
     return parsed
@@ -122,8 +131,12 @@ def _tool(number: int, item: Any) -> Tool:
             parameters=dict(parameters),
             strict=body.get("strict"),
         )
-    if not tool.name or len(tool.name) > TOOL_NAME_MAX or not all(c.isalnum() or c in "_-.:" for c in tool.name):
-        raise InvalidRequest(f"Tool {number} has no valid name: letters, digits, _ and -, at most {TOOL_NAME_MAX}.")
+    if not isinstance(tool.name, str) or not TOOL_NAME.fullmatch(tool.name):
+        raise InvalidRequest(f"Tool {number} has no valid name: 1 to {TOOL_NAME_MAX} of A-Z, a-z, 0-9, _ - . and :.")
+    if not isinstance(tool.description, str) or not isinstance(tool.parameters, dict):
+        raise InvalidRequest(f"Tool {number} needs a text as description and a JSON Schema object as parameters.")
+    if not isinstance(tool.strict, bool | None):
+        raise InvalidRequest(f"Tool {number}: strict must be true or false.")
     return tool
 
 
@@ -140,7 +153,7 @@ def _check(given: str, name: str, value: Any) -> list[Advice]:
     if choices:
         if value in choices:
             return []
-        message = f"{given} must be one of {', '.join(choices)}, not {value!r}."
+        message = f"{given} must be one of {', '.join(choices)}, not {quoted(value)}."
         return [Advice(level="error", field=given, message=message, suggestion=_nearest_choice(value, choices))]
     if name == "parallel_tool_calls":
         return [] if isinstance(value, bool) else [_error(given, f"{given} must be true or false.")]
@@ -151,11 +164,11 @@ def _check_number(given: str, name: str, value: Any) -> list[Advice]:
     whole = float not in get_args(_HINTS[name])
     low, high = RANGES[name]
     wanted = int if whole else int | float
-    if isinstance(value, bool) or not isinstance(value, wanted) or not math.isfinite(value):
-        return [_error(given, f"{given} must be a{' whole' if whole else ''} number, not {value!r}.")]
+    if isinstance(value, bool) or not isinstance(value, wanted) or value in (math.inf, -math.inf) or value != value:
+        return [_error(given, f"{given} must be a{' whole' if whole else ''} number, not {quoted(value)}.")]
     if low <= value <= high:
         return []
-    message = f"{given} must be between {low:g} and {high:g}, not {value!r}."
+    message = f"{given} must be between {low:g} and {high:g}, not {quoted(value)}."
     return [Advice(level="error", field=given, message=message, suggestion=low if value < low else high)]
 
 
@@ -179,8 +192,8 @@ def _choices(name: str) -> tuple[str, ...]:
 
 
 def _nearest_choice(value: Any, choices: tuple[str, ...]) -> str | None:
-    text = str(value).lower()
-    return next((choice for choice in choices if choice.startswith(text[:3])), None) if text else None
+    text = value[:3].lower() if isinstance(value, str) else ""
+    return next((choice for choice in choices if choice.startswith(text)), None) if text else None
 
 
 def _error(field: str, message: str) -> Advice:

@@ -25,7 +25,6 @@ from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Chunk, Session
 from providers_app.resilience import dispatcher
 from providers_app.resilience.dispatcher import Call
-from providers_app.resolver import resolve
 from providers_app.streaming import collect
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ModelInfo, ProviderInfo, TokenCount
@@ -118,7 +117,7 @@ async def get_model(
 ) -> ModelInfo:
     """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
     found, credential = await dispatcher.find(await find_owner(owner), provider, session, auth_type)
-    return await resolve(found.provider, "models").get(model_id, credential, clients.http())
+    return await catalogue.get_model(found, credential, model_id)
 
 
 def stream_chat(
@@ -243,9 +242,10 @@ async def list_context_chunks(
 
     Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
     """
+    wanted = frozenset(asking.names_of(kinds, "kinds"))
     found = await find_owner(owner)
     await ports.session_store().lookup(found, provider, session, auth_type)
-    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=frozenset(kinds))
+    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)
 
 
 @on_provider_loop

@@ -25,6 +25,7 @@ from providers_app import providers
 from providers_app.behaviours.http import LocalResponder
 from providers_app.errors import ProviderBroken, UnknownProvider
 from providers_app.nearest import nearest
+from providers_app.quoting import quoted
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
 logger = logging.getLogger("maestro.registry")
@@ -83,7 +84,7 @@ class Registry:
 
     def card(self, slug: str) -> ProviderInfo:
         """The provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
-        card = self._cards.get(slug)
+        card = self._cards.get(slug) if isinstance(slug, str) else None
         if card is None:
             package = self._package(slug)
             card = getattr(self.load(slug), "PROVIDER", None)
@@ -112,7 +113,10 @@ class Registry:
     def has_part(self, slug: str, part: str) -> bool:
         """Does the package have a module ``part``? Imports the package, not the part."""
         module = self.load(slug)
-        return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
+        try:
+            return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
+        except ImportError:  # the provider is one file and no package
+            return False
 
     def local_responder(self, scheme: str) -> LocalResponder | None:
         """The ``LOCAL`` value in the module ``local`` of the package whose slug is this URL scheme, if it has one."""
@@ -126,7 +130,7 @@ class Registry:
 
     def cached(self, slug: str, operation: str) -> Any:
         """What ``remember`` kept, or ``None``."""
-        return self._resolved.get((slug, operation))
+        return self._resolved.get((slug, operation)) if isinstance(slug, str) else None
 
     def remember(self, slug: str, operation: str, behaviour: Any) -> None:
         """Keep a behaviour that was found fit."""
@@ -134,9 +138,9 @@ class Registry:
 
     def _package(self, slug: str) -> Package:
         packages = self.packages()
-        package = packages.get(slug)
+        package = packages.get(slug) if isinstance(slug, str) else None
         if package is None:
-            raise UnknownProvider(f"There is no provider {slug!r}.", hint=nearest(slug, packages))
+            raise UnknownProvider(f"There is no provider {quoted(slug)}.", hint=nearest(slug, packages))
         return package
 
     def broken(self, slug: str, problem: str) -> ProviderBroken:

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
 from providers_app import dialects, resolver
 from providers_app.behaviours.streaming import Dialect
-from providers_app.errors import InvalidRequest, StreamInterrupted
+from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
+from providers_app.quoting import quoted
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.events import (
     ErrorInfo,
@@ -51,11 +52,11 @@ async def parse_stream(
     """The events of a streamed answer whose ``chunks`` may be cut anywhere; the last one ends or fails it.
 
     Reading stops with the answer's end, even where the server keeps the connection open. An exception of ``chunks``
-    itself passes through.
+    itself passes through. Raises ``InvalidRequest`` for a chunk that is no bytes.
     """
     reducer = dialect_of(provider, dialect).reducer()
     async for chunk in chunks:
-        for event in reducer.feed(chunk):
+        for event in reducer.feed(_bytes(chunk)):
             yield event
             if isinstance(event, _ENDS):
                 return
@@ -71,11 +72,27 @@ def parse_response(
     *,
     dialect: str | Dialect | None = None,
 ) -> ChatResult:
-    """The result of a whole answer, whatever its status; an error answer has ``complete`` false and its ``error``."""
-    spoken = dialect_of(provider, dialect)
+    """The result of a whole answer, whatever its status; an error answer has ``complete`` false and its ``error``.
+
+    Raises ``InvalidRequest`` for a body that is no bytes and a number that is no status.
+    """
+    spoken, data = dialect_of(provider, dialect), _bytes(body)
+    if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 999:
+        raise InvalidRequest(f"{quoted(status)} is not an HTTP status.")
     if status >= 400:
-        return ChatResult(finish_reason="error", error=spoken.error(status, headers or {}, body).info())
-    return fold(spoken.parse(body))
+        return ChatResult(finish_reason="error", error=spoken.error(status, headers or {}, data).info())
+    if not 200 <= status < 300:
+        what = "a redirect" if status >= 300 else "no final answer"
+        return ChatResult(finish_reason="error", error=BadAnswer(f"The address sent {what}.", status=status).info())
+    return fold(spoken.parse(data))
+
+
+def _bytes(given: object) -> bytes:
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, bytearray | memoryview):
+        return bytes(given)
+    raise InvalidRequest(f"An answer is read from bytes, not from {type(given).__name__}.")
 
 
 async def collect(events: AsyncIterable[Event]) -> ChatResult:

@@ -13,7 +13,7 @@ def address(slug: str, credential: Credential, path: str) -> str:
 
     A base URL that already ends with the path's first segment (``.../v1`` and ``/v1/messages``) is not given it twice.
     """
-    base = (credential.base_url or conf.provider(slug).base_url or "").rstrip("/")
+    base = (credential.base_url or getattr(conf.provider(slug), "base_url", "") or "").rstrip("/")
     if not base:
         raise InvalidRequest(f"The provider {slug!r} has no address.", hint="Set the session's base URL.")
     first = "/" + path.lstrip("/").split("/", 1)[0]

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import msgspec
-
 from providers_app import conf
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
+from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 
@@ -27,8 +26,8 @@ async def ask(request: HttpRequest, http: Http, dialect: Dialect) -> HttpRespons
 def json_of(answer: HttpResponse) -> Any:
     """The decoded body. Raises ``BadAnswer`` when it is not JSON."""
     try:
-        return msgspec.json.decode(answer.body)
-    except msgspec.DecodeError:
+        return payload.decode(answer.body)
+    except ValueError:
         kind = answer.headers.get("content-type", "no content type").partition(";")[0][:60]
         raise BadAnswer(
             f"The address answered with something that is not JSON ({kind}).", status=answer.status

@@ -10,6 +10,7 @@ from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.wire import payload
 
 
 class JsonCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +36,8 @@ class JsonCount(msgspec.Struct, frozen=True, kw_only=True):
     def parse(self, body: bytes) -> int:
         """Raises ``BadAnswer``."""
         try:
-            found = msgspec.json.decode(body)
-        except msgspec.DecodeError:
+            found = payload.decode(body)
+        except ValueError:
             found = None
         value = found.get(self.result) if isinstance(found, dict) else None
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:

@@ -39,6 +39,7 @@ from providers_app.errors import (
 )
 from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
+from providers_app.resilience.faults import faults_of
 from providers_app.resolver import authorizer, resolve
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -49,6 +50,7 @@ from providers_app.wire.mask import Mask
 logger = logging.getLogger("maestro.dispatcher")
 
 ERROR_BODY = 64 * 1024
+ERROR_BODY_S = 10.0
 DRAIN_S = 0.1
 OUTPUT_ENDS = (StreamEnd, StreamFailed)
 
@@ -110,11 +112,12 @@ async def find(
 
 def prepare(session: Session, credential: Credential, chat: ChatRequest) -> HttpRequest:
     """The signed request, byte for byte as it is sent. Raises ``ContextTooLong`` over the configured size."""
-    request = resolve(session.provider, "streaming").build(chat, credential)
-    limit = conf.current().max_request_bytes
-    if len(request.body) > limit:
-        raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
-    return authorizer(session.provider, credential.auth_type)(credential, request)
+    with faults_of(session.provider, chat):
+        request = resolve(session.provider, "streaming").build(chat, credential)
+        limit = conf.current().max_request_bytes
+        if len(request.body) > limit:
+            raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
+        return authorizer(session.provider, credential.auth_type)(credential, request)
 
 
 async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
@@ -124,8 +127,9 @@ async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
     if 300 <= answer.status < 400:
         raise BadAnswer(_redirect_message(answer, url), status=answer.status)
     try:
-        body = await answer.read(ERROR_BODY)
-    except ProviderError:
+        async with asyncio.timeout(ERROR_BODY_S):
+            body = await answer.read(ERROR_BODY)
+    except (TimeoutError, ProviderError):
         body = b""  # the status alone still says what happened
     raise dialect.error(answer.status, answer.headers, body)
 
@@ -205,10 +209,13 @@ class _Answer:
         body = await stream.read(limit + 1)
         if len(body) > limit:
             raise BadAnswer(f"The answer is larger than {limit} bytes.", status=stream.status)
-        if "text/event-stream" in stream.headers.get("content-type", ""):
-            reducer = dialect.reducer()  # a server that only streams
-            return self._keep([*reducer.feed(body), *reducer.close()])
-        return self._keep(dialect.parse(body))
+        try:
+            if "text/event-stream" in stream.headers.get("content-type", "").lower():
+                reducer = dialect.reducer()  # a server that only streams
+                return self._keep([*reducer.feed(body), *reducer.close()])
+            return self._keep(dialect.parse(body))
+        except Exception as error:  # noqa: BLE001  a fault of a dialect ends this answer only
+            raise self._unreadable(error) from None
 
     async def _open(self) -> tuple[HttpStream, Dialect]:
         call = self._call
@@ -217,10 +224,11 @@ class _Answer:
         self._session = session
         self._mask = Mask(request)
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
-        self._stream = await self._stack.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
-        dialect = resolve(session.provider, "streaming").dialect
-        await check_status(self._stream, dialect, request.url)
-        self._reducer = dialect.reducer()
+        with faults_of(session.provider):
+            self._stream = await self._stack.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
+            dialect = resolve(session.provider, "streaming").dialect
+            await check_status(self._stream, dialect, request.url)
+            self._reducer = dialect.reducer()
         self._parts = self._stream.chunks()
         self._stack.push_async_callback(self._parts.aclose)
         return self._stream, dialect
@@ -229,12 +237,11 @@ class _Answer:
         """The events of one read of the network, or of the end of the body."""
         assert self._parts is not None and self._reducer is not None
         try:
-            data = await anext(self._parts)
-        except StopAsyncIteration:
-            return self._ended()
-        try:
-            return self._keep(self._reducer.feed(data))
-        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            data = await anext(self._parts, None)
+            return self._ended() if data is None else self._keep(self._reducer.feed(data))
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of a reducer or responder ends this answer only
             raise self._unreadable(error) from None
 
     def _ended(self) -> list[Event]:

@@ -29,8 +29,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     upstream_code: str | None = None
 
 
-class _Event(msgspec.Struct, frozen=True, tag_field="type"):
-    pass
+class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """Encoded, an event has its ``type`` and the fields that differ from their defaults."""
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):

@@ -1,5 +1,6 @@
 """What an error answer says, wherever the server put it: objects, strings, lists, HTML or nothing at all."""
 
+import math
 import re
 from typing import Any
 
@@ -8,6 +9,10 @@ import msgspec
 from providers_app.wire import payload
 
 MAX_MESSAGE = 500
+MAX_SAID = 4000
+"""Characters of a message that a server put into its error object; ``MAX_MESSAGE`` is for text that was guessed at."""
+MAX_WORD = 200
+MAX_PAGE = 8000
 _KEY_LIKE = re.compile(r"\b(?:(?:sk|pk|rk|gsk|xai|pplx|hf|key)[-_]|AIza|ya29\.|eyJ)[A-Za-z0-9_\-.]{16,}")
 _TAG = re.compile(r"<[^<>]*>")
 _HIDDEN = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
@@ -34,8 +39,11 @@ class ErrorFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def redact(text: str) -> str:
-    """``text`` without anything that looks like a key: some servers repeat the refused key in their message."""
-    return _KEY_LIKE.sub("***", text)
+    """``text`` without anything that looks like a key: some servers repeat the refused key in their message.
+
+    NUL goes as well, because no database stores it.
+    """
+    return _KEY_LIKE.sub("***", text.replace("\0", ""))
 
 
 def fields_of_body(body: bytes) -> ErrorFields:
@@ -58,7 +66,7 @@ def fields_of_body(body: bytes) -> ErrorFields:
 
 def plain_text(body: bytes) -> str:
     """The readable start of a body that is not JSON: an HTML page's title and text without tags."""
-    text = body[:20_000].decode("utf-8", "replace")
+    text = body[:MAX_PAGE].decode("utf-8", "replace")
     if text[:1] == "<":
         title = _TITLE.search(text)
         text = (title[1] if title else "") or _TAG.sub(" ", _HIDDEN.sub(" ", text))
@@ -82,8 +90,8 @@ def fields_of(value: Any) -> ErrorFields:
     kind = inner.get("type") if inner is not value or value.get("type") != "error" else None
     status_word = inner.get("status")
     return ErrorFields(
-        message=redact(message),
-        type=_word(kind) or (status_word if isinstance(status_word, str) else None),
+        message=redact(message[:MAX_SAID]),
+        type=_word(kind) or _word(status_word if isinstance(status_word, str) else None),
         code=_word(code),
         status=_status(inner, value),
         reasons=_reasons(inner, metadata, details),
@@ -97,7 +105,7 @@ def fields_of(value: Any) -> ErrorFields:
 def _word(value: Any) -> str | None:
     if value is None or value == "" or isinstance(value, bool | dict | list):
         return None
-    return str(value)
+    return redact(str(value)[:MAX_WORD])
 
 
 def _message(value: dict[str, Any], error: Any) -> str:
@@ -150,9 +158,10 @@ def _retry_delay(inner: dict[str, Any]) -> float | None:
         delay = payload.text(payload.mapping(item).get("retryDelay"))
         if delay.endswith("s"):
             try:
-                return max(0.0, float(delay[:-1]))
+                seconds = float(delay[:-1])
             except ValueError:
                 return None
+            return max(0.0, seconds) if math.isfinite(seconds) else None
     return None
 
 
@@ -162,4 +171,6 @@ def _wrapped(raw: Any) -> str:
             raw = payload.decode(raw.encode("utf-8", "replace"))
         except ValueError:
             return redact(raw)[:MAX_MESSAGE]
-    return fields_of(raw).message[:MAX_MESSAGE] if raw else ""
+    if isinstance(raw, dict):
+        return redact(_message(raw, raw.get("error"))[:MAX_MESSAGE])
+    return redact(raw[:MAX_MESSAGE]) if isinstance(raw, str) else ""

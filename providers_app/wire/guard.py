@@ -121,7 +121,7 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
         raise InvalidRequest("The base URL is empty.", hint="Give an address such as https://host/v1.")
     if len(url) > MAX_URL:
         raise InvalidRequest(f"The base URL is longer than {MAX_URL} characters.")
-    if any(ord(char) <= 32 or ord(char) == 127 or char == "\\" for char in url):
+    if not url.isprintable() or " " in url or "\\" in url:
         raise InvalidRequest("The base URL contains spaces, backslashes or control characters.")
     try:
         parts = urlsplit(url)

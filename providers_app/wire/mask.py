@@ -3,6 +3,7 @@
 Error texts are also redacted by shape (``error_body.redact``); this one knows the very value, whatever its shape is.
 """
 
+import json
 from collections.abc import Mapping
 
 import msgspec
@@ -26,6 +27,9 @@ class Mask:
             if name.lower() in request.secret_headers:
                 # "Bearer xyz" is repeated as "xyz" just as well.
                 found |= {part for part in (value, value.rpartition(" ")[2]) if len(part) >= SHORTEST}
+        # In JSON a key with "/", quotes or backslashes is spelled otherwise, in one of two ways.
+        written = {json.dumps(value)[1:-1] for value in found}
+        found |= written | {value.replace("/", "\\/") for value in written}
         self._values = tuple(sorted(found, key=len, reverse=True))
         self._bytes = tuple(value.encode() for value in self._values)
 

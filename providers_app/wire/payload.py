@@ -60,7 +60,7 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int | None:
     """A number of tokens, or ``None`` where ``value`` is not one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e15 < value < 1e15:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         return None
     return int(value)
 

@@ -34,7 +34,9 @@ class SseParser:
 
     __slots__ = (
         "_at_start",
+        "_counted",
         "_data",
+        "_data_size",
         "_event",
         "_events",
         "_id",
@@ -55,6 +57,8 @@ class SseParser:
         self._size = 0
         self._stray_size = 0
         self._data: list[bytes] = []
+        self._counted = 0
+        self._data_size = 0
         self._events: list[ServerSentEvent] = []
         self._event = ""
         self._id = ""
@@ -133,13 +137,17 @@ class SseParser:
             raise LineTooLong(f"one line of the answer is longer than {self._max_line} bytes")
 
     def _bound_data(self) -> None:
-        if len(self._data) > MAX_DATA_LINES or sum(map(len, self._data)) > self._max_line:
+        # Each line is counted once: one event may come in very many reads.
+        self._data_size += sum(map(len, self._data[self._counted :]))
+        self._counted = len(self._data)
+        if self._counted > MAX_DATA_LINES or self._data_size > self._max_line:
             raise LineTooLong(f"one event of the answer is longer than {self._max_line} bytes")
 
     def _dispatch(self) -> ServerSentEvent:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         event = ServerSentEvent(data, self._event or "message", self._id)
         self._data = []
+        self._counted = self._data_size = 0
         self._event = ""
         return event
 

@@ -1,5 +1,6 @@
 """From an error answer to the typed error: the status decides first, the provider's own words refine it."""
 
+import datetime
 import email.utils
 import math
 import time
@@ -119,7 +120,8 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     if seconds is not None:
         return seconds
     try:
-        moment = email.utils.parsedate_to_datetime(value).timestamp()
+        date = email.utils.parsedate_to_datetime(value)
+        moment = (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp()
     except (ValueError, OverflowError):
         return 0.0 if milliseconds == 0 else None
     return max(0.0, moment - (time.time() if now is None else now))

@@ -10,9 +10,22 @@ export function chatHead(root, side) {
     } else if (event.target.closest?.("[data-params-reset]")) {
       reset(event.target.closest("form"));
     } else if (event.target.closest?.("[data-note-close]")) {
-      event.target.closest("details").open = false;
+      const box = event.target.closest("details");
+      box.open = false;
+      box.querySelector("summary").focus();
     }
   });
+  // a form that opens at the end of a long list must not open out of sight ("toggle" does not bubble)
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.matches?.(".note-box[open]")) {
+        event.target.scrollIntoView({ block: "nearest" });
+        event.target.querySelector("textarea").focus({ preventScroll: true });
+      }
+    },
+    true,
+  );
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && event.target.closest?.(".title-form")) {
       event.preventDefault();

@@ -8,6 +8,7 @@
 (() => {
   "use strict";
   const LIFETIME_MS = 10_000;
+  const SHORT_LIFETIME_MS = 5_000; // nothing to take back, nothing to copy
   const TICK_MS = 250;
   const MOST = 4;
   const timers = new WeakMap();
@@ -28,7 +29,7 @@
   }
 
   function start(toast) {
-    let left = LIFETIME_MS;
+    let left = toast.matches(".toast-ok:not([data-undo])") ? SHORT_LIFETIME_MS : LIFETIME_MS;
     const time = toast.querySelector(".toast-time");
     const show = () => {
       if (time) {

@@ -34,12 +34,13 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning")
 class ChatReading:
     """Reads one answer. It ends at ``[DONE]``, or where the body ends after a finish reason."""
 
-    __slots__ = ("_citations", "_details", "_drafts", "_finish", "_split", "_usage", "answer")
+    __slots__ = ("_citations", "_details", "_drafts", "_finish", "_said", "_split", "_usage", "answer")
 
     def __init__(self, think_tags: Literal["off", "tags", "opened"] = "off") -> None:
         self.answer = Answer()
         self._drafts = ToolCallDrafts(self.answer)
         self._finish: str | None = None
+        self._said = False
         self._usage: dict[str, Any] | None = None
         self._details: list[dict[str, Any]] = []
         self._citations: list[Any] = []
@@ -47,7 +48,7 @@ class ChatReading:
 
     def payload(self, event: str, data: bytes) -> None:
         if data.startswith(b"[DONE]"):
-            self._end()
+            self._end() if self._said else self.end()  # an end marker alone is no answer
             return
         try:
             value = payload.decode(data)
@@ -63,7 +64,7 @@ class ChatReading:
     def whole(self, value: Any) -> None:
         if isinstance(value.get("choices"), list) and not value.get("error"):
             self._chunk(value)
-            self._end()
+            self._end() if self._said else self._fail(BadAnswer("The provider answered without any choice."))
         else:
             self._read_usage(value)
             self._fail(error_of_fields(fields_of(value), WORDS))
@@ -86,6 +87,7 @@ class ChatReading:
         for choice in choices if type(choices) is list else ():
             if type(choice) is not dict or choice.get("index"):
                 continue  # further choices (n > 1) are not asked for and not read
+            self._said = True
             delta = choice.get("delta")
             if delta is None:
                 delta = choice.get("message")

@@ -7,7 +7,7 @@ from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
 from providers_app.dialects.openai_responses.usage import usage_of
-from providers_app.errors import BadAnswer, Cancelled, UpstreamError
+from providers_app.errors import BadAnswer, Cancelled, StreamInterrupted, UpstreamError
 from providers_app.types.events import Citation, FinishReason
 from providers_app.types.usage import Usage, UsageSource
 from providers_app.wire import payload
@@ -105,9 +105,11 @@ class ResponsesReading:
             error = {"error": response.get("error") or {"message": "The provider failed to answer."}}
             self._fail(error_of_fields(fields_of(error), WORDS), "error", "failed", response)
             return
-        if status in ("cancelled", "in_progress", "queued"):
-            finish: FinishReason = "cancelled" if status == "cancelled" else "incomplete"
-            self._fail(Cancelled(f"The provider's answer is {status}."), finish, status, response)
+        if status == "cancelled":
+            self._fail(Cancelled("The provider's answer is cancelled."), "cancelled", status, response)
+            return
+        if status in ("in_progress", "queued"):
+            self._fail(StreamInterrupted(f"The provider's answer is {status}."), "incomplete", status, response)
             return
         self._items.finished_rest(payload.sequence(response.get("output")))
         reason = payload.text(payload.mapping(response.get("incomplete_details")).get("reason"))
@@ -115,7 +117,7 @@ class ResponsesReading:
             raw = f"incomplete:{reason}" if reason else status
             self.answer.end(_INCOMPLETE.get(reason, "error"), raw, usage=_counted(response, "provider"))
             return
-        finish = "content_filter" if self._items.refused else "stop"
+        finish: FinishReason = "content_filter" if self._items.refused else "stop"
         if self._items.has_calls:
             finish = "tool_calls"
         self.answer.end(finish, status or None, usage=_counted(response, "provider"))

@@ -1,0 +1,44 @@
+"""What a provider's own code raises and should not: it ends this one call, as a typed error."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from providers_app.errors import InvalidRequest, ProviderBroken, ProviderError
+from providers_app.types.chat import ChatRequest
+from providers_app.wire import payload
+
+logger = logging.getLogger("maestro.dispatcher")
+
+
+@contextmanager
+def faults_of(slug: str, chat: ChatRequest | None = None) -> Iterator[None]:
+    """Inside the block the code of the provider ``slug`` runs; only ``ProviderError`` leaves it.
+
+    A ``chat`` that cannot be written as JSON is the caller's fault (``InvalidRequest``), everything else is the
+    provider's (``ProviderBroken``). The log names the place and not the message, which may quote a key.
+    """
+    try:
+        yield
+    except ProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001  a provider's code may fail in any way
+        reason = _unwritable(chat) if chat is not None else ""
+        if reason:
+            raise InvalidRequest(f"The request cannot be written as JSON: {reason}.") from None
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        logger.error("provider %s failed: %s at %s:%s", slug, type(error).__name__, place.filename, place.lineno)
+        raise ProviderBroken(f"The provider {slug!r} failed with {type(error).__name__}.") from None
+
+
+def _unwritable(chat: ChatRequest) -> str:
+    try:
+        payload.encode(chat)
+    except UnicodeError:
+        return "it contains lone surrogates, which are no text"
+    except RecursionError:
+        return "it is nested too deeply"
+    except (TypeError, ValueError, OverflowError):
+        return "it contains a value that JSON does not have"
+    return ""
