@@ -72,6 +72,17 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
     actions = ("put_away", "remove")
 
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # ``remove`` is the one way: destroying a chat whose answer is being written would pull the rows from under it.
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_model(self, request: HttpRequest, obj: Context) -> None:
+        """As on the chat's own page: for a day it can be brought back, then the schedule destroys it."""
+        if obj.deleted_at is None:
+            contexts.delete(context=obj)
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -98,7 +109,7 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def remove(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
         rows = list(queryset.filter(deleted_at=None))
         for context in rows:
-            contexts.delete(context=context)
+            self.delete_model(request, context)
         self.message_user(request, f"{len(rows)} deleted.")
 
 

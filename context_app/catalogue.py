@@ -90,4 +90,4 @@ def default_model(session: AuthSession) -> str:
 
 
 def _key(session: AuthSession) -> str:
-    return f"maestro.models.{session.pk}.{session.base_url}"
+    return f"maestro.models.{session.pk}.{session.generation}"

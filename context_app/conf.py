@@ -16,6 +16,11 @@ class ContextConfig(BaseModel, frozen=True):
         default=15, ge=2, description="A running answer whose process was silent for this long is marked interrupted."
     )
     spool_scan_s: float = Field(default=10, ge=0.5, description="Seconds between looks for spools of dead processes.")
+    segment_retention_days: int = Field(
+        default=7,
+        ge=1,
+        description="For how many days the events of an ended answer are kept for readers; its text stays in the chat.",
+    )
     max_chunk_chars: int = Field(default=2_000_000, ge=1000, description="The longest chunk, in characters.")
     max_frame_bytes: int = Field(default=262_144, ge=1024, description="The largest frame that a browser may send.")
     max_frames_per_second: int = Field(default=20, ge=1, description="More client frames than this close the socket.")

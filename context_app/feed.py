@@ -200,6 +200,9 @@ class ChatFeed:
             await asyncio.sleep(CHECK_S)
             try:
                 new = await in_store(_look, self._who, self._context, self._since)
+                for turn, stream in new:
+                    if self._announced.get(turn) != stream:
+                        await self._announce(turn)
             except SignedOut:
                 await self._close(SIGNED_OUT)
                 return
@@ -208,9 +211,9 @@ class ChatFeed:
                 return
             except StoreUnavailable:
                 continue
-            for turn, stream in new:
-                if self._announced.get(turn) != stream:
-                    await self._announce(turn)
+            except ProviderError as error:
+                # Told, and no more: whoever signs out next must still be shut out by this loop.
+                await self._try_send(frames.error(error))
 
     async def _try_send(self, text: str) -> None:
         with suppress(Exception):

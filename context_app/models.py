@@ -125,6 +125,8 @@ class Stream(models.Model):
     result = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # When its segments were dropped: from then on only `result` and the chunks hold the answer.
+    pruned_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-created_at",)
@@ -136,6 +138,7 @@ class Stream(models.Model):
                 name="stream_cancel_requested",
                 condition=models.Q(state="running", cancel_requested_at__isnull=False),
             ),
+            models.Index(fields=("ended_at",), name="stream_unpruned", condition=models.Q(pruned_at__isnull=True)),
         )
 
     def __str__(self) -> str:
@@ -183,6 +186,7 @@ class Turn(models.Model):
 
     class Meta:
         ordering = ("created_at",)
+        indexes = (models.Index(fields=("context", "-created_at"), name="turn_context_created"),)
         constraints = (
             models.UniqueConstraint(
                 fields=("context", "client_id"), condition=~models.Q(client_id=""), name="turn_unique_client_id"

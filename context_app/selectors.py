@@ -49,7 +49,6 @@ def chunks(context: Context) -> list[ContextChunk]:
 def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
     """The chat list in its groups: pinned, today, yesterday, earlier. ``query`` is looked for in titles and texts."""
     rows = owned(owner_id).filter(archived_at__isnull=not archived)
-    query = query.strip()[:200]
     if query:
         texts = ContextChunk.objects.filter(context=OuterRef("pk"), deleted_at=None, content__icontains=query)
         rows = rows.filter(Q(title__icontains=query) | Exists(texts))
@@ -122,8 +121,3 @@ def get_session(owner_id: Any, session_id: UUID) -> AuthSession:
 
 def _present(rows: "QuerySet[AuthSession]") -> "QuerySet[AuthSession]":
     return rows.filter(deleted_at=None)
-
-
-def recent(owner_id: Any, limit: int = 5) -> list[Context]:
-    """The newest chats, for the home page."""
-    return list(owned(owner_id).filter(archived_at=None).select_related("session").order_by("-updated_at")[:limit])

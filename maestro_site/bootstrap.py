@@ -6,13 +6,18 @@ refuses instead, and names the line to run: migrating a shared server is a decis
 
 import sys
 import warnings
+from typing import TYPE_CHECKING
 
 import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, execute_from_command_line
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection
 
 from maestro_site import conf, datadir
+from providers_app.errors import NotConfigured
+
+if TYPE_CHECKING:
+    from sessions_app.crypto import KeyRing
 
 # These neither need the database nor may be kept from running by it.
 NO_DATABASE = {
@@ -52,6 +57,9 @@ def run_command(argv: list[str]) -> int:
     except (StartError, conf.ConfigError, datadir.DataDirError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except (OperationalError, InterfaceError) as error:
+        print(f"error: {_database_name()} cannot be used: {_first_line(error)}", file=sys.stderr)
+        return 1
     except ImproperlyConfigured as error:
         print(f"error: {error} Install Maestro with the extra that it names, or correct the setting.", file=sys.stderr)
         return 1
@@ -73,10 +81,18 @@ def prepare_database() -> None:
             with datadir.locked(settings.DATA_DIR / "migrate.lock"):
                 if pending_migrations():
                     call_command("migrate", verbosity=0, interactive=False)
-    except (OperationalError, DatabaseError) as error:
-        where = "The database in the data folder" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise StartError(f"{where} cannot be used: {reason}") from error
+    except DatabaseError as error:
+        raise StartError(f"{_database_name()} cannot be used: {_first_line(error)}") from error
+
+
+def _database_name() -> str:
+    from django.conf import settings
+
+    return "The database in the data folder" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def prepare_owner() -> None:
@@ -129,3 +145,17 @@ def prepare_key_ring() -> bool:
         raise StartError(f"The encryption keys of {source} cannot be used: {error}") from error
     crypto.configure(ring)
     return created
+
+
+def load_key_ring() -> "KeyRing":
+    """The key ring for a process that did not start by ``manage.py``: a script after ``django.setup()``, a worker.
+
+    Raises ``NotConfigured`` with the reason and what to do.
+    """
+    from sessions_app import crypto
+
+    try:
+        prepare_key_ring()
+    except (StartError, datadir.DataDirError) as error:
+        raise NotConfigured(str(error)) from error
+    return crypto.current()

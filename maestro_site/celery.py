@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.beat import PersistentScheduler
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
@@ -25,6 +26,12 @@ class SeenScheduler(PersistentScheduler):
             self._said = time.monotonic()
         interval: float = super().tick(*args, **kwargs)
         return interval
+
+
+@worker_ready.connect
+def _ready(**_: Any) -> None:
+    """A worker process says that it takes tasks, long before the schedule asks it."""
+    pulse.beat("worker")
 
 
 app = Celery("maestro")
@@ -51,6 +58,8 @@ app.conf.update(
             "schedule": 15,
             "options": {"expires": 15},
         },
+        "prune-chats": {"task": "context_app.prune", "schedule": 3600, "options": {"expires": 3600}},
+        "prune-browsers": {"task": "maestro_site.prune_browsers", "schedule": 3600, "options": {"expires": 3600}},
     },
 )
 if settings.REDIS_URL:

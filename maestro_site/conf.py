@@ -148,17 +148,22 @@ def database(settings: MaestroSettings) -> dict[str, Any]:
             },
             "TEST": {"NAME": str(settings.data_dir / "test.sqlite3")},
         }
-    url = urlsplit(settings.database_url.get_secret_value())
+    try:
+        url = urlsplit(settings.database_url.get_secret_value())
+        port = url.port
+    except ValueError:  # its message may hold a piece of the password
+        raise ConfigError("DATABASE_URL is not an address: its host or port is malformed.") from None
     if url.scheme not in {"postgres", "postgresql"}:
         raise ConfigError("DATABASE_URL must begin with postgres://. Leave it out to use SQLite.")
-    options: dict[str, Any] = dict(parse_qsl(url.query))
+    # A host that does not answer is an error within seconds, not after minutes.
+    options: dict[str, Any] = {"connect_timeout": "10", **dict(parse_qsl(url.query))}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.lstrip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
         "HOST": options.pop("host", None) or unquote(url.hostname or ""),
-        "PORT": str(url.port or ""),
+        "PORT": str(port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,

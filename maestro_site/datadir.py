@@ -59,7 +59,11 @@ def read_or_create(path: Path, make: str) -> tuple[str, bool]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` while the block runs; other processes wait."""
-    with path.open("a") as file:
+    """Hold an exclusive lock on ``path`` while the block runs; other processes wait. Raises ``DataDirError``."""
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise DataDirError(f"{path} cannot be made or opened ({error.strerror}). Fix its permissions.") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -25,16 +25,16 @@ class Background:
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
+            ready_callback=lambda consumer: pulse.beat("worker"),
         )
         self._beat: Any = EmbeddedService(app, thread=True, max_interval=1, scheduler_cls=SeenScheduler)
         self._thread = threading.Thread(target=self._run_worker, name="worker", daemon=True)
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Start both; they show in ``/readyz`` from now on."""
-        # Seen from the first moment: /readyz must not wait for the first tick of the schedule.
-        pulse.beat("worker")
-        pulse.beat("beat")
+        """Start both; ``/readyz`` sees them once the worker takes tasks and the schedule ticks."""
+        pulse.forget("worker")
+        pulse.forget("beat")
         self._thread.start()
         self._beat.start()
 

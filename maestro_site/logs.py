@@ -1,6 +1,7 @@
 """How log lines look: one readable line for people, or one JSON object."""
 
 import logging
+import re
 
 import structlog
 
@@ -12,6 +13,16 @@ SHARED = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+# The link signs in whoever has it, and Django logs the address of every request that it refuses.
+_WELCOME = re.compile(r"(/welcome/)[\w-]+")
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Takes the token of a sign-in link out of the finished line, wherever it stood."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _WELCOME.sub(r"\1***", super().format(record))
+
 
 def formatter(json: bool = False) -> logging.Formatter:
     """The formatter of the stderr handler; records of every library pass it."""
@@ -22,4 +33,4 @@ def formatter(json: bool = False) -> logging.Formatter:
     else:
         traceback = structlog.dev.plain_traceback
         chain.append(structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, exception_formatter=traceback))
-    return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=list(SHARED), processors=chain)
+    return _Formatter(foreign_pre_chain=list(SHARED), processors=chain)

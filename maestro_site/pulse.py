@@ -26,6 +26,14 @@ def beat(name: str) -> None:
         (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
 
 
+def forget(name: str) -> None:
+    """Nothing is known of ``name`` any more: what an earlier start left is no sign of life. Redis may be shared with
+    workers that live, and forgets by itself.
+    """
+    if not settings.REDIS_URL:
+        (settings.DATA_DIR / "pulse" / name).unlink(missing_ok=True)
+
+
 def age(name: str) -> float | None:
     """Seconds since ``name`` was last seen; ``None`` when it never was."""
     try:

@@ -9,10 +9,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from types import FrameType
+from urllib.parse import urlsplit
 
 import uvicorn
 
 GRACE_S = 1.5
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+"""Addresses that mean every address, and what a person on this machine opens."""
 
 
 class PortTaken(Exception):
@@ -27,6 +30,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(2048)
+    except UnicodeError as error:
+        sock.close()
+        raise PortTaken(f"{host!r} is not the name of a host. Choose another --host.") from error
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
@@ -43,8 +49,28 @@ def listen(host: str, port: int) -> socket.socket:
 
 def address(host: str, port: int) -> str:
     """The address that a person on this machine opens."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    shown = WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
+
+
+def host_names(host: str) -> list[str]:
+    """The names by which this server itself and a person on this machine call it: always among the allowed hosts.
+
+    A wildcard allows nothing else: which names lead here from elsewhere is the operator's to say.
+    """
+    return [urlsplit(address(host, 80)).netloc.removesuffix(":80")]
+
+
+def catch_signals() -> threading.Event:
+    """From now on SIGINT and SIGTERM set the event that is returned, and end nothing by themselves."""
+    stopping = threading.Event()
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return stopping
 
 
 def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
@@ -62,20 +88,19 @@ def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
     return False
 
 
-def serve(sock: socket.socket, *, on_stop: Callable[[], None], on_start: Callable[[threading.Event], None]) -> None:
+def serve(
+    sock: socket.socket,
+    stopping: threading.Event,
+    *,
+    on_stop: Callable[[], None],
+    on_start: Callable[[threading.Event], None],
+) -> None:
     """Run until SIGINT or SIGTERM. ``on_stop`` is called at once with the signal, beside uvicorn's own shutdown.
 
-    uvicorn installs its handlers inside ``run`` and raises the captured signal again afterwards with the handlers that
-    were there before; ours turn that into a normal return.
+    ``stopping`` is from ``catch_signals``: uvicorn installs its handlers inside ``run`` and raises the captured signal
+    again afterwards with the handlers that were there before; ours turn that into a normal return. A signal that came
+    before uvicorn listened is not lost either.
     """
-    stopping = threading.Event()
-
-    def ignore_second(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ignore_second)
-
     config = uvicorn.Config(
         "maestro_site.asgi:application",
         lifespan="on",
@@ -86,7 +111,7 @@ def serve(sock: socket.socket, *, on_stop: Callable[[], None], on_start: Callabl
         ws_max_size=1024 * 1024,
         proxy_headers=False,
     )
-    server = _Server(config, on_stop)
+    server = _Server(config, stopping, on_stop)
     starter = threading.Thread(target=on_start, args=(stopping,), name="announce", daemon=True)
     starter.start()
     try:
@@ -100,11 +125,21 @@ def serve(sock: socket.socket, *, on_stop: Callable[[], None], on_start: Callabl
 class _Server(uvicorn.Server):
     """Tells the rest of the process about the signal the moment it arrives."""
 
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
+        self._stopping = stopping
         self._on_stop = on_stop
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._stopping.is_set():
+            self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            # uvicorn would take a second Ctrl-C for an order to skip the shutdown, in which streams are marked and
+            # flushed. Every part of it has its bound, so nobody waits long.
+            return
         # In a thread: this handler may have interrupted the main thread while it holds a lock that stopping needs.
         threading.Thread(target=self._on_stop, name="stop", daemon=True).start()
         super().handle_exit(sig, frame)

@@ -140,9 +140,12 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the source folders, so that nothing has to be collected before the first start.
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 300
+# Asked for again each time (and answered 304): after an upgrade no page mixes old and new scripts.
+WHITENOISE_MAX_AGE = 0
 DEFAULT_FROM_EMAIL = MAESTRO.from_email
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+# A selection of chunks comes as one field each; more than context_app.views.panel.MAX_BULK, which says so in words.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 LOGGING = {
     "version": 1,

@@ -9,14 +9,18 @@ import threading
 import time
 from collections.abc import Callable
 
+from maestro_site import pulse
+
 PR_SET_PDEATHSIG = 1
 STOP_S = 4.0
 RESTARTS = 5
+STEADY_S = 60.0
+"""A child that lived for so long is counted anew."""
 CELERY = [sys.executable, "-m", "celery", "-A", "maestro_site.celery"]
 
 
-def run(host: str, port: int, announce: Callable[[threading.Event], None]) -> int:
-    """Start the children and stay until a signal, or until one of them keeps dying. The exit code."""
+def run(host: str, port: int, stop: threading.Event, announce: Callable[[threading.Event], None]) -> int:
+    """Start the children and stay until ``stop`` is set, or until one of them keeps dying. The exit code."""
     commands = {
         "web": [sys.executable, "manage.py", "up", "--web-only", "--host", host, "--port", str(port)],
         "worker": [
@@ -33,10 +37,11 @@ def run(host: str, port: int, announce: Callable[[threading.Event], None]) -> in
         ],
         "beat": [*CELERY, "beat", "-l", "WARNING"],
     }
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda signum, frame: stop.set())
+    # What an earlier start left must not say that these are alive.
+    for name in ("worker", "beat"):
+        pulse.forget(name)
     children = {name: _start(command) for name, command in commands.items()}
+    started = dict.fromkeys(commands, time.monotonic())
     threading.Thread(target=announce, args=(stop,), name="announce", daemon=True).start()
     died: dict[str, int] = dict.fromkeys(commands, 0)
     code = 0
@@ -44,7 +49,8 @@ def run(host: str, port: int, announce: Callable[[threading.Event], None]) -> in
         for name, child in children.items():
             if child.poll() is None:
                 continue
-            died[name] += 1
+            # Only one that dies again and again is hopeless.
+            died[name] = 1 if time.monotonic() - started[name] > STEADY_S else died[name] + 1
             if died[name] > RESTARTS:
                 print(
                     f"error: {name} ended {died[name]} times (exit code {child.returncode}); stopping.", file=sys.stderr
@@ -52,8 +58,10 @@ def run(host: str, port: int, announce: Callable[[threading.Event], None]) -> in
                 code = 1
                 stop.set()
                 break
-            time.sleep(min(0.2 * 2 ** died[name], 3))
+            if stop.wait(min(0.2 * 2 ** died[name], 3)):
+                break
             children[name] = _start(commands[name])
+            started[name] = time.monotonic()
     _stop(list(children.values()))
     return code
 
@@ -65,6 +73,8 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 def _child_setup() -> None:
     """A session of its own, so that Ctrl-C reaches only the parent, and an end with the parent if that is killed."""
     os.setsid()
+    if sys.platform != "linux":
+        return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from maestro_site import health, home
 
+handler500 = "maestro_site.failures.server_error"
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),

@@ -63,7 +63,7 @@ async def list_models(session: Session, credential: Credential, *, refresh: bool
                     found = await resolve(session.provider, "models").list(credential, clients.http())
                     entry.models = sorted(found, key=lambda model: model.id)
             except UpstreamError as error:
-                outcome.report(session.id, error)
+                outcome.report(session, error)
                 entry.failed, entry.answered = error, time.monotonic()
                 raise
             entry.failed, entry.answered = None, time.monotonic()

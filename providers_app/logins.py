@@ -62,12 +62,12 @@ async def run_test(session: Session, credential: Credential) -> Account:
             account = await _ask(session, credential)
     except TimeoutError:
         error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
-        await store.record_outcome(session.id, error, tested=True)
+        await store.record_outcome(session.id, error, tested=True, generation=session.generation)
         raise error from None
     except (UpstreamError, AddressRefused) as error:
-        await store.record_outcome(session.id, error, tested=True)
+        await store.record_outcome(session.id, error, tested=True, generation=session.generation)
         raise
-    await store.record_outcome(session.id, None, tested=True)
+    await store.record_outcome(session.id, None, tested=True, generation=session.generation)
     return account
 
 

@@ -22,6 +22,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from providers_app.loop_bridge import StreamBridge, await_elsewhere
+from providers_app.loop_thread import RunningLoop, start_thread, stop_thread
 
 logger = logging.getLogger("maestro.loop")
 
@@ -29,46 +30,11 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class _Running:
-    """A loop in use, with what must end together with it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread | None) -> None:
-        self.loop = loop
-        self.thread = thread
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self.values: dict[str, Any] = {}
-        self.closers: list[Callable[[], Awaitable[None]]] = []
-
-    def usable(self) -> bool:
-        return not self.loop.is_closed() and (self.thread is None or self.thread.is_alive())
-
-    async def close(self, grace: float) -> None:
-        """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop.
-
-        What a cancelled task starts while it cleans up (a report of how it went) has the same time to end.
-        """
-        deadline, me = self.loop.time() + grace, asyncio.current_task()
-        for task in self.tasks - {me}:
-            task.cancel()
-        while (tasks := self.tasks - {me}) and (left := deadline - self.loop.time()) > 0:
-            await asyncio.wait(tasks, timeout=left)
-        for task in self.tasks - {me}:
-            task.cancel()
-        closers, self.closers = self.closers, []
-        self.values.clear()
-        for closer in reversed(closers):
-            try:
-                async with asyncio.timeout(grace):
-                    await closer()
-            except Exception:
-                logger.exception("closing a part of the provider loop failed")
-
-
 class _State:
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.running: _Running | None = None
-        self.leaving: list[_Running] = []  # what still runs on them stays there until they have ended
+        self.running: RunningLoop | None = None
+        self.leaving: list[RunningLoop] = []  # what still runs on them stays there until they have ended
 
 
 _state = _State()
@@ -85,7 +51,7 @@ def attach(loop: asyncio.AbstractEventLoop) -> None:
             return
         if before is not None and before.thread is None and before.usable() and before.loop.is_running():
             raise RuntimeError("Another provider loop is attached and running; call loop.detach() there first.")
-        _state.running = _Running(loop, None)
+        _state.running = RunningLoop(loop, None)
         if before is None or before.thread is None or not before.usable():
             return
         _state.leaving.append(before)
@@ -211,31 +177,31 @@ async def shutdown(grace: float = 1.5) -> None:
             await running.close(grace)
             return
         await await_elsewhere(running.close(grace), running.loop)
-        _stop_thread(running)
+        stop_thread(running)
     finally:
         _state.leaving.remove(running)
 
 
-def _here() -> _Running | None:
+def _here() -> RunningLoop | None:
     """The provider loop that the caller runs on; one that is ending is still the loop of what runs on it."""
     here = asyncio._get_running_loop()
     known = (_state.running, *_state.leaving) if here is not None else ()
     return next((running for running in known if running is not None and running.loop is here), None)
 
 
-def _current() -> _Running:
+def _current() -> RunningLoop:
     running = _state.running
     if running is not None and running.usable():
         return running
     with _state.lock:
         running = _state.running
         if running is None or not running.usable():
-            running = _start_thread()
+            running = start_thread()
             _state.running = running
         return running
 
 
-def _start(running: _Running, coro: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
+def _start(running: RunningLoop, coro: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
     task = running.loop.create_task(coro, name=name, context=contextvars.Context())
     running.tasks.add(task)
 
@@ -248,24 +214,7 @@ def _start(running: _Running, coro: Coroutine[Any, Any, Any], name: str | None) 
     return task
 
 
-def _start_thread() -> _Running:
-    loop = asyncio.new_event_loop()
-
-    def serve() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-            loop.run_until_complete(_end_rest())
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=serve, name="provider-loop", daemon=True)
-    running = _Running(loop, thread)
-    thread.start()
-    return running
-
-
-async def _retire(running: _Running) -> None:
+async def _retire(running: RunningLoop) -> None:
     """End a thread loop whose place was taken, once nothing runs on it any more (or after a minute)."""
     me = asyncio.current_task()
     others = {task for task in asyncio.all_tasks(running.loop) if task is not me}
@@ -276,23 +225,6 @@ async def _retire(running: _Running) -> None:
     running.loop.call_soon(running.loop.stop)
 
 
-async def _end_rest() -> None:
-    """Cancel whatever still runs on a loop that was stopped, so that nobody waits for it for ever."""
-    await asyncio.sleep(0)  # what was handed over just before the stop begins only now
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    if rest:
-        await asyncio.wait(rest, timeout=2)
-    await asyncio.get_running_loop().shutdown_asyncgens()
-
-
-def _stop_thread(running: _Running) -> None:
-    if running.thread is not None and running.thread.is_alive():
-        running.loop.call_soon_threadsafe(running.loop.stop)
-        running.thread.join(5)
-
-
 def _at_exit() -> None:
     running = _state.running
     if running is None or running.thread is None or not running.usable():
@@ -301,7 +233,7 @@ def _at_exit() -> None:
     _state.leaving.append(running)
     with suppress(Exception):
         asyncio.run_coroutine_threadsafe(running.close(1.0), running.loop).result(3)
-    _stop_thread(running)
+    stop_thread(running)
 
 
 atexit.register(_at_exit)

@@ -82,9 +82,9 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     """``names`` gathers tool names by call id, because a tool's dictionary message need not repeat its name."""
     where = f"Message {number}"
     if isinstance(item, Message):
-        item = _checked(where, item)
-        names.update({part.id: part.name for part in item.parts if isinstance(part, ToolCallPart)})
-        return item
+        message = _checked(where, item)
+        names.update({part.id: part.name for part in message.parts if isinstance(part, ToolCallPart)})
+        return message
     if not isinstance(item, Mapping):
         raise InvalidRequest(f"{where} must be a dictionary with role and content, not {type(item).__name__}.")
     given = item.get("role")

@@ -24,7 +24,10 @@ Owner = int | str | _System
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored."""
+    """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored.
+
+    ``generation`` counts the credentials that the session had: what an older one did says nothing about a newer one.
+    """
 
     id: str
     owner: int | str
@@ -34,6 +37,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     status_reason: str = ""
     base_url: str | None = None
+    generation: int = 0
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +81,13 @@ class SessionStore(Protocol):
         """Destroys the credential and the row. Raises ``UnknownSession``."""
         ...
 
-    async def record_outcome(self, session_id: str, error: Exception | None, *, tested: bool) -> None:
-        """Note that the session was just used (or tested) and how it went; updates its stored status."""
+    async def record_outcome(
+        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
+    ) -> None:
+        """Note that the session was just used (or tested) and how it went; updates its stored status.
+
+        With ``generation``, only while the session still has the credential of that generation.
+        """
         ...
 
 

@@ -1,5 +1,7 @@
 """Django admin of sessions. The credential can be typed in and is never shown; no sealed byte is ever displayed."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -9,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from providers_app.errors import ProviderError
+from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.credentials import Secret
 from sessions_app import credentials, providers, selectors
 from sessions_app.forms import KeyField, add_error
@@ -145,11 +147,12 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             connect.replace_key(stored, key, actor_id=request.user.pk)
 
     def delete_model(self, request: HttpRequest, obj: AuthSession) -> None:
-        lifecycle.delete(obj, actor_id=request.user.pk)
+        with suppress(UnknownSession):  # gone is what was asked for
+            lifecycle.delete(obj, actor_id=request.user.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
         for session in queryset:
-            lifecycle.delete(session, actor_id=request.user.pk)
+            self.delete_model(request, session)
 
     @admin.action(description="Test the selected sessions", permissions=["change"])
     def test_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
@@ -166,15 +169,22 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Disable the selected sessions", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
-        for session in queryset:
-            lifecycle.disable(session, actor_id=request.user.pk)
-        self.message_user(request, "Disabled.", messages.SUCCESS)
+        self._each(request, queryset, lifecycle.disable, "Disabled.")
 
     @admin.action(description="Enable the selected sessions", permissions=["change"])
     def enable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        self._each(request, queryset, lifecycle.enable, "Enabled.")
+
+    def _each(
+        self, request: HttpRequest, queryset: "QuerySet[AuthSession]", deed: Callable[..., None], done: str
+    ) -> None:
+        """One session that went away meanwhile does not keep the others from it."""
         for session in queryset:
-            lifecycle.enable(session, actor_id=request.user.pk)
-        self.message_user(request, "Enabled.", messages.SUCCESS)
+            try:
+                deed(session, actor_id=request.user.pk)
+            except UnknownSession as error:
+                self.message_user(request, f"{error.message} [{error.code}]", messages.WARNING)
+        self.message_user(request, done, messages.SUCCESS)
 
 
 @admin.register(SessionEvent)

@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -150,6 +150,7 @@ def _bound(header: bytes, purpose: str, row_id: object) -> bytes:
 
 class _Installed:
     ring: KeyRing | None = None
+    loader: Callable[[], KeyRing] | None = None
 
 
 _installed = _Installed()
@@ -160,13 +161,20 @@ def configure(ring: KeyRing | None) -> None:
     _installed.ring = ring
 
 
+def load_with(loader: Callable[[], KeyRing]) -> None:
+    """Where the ring comes from when it is first needed and nobody installed one: a script, a worker."""
+    _installed.loader = loader
+
+
 def configured() -> bool:
     """Is a ring installed?"""
     return _installed.ring is not None
 
 
 def current() -> KeyRing:
-    """The installed ring. Raises ``NotConfigured``."""
+    """The installed ring, else the one that the loader gives. Raises ``NotConfigured``."""
+    if _installed.ring is None and _installed.loader is not None:
+        _installed.ring = _installed.loader()
     if _installed.ring is None:
         raise NotConfigured(
             "No encryption key is installed, so no credential can be sealed or opened.",

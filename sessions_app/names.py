@@ -50,7 +50,8 @@ class Reference(NamedTuple):
 
 def parse_reference(text: str) -> Reference:
     """An id, ``auth_type:name``, or a name."""
-    text = text.strip()
+    # No name has a NUL, and no database looks for one.
+    text = text.replace("\x00", "\ufffd").strip()
     row_id = _as_uuid(text)
     if row_id is not None:
         return Reference(row_id, "", None)

@@ -54,6 +54,7 @@ def as_session(row: AuthSession) -> Session:
         status=row.status,
         status_reason=row.status_reason,
         base_url=row.base_url or None,
+        generation=row.generation,
     )
 
 

@@ -62,6 +62,7 @@ def add_note(
     """Add a note at the end, undoably. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
     text = _checked(content, max_chars)
     with transaction.atomic():
+        lock(context.pk)
         chunk = append(
             context=context,
             kind=ContextChunk.Kind.NOTE,
@@ -69,14 +70,7 @@ def add_note(
             content=text,
             provenance={"by": "person"},
         )
-        ContextEdit.objects.create(
-            context=context,
-            actor=actor,
-            action="add",
-            before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
-            after={str(chunk.id): {"deleted_at": None}},
-        )
-        _forget_undone(context)
+        _added(context, actor, chunk)
     return chunk
 
 
@@ -87,6 +81,7 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
     """
     text = _checked(content, max_chars) if content.strip() else ""
     with transaction.atomic():
+        lock(context.pk)
         current = system_chunk(context)
         if current is not None:
             if not text:
@@ -107,14 +102,7 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
             tokens=token_counts.estimate(text),
             provenance={"by": "person"},
         )
-        ContextEdit.objects.create(
-            context=context,
-            actor=actor,
-            action="add",
-            before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
-            after={str(chunk.id): {"deleted_at": None}},
-        )
-        _forget_undone(context)
+        _added(context, actor, chunk)
     return chunk
 
 
@@ -130,6 +118,7 @@ def system_chunk(context: Context) -> ContextChunk | None:
 def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> list[ContextChunk]:
     """Take a chunk out of the next request, or back in. An excluded chunk is no longer pinned. Returns what changed."""
     with transaction.atomic():
+        lock(chunk.context_id)
         group = group_of(chunk)
         changes: dict[str, Any] = {"excluded": excluded}
         if excluded:
@@ -140,6 +129,7 @@ def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> list[Con
 def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> list[ContextChunk]:
     """Pin or release a chunk. Pinning takes it back into the request. Returns what changed."""
     with transaction.atomic():
+        lock(chunk.context_id)
         group = group_of(chunk)
         changes: dict[str, Any] = {"pinned": pinned}
         if pinned:
@@ -150,18 +140,21 @@ def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> list[Context
 def delete(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
     """Remove a chunk (and the other half of a tool call) from the context. The row stays until the context goes."""
     with transaction.atomic():
+        lock(chunk.context_id)
         return _edit(chunk.context, actor, "delete", group_of(chunk), deleted_at=timezone.now())
 
 
 def restore(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
     """The reverse of ``delete``."""
     with transaction.atomic():
+        lock(chunk.context_id)
         return _edit(chunk.context, actor, "restore", group_of(chunk, deleted=True), deleted_at=None)
 
 
 def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
     """Exclude several chunks as one edit. Pinned ones stay, for that is what pinning is for."""
     with transaction.atomic():
+        lock(context.pk)
         chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned and not chunk.excluded]
         return _edit(context, actor, "exclude", chunks, excluded=True)
 
@@ -169,24 +162,21 @@ def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[C
 def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
     """Delete several chunks as one edit. Pinned ones stay."""
     with transaction.atomic():
+        lock(context.pk)
         chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned]
         return _edit(context, actor, "delete", chunks, deleted_at=timezone.now())
 
 
 def group_of(chunk: ContextChunk, *, deleted: bool = False) -> list[ContextChunk]:
-    """The chunk itself, and for a tool call or result its other half: they leave and come together.
+    """The chunk as it is now, and for a tool call or result its other half: they leave and come together.
 
-    ``deleted`` chooses among deleted rows instead of present ones.
+    ``deleted`` chooses among deleted rows instead of present ones; empty when the chunk is not among them any more.
     """
+    rows = ContextChunk.objects.filter(context=chunk.context_id, deleted_at__isnull=not deleted)
     if chunk.kind not in {"tool_call", "tool_result"} or not chunk.metadata.get("call_id"):
-        return [chunk]
-    siblings = ContextChunk.objects.filter(
-        context=chunk.context_id,
-        turn=chunk.turn_id,
-        kind__in=("tool_call", "tool_result"),
-        deleted_at__isnull=not deleted,
-    ).order_by("order", "created_at")
-    return [other for other in siblings if call_key(other) == call_key(chunk)] or [chunk]
+        return list(rows.filter(pk=chunk.pk))
+    siblings = rows.filter(turn=chunk.turn_id, kind__in=("tool_call", "tool_result")).order_by("order", "created_at")
+    return [other for other in siblings if call_key(other) == call_key(chunk)]
 
 
 def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
@@ -196,6 +186,23 @@ def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
     return [
         row for row in rows if row.id in wanted or (row.kind in {"tool_call", "tool_result"} and call_key(row) in calls)
     ]
+
+
+def lock(context_id: Any) -> None:
+    """Let the edits of a chat follow each other: two tabs each see what the other did. Call it in a transaction."""
+    Context.objects.select_for_update(no_key=True).filter(pk=context_id).values_list("pk", flat=True).first()
+
+
+def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
+    """The journal entry of a new chunk; taking it back deletes the chunk."""
+    ContextEdit.objects.create(
+        context=context,
+        actor=actor,
+        action="add",
+        before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
+        after={str(chunk.id): {"deleted_at": None}},
+    )
+    _forget_undone(context)
 
 
 def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> list[ContextChunk]:
@@ -213,7 +220,7 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
             setattr(chunk, name, value)
         touched.append(chunk)
     if touched:
-        ContextChunk.objects.bulk_update(touched, list(changes))
+        ContextChunk.objects.filter(pk__in=[chunk.pk for chunk in touched]).update(**changes)
         ContextEdit.objects.create(context=context, actor=actor, action=action, before=before, after=after)
         _forget_undone(context)
     return touched

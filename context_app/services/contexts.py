@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from context_app.models import Context
+from context_app.models import Context, Stream, Turn
 from sessions_app.models import AuthSession
 
 TITLE_CHARS = 80
@@ -27,7 +27,7 @@ def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -
         )
         context = empty or Context(owner=owner)
         context.session = session
-        context.model = model[:200]
+        context.model = _model(model)
         context.params = {}
         context.save()
     return context
@@ -59,7 +59,7 @@ def title_from(context: Context, text: str) -> bool:
 def choose(*, context: Context, session: AuthSession, model: str) -> Context:
     """Ask this session and model from the next message on."""
     context.session = session
-    context.model = model.strip()[:200]
+    context.model = _model(model)
     _save(context, "session", "model")
     return context
 
@@ -86,13 +86,9 @@ def set_archived(*, context: Context, archived: bool) -> Context:
 
 
 def delete(*, context: Context) -> Context:
-    """Remove a chat; ``restore`` brings it back for a day. What was removed longer ago goes for good."""
-    now = timezone.now()
-    context.deleted_at = now
+    """Remove a chat; ``restore`` brings it back for a day; then the schedule destroys it."""
+    context.deleted_at = timezone.now()
     _save(context, "deleted_at")
-    old = Context.objects.filter(owner_id=context.owner_id, deleted_at__lt=now - KEEP_DELETED)
-    for stale in old.order_by("deleted_at")[:5]:
-        stale.delete()
     return context
 
 
@@ -103,9 +99,22 @@ def restore(*, context: Context) -> Context:
     return context
 
 
+def destroy(context: Context) -> None:
+    """Remove a chat for good, with its answers: rows of streams hold their text too."""
+    with transaction.atomic():
+        streams = list(Turn.objects.filter(context=context).exclude(stream=None).values_list("stream_id", flat=True))
+        context.delete()
+        Stream.objects.filter(pk__in=streams).delete()
+
+
 def touch(context: Context) -> None:
     """Move a chat to the top of the list."""
     Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
+
+
+def _model(model: str) -> str:
+    """A model id as the column takes it; what it really is, its provider decides."""
+    return model.replace("\x00", "").strip()[:200]
 
 
 def _save(context: Context, *fields: str) -> None:

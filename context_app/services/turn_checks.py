@@ -7,7 +7,7 @@ import msgspec
 from django.contrib.auth import get_user_model
 
 from context_app import assembly, catalogue, selectors
-from context_app.errors import ModelRequired, SessionRequired, TooManyRunning
+from context_app.errors import ModelRequired, SessionRequired, SignedOut, TooManyRunning
 from context_app.models import Context, ContextChunk, Stream
 from providers_app import asking, parameters
 from providers_app.errors import ContextTooLong, InvalidRequest, SessionDisabled, UnknownContext
@@ -63,8 +63,13 @@ def model_of(session: AuthSession, context: Context, session_ref: str | None, mo
 def params_of(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     """The parameters of the request: the given ones, else the chat's. Raises ``InvalidRequest``."""
     chosen = context.params if params is None else params
-    if not isinstance(chosen, dict) or len(msgspec.json.encode(chosen)) > MAX_PARAMS_BYTES:
+    if not isinstance(chosen, dict):
         raise InvalidRequest("params is an object with the names of parameters.")
+    encoded = msgspec.json.encode(chosen)
+    if len(encoded) > MAX_PARAMS_BYTES:
+        raise InvalidRequest(f"params has {len(encoded):,} bytes; at most {MAX_PARAMS_BYTES:,} are taken.")
+    if b"\\u0000" in encoded:
+        raise InvalidRequest("params holds a NUL character, which cannot be stored.")
     parameters.parse_params(chosen)
     return chosen
 
@@ -79,9 +84,12 @@ def check_window(session: AuthSession, model: str, before: list[ContextChunk], m
 
 
 def check_running(owner_id: Pk, limit: int) -> None:
-    """Raises ``TooManyRunning``. Call it in the transaction that adds a stream."""
-    # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway).
-    get_user_model().objects.select_for_update(no_key=True).filter(pk=owner_id).first()
+    """Raises ``TooManyRunning``, ``SignedOut``. Call it in the transaction that adds a stream."""
+    # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway). An
+    # account that is being removed was disabled first, so nothing begins behind its back.
+    people = get_user_model().objects.select_for_update(no_key=True)
+    if people.filter(pk=owner_id, is_active=True).first() is None:
+        raise SignedOut("This account is disabled.")
     running = Stream.objects.filter(owner_id=owner_id, state=Stream.State.RUNNING).count()
     if running >= limit:
         raise TooManyRunning(f"{running} of your answers are being written; at most {limit} may be.")

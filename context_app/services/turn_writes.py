@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from context_app import assembly, selectors, tokens
-from context_app.errors import TurnRunning, UnknownTurn
+from context_app.errors import TooManyRunning, TurnRunning, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import chunks, contexts, turn_checks
 from context_app.streams.reader import UnknownStream
@@ -77,8 +77,9 @@ def begin(
             question = chunks.append(context=context, kind="user", role="user", content=text, turn=turn)
             Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=now)
             contexts.title_from(context, text)
-    except IntegrityError:
-        # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first.
+    except (IntegrityError, TooManyRunning):
+        # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
+        # taken the last place.
         if client_id and (known := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
             return _again(known)
         raise

@@ -6,11 +6,15 @@ middle.
 """
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections.abc import Collection, Coroutine
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from context_app.errors import ShuttingDown, UnknownTurn
+from context_app.models import Stream
 from context_app.services import turn_writes
 from context_app.services.turn_writes import Prepared, Started
 from context_app.streams import layer
@@ -22,7 +26,7 @@ from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, Unk
 from sessions_app.models import Pk
 from sessions_app.pool import in_store
 
-__all__ = ["Started", "retry", "start", "stop"]
+__all__ = ["Started", "retry", "start", "stop", "stop_all"]
 
 MAX_CLIENT_ID = 64
 
@@ -47,8 +51,8 @@ async def start(
     """
     if not isinstance(text, str) or not text.strip():
         raise EmptyPrompt("There is nothing to send.")
-    if not isinstance(client_id, str) or len(client_id) > MAX_CLIENT_ID:
-        raise InvalidRequest(f"client_id is a text of at most {MAX_CLIENT_ID} characters.")
+    if not isinstance(client_id, str) or len(client_id) > MAX_CLIENT_ID or "\x00" in client_id:
+        raise InvalidRequest(f"client_id is a text of at most {MAX_CLIENT_ID} characters without NUL.")
     key = _uuid(context_id, UnknownContext("There is no such chat."))
     runtime = current()
     return await _detached(
@@ -94,6 +98,26 @@ async def stop(*, owner: Any, stream_id: UUID | str, context_id: UUID | str | No
     if mine and runtime.cancel(key):
         return
     await in_store(turn_writes.request_stop, owner_id, key, context_key)
+
+
+def stop_all(owner_ids: Collection[Pk], *, seconds: float) -> bool:
+    """Stop every answer of these people, wherever it runs, and wait at most so many ``seconds`` until all are stored.
+
+    Reads and writes the database, and blocks: call it neither on a loop nor in a transaction. ``False`` when some still
+    run: their process is busy, or dead and not yet taken over.
+    """
+    runtime = current()
+    for live in runtime.running():
+        if live.owner_id in owner_ids:
+            runtime.cancel(live.id)
+    running = Stream.objects.filter(owner_id__in=owner_ids, state=Stream.State.RUNNING)
+    running.filter(cancel_requested_at=None).update(cancel_requested_at=timezone.now())
+    deadline = time.monotonic() + seconds
+    while running.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 async def _detached(work: Coroutine[Any, Any, Started | ProviderError]) -> Started:

@@ -3,17 +3,18 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from context_app.models import Context, ContextChunk, ContextEdit
-from context_app.services.chunks import EDITABLE
+from context_app.services.chunks import EDITABLE, lock
 
 
 def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
     """Take back the latest edit that is not undone, or the one with ``edit_id``. Returns it, or ``None``."""
     with transaction.atomic():
+        lock(context.pk)
         edits = _edits(context).filter(undone_at=None)
         edit = (edits.filter(pk=edit_id) if edit_id is not None else edits.order_by("-id")).first()
         if edit is None:
@@ -27,6 +28,7 @@ def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
 def redo(*, context: Context) -> ContextEdit | None:
     """Apply again the edit that was undone last. Returns it, or ``None``."""
     with transaction.atomic():
+        lock(context.pk)
         edit = _edits(context).filter(undone_at__isnull=False).order_by("id").first()
         if edit is None:
             return None
@@ -38,9 +40,8 @@ def redo(*, context: Context) -> ContextEdit | None:
 
 def depth(context: Context) -> tuple[int, int]:
     """How many edits can be undone, and how many redone."""
-    states = _edits(context).values_list("undone_at", flat=True)
-    undone = sum(1 for at in states if at is not None)
-    return len(states) - undone, undone
+    counted = _edits(context).aggregate(all=Count("pk"), undone=Count("undone_at"))
+    return counted["all"] - counted["undone"], counted["undone"]
 
 
 def _edits(context: Context) -> "QuerySet[ContextEdit]":

@@ -145,7 +145,8 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
                 yield found.batch
                 continue
             if found.state != Stream.State.RUNNING:
-                yield Ended(found.state, cursor, found.result) if cursor <= found.length else Reset(found.length)
+                # Of a stream whose segments were pruned there is nothing but the ending, wherever the cursor was.
+                yield Ended(found.state, found.length, found.result) if cursor <= found.length else Reset(found.length)
                 return
             if cursor > found.length:
                 beyond_since = beyond_since or loop.time()

@@ -78,7 +78,7 @@ def adopt(
     """
     for _ in range(5):
         stream = Stream.objects.filter(id=stream_id).first()
-        if stream is None:
+        if stream is None or stream.pruned_at is not None:  # gone, or ended long ago
             return False
         last, payloads = writes.stored_events(stream_id)
         more = _following(events, last)
@@ -106,7 +106,7 @@ def adopt(
 
 def refresh(stream_id: UUID) -> None:
     """Write the partial chunk of an ended stream again, from all that is stored of it by now."""
-    stream = Stream.objects.filter(id=stream_id, state=Stream.State.INTERRUPTED).first()
+    stream = Stream.objects.filter(id=stream_id, state=Stream.State.INTERRUPTED, pruned_at=None).first()
     if stream is None:
         return
     last, payloads = writes.stored_events(stream_id)

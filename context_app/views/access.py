@@ -9,6 +9,11 @@ from context_app import selectors
 from context_app.models import Context, ContextChunk
 
 
+def typed(request: HttpRequest, name: str, length: int) -> str:
+    """What the address says for ``name``, without NUL, which no database looks for, and at most ``length`` long."""
+    return request.GET.get(name, "").replace("\x00", "").strip()[:length]
+
+
 def owner(request: HttpRequest) -> Any:
     """The signed-in person (every view of this package requires one)."""
     return cast(Any, request.user)

@@ -15,10 +15,10 @@ from context_app import catalogue
 from context_app.forms import NoteForm
 from context_app.models import Context, ContextChunk, ContextEdit
 from context_app.services import chunks, undo
-from context_app.views.access import chunk_or_404, context_or_404, owner
+from context_app.views.access import chunk_or_404, context_or_404, owner, typed
 from context_app.views.panel_data import panel, session_of
 
-MAX_BULK = 2000
+MAX_BULK = 5000
 EDIT_WORDS = {
     "add": "Note",
     "edit": "Change",
@@ -57,7 +57,7 @@ def peek(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
 def search(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The ids of the chunks whose text contains ``q``."""
     context = context_or_404(request, pk)
-    query = request.GET.get("q", "").strip()[:200]
+    query = typed(request, "q", 200)
     rows = ContextChunk.objects.filter(context=context, deleted_at=None)
     found = rows.filter(content__icontains=query) if query else rows
     return JsonResponse({"ids": [str(pk) for pk in found.values_list("pk", flat=True)]})
@@ -139,7 +139,9 @@ def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Exclude or delete the selected chunks (``ids``) as one edit; pinned ones stay."""
     context = context_or_404(request, pk)
     action = chunks.delete_many if request.POST.get("action") == "delete" else chunks.exclude_many
-    ids = _ids(request.POST.getlist("ids")[:MAX_BULK])
+    ids = _ids(request.POST.getlist("ids"))
+    if len(ids) > MAX_BULK:
+        return _said(_whole(request, context), f"At most {MAX_BULK:,} chunks are changed at once.")
     changed = action(context=context, actor=owner(request), ids=ids)
     response = _whole(request, context)
     if not changed:
@@ -154,7 +156,7 @@ def undo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Take back the last edit, or the one with ``edit``."""
     context = context_or_404(request, pk)
     number = request.POST.get("edit") or request.GET.get("edit") or ""
-    edit = undo.undo(context=context, edit_id=int(number) if number.isdigit() and len(number) < 19 else None)
+    edit = undo.undo(context=context, edit_id=int(number) if number.isdecimal() and len(number) < 19 else None)
     words = f"{EDIT_WORDS.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
     return _said(_whole(request, context), words)
 

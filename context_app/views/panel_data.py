@@ -11,9 +11,11 @@ from sessions_app.models import AuthSession
 
 
 def session_of(context: Context) -> AuthSession | None:
-    """The chat's session, unless it was deleted meanwhile."""
+    """The chat's session, unless it was deleted meanwhile or is somebody else's, whose key must not be used."""
     session = context.session
-    return session if session is not None and session.deleted_at is None else None
+    if session is None or session.deleted_at is not None or session.owner_id != context.owner_id:
+        return None
+    return session
 
 
 def panel(context: Context) -> dict[str, Any]:

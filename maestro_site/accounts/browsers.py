@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
@@ -72,6 +73,19 @@ def sign_out(user: User, browser_id: int) -> bool:
     SessionStore(session_key=browser.session_key).delete()
     browser.delete()
     return True
+
+
+def only_this_one(request: HttpRequest) -> None:
+    """After a new password: the others are signed out, and this one has a new key, noted with its next request."""
+    BrowserSession.objects.filter(user=request.user).delete()  # type: ignore[misc]  # the caller has looked
+    request.session.pop(NOTED, None)
+
+
+def prune() -> None:
+    """Remove browser sessions that have expired, and what was noted of browsers that were not seen since."""
+    SessionStore.clear_expired()
+    oldest = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    BrowserSession.objects.filter(last_seen_at__lt=oldest).delete()
 
 
 def forget(session_key: str | None) -> None:

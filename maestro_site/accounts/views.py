@@ -65,6 +65,7 @@ def account(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         form.save()
         update_session_auth_hash(request, form.user)
+        browsers.only_this_one(request)
         messages.success(request, "Password saved. Other browsers were signed out.")
         return redirect("account")
     return render(

@@ -10,10 +10,12 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 
 from maestro_site import datadir
 
@@ -30,12 +32,25 @@ def path() -> Path:
 
 
 def ensure_owner() -> User:
-    """The first superuser, created without a password when the installation has no people yet."""
-    people = User.objects
-    owner = people.filter(is_superuser=True, is_active=True).order_by("pk").first()
-    if owner is None:
-        owner = people.create_superuser(username="owner", email="", password=None)
-    return owner
+    """The first superuser, created without a password when the installation has no people yet.
+
+    Raises ``WelcomeError`` when there are people but nobody of them is an active superuser: who that shall be is not
+    guessed.
+    """
+    found = _first_superuser()
+    if found is not None:
+        return found
+    if not User.objects.exists():
+        with suppress(IntegrityError), transaction.atomic():
+            return User.objects.create_superuser(username="owner", email="", password=None)
+        # Two processes that start on fresh data: the other one made it.
+        if (found := _first_superuser()) is not None:
+            return found
+    raise WelcomeError("nobody is an active superuser. Make one with `manage.py createsuperuser`, or name a USER.")
+
+
+def _first_superuser() -> User | None:
+    return User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
 
 
 def create(user: User) -> str:

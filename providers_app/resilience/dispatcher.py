@@ -177,11 +177,11 @@ class _Answer:
         if self._session is None:
             return
         if self._error is not None:
-            outcome.report(self._session.id, self._error)
+            outcome.report(self._session, self._error)
         elif isinstance(self._last, StreamFailed):
-            outcome.report(self._session.id, outcome.error_of(self._last.error))
+            outcome.report(self._session, outcome.error_of(self._last.error))
         elif self._last is not None:
-            outcome.report(self._session.id, None)
+            outcome.report(self._session, None)
 
     async def _within_deadline(self, work: Coroutine[Any, Any, list[Event]]) -> list[Event]:
         seconds = self._call.timeout_s or conf.current().request_timeout_s

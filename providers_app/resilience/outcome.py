@@ -9,16 +9,16 @@ from providers_app.types.events import ErrorInfo
 logger = logging.getLogger("maestro.dispatcher")
 
 
-def report(session_id: str, error: Exception | None, *, tested: bool = False) -> None:
+def report(session: ports.Session, error: Exception | None, *, tested: bool = False) -> None:
     """Let the store know how a use of the session went; a store that fails is logged and changes nothing else."""
-    loop.spawn(_record(ports.session_store(), session_id, error, tested), name="record-outcome")
+    loop.spawn(_record(ports.session_store(), session, error, tested), name="record-outcome")
 
 
-async def _record(store: ports.SessionStore, session_id: str, error: Exception | None, tested: bool) -> None:
+async def _record(store: ports.SessionStore, session: ports.Session, error: Exception | None, tested: bool) -> None:
     try:
-        await store.record_outcome(session_id, error, tested=tested)
+        await store.record_outcome(session.id, error, tested=tested, generation=session.generation)
     except Exception:
-        logger.exception("the outcome of session %s could not be recorded", session_id)
+        logger.exception("the outcome of session %s could not be recorded", session.id)
 
 
 def error_of(info: ErrorInfo) -> UpstreamError:

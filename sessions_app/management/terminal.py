@@ -29,7 +29,7 @@ def add_session(parser: CommandParser) -> None:
     """``SESSION --provider --auth-type --owner --json``."""
     parser.add_argument("session", metavar="SESSION", help="id, name, or auth_type:name")
     parser.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
-    parser.add_argument("--auth-type", default="", choices=["", *AuthSession.AuthType.values], help="auth type")
+    parser.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values, help="auth type")
     add_owner(parser)
     add_json(parser)
 

@@ -96,8 +96,3 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
 def in_words(error: ProviderError) -> str:
     """Message and hint as one text."""
     return " ".join(part for part in (error.message, error.hint) if part)
-
-
-def detail_url(session: AuthSession) -> str:
-    """Where a session's page is."""
-    return reverse("sessions:detail", args=[session.pk])

@@ -44,9 +44,9 @@ def session_list(request: HttpRequest) -> HttpResponse:
 def _results(request: HttpRequest) -> dict[str, Any]:
     owner_id = request.user.pk
     chosen = {
-        "q": request.GET.get("q", "").strip()[:LONGEST_QUERY],
-        "provider": request.GET.get("provider", "")[:40],
-        "auth_type": request.GET.get("auth_type", "")[:16],
+        "q": _typed(request, "q", LONGEST_QUERY),
+        "provider": _typed(request, "provider", 40),
+        "auth_type": _typed(request, "auth_type", 16),
     }
     rows = selectors.filtered(owner_id, query=chosen["q"], provider=chosen["provider"], auth_type=chosen["auth_type"])
     counts = selectors.counts(owner_id, rows)
@@ -70,6 +70,11 @@ def _results(request: HttpRequest) -> dict[str, Any]:
         "providers": selectors.providers_in_use(owner_id),
         "auth_types": AuthSession.AuthType.choices,
     }
+
+
+def _typed(request: HttpRequest, name: str, length: int) -> str:
+    # Without NUL, which no database looks for.
+    return request.GET.get(name, "").replace("\x00", "").strip()[:length]
 
 
 def _just_deleted(request: HttpRequest) -> AuthSession | None:

@@ -18,6 +18,7 @@ export function picker(root, composer) {
     for (const other of box.querySelectorAll("[data-session]")) {
       other.setAttribute("aria-pressed", String(other === pressed));
     }
+    pressed.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (loaded === session && !refresh) {
       return;
     }
@@ -27,7 +28,10 @@ export function picker(root, composer) {
       values.refresh = "1";
     }
     window.htmx.ajax("GET", root.dataset.modelsUrl, { source: home, target: home, swap: "innerHTML", values }).then(
-      filter,
+      () => {
+        filter();
+        home.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
+      },
       () => {
         loaded = "";
       },

@@ -3,15 +3,19 @@
 import json
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from maestro_site import tasks
 from maestro_site.accounts import browsers, welcome
 from maestro_site.accounts.models import BrowserSession
 
@@ -157,3 +161,35 @@ def test_pages_carry_the_security_headers(client: Client) -> None:
     policy = answer["Content-Security-Policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
     assert answer["X-Frame-Options"] == "DENY" and answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_browser_sessions_that_are_over_are_forgotten(client: Client, nora: User) -> None:
+    client.force_login(nora, backend="django.contrib.auth.backends.ModelBackend")
+    client.get("/account/")
+    long_ago = timezone.now() - timedelta(days=40)
+    BrowserSession.objects.create(user=nora, session_key="over", last_seen_at=long_ago)
+    Session.objects.create(session_key="over", session_data="", expire_date=long_ago)
+    tasks.prune_browsers()
+    assert BrowserSession.objects.get().session_key == client.session.session_key == Session.objects.get().pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_starts_make_one_owner_and_a_disabled_one_is_not_replaced() -> None:
+    made: list[User] = []
+
+    def start() -> None:
+        try:
+            made.append(welcome.ensure_owner())
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({user.pk for user in made}) == User.objects.count() == 1 and len(made) == 6
+    User.objects.update(is_active=False)
+    with pytest.raises(welcome.WelcomeError, match="createsuperuser"):
+        welcome.ensure_owner()
+    assert User.objects.count() == 1

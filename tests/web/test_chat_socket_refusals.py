@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from context_app import feed as feed_module
-from context_app.models import Context
+from context_app.models import Context, Stream, Turn
 from sessions_app import crypto
 from sessions_app.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
@@ -30,6 +31,11 @@ async def desk(transactional_db: Any, ring: None, tmp_path: Path) -> AsyncIterat
     kit = await open_kit(tmp_path / "spool")
     yield await open_desk(kit)
     await close_kit(kit)
+
+
+def turn_elsewhere(desk: Desk) -> None:
+    stream = Stream.objects.create(owner=desk.user, process="elsewhere", heartbeat_at=timezone.now())
+    Turn.objects.create(context=desk.context, stream=stream, provider="demo", model="demo")
 
 
 NOBODY = "00000000-0000-0000-0000-000000000007"
@@ -169,3 +175,18 @@ async def test_idle_socket_is_closed_soon_after_sign_out_and_reads_no_more(
     assert live is not None
     await until(lambda: not live._waiters)
     assert live.ending is None, "the answer goes on being written"
+
+
+async def test_a_chat_that_cannot_be_announced_still_shuts_out_who_signs_out(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(feed_module, "MAX_READERS", 0)
+    client = await in_store(sign_in, desk.user)
+    tab = await Tab.open(desk, client=client)
+    await tab.next("hello")
+    # Begun in another process: only the regular look finds it, and its reading is refused.
+    await in_store(turn_elsewhere, desk)
+    assert (await tab.next("error"))["code"] == "unknown_stream"
+    await in_store(client.logout)
+    assert await tab.closed() == 4401

@@ -2,12 +2,14 @@
 
 import email.utils
 import json
+import time
 from typing import Any
 
 import pytest
 
 from providers_app import dialects, errors, streaming
 from providers_app.behaviours.streaming import Dialect
+from providers_app.wire.error_body import fields_of, plain_text
 from providers_app.wire.status import retry_after
 
 ALL = list(dialects.DIALECTS.values())
@@ -186,3 +188,41 @@ def test_a_body_that_is_no_answer_says_so(name: str, body: bytes) -> None:
     assert result.complete is False
     assert result.error is not None
     assert result.error.code == "upstream_bad_answer"
+
+
+@pytest.mark.parametrize("delay", ["infs", "nans", "1e999s", "s", "xs", 5])
+def test_a_delay_that_is_no_number_of_seconds_is_not_passed_on(delay: Any) -> None:
+    body = json.dumps({"error": {"message": "M", "details": [{"retryDelay": delay}]}}).encode()
+    assert dialects.by_name("gemini_generate").error(429, {}, body).retry_after is None
+
+
+def test_a_date_without_a_zone_is_universal_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        assert retry_after({"retry-after": "Wed, 21 Oct 2037 07:28:00"}, now=2139722870.0) == 10.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_what_a_server_says_is_bounded_and_storable() -> None:
+    said = {"message": "m\0" * 1_000_000, "type": "t" * 1_000_000, "code": "c" * 1_000_000}
+    error = dialects.by_name("openai_chat").error(400, {}, json.dumps({"error": said}).encode())
+    assert "\0" not in error.message
+    assert len(str(error.info())) < 6000
+
+
+def test_causes_wrapped_in_causes_are_not_followed_for_ever() -> None:
+    wrapped: dict[str, Any] = {"message": "the first"}
+    for _ in range(5000):
+        wrapped = {"error": {"message": "M", "metadata": {"raw": wrapped}}}
+    fields = fields_of(wrapped)
+    assert (fields.message, fields.detail) == ("M", "M")
+
+
+@pytest.mark.parametrize("piece", [b"<head>", b"<title>", b"<", b"<style", b"sk-"])
+def test_a_page_made_to_be_slow_to_read_is_not(piece: bytes) -> None:
+    began = time.process_time()
+    plain_text(piece * 200_000)
+    assert time.process_time() - began < 0.15

@@ -1,6 +1,7 @@
 """The event-stream parser against the standard's rules, the departures that answers need, and any cut of the bytes."""
 
 import itertools
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -122,6 +123,15 @@ def test_a_line_beyond_the_limit_is_refused() -> None:
     with pytest.raises(LineTooLong):
         for _ in range(20):
             parser.feed(b"data: " + b"x" * 100 + b"\n")
+
+
+def test_an_event_of_very_many_reads_is_counted_once_per_line() -> None:
+    parser = SseParser()
+    began = time.process_time()
+    for _ in range(20_000):
+        parser.feed(b"data: x\n")
+    assert len(parser.close()[0].data) == 39_999
+    assert time.process_time() - began < 1, "the work grew with the square of the lines"
 
 
 _LINES = st.sampled_from(

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -28,25 +29,33 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         if not 0 < port < 65536:
             raise CommandError("--port must be between 1 and 65535.")
-        if host not in {"0.0.0.0", "::", *settings.ALLOWED_HOSTS}:  # noqa: S104
-            settings.ALLOWED_HOSTS.append(host)
+        if not host:
+            raise CommandError("--host must be an address or a name; 0.0.0.0 listens on every address.")
+        stopping = server.catch_signals()
+        settings.ALLOWED_HOSTS += [name for name in server.host_names(host) if name not in settings.ALLOWED_HOSTS]
         try:
             sock = server.listen(host, port)
         except server.PortTaken as error:
             raise CommandError(str(error)) from None
         base = server.address(host, port)
+
+        def announce(stop: threading.Event) -> None:
+            self._announce(base, stop, wildcard=host in server.WILDCARDS)
+
         if options["processes"]:
             sock.close()
-            sys.exit(supervisor.run(host, port, lambda stop: self._announce(base, stop)))
-        self._serve(sock, base, alone=options["web_only"])
+            sys.exit(supervisor.run(host, port, stopping, announce))
+        self._serve(sock, stopping, (lambda stop: None) if options["web_only"] else announce, alone=options["web_only"])
         connections.close_all()
         sys.stdout.flush()
         # Threads that are still inside a task must not hold the process: their work is safe to run again.
         os._exit(0)
 
-    def _serve(self, sock: Any, base: str, *, alone: bool) -> None:
+    def _serve(
+        self, sock: Any, stopping: threading.Event, announce: Callable[[threading.Event], None], *, alone: bool
+    ) -> None:
         if alone:
-            server.serve(sock, on_stop=context_lifespan.stop_now, on_start=lambda stop: None)
+            server.serve(sock, stopping, on_stop=context_lifespan.stop_now, on_start=announce)
             return
         # Celery is imported only where a worker runs in this process.
         from maestro_site.embedded import Background
@@ -59,12 +68,12 @@ class Command(BaseCommand):
             background.stop()
 
         try:
-            server.serve(sock, on_stop=stop_everything, on_start=lambda stop: self._announce(base, stop))
+            server.serve(sock, stopping, on_stop=stop_everything, on_start=announce)
         finally:
             background.stop()
             background.join(timeout=2)
 
-    def _announce(self, base: str, stop: threading.Event) -> None:
+    def _announce(self, base: str, stop: threading.Event, *, wildcard: bool) -> None:
         """One line for people and scripts, once everything answers."""
         try:
             if not server.wait_ready(base, stop):
@@ -72,9 +81,15 @@ class Command(BaseCommand):
                     self.stderr.write(f"error: not ready after a minute; {base}/readyz names the part that is missing.")
                 return
             welcome.remember_address(base)
-            owner = welcome.ensure_owner()
-            token = welcome.create(owner)
+            try:
+                token = welcome.create(welcome.ensure_owner())
+            except (welcome.WelcomeError, OSError) as error:
+                self.stderr.write(f"error: Maestro runs at {base}, but there is no sign-in link: {error}")
+                return
             self.stdout.write(f"Open {base}/welcome/{token}")
             self.stdout.flush()
+            if wildcard:
+                names = ", ".join(settings.ALLOWED_HOSTS)
+                self.stderr.write(f"It answers to {names}; for other names set MAESTRO_ALLOWED_HOSTS.")
         finally:
             connections.close_all()

@@ -24,7 +24,10 @@ class Command(BaseCommand):
             if not user.is_active:
                 raise CommandError(f"{options['user']} is disabled; enable the account in /admin/ first.")
         else:
-            user = welcome.ensure_owner()
+            try:
+                user = welcome.ensure_owner()
+            except welcome.WelcomeError as error:
+                raise CommandError(str(error)) from None
         base = options["base"] or welcome.last_address() or "http://127.0.0.1:8000"
         self.stdout.write(f"Open {base.rstrip('/')}/welcome/{welcome.create(user)}")
         self.stdout.write(f"It signs in {user.get_username()}, once, within 15 minutes.")

@@ -52,6 +52,9 @@ class MessagesReading:
         self._without_arguments: list[_Block] = []
 
     def payload(self, event: str, data: bytes) -> None:
+        if data.startswith(b"[DONE]"):
+            self.end()  # some compatible servers close with it; without message_stop it ends nothing
+            return
         try:
             value = payload.decode(data)
         except ValueError:

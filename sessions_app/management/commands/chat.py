@@ -28,6 +28,12 @@ class Command(BaseCommand):
     help = "Ask a session one question and print the answer as it arrives."
     requires_system_checks: list[str] = []
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Options may stand between SESSION and PROMPT, which a plain parser refuses for an optional PROMPT."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         terminal.add_session(parser)
         parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the question; - or nothing reads stdin")
@@ -36,28 +42,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options["json"]
+        answer = _Answer(self, as_json)
         with terminal.errors(self, as_json):
-            answer = _Answer(self, as_json)
-            prompt = _prompt(options["prompt"])
-            owner = terminal.owner_id(options["owner"])
-            session = selectors.find(
-                owner, options["provider"] or None, options["session"], options["auth_type"] or None
-            )
-            interrupted = answer.run(
-                provider.stream_chat(
-                    session.provider,
-                    str(session.pk),
-                    prompt,
-                    model=options["model"] or None,
-                    system=options["system"] or None,
-                    owner=owner,
-                )
-            )
-            if answer.gone:
-                # Whoever read the output left; there is nobody to tell.
-                raise SystemExit(1)
-            if answer.failure is not None and not answer.events:
-                raise answer.failure
+            try:
+                interrupted = self._ask(answer, options)
+            except ProviderError as error:
+                if as_json:
+                    # A script reads the last line, whatever happened.
+                    terminal.dump(self, _as_result(fold([StreamFailed(error=error.info())])))
+                raise
         result = answer.finish(interrupted)
         if interrupted:
             terminal.report(self, Cancelled("The answer was stopped; what arrived is above."), as_json)
@@ -68,6 +61,32 @@ class Command(BaseCommand):
                 broken.code = result.error.code  # type: ignore[misc]
                 terminal.report(self, broken, as_json)
             raise SystemExit(1)
+
+    def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
+        """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
+        prompt = _prompt(options["prompt"])
+        owner = terminal.owner_id(options["owner"])
+        session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+        interrupted = answer.run(
+            provider.stream_chat(
+                session.provider,
+                str(session.pk),
+                prompt,
+                model=options["model"] or None,
+                system=options["system"] or None,
+                owner=owner,
+            )
+        )
+        if answer.gone:
+            # Whoever read the output left; there is nobody to tell.
+            raise SystemExit(1)
+        if answer.failure is not None and not answer.events:
+            raise answer.failure
+        return interrupted
+
+
+def _as_result(result: ChatResult) -> dict[str, Any]:
+    return {"type": "result", **result.to_dict()}
 
 
 class _Answer:
@@ -110,7 +129,7 @@ class _Answer:
                 )
         result = fold(events)
         if self._as_json:
-            terminal.dump(self._command, {"type": "result", **result.to_dict()})
+            terminal.dump(self._command, _as_result(result))
         elif not self._ends_line:
             terminal.write(self._command, "\n")
         return result

@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
         listing = actions.add_parser("list", help="show the sessions of a user")
         listing.add_argument("--provider", default="", help="only this provider")
-        listing.add_argument("--auth-type", default="", choices=["", *AuthSession.AuthType.values])
+        listing.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values)
 
         create = actions.add_parser("create", help="store a login under a name")
         create.add_argument("provider", help="provider slug")
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
         delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
         delete.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
-        delete.add_argument("--auth-type", default="", choices=["", *AuthSession.AuthType.values])
+        delete.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values)
 
         for action in (listing, create, delete):
             terminal.add_owner(action)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from pytest_django import DjangoAssertNumQueries
 
 from context_app import assembly, selectors
 from context_app.models import Context, ContextChunk, ContextEdit, Turn
@@ -181,3 +182,33 @@ def test_undo_ignores_columns_that_no_edit_may_touch(context: Context) -> None:
     undo.undo(context=context)
     chunk.refresh_from_db()
     assert (chunk.role, chunk.excluded, chunk.context_id) == ("user", True, context.pk)
+
+
+def test_two_tabs_that_delete_the_same_chunk_leave_one_edit(context: Context) -> None:
+    chunk = add(context)
+    here, there = ContextChunk.objects.get(pk=chunk.pk), ContextChunk.objects.get(pk=chunk.pk)
+    assert chunks.delete(chunk=here, actor=context.owner)
+    assert chunks.delete(chunk=there, actor=context.owner) == []
+    assert chunks.set_pinned(chunk=there, actor=context.owner, pinned=True) == [], "what is gone is not pinned"
+    assert ContextEdit.objects.count() == 1
+    undo.undo(context=context)
+    assert listed(context) == ["hello"]
+    assert chunks.restore(chunk=here, actor=context.owner) == []
+    assert undo.depth(context) == (0, 1)
+
+
+def test_an_edit_looks_at_the_chunk_as_it_is_not_as_the_tab_remembers_it(context: Context) -> None:
+    chunk = add(context)
+    stale = ContextChunk.objects.get(pk=chunk.pk)
+    chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
+    assert chunks.set_excluded(chunk=stale, actor=context.owner, excluded=True) == []
+    undo.undo(context=context)
+    assert not ContextChunk.objects.get().excluded, "one click too many does not need two undos"
+
+
+def test_many_chunks_change_in_a_few_statements(
+    context: Context, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    ids = [add(context).pk for _ in range(60)]
+    with django_assert_max_num_queries(8):
+        assert len(chunks.exclude_many(context=context, actor=context.owner, ids=ids)) == 60

@@ -159,6 +159,25 @@ async def test_limit_of_running_answers(desk: Desk) -> None:
     await turns.stop(owner=desk.user, stream_id=running[1].stream_id)
 
 
+@pytest.mark.both
+async def test_the_same_message_sent_twice_for_the_last_place_is_one_turn(desk: Desk) -> None:
+    desk.kit.runtime.config = ContextConfig(max_running_per_owner=1)
+    sent = await asyncio.gather(*(desk.send(model="demo-long-d20", client_id="c1") for _ in range(6)))
+    assert len({started.turn_id for started in sent}) == 1
+    await turns.stop(owner=desk.user, stream_id=sent[0].stream_id)
+
+
+@pytest.mark.both
+@pytest.mark.parametrize(
+    "fields", [{"client_id": "a\x00"}, {"session": "a\x00b"}, {"params": {"stop": ["\x00"]}}, {"model": "m\x00"}]
+)
+async def test_text_that_no_database_holds_is_refused_by_name(desk: Desk, fields: dict[str, Any]) -> None:
+    before = await desk.counts()
+    with pytest.raises((InvalidRequest, UnknownSession)):
+        await turns.start(owner=desk.user, context_id=desk.context.pk, text="x", **({"model": "demo"} | fields))
+    assert await desk.counts() == before
+
+
 async def test_stop_through_the_service_keeps_what_came(desk: Desk) -> None:
     started = await desk.send(model="demo-long-d5")
     live = desk.kit.runtime.find(started.stream_id)

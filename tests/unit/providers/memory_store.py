@@ -53,7 +53,9 @@ class MemorySessions:
             raise UnknownSession("There is no such session.")
         del self.rows[session_id]
 
-    async def record_outcome(self, session_id: str, error: Exception | None, *, tested: bool) -> None:
+    async def record_outcome(
+        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
+    ) -> None:
         self.outcomes.append((session_id, error, tested))
 
     def all(self) -> list[tuple[Session, Credential]]:

@@ -8,6 +8,7 @@ import pytest
 
 from providers_app import errors, provider
 from providers_app.conf import ProvidersConfig
+from providers_app.resilience import dispatcher
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
 from tests.vendors.chat import VALID_KEY
@@ -142,6 +143,23 @@ async def test_the_deadline_ends_a_request_that_is_never_answered(
     assert isinstance((await outcomes(sessions))[0], errors.UpstreamTimeout)
 
 
+async def test_the_body_of_an_error_is_not_waited_for_longer_than_it_is_worth(
+    raw_server: Start, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr(dispatcher, "ERROR_BODY_S", 0.1)
+    await connect(await raw_server(dripping))
+    async with asyncio.timeout(5):
+        with pytest.raises(errors.ServerError):
+            await ask()
+
+
 async def test_a_redirect_is_named_and_not_followed(raw_server: Start, sessions: MemorySessions) -> None:
     async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(
@@ -245,7 +263,7 @@ async def test_a_private_address_without_allow_list_is_refused_and_reported(
 async def test_a_store_that_fails_to_record_changes_nothing(
     chat_server: VendorServer, sessions: MemorySessions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(session_id: str, error: Exception | None, *, tested: bool) -> None:
+    async def fail(session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None) -> None:
         raise RuntimeError("the database is gone")
 
     sessions.record_outcome = fail  # type: ignore[method-assign]

@@ -1,5 +1,7 @@
 """A key of any shape is taken out of what a server says about it."""
 
+import json
+
 import pytest
 
 from providers_app.behaviours.http import HttpRequest
@@ -32,3 +34,11 @@ def test_errors_keep_what_is_not_secret(mask: Mask) -> None:
 def test_trivial_values_do_not_blank_out_ordinary_words() -> None:
     request = HttpRequest(method="GET", url="https://x").with_headers({"x-api-key": "key"}, secret=True)
     assert Mask(request).text("the key is wrong") == "the key is wrong"
+
+
+def test_a_key_is_found_in_every_spelling_that_json_has_for_it() -> None:
+    key = 'base64/key+with"quote\\=='
+    mask = Mask(HttpRequest(method="GET", url="https://x").with_headers({"x-api-key": key}, secret=True))
+    for body in (json.dumps({"message": key}), json.dumps({"message": key}).replace("/", "\\/")):
+        assert json.loads(body)["message"] == key
+        assert json.loads(mask.data(body.encode())) == {"message": "***"}

@@ -68,6 +68,30 @@ def test_chat_refuses_with_a_code(demo: AuthSession, run: Run, arguments: tuple[
     assert ended == 1 and out == "" and err.startswith(f"error[{code}]") and err.count("\n") == 1
 
 
+def test_options_may_stand_between_session_and_prompt(demo: AuthSession, run: Run) -> None:
+    for arguments in (
+        ("try_demo", "--model", "demo-d0", "--json", "Hello"),
+        ("--json", "try_demo", "--model", "demo-d0", "--system", "Be brief.", "Hello"),
+        ("--model", "demo-d0", "--json", "try_demo", "Hello"),
+    ):
+        code, out, err = run("chat", *arguments)
+        assert code == 0, err
+        assert json.loads(out.splitlines()[-1])["complete"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments", [("try_demo", "--model", "demo-error-429", "Hi"), ("missing", "Hi"), ("try_demo", "")]
+)
+def test_as_json_the_last_line_is_a_result_even_when_nothing_began(
+    demo: AuthSession, run: Run, arguments: tuple[str, ...]
+) -> None:
+    code, out, err = run("chat", "--json", *arguments)
+    result = json.loads(out.splitlines()[-1])
+    assert code == 1
+    assert result["type"] == "result" and result["complete"] is False
+    assert result["error"]["code"] == json.loads(err)["error"]["code"]
+
+
 def test_a_disabled_session_is_not_asked(demo: AuthSession, run: Run) -> None:
     lifecycle.disable(demo)
     assert "error[session_disabled]" in run("chat", "try_demo", "Hello")[2]

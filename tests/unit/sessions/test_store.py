@@ -8,11 +8,12 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
+from providers_app.resilience import outcome
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto, pool
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession
-from sessions_app.services import lifecycle, testing
+from sessions_app.services import connect, lifecycle, testing
 from sessions_app.store import DjangoSessionStore
 from tests.unit.sessions.support import CANARY, fresh, make, make_remote, settle
 from tests.vendors.chat import VALID_KEY
@@ -186,3 +187,19 @@ def test_a_stored_session_is_tested_and_its_account_kept(alice: User, vendor: Ve
     crypto.configure(None)
     result = testing.test(AuthSession.objects.get(pk=session.pk), owner_id=alice.pk)
     assert isinstance(result.error, errors.NotConfigured)
+
+
+def test_a_late_answer_to_the_old_key_does_not_condemn_the_new_one(alice: User, vendor: VendorServer) -> None:
+    old_key = "an-older-key"
+    session = make_remote(alice, vendor, key=old_key)
+    store = DjangoSessionStore()
+
+    async def ask_while_the_key_is_replaced() -> None:
+        found, credential = await store.lookup(alice.pk, None, "local_llama")
+        assert (found.generation, credential.secret.reveal()) == (0, old_key)
+        await pool.in_store(connect.replace_key, session, Secret(VALID_KEY))
+        outcome.report(found, errors.AuthenticationFailed("The key is not valid.", status=401))
+
+    loop.run(ask_while_the_key_is_replaced())
+    settle()
+    assert fresh(session).status == "active"

@@ -195,14 +195,6 @@ def test_a_deleted_chat_is_gone_until_it_is_brought_back(ada: Person) -> None:
     assert ada.client.get(url).status_code == 200
 
 
-def test_deleting_clears_away_what_was_deleted_long_ago(ada: Person) -> None:
-    old = Context.objects.create(owner=ada.user, deleted_at=timezone.now() - contexts.KEEP_DELETED - timedelta(hours=1))
-    fresh = Context.objects.create(owner=ada.user, deleted_at=timezone.now() - timedelta(hours=1))
-    contexts.delete(context=ada.context)
-    assert not Context.objects.filter(pk=old.pk).exists()
-    assert Context.objects.filter(pk=fresh.pk).exists()
-
-
 @pytest.mark.parametrize(
     ("text", "title"),
     [

@@ -64,3 +64,11 @@ def test_bulk_actions_archive_and_delete(operator: Client, ada: Person) -> None:
     operator.post(url, {"action": "remove", "_selected_action": [str(ada.context.pk)]})
     ada.context.refresh_from_db()
     assert ada.context.deleted_at is not None
+
+
+def test_deleting_a_chat_here_can_be_undone_as_everywhere(operator: Client, ada: Person) -> None:
+    operator.post(reverse("admin:context_app_context_delete", args=[ada.context.pk]), {"post": "yes"})
+    ada.context.refresh_from_db()
+    assert ada.context.deleted_at is not None
+    page = operator.get(reverse("admin:context_app_context_changelist")).content.decode()
+    assert 'value="remove"' in page and 'value="delete_selected"' not in page

@@ -2,12 +2,15 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
+from context_app import catalogue
 from context_app.models import ContextChunk, ContextEdit, Turn
+from context_app.views import panel
 from sessions_app.models import AuthSession
 from tests.web.context.conftest import Person
 
@@ -177,3 +180,46 @@ def test_edits_need_post(ada: Person) -> None:
     chunk = ada.add()
     for name in ("exclude", "include", "pin-chunk", "unpin-chunk", "delete-chunk", "restore-chunk"):
         assert ada.client.get(reverse(f"chats:{name}", args=[ada.context.pk, chunk.pk])).status_code == 405
+
+
+@pytest.mark.parametrize("number", ["²", "٣٤", "-1", "9" * 30, "x", "1 "])
+def test_an_edit_number_that_is_none_is_no_crash(ada: Person, number: str) -> None:
+    response = ada.client.post(reverse("chats:undo", args=[ada.context.pk]), {"edit": number})
+    assert response.status_code == 200
+
+
+def test_a_selection_that_is_too_large_changes_nothing_and_says_so(
+    ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [ada.add(content=str(number)) for number in range(3)]
+    monkeypatch.setattr(panel, "MAX_BULK", 2)
+    url = reverse("chats:bulk", args=[ada.context.pk])
+    response = ada.client.post(url, {"action": "delete", "ids": [str(row.pk) for row in rows]})
+    assert "At most 2" in json.loads(response["HX-Trigger"])["toast"]["message"]
+    assert ContextChunk.objects.filter(deleted_at=None).count() == 3
+
+
+def test_a_long_chat_is_selected_whole(ada: Person) -> None:
+    ids = [str(uuid4()) for _ in range(1500)]
+    response = ada.client.post(reverse("chats:bulk", args=[ada.context.pk]), {"action": "exclude", "ids": ids})
+    assert response.status_code == 200
+
+
+@pytest.mark.both
+def test_a_nul_in_a_search_finds_nothing_special(ada: Person) -> None:
+    ada.add(content="needle")
+    found = ada.client.get(reverse("chats:search", args=[ada.context.pk]), {"q": "nee\x00dle"})
+    assert len(found.json()["ids"]) == 1
+    for name in ("chats:sidebar", "chats:list", "sessions:list"):
+        assert ada.client.get(reverse(name), {"q": "a\x00", "provider": "\x00"}).status_code == 200, name
+    made = ada.client.post(reverse("chats:new"), {"model": "demo\x00" + "x" * 500})
+    assert made.status_code == 302
+
+
+def test_somebody_elses_session_is_neither_shown_nor_asked(ada: Person, eve: Person) -> None:
+    ada.context.session = eve.session
+    ada.context.save()
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert 'value="eve_demo"' not in page and ">eve_demo<" not in page.split("chat-list")[0]
+    ada.client.get(reverse("chats:panel", args=[ada.context.pk]), {"models": "1"})
+    assert not catalogue.is_remembered(eve.session), "her key was not used"

@@ -168,3 +168,21 @@ def test_only_installed_providers_can_be_chosen(admin: Client, alice: User) -> N
     answer = admin.post(ADD, fields(alice, provider="nobody"))
     assert answer.status_code == 200 and "provider" in answer.context["adminform"].form.errors
     assert not AuthSession.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["disable_selected", "enable_selected"])
+def test_a_session_that_goes_away_meanwhile_does_not_stop_the_others(
+    admin: Client, alice: User, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    gone, stays = make(alice, "aa_gone"), make(alice, "bb_stays")
+    deed = getattr(lifecycle, action.removesuffix("_selected"))
+
+    def another_operator_is_faster(session: AuthSession, **given: Any) -> None:
+        if session.pk == gone.pk:
+            lifecycle.delete(gone)
+        deed(session, **given)
+
+    monkeypatch.setattr(lifecycle, action.removesuffix("_selected"), another_operator_is_faster)
+    answer = admin.post(LIST, {"action": action, "_selected_action": [gone.pk, stays.pk]}, follow=True)
+    assert answer.status_code == 200
+    assert "[unknown_session]" in text_of(answer)

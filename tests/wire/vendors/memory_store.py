@@ -79,7 +79,9 @@ class MemorySessions:
         await self.lookup(owner, None, session_id)
         del self._rows[session_id]
 
-    async def record_outcome(self, session_id: str, error: Exception | None, *, tested: bool) -> None:
+    async def record_outcome(
+        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
+    ) -> None:
         self.outcomes.append(Outcome(session_id, error, tested))
         if session_id in self._rows:
             session, credential = self._rows[session_id]

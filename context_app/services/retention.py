@@ -1,0 +1,77 @@
+"""What is removed when its time is over: deleted chats, answers that no chat has any more, events of old answers."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from context_app.models import Context, Stream, StreamSegment, Turn
+from context_app.services import contexts
+
+BATCH = 50
+"""Streams per transaction, which has to stay short."""
+MAX_BATCHES = 200
+"""Batches per run; the next run goes on."""
+_PRUNED_STATES = (Stream.State.COMPLETE, Stream.State.CANCELLED, Stream.State.FAILED)
+
+
+class Removed(NamedTuple):
+    """How many chats and streams were destroyed, and how many streams lost their events."""
+
+    contexts: int
+    streams: int
+    pruned: int
+
+
+def prune() -> Removed:
+    """Remove what is due. Safe to run twice, and at the same time elsewhere."""
+    now = timezone.now()
+    ended_before = now - timedelta(days=settings.MAESTRO.context.segment_retention_days)
+    gone = _contexts(now - contexts.KEEP_DELETED)
+    streams = pruned = 0
+    for _ in range(MAX_BATCHES):
+        count = _orphans(ended_before)
+        streams += count
+        if count < BATCH:
+            break
+    for _ in range(MAX_BATCHES):
+        count = _segments(ended_before)
+        pruned += count
+        if count < BATCH:
+            break
+    return Removed(gone, streams, pruned)
+
+
+def _contexts(deleted_before: object) -> int:
+    # A stream that is still written must end first: its journal goes on adding rows to it.
+    running = Turn.objects.filter(context=OuterRef("pk"), stream__state=Stream.State.RUNNING)
+    due = Context.objects.filter(~Exists(running), deleted_at__lt=deleted_before).order_by("deleted_at")
+    rows = list(due[:BATCH])
+    for context in rows:
+        contexts.destroy(context)
+    return len(rows)
+
+
+def _orphans(ended_before: object) -> int:
+    """Streams without a turn: an answer that was asked for again, or whose chat an operator deleted."""
+    due = Stream.objects.filter(turn__isnull=True, ended_at__lt=ended_before).exclude(state=Stream.State.RUNNING)
+    keys = list(due.values_list("pk", flat=True)[:BATCH])
+    if keys:
+        Stream.objects.filter(pk__in=keys).delete()
+    return len(keys)
+
+
+def _segments(ended_before: object) -> int:
+    """Events of answers that are whole in their chunks. Interrupted ones keep theirs: a spool that turns up late, with
+    a machine that was away, is joined to them.
+    """
+    due = Stream.objects.filter(pruned_at=None, ended_at__lt=ended_before, state__in=_PRUNED_STATES)
+    keys = list(due.values_list("pk", flat=True)[:BATCH])
+    if keys:
+        with transaction.atomic():
+            StreamSegment.objects.filter(stream_id__in=keys).delete()
+            Stream.objects.filter(pk__in=keys, pruned_at=None).update(pruned_at=timezone.now())
+    return len(keys)

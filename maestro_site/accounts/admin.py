@@ -1,0 +1,69 @@
+"""People in Django admin. A person is deleted with everything that is theirs, once their answers have stopped."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from context_app.models import Context
+from maestro_site.accounts import people
+from sessions_app.models import AuthSession
+
+BUSY = "Answers of this account are still being written. It is disabled now; delete it again in a moment."
+
+# Importing Django's own admin of people, above, has registered it.
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    """Django's own, but for deleting."""
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """Counts instead of a list of every chunk; who may delete people may delete what is theirs."""
+        chosen = list(objs)
+        keys = [person.pk for person in chosen]
+        counts = {
+            "people": len(chosen),
+            "sessions": AuthSession.objects.filter(owner__in=keys).count(),
+            "chats": Context.objects.filter(owner__in=keys).count(),
+        }
+        needed = set() if self.has_delete_permission(request) else {"user"}
+        if request.user.pk in keys:
+            needed.add("your own account, which somebody else has to delete")
+        return [str(person) for person in chosen], counts, needed, []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Stops what runs before the deletion's transaction begins, which would keep it from ending."""
+        if request.method == "POST":
+            person = self.get_object(request, unquote(object_id))
+            if person is not None and self._may_delete(request, person) and not people.close([person.pk]):
+                return self._busy(request)
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError:  # something of theirs was stored in the last moment
+            return self._busy(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
+        """As ``delete_view``; those whose answers do not stop stay, disabled."""
+        for person in queryset:
+            try:
+                if not people.close([person.pk]):
+                    raise IntegrityError
+                person.delete()
+            except IntegrityError:
+                self.message_user(request, f"{person}: {BUSY}", messages.ERROR)
+
+    def _may_delete(self, request: HttpRequest, person: User) -> bool:
+        return person.pk != request.user.pk and self.has_delete_permission(request, person)
+
+    def _busy(self, request: HttpRequest) -> HttpResponse:
+        self.message_user(request, BUSY, messages.ERROR)
+        return HttpResponseRedirect(request.path)
