@@ -3,9 +3,8 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +13,10 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from maestro_site.asgi import application
-from sessions_app import crypto
 from sessions_app.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
-from tests.unit.context.streams_kit import close_kit, open_kit, stored, watch
+from tests.unit.context.streams_kit import stored, watch
 from tests.web.chat_socket import sign_in
-
-
-@pytest.fixture
-def ring() -> Iterator[None]:
-    before = crypto.current() if crypto.configured() else None
-    crypto.configure(crypto.KeyRing.parse(crypto.KeyRing.generate()))
-    yield
-    crypto.configure(before)
-
-
-@pytest.fixture
-async def desk(transactional_db: Any, ring: None, tmp_path: Path) -> AsyncIterator[Desk]:
-    kit = await open_kit(tmp_path / "spool")
-    yield await open_desk(kit)
-    await close_kit(kit)
 
 
 async def signed_in(user: Any) -> AsyncClient:

@@ -3,34 +3,15 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from context_app import feed as feed_module
 from context_app.models import Turn
-from sessions_app import crypto
 from sessions_app.pool import in_store
-from tests.unit.context.desk import Desk, open_desk
-from tests.unit.context.streams_kit import close_kit, open_kit, stored, text_of, until
+from tests.unit.context.desk import Desk
+from tests.unit.context.streams_kit import stored, text_of, until
 from tests.web.chat_socket import Closed, Tab
-
-
-@pytest.fixture
-def ring() -> Iterator[None]:
-    before = crypto.current() if crypto.configured() else None
-    crypto.configure(crypto.KeyRing.parse(crypto.KeyRing.generate()))
-    yield
-    crypto.configure(before)
-
-
-@pytest.fixture
-async def desk(transactional_db: Any, ring: None, tmp_path: Path) -> AsyncIterator[Desk]:
-    kit = await open_kit(tmp_path / "spool")
-    yield await open_desk(kit)
-    await close_kit(kit)
 
 
 async def test_message_streams_to_the_end_frame(desk: Desk) -> None:

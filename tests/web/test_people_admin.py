@@ -1,8 +1,6 @@
 """People in the admin: deleted with everything that is theirs, even in the middle of an answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +14,11 @@ from context_app.services import turns
 from maestro_site.accounts import people
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.pool import in_store
-from tests.unit.context.desk import Desk, open_desk
-from tests.unit.context.streams_kit import close_kit, open_kit, until
+from tests.unit.context.desk import Desk
+from tests.unit.context.streams_kit import until
 from tests.web.chat_socket import sign_in
 
 pytestmark = pytest.mark.both
-
-
-@pytest.fixture
-async def desk(transactional_db: Any, tmp_path: Path) -> AsyncIterator[Desk]:
-    kit = await open_kit(tmp_path / "spool")
-    yield await open_desk(kit)
-    await close_kit(kit)
 
 
 def operator() -> Client:
