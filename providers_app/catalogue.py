@@ -11,6 +11,7 @@ from providers_app.asking import checked_model, names_of
 from providers_app.errors import InvalidRequest, UpstreamError
 from providers_app.nearest import nearest
 from providers_app.ports import Session
+from providers_app.registry import registry
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
@@ -47,9 +48,10 @@ class _Cache:
 
 
 async def list_models(session: Session, credential: Credential, *, refresh: bool = False) -> list[ModelInfo]:
-    """The models of a session, by id; asked anew when ``refresh`` is set or the kept list is too old.
+    """The models of a session; asked anew when ``refresh`` is set or the kept list is too old.
 
-    Callers that ask at the same time share one request and what came of it. Raises ``UpstreamError``.
+    They come by id, or as their provider lists them where its card says so (``models_in_order``). Callers that ask at
+    the same time share one request and what came of it. Raises ``UpstreamError``.
     """
     asked = time.monotonic()
     entry = loop.local("models", _Cache).entry(session, credential)
@@ -61,7 +63,8 @@ async def list_models(session: Session, credential: Credential, *, refresh: bool
             try:
                 with faults_of(session.provider):
                     found = await resolve(session.provider, "models").list(credential, clients.http())
-                    entry.models = sorted(found, key=lambda model: model.id)
+                    own_order = registry.card(session.provider).models_in_order
+                    entry.models = list(found) if own_order else sorted(found, key=lambda model: model.id)
             except UpstreamError as error:
                 outcome.report(session, error)
                 entry.failed, entry.answered = error, time.monotonic()

@@ -101,10 +101,10 @@ async def list_models(
     supports: Iterable[str] = (),
     owner: Any = None,
 ) -> list[ModelInfo]:
-    """The models of a session by id, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
+    """The models of a session, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
 
-    A model whose entry says nothing of capabilities counts as able to do what its provider declares. Raises
-    ``UpstreamError``.
+    They come by id, or as the provider lists them where its card says ``models_in_order``. One whose entry says nothing
+    of capabilities counts as able to do what its provider declares. Raises ``UpstreamError``.
     """
     session, credential = await dispatcher.find(await find_owner(owner), provider, name, auth_type)
     models = await catalogue.list_models(session, credential, refresh=refresh)

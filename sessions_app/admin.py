@@ -54,7 +54,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
             if key or new:
                 data["base_url"] = connect.check(provider, auth_type, key, data.get("base_url", "")).base_url or ""
         except ProviderError as error:
-            add_error(self, error)
+            add_error(self, error, code_in_text=True)
         return data
 
 

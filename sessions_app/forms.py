@@ -18,6 +18,14 @@ from sessions_app.names import MAX_LENGTH
 from sessions_app.services.connect import MAX_KEY_CHARS
 
 
+class CodedError(forms.ValidationError):
+    """What a typed error says beside a field; pages show its stable code (``shown_code``) as something to copy."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message, code=code)
+        self.shown_code = code
+
+
 class KeyField(forms.CharField):
     """A key that goes in and never comes back: what was typed is not rendered again, and the value is a ``Secret``."""
 
@@ -101,9 +109,15 @@ _FIELDS: tuple[tuple[type[ProviderError], str], ...] = (
 )
 
 
-def add_error(form: forms.BaseForm, error: ProviderError, field: str | None = None) -> None:
-    """Put a typed error next to the field that it is about, with its hint and its stable code."""
+def add_error(
+    form: forms.BaseForm, error: ProviderError, field: str | None = None, *, code_in_text: bool = False
+) -> None:
+    """Put a typed error next to the field that it is about, with its hint and its stable code.
+
+    The workbench shows the code by itself; the admin's own form templates cannot, so there it ends the text.
+    """
     if field is None:
         field = next((name for kind, name in _FIELDS if isinstance(error, kind)), None)
-    text = " ".join(part for part in (error.message, error.hint, f"[{error.code}]") if part)
-    form.add_error(field if field in form.fields else None, forms.ValidationError(text, code=error.code))
+    code = f"[{error.code}]" if code_in_text else ""
+    text = " ".join(part for part in (error.message, error.hint, code) if part)
+    form.add_error(field if field in form.fields else None, CodedError(text, code=error.code))

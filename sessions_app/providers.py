@@ -57,6 +57,14 @@ def info(slug: str) -> ProviderInfo | None:
         return None
 
 
+def answers_here(slug: str) -> bool:
+    """Does the provider answer in this process, so that it has no network and no login that could fail?"""
+    try:
+        return registry.local_responder(slug) is not None
+    except (UnknownProvider, ProviderBroken):
+        return False
+
+
 def monogram(slug: str) -> str:
     """Two letters for the provider's tile, also when its package is gone."""
     found = info(slug)

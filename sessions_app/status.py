@@ -8,6 +8,9 @@ from sessions_app.models import AuthSession
 
 # States whose words are a reason that was stored, and `when` its age.
 _REASONS = ("needs_reauth", "forbidden", "misconfigured", "unreachable")
+# States that say "the key is not good": not to be told of a session that has none.
+_REFUSALS = ("needs_reauth", "forbidden")
+_REFUSED_CODES = ("upstream_authentication", "upstream_permission")
 Tone = Literal["ok", "warn", "bad", "mute"]
 ActionKind = Literal["", "test", "enable", "key", "address", "details"]
 
@@ -33,7 +36,12 @@ class StatusView:
 
 def describe(session: AuthSession) -> StatusView:
     """The words for a session that was read with its ``state`` (``selectors.with_state``)."""
-    match getattr(session, "state", session.status):
+    state = getattr(session, "state", session.status)
+    if session.auth_type == AuthSession.AuthType.NONE and (
+        state in _REFUSALS or (state == "misconfigured" and session.last_error_code in _REFUSED_CODES)
+    ):
+        return _refused_without_key(session)
+    match state:
         case "disabled":
             return StatusView(
                 "disabled", "Disabled", "mute", "Switched off", session.status_changed_at, "enable", "Enable"
@@ -82,6 +90,11 @@ def _active(session: AuthSession) -> StatusView:
     if session.last_used_at:
         return StatusView("active", "Active", "ok", "Worked", session.last_used_at)
     return StatusView("active", "Active", "ok", "Not tested yet", None, "test", "Test")
+
+
+def _refused_without_key(session: AuthSession) -> StatusView:
+    reason = _reason(session.status_reason, "The server asks for a key, and this session has none")
+    return StatusView("misconfigured", "Misconfigured", "mute", reason, session.status_changed_at, "test", "Test again")
 
 
 def _reason(stored: str, otherwise: str) -> str:

@@ -1,36 +1,17 @@
 """Fixtures for every test: no network beyond loopback, real servers, and a missing binary that CI does not forgive."""
 
-import ipaddress
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from providers_app import conf as providers_conf
 from sessions_app import crypto
-from tests import servers
+from tests import guards, servers
 
+__all__ = ["guards"]  # imported for its hook
 pytest_plugins = ["tests.vendors.fixtures", "tests.fixtures_atomic"]
-
-LOCAL_NAMES = {"localhost", "", "testserver"}
-
-
-def _refuse_network(event: str, args: tuple[Any, ...]) -> None:
-    if event != "socket.connect" or not isinstance(args[1], tuple):
-        return
-    host = str(args[1][0])
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host in LOCAL_NAMES
-    if not local:
-        raise RuntimeError(f"a test tried to reach {host}; only loopback is allowed")
-
-
-sys.addaudithook(_refuse_network)
 
 
 def need(binary: str) -> str:

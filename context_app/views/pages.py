@@ -35,13 +35,13 @@ def chat_list(request: HttpRequest) -> HttpResponse:
     """The chats, and the place where a new one begins."""
     person = owner(request)
     sessions = selectors.sessions(person.pk)
-    session = _preferred(person, sessions)
+    session, model = _preferred(person, sessions)
     data = {
         **_sidebar(request),
         "context": None,
         "sessions": sessions,
         "session": session,
-        "model": _preferred_model(person, session),
+        "model": model,
         "suggestions": SUGGESTIONS,
         "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
         "params_form": ParametersForm(),
@@ -103,8 +103,8 @@ def new(request: HttpRequest) -> HttpResponse:
     session = next((item for item in sessions if str(item.pk) == wanted), None)
     if wanted and session is None:
         raise Http404("There is no such session.")
-    session = session or _preferred(person, sessions)
-    model = request.POST.get("model", "").strip() or _preferred_model(person, session)
+    session, model = (session, _model_of(person, session)) if session else _preferred(person, sessions)
+    model = request.POST.get("model", "").strip() or model
     context = contexts.create(owner=person, session=session, model=model)
     return redirect("chats:detail", pk=context.pk)
 
@@ -134,21 +134,21 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _preferred(person: Any, sessions: list[AuthSession]) -> AuthSession | None:
-    """The session that was used last in a chat, else the first active one."""
-    last = (
-        selectors.owned(person.pk)
-        .exclude(session=None)
-        .order_by("-updated_at")
-        .values_list("session_id", flat=True)
-        .first()
-    )
+def _preferred(person: Any, sessions: list[AuthSession]) -> tuple[AuthSession | None, str]:
+    """Session and model of the newest chat whose session works; without one the first that has a default model.
+
+    Only where no session works, those that need somebody are looked at. The model is not judged by the provider's list:
+    many models that can be asked are not listed.
+    """
     usable = [item for item in sessions if item.status == AuthSession.Status.ACTIVE] or sessions
-    return next((item for item in usable if item.pk == last), usable[0] if usable else None)
+    rows = selectors.owned(person.pk).filter(session__in=usable).exclude(model="").order_by("-updated_at")
+    if last := rows.values_list("session_id", "model").first():
+        return next(item for item in usable if item.pk == last[0]), last[1]
+    first = next((item for item in usable if catalogue.default_model(item)), usable[0] if usable else None)
+    return first, catalogue.default_model(first) if first else ""
 
 
-def _preferred_model(person: Any, session: AuthSession | None) -> str:
-    if session is None:
-        return ""
+def _model_of(person: Any, session: AuthSession) -> str:
+    """The model that this session was asked last in a chat, else its provider's default."""
     rows = Context.objects.filter(owner=person, session=session).exclude(model="").order_by("-updated_at")
     return rows.values_list("model", flat=True).first() or catalogue.default_model(session)

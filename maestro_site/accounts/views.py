@@ -1,6 +1,6 @@
 """Signing in and out, the welcome link, and the account page."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -25,6 +26,10 @@ class LoginView(auth_views.LoginView):
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Whether somebody just signed out: then the page says so first."""
+        return super().get_context_data(**kwargs) | {"signed_out": "signed-out" in self.request.GET}
+
 
 def locked_out(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
     """The answer after too many wrong passwords."""
@@ -38,7 +43,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End this browser's session."""
     browsers.forget(request.session.session_key)
     logout(request)
-    return redirect("login")
+    return redirect(f"{reverse('login')}?signed-out=1")
 
 
 @never_cache

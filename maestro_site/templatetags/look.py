@@ -132,6 +132,12 @@ def control(field: BoundField, **attributes: str) -> SafeString:
 
 
 @register.filter
+def with_codes(errors: Any) -> list[tuple[str, str]]:
+    """The errors of a form field as (text, code); the code is blank where the error has none that helps anybody."""
+    return [(" ".join(error.messages), getattr(error, "shown_code", "")) for error in errors.as_data()]
+
+
+@register.filter
 def is_checkbox(field: BoundField) -> bool:
     """True for a field whose label stands behind its box."""
     return isinstance(field.field.widget, forms.CheckboxInput)

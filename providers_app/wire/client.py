@@ -155,7 +155,8 @@ class Http:
     async def _open_local(
         self, responder: LocalResponder, request: HttpRequest, idle_s: float
     ) -> AsyncGenerator[HttpStream, None]:
-        where = _where(request.url)
+        # No host answers here, so the name of one would mislead.
+        where = f"the {request.url.partition('://')[0].lower()} provider"
         try:
             async with asyncio.timeout(idle_s):
                 answer = await responder(request)

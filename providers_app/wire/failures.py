@@ -22,20 +22,21 @@ _TIMEOUTS = (TimeoutError, httpcore.TimeoutException, httpx.TimeoutException)
 
 
 def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: float) -> ProviderError:
-    """``where`` is host and port, ``began``: had bytes of the answer arrived?, ``idle_s`` the silence in seconds."""
+    """``where`` is host and port, or "the ... provider"; ``began``: had bytes arrived?, ``idle_s`` the silence in s."""
     if isinstance(error, ProviderError):
         return error
+    at_the_start = f"The {where.removeprefix('the ')}" if where.startswith("the ") else where
     if isinstance(error, _TIMEOUTS):
         if isinstance(error, CONNECT_TIMEOUTS):
             return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
         if began:
-            return UpstreamTimeout(f"{where} went silent in the middle of the answer, for {idle_s:g} s.")
-        return UpstreamTimeout(f"{where} did not answer within {idle_s:g} s.")
+            return UpstreamTimeout(f"{at_the_start} went silent in the middle of the answer, for {idle_s:g} s.")
+        return UpstreamTimeout(f"{at_the_start} did not answer within {idle_s:g} s.")
     if isinstance(error, httpx.DecodingError):
-        return BadAnswer(f"{where} sent a body whose compression could not be undone.")
+        return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
     if began:
         return StreamInterrupted(f"The connection to {where} broke off in the middle of the answer: {reason(error)}.")
-    return ConnectionFailed(f"{where} could not be reached: {reason(error)}.")
+    return ConnectionFailed(f"{at_the_start} could not be reached: {reason(error)}.")
 
 
 def reason(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from providers_app import errors
+from sessions_app import providers
 from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession
 from sessions_app.services import trail
@@ -71,12 +72,17 @@ def _failed(
     rows: "QuerySet[AuthSession]", session: AuthSession, error: Exception, now: datetime, *, tested: bool
 ) -> None:
     changes = _stamps(session, now, tested=tested)
+    if providers.answers_here(session.provider):
+        # There is no login and no network that could be bad: what fails is the request, as its model was chosen to.
+        if changes:
+            rows.update(**changes)
+        return
     message = without_stored_secret(error.message, session) if isinstance(error, errors.ProviderError) else ""
     if isinstance(error, errors.UpstreamError) and not isinstance(error, errors.Cancelled):
         changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}
     if isinstance(error, errors.RateLimited):
         changes["limited_until"] = now + timedelta(seconds=_limit_seconds(error))
-    status = _status_for(error, tested=tested)
+    status = _status_for(error, session.auth_type, tested=tested)
     if status is not None:
         assert isinstance(error, errors.ProviderError)
         bad = {"status": status, "status_reason": message[:300], "status_changed_at": now}
@@ -89,9 +95,12 @@ def _failed(
         rows.update(**changes)
 
 
-def _status_for(error: Exception, *, tested: bool) -> str | None:
+def _status_for(error: Exception, auth_type: str, *, tested: bool) -> str | None:
     """The stored status that this error proves, or ``None`` when it proves none."""
     match error:
+        case errors.AuthenticationFailed() | errors.PermissionDenied() if auth_type == AuthSession.AuthType.NONE:
+            # There is no key that could be replaced: the server wants one, or the address is another server's.
+            return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
             return AuthSession.Status.NEEDS_REAUTH
         case errors.PermissionDenied() | errors.BillingRequired():

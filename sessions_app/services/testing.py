@@ -4,7 +4,14 @@ from dataclasses import dataclass
 
 from providers_app import conf, loop
 from providers_app import provider as door
-from providers_app.errors import NotConfigured, ProviderError, RateLimited, UpstreamTimeout
+from providers_app.errors import (
+    AuthenticationFailed,
+    NotConfigured,
+    PermissionDenied,
+    ProviderError,
+    RateLimited,
+    UpstreamTimeout,
+)
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
 from sessions_app.credentials import open_credential, without_secret
@@ -13,6 +20,8 @@ from sessions_app.services import outcomes
 from sessions_app.throttle import allow
 
 TESTS_PER_MINUTE = 30
+NO_KEY_HINT = "The server asks for a key. Check the address, or connect it anew with a key."
+_REFUSALS = (AuthenticationFailed, PermissionDenied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,8 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
     except ProviderError as error:
         error.message = without_secret(error.message, credential)
         error.args = (error.message,)
+        if credential.auth_type == AuthSession.AuthType.NONE and isinstance(error, _REFUSALS):
+            error.hint = NO_KEY_HINT
         return TestResult(error=error)
     except TimeoutError:
         return TestResult(error=UpstreamTimeout("The provider did not answer in time."))

@@ -74,13 +74,17 @@ def answer(
     """
     part = "row" if request.POST.get("part") == "row" else "detail"
     if not request.htmx:  # type: ignore[attr-defined]
-        text = f"{message} [{error.code}]" if error else message
-        messages.add_message(request, messages.ERROR if error else messages.SUCCESS, text)
+        say(request, messages.ERROR if error else messages.SUCCESS, message, error=error)
         return redirect("sessions:list") if part == "row" else redirect("sessions:detail", pk=session_id)
     session = selectors.get(request.user.pk, session_id)
     template = "sessions/_row.html" if part == "row" else "sessions/_status.html"
     response = render(request, template, row_context(session))
     return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
+
+
+def say(request: HttpRequest, level: int, message: str, *, error: ProviderError | None = None) -> None:
+    """Leave a message for the next page; its extra tag is the error's code, which the page shows to be copied."""
+    messages.add_message(request, level, message, extra_tags=error.code if error else "")
 
 
 def toast(response: HttpResponse, message: str, *, error: ProviderError | None = None, undo: str = "") -> HttpResponse:

@@ -12,7 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 from providers_app.errors import DuplicateSession, UnknownSession
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle, testing
-from sessions_app.views.access import answer, in_words, signed_in, toast, with_session
+from sessions_app.views.access import answer, in_words, say, signed_in, toast, with_session
 
 
 @require_POST
@@ -71,13 +71,13 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
         session = lifecycle.restore(request.user.pk, pk, actor_id=request.user.pk)
     except UnknownSession as error:
         if not htmx:
-            messages.error(request, f"{in_words(error)} [{error.code}]")
+            say(request, messages.ERROR, in_words(error), error=error)
             return redirect("sessions:list")
         raise Http404(error.message) from error
     except DuplicateSession as error:
         if htmx:
             return toast(HttpResponse(status=204), in_words(error), error=error)
-        messages.error(request, f"{in_words(error)} [{error.code}]")
+        say(request, messages.ERROR, in_words(error), error=error)
         return redirect("sessions:list")
     if htmx:
         response = trigger_client_event(HttpResponse(status=204), "sessions-reload", {})

@@ -33,7 +33,7 @@ from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes, testing
-from sessions_app.views.access import in_words
+from sessions_app.views.access import in_words, say
 
 CONNECTABLE = (AuthSession.AuthType.API_KEY, AuthSession.AuthType.NONE)
 # Refusals that are about what was typed, and the field that they are about.
@@ -69,10 +69,8 @@ def connect(request: HttpRequest) -> HttpResponse:
         session, result = _connect(request, info, kind, form)
         if session is not None:
             if result is not None and result.error:
-                messages.warning(
-                    request,
-                    f"{session.name} is stored, but its test failed: {in_words(result.error)} [{result.error.code}]",
-                )
+                text = f"{session.name} is stored, but its test failed: {in_words(result.error)}"
+                say(request, messages.WARNING, text, error=result.error)
             else:
                 messages.success(request, f"{session.name} is connected.")
             return redirect("sessions:detail", pk=session.pk)

@@ -14,7 +14,7 @@ from sessions_app.credentials import without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, testing
-from sessions_app.views.access import in_words, row_context, toast, with_session
+from sessions_app.views.access import in_words, row_context, say, toast, with_session
 
 MODELS_SHOWN = 100
 EVENTS_SHOWN = 50
@@ -126,8 +126,8 @@ def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
         else:
             result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
             if result.error:
-                text = f"The key is replaced, but its test failed: {in_words(result.error)} [{result.error.code}]"
-                messages.warning(request, text)
+                text = f"The key is replaced, but its test failed: {in_words(result.error)}"
+                say(request, messages.WARNING, text, error=result.error)
             else:
                 messages.success(request, "The key is replaced, and it works.")
             return redirect("sessions:detail", pk=session.pk)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests import guards
 from tests.conftest import need
 from tests.processes import Up
 
@@ -26,6 +27,7 @@ FLAGS = [
 def browser() -> Iterator[Browser]:
     # Session scope is right only because the browser tests are a run of their own: the sync API keeps a loop running.
     path = need("chromium")
+    guards.watch.loops = False
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium

@@ -29,6 +29,14 @@ def test_from_the_connect_page_to_an_answer(page: Page, server: Up, anthropic_se
     expect(page.locator("#session-models")).to_contain_text("claude-sonnet-5")
     assert VALID_KEY not in page.content()
 
+    page.get_by_role("button", name="Disable").click()
+    expect(page.locator("#session-models")).to_contain_text("session_disabled")
+    expect(page.locator("#session-chat")).to_be_hidden()
+    page.locator("#session-status").get_by_role("button", name="Enable").click()
+    expect(page.locator("#session-chat").get_by_role("button", name="Chat")).to_be_visible()
+    expect(page.locator("#session-switch")).to_contain_text("Disable")
+    expect(page.locator("#session-models")).to_contain_text("claude-sonnet-5")
+
     page.goto(f"{server.base}/chats/")
     page.get_by_role("button", name="New chat").first.click()
     page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))

@@ -42,6 +42,16 @@ def shown_text(page: Page, characters: int) -> str:
         page.wait_for_timeout(50)
 
 
+def at_the_edge(page: Page) -> None:
+    """Send and Stop end where their row ends, however wide the rest of the row is and whether its hint is shown."""
+    size = page.viewport_size or {"width": 1440, "height": 900}
+    for width in (size["width"], 1024, 600, 390):
+        page.set_viewport_size({"width": width, "height": size["height"]})
+        row, button = page.locator(".composer-row").bounding_box(), page.locator("#composer-send").bounding_box()
+        assert row and button and abs(row["x"] + row["width"] - button["x"] - button["width"]) <= 1, width
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+
+
 def finished(page: Page, state: str = "complete", timeout: float = 60_000) -> None:
     page.locator(f".answer[data-state={state}]").last.wait_for(timeout=timeout)
 
@@ -54,6 +64,7 @@ def test_from_the_link_to_a_streamed_answer_whose_context_is_controlled(page: Pa
     expect(page.locator(".message-user").first).to_contain_text("Stripe-based")
     shown_text(page, 20)
     expect(page.locator("#composer-send")).to_contain_text("Stop")
+    at_the_edge(page)
     finished(page)
     answer = page.locator(".answer").last
     for word in ("FastAPI", "Stripe", "signature"):

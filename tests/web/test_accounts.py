@@ -144,6 +144,39 @@ def test_browsers_are_listed_and_signed_out(client: Client, nora: User) -> None:
     assert client.get("/").status_code == 200
 
 
+def test_after_a_new_password_only_this_browser_is_signed_in_and_listed(client: Client, nora: User) -> None:
+    firefox, safari = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "Mozilla/5.0 (iPhone) Version/18 Safari/605"
+    client.force_login(nora)
+    client.get("/", headers={"User-Agent": firefox})
+    other = Client(headers={"User-Agent": safari})
+    other.force_login(nora)
+    other.get("/")
+    new = "another horse battery staple"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert client.post("/account/", form | {"old_password": "wrong"}).status_code == 422
+    assert "Safari on" in client.get("/account/").content.decode(), "a refused change signs nobody out"
+    page = client.post("/account/", form, follow=True, headers={"User-Agent": firefox}).content.decode()
+    assert "Firefox on Linux" in page and "Safari on" not in page and page.count("This one") == 1
+    assert BrowserSession.objects.get().session_key == client.session.session_key
+    assert other.get("/").status_code == 302 and client.get("/").status_code == 200
+    assert not User.objects.get(pk=nora.pk).check_password(PASSWORD)
+
+
+def test_the_account_page_puts_the_cursor_nowhere(client: Client, nora: User) -> None:
+    client.force_login(nora)
+    page = client.get("/account/").content.decode()
+    assert "old_password" in page and "autofocus" not in page
+
+
+def test_signing_out_says_so_and_offers_to_sign_in(client: Client, nora: User) -> None:
+    client.force_login(nora)
+    page = client.post("/logout/", follow=True)
+    assert page.redirect_chain == [("/login/?signed-out=1", 302)]
+    text = page.content.decode()
+    assert "<h1>You are signed out</h1>" in text and 'name="password"' in text
+    assert "signed out" not in client.get("/login/").content.decode().casefold()
+
+
 @pytest.mark.parametrize(
     ("agent", "said"),
     [

@@ -20,4 +20,5 @@ PROVIDER = ProviderInfo(
     ),
     default_model="demo",
     base_url_editable=False,
+    models_in_order=True,
 )

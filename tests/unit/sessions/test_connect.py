@@ -113,8 +113,9 @@ def test_a_refused_key_is_in_no_message(alice: User) -> None:
     assert CANARY not in repr(found.value) + found.value.hint
 
 
-def test_without_a_key_ring_nothing_is_stored(alice: User) -> None:
+def test_without_a_key_ring_nothing_is_stored(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     crypto.configure(None)
+    monkeypatch.setattr(crypto._installed, "loader", None)
     with pytest.raises(errors.NotConfigured):
         make(alice)
     assert not AuthSession.objects.exists()

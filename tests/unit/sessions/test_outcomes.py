@@ -14,6 +14,7 @@ from sessions_app import crypto
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.outcomes import record
+from sessions_app.status import describe
 from tests.unit.sessions.support import CANARY, fresh, make
 
 pytestmark = pytest.mark.both
@@ -54,6 +55,47 @@ def test_an_error_proves_a_state(alice: User, error: Exception, tested: bool, st
     record(session.pk, None, tested=False)
     after = fresh(session)
     assert after.state == "active" and not after.last_error_code and after.limited_until is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [REFUSED, errors.PermissionDenied("no", status=403)])
+@pytest.mark.parametrize("tested", [True, False])
+def test_a_session_without_a_key_is_never_asked_for_another_one(
+    alice: User, error: errors.UpstreamError, tested: bool
+) -> None:
+    session = make(alice, provider="remote", auth_type="none", secret=Secret(""), base_url="https://llm.example/v1")
+    record(session.pk, error, tested=tested)
+    view = describe(fresh(session))
+    assert (view.state, view.action, view.action_label, view.urgent) == ("misconfigured", "test", "Test again", False)
+    record(session.pk, None, tested=True)
+    assert describe(fresh(session)).state == "active"
+
+
+@pytest.mark.parametrize("status", ["needs_reauth", "forbidden"])
+def test_a_stored_refusal_of_a_session_without_a_key_is_told_the_same_way(alice: User, status: str) -> None:
+    session = make(alice, provider="demo", auth_type="none", secret=Secret(""))
+    AuthSession.objects.filter(pk=session.pk).update(status=status)
+    view = describe(fresh(session))
+    assert (view.action, view.words) == ("test", "The server asks for a key, and this session has none")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        REFUSED,
+        errors.PermissionDenied("no", status=403),
+        errors.BillingRequired("pay", status=402),
+        errors.ConnectionFailed("refused"),
+        errors.UpstreamTimeout("silence"),
+        errors.RateLimited("slow down", retry_after=30),
+    ],
+)
+def test_what_a_provider_of_this_process_plays_says_nothing_about_its_session(
+    alice: User, error: errors.UpstreamError
+) -> None:
+    session = make(alice, provider="demo", auth_type="none", secret=Secret(""))
+    record(session.pk, error, tested=False)
+    row = fresh(session)
+    assert row.state == "active" and row.last_used_at and not row.last_error_code  # type: ignore[attr-defined]
 
 
 def test_a_refusal_is_noted_once_however_often_it_happens(alice: User) -> None:

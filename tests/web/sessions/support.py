@@ -25,3 +25,13 @@ def text_of(answer: Any) -> str:
 def messages_of(answer: Any) -> str:
     """The messages that a redirect left for the next page."""
     return " ".join(str(message) for message in answer.wsgi_request._messages)
+
+
+def codes_of(answer: Any) -> list[str]:
+    """The error codes that stand beside those messages."""
+    return [message.extra_tags for message in answer.wsgi_request._messages if message.extra_tags]
+
+
+def copyable(answer: Any) -> list[str]:
+    """What the buttons of a page put on the clipboard."""
+    return re.findall(r'data-copy="([^"]+)"', answer.content.decode())

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from providers_app import conf, errors, provider
+from providers_app.providers.demo import catalogue
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.wire.vendors.connected import SETTINGS, text_of
 from tests.wire.vendors.memory_store import MemorySessions
@@ -44,6 +45,29 @@ async def test_every_fault_is_a_model_with_a_line_of_explanation() -> None:
     assert composed.id == "demo-tools-d5"
     with pytest.raises(errors.UnknownModel):
         await provider.get_model("demo", "demo_login", "demo-mystery")
+
+
+async def test_the_models_come_as_the_provider_lists_them_and_faults_after_what_works() -> None:
+    await connect()
+    shown = [model.id for model in await provider.list_models("demo", "none", "demo_login")]
+    assert shown == list(catalogue.LISTED) and shown[0] == "demo"
+    assert shown.index("demo-tools") < shown.index("demo-error-400") < shown.index("demo-unreachable")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("demo-unreachable", "The demo provider could not be reached: the connection was refused."),
+        ("demo-reset-d0", "The connection to the demo provider broke off in the middle of the answer"),
+    ],
+)
+async def test_a_failure_names_the_provider_and_no_address(model: str, said: str) -> None:
+    await connect()
+    try:
+        told = next(event.error.message for event in await ask(model) if isinstance(event, StreamFailed))
+    except errors.ProviderError as error:
+        told = error.message
+    assert told.startswith(said)
 
 
 async def test_the_default_model_answers_at_typing_speed() -> None:
