@@ -5,6 +5,7 @@
 3. Neighbouring messages of one role become one; empty text disappears.
 4. Reasoning stays only for the provider that gave it out.
 5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history.
+6. Where the wire wants a user's message first and the person left it out, a line that says so stands in its place.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import msgspec
 from providers_app.types.chat import ImagePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
+LEFT_OUT = "(What came before was left out.)"
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
@@ -131,6 +133,12 @@ def leading_system(turns: list[Turn], *, everywhere: bool = False) -> tuple[str,
     text = "\n\n".join(filter(None, (joined_text(turn.parts) for turn in taken)))
     rest = [turn for turn in turns if not any(turn is one for one in taken)]
     return text, merged_neighbours(rest)
+
+
+def opened_by_user(turns: list[Turn]) -> list[Turn]:
+    """The turns, with a user's turn in front of an assistant's: excluding the first question must not break a chat."""
+    opening: list[Part] = [TextPart(LEFT_OUT)]
+    return [Turn("user", opening), *turns] if turns and turns[0].role == "assistant" else turns
 
 
 def merged_neighbours(turns: list[Turn]) -> list[Turn]:

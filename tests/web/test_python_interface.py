@@ -27,6 +27,18 @@ asyncio.run(main())
 """
 
 
+def run(data: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        env=environment(data, **extra),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_a_script_opens_a_stored_key_and_streams(tmp_path: Path, anthropic_server: VendorServer) -> None:
     allowed = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
     made = manage(
@@ -37,15 +49,7 @@ def test_a_script_opens_a_stored_key_and_streams(tmp_path: Path, anthropic_serve
         **allowed,
     )
     assert made.returncode == 0, made.stderr
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        env=environment(tmp_path, **allowed),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(tmp_path, **allowed)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("said ")
 
@@ -54,15 +58,7 @@ def test_a_script_without_the_key_file_is_told_what_is_missing(tmp_path: Path) -
     made = manage(tmp_path, "sessions", "create", "anthropic", "api_key", "work_claude", "--key-stdin", stdin=VALID_KEY)
     assert made.returncode == 0, made.stderr
     (tmp_path / "encryption.key").unlink()
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(tmp_path)
     assert done.returncode != 0
     assert "NotConfigured" in done.stderr and "encryption.key" in done.stderr
     assert not (tmp_path / "encryption.key").exists()

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from providers_app.behaviours.streaming import Dialect
-from providers_app.dialects.history import INTERRUPTED_RESULT, NINE_ALPHANUMERICS
+from providers_app.dialects.history import INTERRUPTED_RESULT, LEFT_OUT, NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import ReasoningPart, ToolCallPart, ToolResultPart
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, ask, body_of, say
@@ -71,3 +71,15 @@ def test_an_answer_of_foreign_reasoning_alone_leaves_no_empty_message(dialect: D
     lonely = say("assistant", ReasoningPart("hm", {"signature": "s"}, "elsewhere"))
     body = body_of(dialect, ask(say("user", "one"), lonely, say("user", "two")))
     assert len(body.get("messages") or body.get("input") or body["contents"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "stands_in"),
+    [("anthropic_messages", True), ("gemini_generate", True), ("openai_chat", False), ("openai_responses", False)],
+)
+def test_where_the_wire_wants_a_user_first_a_line_stands_in_for_what_was_left_out(name: str, stands_in: bool) -> None:
+    dialect = ALL[NAMES.index(name)]
+    cut = ask(say("system", "Be brief."), say("assistant", "Earlier answer."), say("user", "And now?"))
+    whole = ask(say("user", "First."), say("assistant", "Earlier answer."), say("user", "And now?"))
+    assert (LEFT_OUT in dialect.build_body(cut).decode()) is stands_in
+    assert LEFT_OUT not in dialect.build_body(whole).decode()

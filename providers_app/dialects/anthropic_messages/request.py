@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, wire_turns
+from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
     ChatRequest,
@@ -65,7 +65,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     }
     if system:
         body["system"] = system
-    body["messages"] = _messages(turns)
+    body["messages"] = _messages(opened_by_user(turns))
     body["stream"] = chat.stream
     body["temperature"] = params.temperature
     body["top_p"] = params.top_p

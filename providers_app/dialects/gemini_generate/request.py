@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.history import IdForm, Turn, leading_system, wire_turns
+from providers_app.dialects.history import IdForm, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
     ChatRequest,
@@ -55,7 +55,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     body: dict[str, Any] = {}
     if system:
         body["systemInstruction"] = {"parts": [{"text": system}]}
-    body["contents"] = _contents(turns, form, "" if budgeted else form.placeholder_signature)
+    body["contents"] = _contents(opened_by_user(turns), form, "" if budgeted else form.placeholder_signature)
     if chat.tools:
         body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in chat.tools]}]
         body["toolConfig"] = _tool_config(chat)

@@ -125,6 +125,17 @@ async def test_system_parameters_and_history_are_accepted(vendor: Vendor) -> Non
     assert text_of(events) == expected_text("Three.")
 
 
+async def test_a_history_whose_first_question_was_excluded_is_accepted(vendor: Vendor) -> None:
+    history = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "assistant", "content": "The tide turns at six."},
+        {"role": "user", "content": "And tomorrow?"},
+    ]
+    events = await vendor.stream(messages=history)
+    assert isinstance(events[-1], StreamEnd), events[-1]
+    assert "The tide turns at six." in str(vendor.ledger.of_model(vendor.model)[-1].body)
+
+
 async def test_the_output_limit_ends_with_length(vendor: Vendor) -> None:
     events = await vendor.stream("words-60", max_output_tokens=20)
     assert isinstance(events[-1], StreamEnd)
