@@ -74,6 +74,11 @@ class MaestroSettings(BaseSettings):
         validation_alias=AliasChoices("MAESTRO_REDIS_URL", "REDIS_URL"),
         description="`redis://host:port/0`: broker, channel layer and shared state for several processes or machines.",
     )
+    public_url: str = Field(
+        default="",
+        description="Address under which people reach Maestro (`https://host`): links in e-mail, and the callback of "
+        "sign-ins. Without it, the address of the request is used.",
+    )
     from_email: str = Field(default="maestro@localhost", description="Sender of e-mail.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
     context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from providers_app.errors import ProviderBroken
 from providers_app.registry import registry
@@ -45,7 +45,31 @@ class ProvidersConfig(BaseModel):
     models_cache_s: float = Field(
         default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
     )
+    refresh_margin_s: float = Field(
+        default=300.0, ge=0, le=86400, description="Seconds before its end at which an access token is refreshed."
+    )
+    refresh_timeout_s: float = Field(
+        default=20.0, gt=0, le=120, description="Seconds for one request to a provider's token endpoint."
+    )
+    refresh_lease_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=600,
+        description="Seconds for which one process has the turn to refresh a login; at least twice the time-out.",
+    )
+    login_ttl_s: float = Field(
+        default=600.0, ge=30, le=3600, description="Seconds for which a sign-in waits for its answer."
+    )
+    device_login_ttl_s: float = Field(
+        default=900.0, ge=30, le=3600, description="Seconds for which a sign-in by device code waits."
+    )
     ca_file: str = Field(default="", description="A PEM file with further certificate authorities to trust.")
+
+    @model_validator(mode="after")
+    def _lease_outlives_the_request(self) -> "ProvidersConfig":
+        if self.refresh_lease_s < 2 * self.refresh_timeout_s:
+            raise ValueError("refresh_lease_s must be at least twice refresh_timeout_s")
+        return self
 
     @field_validator("allowed_private_hosts", mode="before")
     @classmethod
@@ -58,6 +82,12 @@ class ProvidersConfig(BaseModel):
     def _valid_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         Guard(value)
         return value
+
+
+def refresh_margin(slug: str) -> float:
+    """Seconds before its end at which a token of this provider is refreshed: its own setting, else the common one."""
+    own = getattr(provider(slug), "refresh_margin_s", None)
+    return float(own) if own is not None else current().refresh_margin_s
 
 
 class _Current:

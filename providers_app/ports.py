@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from providers_app.errors import NotConfigured
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import Message
-from providers_app.types.credentials import Credential
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.logins import LoginAttempt, LoginState
+from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
+from providers_app.types.tokens import Tokens
 
 
 class _System:
@@ -19,6 +22,7 @@ class _System:
         return "SYSTEM"
 
 
+S = TypeVar("S")
 SYSTEM = _System()
 Owner = int | str | _System
 
@@ -27,6 +31,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored.
 
     ``generation`` counts the credentials that the session had: what an older one did says nothing about a newer one.
+    ``expires_at`` is when its credential ends, in seconds since the epoch (``None``: never, or not known).
     """
 
     id: str
@@ -38,6 +43,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     status_reason: str = ""
     base_url: str | None = None
     generation: int = 0
+    expires_at: float | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +97,106 @@ class SessionStore(Protocol):
         ...
 
 
+class RefreshStore(Protocol):
+    """The database side of a refresh (DESIGN 5): leases per lane, the intent, the swap. Each method is one short
+    transaction; the network is asked between them, never inside."""
+
+    async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
+        """The tokens of an OAuth session, for revoking and exporting nothing else. Raises ``UnknownSession``."""
+        ...
+
+    async def peek(self, session_id: str) -> RefreshState:
+        """Where the session's refresh stands. Raises ``UnknownSession``."""
+        ...
+
+    async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
+        """Take the session's lane by a conditional update, then read the session.
+
+        Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
+        """
+        ...
+
+    async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
+        """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
+
+        ``None`` when the lease is not ours any more or the session has moved on: then nothing may be sent.
+        """
+        ...
+
+    async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
+        """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
+
+        ``None`` when the session has another login meanwhile (a person signed in again) or is gone.
+        """
+        ...
+
+    async def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
+        """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on."""
+        ...
+
+    async def postpone(self, claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
+        """Nothing was sent; look again at that time. Gives the lane back."""
+        ...
+
+    async def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
+        """Record what went wrong, decide the status, raise the Notice of a terminal failure. Gives the lane back."""
+        ...
+
+
+class LoginStore(Protocol):
+    """Where sign-ins wait for their answer: sealed, single use, bound to a person and a browser session."""
+
+    async def open_login(
+        self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
+    ) -> LoginState:
+        """Store a new one (its ``id`` is set); ``state_token`` finds it again when only the callback's state is known.
+
+        Raises ``InvalidRequest`` when the person has too many open sign-ins.
+        """
+        ...
+
+    async def find_login(
+        self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
+    ) -> LoginAttempt:
+        """By id, or by the state that came back. Raises ``UnknownLogin`` (missing, foreign person, foreign browser)."""
+        ...
+
+    async def claim_login(self, login_id: str) -> bool:
+        """``waiting`` to ``exchanging``, for one caller only. ``False``: somebody else has it, or it is over."""
+        ...
+
+    async def advance_login(
+        self,
+        login_id: str,
+        *,
+        status: str | None = None,
+        step: str | None = None,
+        pending: Secret | None = None,
+        tokens: Secret | None = None,
+        error: Exception | None = None,
+        account: str = "",
+        session_id: str = "",
+    ) -> None:
+        """Write how far it is; a final status destroys the sealed parts."""
+        ...
+
+    async def require_place(self, owner: Owner, provider: str, name: str) -> str:
+        """The checked name, free for an OAuth session of this owner. Raises ``InvalidName``, ``DuplicateSession``."""
+        ...
+
+    async def create_session(
+        self, owner: Owner, provider: str, name: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
+    ) -> Session:
+        """A new OAuth session. Raises ``InvalidName``, ``DuplicateSession`` (also for the same login stored twice)."""
+        ...
+
+    async def replace_tokens(
+        self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
+    ) -> Session:
+        """Sign a session in again, in place: same row, new generation, trail kept. Raises ``UnknownSession``."""
+        ...
+
+
 class ContextStore(Protocol):
     """Where contexts live."""
 
@@ -109,45 +215,67 @@ class _Ports:
     def __init__(self) -> None:
         self.sessions: SessionStore | None = None
         self.contexts: ContextStore | None = None
+        self.refreshes: RefreshStore | None = None
+        self.logins: LoginStore | None = None
 
 
 _ports = _Ports()
 
 
-def install(*, sessions: SessionStore | None = None, contexts: ContextStore | None = None) -> None:
+def install(
+    *,
+    sessions: SessionStore | None = None,
+    contexts: ContextStore | None = None,
+    refreshes: RefreshStore | None = None,
+    logins: LoginStore | None = None,
+) -> None:
     """Plug in the stores; called once by the apps' ``ready()``. A later call replaces."""
-    if sessions is not None:
-        _ports.sessions = sessions
-    if contexts is not None:
-        _ports.contexts = contexts
+    for name, store in {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins}.items():
+        if store is not None:
+            setattr(_ports, name, store)
 
 
 @contextmanager
-def use(*, sessions: SessionStore | None = None, contexts: ContextStore | None = None) -> Iterator[None]:
+def use(
+    *,
+    sessions: SessionStore | None = None,
+    contexts: ContextStore | None = None,
+    refreshes: RefreshStore | None = None,
+    logins: LoginStore | None = None,
+) -> Iterator[None]:
     """The given stores inside the block, the earlier ones after it."""
-    before = (_ports.sessions, _ports.contexts)
-    install(sessions=sessions, contexts=contexts)
+    before = dict(vars(_ports))
+    install(sessions=sessions, contexts=contexts, refreshes=refreshes, logins=logins)
     try:
         yield
     finally:
-        _ports.sessions, _ports.contexts = before
+        vars(_ports).update(before)
 
 
 def session_store() -> SessionStore:
     """The installed store. Raises ``NotConfigured``."""
-    if _ports.sessions is None:
-        raise NotConfigured(
-            "No session store is installed, so no named session can be found.",
-            hint="Call django.setup() with DJANGO_SETTINGS_MODULE=maestro_site.settings first.",
-        )
-    return _ports.sessions
+    return _installed(_ports.sessions, "session store is installed, so no named session can be found")
+
+
+def refresh_store() -> RefreshStore:
+    """The installed store. Raises ``NotConfigured``."""
+    return _installed(_ports.refreshes, "refresh store is installed, so no session can be refreshed")
+
+
+def login_store() -> LoginStore:
+    """The installed store. Raises ``NotConfigured``."""
+    return _installed(_ports.logins, "login store is installed, so nobody can sign in to a provider")
 
 
 def context_store() -> ContextStore:
     """The installed store. Raises ``NotConfigured``."""
-    if _ports.contexts is None:
+    return _installed(_ports.contexts, "context store is installed, so no context can be read")
+
+
+def _installed(store: S | None, lack: str) -> S:
+    if store is None:
         raise NotConfigured(
-            "No context store is installed, so no context can be read.",
+            f"No {lack}.",
             hint="Call django.setup() with DJANGO_SETTINGS_MODULE=maestro_site.settings first.",
         )
-    return _ports.contexts
+    return store

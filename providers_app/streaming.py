@@ -170,4 +170,5 @@ class _Folding:
             complete=self._error is None,
             error=self._error,
             refusal="".join(self._refusal) or None,
+            advice=self._start.advice,
         )

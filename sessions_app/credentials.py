@@ -5,34 +5,34 @@ Everything here is synchronous and expects to run where the database may be used
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from providers_app.errors import NotConfigured, UnknownSession
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.sealing import from_plain, to_plain
+from providers_app.types.tokens import Tokens
 from sessions_app import crypto
 from sessions_app.errors import KeyRingError
-from sessions_app.models import AuthSession
+from sessions_app.models import AuthSession, ImportRun, OAuthAttempt
 
 
 class _Sealed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is inside a sealed value; a later version may add fields."""
+    """What is inside a sealed credential; a later version may add fields. ``tokens`` only of OAuth sessions."""
 
-    secret: str
-
-    def __repr__(self) -> str:
-        return "_Sealed(***)"
+    secret: Secret
+    tokens: Tokens | None = None
 
 
-_decoder = msgspec.json.Decoder(_Sealed)
+def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None) -> dict[str, Any]:
+    """The column values that store ``secret`` in the row with this id; nothing is sealed where there is no secret.
 
-
-def sealed_columns(row_id: object, secret: Secret) -> dict[str, Any]:
-    """The column values that store ``secret`` in the row with this id; nothing is sealed where there is no secret."""
-    if not secret:
-        return {"sealed_credential": b"", "key_id": ""}
-    plain = msgspec.json.encode(_Sealed(secret=secret.reveal()))
-    sealed, key_id = crypto.seal(plain, crypto.SESSION_CREDENTIAL, row_id)
+    With ``tokens``, ``secret`` is what signs requests (``tokens.signing``).
+    """
+    if not secret and tokens is None:
+        return dict(DESTROYED)
+    sealed, key_id = crypto.seal(to_plain(_Sealed(secret=secret, tokens=tokens)), crypto.SESSION_CREDENTIAL, row_id)
     return {"sealed_credential": sealed, "key_id": key_id}
 
 
@@ -44,6 +44,11 @@ def open_credential(session: AuthSession) -> Credential:
         base_url=session.base_url or None,
         settings={str(name): str(value) for name, value in session.settings.items()},
     )
+
+
+def open_tokens(session: AuthSession) -> Tokens | None:
+    """The tokens of an OAuth session, ``None`` where there are none. Raises ``NotConfigured``, ``KeyRingError``."""
+    return _open(session).tokens
 
 
 def has_secret(session: AuthSession) -> bool:
@@ -83,16 +88,78 @@ def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any]) ->
     raise UnknownSession(f"The session '{session.name}' was deleted meanwhile.")
 
 
+def swap(session_id: "UUID | str", generation: int, tokens: Tokens, changes: Mapping[str, Any]) -> bool:
+    """Store ``tokens`` with ``changes`` if the row still has this generation, which then grows by one.
+
+    ``False``: it has another login meanwhile, or it was deleted or destroyed.
+    """
+    rows = AuthSession.objects.filter(pk=session_id, deleted_at__isnull=True, generation=generation)
+    columns = sealed_columns(session_id, tokens.signing, tokens)
+    return bool(rows.exclude(key_id="").update(generation=generation + 1, **columns, **changes))
+
+
+def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Secret | None = None) -> dict[str, Any]:
+    """The column values that store the given parts of a sign-in; a part that is not given is left as it is."""
+    columns: dict[str, Any] = {}
+    if pending is not None:
+        sealed, key_id = crypto.seal(pending.reveal().encode(), crypto.LOGIN_PENDING, row_id)
+        columns |= {"sealed_pending": sealed, "pending_key_id": key_id}
+    if tokens is not None:
+        sealed, key_id = crypto.seal(tokens.reveal().encode(), crypto.LOGIN_TOKENS, row_id)
+        columns |= {"sealed_tokens": sealed, "tokens_key_id": key_id}
+    return columns
+
+
+def open_attempt(attempt: OAuthAttempt) -> tuple[Secret, Secret]:
+    """What waits in a sign-in: its pending part and its tokens, each empty where there is none.
+
+    Raises ``KeyRingError``.
+    """
+    pending, tokens = b"", b""
+    if attempt.pending_key_id:
+        pending = crypto.open(bytes(attempt.sealed_pending), crypto.LOGIN_PENDING, attempt.pk)
+    if attempt.tokens_key_id:
+        tokens = crypto.open(bytes(attempt.sealed_tokens), crypto.LOGIN_TOKENS, attempt.pk)
+    return Secret(pending.decode()), Secret(tokens.decode())
+
+
+def backup_columns(run_id: object, plain: bytes) -> dict[str, Any]:
+    """The column values that store the backup of an import."""
+    sealed, key_id = crypto.seal(plain, crypto.IMPORT_BACKUP, run_id)
+    return {"sealed_backup": sealed, "key_id": key_id}
+
+
+def open_backup(run: ImportRun) -> bytes:
+    """What ``backup_columns`` was given. Raises ``KeyRingError``."""
+    return crypto.open(bytes(run.sealed_backup), crypto.IMPORT_BACKUP, run.pk)
+
+
+def stored_columns(session: AuthSession) -> dict[str, Any]:
+    """The sealed column values of a row as they are, for a backup that puts the very bytes back."""
+    return {"sealed_credential": bytes(session.sealed_credential), "key_id": session.key_id}
+
+
 DESTROYED: Mapping[str, Any] = {"sealed_credential": b"", "key_id": ""}
-"""Column values that leave nothing to open."""
+"""Column values that leave nothing of a credential to open."""
+
+ATTEMPT_DESTROYED: Mapping[str, Any] = {
+    "sealed_pending": b"",
+    "pending_key_id": "",
+    "sealed_tokens": b"",
+    "tokens_key_id": "",
+}
+"""The same for a sign-in that is over."""
 
 
 def _open_secret(session: AuthSession) -> Secret:
+    return _open(session).secret
+
+
+def _open(session: AuthSession) -> _Sealed:
     if not session.key_id:
-        return Secret("")
+        return _Sealed(secret=Secret(""))
     plain = crypto.open(bytes(session.sealed_credential), crypto.SESSION_CREDENTIAL, session.pk)
     try:
-        return Secret(_decoder.decode(plain).secret)
-    except msgspec.MsgspecError:
-        # Not chained: the decoder's message may quote what it could not read.
+        return from_plain(plain, _Sealed)
+    except ValueError:
         raise KeyRingError("A stored credential was written by a newer version of Maestro.") from None

@@ -20,6 +20,9 @@ from providers_app.errors import NotConfigured
 from sessions_app.errors import KeyRingError
 
 SESSION_CREDENTIAL = "session.credential"
+LOGIN_PENDING = "login.pending"
+LOGIN_TOKENS = "login.tokens"
+IMPORT_BACKUP = "import.backup"
 
 _VERSION = 1
 _KEY_BYTES = 32
@@ -38,6 +41,9 @@ class SealedColumn(NamedTuple):
 
 SEALED_COLUMNS: tuple[SealedColumn, ...] = (
     SealedColumn("sessions_app.AuthSession", "sealed_credential", "key_id", SESSION_CREDENTIAL),
+    SealedColumn("sessions_app.OAuthAttempt", "sealed_pending", "pending_key_id", LOGIN_PENDING),
+    SealedColumn("sessions_app.OAuthAttempt", "sealed_tokens", "tokens_key_id", LOGIN_TOKENS),
+    SealedColumn("sessions_app.ImportRun", "sealed_backup", "key_id", IMPORT_BACKUP),
 )
 
 

@@ -1,4 +1,4 @@
-"""Stored named logins and their audit trail."""
+"""Stored named logins, what keeps them alive, and their audit trail."""
 
 import uuid
 from typing import Any
@@ -8,6 +8,26 @@ from django.db import models
 
 # The primary key of a user: an int, or whatever the installation's user model has.
 Pk = Any
+
+
+class RefreshLane(models.Model):
+    """Whose turn it is to refresh the logins of one account with one client (DESIGN 5).
+
+    ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
+    ``lease_until`` is past. It is claimed by a conditional update, never by a lock across a request.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.CharField(max_length=64, unique=True)
+    lease_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = "refresh lane"
+
+    def __str__(self) -> str:
+        return f"lane {self.key[:12]}"
 
 
 class AuthSession(models.Model):
@@ -46,6 +66,24 @@ class AuthSession(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     tested_at = models.DateTimeField(null=True, blank=True)
     account_label = models.CharField(max_length=200, blank=True, editable=False)
+    # What follows belongs to OAuth sessions. `next_refresh_at` alone decides what the schedule looks at.
+    flow = models.CharField(max_length=40, blank=True, editable=False)
+    account_id = models.CharField(max_length=200, blank=True, editable=False)
+    lane = models.ForeignKey(RefreshLane, null=True, on_delete=models.SET_NULL, related_name="sessions", editable=False)
+    # HMAC of the refresh token: the same login stored twice would spend one token twice.
+    token_print = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    read_only_reason = models.CharField(max_length=300, blank=True, editable=False)
+    earliest_refresh_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_refresh_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refreshed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Written before a refresh token is sent; still set afterwards when no outcome is known.
+    intent_generation = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    intent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    presentations = models.PositiveSmallIntegerField(default=0, editable=False)
+    refresh_attempts = models.PositiveIntegerField(default=0, editable=False)
+    refresh_error_code = models.CharField(max_length=60, blank=True, editable=False)
+    refresh_error = models.CharField(max_length=500, blank=True, editable=False)
+    refresh_failed_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # Set while a deletion can still be undone: the row is invisible and unusable at once, its name is free again, and
     # the purge destroys it with its secret. See services.lifecycle.
@@ -65,6 +103,11 @@ class AuthSession(models.Model):
             models.Index(fields=("owner", "name"), name="auth_session_owner_name"),
             models.Index(
                 fields=("deleted_at",), condition=models.Q(deleted_at__isnull=False), name="auth_session_deleted"
+            ),
+            models.Index(
+                fields=("next_refresh_at",),
+                condition=models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True, status="active"),
+                name="auth_session_refresh_due",
             ),
         )
 
@@ -90,3 +133,104 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.session_label} {self.action}"
+
+
+class OAuthAttempt(models.Model):
+    """A sign-in that waits for its answer: single use, bound to a person and the browser session that began it.
+
+    ``sealed_pending`` holds state, verifier, nonce and client; ``sealed_tokens`` the tokens of another account than
+    expected, until the person confirms. Both are destroyed when it ends. The callback finds it by ``state_hash``.
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        EXCHANGING = "exchanging", "Exchanging"
+        CONFIRM = "confirm", "To be confirmed"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    browser = models.CharField(max_length=64, blank=True)
+    provider = models.CharField(max_length=40)
+    flow = models.CharField(max_length=40)
+    method = models.CharField(max_length=16)
+    name = models.CharField(max_length=50)
+    target = models.ForeignKey(AuthSession, null=True, on_delete=models.CASCADE, related_name="attempts")
+    result = models.ForeignKey(AuthSession, null=True, on_delete=models.SET_NULL, related_name="+")
+    return_to = models.CharField(max_length=300, blank=True)
+    state_hash = models.CharField(max_length=64, blank=True, db_index=True)
+    sealed_pending = models.BinaryField(editable=False, default=bytes)
+    pending_key_id = models.CharField(max_length=16, editable=False, blank=True)
+    sealed_tokens = models.BinaryField(editable=False, default=bytes)
+    tokens_key_id = models.CharField(max_length=16, editable=False, blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
+    step = models.CharField(max_length=16, default="made")
+    account = models.CharField(max_length=200, blank=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+    error_hint = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "sign-in"
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"sign-in to {self.provider} as {self.name}"
+
+
+class Notice(models.Model):
+    """Something that needs a person. Open until it is resolved; at most one open notice per owner and ``key``."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    session = models.ForeignKey(AuthSession, null=True, on_delete=models.CASCADE, related_name="notices")
+    key = models.CharField(max_length=100)
+    kind = models.CharField(max_length=40)
+    title = models.CharField(max_length=200)
+    text = models.CharField(max_length=600, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    emailed_at = models.DateTimeField(null=True, blank=True)
+    email_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("owner", "key"), condition=models.Q(resolved_at__isnull=True), name="notice_one_open"
+            ),
+        )
+        indexes = (models.Index(fields=("owner", "resolved_at"), name="notice_owner_open"),)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ImportRun(models.Model):
+    """One import of logins. ``sealed_backup`` holds the rows as they were before, and can put them back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=40)
+    source = models.CharField(max_length=200, blank=True)
+    digest = models.CharField(max_length=64)
+    rows = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    replaced = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    sealed_backup = models.BinaryField(editable=False, default=bytes)
+    key_id = models.CharField(max_length=16, editable=False, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    rolled_back_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "import"
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.kind} import of {self.created_at:%Y-%m-%d %H:%M}"

@@ -55,6 +55,7 @@ def as_session(row: AuthSession) -> Session:
         status_reason=row.status_reason,
         base_url=row.base_url or None,
         generation=row.generation,
+        expires_at=row.expires_at.timestamp() if row.expires_at else None,
     )
 
 

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from providers_app.types.advice import Advice
+
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request; ``body`` is sent as these very bytes; ``secret_headers`` (lower case) is what a preview redacts."""
@@ -33,12 +35,16 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it would be sent, for a person to read: the body's very bytes, headers with secrets redacted."""
+    """A request as it would be sent, for a person to read: the body's very bytes, headers with secrets redacted.
+
+    ``advice`` says what the login took out of the request or added to it.
+    """
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes
+    advice: tuple[Advice, ...] = ()
 
 
 def redacted(headers: dict[str, str], secret: frozenset[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from providers_app.types.advice import Advice
 from providers_app.types.events import ErrorInfo, FinishReason
 from providers_app.types.usage import Usage
 
@@ -134,7 +135,8 @@ class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
 
-    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``.
+    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what the login
+    changed in the request.
     """
 
     text: str = ""
@@ -148,6 +150,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool = False
     error: ErrorInfo | None = None
     refusal: str | None = None
+    advice: tuple[Advice, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary with the field names above."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from providers_app.types.advice import Advice
 from providers_app.types.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "cancelled", "incomplete"]
@@ -34,10 +35,11 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):
-    """The provider accepted the request and began to answer."""
+    """The provider accepted the request and began to answer; ``advice`` says what the login changed in it."""
 
     model: str | None = None
     response_id: str | None = None
+    advice: tuple[Advice, ...] = ()
 
 
 class TextDelta(_Event, frozen=True, tag="text_delta"):

@@ -1,0 +1,183 @@
+"""Signing in with a provider's own page, and keeping the login alive.
+
+The engine, which providers compose in their ``oauth`` module:
+
+    pkce       verifier, challenge, state, nonce
+    answers    what a person pasted or a callback carried -> ``LoginAnswer``
+    endpoint   requests to a token endpoint (form or JSON), their answers and refusals -> ``Tokens``
+    grants     authorization code, refresh, RFC 8693 exchange, client credentials, JWT bearer
+    device     device authorization and its polling
+    id_token   OpenID Connect id tokens, verified against the issuer's published keys
+
+A provider without such a page declares ``Unsupported``.
+"""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import OAuthClient, Rotation, Tokens
+from providers_app.wire.client import Http
+
+Method = Literal["callback", "loopback", "paste_code", "paste_url", "device", "direct"]
+"""How the answer of a sign-in comes back.
+
+``callback``: the provider's page leads the browser to our own address. ``loopback``: to a listener on the machine that
+the browser runs on. ``paste_code``: the page shows a code. ``paste_url``: the address that the browser landed on is
+pasted. ``device``: a code is typed on the provider's page, and we ask until it was. ``direct``: no browser at all, the
+material makes the tokens.
+"""
+
+
+class LoginField(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a flow needs from the person before it can begin; ``secret`` is typed in and never shown."""
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = True
+    secret: bool = False
+    multiline: bool = False
+
+
+class OAuthFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to sign in.
+
+    ``methods`` in the order in which they are offered. ``position`` is the vendor's own stand on third-party use with
+    the page that says so; ``restricted`` flows are refused until the operator names them in ``enabled_flows``.
+    ``consent`` is a sentence that the person must agree to. ``one_person`` sessions are never shared or offered to
+    other programs. ``redirect_host``, ``redirect_path`` and ``ports`` say what a loopback listener may be (``0``: any
+    free port); ``paste_redirect`` is the fixed redirect address of ``paste_code``. ``client_fields`` says that the
+    person brings an OAuth client (id and secret) unless the operator configured one.
+    """
+
+    name: str
+    label: str
+    methods: tuple[Method, ...]
+    rotation: Rotation
+    description: str = ""
+    position: str = ""
+    position_url: str = ""
+    restricted: bool = False
+    consent: str = ""
+    one_person: bool = False
+    redirect_host: str = "127.0.0.1"
+    redirect_path: str = "/oauth/callback"
+    ports: tuple[int, ...] = (0,)
+    paste_redirect: str = ""
+    client_fields: bool = False
+    fields: tuple[LoginField, ...] = ()
+
+
+class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in that waits for its answer.
+
+    ``url`` is the page to open (empty for ``direct``). For ``device`` the person types ``user_code`` there;
+    ``device_code`` and ``interval`` (seconds between two questions) are ours. ``id``, ``name`` and ``expires_at``
+    (seconds since the epoch) are set by the universal interface. ``given`` are the answers to the flow's fields.
+    """
+
+    flow: str
+    method: Method
+    url: str = ""
+    state: Secret = Secret("")
+    verifier: Secret = Secret("")
+    nonce: Secret = Secret("")
+    redirect_uri: str = ""
+    client: OAuthClient = OAuthClient()
+    user_code: str = ""
+    device_code: Secret = Secret("")
+    interval: float = 5.0
+    given: dict[str, Secret] = msgspec.field(default_factory=dict)
+    id: str = ""
+    name: str = ""
+    expires_at: float | None = None
+
+
+class LoginAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back, read by ``answers``: a code, and the state where it came along; ``params`` is everything else."""
+
+    code: Secret = Secret("")
+    state: Secret | None = None
+    params: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class OAuth(Protocol):
+    """The ``oauth`` behaviour of a provider."""
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        """In the order in which they are offered; read when asked, because the configuration has a say in it."""
+        ...
+
+    async def begin(
+        self,
+        flow: OAuthFlow,
+        method: Method,
+        client: OAuthClient,
+        redirect_uri: str,
+        given: dict[str, Secret],
+        http: Http,
+    ) -> PendingLogin:
+        """Address, state and verifier of a new sign-in. Raises ``InvalidRequest``, ``UpstreamError`` (device)."""
+        ...
+
+    async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
+        """The tokens for an answer whose state was checked; also those of a ``direct`` flow, whose answer is empty.
+
+        Raises ``LoginError``, ``UpstreamError``.
+        """
+        ...
+
+    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
+        """One question of a device flow: the tokens, or the login as it waits on (its ``interval`` may have grown).
+
+        Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``.
+        """
+        ...
+
+    async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
+        """New tokens for old ones: one request, no retry. What the answer leaves out is kept from ``tokens``.
+
+        Raises ``TokenRefused`` (never again), ``TokenOutcomeUnknown`` (sent, and no answer could be read), and any
+        other ``UpstreamError`` or ``AddressRefused`` where it is certain that nothing was spent.
+        """
+        ...
+
+    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
+        """What requests are signed with: the access token, or a key obtained with it; ``facts`` as its settings."""
+        ...
+
+    async def revoke(self, tokens: Tokens, http: Http) -> bool:
+        """End the login at the provider; ``False`` where it has no way to. Raises ``UpstreamError``."""
+        ...
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the credential's headers."""
+        ...
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """One cheap authenticated request. Raises ``UpstreamError``."""
+        ...
+
+    def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
+        """What a login of this kind takes out of a request or adds to it."""
+        ...
+
+
+__all__ = [
+    "LoginAnswer",
+    "LoginField",
+    "Method",
+    "OAuth",
+    "OAuthClient",
+    "OAuthFlow",
+    "PendingLogin",
+    "Rotation",
+    "Tokens",
+]

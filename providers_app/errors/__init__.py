@@ -1,0 +1,180 @@
+"""Every error that leaves ``providers_app``. An error knows its stable code, its HTTP meaning and whether to try again.
+
+ProviderError
+├── CallerError                 the call itself is wrong; trying again changes nothing
+│   ├── UnknownProvider         404 unknown_provider
+│   ├── UnknownSession          404 unknown_session
+│   ├── AmbiguousSession        409 ambiguous_session
+│   ├── DuplicateSession        409 duplicate_session
+│   ├── InvalidName             422 invalid_name
+│   ├── InvalidCredential       422 invalid_credential
+│   ├── InvalidRequest          400 invalid_request
+│   │   ├── EmptyPrompt         400 empty_prompt
+│   │   └── ContextTooLong      400 context_too_long
+│   ├── OwnerRequired           400 owner_required
+│   ├── UnknownContext          404 unknown_context
+│   ├── UnsupportedOperation    501 unsupported_operation
+│   ├── SessionDisabled         409 session_disabled
+│   ├── LoginError              400 login_error         a sign-in that cannot go on as it is
+│   │   ├── UnknownLogin        404 unknown_login       missing, or begun by somebody else or in another browser
+│   │   ├── LoginExpired        410 login_expired
+│   │   ├── LoginUsed           409 login_used          an answer can be given once
+│   │   ├── LoginDenied         403 login_denied        the provider's page answered with an error
+│   │   ├── InvalidLoginAnswer  422 invalid_login_answer
+│   │   ├── MissingScope        403 missing_scope
+│   │   ├── WrongAccount        409 wrong_account
+│   │   ├── FlowDisabled        403 flow_disabled       the operator has not turned it on
+│   │   └── ListenerUnavailable 409 listener_unavailable
+│   ├── NotRefreshable          409 not_refreshable     nothing to refresh with, or it belongs to another program
+│   ├── RefreshTooEarly         409 refresh_too_early   the provider forbids it before a time
+│   ├── NeedsReauth             401 needs_reauth        only a new sign-in helps
+│   └── AddressRefused          403 address_refused     (SSRF guard)
+├── NotConfigured               503 not_configured      no store installed, no key ring ...
+├── ProviderBroken              503 provider_broken     the provider's package does not load or comply
+└── UpstreamError               what the provider, or the way to it, answered
+    ├── BadRequest              400 upstream_bad_request
+    │   └── PromptTooLong       400 context_too_long
+    ├── AuthenticationFailed    401 upstream_authentication
+    │   └── TokenRefused        401 token_refused       a token endpoint says: never again with this
+    ├── BillingRequired         402 upstream_billing
+    ├── PermissionDenied        403 upstream_permission
+    ├── NotFound                404 upstream_not_found
+    │   └── UnknownModel        404 unknown_model
+    ├── RequestTimeout          408 upstream_request_timeout
+    ├── Conflict                409 upstream_conflict
+    ├── RequestTooLarge         413 upstream_request_too_large
+    ├── RateLimited             429 upstream_rate_limit
+    │   └── QuotaExhausted      429 upstream_quota      waiting does not help
+    ├── ServerError             500 upstream_server_error
+    ├── Overloaded              529 upstream_overloaded
+    ├── ContentRefused          400 upstream_content_filter
+    ├── ConnectionFailed        502 connection_failed   no answer began
+    ├── UpstreamTimeout         504 upstream_timeout    silence
+    ├── StreamInterrupted       502 stream_interrupted  an answer began and broke off
+    ├── BadAnswer               502 upstream_bad_answer a body that is no answer (HTML, empty, not JSON)
+    │   └── InvalidIdToken      502 invalid_id_token    not signed, not for us, or of another time
+    ├── TokenOutcomeUnknown     502 token_outcome_unknown  the token may be spent: no answer could be read
+    └── Cancelled               499 cancelled           somebody pressed Stop
+"""
+
+from providers_app.errors.base import (
+    NotConfigured,
+    ProviderBroken,
+    ProviderError,
+    Retry,
+)
+from providers_app.errors.caller import (
+    AddressRefused,
+    AmbiguousSession,
+    CallerError,
+    ContextTooLong,
+    DuplicateSession,
+    EmptyPrompt,
+    FlowDisabled,
+    InvalidCredential,
+    InvalidLoginAnswer,
+    InvalidName,
+    InvalidRequest,
+    ListenerUnavailable,
+    LoginDenied,
+    LoginError,
+    LoginExpired,
+    LoginUsed,
+    MissingScope,
+    NeedsReauth,
+    NotRefreshable,
+    OwnerRequired,
+    RefreshTooEarly,
+    SessionDisabled,
+    UnknownContext,
+    UnknownLogin,
+    UnknownProvider,
+    UnknownSession,
+    UnsupportedOperation,
+    WrongAccount,
+)
+from providers_app.errors.upstream import (
+    AuthenticationFailed,
+    BadAnswer,
+    BadRequest,
+    BillingRequired,
+    Cancelled,
+    Conflict,
+    ConnectionFailed,
+    ContentRefused,
+    InvalidIdToken,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    PromptTooLong,
+    QuotaExhausted,
+    RateLimited,
+    RequestTimeout,
+    RequestTooLarge,
+    ServerError,
+    StreamInterrupted,
+    TokenOutcomeUnknown,
+    TokenRefused,
+    UnknownModel,
+    UpstreamError,
+    UpstreamTimeout,
+)
+
+__all__ = [
+    "AddressRefused",
+    "AmbiguousSession",
+    "AuthenticationFailed",
+    "BadAnswer",
+    "BadRequest",
+    "BillingRequired",
+    "CallerError",
+    "Cancelled",
+    "Conflict",
+    "ConnectionFailed",
+    "ContentRefused",
+    "ContextTooLong",
+    "DuplicateSession",
+    "EmptyPrompt",
+    "FlowDisabled",
+    "InvalidCredential",
+    "InvalidIdToken",
+    "InvalidLoginAnswer",
+    "InvalidName",
+    "InvalidRequest",
+    "ListenerUnavailable",
+    "LoginDenied",
+    "LoginError",
+    "LoginExpired",
+    "LoginUsed",
+    "MissingScope",
+    "NeedsReauth",
+    "NotConfigured",
+    "NotFound",
+    "NotRefreshable",
+    "Overloaded",
+    "OwnerRequired",
+    "PermissionDenied",
+    "PromptTooLong",
+    "ProviderBroken",
+    "ProviderError",
+    "QuotaExhausted",
+    "RateLimited",
+    "RefreshTooEarly",
+    "RequestTimeout",
+    "RequestTooLarge",
+    "Retry",
+    "ServerError",
+    "SessionDisabled",
+    "StreamInterrupted",
+    "TokenOutcomeUnknown",
+    "TokenRefused",
+    "UnknownContext",
+    "UnknownLogin",
+    "UnknownModel",
+    "UnknownProvider",
+    "UnknownSession",
+    "UnsupportedOperation",
+    "UpstreamError",
+    "UpstreamTimeout",
+    "WrongAccount",
+]

@@ -1,0 +1,41 @@
+"""What every error has, and the two that are nobody's call and nobody's answer."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from providers_app.types.events import ErrorInfo
+
+
+class Retry(StrEnum):
+    """May the same request be sent again? Only ever before the first visible output."""
+
+    NEVER = "never"
+    AFTER_WAIT = "after_wait"
+    NOW = "now"
+
+
+class ProviderError(Exception):
+    """The root. ``message`` says what happened and why, ``hint`` what to do."""
+
+    code: ClassVar[str] = "provider_error"
+    http_status: ClassVar[int] = 500
+    retry: Retry = Retry.NEVER
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+    def info(self) -> ErrorInfo:
+        """The error as data, fit for a page, a frame or a log (no secret is ever in it)."""
+        return ErrorInfo(code=self.code, message=self.message, hint=self.hint)
+
+
+class NotConfigured(ProviderError):
+    code, http_status = "not_configured", 503
+
+
+class ProviderBroken(ProviderError):
+    code, http_status = "provider_broken", 503
+    default_hint = "Run `manage.py check --tag providers`."

@@ -1,0 +1,92 @@
+"""What the refresh of a session passes between the core and the store."""
+
+from typing import Literal
+
+import msgspec
+
+from providers_app.types.tokens import Tokens
+
+Trigger = Literal["schedule", "command", "button", "use", "unauthorized"]
+"""Who asks: the schedule, ``refresh_tokens``, a person, a use that found the token ended, or a 401 in a request."""
+
+Done = Literal["refreshed", "waited", "skipped", "kept", "failed", "unknown", "needs_person"]
+"""What became of it.
+
+``refreshed`` by this call; ``waited`` for another one that did; ``skipped``: nothing was due; ``kept``: an earlier
+refresh has no known outcome and the access token still works; ``failed``: to be tried again; ``unknown``: sent, and no
+answer could be read; ``needs_person``: only a new sign-in helps.
+"""
+
+
+class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One session's refresh. Times are seconds since the epoch; ``generation`` is the one that is stored now."""
+
+    session_id: str
+    done: Done
+    why: str
+    generation: int = 0
+    expires_at: float | None = None
+    next_try_at: float | None = None
+    code: str = ""
+
+
+class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """A session whose lane is ours until the lease ends; everything in it was read after the lane was claimed.
+
+    ``presentations`` counts how often the refresh token of this ``generation`` was (or may have been) sent before;
+    ``intent_open`` says that the outcome of the last time is not known. ``due_at`` is the stored time of the next
+    refresh. ``claimed`` is ``time.monotonic()`` from before the claim: the lease ends ``lease_s`` after it.
+    """
+
+    session_id: str
+    provider: str
+    name: str
+    status: str
+    generation: int
+    tokens: Tokens
+    lease: str
+    lane: str
+    claimed: float
+    lease_s: float
+    presentations: int = 0
+    intent_open: bool = False
+    attempts: int = 0
+    due_at: float | None = None
+
+
+class RefreshBusy(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody else holds the lane; ``lease_left`` is in seconds, ``generation`` the session's at that time."""
+
+    lease_left: float
+    generation: int
+
+
+class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a waiting caller looks at: cheap, without secrets. ``failed_at`` is when the last attempt ended badly."""
+
+    generation: int
+    status: str
+    lease_left: float
+    failed_at: float | None = None
+    error_code: str = ""
+    error: str = ""
+    status_reason: str = ""
+    expires_at: float | None = None
+    next_try_at: float | None = None
+    intent_open: bool = False
+
+
+class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a refresh did not end well.
+
+    ``spent``: ``no`` (it is certain that nothing was accepted: the presentation does not count), ``unknown`` (the
+    intent stays open) or ``refused`` (terminal: the session needs a person). ``next_try_at`` is seconds since the
+    epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal failure (``answer_lost``,
+    ``refused``), ``message`` is for people.
+    """
+
+    spent: Literal["no", "unknown", "refused"]
+    code: str
+    message: str
+    next_try_at: float | None = None
+    reason: str = ""
