@@ -8,7 +8,7 @@ from typing import get_args
 
 from providers_app import clients, conf, loop
 from providers_app.asking import checked_model, names_of
-from providers_app.errors import InvalidRequest, UpstreamError
+from providers_app.errors import AuthenticationFailed, InvalidRequest, UpstreamError
 from providers_app.nearest import nearest
 from providers_app.ports import Session
 from providers_app.registry import registry
@@ -66,7 +66,8 @@ async def list_models(session: Session, credential: Credential, *, refresh: bool
                     own_order = registry.card(session.provider).models_in_order
                     entry.models = list(found) if own_order else sorted(found, key=lambda model: model.id)
             except UpstreamError as error:
-                outcome.report(session, error)
+                if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
+                    outcome.report(session, error)  # a refused access token is first refreshed: ``refreshing`` tells
                 entry.failed, entry.answered = error, time.monotonic()
                 raise
             entry.failed, entry.answered = None, time.monotonic()

@@ -2,7 +2,7 @@
 
 from providers_app import clients
 from providers_app.behaviours.asking import ask
-from providers_app.errors import NotFound, UnknownModel
+from providers_app.errors import NotFound, UnknownModel, UnsupportedOperation
 from providers_app.estimates import estimate
 from providers_app.ports import Session
 from providers_app.resilience.faults import faults_of
@@ -19,7 +19,11 @@ async def count(session: Session, credential: Credential, chat: ChatRequest) -> 
             return TokenCount(estimate(chat), "estimated")
     counter = resolve(session.provider, "counting")
     with faults_of(session.provider, chat):
-        request = authorizer(session.provider, credential.auth_type)(credential, counter.build(chat, credential))
+        try:
+            built = counter.build(chat, credential)
+        except UnsupportedOperation:
+            return TokenCount(estimate(chat), "estimated")  # this kind of login has no such endpoint
+        request = authorizer(session.provider, credential.auth_type)(credential, built)
         try:
             answer = await ask(request, clients.http(), resolve(session.provider, "streaming").dialect)
         except NotFound as error:

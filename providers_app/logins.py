@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 from providers_app import catalogue, clients, conf, ports
+from providers_app.behaviours.api_key import ApiKey
+from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import (
     AddressRefused,
     InvalidCredential,
@@ -13,7 +15,8 @@ from providers_app.errors import (
     UpstreamTimeout,
 )
 from providers_app.loop import on_provider_loop
-from providers_app.ports import Session
+from providers_app.ports import Owner, Session
+from providers_app.refreshing import with_renewal
 from providers_app.registry import registry
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
@@ -53,13 +56,13 @@ def make_credential(
     )
 
 
-async def run_test(session: Session, credential: Credential) -> Account:
+async def run_test(owner: Owner, session: Session, credential: Credential) -> Account:
     """One cheap authenticated request; the store learns how it went before this returns. Raises ``UpstreamError``."""
     seconds = conf.current().lookup_timeout_s
     store = ports.session_store()
     try:
         async with asyncio.timeout(seconds):
-            account = await _ask(session, credential)
+            account = await with_renewal(owner, session, credential, _ask)
     except TimeoutError:
         error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
         await store.record_outcome(session.id, error, tested=True, generation=session.generation)
@@ -73,13 +76,13 @@ async def run_test(session: Session, credential: Credential) -> Account:
 
 @on_provider_loop
 async def try_credential(provider: str, credential: Credential) -> Account:
-    """Would this login work? The request of ``test_session`` with a login that is not stored; raises as that does."""
+    """Would this login work? The request of ``test_session`` with a login as it is: stored or not, never refreshed."""
     seconds = conf.current().lookup_timeout_s
     try:
         async with asyncio.timeout(seconds) as deadline:
             with faults_of(provider):
                 if credential.auth_type != "none":
-                    return await resolve(provider, "api_key").test(credential, clients.http())
+                    return await _tester(provider, credential).test(credential, clients.http())
                 return Account(models=len(await resolve(provider, "models").list(credential, clients.http())))
     except TimeoutError:
         if not deadline.expired():
@@ -92,7 +95,11 @@ async def _ask(session: Session, credential: Credential) -> Account:
         models = await catalogue.list_models(session, credential, refresh=True)
         return Account(models=len(models))
     with faults_of(session.provider):
-        return await resolve(session.provider, "api_key").test(credential, clients.http())
+        return await _tester(session.provider, credential).test(credential, clients.http())
+
+
+def _tester(provider: str, credential: Credential) -> ApiKey | OAuth:
+    return resolve(provider, "oauth") if credential.auth_type == "oauth" else resolve(provider, "api_key")
 
 
 def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:

@@ -13,17 +13,20 @@ awaits it, and from synchronous code is called as ``loop.run(provider.complete_c
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from providers_app import asking, catalogue, clients, counting, logins, ownership, parameters, ports, registry
 from providers_app.asking import ToolChoiceInput, ToolsInput
 from providers_app.behaviours.http import PreparedRequest, redacted
+from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.logins import try_credential
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
 from providers_app.ownership import acting_as, find_owner
-from providers_app.ports import SYSTEM, Chunk, Session
-from providers_app.resilience import dispatcher
+from providers_app.ports import SYSTEM, Session
+from providers_app.refreshing import refresh_session, refresh_tokens, with_renewal
+from providers_app.resilience import dispatcher, opening
 from providers_app.resilience.dispatcher import Call
 from providers_app.streaming import collect
 from providers_app.types.advice import Advice
@@ -46,6 +49,8 @@ __all__ = [
     "list_providers",
     "preview_request",
     "provider_capabilities",
+    "refresh_session",
+    "refresh_tokens",
     "stream_chat",
     "test_session",
     "try_credential",
@@ -87,8 +92,8 @@ async def delete_session(provider: str, auth_type: AuthType | None, name: str, *
 @on_provider_loop
 async def test_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> Account:
     """Does the login work? One cheap authenticated request, noted on the session. Raises ``UpstreamError``."""
-    session, credential = await dispatcher.find(await find_owner(owner), provider, name, auth_type)
-    return await logins.run_test(session, credential)
+    found = await find_owner(owner)
+    return await logins.run_test(found, *await opening.find(found, provider, name, auth_type))
 
 
 @on_provider_loop
@@ -106,8 +111,9 @@ async def list_models(
     They come by id, or as the provider lists them where its card says ``models_in_order``. One whose entry says nothing
     of capabilities counts as able to do what its provider declares. Raises ``UpstreamError``.
     """
-    session, credential = await dispatcher.find(await find_owner(owner), provider, name, auth_type)
-    models = await catalogue.list_models(session, credential, refresh=refresh)
+    found = await find_owner(owner)
+    session, credential = await opening.find(found, provider, name, auth_type)
+    models = await with_renewal(found, session, credential, partial(catalogue.list_models, refresh=refresh))
     return catalogue.supporting(models, supports, provider_capabilities(session.provider))
 
 
@@ -116,8 +122,9 @@ async def get_model(
     provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> ModelInfo:
     """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
-    found, credential = await dispatcher.find(await find_owner(owner), provider, session, auth_type)
-    return await catalogue.get_model(found, credential, model_id)
+    who = await find_owner(owner)
+    found, credential = await opening.find(who, provider, session, auth_type)
+    return await with_renewal(who, found, credential, partial(catalogue.get_model, model_id=model_id))
 
 
 def stream_chat(
@@ -195,8 +202,8 @@ async def count_tokens(
     """How many tokens the request would have, and who counted. Raises ``UpstreamError`` where the provider counts."""
     options = {"model": model, "system": system, "tools": tools, "context_id": context_id}
     call = await _call(owner, provider, session, auth_type, messages, None, True, options, {})
-    found, credential = await dispatcher.find(call.owner, provider, session, auth_type)
-    return await counting.count(found, credential, call.chat)
+    found, credential = await opening.find(call.owner, provider, session, auth_type)
+    return await with_renewal(call.owner, found, credential, partial(counting.count, chat=call.chat))
 
 
 @on_provider_loop
@@ -221,47 +228,11 @@ async def preview_request(
     """
     options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
-    found, credential = await dispatcher.find(call.owner, provider, session, auth_type)
-    request = dispatcher.prepare(found, credential, call.chat)
+    found, credential = await opening.find(call.owner, provider, session, auth_type)
+    request = opening.prepare(found, credential, call.chat)
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
-    return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body)
-
-
-@on_provider_loop
-async def list_context_chunks(
-    provider: str,
-    session: str,
-    context_id: str,
-    *,
-    query: str = "",
-    kinds: Iterable[str] = (),
-    auth_type: AuthType | None = None,
-    owner: Any = None,
-) -> list[Chunk]:
-    """The pieces of a context in order, those that contain ``query`` and are of ``kinds`` where given.
-
-    Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
-    """
-    wanted = frozenset(asking.names_of(kinds, "kinds"))
-    found = await find_owner(owner)
-    await ports.session_store().lookup(found, provider, session, auth_type)
-    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)
-
-
-@on_provider_loop
-async def delete_context_chunk(
-    provider: str,
-    session: str,
-    context_id: str,
-    chunk_id: str,
-    *,
-    auth_type: AuthType | None = None,
-    owner: Any = None,
-) -> None:
-    """Take one piece out of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
-    found = await find_owner(owner)
-    await ports.session_store().lookup(found, provider, session, auth_type)
-    await ports.context_store().delete_chunk(found, context_id, chunk_id)
+    advice = opening.advice(found, credential, call.chat)
+    return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)
 
 
 def validate_parameters(provider: str, model: str, params: Mapping[str, Any]) -> list[Advice]:

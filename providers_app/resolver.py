@@ -74,7 +74,7 @@ def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequ
         raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
     if auth_type == "none":
         return _unsigned
-    return resolve(slug, "api_key").authorize
+    return resolve(slug, "oauth").authorize if auth_type == "oauth" else resolve(slug, "api_key").authorize
 
 
 def _unsigned(credential: Credential, request: HttpRequest) -> HttpRequest:

@@ -53,6 +53,7 @@ ProviderError
     ├── StreamInterrupted       502 stream_interrupted  an answer began and broke off
     ├── BadAnswer               502 upstream_bad_answer a body that is no answer (HTML, empty, not JSON)
     │   └── InvalidIdToken      502 invalid_id_token    not signed, not for us, or of another time
+    ├── RefreshFailed           502 refresh_failed      the access token ended, and a new one was not to be had now
     ├── TokenOutcomeUnknown     502 token_outcome_unknown  the token may be spent: no answer could be read
     └── Cancelled               499 cancelled           somebody pressed Stop
 """
@@ -109,6 +110,7 @@ from providers_app.errors.upstream import (
     PromptTooLong,
     QuotaExhausted,
     RateLimited,
+    RefreshFailed,
     RequestTimeout,
     RequestTooLarge,
     ServerError,
@@ -159,6 +161,7 @@ __all__ = [
     "ProviderError",
     "QuotaExhausted",
     "RateLimited",
+    "RefreshFailed",
     "RefreshTooEarly",
     "RequestTimeout",
     "RequestTooLarge",

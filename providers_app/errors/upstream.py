@@ -10,11 +10,13 @@ class UpstreamError(ProviderError):
 
     ``status`` is the HTTP status that was received (``None`` for an error inside a 200 or without an answer), ``type``
     and ``upstream_code`` are the provider's own words, ``retry_after`` is in seconds, ``body`` the first bytes of the
-    answer for operators (never shown to users).
+    answer for operators (never shown to users). ``sent`` is ``False`` where it is certain that nothing of the request
+    left this machine.
     """
 
     code = "upstream_error"
     http_status = 502
+    sent: bool = True
 
     def __init__(
         self,
@@ -151,6 +153,13 @@ class BadAnswer(UpstreamError):
 class InvalidIdToken(BadAnswer):
     code, http_status = "invalid_id_token", 502
     default_hint = "Check the clock of this machine and the configured issuer, then sign in again."
+
+
+class RefreshFailed(UpstreamError):
+    """The access token ended and could not be refreshed for now; nothing is lost, a later try may work."""
+
+    code, http_status, retry = "refresh_failed", 502, Retry.AFTER_WAIT
+    default_hint = "Maestro tries again by itself. The session's page says when."
 
 
 class TokenOutcomeUnknown(UpstreamError):

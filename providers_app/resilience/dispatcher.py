@@ -6,9 +6,10 @@ The order of a request, outermost first:
              → stream → checkpoint
 
 In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it),
-the credential (session looked up through the store, request built, then signed), opening with the check of the
+the credential (session looked up through the store, refreshed first where its access token has ended, request built,
+then signed; after a 401 of an OAuth session one forced refresh and one more try), opening with the check of the
 status, the first event, the stream, and afterwards the report to the store. Route, breaker, queue, slot, limits and
-checkpoint have no part in it: each call is one attempt, and none is repeated.
+checkpoint have no part in it: but for that one retry each call is one attempt.
 
 Before the first event a failure is raised as a typed error. After it nothing is raised any more: an answer that
 breaks ends with ``StreamFailed``. Whoever stops iterating closes the upstream request with it.
@@ -19,20 +20,16 @@ import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app import clients, conf, ports
-from providers_app.behaviours.http import HttpRequest
+from providers_app import clients, conf, refreshing
 from providers_app.behaviours.streaming import Dialect, Reducer
 from providers_app.errors import (
     AddressRefused,
+    AuthenticationFailed,
     BadAnswer,
-    ContextTooLong,
-    InvalidCredential,
     ProviderError,
-    SessionDisabled,
     StreamInterrupted,
     UpstreamError,
     UpstreamTimeout,
@@ -40,17 +37,17 @@ from providers_app.errors import (
 from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
-from providers_app.resolver import authorizer, resolve
+from providers_app.resilience.opening import advice, check_status, find, prepare
+from providers_app.resolver import resolve
+from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
-from providers_app.types.events import Event, StreamEnd, StreamFailed
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart
 from providers_app.wire.answer import HttpStream
 from providers_app.wire.mask import Mask
 
 logger = logging.getLogger("maestro.dispatcher")
 
-ERROR_BODY = 64 * 1024
-ERROR_BODY_S = 10.0
 DRAIN_S = 0.1
 OUTPUT_ENDS = (StreamEnd, StreamFailed)
 
@@ -95,45 +92,6 @@ async def complete(call: Call) -> AsyncGenerator[Event, None]:
             answer.report()
 
 
-async def find(
-    owner: Owner, provider: str | None, session: str, auth_type: str | None = None
-) -> tuple[Session, Credential]:
-    """The owner's session and its credential.
-
-    Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` for a session whose key was dropped.
-    """
-    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type)
-    if found.status == "disabled":
-        raise SessionDisabled(f"The session {found.name!r} is disabled.")
-    if credential.auth_type == "api_key" and not credential.secret:
-        raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
-    return found, credential
-
-
-def prepare(session: Session, credential: Credential, chat: ChatRequest) -> HttpRequest:
-    """The signed request, byte for byte as it is sent. Raises ``ContextTooLong`` over the configured size."""
-    with faults_of(session.provider, chat):
-        request = resolve(session.provider, "streaming").build(chat, credential)
-        limit = conf.current().max_request_bytes
-        if len(request.body) > limit:
-            raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
-        return authorizer(session.provider, credential.auth_type)(credential, request)
-
-
-async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
-    """Raises the typed error of an answer that is no success; its body is read within limits, redirects are named."""
-    if 200 <= answer.status < 300:
-        return
-    if 300 <= answer.status < 400:
-        raise BadAnswer(_redirect_message(answer, url), status=answer.status)
-    try:
-        async with asyncio.timeout(ERROR_BODY_S):
-            body = await answer.read(ERROR_BODY)
-    except (TimeoutError, ProviderError):
-        body = b""  # the status alone still says what happened
-    raise dialect.error(answer.status, answer.headers, body)
-
-
 class _Answer:
     """The state of one attempt."""
 
@@ -147,6 +105,7 @@ class _Answer:
         self._last: Event | None = None
         self._error: ProviderError | None = None
         self._mask: Mask | None = None
+        self._advice: tuple[Advice, ...] = ()
 
     async def begin(self) -> list[Event]:
         """The first events."""
@@ -220,17 +179,37 @@ class _Answer:
     async def _open(self) -> tuple[HttpStream, Dialect]:
         call = self._call
         session, credential = await find(call.owner, call.provider, call.session, call.auth_type)
-        request = prepare(session, credential, call.chat)
+        session, credential = await refreshing.fresh(call.owner, session, credential)
+        try:
+            return await self._send(session, credential)
+        except AuthenticationFailed as error:
+            # Nothing was shown yet. A key is refused for good; an access token may have ended before its time.
+            self._session = None
+            session, credential = await self._renewed(session, error)
+        return await self._send(session, credential)
+
+    async def _renewed(self, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:
+        try:
+            return await refreshing.renewed(self._call.owner, session, error)
+        except AuthenticationFailed:
+            self._session = session
+            raise
+
+    async def _send(self, session: Session, credential: Credential) -> tuple[HttpStream, Dialect]:
+        request = prepare(session, credential, self._call.chat)
+        self._advice = advice(session, credential, self._call.chat)
         self._session = session
         self._mask = Mask(request)
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
-        with faults_of(session.provider):
-            self._stream = await self._stack.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
-            dialect = resolve(session.provider, "streaming").dialect
-            await check_status(self._stream, dialect, request.url)
-            self._reducer = dialect.reducer()
-        self._parts = self._stream.chunks()
-        self._stack.push_async_callback(self._parts.aclose)
+        async with AsyncExitStack() as attempt:
+            with faults_of(session.provider):
+                self._stream = await attempt.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
+                dialect = resolve(session.provider, "streaming").dialect
+                await check_status(self._stream, dialect, request.url)
+                self._reducer = dialect.reducer()
+            self._parts = self._stream.chunks()
+            attempt.push_async_callback(self._parts.aclose)
+            await self._stack.enter_async_context(attempt.pop_all())
         return self._stream, dialect
 
     async def _read(self) -> list[Event]:
@@ -271,6 +250,8 @@ class _Answer:
     def _keep(self, events: list[Event]) -> list[Event]:
         """Nothing follows the end of an answer, whatever a reducer gives; and no error repeats the key."""
         for number, event in enumerate(events):
+            if isinstance(event, StreamStart) and self._advice:
+                events = [*events[:number], msgspec.structs.replace(event, advice=self._advice), *events[number + 1 :]]
             if isinstance(event, StreamFailed) and self._mask is not None:
                 event = msgspec.structs.replace(event, error=self._mask.error(event.error))
             if isinstance(event, OUTPUT_ENDS):
@@ -284,12 +265,3 @@ class _Answer:
     def _unreadable(error: Exception) -> BadAnswer:
         logger.error("an answer could not be read: %s", type(error).__name__, exc_info=error)
         return BadAnswer("The provider's answer could not be read.")
-
-
-def _redirect_message(answer: HttpStream, url: str) -> str:
-    try:
-        target = urlsplit(answer.headers.get("location", ""))
-        where = f" to {target.scheme or urlsplit(url).scheme}://{target.hostname}" if target.hostname else ""
-    except ValueError:
-        where = ""
-    return f"The address answered with a redirect{where}; redirects are not followed."

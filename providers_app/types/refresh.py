@@ -35,7 +35,8 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
 
     ``presentations`` counts how often the refresh token of this ``generation`` was (or may have been) sent before;
     ``intent_open`` says that the outcome of the last time is not known. ``due_at`` is the stored time of the next
-    refresh. ``claimed`` is ``time.monotonic()`` from before the claim: the lease ends ``lease_s`` after it.
+    refresh, ``refreshed_at`` of the last good one. ``claimed`` is ``time.monotonic()`` from before the claim: the lease
+    ends ``lease_s`` after it. ``intent_written`` is set by ``write_intent``, which counted one more presentation.
     """
 
     session_id: str
@@ -52,6 +53,8 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
     intent_open: bool = False
     attempts: int = 0
     due_at: float | None = None
+    refreshed_at: float | None = None
+    intent_written: bool = False
 
 
 class RefreshBusy(msgspec.Struct, frozen=True, kw_only=True):

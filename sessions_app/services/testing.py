@@ -43,12 +43,9 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
 
     Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
     """
-    if not allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
-        return TestResult(
-            error=RateLimited(
-                f"You tested {TESTS_PER_MINUTE} logins within a minute.", hint="Wait a minute, then test again."
-            )
-        )
+    refused = _too_many(owner_id)
+    if refused is not None:
+        return TestResult(error=refused)
     try:
         return TestResult(
             account=loop.run(door.try_credential(provider, credential), conf.current().lookup_timeout_s + 5)
@@ -68,6 +65,8 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
 
     ``session`` must carry its sealed column. A disabled session may be tested; it stays disabled.
     """
+    if session.auth_type == AuthSession.AuthType.OAUTH:
+        return _test_login(session, owner_id)
     try:
         credential = open_credential(session)
     except NotConfigured as error:
@@ -84,3 +83,25 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
         account=result.account.label if result.account else "",
     )
     return result
+
+
+def _test_login(session: AuthSession, owner_id: Pk) -> TestResult:
+    """The same for an OAuth session: its access token may be refreshed first, and the core notes the outcome itself."""
+    refused = _too_many(owner_id)
+    if refused is not None:
+        return TestResult(error=refused)
+    work = door.test_session(session.provider, None, str(session.pk), owner=owner_id)
+    try:
+        return TestResult(
+            account=loop.run(work, conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + 5)
+        )
+    except ProviderError as error:
+        return TestResult(error=error)
+    except TimeoutError:
+        return TestResult(error=UpstreamTimeout("The provider did not answer in time."))
+
+
+def _too_many(owner_id: Pk) -> RateLimited | None:
+    if allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
+        return None
+    return RateLimited(f"You tested {TESTS_PER_MINUTE} logins within a minute.", hint="Wait a minute, then test again.")

@@ -8,7 +8,7 @@ import pytest
 
 from providers_app import errors, provider
 from providers_app.conf import ProvidersConfig
-from providers_app.resilience import dispatcher
+from providers_app.resilience import opening
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
 from tests.vendors.chat import VALID_KEY
@@ -153,7 +153,7 @@ async def test_the_body_of_an_error_is_not_waited_for_longer_than_it_is_worth(
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    monkeypatch.setattr(dispatcher, "ERROR_BODY_S", 0.1)
+    monkeypatch.setattr(opening, "ERROR_BODY_S", 0.1)
     await connect(await raw_server(dripping))
     async with asyncio.timeout(5):
         with pytest.raises(errors.ServerError):

@@ -1,0 +1,110 @@
+"""What a claimant of a refresh lane does with what it finds. Pure: the table of the design, as a function.
+
+found                                    rotation           decision
+switched off, or a person is needed      any                skip, person
+refreshed since the caller looked        any                done
+nothing to refresh with                  any                skip while the token works, else person
+not due and not forced                   any                skip
+earlier than the provider allows         any                skip until then
+no open intent                           any                send
+open intent, lease over                  none, minted       send again
+same                                     single use         keep while the access token works, then send once more
+same, presented twice already            single use         give up (``answer_lost``)
+"""
+
+import random
+from typing import Literal
+
+import msgspec
+
+from providers_app.types.refresh import RefreshClaim, Trigger
+from providers_app.types.tokens import Rotation
+
+FORCED: frozenset[Trigger] = frozenset({"command", "button", "unauthorized"})
+FRESH_S = 10.0
+"""A person who asks for a refresh so shortly after one gets that one: two clicks are one refresh."""
+USE_WITHIN_S = 10.0
+"""A token that ends within so many seconds is refreshed before it is used."""
+BACKOFF_S = 30.0
+LONGEST_BACKOFF_S = 1800.0
+PRESENTATIONS = 2
+"""How often a single-use token is sent at most: once, and once more when the outcome of that is not known."""
+ANSWER_LOST = "answer_lost"
+REFUSED = "refused"
+NOT_REFRESHABLE = "not_refreshable"
+
+Action = Literal["send", "skip", "done", "keep", "person", "give_up"]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """``until`` is when to look again (seconds since the epoch), where that differs from what is stored."""
+
+    action: Action
+    why: str
+    until: float | None = None
+    code: str = ""
+
+
+def decide(
+    claim: RefreshClaim,
+    rotation: Rotation,
+    *,
+    trigger: Trigger,
+    seen_generation: int | None,
+    now: float,
+    within_s: float = 0.0,
+) -> Decision:
+    """What is done, and why. ``now`` is seconds since the epoch, ``within_s`` how early a refresh may come."""
+    tokens = claim.tokens
+    refused = trigger == "unauthorized"
+    if claim.status == "disabled":
+        return Decision(action="skip", why="the session is disabled")
+    if seen_generation is not None and claim.generation > seen_generation:
+        return Decision(action="done", why="refreshed meanwhile")
+    if claim.status == "needs_reauth":
+        return Decision(action="person", why="the session needs a new sign-in", code="needs_reauth")
+    if tokens.read_only or (rotation != "minted" and not tokens.refresh):
+        return _unrefreshable(claim, refused=refused, now=now)
+    if trigger in ("command", "button") and claim.refreshed_at is not None and now - claim.refreshed_at < FRESH_S:
+        return Decision(action="done", why="refreshed a moment ago")
+    if trigger not in FORCED and not _due(claim, trigger, now + within_s, now):
+        return Decision(action="skip", why="not due")
+    if tokens.earliest_refresh_at is not None and now < tokens.earliest_refresh_at:
+        why = "the provider does not allow it yet"
+        return Decision(action="skip", why=why, until=tokens.earliest_refresh_at, code="refresh_too_early")
+    if not claim.intent_open or rotation != "single_use":
+        return Decision(action="send", why="due" if trigger not in FORCED else trigger)
+    if claim.presentations >= PRESENTATIONS:
+        return Decision(action="give_up", why=lost(claim.provider), code=ANSWER_LOST)
+    if not refused and not tokens.expired(now):
+        why = "an earlier refresh has no known outcome; the access token still works"
+        return Decision(action="keep", why=why, until=tokens.expires_at)
+    return Decision(action="send", why="an earlier refresh has no known outcome: asked once more")
+
+
+def lost(provider: str) -> str:
+    """The words for the one case that cannot be saved."""
+    return (
+        f"A refresh was sent to {provider} and its answer was lost, and the token is not accepted a second time. "
+        "Sign in again."
+    )
+
+
+def backoff(attempts: int, retry_after: float | None = None) -> float:
+    """Seconds until the next try after so many failures; never less than the endpoint asked for."""
+    seconds = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
+    return max(seconds, retry_after or 0.0)
+
+
+def _due(claim: RefreshClaim, trigger: Trigger, latest: float, now: float) -> bool:
+    if trigger == "use" and claim.tokens.expired(now, USE_WITHIN_S):
+        return True
+    return claim.due_at is not None and claim.due_at <= latest
+
+
+def _unrefreshable(claim: RefreshClaim, *, refused: bool, now: float) -> Decision:
+    tokens = claim.tokens
+    why = tokens.read_only or "the provider gave nothing to refresh with"
+    if refused or tokens.expired(now):
+        return Decision(action="person", why=f"The login has ended: {why}.", code=NOT_REFRESHABLE)
+    return Decision(action="skip", why=why, code=NOT_REFRESHABLE)

@@ -1,0 +1,451 @@
+"""One refresh after the other, and many at once: what is sent, what is stored, what callers are told."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers_app import conf, errors, ports, provider, refreshing
+from providers_app.behaviours.oauth import OAuthFlow
+from providers_app.behaviours.unsupported import Unsupported
+from providers_app.ports import Session
+from providers_app.registry import registry
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.events import StreamEnd, StreamStart
+from providers_app.types.tokens import Rotation, Tokens
+from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
+from tests.unit.providers.memory_store import MemorySessions
+
+pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
+HOUR = 3600.0
+
+
+class Login:
+    """An ``oauth`` behaviour whose token endpoint is a function; access tokens are ``access-<generation>``."""
+
+    def __init__(self) -> None:
+        self.rotation: Rotation = "single_use"
+        self.sent: list[str] = []
+        self.answer: Callable[[Tokens], Any] = self.rotate
+        self.keys = 0
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        return (OAuthFlow(name="page", label="Page", methods=("callback",), rotation=self.rotation),)
+
+    def rotate(self, tokens: Tokens) -> Tokens:
+        number = int(tokens.refresh.reveal().rpartition("-")[2]) + 1
+        return msgspec.structs.replace(
+            tokens,
+            access=Secret(f"access-{number}"),
+            refresh=Secret(f"refresh-{number}"),
+            expires_at=time.time() + HOUR,
+        )
+
+    async def refresh(self, tokens: Tokens, http: Any) -> Tokens:
+        self.sent.append(tokens.refresh.reveal())
+        found = self.answer(tokens)
+        return await found if asyncio.iscoroutine(found) else found
+
+    async def begin(self, flow: Any, method: Any, client: Any, redirect_uri: str, given: Any, http: Any) -> Any:
+        raise errors.InvalidRequest("not here")
+
+    async def exchange(self, pending: Any, answer: Any, http: Any) -> Tokens:
+        raise errors.InvalidRequest("not here")
+
+    async def poll(self, pending: Any, http: Any) -> Any:
+        raise errors.InvalidRequest("not here")
+
+    async def api_credentials(self, tokens: Tokens, http: Any) -> Credential:
+        self.keys += 1
+        return Credential(auth_type="oauth", secret=Secret(f"key-{self.keys}"))
+
+    async def revoke(self, tokens: Tokens, http: Any) -> bool:
+        return False
+
+    def authorize(self, credential: Credential, request: Any) -> Any:
+        return request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
+
+    async def test(self, credential: Credential, http: Any) -> Account:
+        return Account()
+
+    def advise(self, chat: Any, credential: Credential) -> list[Advice]:
+        return [Advice(level="hint", field="headers", message="A header was added.")]
+
+
+@pytest.fixture
+def login() -> AsyncIterator[Login]:
+    """The provider ``remote`` with a sign-in of the test's own."""
+    behaviour = Login()
+    card = registry.card("remote")
+    registry.remember("remote", "oauth", behaviour)
+    registry._cards["remote"] = msgspec.structs.replace(card, auth_types=("api_key", "oauth"))
+    yield behaviour
+    registry.remember("remote", "oauth", Unsupported("no"))
+    registry.reset()
+
+
+@pytest.fixture
+def store(sessions: MemorySessions) -> Any:
+    memory = MemoryRefreshes()
+    with ports.use(refreshes=memory):
+        yield memory
+
+
+@pytest.fixture
+def row(store: MemoryRefreshes, sessions: MemorySessions, login: Login) -> Row:
+    session = Session(
+        id="s1",
+        owner=1,
+        provider="remote",
+        auth_type="oauth",
+        name="work",
+        status="active",
+        expires_at=time.time() + HOUR,
+    )
+    made = store.add(
+        session,
+        Tokens(flow="page", access=Secret("access-0"), refresh=Secret("refresh-0"), expires_at=time.time() + HOUR),
+    )
+    _mirror(store, sessions)
+    return made
+
+
+def _mirror(store: MemoryRefreshes, sessions: MemorySessions, base_url: str | None = None) -> None:
+    """Look-ups see what the refresh store holds."""
+
+    async def lookup(owner: Any, slug: Any, ref: str, auth_type: Any = None) -> tuple[Session, Credential]:
+        found = next(each for each in store.rows.values() if ref in (each.session.id, each.session.name))
+        return found.session, Credential(auth_type="oauth", secret=found.tokens.signing, base_url=base_url)
+
+    sessions.lookup = lookup  # type: ignore[method-assign]
+
+
+def ended(row: Row) -> None:
+    row.tokens = msgspec.structs.replace(row.tokens, expires_at=time.time() - 1)
+    row.session = msgspec.structs.replace(row.session, expires_at=time.time() - 1)
+
+
+async def test_the_order_of_a_refresh(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, report.generation) == ("refreshed", 1)
+    assert store.steps == ["claim", "intent", "keep"]
+    assert login.sent == ["refresh-0"]
+    assert row.tokens.refresh == Secret("refresh-1") and row.lease == ""
+    assert report.next_try_at == pytest.approx(time.time() + HOUR - 300, abs=5)
+
+
+async def test_many_callers_of_one_process_are_one_request(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    async def slowly(tokens: Tokens) -> Tokens:
+        await asyncio.sleep(0.05)
+        return login.rotate(tokens)
+
+    login.answer = slowly
+    calls = [
+        refreshing.refresh_session("s1", trigger="unauthorized" if number % 2 else "schedule", seen_generation=0)
+        for number in range(40)
+    ]
+    reports = await asyncio.gather(*calls)
+    assert login.sent == ["refresh-0"]
+    assert {report.generation for report in reports} == {1}
+    assert sorted({report.done for report in reports}) == ["refreshed", "waited"]
+
+
+async def test_a_stronger_caller_is_not_put_off_by_a_weaker_one(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.due_at = time.time() + HOUR
+    reports = await asyncio.gather(
+        refreshing.refresh_session("s1", trigger="schedule", seen_generation=0),
+        refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=0),
+    )
+    assert [report.done for report in reports] == ["skipped", "refreshed"]
+    assert login.sent == ["refresh-0"]
+
+
+async def test_a_cancelled_caller_leaves_the_request_to_its_end(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    sent = asyncio.Event()
+
+    async def slowly(tokens: Tokens) -> Tokens:
+        sent.set()
+        await asyncio.sleep(0.05)
+        return login.rotate(tokens)
+
+    login.answer = slowly
+    caller = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await sent.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    for _ in range(100):
+        if row.session.generation:
+            break
+        await asyncio.sleep(0.01)
+    assert row.tokens.refresh == Secret("refresh-1")
+
+
+async def test_the_loser_reads_the_winners_result(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.lease, row.lease_until = "other", time.monotonic() + 30
+    waiting = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await asyncio.sleep(0.15)
+    row.session = msgspec.structs.replace(row.session, generation=1)
+    report = await asyncio.wait_for(waiting, 2)
+    assert (report.done, report.generation, login.sent) == ("waited", 1, [])
+
+
+async def test_the_loser_reads_the_winners_failure(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.lease, row.lease_until = "other", time.monotonic() + 30
+    waiting = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await asyncio.sleep(0.15)
+    row.failed_at = time.time()
+    row.failure = refresh_failure("no", "upstream_rate_limit")
+    assert (await asyncio.wait_for(waiting, 2)).code == "upstream_rate_limit"
+    assert login.sent == []
+
+
+def refresh_failure(spent: Any, code: str) -> Any:
+    from providers_app.types.refresh import RefreshFailure
+
+    return RefreshFailure(spent=spent, code=code, message="It said so.")
+
+
+async def test_a_holder_that_died_is_followed(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.lease, row.lease_until = "dead", time.monotonic() + 0.3
+    report = await asyncio.wait_for(refreshing.refresh_session("s1", trigger="schedule"), 3)
+    assert (report.done, login.sent) == ("refreshed", ["refresh-0"])
+
+
+async def test_a_lost_lease_sends_nothing(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    store.lease_is_lost = True
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, login.sent) == ("skipped", [])
+
+
+async def test_a_lease_that_is_too_short_sends_nothing(
+    store: MemoryRefreshes, row: Row, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store.write_intent
+
+    async def slowly(claim: Any) -> Any:
+        marked = await write(claim)
+        return msgspec.structs.replace(marked, claimed=marked.claimed - 50)
+
+    monkeypatch.setattr(store, "write_intent", slowly)
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, login.sent) == ("failed", [])
+    assert not row.intent_open and row.presentations == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "done", "spent", "status"),
+    [
+        (errors.TokenRefused("no", upstream_code="invalid_grant"), "needs_person", "refused", "needs_reauth"),
+        (errors.TokenOutcomeUnknown("lost"), "unknown", "unknown", "active"),
+        (errors.RateLimited("wait", retry_after=77), "failed", "no", "active"),
+        (errors.ServerError("oops"), "failed", "no", "active"),
+        (errors.ConnectionFailed("no route"), "failed", "no", "active"),
+        (errors.AddressRefused("private"), "failed", "no", "active"),
+        (ValueError("a fault of the provider's code"), "unknown", "unknown", "active"),
+    ],
+)
+async def test_how_a_refresh_fails(
+    store: MemoryRefreshes, row: Row, login: Login, answer: Exception, done: str, spent: str, status: str
+) -> None:
+    def fail(tokens: Tokens) -> Tokens:
+        raise answer
+
+    login.answer = fail
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.session.status) == (done, status)
+    assert row.failure is not None and row.failure.spent == spent
+    assert row.lease == "" and row.session.generation == 0
+    if isinstance(answer, errors.RateLimited):
+        assert row.due_at is not None and row.due_at - time.time() > 70
+
+
+async def test_silence_is_an_unknown_outcome(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    async def never(tokens: Tokens) -> Tokens:
+        await asyncio.Event().wait()
+        return tokens
+
+    login.answer = never
+    with conf.use(conf.current().model_copy(update={"refresh_timeout_s": 0.05})):
+        report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.intent_open, row.presentations) == ("unknown", True, 1)
+    assert row.due_at == pytest.approx(row.tokens.expires_at), "nothing is sent while the access token works"
+
+
+async def test_a_lost_answer_is_asked_for_once_more_and_then_named(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    def lost(tokens: Tokens) -> Tokens:
+        raise errors.TokenOutcomeUnknown("lost")
+
+    login.answer = lost
+    await refreshing.refresh_session("s1", trigger="schedule")
+    kept = await refreshing.refresh_session("s1", trigger="button")
+    assert (kept.done, len(login.sent)) == ("kept", 1)
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenRefused("spent", upstream_code="invalid_grant"))
+    report = await refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=0)
+    assert report.done == "needs_person" and len(login.sent) == 2
+    assert row.failure is not None and row.failure.reason == "answer_lost"
+    assert "answer was lost" in row.session.status_reason
+
+
+async def test_a_lost_answer_that_was_never_spent_is_saved(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.intent_open, row.presentations = True, 1
+    ended(row)
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, login.sent, row.session.status) == ("refreshed", ["refresh-0"], "active")
+
+
+async def test_a_second_silence_is_the_end(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.intent_open, row.presentations = True, 1
+    ended(row)
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenOutcomeUnknown("lost again"))
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert report.done == "needs_person"
+    assert row.failure is not None and row.failure.reason == "answer_lost"
+
+
+async def test_a_refusal_to_listen_does_not_count_as_a_presentation(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    row.intent_open, row.presentations = True, 1
+    ended(row)
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.RateLimited("later", retry_after=1))
+    assert (await refreshing.refresh_session("s1", trigger="schedule")).done == "failed"
+    assert (row.presentations, row.intent_open) == (1, True)
+    login.answer, row.due_at = login.rotate, time.time()
+    assert (await refreshing.refresh_session("s1", trigger="schedule")).done == "refreshed"
+
+
+async def test_a_database_that_does_not_answer_loses_nothing(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    store.down = 3
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.tokens.refresh) == ("refreshed", Secret("refresh-1"))
+
+
+async def test_somebody_who_signed_in_meanwhile_wins(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    def overtaken(tokens: Tokens) -> Tokens:
+        row.session = msgspec.structs.replace(row.session, generation=7)
+        return login.rotate(tokens)
+
+    login.answer = overtaken
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, report.generation) == ("waited", 7)
+    assert row.tokens.refresh == Secret("refresh-0")
+
+
+async def test_the_key_that_was_obtained_with_the_tokens_is_renewed_with_them(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    row.tokens = msgspec.structs.replace(row.tokens, api_key=Secret("key-0"))
+    await refreshing.refresh_session("s1", trigger="schedule")
+    assert (row.tokens.api_key, login.keys) == (Secret("key-0"), 0), "a key that works is kept"
+    await refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=1)
+    assert row.tokens.api_key == Secret("key-1")
+
+
+async def test_refresh_tokens_of_the_interface(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    tokens = await provider.refresh_tokens("remote", "work", owner=1)
+    assert tokens.access == Secret("access-1") and "access-1" not in repr(tokens)
+    row.tokens = msgspec.structs.replace(row.tokens, read_only="another program holds it")
+    with pytest.raises(errors.NotRefreshable, match="another program"):
+        await provider.refresh_tokens("remote", "work", owner=1)
+
+
+async def serve(raw_server: Any, valid: set[str], seen: list[str]) -> str:
+    """A server that answers with a short stream to tokens in ``valid`` and with a 401 to others."""
+    body = (
+        b'data: {"id":"r","model":"m","choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+        b'data: {"id":"r","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    )
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += await reader.read(65536)
+        token = next(
+            line.split()[-1].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"authorization:")
+        )
+        seen.append(token)
+        if token in valid:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n" + body)
+        else:
+            text = b'{"error":{"message":"expired","type":"invalid_request_error"}}'
+            head_out = f"HTTP/1.1 401 No\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\n\r\n"
+            writer.write(head_out.encode() + text)
+        await writer.drain()
+
+    return await raw_server(answer, at_once=True)
+
+
+async def chat() -> list[Any]:
+    return [event async for event in provider.stream_chat("remote", "work", "hello", model="m", owner=1)]
+
+
+async def test_a_401_is_answered_with_one_refresh_and_one_retry(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, {"access-1"}, seen))
+    events = await chat()
+    assert isinstance(events[-1], StreamEnd)
+    assert isinstance(events[0], StreamStart) and events[0].advice[0].message == "A header was added."
+    assert seen == ["access-0", "access-1"] and login.sent == ["refresh-0"]
+    result = await provider.complete_chat("remote", "work", "hello", model="m", owner=1)
+    assert result.advice[0].field == "headers"
+
+
+async def test_a_second_401_is_final(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, set(), seen))
+    with pytest.raises(errors.AuthenticationFailed):
+        await chat()
+    assert seen == ["access-0", "access-1"]
+    for _ in range(100):
+        if sessions.outcomes:
+            break
+        await asyncio.sleep(0.01)
+    assert [type(error) for _, error, _ in sessions.outcomes] == [errors.AuthenticationFailed]
+
+
+async def test_a_401_while_the_token_endpoint_is_busy_says_so_and_blames_nobody(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, set(), seen))
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.RateLimited("busy", retry_after=30))
+    with pytest.raises(errors.RefreshFailed, match="busy") as caught:
+        await chat()
+    assert caught.value.retry_after == pytest.approx(30, abs=8)
+    await asyncio.sleep(0.05)
+    assert sessions.outcomes == [] and row.session.status == "active"
+
+
+async def test_an_ended_token_is_refreshed_before_it_is_used(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, {"access-1"}, seen))
+    ended(row)
+    await chat()
+    assert seen == ["access-1"]
+
+
+async def test_an_ended_login_that_needs_a_person_is_not_even_tried(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, set(), seen))
+    ended(row)
+    row.session = msgspec.structs.replace(row.session, status="needs_reauth")
+    with pytest.raises(errors.NeedsReauth):
+        await chat()
+    assert seen == []
