@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench proofs docs clean
+.PHONY: help install run test lint bench race crash proofs docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -23,8 +23,15 @@ lint: .venv/.development ## ruff, mypy, import-linter, djade, and the checks of 
 bench: .venv/.development ## print the benchmark table
 	@$(PYTHON) -m tests.benchmarks
 
+race: .venv/.development ## let processes race for refreshes (RACE="--processes 4 --expiries 200 --database sqlite")
+	@$(PYTHON) -m tests.proofs race $(RACE)
+
+crash: .venv/.development ## kill a process at every step of a refresh (CRASH="--runs 60 --database postgres")
+	@$(PYTHON) -m tests.proofs crash $(CRASH)
+
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
+	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
 
 docs: .venv/.documentation ## build the documentation site into site/
 	@.venv/bin/mkdocs build --strict --quiet && echo "open site/index.html"

@@ -53,6 +53,14 @@ app.conf.update(
             "schedule": 30,
             "options": {"expires": 30},
         },
+        "refresh-due-sessions": {
+            "task": "sessions_app.refresh_due",
+            "schedule": settings.MAESTRO.sessions.refresh_every_s,
+            "options": {"expires": settings.MAESTRO.sessions.refresh_every_s},
+        },
+        "email-notices": {"task": "sessions_app.email_notices", "schedule": 60, "options": {"expires": 60}},
+        "watch-sessions": {"task": "sessions_app.watch", "schedule": 300, "options": {"expires": 300}},
+        "retire-dead-sessions": {"task": "sessions_app.retire_dead", "schedule": 3600, "options": {"expires": 3600}},
         "take-over-stale-streams": {
             "task": "context_app.take_over_stale_streams",
             "schedule": 15,

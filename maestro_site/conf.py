@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -19,7 +19,7 @@ from providers_app.conf import ProvidersConfig, build_model
 from sessions_app.conf import SessionsConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS")
+SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS", "EMAIL__PASSWORD")
 EXTRA_NAMES = frozenset({"MAESTRO_RECORDINGS", *(f"MAESTRO_{name}_FILE" for name in SECRETS)})
 
 # One field per provider that is installed: known only once they are discovered.
@@ -28,6 +28,20 @@ Providers = build_model()
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message names it and says what to do."""
+
+
+class EmailConfig(BaseModel, frozen=True):
+    """Settings under ``MAESTRO_EMAIL__``: the mail server that notices are sent through."""
+
+    host: str = Field(default="", description="Name of the mail server. Without it, nothing is sent by e-mail.")
+    port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    user: str = Field(default="", description="Name to sign in with at the mail server; empty for none.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password for it; may come from a file.")
+    tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="How the connection is protected: `starttls` (usually port 587), `tls` (465) or `none` (25).",
+    )
+    timeout_s: float = Field(default=10, gt=0, le=120, description="Seconds to wait for the mail server.")
 
 
 class MaestroSettings(BaseSettings):
@@ -80,6 +94,7 @@ class MaestroSettings(BaseSettings):
         "sign-ins. Without it, the address of the request is used.",
     )
     from_email: str = Field(default="maestro@localhost", description="Sender of e-mail.")
+    email: EmailConfig = Field(default=EmailConfig(), description="Mail server.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
     context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")
     providers: Providers = Field(default_factory=Providers, description="Providers.")  # type: ignore[valid-type]
@@ -98,9 +113,14 @@ def load(environ: Mapping[str, str] | None = None) -> MaestroSettings:
         path = environ.get(f"MAESTRO_{name}_FILE")
         if path and not environ.get(f"MAESTRO_{name}"):
             try:
-                overrides[name.lower()] = SecretStr(Path(path).read_text().strip())
+                value: Any = SecretStr(Path(path).read_text().strip())
             except OSError as error:
                 raise ConfigError(f"MAESTRO_{name}_FILE cannot be read: {error.strerror} ({path}).") from error
+            *groups, leaf = name.lower().split("__")
+            inner = overrides
+            for group in groups:
+                inner = inner.setdefault(group, {})
+            inner[leaf] = value
     try:
         return MaestroSettings(**overrides)
     except ValidationError as error:

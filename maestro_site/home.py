@@ -20,6 +20,8 @@ from providers_app.errors import DuplicateSession, ProviderError
 from sessions_app import providers, selectors, status
 from sessions_app.models import AuthSession
 from sessions_app.services import connect
+from sessions_app.views import parts
+from sessions_app.views.notices import SHOWN_AT_HOME
 
 DEMO = "demo"
 DEMO_NAME = "try_demo"
@@ -27,7 +29,10 @@ ROWS_SHOWN = 4
 CHATS_SHOWN = 5
 
 # Worst first: what needs a person, then what mends itself, then what works. A switched-off session asks for nothing.
-_URGENCY = ("needs_reauth", "forbidden", "misconfigured", "expired", "unreachable", "limited", "expiring", "active")
+_URGENCY = (
+    "needs_reauth", "forbidden", "misconfigured", "expired", "unreachable",
+    "unknown", "failing", "limited", "expiring", "active",
+)  # fmt: skip
 
 _CHECK_WORDS = {
     "key ring": ("Encryption key made", "Encryption key"),
@@ -83,13 +88,18 @@ def home(request: HttpRequest) -> HttpResponse:
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
     facts = installation()
+    told = parts.notice_rows(owner_id)
     if not counts["all"] and not recent:
         return render(request, "home.html", {"fresh": True, "tiles": tiles(), "facts": facts})
+    shown = told[:SHOWN_AT_HOME]
+    parts.looked_at(owner_id, shown)
     return render(
         request,
         "home.html",
         {
             "fresh": False,
+            "notices": shown,
+            "hidden": len(told) - len(shown),
             "counts": counts,
             "soon": counts["expiring"] + counts["limited"],
             "rows": session_rows(owner_id),

@@ -13,15 +13,16 @@ SHARED = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
-# The link signs in whoever has it, and Django logs the address of every request that it refuses.
-_WELCOME = re.compile(r"(/welcome/)[\w-]+")
+# The link signs in whoever has it, what a provider leads back with is a login until it is spent, and Django logs the
+# address of every request that it refuses.
+_IN_ADDRESSES = re.compile(r"(/welcome/)[\w-]+|(/oauth/callback/?\?)[^\s'\"<>]+")
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Takes the token of a sign-in link out of the finished line, wherever it stood."""
+    """Takes what must not be in an address out of the finished line, wherever it stood."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _WELCOME.sub(r"\1***", super().format(record))
+        return _IN_ADDRESSES.sub(r"\1\2***", super().format(record))
 
 
 def formatter(json: bool = False) -> logging.Formatter:

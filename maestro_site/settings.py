@@ -143,6 +143,14 @@ WHITENOISE_USE_FINDERS = True
 # Asked for again each time (and answered 304): after an upgrade no page mixes old and new scripts.
 WHITENOISE_MAX_AGE = 0
 DEFAULT_FROM_EMAIL = MAESTRO.from_email
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if MAESTRO.email.host else 'dummy'}.EmailBackend"
+EMAIL_HOST = MAESTRO.email.host
+EMAIL_PORT = MAESTRO.email.port
+EMAIL_HOST_USER = MAESTRO.email.user
+EMAIL_HOST_PASSWORD = MAESTRO.email.password.get_secret_value()
+EMAIL_USE_TLS = MAESTRO.email.tls == "starttls"
+EMAIL_USE_SSL = MAESTRO.email.tls == "tls"
+EMAIL_TIMEOUT = MAESTRO.email.timeout_s
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 # A selection of chunks comes as one field each; more than context_app.views.panel.MAX_BULK, which says so in words.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000

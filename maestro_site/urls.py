@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from maestro_site import health, home
+from sessions_app.views import oauth
 
 handler500 = "maestro_site.failures.server_error"
 urlpatterns = [
@@ -13,6 +14,9 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("try-demo/", home.try_demo, name="try-demo"),
     path("sessions/", include("sessions_app.urls")),
+    path("oauth/callback/", oauth.callback, name="oauth-callback"),
+    # A person who registers the address at a provider may leave the last stroke out.
+    path("oauth/callback", oauth.callback),
     path("chats/", include("context_app.urls")),
     path("admin/", admin.site.urls),
 ]

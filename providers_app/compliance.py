@@ -24,7 +24,7 @@ from providers_app.behaviours.streaming import Dialect, Reducer
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.registry import OPERATIONS, Registry, card_problem, registry
-from providers_app.resolver import PROTOCOLS
+from providers_app.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
 
 # Capabilities that a behaviour always brings, and the behaviour that does them.
@@ -91,7 +91,8 @@ class _Package:
         card = self.card(module)
         for operation in OPERATIONS:
             self.behaviour(operation, required=True)
-        self.behaviour("counting", required=False)
+        for operation in OPTIONAL:
+            self.behaviour(operation, required=False)
         self.config()
         if card is not None:
             self.claims(card)

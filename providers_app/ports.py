@@ -161,8 +161,15 @@ class LoginStore(Protocol):
         """By id, or by the state that came back. Raises ``UnknownLogin`` (missing, foreign person, foreign browser)."""
         ...
 
-    async def claim_login(self, login_id: str) -> bool:
-        """``waiting`` to ``exchanging``, for one caller only. ``False``: somebody else has it, or it is over."""
+    async def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
+        """From ``status`` to ``exchanging``, for one caller only. ``False``: somebody else has it, or it is over."""
+        ...
+
+    async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
+        """The turn to ask for a waiting device login, for so many seconds: a mark to renew it with (``held``).
+
+        Empty when another process has it, or when the login waits no more.
+        """
         ...
 
     async def advance_login(
@@ -193,7 +200,17 @@ class LoginStore(Protocol):
     async def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """Sign a session in again, in place: same row, new generation, trail kept. Raises ``UnknownSession``."""
+        """Sign a session in again, in place: same row, new generation, trail kept.
+
+        Raises ``UnknownSession``, ``DuplicateSession`` (another session holds this very login).
+        """
+        ...
+
+    async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
+        """The provider ended the login at a person's wish: destroy its secrets, the session needs a new sign-in.
+
+        Raises ``UnknownSession``.
+        """
         ...
 
 

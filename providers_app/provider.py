@@ -20,6 +20,18 @@ from providers_app import asking, catalogue, clients, counting, logins, ownershi
 from providers_app.asking import ToolChoiceInput, ToolsInput
 from providers_app.behaviours.http import PreparedRequest, redacted
 from providers_app.context_access import delete_context_chunk, list_context_chunks
+from providers_app.login_flow import (
+    begin_login,
+    cancel_login,
+    complete_callback,
+    complete_login,
+    confirm_login,
+    find_callback,
+    login_state,
+    offered_flows,
+    revoke_session,
+    wait_login,
+)
 from providers_app.logins import try_credential
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
@@ -38,23 +50,33 @@ from providers_app.types.events import Event
 __all__ = [
     "SYSTEM",
     "acting_as",
+    "begin_login",
+    "cancel_login",
+    "complete_callback",
     "complete_chat",
+    "complete_login",
+    "confirm_login",
     "count_tokens",
     "create_session",
     "delete_context_chunk",
     "delete_session",
+    "find_callback",
     "get_model",
     "list_context_chunks",
     "list_models",
     "list_providers",
+    "login_state",
+    "offered_flows",
     "preview_request",
     "provider_capabilities",
     "refresh_session",
     "refresh_tokens",
+    "revoke_session",
     "stream_chat",
     "test_session",
     "try_credential",
     "validate_parameters",
+    "wait_login",
 ]
 
 

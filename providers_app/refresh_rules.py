@@ -92,7 +92,7 @@ def lost(provider: str) -> str:
 
 def backoff(attempts: int, retry_after: float | None = None) -> float:
     """Seconds until the next try after so many failures; never less than the endpoint asked for."""
-    seconds = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
+    seconds: float = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
     return max(seconds, retry_after or 0.0)
 
 

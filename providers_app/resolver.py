@@ -7,6 +7,7 @@ from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.contract import violations
 from providers_app.behaviours.counting import Counting
 from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.imports import Imports
 from providers_app.behaviours.models import Models
 from providers_app.behaviours.oauth import OAuth
 from providers_app.behaviours.streaming import Streaming
@@ -16,7 +17,7 @@ from providers_app.registry import registry
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 
-Operation = Literal["oauth", "api_key", "streaming", "models", "counting"]
+Operation = Literal["oauth", "api_key", "streaming", "models", "counting", "imports"]
 
 PROTOCOLS: dict[str, type] = {
     "oauth": OAuth,
@@ -24,8 +25,14 @@ PROTOCOLS: dict[str, type] = {
     "streaming": Streaming,
     "models": Models,
     "counting": Counting,
+    "imports": Imports,
 }
-"""What the ``BEHAVIOUR`` of each module must satisfy. ``counting`` is the one module that a package may leave out."""
+"""What the ``BEHAVIOUR`` of each module must satisfy."""
+OPTIONAL = {
+    "counting": "it has no way to count tokens before sending.",
+    "imports": "it reads no files of other programs.",
+}
+"""The modules that a package may leave out, and what that means."""
 
 
 @overload
@@ -38,6 +45,8 @@ def resolve(slug: str, operation: Literal["streaming"]) -> Streaming: ...
 def resolve(slug: str, operation: Literal["models"]) -> Models: ...
 @overload
 def resolve(slug: str, operation: Literal["counting"]) -> Counting: ...
+@overload
+def resolve(slug: str, operation: Literal["imports"]) -> Imports: ...
 def resolve(slug: str, operation: Operation) -> Any:
     """The behaviour of a provider: ``resolve("anthropic", "streaming")``.
 
@@ -82,8 +91,8 @@ def _unsigned(credential: Credential, request: HttpRequest) -> HttpRequest:
 
 
 def _load(slug: str, operation: Operation) -> Any:
-    if operation == "counting" and not registry.has_part(slug, operation):
-        return Unsupported("it has no way to count tokens before sending.")
+    if operation in OPTIONAL and not registry.has_part(slug, operation):
+        return Unsupported(OPTIONAL[operation])
     registry.card(slug)
     module = registry.load(slug, operation)
     if not hasattr(module, "BEHAVIOUR"):

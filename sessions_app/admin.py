@@ -14,13 +14,22 @@ from django.views.decorators.debug import sensitive_post_parameters
 from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.credentials import Secret
 from sessions_app import credentials, providers, selectors
+from sessions_app.admin_records import ReadOnlyAdmin
 from sessions_app.forms import KeyField, add_error
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.names import validate_name
-from sessions_app.services import connect, lifecycle, testing
+from sessions_app.services import connect, lifecycle, refresh, testing
 from sessions_app.status import describe
 
 TESTED_AT_ONCE = 20
+
+
+# What a sign-in keeps beside its sealed tokens; shown, and written by the services alone.
+_LOGIN_FIELDS = (
+    "flow", "account_id", "lane", "generation", "read_only_reason", "refreshed_at", "next_refresh_at",
+    "earliest_refresh_at", "intent_generation", "intent_at", "presentations", "refresh_attempts", "refresh_error_code",
+    "refresh_error", "refresh_failed_at",
+)  # fmt: skip
 
 
 class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -79,13 +88,14 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("name", "provider", "owner__username", "account_label")
     list_select_related = ("owner",)
     list_per_page = 50
-    actions = ("test_selected", "disable_selected", "enable_selected")
+    actions = ("test_selected", "refresh_selected", "disable_selected", "enable_selected")
     fields = (
         "owner", "provider", "auth_type", "name", "base_url", "key", "key_stored",
         "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at", "limited_until",
-        "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id",
+        "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id", *_LOGIN_FIELDS,
     )  # fmt: skip
     readonly_fields = (
+        *_LOGIN_FIELDS,
         "key_stored", "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at",
         "limited_until", "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id",
     )  # fmt: skip
@@ -94,11 +104,19 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return selectors.with_state(selectors.visible().defer("sealed_credential"))
 
     def get_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
-        return self.fields if obj is not None else self.fields[:6]
+        if obj is None:
+            return self.fields[:6]
+        if obj.auth_type == AuthSession.AuthType.OAUTH:
+            return tuple(name for name in self.fields if name != "key")
+        return tuple(name for name in self.fields if name not in _LOGIN_FIELDS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
         # Another owner or provider would be another session: the stored key belongs to these.
-        return self.readonly_fields if obj is None else ("owner", "provider", "auth_type", *self.readonly_fields)
+        if obj is None:
+            return self.readonly_fields
+        # The address of a sign-in is its provider's.
+        fixed = ("base_url",) if obj.auth_type == AuthSession.AuthType.OAUTH else ()
+        return ("owner", "provider", "auth_type", *fixed, *self.readonly_fields)
 
     @admin.display(description="state")
     def state(self, session: AuthSession) -> str:
@@ -167,6 +185,20 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if len(keys) > TESTED_AT_ONCE:
             self.message_user(request, f"Only the first {TESTED_AT_ONCE} were tested.", messages.WARNING)
 
+    @admin.action(description="Refresh the selected sign-ins", permissions=["change"])
+    def refresh_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
+        logins = queryset.filter(auth_type=AuthSession.AuthType.OAUTH)
+        keys = list(logins.values_list("pk", flat=True)[: TESTED_AT_ONCE + 1])
+        for session in selectors.visible().filter(pk__in=keys[:TESTED_AT_ONCE]).defer("sealed_credential"):
+            report = refresh.refresh_now(session, actor_id=request.user.pk)
+            good = report.done in ("refreshed", "waited")
+            level = messages.SUCCESS if good else messages.WARNING
+            self.message_user(request, f"{session}: {report.done}, {report.why}", level)
+        if not keys:
+            self.message_user(request, "None of them is a sign-in.", messages.WARNING)
+        if len(keys) > TESTED_AT_ONCE:
+            self.message_user(request, f"Only the first {TESTED_AT_ONCE} were refreshed.", messages.WARNING)
+
     @admin.action(description="Disable the selected sessions", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
         self._each(request, queryset, lifecycle.disable, "Disabled.")
@@ -188,18 +220,9 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(SessionEvent)
-class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SessionEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "session_label", "action", "detail", "owner", "actor")
     list_filter = ("action", "owner")
     search_fields = ("session_label", "detail")
     list_select_related = ("owner", "actor")
     date_hierarchy = "at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

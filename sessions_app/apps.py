@@ -1,4 +1,4 @@
-"""Wires the session store into the provider core once Django is ready."""
+"""Wires the stores into the provider core once Django is ready."""
 
 from django.apps import AppConfig
 
@@ -9,8 +9,10 @@ class SessionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # The store needs the models, which exist only now.
+        # The stores need the models, which exist only now.
         from providers_app import ports
+        from sessions_app.login_store import DjangoLoginStore
+        from sessions_app.refresh_store import DjangoRefreshStore
         from sessions_app.store import DjangoSessionStore
 
-        ports.install(sessions=DjangoSessionStore())
+        ports.install(sessions=DjangoSessionStore(), refreshes=DjangoRefreshStore(), logins=DjangoLoginStore())

@@ -70,14 +70,14 @@ def without_stored_secret(text: str, session: AuthSession) -> str:
         return ""
 
 
-def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any]) -> int:
+def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any], tokens: Tokens | None = None) -> int:
     """Store another secret (or none) with ``changes``, by compare-and-swap on the generation; the new generation.
 
     Whoever read the credential before keeps a value of an older generation and cannot write over this one. A person's
     own replacement wins over a concurrent one, so a lost swap is repeated on the newer row. Raises ``UnknownSession``
     when the session was deleted meanwhile.
     """
-    columns = sealed_columns(session.pk, secret)
+    columns = sealed_columns(session.pk, secret, tokens)
     rows = AuthSession.objects.filter(pk=session.pk, deleted_at__isnull=True)
     for _ in range(10):
         generation = rows.values_list("generation", flat=True).first()
@@ -88,12 +88,17 @@ def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any]) ->
     raise UnknownSession(f"The session '{session.name}' was deleted meanwhile.")
 
 
-def swap(session_id: "UUID | str", generation: int, tokens: Tokens, changes: Mapping[str, Any]) -> bool:
+def swap(
+    session_id: "UUID | str", generation: int, tokens: Tokens, changes: Mapping[str, Any], *, trashed: bool = False
+) -> bool:
     """Store ``tokens`` with ``changes`` if the row still has this generation, which then grows by one.
 
-    ``False``: it has another login meanwhile, or it was deleted or destroyed.
+    ``False``: it has another login meanwhile, or it was deleted or destroyed. With ``trashed``, a row whose deletion
+    can still be undone is written as well: it would come back with a spent token otherwise.
     """
-    rows = AuthSession.objects.filter(pk=session_id, deleted_at__isnull=True, generation=generation)
+    rows = AuthSession.objects.filter(pk=session_id, generation=generation)
+    if not trashed:
+        rows = rows.filter(deleted_at__isnull=True)
     columns = sealed_columns(session_id, tokens.signing, tokens)
     return bool(rows.exclude(key_id="").update(generation=generation + 1, **columns, **changes))
 

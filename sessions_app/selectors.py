@@ -5,6 +5,7 @@ the last evidence (expiring, expired, limited, unreachable). It is computed in t
 pills can never disagree.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -12,12 +13,13 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from providers_app import conf as providers_conf
 from providers_app.errors import AmbiguousSession, UnknownSession
 from providers_app.ports import SYSTEM, Owner
-from sessions_app.models import AuthSession, Pk, SessionEvent
+from sessions_app.models import AuthSession, Notice, Pk, SessionEvent
 from sessions_app.names import parse_reference
 
 CANDIDATES_SHOWN = 8
@@ -25,13 +27,15 @@ CANDIDATES_SHOWN = 8
 # Which chip of the list a state belongs to. A chip without members is not drawn, `all` and `active` always are.
 GROUPS: dict[str, tuple[str, ...]] = {
     "active": ("active",),
-    "expiring": ("expiring",),
+    "expiring": ("expiring", "failing", "unknown"),
     "limited": ("limited",),
     "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "unreachable"),
     "disabled": ("disabled",),
 }
 # The last error that says: the provider was not there at all.
 UNREACHABLE_CODES = ("connection_failed", "upstream_timeout")
+# A refresh that is due is done within a look of the schedule or two. Later than this, nothing does it.
+OVERDUE_S = 300.0
 
 
 def visible() -> "QuerySet[AuthSession]":
@@ -45,25 +49,37 @@ def owned(owner_id: Pk) -> "QuerySet[AuthSession]":
 
 
 def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -> "QuerySet[AuthSession]":
-    """The same rows with ``state``: the stored status, or what the clock and the last evidence make of it."""
+    """The same rows with ``state``: the stored status, or what the clock and the last evidence make of it.
+
+    A login that refreshes itself in time is not expiring. One whose refresh fails, is overdue, or has no known outcome
+    is never called active.
+    """
     now = now or timezone.now()
     soon = now + timedelta(seconds=settings.MAESTRO.sessions.expiring_within_s)
+    overdue = now - timedelta(seconds=OVERDUE_S + settings.MAESTRO.sessions.refresh_every_s)
+    # While a refresh is under way its intent is open too, and that is nothing to tell.
+    settled = now - timedelta(seconds=providers_conf.current().refresh_lease_s)
     stored = [
         When(status=value, then=Value(value))
         for value in AuthSession.Status.values
         if value != AuthSession.Status.ACTIVE
     ]
+    doubtful = Q(intent_at__lte=settled) | ~Q(refresh_error_code="")
     return sessions.annotate(
         state=Case(
             *stored,
             When(expires_at__lte=now, then=Value("expired")),
+            When(doubtful, intent_generation=F("generation"), then=Value("unknown")),
+            When(~Q(refresh_error_code=""), next_refresh_at__isnull=False, then=Value("failing")),
+            When(next_refresh_at__lte=overdue, then=Value("failing")),
             When(limited_until__gt=now, then=Value("limited")),
             When(last_error_code__in=UNREACHABLE_CODES, then=Value("unreachable")),
-            When(expires_at__lte=soon, then=Value("expiring")),
+            When(Q(next_refresh_at__isnull=True) | Q(next_refresh_at__gte=F("expires_at")), expires_at__lte=soon,
+                 then=Value("expiring")),
             default=Value("active"),
             output_field=CharField(),
         )
-    )
+    )  # fmt: skip
 
 
 def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
@@ -116,8 +132,13 @@ def in_group(sessions: "QuerySet[AuthSession]", group: str) -> "QuerySet[AuthSes
 
 
 def attention_count(owner_id: Pk) -> int:
-    """How many sessions need a person: the number in the navigation."""
-    return in_group(with_state(owned(owner_id)), "attention").count()
+    """How many sessions need a person: the number in the navigation.
+
+    A session does when its state says so, or while a Notice about it is open.
+    """
+    told = Notice.objects.filter(session=OuterRef("pk"), resolved_at__isnull=True)
+    rows = with_state(owned(owner_id))
+    return rows.filter(Q(("state__in", GROUPS["attention"])) | Exists(told)).count()
 
 
 def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: str = "") -> "QuerySet[AuthSession]":
@@ -139,7 +160,19 @@ def providers_in_use(owner_id: Pk) -> list[str]:
 
 def recent_events(session: AuthSession, limit: int = 50) -> "QuerySet[SessionEvent]":
     """The newest lines of a session's audit trail, with the people who did it."""
-    return SessionEvent.objects.filter(session=session).select_related("actor")[:limit]
+    return events(session)[:limit]
+
+
+def events(session: AuthSession, actions: Collection[str] = ()) -> "QuerySet[SessionEvent]":
+    """A session's audit trail, newest first; only these actions, where some are given."""
+    rows = SessionEvent.objects.filter(session=session).select_related("actor")
+    return rows.filter(action__in=actions) if actions else rows
+
+
+def actions_of(session: AuthSession) -> list[str]:
+    """The actions that occur in a session's audit trail, sorted."""
+    rows = SessionEvent.objects.filter(session=session).order_by("action")
+    return list(rows.values_list("action", flat=True).distinct())
 
 
 def sole_owner() -> int | str | None:

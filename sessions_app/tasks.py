@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from sessions_app.services import lifecycle, trail
+from sessions_app.services import lifecycle, notice_mail, notices, oauth, refresh, retention, trail
 
 
 @shared_task(name="sessions_app.purge_deleted", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -10,3 +10,30 @@ def purge_deleted() -> None:
     """Destroy deleted sessions whose undo window is over, and audit lines that are past their retention."""
     lifecycle.purge_deleted()
     trail.prune()
+
+
+@shared_task(name="sessions_app.refresh_due", ignore_result=True)  # type: ignore[untyped-decorator]
+def refresh_due() -> None:
+    """Refresh the logins that are due; a lease per lane decides between two of these."""
+    refresh.refresh_due()
+
+
+@shared_task(name="sessions_app.email_notices", ignore_result=True)  # type: ignore[untyped-decorator]
+def email_notices() -> None:
+    """Send by e-mail what needs a person and was not seen yet."""
+    notice_mail.email_notices()
+
+
+@shared_task(name="sessions_app.watch", ignore_result=True)  # type: ignore[untyped-decorator]
+def watch() -> None:
+    """Close the Notices whose reason is gone, and tell of logins that ended."""
+    retention.settle()
+    retention.tell_ended()
+
+
+@shared_task(name="sessions_app.retire_dead", ignore_result=True)  # type: ignore[untyped-decorator]
+def retire_dead() -> None:
+    """Warn of dead logins, switch off those whose owners were warned, and forget old Notices and sign-ins."""
+    retention.retire_dead()
+    notices.prune()
+    oauth.prune_logins()

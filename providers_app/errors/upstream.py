@@ -67,9 +67,13 @@ class AuthenticationFailed(UpstreamError):
 
 
 class TokenRefused(AuthenticationFailed):
-    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``)."""
+    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``).
+
+    ``skew`` is by how many seconds our clock is behind the endpoint's, where its answer told.
+    """
 
     code, http_status = "token_refused", 401
+    skew: float | None = None
     default_hint = NeedsReauth.default_hint
 
 

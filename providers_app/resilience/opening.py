@@ -39,7 +39,7 @@ async def find(
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
     if credential.auth_type == "api_key" and not credential.secret:
         raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
-    if credential.auth_type == "oauth" and not credential.secret:
+    if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
         raise NeedsReauth(f"The session {found.name!r} is not signed in: {found.status_reason or 'its login is gone'}.")
     return found, credential
 

@@ -41,7 +41,8 @@ class LoginAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """A stored sign-in with its sealed part opened. ``pending`` is the encoded ``PendingLogin`` (see ``sealing``).
 
     ``target`` is the session that is signed in again, empty for a new one. ``browser`` is the hash of the browser
-    session that began it; empty for one that was begun outside a browser.
+    session that began it; empty for one that was begun outside a browser. ``expected_account`` is the account id that
+    the target had, empty where it is not known.
     """
 
     state: LoginState
@@ -49,3 +50,4 @@ class LoginAttempt(msgspec.Struct, frozen=True, kw_only=True):
     browser: str
     pending: Secret
     tokens: Secret = Secret("")
+    expected_account: str = ""

@@ -17,12 +17,12 @@ import httpx
 import msgspec
 
 from providers_app.behaviours.http import HttpRequest, LocalResponder
-from providers_app.errors import BadAnswer, UpstreamTimeout
+from providers_app.errors import BadAnswer, UpstreamError, UpstreamTimeout
 from providers_app.wire.answer import HttpResponse, HttpStream
 from providers_app.wire.failures import CONNECT_TIMEOUTS, NETWORK_ERRORS, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
 from providers_app.wire.mask import Mask
-from providers_app.wire.network import GuardedBackend, GuardedTransport, Resolver, system_resolver
+from providers_app.wire.network import GuardedBackend, GuardedTransport, Resolver, Watch, system_resolver
 
 MAX_ORIGINS = 64
 MAX_CONNECTIONS = 1000
@@ -80,12 +80,29 @@ class Http:
         """The whole answer within ``timeout`` seconds, whatever its status.
 
         Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and ``BadAnswer``
-        for a body larger than ``max_body`` bytes.
+        for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
         """
+        watch = Watch()
+        try:
+            return await self._send(request, timeout, max_body, watch)
+        except UpstreamError as error:
+            error.sent = watch.sending
+            raise
+
+    async def _send(
+        self,
+        request: HttpRequest,
+        timeout: float | None,  # noqa: ASYNC109  as in ``send``
+        max_body: int | None,
+        watch: Watch,
+    ) -> HttpResponse:
         seconds = timeout if timeout is not None else self.limits.request_s
         limit = max_body if max_body is not None else self.limits.max_body
         try:
-            async with asyncio.timeout(seconds) as deadline, self.stream(request, idle_timeout=seconds) as answer:
+            async with (
+                asyncio.timeout(seconds) as deadline,
+                self.stream(request, idle_timeout=seconds, watch=watch) as answer,
+            ):
                 body = await answer.read(limit + 1)
         except TimeoutError:
             if not deadline.expired():
@@ -97,15 +114,19 @@ class Http:
 
     @asynccontextmanager
     async def stream(
-        self, request: HttpRequest, *, idle_timeout: float | None = None
+        self, request: HttpRequest, *, idle_timeout: float | None = None, watch: Watch | None = None
     ) -> AsyncGenerator[HttpStream, None]:
         """The answer with its body still to come; ``idle_timeout`` is the longest silence, in seconds.
+
+        ``watch`` is told when the request begins to leave.
 
         Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
         """
         idle_s = idle_timeout if idle_timeout is not None else self.limits.idle_s
         responder = self._local(request.url.partition("://")[0].lower())
         if responder is not None:
+            if watch is not None:
+                watch.sending = True
             async with self._open_local(responder, request, idle_s) as stream:
                 yield stream
             return
@@ -113,7 +134,7 @@ class Http:
         transport = self._transport(key)
         self._in_use[key] = self._in_use.get(key, 0) + 1
         try:
-            answer = await self._open(transport, request, where, idle_s)
+            answer = await self._open(transport, request, where, idle_s, watch)
             try:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 yield HttpStream(answer.status_code, headers, answer.aiter_bytes(), where, idle_s, Mask(request))
@@ -131,17 +152,25 @@ class Http:
             await transport.aclose()
 
     async def _open(
-        self, transport: httpx.AsyncBaseTransport, request: HttpRequest, where: str, idle_s: float
+        self,
+        transport: httpx.AsyncBaseTransport,
+        request: HttpRequest,
+        where: str,
+        idle_s: float,
+        watch: Watch | None,
     ) -> httpx.Response:
         limits = self.limits
         timeouts = {"connect": limits.connect_s, "pool": limits.connect_s, "write": idle_s, "read": idle_s}
+        extensions: dict[str, Any] = {"timeout": timeouts}
+        if watch is not None:
+            extensions["trace"] = watch
         try:
             outgoing = httpx.Request(
                 request.method,
                 request.url,
                 headers=self.complete_headers(request),
                 content=request.body,
-                extensions={"timeout": timeouts},
+                extensions=extensions,
             )
             answer = await transport.handle_async_request(outgoing)
         except (*NETWORK_ERRORS, httpx.InvalidURL, ValueError) as error:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from typing import Any
 
 import msgspec
@@ -82,16 +83,20 @@ def fields_of(value: Any) -> ErrorFields:
     if not isinstance(value, dict):
         return ErrorFields(found=False)
     error = value.get("error")
+    if error is None and isinstance(value.get("detail"), dict):
+        error = value["detail"]
     inner = error if isinstance(error, dict) else value
     message = _message(value, error)
     metadata = payload.mapping(inner.get("metadata"))
     details = _details(inner)
-    code = details.get("error_code", inner.get("code"))
+    code = details.get("error_code", inner.get("code") or inner.get("error_code"))
     kind = inner.get("type") if inner is not value or value.get("type") != "error" else None
     status_word = inner.get("status")
     return ErrorFields(
         message=redact(message[:MAX_SAID]),
-        type=_word(kind) or _word(status_word if isinstance(status_word, str) else None),
+        type=_word(kind)
+        or _word(status_word if isinstance(status_word, str) else None)
+        or _word(metadata.get("error_type")),
         code=_word(code),
         status=_status(inner, value),
         reasons=_reasons(inner, metadata, details),
@@ -154,6 +159,11 @@ def _reasons(inner: dict[str, Any], metadata: dict[str, Any], details: dict[str,
 
 
 def _retry_delay(inner: dict[str, Any]) -> float | None:
+    left = inner.get("resets_in_seconds")
+    if left is None and isinstance(inner.get("resets_at"), int | float):
+        left = inner["resets_at"] - time.time()
+    if isinstance(left, int | float) and not isinstance(left, bool) and math.isfinite(left):
+        return max(0.0, float(left))
     for item in payload.sequence(inner.get("details")):
         delay = payload.text(payload.mapping(item).get("retryDelay"))
         if delay.endswith("s"):

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -21,6 +21,23 @@ async def system_resolver(host: str, port: int) -> list[str]:
     """The addresses of ``host`` as the operating system gives them, in its order. Raises ``OSError``."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Watch:
+    """Notes whether any byte of a request may have left; httpcore calls it as its ``trace`` extension.
+
+    A connection that is made, secured or waited for sends nothing of the request. A request that a served-out
+    connection did not take goes to another one, so once ``True`` it stays.
+    """
+
+    __slots__ = ("sending",)
+
+    def __init__(self) -> None:
+        self.sending = False
+
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
+        if event.endswith(".send_request_headers.started"):
+            self.sending = True
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

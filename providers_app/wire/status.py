@@ -107,6 +107,20 @@ def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[e
     return errors.UpstreamError if fields.found else errors.BadAnswer
 
 
+def recast(error: errors.UpstreamError, kind: type[errors.UpstreamError], hint: str = "") -> errors.UpstreamError:
+    """The same error as another class: for the few answers that say what they mean in their text only."""
+    return kind(
+        error.message,
+        hint=hint,
+        status=error.status,
+        type=error.type,
+        upstream_code=error.upstream_code,
+        retry_after=error.retry_after,
+        request_id=error.request_id,
+        body=error.body,
+    )
+
+
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
     """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (seconds or an HTTP date), else ``None``.
 

@@ -18,7 +18,7 @@ from sessions_app import credentials, selectors
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import MAX_LENGTH, validate_name
 from sessions_app.providers import slugs, usable
-from sessions_app.services import trail
+from sessions_app.services import notices, trail
 from sessions_app.services.lifecycle import duplicate
 
 MAX_KEY_CHARS = 16_384
@@ -58,7 +58,7 @@ def create(
         setattr(session, column, value)
     try:
         with transaction.atomic():
-            _claim_place(owner_id)
+            claim_place(owner_id)
             session.save(force_insert=True)
             trail.note(session, trail.CREATED, actor_id=actor_id)
     except IntegrityError:
@@ -97,8 +97,9 @@ def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = N
         raise UnsupportedOperation(f"The session '{session.name}' has no key to replace.")
     secret = _checked_secret(info, session.auth_type, secret)
     with transaction.atomic():
-        generation = credentials.replace(session, secret, _fresh(session))
+        generation = credentials.replace(session, secret, fresh_columns(session))
         trail.note(session, trail.KEY_REPLACED, actor_id=actor_id)
+        notices.resolve(session)
     return generation
 
 
@@ -111,7 +112,9 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     base_url = _checked_base_url(usable(session.provider), base_url)
     if base_url == session.base_url:
         return False
-    changes = _fresh(session) | {"base_url": base_url}
+    if session.auth_type == AuthSession.AuthType.OAUTH:
+        raise InvalidRequest("The address of a sign-in is its provider's and cannot be changed.")
+    changes = fresh_columns(session) | {"base_url": base_url}
     enabled = session.status != AuthSession.Status.DISABLED
     if session.auth_type == AuthSession.AuthType.API_KEY and enabled:
         changes |= {
@@ -138,7 +141,7 @@ def suggest_name(owner_id: Pk, provider: str) -> str:
     return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 
-def _fresh(session: AuthSession) -> dict[str, object]:
+def fresh_columns(session: AuthSession) -> dict[str, object]:
     """Column values of a session whose credential was never used; a disabled one stays disabled."""
     forgotten: dict[str, object] = {
         "last_error_code": "",
@@ -158,7 +161,7 @@ def _fresh(session: AuthSession) -> dict[str, object]:
     }
 
 
-def _claim_place(owner_id: Pk) -> None:
+def claim_place(owner_id: Pk) -> None:
     """Hold the owner's row while the count is compared, so that two at once do not both take the last place."""
     if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
         raise UnknownSession("The session has no owner: there is no such user.")

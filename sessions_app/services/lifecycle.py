@@ -1,26 +1,47 @@
-"""Rename, disable, enable, delete, undo, purge.
+"""Rename, disable, enable, delete, undo, purge, revoke, switch off.
 
 Deleting on a page is two steps. ``trash`` makes the session invisible and unusable at once and frees its name; for the
 undo window ``restore`` brings it back. ``purge_deleted`` then destroys the secret and the row; it runs with every
 deletion, on the sessions' pages and from the schedule. ``delete`` (commands, admin, the universal interface) destroys
 at once.
+
+``switch_off`` destroys the secrets and keeps the row and its trail: after a login was revoked at the provider, and when
+it was dead for long (``services.retention``).
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from providers_app.errors import DuplicateSession, UnknownSession
+from providers_app import conf, loop
+from providers_app import provider as door
+from providers_app.errors import DuplicateSession, UnknownSession, UpstreamTimeout
 from sessions_app.credentials import DESTROYED
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import validate_name
 from sessions_app.providers import slugs
-from sessions_app.services import trail
+from sessions_app.services import notices, trail
 
+# What a session without its secrets must not keep: nothing to refresh, and nothing that another session equals.
+_NO_LOGIN: Mapping[str, Any] = {
+    "token_print": "",
+    "expires_at": None,
+    "next_refresh_at": None,
+    "earliest_refresh_at": None,
+    "intent_generation": None,
+    "intent_at": None,
+    "presentations": 0,
+    "refresh_attempts": 0,
+    "refresh_error_code": "",
+    "refresh_error": "",
+}
+NO_SECRET = "Its secrets were destroyed: it needs a new sign-in or a new key."  # noqa: S105 - words for people
 # The server grants more than the toast shows: a click in the last moment counts, and a hovered toast waits.
 UNDO_GRACE_S = 20.0
 
@@ -54,21 +75,66 @@ def disable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
             )
         ):
             trail.note(session, trail.DISABLED, actor_id=actor_id)
+            notices.resolve(session)
         else:
             _must_exist(session)
 
 
 def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
-    """Let a disabled session be used again; what it then answers decides its status. Raises ``UnknownSession``."""
+    """Let a disabled session be used again; what it then answers decides its status. Raises ``UnknownSession``.
+
+    One whose secrets were destroyed can do nothing before it gets new ones, and says so.
+    """
+    changes: dict[str, Any] = {"status": AuthSession.Status.ACTIVE, "status_reason": ""}
+    if session.auth_type == AuthSession.AuthType.OAUTH and not session.key_id:
+        changes = {"status": AuthSession.Status.NEEDS_REAUTH, "status_reason": NO_SECRET}
+    rows = _rows(session).filter(status=AuthSession.Status.DISABLED)
     with transaction.atomic():
-        if (
-            _rows(session)
-            .filter(status=AuthSession.Status.DISABLED)
-            .update(status=AuthSession.Status.ACTIVE, status_reason="", status_changed_at=timezone.now())
-        ):
+        if rows.update(**changes, status_changed_at=timezone.now()):
             trail.note(session, trail.ENABLED, actor_id=actor_id)
+            notices.resolve(session, (notices.SWITCHED_OFF,))
         else:
             _must_exist(session)
+
+
+def revoke(session: AuthSession) -> bool:
+    """End the login at its provider; then its secrets are destroyed here and the session is switched off.
+
+    ``False``: the provider has no way to do so. Then, and when it raises a ``ProviderError``, nothing was changed here.
+    """
+    work = door.revoke_session(session.provider, str(session.pk), owner=session.owner_id)
+    try:
+        revoked: bool = loop.run(work, conf.current().lookup_timeout_s + 5)
+    except TimeoutError:
+        raise UpstreamTimeout("The provider did not answer in time; the login may be revoked or not.") from None
+    return revoked
+
+
+def switch_off(
+    session: AuthSession,
+    reason: str,
+    action: str = trail.SWITCHED_OFF,
+    *,
+    rows: "QuerySet[AuthSession] | None" = None,
+    actor_id: Pk | None = None,
+) -> bool:
+    """Destroy the secrets, keep the row and its trail; nothing can use or refresh it any more.
+
+    ``rows`` may narrow what the session must still be like; ``False`` when it is not (or is gone).
+    """
+    changes = {
+        "status": AuthSession.Status.DISABLED,
+        "status_reason": reason[:300],
+        "status_changed_at": timezone.now(),
+        # Whoever read the login before can write nothing over this.
+        "generation": F("generation") + 1,
+    }
+    with transaction.atomic():
+        if not (_rows(session) if rows is None else rows).update(**changes, **_NO_LOGIN, **DESTROYED):
+            return False
+        trail.note(session, action, reason, actor_id=actor_id)
+        notices.resolve(session)
+    return True
 
 
 def trash(session: AuthSession, *, actor_id: Pk | None = None) -> None:

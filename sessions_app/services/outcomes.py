@@ -16,12 +16,13 @@ from providers_app import errors
 from sessions_app import providers
 from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession
-from sessions_app.services import trail
+from sessions_app.services import notices, trail
 
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIMIT_S = 60.0
 QUOTA_LIMIT_S = 3600.0
 LONGEST_LIMIT_S = 24 * 3600.0
+_NO_KEY = AuthSession.AuthType.NONE
 # Statuses that a working answer ends. `disabled` is a person's decision and stays.
 _CURABLE = (AuthSession.Status.NEEDS_REAUTH, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
 
@@ -58,11 +59,12 @@ def _succeeded(
         changes |= {"last_error_code": "", "last_error": "", "last_error_at": None, "limited_until": None}
     if account and account != session.account_label:
         changes["account_label"] = account[:200]
-    if session.status in _CURABLE:
+    if session.status in _CURABLE and not _refresh_is_dead(session):
         cured = {"status": AuthSession.Status.ACTIVE, "status_reason": "", "status_changed_at": now}
         with transaction.atomic():
             if rows.filter(status=session.status).update(**changes, **cured):
                 trail.note(session, trail.RECOVERED, f"was {session.status}")
+                notices.resolve(session, notices.CURED_BY_USE)
                 return
     if changes:
         rows.update(**changes)
@@ -82,7 +84,7 @@ def _failed(
         changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}
     if isinstance(error, errors.RateLimited):
         changes["limited_until"] = now + timedelta(seconds=_limit_seconds(error))
-    status = _status_for(error, session.auth_type, tested=tested)
+    status = _status_for(error, session, tested=tested)
     if status is not None:
         assert isinstance(error, errors.ProviderError)
         bad = {"status": status, "status_reason": message[:300], "status_changed_at": now}
@@ -90,19 +92,24 @@ def _failed(
         with transaction.atomic():
             if usable.update(**changes, **bad):
                 trail.note(session, trail.USE_FAILED, f"{error.code}: {message}")
+                _tell(session, status, message)
                 return
     if changes:
         rows.update(**changes)
 
 
-def _status_for(error: Exception, auth_type: str, *, tested: bool) -> str | None:
-    """The stored status that this error proves, or ``None`` when it proves none."""
+def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> str | None:
+    """The stored status that this error proves, or ``None`` when it proves none.
+
+    The core answers a 401 of an OAuth session with one forced refresh and one retry, so that one which comes here is
+    final, unless the outcome of a refresh is still open: what that ends with decides.
+    """
     match error:
-        case errors.AuthenticationFailed() | errors.PermissionDenied() if auth_type == AuthSession.AuthType.NONE:
+        case errors.AuthenticationFailed() | errors.PermissionDenied() if session.auth_type == _NO_KEY:
             # There is no key that could be replaced: the server wants one, or the address is another server's.
             return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
-            return AuthSession.Status.NEEDS_REAUTH
+            return None if session.intent_generation == session.generation else AuthSession.Status.NEEDS_REAUTH
         case errors.PermissionDenied() | errors.BillingRequired():
             return AuthSession.Status.FORBIDDEN
         case errors.AddressRefused():
@@ -114,6 +121,24 @@ def _status_for(error: Exception, auth_type: str, *, tested: bool) -> str | None
             return AuthSession.Status.MISCONFIGURED
         case _:
             return None
+
+
+def _refresh_is_dead(session: AuthSession) -> bool:
+    """Was the sign-in lost in a refresh? What the rest of its access still does is no sign of health."""
+    return (
+        session.status == AuthSession.Status.NEEDS_REAUTH
+        and session.next_refresh_at is None
+        and bool(session.refresh_error_code)
+    )
+
+
+def _tell(session: AuthSession, status: str, message: str) -> None:
+    oauth = session.auth_type == AuthSession.AuthType.OAUTH
+    if status == AuthSession.Status.NEEDS_REAUTH:
+        title = f"{session.name} needs {'a new sign-in' if oauth else 'another key'}"
+        notices.raise_notice(session, notices.NEEDS_REAUTH, title, message)
+    elif status == AuthSession.Status.FORBIDDEN:
+        notices.raise_notice(session, notices.FORBIDDEN, f"{session.name} may not do what was asked", message)
 
 
 def _stamps(session: AuthSession, now: datetime, *, tested: bool) -> dict[str, Any]:

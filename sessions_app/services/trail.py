@@ -19,6 +19,16 @@ RESTORED = "restored"
 DESTROYED = "destroyed"
 USE_FAILED = "used-failed"
 RECOVERED = "recovered"
+REVOKED = "revoked"
+SWITCHED_OFF = "switched-off"
+SIGNED_IN = "signed-in"
+SIGNED_IN_AGAIN = "signed-in-again"
+IMPORTED = "imported"
+REFRESHED = "refreshed"
+REFRESH_FAILED = "refresh-failed"
+REFRESH_UNKNOWN = "refresh-unknown"
+REFRESH_REFUSED = "refresh-refused"
+REFRESH_ASKED = "refresh-asked"
 
 
 def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -20,14 +21,15 @@ from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.models import AuthSession
 from sessions_app.status import describe
+from sessions_app.views.parts import login_context
 
 
-def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
     """``login_required`` where htmx asks for parts: the whole page goes to the sign-in, not one row of it."""
     required = login_required(view)
 
     @wraps(view)
-    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         htmx = request.htmx  # type: ignore[attr-defined]
         if htmx and not request.user.is_authenticated:
             page = htmx.current_url_abs_path or reverse("sessions:list")
@@ -38,14 +40,14 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 def with_session(
-    view: Callable[[HttpRequest, AuthSession], HttpResponse],
-) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    view: Callable[[HttpRequest, AuthSession], HttpResponseBase],
+) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
     """A view of one session of the signed-in person; anybody else's does not exist (404)."""
 
     @never_cache
     @signed_in
     @wraps(view)
-    def wrapper(request: HttpRequest, pk: UUID) -> HttpResponse:
+    def wrapper(request: HttpRequest, pk: UUID) -> HttpResponseBase:
         try:
             return view(request, selectors.get(request.user.pk, pk))
         except UnknownSession as error:
@@ -65,6 +67,11 @@ def row_context(session: AuthSession) -> dict[str, Any]:
     }
 
 
+def card_context(session: AuthSession) -> dict[str, Any]:
+    """What the cards of a session's page need: ``row_context``, and the sign-in of an OAuth session."""
+    return row_context(session) | login_context(session)
+
+
 def answer(
     request: HttpRequest, session_id: UUID, message: str, *, error: ProviderError | None = None, undo: str = ""
 ) -> HttpResponse:
@@ -77,8 +84,10 @@ def answer(
         say(request, messages.ERROR if error else messages.SUCCESS, message, error=error)
         return redirect("sessions:list") if part == "row" else redirect("sessions:detail", pk=session_id)
     session = selectors.get(request.user.pk, session_id)
-    template = "sessions/_row.html" if part == "row" else "sessions/_status.html"
-    response = render(request, template, row_context(session))
+    if part == "row":
+        response = render(request, "sessions/_row.html", row_context(session))
+    else:
+        response = render(request, "sessions/_status.html", card_context(session))
     return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
 
 

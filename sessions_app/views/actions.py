@@ -1,4 +1,7 @@
-"""Deeds on one session: test, disable, enable, delete, undo. Each is a POST that works with and without htmx."""
+"""Deeds on one session: test, refresh, revoke, disable, enable, delete, undo.
+
+Each is a POST that works with and without htmx.
+"""
 
 from uuid import UUID
 
@@ -9,9 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from providers_app.errors import DuplicateSession, UnknownSession
+from providers_app.errors import DuplicateSession, ProviderError, RefreshFailed, UnknownSession, UnsupportedOperation
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle, testing
+from sessions_app.services import refresh as refreshes
 from sessions_app.views.access import answer, in_words, say, signed_in, toast, with_session
 
 
@@ -25,6 +29,39 @@ def test(request: HttpRequest, session: AuthSession) -> HttpResponse:
     account = result.account
     seen = f" and sees {account.models} models" if account and account.models else ""
     return answer(request, session.pk, f"{session.name} works{seen}.")
+
+
+@require_POST
+@with_session
+def refresh(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Refresh the login now, or say why that is not done."""
+    report = refreshes.refresh_now(session, actor_id=request.user.pk)
+    if report.done in ("refreshed", "waited"):
+        return answer(request, session.pk, f"{session.name} is refreshed.")
+    if report.done in ("skipped", "kept"):
+        return answer(request, session.pk, f"{session.name} was not refreshed: {report.why.rstrip('.')}.")
+    failure = RefreshFailed(f"{session.name} could not be refreshed: {report.why}")
+    return answer(request, session.pk, failure.message, error=failure)
+
+
+@require_POST
+@with_session
+def revoke(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """End the login at its provider; then it is switched off here and its secrets are destroyed."""
+    try:
+        revoked = lifecycle.revoke(session)
+    except UnknownSession:
+        raise
+    except ProviderError as error:
+        text = f"{session.name} was not revoked, and nothing was changed: {in_words(error)}"
+        return answer(request, session.pk, text, error=error)
+    if revoked:
+        return answer(request, session.pk, f"{session.name} is revoked at the provider and switched off here.")
+    impossible = UnsupportedOperation(
+        f"The provider has no way to revoke {session.name} from here; nothing was changed.",
+        hint="End it on the provider's own page, then delete the session.",
+    )
+    return answer(request, session.pk, in_words(impossible), error=impossible)
 
 
 @require_POST

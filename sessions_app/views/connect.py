@@ -1,4 +1,5 @@
 """Connect: provider, then auth type, name and key on one form. Every step is an address, so it works without scripts.
+A sign-in at the provider's own page is ``connect_login``.
 
 The key is tried before it is stored. What the provider refuses is not stored, and the refusal stands beside the field;
 a person who knows better ticks "store it although". When the provider could not be asked (no network, overloaded), the
@@ -9,7 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -24,18 +25,19 @@ from providers_app.errors import (
     ProviderBroken,
     ProviderError,
     UnknownProvider,
+    UnknownSession,
 )
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
-from sessions_app import providers
+from sessions_app import login_calls, providers
 from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes, testing
 from sessions_app.views.access import in_words, say
+from sessions_app.views.connect_login import connect_login
 
-CONNECTABLE = (AuthSession.AuthType.API_KEY, AuthSession.AuthType.NONE)
 # Refusals that are about what was typed, and the field that they are about.
 _REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
     (AuthenticationFailed, "key"),
@@ -46,7 +48,7 @@ _REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
 )
 
 
-@sensitive_post_parameters("key")
+@sensitive_post_parameters()
 @never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,11 +61,14 @@ def connect(request: HttpRequest) -> HttpResponse:
         info = providers.usable(slug)
     except (UnknownProvider, ProviderBroken) as error:
         return _cards(request, error)
-    kinds = [kind for kind in info.auth_types if kind in CONNECTABLE]
-    if not kinds:
-        return _cards(request, ProviderBroken(f"{info.name} offers no way to sign in that works here yet.", hint=" "))
+    kinds = [(value, AuthSession.AuthType(value).label) for value in info.auth_types]
     kind = request.GET.get("auth_type", "")
-    kind = kind if kind in kinds else kinds[0]
+    kind = kind if kind in info.auth_types else kinds[0][0]
+    if kind == AuthSession.AuthType.OAUTH:
+        try:
+            return connect_login(request, info, kinds)
+        except UnknownSession as error:
+            raise Http404(error.message) from error
     form = _form(request, info, kind)
     if request.method == "POST" and form.is_valid():
         session, result = _connect(request, info, kind, form)
@@ -78,7 +83,7 @@ def connect(request: HttpRequest) -> HttpResponse:
         "info": info,
         "kind": kind,
         "kind_label": AuthSession.AuthType(kind).label,
-        "kinds": [(value, AuthSession.AuthType(value).label) for value in kinds],
+        "kinds": kinds,
         "form": form,
         "can_store_anyway": "store_anyway" in form.fields and form.refused,
     }
@@ -86,8 +91,19 @@ def connect(request: HttpRequest) -> HttpResponse:
 
 
 def _cards(request: HttpRequest, error: ProviderError | None = None) -> HttpResponse:
-    context = {"cards": providers.cards(), "error": error}
+    cards = [(card, _oauth_is_off(request, card)) for card in providers.cards()]
+    context = {"cards": cards, "error": error}
     return render(request, "sessions/connect.html", context, status=error.http_status if error else 200)
+
+
+def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
+    """Does the provider have sign-ins, none of which can be begun as Maestro is set up?"""
+    if AuthSession.AuthType.OAUTH not in card.auth_types:
+        return False
+    try:
+        return not any(offer.enabled and offer.flow.methods for offer in login_calls.offers(request, card.slug))
+    except ProviderError:
+        return True
 
 
 def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:

@@ -1,7 +1,7 @@
 """One session: what it is, which models it sees, what was done to it; rename, other key, other address."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -13,17 +13,20 @@ from sessions_app import selectors
 from sessions_app.credentials import without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
 from sessions_app.models import AuthSession
-from sessions_app.services import connect, lifecycle, testing
-from sessions_app.views.access import in_words, row_context, say, toast, with_session
+from sessions_app.services import connect, lifecycle, notices, testing
+from sessions_app.views.access import card_context, in_words, row_context, say, toast, with_session
+from sessions_app.views.trail import card_events
 
 MODELS_SHOWN = 100
-EVENTS_SHOWN = 50
 
 
 @require_safe
 @with_session
 def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The page."""
+    """The page. Who looks at it has seen what its Notices say."""
+    told = list(session.notices.filter(resolved_at__isnull=True, seen_at__isnull=True).values_list("pk", flat=True))
+    if told:
+        notices.see(session.owner_id, told)
     return _page(request, session)
 
 
@@ -31,15 +34,7 @@ def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @with_session
 def status(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """The status card alone, as it is now."""
-    return render(request, "sessions/_status.html", row_context(session))
-
-
-@require_safe
-@with_session
-def trail(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The audit trail alone, as it is now."""
-    events = selectors.recent_events(session, EVENTS_SHOWN)
-    return render(request, "sessions/_trail.html", {"session": session, "events": events})
+    return render(request, "sessions/_status.html", card_context(session))
 
 
 @require_safe
@@ -137,7 +132,9 @@ def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @require_POST
 @with_session
 def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """Change the base URL; the stored key goes with the old one."""
+    """Change the base URL; the stored key goes with the old one. The address of a sign-in is its provider's."""
+    if session.auth_type == AuthSession.AuthType.OAUTH:
+        raise Http404("The address of a sign-in cannot be changed.")
     form = AddressForm(request.POST)
     if form.is_valid():
         try:
@@ -163,7 +160,7 @@ def _page(
     key_form: KeyForm | None = None,
     address_form: AddressForm | None = None,
 ) -> HttpResponse:
-    context = row_context(session)
+    context = card_context(session)
     info = context["provider"]
     failed = any(form is not None for form in (name_form, key_form, address_form))
     context |= {
@@ -171,14 +168,15 @@ def _page(
         "key_form": (key_form or KeyForm()) if session.auth_type == AuthSession.AuthType.API_KEY and info else None,
         "address_form": _address_form(session, info, address_form),
         "capabilities": sorted(info.capabilities.names) if info else [],
-        "events": selectors.recent_events(session, EVENTS_SHOWN),
+        "events": card_events(session),
     }
     return render(request, "sessions/detail.html", context, status=422 if failed else 200)
 
 
 def _address_form(session: AuthSession, info: ProviderInfo | None, bound: AddressForm | None) -> AddressForm | None:
     """The form of the base URL, for a provider whose address can be another one."""
-    if info is None or not (info.base_url_editable or info.base_url_required):
+    oauth = session.auth_type == AuthSession.AuthType.OAUTH
+    if oauth or info is None or not (info.base_url_editable or info.base_url_required):
         return None
     form = bound or AddressForm(initial={"base_url": session.base_url})
     form.fields["base_url"].required = info.base_url_required

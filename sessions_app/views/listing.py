@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from sessions_app import selectors
 from sessions_app.models import AuthSession
-from sessions_app.services import lifecycle
+from sessions_app.services import lifecycle, notices
 from sessions_app.views.access import row_context, signed_in
 
 PER_PAGE = 50
@@ -37,7 +37,10 @@ def session_list(request: HttpRequest) -> HttpResponse:
     if htmx and not htmx.history_restore_request:
         template = "sessions/_chips.html" if htmx.target == "session-chips" else "sessions/_results.html"
         return render(request, template, _results(request))
-    context = _results(request) | {"deleted": _just_deleted(request)}
+    context = _results(request) | {
+        "deleted": _just_deleted(request),
+        "open_notices": notices.open_notices(request.user.pk).count(),
+    }
     return render(request, "sessions/list.html", context)
 
 

@@ -1,6 +1,7 @@
 """The ASGI application: reads a request, asks the vendor for its answer, delivers it with the planned faults."""
 
 import asyncio
+import inspect
 import json
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -55,6 +56,16 @@ class Streamed:
     plan: Plan
 
 
+@dataclass
+class Broken:
+    """No answer: the connection is reset."""
+
+    plan: Plan = field(default_factory=Plan)
+
+
+Answer = Reply | Streamed | Broken
+
+
 class Vendor(Protocol):
     """What differs between the vendors."""
 
@@ -64,8 +75,8 @@ class Vendor(Protocol):
         """Was the key sent in the vendor's way, and right?"""
         ...
 
-    def answer(self, request: Request, entry: Entry) -> Reply | Streamed:
-        """The vendor's answer; notes the model in the entry."""
+    def answer(self, request: Request, entry: Entry) -> Answer | Awaitable[Answer]:
+        """The vendor's answer, at once or after a while; notes the model in the entry."""
         ...
 
 
@@ -128,10 +139,15 @@ class _Delivery:
     def __init__(self, entry: Entry, send: Send, reset: Callable[[], None]) -> None:
         self.entry, self._send, self._reset = entry, send, reset
 
-    async def run(self, answer: Reply | Streamed) -> None:
+    async def run(self, later: Answer | Awaitable[Answer]) -> None:
+        answer: Answer = await later if inspect.isawaitable(later) else later
         if answer.plan.hang:
             await asyncio.Event().wait()
-        if isinstance(answer, Reply):
+        if isinstance(answer, Broken):
+            await self._break()
+            # Time for the connection to be lost, so that uvicorn does not miss an answer.
+            await asyncio.sleep(0.05)
+        elif isinstance(answer, Reply):
             await self._whole(answer)
         else:
             await self._stream(answer)

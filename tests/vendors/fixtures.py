@@ -5,21 +5,63 @@ from collections.abc import Iterator
 import pytest
 
 from tests.vendors.anthropic import AnthropicVendor
+from tests.vendors.auth import Book
+from tests.vendors.auth.anthropic import AnthropicAuth
+from tests.vendors.auth.google import GoogleAuth
+from tests.vendors.auth.openai import OpenAIAuth
 from tests.vendors.chat import ChatVendor
 from tests.vendors.gemini import GeminiVendor
 from tests.vendors.openai import OpenAIVendor
+from tests.vendors.openrouter import OpenRouterVendor
 from tests.vendors.server import VendorServer
 
 
 @pytest.fixture(scope="session")
-def _anthropic_process() -> Iterator[VendorServer]:
-    with VendorServer(AnthropicVendor()) as server:
+def _books() -> dict[str, Book]:
+    """One book per vendor: its authorization server writes it, its resource server reads it."""
+    return {style: Book(style) for style in ("anthropic", "openai", "google", "openrouter")}
+
+
+@pytest.fixture
+def _clean_books(_books: dict[str, Book]) -> None:
+    """Nothing was issued yet when a test begins; once per test, so that no fixture wipes what another one issued."""
+    for book in _books.values():
+        book.reset()
+
+
+@pytest.fixture(scope="session")
+def _anthropic_auth_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(AnthropicAuth(_books["anthropic"])) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def _openai_process() -> Iterator[VendorServer]:
-    with VendorServer(OpenAIVendor(), path="/v1") as server:
+def _openai_auth_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(OpenAIAuth(_books["openai"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _google_auth_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(GoogleAuth(_books["google"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _anthropic_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(AnthropicVendor(_books["anthropic"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _openai_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(OpenAIVendor(_books["openai"]), path="/v1") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _openrouter_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(OpenRouterVendor(_books["openrouter"]), path="/api/v1") as server:
         yield server
 
 
@@ -30,20 +72,20 @@ def _chat_process() -> Iterator[VendorServer]:
 
 
 @pytest.fixture(scope="session")
-def _gemini_process() -> Iterator[VendorServer]:
-    with VendorServer(GeminiVendor(), path="/v1beta") as server:
+def _gemini_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(GeminiVendor(_books["google"]), path="/v1beta") as server:
         yield server
 
 
 @pytest.fixture
-def anthropic_server(_anthropic_process: VendorServer) -> VendorServer:
+def anthropic_server(_anthropic_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Messages API; its key is ``tests.vendors.anthropic.VALID_KEY``."""
     _anthropic_process.ledger.clear()
     return _anthropic_process
 
 
 @pytest.fixture
-def openai_server(_openai_process: VendorServer) -> VendorServer:
+def openai_server(_openai_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Responses API; its key is ``tests.vendors.openai.VALID_KEY``."""
     _openai_process.ledger.clear()
     return _openai_process
@@ -57,7 +99,35 @@ def chat_server(_chat_process: VendorServer) -> VendorServer:
 
 
 @pytest.fixture
-def gemini_server(_gemini_process: VendorServer) -> VendorServer:
+def gemini_server(_gemini_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Gemini API; its key is ``tests.vendors.gemini.VALID_KEY``."""
     _gemini_process.ledger.clear()
     return _gemini_process
+
+
+@pytest.fixture
+def anthropic_auth(_anthropic_auth_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Sign-in at Anthropic; ``.auth`` is its book, whose access tokens ``anthropic_server`` takes."""
+    _anthropic_auth_process.ledger.clear()
+    return _anthropic_auth_process
+
+
+@pytest.fixture
+def openai_auth(_openai_auth_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Sign-in at OpenAI (Codex client, device code, Sign in with ChatGPT); ``openai_server`` takes its tokens."""
+    _openai_auth_process.ledger.clear()
+    return _openai_auth_process
+
+
+@pytest.fixture
+def google_auth(_google_auth_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Sign-in at Google; ``gemini_server`` takes its tokens."""
+    _google_auth_process.ledger.clear()
+    return _google_auth_process
+
+
+@pytest.fixture
+def openrouter_server(_openrouter_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Sign-in and Chat Completions of OpenRouter; its key is ``tests.vendors.openrouter.VALID_KEY``."""
+    _openrouter_process.ledger.clear()
+    return _openrouter_process

@@ -12,6 +12,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.vendors.asgi import Vendor, VendorApp
+from tests.vendors.auth.book import Book
+from tests.vendors.auth.front import AuthFront
 from tests.vendors.ledger import Ledger
 
 
@@ -35,8 +37,11 @@ class VendorServer:
     def __init__(self, vendor: Vendor, path: str = "") -> None:
         self.vendor = vendor
         self._path = path
-        self._socket = socket.socket()
+        # The protocol is named because asyncio switches Nagle off only for a socket that says TCP.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
+        if isinstance(vendor, AuthFront):
+            vendor.book.origin = self.origin
         config = uvicorn.Config(
             VendorApp(vendor),
             http=ResettableProtocol,
@@ -47,6 +52,8 @@ class VendorServer:
             log_level="critical",
             access_log=False,
             server_header=False,
+            # An authorization server says the time of its own clock.
+            date_header=not isinstance(vendor, AuthFront),
             timeout_graceful_shutdown=0,
         )
         self._server = uvicorn.Server(config)
@@ -64,6 +71,13 @@ class VendorServer:
     def base_url(self) -> str:
         """What a person would enter as the base URL: the origin and the vendor's usual path."""
         return self.origin + self._path
+
+    @property
+    def auth(self) -> Book:
+        """The book of the vendor: the one that its authorization server writes and its resource server reads."""
+        book = getattr(self.vendor, "book", None)
+        assert isinstance(book, Book), "this vendor has no authorization server"
+        return book
 
     @property
     def ledger(self) -> Ledger:

@@ -77,7 +77,7 @@ def test_home_asks_the_database_a_bounded_number_of_times(
             context=Context.objects.create(owner=nora, title=f"Chat {at}", session=session), stream=stream
         )
     page.get("/")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(18):
         assert page.get("/").status_code == 200
 
 

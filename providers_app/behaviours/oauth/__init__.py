@@ -53,7 +53,9 @@ class OAuthFlow(msgspec.Struct, frozen=True, kw_only=True):
     ``consent`` is a sentence that the person must agree to. ``one_person`` sessions are never shared or offered to
     other programs. ``redirect_host``, ``redirect_path`` and ``ports`` say what a loopback listener may be (``0``: any
     free port); ``paste_redirect`` is the fixed redirect address of ``paste_code``. ``client_fields`` says that the
-    person brings an OAuth client (id and secret) unless the operator configured one.
+    person brings an OAuth client (id and secret) unless the operator configured one. ``takes_over``: tokens that an
+    import brings without naming their flow are of this one. ``keeps_client``: the client was issued to the account, and
+    signing in again uses the same one.
     """
 
     name: str
@@ -72,6 +74,8 @@ class OAuthFlow(msgspec.Struct, frozen=True, kw_only=True):
     paste_redirect: str = ""
     client_fields: bool = False
     fields: tuple[LoginField, ...] = ()
+    takes_over: bool = False
+    keeps_client: bool = False
 
 
 class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):

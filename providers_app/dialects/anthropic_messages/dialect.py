@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from providers_app.dialects.anthropic_messages.errors import MISSING_MODEL, WORDS
+from providers_app.dialects.anthropic_messages.errors import MISSING_MODEL, WORDS, refined
 from providers_app.dialects.anthropic_messages.request import RequestForm, build_body
 from providers_app.dialects.anthropic_messages.stream import MessagesReading
 from providers_app.dialects.body import BodyReducer
@@ -38,4 +38,4 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """The typed error of an answer with an error status."""
-        return error_of_answer(status, headers, body, MISSING_MODEL if status == 404 else WORDS)
+        return refined(error_of_answer(status, headers, body, MISSING_MODEL if status == 404 else WORDS))

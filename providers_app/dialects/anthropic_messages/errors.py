@@ -1,7 +1,9 @@
 """What the error words of the Messages API mean."""
 
+import msgspec
+
 from providers_app import errors
-from providers_app.wire.status import ErrorWords
+from providers_app.wire.status import ErrorWords, recast
 
 WORDS = ErrorWords(
     refining={
@@ -24,3 +26,53 @@ WORDS = ErrorWords(
 )
 # A 404 of the Messages endpoint with this type is about the model: nothing else in a request can be missing.
 MISSING_MODEL = ErrorWords(refining={"not_found_error": errors.UnknownModel}, kinds={})
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that says what it means in its text only: how the text begins, and what it is."""
+
+    status: int
+    begins: str
+    kind: type[errors.UpstreamError]
+    hint: str
+
+
+_USE_A_KEY = "Use an API key from https://console.anthropic.com/settings/keys."
+_SIGN_IN = errors.NeedsReauth.default_hint
+# Answers to access tokens. Status and type are those of other errors, and there is no code.
+SAID = (
+    Said(
+        status=400,
+        begins="This credential is only authorized for use with Claude Code",
+        kind=errors.PermissionDenied,
+        hint=f"Anthropic takes this login from its own program only. {_USE_A_KEY}",
+    ),
+    Said(
+        status=401,
+        begins="OAuth authentication is currently not allowed for this organization",
+        kind=errors.PermissionDenied,
+        hint=f"The organization's policy forbids it. {_USE_A_KEY}",
+    ),
+    Said(
+        status=401,
+        begins="OAuth authentication is currently not supported",
+        kind=errors.BadRequest,
+        hint="The API wants another name in the anthropic-beta header: see MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__BETA.",
+    ),
+    Said(status=401, begins="OAuth token has expired", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Said(status=401, begins="Invalid authentication credentials", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Said(status=401, begins="Invalid bearer token", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Said(status=403, begins="OAuth token has been revoked", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Said(
+        status=403,
+        begins="OAuth token does not meet scope requirement",
+        kind=errors.PermissionDenied,
+        hint=f"The login was not given that permission. Sign in again and allow it. {_USE_A_KEY}",
+    ),
+)
+
+
+def refined(error: errors.UpstreamError) -> errors.UpstreamError:
+    """The error as what its text says it is, where that is known."""
+    found = next((said for said in SAID if said.status == error.status and error.message.startswith(said.begins)), None)
+    return error if found is None else recast(error, found.kind, found.hint)

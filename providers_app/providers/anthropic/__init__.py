@@ -1,4 +1,4 @@
-"""Anthropic: the Messages API with a key."""
+"""Anthropic: the Messages API with a key or a login."""
 
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
@@ -7,7 +7,7 @@ PROVIDER = ProviderInfo(
     name="Anthropic",
     monogram="An",
     description="Claude models over the Messages API.",
-    auth_types=("api_key",),
+    auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(
             {

@@ -9,13 +9,18 @@ from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic import api_key
-from providers_app.providers.anthropic.requests import get
+from providers_app.providers.anthropic.requests import get, signed_by_login
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 
 # Every model of the Messages API takes tools; the list has no flag for it.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "count_tokens"})
 FLAGS = {"image_input": "images_in", "structured_outputs": "structured_output", "thinking": "reasoning"}
+
+
+def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
+    """With the key, or with the login."""
+    return (signed_by_login if credential.auth_type == "oauth" else api_key.BEHAVIOUR.authorize)(credential, request)
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
@@ -57,7 +62,7 @@ def _supported(flags: Any, name: str) -> bool:
 
 
 BEHAVIOUR = ListedModels(
-    sign=api_key.BEHAVIOUR.authorize,
+    sign=sign,
     dialect=DIALECT,
     page=page,
     cursor=cursor,

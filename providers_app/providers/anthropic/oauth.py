@@ -1,5 +1,228 @@
-"""Anthropic accepts keys only from other applications."""
+"""Signing in to Anthropic: code paste with JSON token requests, federation, and what an imported profile needs.
 
-from providers_app.behaviours.unsupported import Unsupported
+What each flow is, and what the vendor says of it: ``flows``. The wire: ``state`` also goes into the body of the
+exchange, refresh tokens rotate, and the API takes an access token only beside a beta name.
+"""
 
-BEHAVIOUR = Unsupported("Maestro signs in to Anthropic with an API key; use one from the Anthropic console.")
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
+from providers_app.dialects.anthropic_messages import DIALECT
+from providers_app.errors import BadAnswer, FlowDisabled, InvalidRequest, MissingScope, NotRefreshable, PermissionDenied
+from providers_app.providers.anthropic import federation
+from providers_app.providers.anthropic.account import looked_up, named, origin_of
+from providers_app.providers.anthropic.config import Config
+from providers_app.providers.anthropic.flows import (
+    CLAUDE,
+    CONSOLE_KEY,
+    CREATE_KEY,
+    FEDERATION,
+    INFERENCE,
+    PROFILE,
+    SEE_PROFILE,
+    flows,
+    unconfigured,
+)
+from providers_app.providers.anthropic.requests import BETA, SIGNS_WITH, SLUG, get, signed_by_login
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+PROFILE_TTL_S = 3600.0
+"""Seconds that an access token of a profile lasts where the answer does not say it (as in the vendor's SDK)."""
+_KEY_PAGE = "Use a key from https://console.anthropic.com/settings/keys instead."
+
+
+class AnthropicOAuth:
+    """The ``oauth`` behaviour."""
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        """As configured."""
+        return flows()
+
+    async def begin(
+        self,
+        flow: OAuthFlow,
+        method: Method,
+        client: OAuthClient,
+        redirect_uri: str,
+        given: dict[str, Secret],
+        http: Http,
+    ) -> PendingLogin:
+        """The address of the page that shows the code; for ``federation`` only whether it is set up."""
+        config: Config = conf.provider(SLUG)
+        if flow.name == FEDERATION:
+            if config.federation.missing:
+                hint = unconfigured(config.federation.missing)
+                raise FlowDisabled("Workload identity federation is not set up.", hint=hint)
+            return PendingLogin(flow=FEDERATION, method="direct")
+        if flow.name not in (CLAUDE, CONSOLE_KEY) or method != "paste_code":
+            raise InvalidRequest(f"'{flow.label}' cannot be begun this way.", hint=flow.description)
+        oauth = config.oauth
+        verifier, state = pkce.new_verifier(), pkce.new_state()
+        asked = OAuthClient(id=client.id or oauth.client_id)
+        redirect_uri = redirect_uri or oauth.redirect_uri
+        url = grants.authorization_url(
+            oauth.authorize_url if flow.name == CLAUDE else oauth.console_authorize_url,
+            {
+                "code": "true",  # asks the page to show the code
+                "client_id": asked.id,
+                "response_type": "code",
+                "redirect_uri": redirect_uri,
+                "scope": oauth.scopes,
+                "code_challenge": pkce.challenge_of(verifier),
+                "code_challenge_method": pkce.METHOD,
+                "state": state,
+            },
+        )
+        return PendingLogin(
+            flow=flow.name,
+            method=method,
+            url=url,
+            state=state,
+            verifier=verifier,
+            redirect_uri=redirect_uri,
+            client=asked,
+        )
+
+    async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
+        """Raises ``MissingScope`` where the account or its organization withheld what the login is for."""
+        if pending.flow == FEDERATION:
+            return await federation.mint(http)
+        if pending.flow not in (CLAUDE, CONSOLE_KEY):
+            raise InvalidRequest("This sign-in takes no code.")
+        endpoint = _endpoint(conf.provider(SLUG).oauth.token_url)
+        found = await grants.authorization_code(endpoint, pending, answer, http, extra={"state": pending.state})
+        tokens = named(
+            tokens_from(
+                found,
+                flow=pending.flow,
+                client=pending.client,
+                issuer=origin_of(endpoint.url),
+                now=time.time(),
+            ),
+            found,
+        )
+        _require(tokens, INFERENCE if pending.flow == CLAUDE else CREATE_KEY)
+        if not tokens.account_id and (not tokens.scopes or SEE_PROFILE in tokens.scopes):
+            tokens = await looked_up(tokens, http)
+        return await _with_key(tokens, http) if pending.flow == CONSOLE_KEY else tokens
+
+    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
+        """There is no device flow."""
+        raise InvalidRequest("Anthropic has no sign-in by device code.")
+
+    async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
+        """One request. A profile is refreshed where it was made, a Claude login at the configured endpoint."""
+        match tokens.flow:
+            case "federation":
+                return await federation.mint(http, tokens)
+            case "claude":
+                endpoint, default_ttl = _endpoint(conf.provider(SLUG).oauth.token_url), None
+            case "profile":
+                config: Config = conf.provider(SLUG)
+                base = tokens.facts.get("base_url") or config.base_url
+                endpoint = _endpoint(f"{base.rstrip('/')}/v1/oauth/token", {BETA: config.oauth.beta})
+                default_ttl = PROFILE_TTL_S
+            case _:
+                raise NotRefreshable("This login keeps an API key only, which does not end.")
+        found = await grants.refresh_token(endpoint, tokens, http)
+        fresh = tokens_from(
+            found,
+            flow=tokens.flow,
+            client=tokens.client,
+            issuer=tokens.issuer,
+            now=time.time(),
+            before=tokens,
+            default_ttl=default_ttl,
+        )
+        return named(fresh, found)
+
+    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
+        """The access token, or the key."""
+        if tokens.flow == CONSOLE_KEY and not tokens.api_key:
+            tokens = await _with_key(tokens, http)
+        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
+
+    async def revoke(self, tokens: Tokens, http: Http) -> bool:
+        """Anthropic has no endpoint for it; a person ends logins and keys on the account's pages."""
+        return False
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the access token and its beta name, or with the key."""
+        return signed_by_login(credential, request)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """The cheapest request that needs a login: one entry of the list of models."""
+        answer = await ask(self.authorize(credential, get("/v1/models?limit=1", credential)), http, DIALECT)
+        json_of(answer)
+        # Without a label: the account's name is known from the sign-in, and the answer has only an id.
+        return Account(request_id=answer.headers.get("request-id"))
+
+    def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
+        """What is added beside the credential."""
+        found = []
+        if credential.settings.get(SIGNS_WITH) != "api_key":
+            beta = conf.provider(SLUG).oauth.beta
+            message = f"The login adds {beta!r} to the {BETA} header: the API takes no access token without it."
+            found.append(Advice(level="hint", field=BETA, message=message))
+        if workspace := credential.settings.get("workspace_id"):
+            message = f"The profile adds its workspace {workspace!r} in the anthropic-workspace-id header."
+            found.append(Advice(level="hint", field="anthropic-workspace-id", message=message))
+        return found
+
+
+def _endpoint(url: str, headers: Mapping[str, str] | None = None) -> TokenEndpoint:
+    return TokenEndpoint(url=url, encoding="json", headers=headers or {})
+
+
+def _require(tokens: Tokens, scope: str) -> None:
+    """An answer that does not say its scopes gave what was asked for (RFC 6749 section 5.1)."""
+    if tokens.scopes and scope not in tokens.scopes:
+        raise MissingScope(
+            f"Anthropic signed in without the permission {scope}: the account or its organization does not give it.",
+            hint=f"Ask an administrator of the organization, or sign in with another account. {_KEY_PAGE}",
+        )
+
+
+async def _with_key(tokens: Tokens, http: Http) -> Tokens:
+    """Only the key is kept: it does not end, and tokens that nobody needs are better not stored."""
+    url = conf.provider(SLUG).oauth.create_key_url
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    request = HttpRequest(method="POST", url=url, headers=headers)
+    signed = request.with_headers({"authorization": f"Bearer {tokens.access.reveal()}"}, secret=True)
+    try:
+        found: Any = json_of(await ask(signed, http, DIALECT))
+    except PermissionDenied as error:
+        message = f"Anthropic does not let this login make an API key: {error.message}"
+        raise MissingScope(message, hint=f"Ask an administrator of the organization. {_KEY_PAGE}") from None
+    key = found.get("raw_key") if isinstance(found, dict) else None
+    if not isinstance(key, str) or not key or not all("!" <= char <= "~" for char in key):
+        raise BadAnswer("Anthropic answered without the API key that was asked for.", hint=_KEY_PAGE)
+    return msgspec.structs.replace(
+        tokens,
+        access=Secret(""),
+        refresh=Secret(""),
+        id_token=Secret(""),
+        api_key=Secret(key),
+        expires_at=None,
+        earliest_refresh_at=None,
+        refresh_until=None,
+        facts={**tokens.facts, SIGNS_WITH: "api_key"},
+    )
+
+
+BEHAVIOUR = AnthropicOAuth()
+__all__ = ["BEHAVIOUR", "CLAUDE", "CONSOLE_KEY", "FEDERATION", "PROFILE", "AnthropicOAuth"]

@@ -1,4 +1,4 @@
-"""Google Gemini: the Generative Language API with a key."""
+"""Google Gemini: the Generative Language API with a key, a Google account or a service account."""
 
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
@@ -6,8 +6,8 @@ PROVIDER = ProviderInfo(
     slug="gemini",
     name="Google Gemini",
     monogram="Ge",
-    description="Gemini models over the Generative Language API.",
-    auth_types=("api_key",),
+    description="Gemini models with a key, your own Google OAuth client or a service account.",
+    auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(
             {

@@ -7,13 +7,19 @@ from providers_app.behaviours.asking import number
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.dialects.gemini_generate import DIALECT
-from providers_app.providers.gemini import api_key
+from providers_app.providers.gemini import api_key, oauth
 from providers_app.providers.gemini.requests import get, model_path
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 
 # The list has no flag for tools, pictures and schemas; the provider's models take them.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "images_in", "structured_output"})
+
+
+def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
+    """With a key or an access token, whichever the session has."""
+    behaviour = oauth.BEHAVIOUR if credential.auth_type == "oauth" else api_key.BEHAVIOUR
+    return behaviour.authorize(credential, request)
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
@@ -50,7 +56,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
 
 
 BEHAVIOUR = ListedModels(
-    sign=api_key.BEHAVIOUR.authorize,
+    sign=sign,
     dialect=DIALECT,
     page=page,
     cursor=cursor,

@@ -1,5 +1,282 @@
-"""The Generative Language API is used with keys."""
+"""Signing in to the Gemini API with a Google account and one's own OAuth client, or with a service account.
 
-from providers_app.behaviours.unsupported import Unsupported
+https://ai.google.dev/gemini-api/docs/oauth and https://developers.google.com/identity/protocols/oauth2/web-server. The
+refresh token stays the same; it comes only with ``access_type=offline``, and for certain only with ``prompt=consent``.
+"""
 
-BEHAVIOUR = Unsupported("Maestro signs in to Gemini with an API key; use one from Google AI Studio.")
+import asyncio
+import re
+import time
+from typing import Any
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.oauth import (
+    LoginAnswer,
+    LoginField,
+    Method,
+    OAuthFlow,
+    PendingLogin,
+    grants,
+    id_token,
+    pkce,
+)
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke, tokens_from
+from providers_app.dialects.gemini_generate import DIALECT
+from providers_app.errors import InvalidRequest, LoginError, MissingScope, TokenRefused
+from providers_app.providers.gemini import service_account
+from providers_app.providers.gemini.config import OAuthConfig
+from providers_app.providers.gemini.requests import SLUG, get
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+GOOGLE = "google"
+PROJECT_HEADER = "x-goog-user-project"
+_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
+_CLIENT_HINT = (
+    "Make an OAuth client in the Google Cloud console (APIs & Services, Credentials): of the type Web application with "
+    "our callback address, or Desktop app for an address on your own machine."
+)
+POSITION_URL = "https://ai.google.dev/gemini-api/docs/oauth"
+
+
+class GeminiOAuth:
+    """The flows ``google`` and ``service_account``."""
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        """Both are open to everybody."""
+        own = " Leave it empty to use the one of this installation." if _config().client_id else ""
+        return (
+            OAuthFlow(
+                name=GOOGLE,
+                label="Google account",
+                methods=("callback", "loopback", "paste_url"),
+                rotation="none",
+                description=f"With an OAuth client of your own project.{own} {_CLIENT_HINT}",
+                position="Google lets applications use the Gemini API with an OAuth client of your own.",
+                position_url=POSITION_URL,
+                client_fields=True,
+                takes_over=True,
+                fields=(
+                    LoginField(
+                        name="project",
+                        label="Quota project",
+                        help="The id of the Google Cloud project that use is counted and billed to; the Generative "
+                        "Language API must be enabled in it.",
+                    ),
+                ),
+            ),
+            OAuthFlow(
+                name=service_account.FLOW,
+                label="Service account",
+                methods=("direct",),
+                rotation="minted",
+                description="For servers: no browser, no person, and new tokens whenever they are needed.",
+                fields=(
+                    LoginField(
+                        name=service_account.FIELD,
+                        label="Key file (JSON)",
+                        help=service_account.HINT,
+                        secret=True,
+                        multiline=True,
+                    ),
+                ),
+            ),
+        )
+
+    async def begin(
+        self,
+        flow: OAuthFlow,
+        method: Method,
+        client: OAuthClient,
+        redirect_uri: str,
+        given: dict[str, Secret],
+        http: Http,
+    ) -> PendingLogin:
+        """Raises ``InvalidRequest``, ``InvalidCredential``."""
+        if flow.name == service_account.FLOW:
+            await asyncio.to_thread(service_account.read, given.get(service_account.FIELD, Secret("")))
+            return PendingLogin(flow=flow.name, method=method, given=given)
+        client = _client(client)
+        if not client.id:
+            raise InvalidRequest(
+                "Google signs in with an OAuth client of your own, and none was given.", hint=_CLIENT_HINT
+            )
+        _project(given)
+        config = _config()
+        pending = PendingLogin(
+            flow=flow.name,
+            method=method,
+            state=pkce.new_state(),
+            verifier=pkce.new_verifier(),
+            nonce=pkce.new_nonce() if "openid" in config.scopes.split() else Secret(""),
+            redirect_uri=redirect_uri,
+            client=client,
+            given=given,
+        )
+        return msgspec.structs.replace(pending, url=_page(pending, config))
+
+    async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
+        """Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
+        if pending.flow == service_account.FLOW:
+            account = await asyncio.to_thread(
+                service_account.read, pending.given.get(service_account.FIELD, Secret(""))
+            )
+            return await service_account.exchange(account, http)
+        config = _config()
+        found = await grants.authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
+        tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())
+        # Without a scope in the answer everything that was asked for was granted (RFC 6749 section 5.1).
+        tokens = msgspec.structs.replace(tokens, scopes=tokens.scopes or tuple(config.scopes.split()))
+        _check_granted(tokens, config)
+        claims = await _claims(tokens, pending, config, http)
+        return msgspec.structs.replace(
+            tokens,
+            account_id=claims.get("sub", ""),
+            account_label=str(claims.get("email") or ""),
+            facts={"project": _project(pending.given)},
+        )
+
+    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
+        """Raises ``InvalidRequest``: Google's device codes give no access to this API."""
+        raise InvalidRequest("Google has no device code for the Gemini API.")
+
+    async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
+        """Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``."""
+        if tokens.flow == service_account.FLOW:
+            return await service_account.mint(tokens, http)
+        config = _config()
+        tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))
+        try:
+            found = await grants.refresh_token(TokenEndpoint(url=config.token_url), tokens, http)
+        except TokenRefused as error:
+            raise _explained(error) from None
+        return tokens_from(
+            found, flow=GOOGLE, client=tokens.client, issuer=config.issuer, now=time.time(), before=tokens
+        )
+
+    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
+        """The access token."""
+        return Credential(auth_type="oauth", secret=tokens.signing, settings=tokens.facts)
+
+    async def revoke(self, tokens: Tokens, http: Http) -> bool:
+        """Ends every login of this account and OAuth client. Raises ``UpstreamError``."""
+        if tokens.flow == service_account.FLOW:
+            return False
+        return await revoke(TokenEndpoint(url=_config().revoke_url), {"token": tokens.refresh or tokens.access}, http)
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the access token, and for a person's with the quota project."""
+        signed = request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
+        project = credential.settings.get("project")
+        return signed.with_headers({PROJECT_HEADER: project}) if project else signed
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """Raises ``UpstreamError``."""
+        answer = await ask(self.authorize(credential, get("/models?pageSize=1", credential)), http, DIALECT)
+        items_of(json_of(answer), "models")
+        return Account(request_id=answer.headers.get("x-request-id"))
+
+    def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
+        """The headers that this login adds."""
+        message = "The request is signed with an access token (authorization: Bearer) instead of a key."
+        found = [Advice(level="hint", field="authorization", message=message)]
+        if project := credential.settings.get("project"):
+            message = f"{PROJECT_HEADER}: {project} is added; use is counted and billed to that project."
+            found.append(Advice(level="hint", field=PROJECT_HEADER, message=message))
+        return found
+
+
+def _config() -> OAuthConfig:
+    config: OAuthConfig = conf.provider(SLUG).oauth
+    return config
+
+
+def _client(client: OAuthClient) -> OAuthClient:
+    """The person's own client, else the operator's; the operator's secret is the one that is configured now."""
+    config = _config()
+    if client.id and client.id != config.client_id:
+        return client
+    return OAuthClient(id=config.client_id, secret=Secret(config.client_secret.get_secret_value()))
+
+
+def _project(given: dict[str, Secret]) -> str:
+    project = given.get("project", Secret("")).reveal().strip()
+    if not _PROJECT.fullmatch(project):
+        raise InvalidRequest(
+            "The quota project is not the id of a Google Cloud project.",
+            hint="Its id is shown in the console's list of projects, for example my-project-123.",
+        )
+    return project
+
+
+def _page(pending: PendingLogin, config: OAuthConfig) -> str:
+    return grants.authorization_url(
+        config.authorize_url,
+        {
+            "response_type": "code",
+            "client_id": pending.client.id,
+            "redirect_uri": pending.redirect_uri,
+            "scope": config.scopes,
+            "state": pending.state,
+            "nonce": pending.nonce,
+            "code_challenge": pkce.challenge_of(pending.verifier),
+            "code_challenge_method": pkce.METHOD,
+            "access_type": "offline",
+            "prompt": "consent",
+        },
+    )
+
+
+def _check_granted(tokens: Tokens, config: OAuthConfig) -> None:
+    """Google's page lets people untick single permissions."""
+    wanted = config.chat_scopes.split()
+    if wanted and not set(wanted) & set(tokens.scopes):
+        raise MissingScope(
+            f"The permission to use the Gemini API was not granted ({wanted[0]}).",
+            hint="Sign in again and leave every box on Google's page ticked.",
+        )
+    if not tokens.refresh:
+        raise LoginError(
+            "Google gave no refresh token, so the login would end within an hour.",
+            hint="Remove the application's access at https://myaccount.google.com/connections, then sign in again.",
+        )
+
+
+async def _claims(tokens: Tokens, pending: PendingLogin, config: OAuthConfig, http: Http) -> dict[str, Any]:
+    """Who signed in, from the verified id token; empty where the configured scopes ask for none."""
+    if not pending.nonce:
+        return {}
+    return await id_token.verify(
+        tokens.id_token,
+        # Google's id tokens name it in either way (developers.google.com/identity/openid-connect/openid-connect).
+        issuer=(config.issuer, config.issuer.removeprefix("https://")),
+        audience=pending.client.id,
+        jwks_url=config.jwks_url,
+        http=http,
+        nonce=pending.nonce,
+    )
+
+
+def _explained(error: TokenRefused) -> TokenRefused:
+    """``invalid_rapt``: the organisation asks its people to sign in again every so often."""
+    if error.type != "invalid_rapt":
+        return error
+    return TokenRefused(
+        "The organisation's policy asks for a new sign-in with Google (invalid_rapt).",
+        hint="Sign in again. Google ends such logins after the time that the organisation set.",
+        status=error.status,
+        upstream_code=error.upstream_code,
+        type=error.type,
+    )
+
+
+BEHAVIOUR = GeminiOAuth()

@@ -1,4 +1,4 @@
-"""OpenAI: the Responses API with a key."""
+"""OpenAI: the Responses API with a key, or with a ChatGPT login."""
 
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
@@ -7,7 +7,7 @@ PROVIDER = ProviderInfo(
     name="OpenAI",
     monogram="Oa",
     description="GPT models over the Responses API.",
-    auth_types=("api_key",),
+    auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(
             {
@@ -25,4 +25,5 @@ PROVIDER = ProviderInfo(
     ),
     key_hint="sk-...",
     key_url="https://platform.openai.com/api-keys",
+    models_in_order=True,
 )

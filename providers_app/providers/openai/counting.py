@@ -1,14 +1,26 @@
-"""``POST /responses/input_tokens``."""
+"""``POST /responses/input_tokens``, which takes a key only."""
 
 from providers_app.behaviours.counted import JsonCount
+from providers_app.behaviours.http import HttpRequest
 from providers_app.dialects.openai_responses import DIALECT
+from providers_app.errors import UnsupportedOperation
 from providers_app.providers.openai.requests import post
+from providers_app.providers.openai.subscription import mode_of
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+
+
+def _request(chat: ChatRequest, credential: Credential, body: bytes) -> HttpRequest:
+    if mode_of(credential) != "api_key":
+        raise UnsupportedOperation("OpenAI counts tokens for keys only, not for ChatGPT logins.")
+    return post("/responses/input_tokens", credential, body)
+
 
 BEHAVIOUR = JsonCount(
     dialect=DIALECT,
     fields=frozenset(
         {"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text"}
     ),
-    request=lambda chat, credential, body: post("/responses/input_tokens", credential, body),
+    request=_request,
     result="input_tokens",
 )

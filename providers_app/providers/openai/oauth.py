@@ -1,5 +1,112 @@
-"""OpenAI accepts keys from other applications."""
+"""Signing in to OpenAI: three flows, one behaviour. What each flow is stands in ``flows``, what an account is asked
+with in ``account``, what requests lose by it in ``subscription``."""
 
-from providers_app.behaviours.unsupported import Unsupported
+import msgspec
 
-BEHAVIOUR = Unsupported("Maestro signs in to OpenAI with an API key; use one from the OpenAI platform.")
+from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, endpoint
+from providers_app.dialects.openai_responses import DIALECT
+from providers_app.errors import InvalidLoginAnswer, LoginError, UpstreamError
+from providers_app.providers.openai import api_key, device, flows, models, renewal, sign_in, subscription
+from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.providers.openai.endpoints import config_of, endpoints
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+
+class OpenAIOAuth:
+    """The ``oauth`` behaviour of OpenAI."""
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        return flows.flows()
+
+    async def begin(
+        self,
+        flow: OAuthFlow,
+        method: Method,
+        client: OAuthClient,
+        redirect_uri: str,
+        given: dict[str, Secret],
+        http: Http,
+    ) -> PendingLogin:
+        """Raises ``FlowDisabled``, ``InvalidRequest``, ``LoginError``, ``UpstreamError``."""
+        flows.require_enabled(flow)
+        config = config_of(flow.name)
+        if isinstance(config, SiwcConfig):
+            page = (await endpoints(config, http, "authorize")).authorize
+            return flows.chatgpt_page(method, client, redirect_uri, config, page)
+        if flow.name == flows.DEVICE:
+            return await device.begin(given, config, http)
+        page = (await endpoints(config, http, "authorize")).authorize
+        return flows.codex_page(method, redirect_uri, given, config, page)
+
+    async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
+        """Raises ``LoginError``, ``UpstreamError``."""
+        if not answer.code:
+            raise InvalidLoginAnswer("The answer has no code in it.")
+        config = config_of(pending.flow)
+        # Discovered before the code is spent, so that a server that cannot be asked costs no code.
+        at = await endpoints(config, http, "token", "jwks")
+        if isinstance(config, SiwcConfig):
+            return await sign_in.plan_tokens(pending, answer, config, at, http)
+        return await sign_in.account_tokens(pending, answer, config, at, http)
+
+    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
+        """Raises ``LoginDenied``, ``LoginExpired``, ``LoginError``, ``UpstreamError``."""
+        config = config_of(pending.flow)
+        assert isinstance(config, OAuthConfig)
+        found = await device.poll(pending, config, http)
+        if isinstance(found, PendingLogin):
+            return found
+        code, verifier = found
+        pending = msgspec.structs.replace(pending, verifier=verifier, redirect_uri=config.device_redirect_uri)
+        try:
+            return await self.exchange(pending, LoginAnswer(code=code), http)
+        except UpstreamError as error:
+            # The code was handed out once: asking again would only wait for nothing.
+            raise LoginError(
+                f"The device code was accepted, but the sign-in could not be finished: {error.message}",
+                hint="Begin the sign-in again.",
+            ) from None
+
+    async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
+        """One request, no retry. Raises as the protocol says."""
+        return await renewal.refresh(tokens, http)
+
+    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
+        """Raises ``LoginError`` where the account can have no key, ``UpstreamError``."""
+        if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
+            tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
+        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
+
+    async def revoke(self, tokens: Tokens, http: Http) -> bool:
+        """Ends the refresh token, and with it the login (RFC 7009). Raises ``UpstreamError``."""
+        at = await endpoints(config_of(tokens.flow), http, "revoke")
+        token, kind = (tokens.refresh, "refresh_token") if tokens.refresh else (tokens.access, "access_token")
+        if not at.revoke or not token:
+            return False
+        fields: dict[str, str | Secret] = {"token": token, "token_type_hint": kind, "client_id": tokens.client.id}
+        return await endpoint.revoke(endpoint.TokenEndpoint(url=at.revoke), fields, http)
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """With the token, or the key that was obtained with it, as bearer."""
+        return api_key.BEHAVIOUR.authorize(credential, request)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """Lists the models. Raises ``UpstreamError``."""
+        answer = await ask(self.authorize(credential, models.listing(credential)), http, DIALECT)
+        items = items_of(json_of(answer), "data", "models")
+        return Account(models=len(items), request_id=answer.headers.get("x-request-id"))
+
+    def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
+        """What the login takes out of the request and adds to it; a mode that was only assumed."""
+        return subscription.advice(chat, credential)
+
+
+BEHAVIOUR = OpenAIOAuth()

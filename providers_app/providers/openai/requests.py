@@ -1,7 +1,14 @@
-"""How a request to OpenAI is addressed and headed."""
+"""How a request to OpenAI is addressed and headed: a key, or one of the two kinds of ChatGPT login.
 
+api_key    base_url, with the organization and the project where they are known
+plan       base_url, the bearer token alone (Sign in with ChatGPT)
+chatgpt    chatgpt_base_url, with the account and our own name
+"""
+
+from providers_app import conf
 from providers_app.behaviours.addresses import address, setting
 from providers_app.behaviours.http import HttpRequest
+from providers_app.providers.openai.subscription import mode_of
 from providers_app.types.credentials import Credential
 
 SLUG = "openai"
@@ -11,16 +18,34 @@ ACCOUNT_HEADERS = {"OpenAI-Organization": "organization", "OpenAI-Project": "pro
 def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
     """A JSON request."""
     headers = {"content-type": "application/json", "accept": accept, **_account(credential)}
-    return HttpRequest(method="POST", url=address(SLUG, credential, path), headers=headers, body=body)
+    return HttpRequest(method="POST", url=_address(credential, path), headers=headers, body=body)
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
     """A request for data."""
     headers = {"accept": "application/json", **_account(credential)}
-    return HttpRequest(method="GET", url=address(SLUG, credential, path), headers=headers)
+    return HttpRequest(method="GET", url=_address(credential, path), headers=headers)
+
+
+def _address(credential: Credential, path: str) -> str:
+    """A login's tokens go to the configured addresses only; a key goes where its session says."""
+    if credential.auth_type != "oauth":
+        return address(SLUG, credential, path)
+    config = conf.provider(SLUG)
+    base: str = config.chatgpt_base_url if mode_of(credential) == "chatgpt" else config.base_url
+    return base.rstrip("/") + path
 
 
 def _account(credential: Credential) -> dict[str, str]:
     """Whose bill it is, where the session or the configuration says so."""
-    found = {header: setting(SLUG, credential, name) for header, name in ACCOUNT_HEADERS.items()}
+    mode = mode_of(credential)
+    if mode == "plan":
+        return {}
+    if mode == "chatgpt":
+        found = {"ChatGPT-Account-ID": credential.settings.get("account_id", "")}
+        found["originator"] = conf.provider(SLUG).oauth.originator
+    elif credential.auth_type == "oauth":  # the key belongs to the account's own organization, whatever is configured
+        found = {header: credential.settings.get(name, "") for header, name in ACCOUNT_HEADERS.items()}
+    else:
+        found = {header: setting(SLUG, credential, name) for header, name in ACCOUNT_HEADERS.items()}
     return {header: value for header, value in found.items() if value}

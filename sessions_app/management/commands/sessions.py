@@ -1,4 +1,4 @@
-"""``manage.py sessions list|create|delete``: named sessions from the terminal. A key is never an argument."""
+"""``manage.py sessions list|create|delete|login|complete|flows|revoke``. A key or a code is never an argument."""
 
 import getpass
 import os
@@ -8,9 +8,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app.errors import InvalidCredential, InvalidRequest
+from providers_app.ports import Session
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
-from sessions_app.management import terminal
+from sessions_app.management import sign_in, terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.connect import MAX_KEY_CHARS
@@ -18,7 +19,7 @@ from sessions_app.status import describe
 
 
 class Command(BaseCommand):
-    help = "List, create and delete named sessions."
+    help = "List, create, sign in to and delete named sessions."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +43,19 @@ class Command(BaseCommand):
         delete.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
         delete.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values)
 
-        for action in (listing, create, delete):
+        login = actions.add_parser("login", help="sign in to a provider on its own page")
+        sign_in.add_login(login)
+        complete = actions.add_parser("complete", help="go on with a sign-in: paste its code, or wait for it")
+        sign_in.add_complete(complete)
+
+        flows = actions.add_parser("flows", help="the ways to sign in, and what the vendors say to them")
+        flows.add_argument("provider", nargs="?", default="", help="only this provider")
+        terminal.add_json(flows)
+
+        revoke = actions.add_parser("revoke", help="end a login at its provider, and destroy its tokens here")
+        terminal.add_session(revoke)
+
+        for action in (listing, create, delete, login, complete):
             terminal.add_owner(action)
             terminal.add_json(action)
 
@@ -99,6 +112,37 @@ class Command(BaseCommand):
             terminal.dump(self, {"deleted": str(session.pk), "session": str(session)})
         else:
             terminal.write(self, f"Deleted {session}. Its secret is destroyed.\n")
+
+    def _login(self, options: dict[str, Any]) -> None:
+        self._signed_in(sign_in.login(self, options), options)
+
+    def _complete(self, options: dict[str, Any]) -> None:
+        self._signed_in(sign_in.complete(self, options), options)
+
+    def _flows(self, options: dict[str, Any]) -> None:
+        sign_in.flows(self, options)
+
+    def _revoke(self, options: dict[str, Any]) -> None:
+        owner = terminal.owner_id(options["owner"])
+        session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+        revoked = lifecycle.revoke(session)
+        if options["json"]:
+            terminal.dump(self, {"revoked": revoked, "session": str(session), "id": str(session.pk)})
+        elif revoked:
+            terminal.write(self, f"Ended {session} at the provider. Its tokens are destroyed.\n")
+        else:
+            words = "has no way to end a login from here, so nothing was changed. End it on the provider's own page."
+            terminal.write(self, f"{session.provider} {words}\n")
+
+    def _signed_in(self, made: Session | None, options: dict[str, Any]) -> None:
+        if made is None:
+            return
+        session = selectors.get(made.owner, made.id)
+        if options["json"]:
+            terminal.dump(self, as_dict(session))
+            return
+        account = f" as {session.account_label}" if session.account_label else ""
+        terminal.write(self, terminal.printable(f"{session} is signed in{account} ({session.pk}).\n"))
 
 
 def as_dict(session: AuthSession) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.broken_packages import FAULTS
 from tests.unit.providers.packages import write_distribution, write_package
 
-SHIPPED = {"anthropic", "demo", "gemini", "openai", "remote"}
+SHIPPED = {"anthropic", "demo", "gemini", "openai", "openrouter", "remote"}
 
 
 @pytest.fixture
@@ -124,9 +124,10 @@ def test_an_unknown_provider_is_named_with_the_nearest() -> None:
 
 
 def test_an_unsupported_operation_says_why() -> None:
-    with pytest.raises(UnsupportedOperation, match="API key"):
-        resolve("anthropic", "oauth")
-    assert not supports("anthropic", "oauth")
+    with pytest.raises(UnsupportedOperation, match="a key or nothing"):
+        resolve("remote", "oauth")
+    assert not supports("remote", "oauth")
+    assert supports("anthropic", "oauth")
     assert supports("anthropic", "counting")
     assert not supports("remote", "counting")
 

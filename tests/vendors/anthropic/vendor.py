@@ -6,7 +6,9 @@ from typing import Any
 from tests.vendors.anthropic.checks import COUNT_BODY, MESSAGES_BODY, check_conversation, check_fields, read_ask
 from tests.vendors.anthropic.errors import error_reply, worded
 from tests.vendors.anthropic.stream import broken, frames, message
+from tests.vendors.anthropic.tokens import is_token, token_error
 from tests.vendors.asgi import Reply, Request, Streamed
+from tests.vendors.auth import Book
 from tests.vendors.ledger import Entry, KeyState, Ledger
 from tests.vendors.plan import ERRORS, Plan, read_plan
 from tests.vendors.replies import bearer, foreign_reply, json_reply
@@ -27,16 +29,27 @@ MODELS = {**CURRENT, **{f"claude-archive-{n:02d}": (f"Claude Archive {n}", 200_0
 class AnthropicVendor:
     """Answers like ``api.anthropic.com``."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book | None = None) -> None:
         self.ledger = Ledger()
+        self.book = book or Book("anthropic")
 
     def key_state(self, request: Request) -> KeyState:
         """``x-api-key`` counts before a bearer token."""
+        if is_token(request):
+            return "unchecked"
         key = request.headers.get("x-api-key") or bearer(request.headers)
-        return "missing" if not key else "right" if read_plan(key, [VALID_KEY]) else "wrong"
+        # Keys that were made from a login are in the book.
+        made = self.book.accesses.get(key or "")
+        right = read_plan(key or "", [VALID_KEY]) or (made is not None and made.kind == "api_key" and not made.revoked)
+        return "missing" if not key else "right" if right else "wrong"
 
     def answer(self, request: Request, entry: Entry) -> Reply | Streamed:
         request_id = f"req_{request.number:024d}"
+        if is_token(request):
+            refused = token_error(request, self.book, request_id)
+            entry.key = "wrong" if refused else "right"
+            if refused is not None:
+                return refused
         if entry.key == "missing":
             return error_reply(401, "x-api-key header is required", request_id=request_id)
         if entry.key == "wrong":

@@ -33,32 +33,26 @@ TOOL_CALL = obj(
         "function": obj({"name": text(pattern=NAME), "arguments": text()}),
     },
 )
-MESSAGE = tagged(
-    "role",
-    {
-        "system": obj({"role": anything, "content": PLAIN}, {"name": text(pattern=NAME)}),
-        "user": obj(
-            {
-                "role": anything,
-                "content": either(
-                    str, text(), array(tagged("type", {"text": TEXT_PART, "image_url": IMAGE_PART}), at_least=1)
-                ),
-            },
-            {"name": text(pattern=NAME)},
-        ),
-        "assistant": obj(
-            {"role": anything},
-            {
-                "content": nullable(PLAIN),
-                "tool_calls": array(TOOL_CALL, at_least=1),
-                "refusal": nullable(text()),
-                "reasoning_content": text(),
-                "name": text(pattern=NAME),
-            },
-        ),
-        "tool": obj({"role": anything, "tool_call_id": text(at_least=1, at_most=40), "content": PLAIN}),
-    },
-)
+ROLES = {
+    "system": obj({"role": anything, "content": PLAIN}, {"name": text(pattern=NAME)}),
+    "user": obj(
+        {
+            "role": anything,
+            "content": either(
+                str, text(), array(tagged("type", {"text": TEXT_PART, "image_url": IMAGE_PART}), at_least=1)
+            ),
+        },
+        {"name": text(pattern=NAME)},
+    ),
+    "tool": obj({"role": anything, "tool_call_id": text(at_least=1, at_most=40), "content": PLAIN}),
+}
+ASSISTANT = {
+    "content": nullable(PLAIN),
+    "tool_calls": array(TOOL_CALL, at_least=1),
+    "refusal": nullable(text()),
+    "name": text(pattern=NAME),
+}
+MESSAGE = tagged("role", {**ROLES, "assistant": obj({"role": anything}, {**ASSISTANT, "reasoning_content": text()})})
 TOOL = obj(
     {
         "type": one_of("function"),
@@ -84,33 +78,31 @@ FORMAT = tagged(
         ),
     },
 )
-BODY = obj(
-    {"model": text(at_least=1), "messages": array(MESSAGE, at_least=1)},
-    {
-        "stream": nullable(boolean),
-        "stream_options": nullable(obj({}, {"include_usage": boolean, "include_obfuscation": boolean})),
-        "max_tokens": nullable(integer(1)),
-        "max_completion_tokens": nullable(integer(1)),
-        "temperature": nullable(number(0, 2)),
-        "top_p": nullable(number(0, 1)),
-        "n": nullable(integer(1, 1)),
-        "stop": nullable(either(str, text(), array(text(), at_most=4))),
-        "seed": nullable(integer()),
-        "tools": array(TOOL, at_least=1),
-        "tool_choice": either(
-            str,
-            one_of("auto", "none", "required"),
-            obj({"type": one_of("function"), "function": obj({"name": text()})}),
-        ),
-        "parallel_tool_calls": boolean,
-        "response_format": FORMAT,
-        "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh")),
-        "presence_penalty": number(-2, 2),
-        "frequency_penalty": number(-2, 2),
-        "logprobs": boolean,
-        "user": text(),
-    },
-)
+FIELDS = {
+    "stream": nullable(boolean),
+    "stream_options": nullable(obj({}, {"include_usage": boolean, "include_obfuscation": boolean})),
+    "max_tokens": nullable(integer(1)),
+    "max_completion_tokens": nullable(integer(1)),
+    "temperature": nullable(number(0, 2)),
+    "top_p": nullable(number(0, 1)),
+    "n": nullable(integer(1, 1)),
+    "stop": nullable(either(str, text(), array(text(), at_most=4))),
+    "seed": nullable(integer()),
+    "tools": array(TOOL, at_least=1),
+    "tool_choice": either(
+        str,
+        one_of("auto", "none", "required"),
+        obj({"type": one_of("function"), "function": obj({"name": text()})}),
+    ),
+    "parallel_tool_calls": boolean,
+    "response_format": FORMAT,
+    "reasoning_effort": nullable(one_of("none", "minimal", "low", "medium", "high", "xhigh")),
+    "presence_penalty": number(-2, 2),
+    "frequency_penalty": number(-2, 2),
+    "logprobs": boolean,
+    "user": text(),
+}
+BODY = obj({"model": text(at_least=1), "messages": array(MESSAGE, at_least=1)}, FIELDS)
 
 
 def check_fields(body: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.vendors.asgi import Reply, Request, Streamed
+from tests.vendors.auth import Book
 from tests.vendors.gemini.checks import BODY, COUNT_BODY, check_contents, read_ask
 from tests.vendors.gemini.errors import error_reply, key_details, planned_details, worded
 from tests.vendors.gemini.stream import as_array, broken, frames, response
+from tests.vendors.gemini.tokens import token_error
 from tests.vendors.ledger import Entry, KeyState, Ledger
 from tests.vendors.plan import ERRORS, Plan, read_plan
-from tests.vendors.replies import foreign_reply, json_reply
+from tests.vendors.replies import bearer, foreign_reply, json_reply
 from tests.vendors.script import compose
 from tests.vendors.shapes import Violation
 
@@ -29,10 +31,13 @@ MODELS = (*CHAT, *OTHERS, *ARCHIVE)
 class GeminiVendor:
     """Answers like ``generativelanguage.googleapis.com``."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book | None = None) -> None:
         self.ledger = Ledger()
+        self.book = book or Book("google")
 
     def key_state(self, request: Request) -> KeyState:
+        if bearer(request.headers) is not None:
+            return "unchecked"
         key = _key(request)
         return "missing" if not key else "right" if read_plan(key, [VALID_KEY]) else "wrong"
 
@@ -43,6 +48,11 @@ class GeminiVendor:
         def refuse(status: int, message: str | None = None, details: list[dict[str, Any]] | None = None) -> Reply:
             return error_reply(status, message, details, streamed=shape)
 
+        if entry.key == "unchecked":
+            refused = token_error(request, self.book, streamed=shape)
+            entry.key = "wrong" if refused else "right"
+            if refused is not None:
+                return refused
         if entry.key == "missing":
             said = (
                 "Method doesn't allow unregistered callers. Please use API Key or other form of API consumer identity."

@@ -1,9 +1,20 @@
 """The endpoints: responses, input_tokens, models."""
 
 from tests.vendors.asgi import Reply, Request, Streamed
+from tests.vendors.auth import Book
+from tests.vendors.auth.records import Access
 from tests.vendors.ledger import Entry, KeyState, Ledger
 from tests.vendors.openai.checks import BODY, COUNT_BODY, check_fields, check_items, read_ask
 from tests.vendors.openai.errors import Refused, error_reply, failed, held, key_error, parse_checked, unknown_model
+from tests.vendors.openai.logins import (
+    as_login,
+    check_body,
+    check_login,
+    codex_models,
+    key_account_error,
+    login_of,
+    plan_models,
+)
 from tests.vendors.openai.stream import broken, frames, response
 from tests.vendors.plan import ERRORS, Plan, read_plan
 from tests.vendors.replies import bearer, json_reply
@@ -18,16 +29,25 @@ OTHERS = ("text-embedding-3-small", "gpt-image-2", "whisper-1")
 class OpenAIVendor:
     """Answers like ``api.openai.com``."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book | None = None) -> None:
         self.ledger = Ledger()
+        self.book = book or Book("openai")
 
     def key_state(self, request: Request) -> KeyState:
         key = bearer(request.headers)
-        return "missing" if key is None else "right" if read_plan(key, [VALID_KEY]) else "wrong"
+        if login_of(request, self.book) is not None:
+            return "unchecked"
+        # Keys that were made from a login are in the book.
+        made = self.book.accesses.get(key or "")
+        right = read_plan(key or "", [VALID_KEY]) or (made is not None and not made.revoked)
+        return "missing" if key is None else "right" if right else "wrong"
 
     def answer(self, request: Request, entry: Entry) -> Reply | Streamed:
         headers = {"x-request-id": f"req_{request.number:032d}", "openai-processing-ms": "7"}
-        refused = key_error(entry.key, headers)
+        login = login_of(request, self.book)
+        if login is not None:
+            return self._signed_in(request, entry, login, headers)
+        refused = key_error(entry.key, headers) or key_account_error(request, self.book, headers)
         if refused is not None:
             return refused
         try:
@@ -40,6 +60,24 @@ class OpenAIVendor:
                     return self._models(request, headers)
                 case "GET", ["v1", "models", model_id]:
                     return self._model(model_id, headers)
+        except Refused as refusal:
+            return refusal.reply
+        return error_reply(404, f"Invalid URL ({request.method} {request.path})", headers=headers)
+
+    def _signed_in(self, request: Request, entry: Entry, login: Access, headers: dict[str, str]) -> Reply | Streamed:
+        """The same with the token of a login."""
+        entry.key = "wrong"
+        try:
+            check_login(request, login, self.book, headers)
+            entry.key = "right"
+            match request.method, request.path:
+                case "GET", "/v1/models":
+                    return plan_models(request, headers)
+                case "GET", "/backend-api/codex/models":
+                    return codex_models(request, headers)
+                case "POST", "/v1/responses" | "/backend-api/codex/responses":
+                    check_body(request, login, headers)
+                    return as_login(self._respond(request, entry, headers), login)
         except Refused as refusal:
             return refusal.reply
         return error_reply(404, f"Invalid URL ({request.method} {request.path})", headers=headers)

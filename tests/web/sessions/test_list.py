@@ -1,5 +1,6 @@
 """The table: what it shows, filters, pages, and how many queries that takes."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.utils import timezone
 
 from providers_app.types.credentials import Secret
 from sessions_app.models import AuthSession
-from sessions_app.services import lifecycle
+from sessions_app.services import lifecycle, notices
+from tests.unit.sessions.logins import make_login
 from tests.unit.sessions.support import CANARY, make
 from tests.web.sessions.support import HTMX, signed_in, text_of
 
@@ -104,6 +106,36 @@ def test_two_hundred_sessions_are_paged_with_a_bounded_number_of_queries(alice: 
     page = client.get(LIST, {"page": 5, "provider": "anthropic"})
     assert len(page.context["rows"]) == 5 and "Page 5 of 5" in text_of(page)
     assert "provider=anthropic" in page.content.decode()
+
+
+def test_a_thousand_sessions_with_notices_are_listed_fast_and_with_the_same_queries(alice: User) -> None:
+    def look() -> tuple[int, float]:
+        with CaptureQueriesContext(connection) as captured:
+            began = time.perf_counter()
+            assert client.get(LIST).status_code == 200
+        return len(captured), time.perf_counter() - began
+
+    client = signed_in(alice)
+    notices.raise_notice(make_login(alice, "first_one", status="needs_reauth"), notices.NEEDS_REAUTH, "It needs you")
+    client.get(LIST)
+    few, _ = look()
+    soon, now = timezone.now() + timedelta(minutes=30), timezone.now()
+    kinds: list[dict[str, Any]] = [
+        {"expires_at": soon, "next_refresh_at": now + timedelta(minutes=10)},
+        {"status": "needs_reauth", "refresh_error_code": "answer_lost"},
+        {"expires_at": soon, "intent_generation": 0, "intent_at": now - timedelta(hours=1)},
+        {"expires_at": soon, "next_refresh_at": now, "refresh_error_code": "x", "refresh_error": "503"},
+        {"status": "disabled"},
+    ]
+    made = AuthSession.objects.bulk_create(
+        AuthSession(owner=alice, provider="openai", auth_type="oauth", name=f"session_{n}", **kinds[n % len(kinds)])
+        for n in range(999)
+    )
+    for session in made[:100]:
+        notices.raise_notice(session, notices.NEEDS_REAUTH, "It needs you")
+    looks = [look() for _ in range(7)]
+    assert {queries for queries, _ in looks} == {few} and few <= 12
+    assert min(seconds for _, seconds in looks) < 0.2, looks
 
 
 def test_other_peoples_sessions_are_not_there(alice: User, bob: User) -> None:

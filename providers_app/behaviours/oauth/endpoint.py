@@ -1,0 +1,207 @@
+"""Requests to a token endpoint, and what its answers mean for the token that was sent.
+
+What came of a request that spends a single-use token (``spends``):
+
+    no connection, address refused                              as it is; nothing was sent, nothing is spent
+    sent, then silence, a broken connection                     ``TokenOutcomeUnknown``
+    2xx that is no JSON object (HTML, empty, garbage)           ``TokenOutcomeUnknown``
+    502, 504, 520, 524 without a terminal code                  ``TokenOutcomeUnknown``: only a gateway spoke
+    a terminal code, a terminal status                          ``TokenRefused``
+    any other error status, a redirect, 2xx with an ``error``   typed; the server gave nothing, so nothing is spent
+
+Secrets travel in the body, and messages quote error codes only.
+"""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.oauth.refusals import Words, refusal, words_of
+from providers_app.behaviours.oauth.token_answer import tokens_from
+from providers_app.errors import BadAnswer, TokenOutcomeUnknown, TokenRefused, UpstreamError
+from providers_app.types.credentials import Secret
+from providers_app.wire import payload
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http
+from providers_app.wire.status import class_of_status, retry_after
+
+MAX_BODY = 512 * 1024
+GATEWAY_STATUSES = frozenset({502, 504, 520, 524})
+"""Bad gateway, gateway timeout (RFC 9110), and the two of Cloudflare that say that the server behind it was reached."""
+SKEW_S = 60.0
+
+Encoding = Literal["form", "json"]
+
+
+class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where tokens are asked for, and how.
+
+    ``encoding`` of the body is ``form`` or ``json``. ``terminal`` are the error codes, ``terminal_statuses`` the
+    statuses after which the same token is never accepted again.
+    """
+
+    url: str
+    encoding: Encoding = "form"
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    terminal: frozenset[str] = frozenset({"invalid_grant"})
+    terminal_statuses: frozenset[int] = frozenset()
+
+
+async def ask(
+    endpoint: TokenEndpoint,
+    fields: Mapping[str, str | Secret],
+    http: Http,
+    *,
+    spends: bool,
+    timeout: float | None = None,  # noqa: ASYNC109  the deadline is the contract
+) -> dict[str, Any]:
+    """The answer to one request, never repeated; empty fields are left out. ``timeout`` is in seconds.
+
+    ``spends`` says that ``fields`` hold a token that may be accepted only once; see the table above. Raises
+    ``TokenOutcomeUnknown``, ``TokenRefused``, ``AddressRefused`` and other ``UpstreamError``.
+    """
+    answer = await _send(endpoint, fields, http, spends=spends, timeout=timeout)
+    where = _where(endpoint)
+    body = _object(answer)
+    if 200 <= answer.status < 300:
+        if body is None:
+            what = _kind_of(answer)
+            if spends:
+                raise TokenOutcomeUnknown(f"{where} answered with {what}.", status=answer.status)
+            raise BadAnswer(f"{where} answered with {what}.", status=answer.status, hint=_ADDRESS)
+        if not body.get("error") or body.get("access_token"):
+            return body
+    raise _error(endpoint, answer, body, list(_secrets(fields)), spends=spends)
+
+
+async def revoke(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret], http: Http) -> bool:
+    """End a token (RFC 7009); a token that the server does not know has ended already. Raises ``UpstreamError``."""
+    answer = await _send(endpoint, fields, http, spends=False, timeout=None)
+    if 200 <= answer.status < 300:
+        return True
+    body = _object(answer)
+    found = list(_secrets(fields))
+    if answer.status < 500 and {"invalid_token", "invalid_grant"} & set(words_of(body, found).codes):
+        return True
+    raise _error(endpoint, answer, body, found, spends=False)
+
+
+async def _send(
+    endpoint: TokenEndpoint,
+    fields: Mapping[str, str | Secret],
+    http: Http,
+    *,
+    spends: bool,
+    timeout: float | None,  # noqa: ASYNC109
+) -> HttpResponse:
+    seconds = timeout if timeout is not None else conf.current().refresh_timeout_s
+    try:
+        return await http.send(_request(endpoint, fields), timeout=seconds, max_body=MAX_BODY)
+    except UpstreamError as error:
+        answered = error.status is not None and not _uncertain(error.status)
+        if not spends or not error.sent or answered:
+            raise
+        raise TokenOutcomeUnknown(f"The request was sent and has no answer: {error.message}") from None
+
+
+def _request(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret]) -> HttpRequest:
+    plain = {name: text for name, value in fields.items() if (text := _text(value))}
+    if endpoint.encoding == "json":
+        kind, body = "application/json", msgspec.json.encode(plain)
+    else:
+        kind, body = "application/x-www-form-urlencoded", urlencode(plain).encode("ascii")
+    # A kept connection that the server is just closing would leave it open whether the request arrived.
+    headers = {"content-type": kind, "accept": "application/json", "connection": "close", **endpoint.headers}
+    return HttpRequest(method="POST", url=endpoint.url, headers=headers, body=body)
+
+
+def _error(
+    endpoint: TokenEndpoint, answer: HttpResponse, body: dict[str, Any] | None, secrets: list[str], *, spends: bool
+) -> UpstreamError:
+    where, status = _where(endpoint), answer.status
+    words = words_of(body, secrets)
+    terminal = next((code for code in words.codes if code in endpoint.terminal), "")
+    if 300 <= status < 400:
+        return BadAnswer(f"{where} answered with a redirect; redirects are not followed.", status=status, hint=_ADDRESS)
+    if terminal or (spends and status in endpoint.terminal_statuses):
+        return _refused(answer, words, where)
+    if spends and status in GATEWAY_STATUSES:
+        return TokenOutcomeUnknown(f"A gateway before {where} answered with status {status}.", status=status)
+    kind = BadAnswer if status < 300 else class_of_status(status)
+    wait = retry_after(answer.headers)
+    return refusal(kind, words, where=where, status=status, retry_after=wait, skew=clock_skew(answer))
+
+
+def _refused(answer: HttpResponse, words: Words, where: str) -> TokenRefused:
+    skew = clock_skew(answer)
+    named = f"{words.code}, status {answer.status}" if words.code else f"status {answer.status}"
+    error = TokenRefused(
+        f"{where} does not accept the login any more ({named}).{' ' + skew if skew else ''}",
+        status=answer.status,
+        upstream_code=words.code or None,
+        type=words.subtype or None,
+    )
+    error.skew = skew_of(answer.headers, time.time())
+    return error
+
+
+def clock_skew(answer: HttpResponse, now: float | None = None) -> str:
+    """A sentence where the answer's ``Date`` differs from our clock by more than a minute, else the empty text."""
+    seconds = skew_of(answer.headers, time.time() if now is None else now)
+    if seconds is None or abs(seconds) < SKEW_S:
+        return ""
+    way = "behind" if seconds > 0 else "ahead of"
+    return f"The clock of this machine is {round(abs(seconds) / 60)} minutes {way} the server's."
+
+
+def skew_of(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds by which our clock is behind the answer's ``Date`` (negative: ahead); ``None`` without one."""
+    try:
+        return email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
+def _uncertain(status: int) -> bool:
+    return status < 300 or status in GATEWAY_STATUSES
+
+
+def _object(answer: HttpResponse) -> dict[str, Any] | None:
+    try:
+        found = payload.decode(answer.body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _kind_of(answer: HttpResponse) -> str:
+    if not answer.body.strip():
+        return "nothing where tokens should be"
+    if answer.body.lstrip()[:1] == b"<":
+        return "a web page where tokens should be"
+    return "something that is no JSON object where tokens should be"
+
+
+_ADDRESS = "Check the configured address of the token endpoint."
+
+
+def _where(endpoint: TokenEndpoint) -> str:
+    parts = urlsplit(endpoint.url)
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _secrets(fields: Mapping[str, str | Secret]) -> list[str]:
+    return [value.reveal() for value in fields.values() if isinstance(value, Secret) and value]
+
+
+__all__ = ["TokenEndpoint", "ask", "clock_skew", "revoke", "skew_of", "tokens_from"]

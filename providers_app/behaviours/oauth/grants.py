@@ -1,0 +1,119 @@
+"""The grants: what is asked of a token endpoint, and for what.
+
+authorization code with PKCE (RFC 6749, 7636) · refresh · token exchange (RFC 8693) · client credentials ·
+JWT bearer (RFC 7523). All give the decoded answer; ``endpoint.tokens_from`` reads it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
+from providers_app.errors import InvalidCredential, InvalidLoginAnswer, TokenRefused
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+Fields = Mapping[str, str | Secret]
+NONE: Fields = {}
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ASSERTION_S = 3600
+"""How long an assertion is valid; Google takes an hour at most."""
+SMALLEST_RSA = 2048
+
+
+def authorization_url(base: str, params: Fields) -> str:
+    """The sign-in page's address; its own query is kept, empty parameters are left out.
+
+    State and nonce are in it (they are made to travel through the browser), so it is shown but never logged.
+    """
+    scheme, host, path, query, _ = urlsplit(base)
+    given = urlencode({name: text for name, value in params.items() if (text := _text(value))})
+    return urlunsplit((scheme, host, path, "&".join(part for part in (query, given) if part), ""))
+
+
+async def authorization_code(
+    endpoint: TokenEndpoint, pending: PendingLogin, answer: LoginAnswer, http: Http, *, extra: Fields = NONE
+) -> dict[str, Any]:
+    """Raises ``InvalidLoginAnswer`` for a code that is not taken, and ``UpstreamError``."""
+    fields: dict[str, str | Secret] = {
+        "grant_type": "authorization_code",
+        "code": answer.code,
+        "redirect_uri": pending.redirect_uri,
+        **_client(pending.client),
+        "code_verifier": pending.verifier,
+    }
+    try:
+        return await ask(endpoint, {**fields, **extra}, http, spends=False)
+    except TokenRefused as error:
+        raise InvalidLoginAnswer(
+            f"The provider does not take the code: the code was used already or is too old ({error.upstream_code}).",
+            hint="Begin the sign-in again; each code works once, for a few minutes.",
+        ) from None
+
+
+async def refresh_token(endpoint: TokenEndpoint, tokens: Tokens, http: Http, *, extra: Fields = NONE) -> dict[str, Any]:
+    """Raises as ``ask`` with ``spends``."""
+    fields = {"grant_type": "refresh_token", "refresh_token": tokens.refresh, **_client(tokens.client)}
+    return await ask(endpoint, {**fields, **extra}, http, spends=True)
+
+
+async def token_exchange(endpoint: TokenEndpoint, *, fields: Fields, http: Http) -> dict[str, Any]:
+    """RFC 8693; ``fields`` are everything but the grant type. Raises ``UpstreamError``."""
+    return await ask(endpoint, {"grant_type": TOKEN_EXCHANGE, **fields}, http, spends=False)
+
+
+async def client_credentials(
+    endpoint: TokenEndpoint, client: OAuthClient, http: Http, *, extra: Fields = NONE
+) -> dict[str, Any]:
+    """Raises ``UpstreamError``."""
+    return await ask(endpoint, {"grant_type": "client_credentials", **_client(client), **extra}, http, spends=False)
+
+
+async def jwt_bearer(endpoint: TokenEndpoint, assertion: Secret, http: Http, *, extra: Fields = NONE) -> dict[str, Any]:
+    """RFC 7523 section 2.1. Raises ``UpstreamError``."""
+    return await ask(endpoint, {"grant_type": JWT_BEARER, "assertion": assertion, **extra}, http, spends=False)
+
+
+def service_account_assertion(
+    *, email: str, key_pem: Secret, key_id: str, audience: str, scope: str, now: float
+) -> Secret:
+    """A service account's signed statement (RFC 7523, RS256); ``now`` is seconds since the epoch.
+
+    Raises ``InvalidCredential`` for a key that cannot sign; nothing of it is quoted.
+    """
+    claims = {"iss": email, "aud": audience, "scope": scope, "iat": int(now), "exp": int(now) + ASSERTION_S}
+    header = {"alg": "RS256", "typ": "JWT", **({"kid": key_id} if key_id else {})}
+    return Secret(jwt.encode(header, claims, _rsa_key(key_pem), algorithms=["RS256"]))
+
+
+def _rsa_key(pem: Secret) -> RSAKey:
+    hint = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
+    try:
+        key = load_pem_private_key(pem.reveal().strip().encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Not chained: the parser's message may quote the key.
+        raise InvalidCredential("The private key cannot be read (PEM, without a password).", hint=hint) from None
+    if not isinstance(key, RSAPrivateKey):
+        raise InvalidCredential("The private key is not an RSA key.", hint=hint)
+    if key.key_size < SMALLEST_RSA:
+        raise InvalidCredential(
+            f"The private key has {key.key_size} bits; less than {SMALLEST_RSA} are not accepted.", hint=hint
+        )
+    return RSAKey(key, key)
+
+
+def _client(client: OAuthClient) -> dict[str, str | Secret]:
+    return {"client_id": client.id, "client_secret": client.secret}
+
+
+def _text(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value

@@ -1,0 +1,163 @@
+"""The error codes of OAuth in words: those of the sign-in page, and those of a token endpoint. Pure.
+
+Codes are RFC 6749 (sections 4.1.2.1 and 5.2), RFC 8628 section 3.5, OpenID Connect Core section 3.1.2.6 and those of
+vendors. Only codes are ever shown; what else an answer says may repeat a token.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from providers_app.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    LoginDenied,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    UpstreamError,
+)
+from providers_app.wire import payload
+from providers_app.wire.error_body import redact
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
+_NAME = re.compile(r"\w+", re.ASCII)
+_NUMBER = re.compile(r"\d+")
+UNNAMED = "an error without a name"
+_ASK_ADMIN = "Ask the administrator of that account, or use another way to sign in."
+_CLIENT = "Check the OAuth client's id and secret, and that its type allows this way to sign in."
+_AGAIN = "Nothing was stored. Begin the sign-in again in a moment."
+
+DENIALS: dict[str, tuple[str, str]] = {
+    "access_denied": ("The access was not allowed on the provider's page.", ""),
+    "missing_codex_entitlement": ("This workspace may not use the service that the sign-in is for.", _ASK_ADMIN),
+    "admin_policy_enforced": ("The organisation's policy forbids this access.", _ASK_ADMIN),
+    "org_internal": ("The OAuth client is for members of its own organisation only.", _CLIENT),
+    "invalid_request": ("The provider could not use our request to sign in (invalid_request).", _CLIENT),
+    "unauthorized_client": ("The OAuth client may not sign in this way (unauthorized_client).", _CLIENT),
+    "invalid_client": ("The provider does not know the OAuth client (invalid_client).", _CLIENT),
+    "deleted_client": ("The OAuth client was deleted at the provider.", _CLIENT),
+    "redirect_uri_mismatch": (
+        "The OAuth client does not allow the address that the answer is sent to (redirect_uri_mismatch).",
+        "Add that address to the OAuth client at the provider, exactly as it is shown here.",
+    ),
+    "unsupported_response_type": ("The provider does not sign in with codes (unsupported_response_type).", _CLIENT),
+    "invalid_scope": ("The provider does not know a permission that was asked for (invalid_scope).", _CLIENT),
+    "server_error": ("The provider failed while signing in (server_error).", _AGAIN),
+    "temporarily_unavailable": ("The provider cannot sign in anybody at the moment.", _AGAIN),
+    "login_required": ("The provider wants its own sign-in first.", "Sign in at the provider, then begin again."),
+    "consent_required": ("The provider wants a consent that was not given.", ""),
+    "interaction_required": ("The provider wants something from you that its page did not ask for.", _AGAIN),
+    "account_selection_required": ("No account was chosen on the provider's page.", ""),
+}
+
+_KINDS: dict[str, type[UpstreamError]] = {
+    "invalid_client": AuthenticationFailed,
+    "deleted_client": AuthenticationFailed,
+    "unauthorized_client": PermissionDenied,
+    "access_denied": PermissionDenied,
+    "invalid_scope": BadRequest,
+    "invalid_request": BadRequest,
+    "unsupported_grant_type": BadRequest,
+    "server_error": ServerError,
+    "internal_failure": ServerError,
+    "temporarily_unavailable": Overloaded,
+    "slow_down": RateLimited,
+}
+_SAID: dict[str, tuple[str, str]] = {
+    "invalid_grant": ("refused the login: it was used already, has ended or was revoked", ""),
+    "invalid_client": ("refused the OAuth client", _CLIENT),
+    "deleted_client": ("says that the OAuth client was deleted", _CLIENT),
+    "unauthorized_client": ("does not let this OAuth client do that", _CLIENT),
+    "invalid_scope": ("does not know a permission that was asked for", "Check the configured scopes."),
+    "unsupported_grant_type": (
+        "does not know this way to get tokens",
+        "Check the configured address of the token endpoint.",
+    ),
+    "invalid_request": (
+        "could not use the request",
+        "Check the OAuth client and the configured address of the token endpoint.",
+    ),
+}
+_OF_KEYS = (AuthenticationFailed, PermissionDenied)
+"""Their own hints speak of a key; at a token endpoint it is the OAuth client that was refused."""
+_BY_CLASS: dict[type[UpstreamError], tuple[str, str]] = {
+    RateLimited: ("was asked too often", ""),
+    NotFound: ("was not found", "Check the configured address of the token endpoint."),
+}
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """What an error answer of a token endpoint names: its codes, the most exact one first, and a ``subtype``."""
+
+    codes: tuple[str, ...] = ()
+    subtype: str = ""
+
+    @property
+    def code(self) -> str:
+        return self.codes[0] if self.codes else ""
+
+
+def code_of(value: Any, secrets: Iterable[str] = ()) -> str:
+    """``value`` where it is fit to be shown as an error code, else the empty text; never a piece of ``secrets``."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value) or _NUMBER.fullmatch(value) or redact(value) != value:
+        return ""
+    return "" if any(_shares(value, secret) for secret in secrets) else value
+
+
+def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
+    """The codes in a decoded error answer: ``error`` as text or object, ``code``, ``detail`` as text or object."""
+    found = payload.mapping(body)
+    error, detail = payload.mapping(found.get("error")), payload.mapping(found.get("detail"))
+    candidates = (
+        # Where both are there, ``code`` is the more exact: {"error": "invalid_grant", "code": "..._reused"}.
+        *(error.get(name) for name in ("code", "error", "status", "type")),
+        found.get("code"),
+        found.get("error"),
+        found.get("error_code"),
+        *(detail.get(name) for name in ("error_code", "code", "error")),
+        found.get("detail"),
+    )
+    listed = list(secrets)
+    codes = dict.fromkeys(word for value in candidates if (word := code_of(value, listed)))
+    return Words(codes=tuple(codes), subtype=code_of(found.get("error_subtype"), listed))
+
+
+def _shares(value: str, secret: str) -> bool:
+    """Is one a piece of the other? A short word may be found in a long secret by chance."""
+    return value == secret or (len(secret) >= 8 and secret in value) or (len(value) >= 16 and value in secret)
+
+
+def denial(code: str, description: str = "", subtype: str = "") -> LoginDenied:
+    """The error for an ``error`` of the sign-in page; known codes inside the description are more exact."""
+    told = next((word for word in _NAME.findall(description) if word in DENIALS and word != code), "")
+    message, hint = DENIALS.get(told) or DENIALS.get(subtype) or DENIALS.get(code) or ("", "")
+    return LoginDenied(message or f"The provider's page answered with {code or UNNAMED}.", hint=hint)
+
+
+def refusal(
+    kind: type[UpstreamError], words: Words, *, where: str, status: int, retry_after: float | None, skew: str = ""
+) -> UpstreamError:
+    """The error for a token endpoint's error answer; ``kind`` is its class by the status, ``skew`` says how the clocks
+    differ. ``upstream_code`` is the most exact code, ``type`` the subtype."""
+    known = next((code for code in words.codes if code in _SAID or code in _KINDS), "")
+    # By status first: 429 and 5xx mean what they say, whatever the body calls it.
+    chosen = kind if status >= 500 or status == 429 else _KINDS.get(known, kind)
+    verb, hint = _SAID.get(known) or _BY_CLASS.get(chosen) or ("refused the request", "")
+    if status >= 500:
+        verb, hint = "failed", ""
+    elif status == 429:
+        verb, hint = _BY_CLASS[RateLimited]
+    named = f"{words.code}, status {status}" if words.code else f"status {status}"
+    return chosen(
+        f"{where} {verb} ({named}).{' ' + skew if skew else ''}",
+        hint=hint or (_CLIENT if chosen in _OF_KEYS else ""),
+        status=status,
+        type=words.subtype or None,
+        upstream_code=words.code or None,
+        retry_after=retry_after,
+    )

@@ -1,0 +1,118 @@
+"""From a token endpoint's answer to ``Tokens``: RFC 6749 section 5.1, with the liberties that servers take. Pure."""
+
+import datetime
+import math
+from typing import Any
+
+import msgspec
+
+from providers_app.errors import BadAnswer, TokenOutcomeUnknown
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+
+MAX_TOKEN = 64 * 1024
+LONGEST_S = 10 * 366 * 86400.0
+MILLISECONDS = 1e11
+"""A number this large is no time in seconds (that would be the year 5138) but one in milliseconds."""
+A_DURATION = 1e8
+"""A number this small is no moment (that would be 1973) but a number of seconds from now."""
+
+
+def tokens_from(
+    answer: dict[str, Any],
+    *,
+    flow: str,
+    client: OAuthClient,
+    issuer: str = "",
+    now: float,
+    before: Tokens | None = None,
+    default_ttl: float | None = None,
+) -> Tokens:
+    """The tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
+
+    Where the answer is silent, refresh token, id token, scopes, account, facts and material of ``before`` stay. Raises
+    ``BadAnswer`` when there is no access token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
+    """
+    access = token_in(answer, "access_token")
+    if not access:
+        message = "The token endpoint answered without an access token that can be used."
+        if before is not None:
+            raise TokenOutcomeUnknown(message)
+        raise BadAnswer(message, hint="Check the configured address of the token endpoint.")
+    base = before if before is not None else Tokens(flow=flow)
+    ttl = _ttl(answer, now)
+    if ttl is None:
+        ttl = default_ttl
+    lasts = seconds(answer.get("refresh_token_expires_in"))
+    return msgspec.structs.replace(
+        base,
+        flow=flow,
+        client=client,
+        issuer=issuer or base.issuer,
+        access=access,
+        refresh=token_in(answer, "refresh_token") or base.refresh,
+        id_token=token_in(answer, "id_token") or base.id_token,
+        expires_at=now + ttl if ttl is not None else None,
+        earliest_refresh_at=moment(answer.get("earliest_refresh_at"), now),
+        refresh_until=now + lasts if lasts else base.refresh_until,
+        scopes=scopes_in(answer) or base.scopes,
+    )
+
+
+def token_in(answer: dict[str, Any], name: str) -> Secret:
+    """A token that is fit for a header (visible ASCII characters, not endless); empty where there is none."""
+    value = answer.get(name)
+    fit = isinstance(value, str) and 0 < len(value) <= MAX_TOKEN and all("!" <= char <= "~" for char in value)
+    return Secret(value) if fit and isinstance(value, str) else Secret("")
+
+
+def scopes_in(answer: dict[str, Any]) -> tuple[str, ...]:
+    """The granted scopes: a text with spaces (RFC 6749 section 3.3), or a list."""
+    value = answer.get("scope", answer.get("scopes"))
+    words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(word for word in words if isinstance(word, str) and word))
+
+
+def seconds(value: Any) -> float | None:
+    """A duration in seconds, also from a text; ``None`` for what is none. Never negative, never beyond ten years."""
+    number = _number(value)
+    return None if number is None else min(max(number, 0.0), LONGEST_S)
+
+
+def moment(value: Any, now: float) -> float | None:
+    """A time as seconds since the epoch: from a number (seconds, milliseconds, or seconds from now), also as text, or
+    an RFC 3339 date; ``None`` for what is none."""
+    number = _number(value)
+    if number is not None:
+        if number >= MILLISECONDS:
+            number /= 1000
+        return now + number if number < A_DURATION else number
+    if not isinstance(value, str):
+        return None
+    try:
+        date = datetime.datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp()
+
+
+def _ttl(answer: dict[str, Any], now: float) -> float | None:
+    """``expires_in``, else from ``expires_on`` or ``expires_at`` (moments; Azure and some others)."""
+    found = seconds(answer.get("expires_in"))
+    if found is not None:
+        return found
+    for name in ("expires_on", "expires_at"):
+        end = moment(answer.get(name), now)
+        if end is not None:
+            return min(max(end - now, 0.0), LONGEST_S)
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,64 @@
+"""Whose login it is: from the token endpoint's answer, else from the profile endpoint."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.dialects.anthropic_messages import DIALECT
+from providers_app.errors import ProviderError
+from providers_app.providers.anthropic.requests import SLUG
+from providers_app.types.tokens import Tokens
+from providers_app.wire.client import Http
+
+MAX_FACT = 200
+
+
+def named(tokens: Tokens, answer: Mapping[str, Any]) -> Tokens:
+    """``tokens`` with the account and the organization of an answer; a known account stays as it is."""
+    account, organization = _object(answer, "account"), _object(answer, "organization")
+    if tokens.account_id or not word(account.get("uuid")):
+        return tokens
+    email, company = word(account.get("email_address")) or word(account.get("email")), word(organization.get("name"))
+    facts = {"organization_id": word(organization.get("uuid")), "organization": company}
+    return msgspec.structs.replace(
+        tokens,
+        account_id=word(account.get("uuid")),
+        account_label=f"{email} ({company})" if email and company else email or company,
+        facts={**tokens.facts, **{name: value for name, value in facts.items() if value}},
+    )
+
+
+async def looked_up(tokens: Tokens, http: Http) -> Tokens:
+    """``named`` by the profile endpoint. A name is never worth a login: whatever fails there, the tokens stay."""
+    url = conf.provider(SLUG).oauth.profile_url
+    if not url:
+        return tokens
+    plain = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
+    request = plain.with_headers({"authorization": f"Bearer {tokens.access.reveal()}"}, secret=True)
+    try:
+        found = json_of(await ask(request, http, DIALECT))
+    except ProviderError:
+        return tokens
+    return named(tokens, found) if isinstance(found, dict) else tokens
+
+
+def origin_of(url: str) -> str:
+    """``https://host`` of an address: who issued a token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def word(value: Any) -> str:
+    """A short printable text; anything else is none."""
+    fit = isinstance(value, str) and len(value) <= MAX_FACT and value.isprintable()
+    return value.strip() if fit and isinstance(value, str) else ""
+
+
+def _object(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = answer.get(name)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,158 @@
+"""Google service accounts: a signed statement becomes an access token, again and again; there is no refresh token.
+
+https://developers.google.com/identity/protocols/oauth2/service-account
+"""
+
+import asyncio
+import re
+import time
+from typing import Any
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.oauth import grants
+from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
+from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+FLOW = "service_account"
+FIELD = "service_account"
+TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
+UNIVERSE = "googleapis.com"
+HINT = "Paste the JSON file of a service account's key, as Google's console gave it."
+_EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.-]{1,200}")
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{0,200}")
+# What each other kind of credential file is, and why it is not taken.
+_OTHER_TYPES = {
+    "authorized_user": "These are the credentials of a person; sign in with a Google account instead.",
+    "external_account": "It names addresses (or a program) to fetch tokens from, which are not followed.",
+    "external_account_authorized_user": "It names addresses to fetch tokens from, which are not followed.",
+    "impersonated_service_account": "It stands for another account by an address of its own, which is not followed.",
+    "gdch_service_account": "It is for an installation of Google Distributed Cloud, which has no Gemini API.",
+}
+
+
+class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the file."""
+
+    email: str
+    key: Secret
+    key_id: str = ""
+    token_uri: str = TOKEN_URI
+    project: str = ""
+
+    @property
+    def material(self) -> dict[str, Secret]:
+        """What tokens are made from."""
+        return {
+            "email": Secret(self.email),
+            "private_key": self.key,
+            "private_key_id": Secret(self.key_id),
+            "token_uri": Secret(self.token_uri),
+        }
+
+
+def read(text: Secret) -> ServiceAccount:
+    """The account in a key file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
+    found = _json(text)
+    kind = found.get("type")
+    if kind != "service_account":
+        reason = _OTHER_TYPES.get(kind if isinstance(kind, str) else "")
+        if reason:
+            raise InvalidCredential(f"This is not the key of a service account. {reason}", hint=HINT)
+        raise InvalidCredential("This JSON is not the key of a service account.", hint=HINT)
+    if found.get("universe_domain", UNIVERSE) != UNIVERSE:
+        raise InvalidCredential(f"The service account belongs to another cloud than {UNIVERSE}.")
+    email, key, key_id = (_text(found, name) for name in ("client_email", "private_key", "private_key_id"))
+    if not (_EMAIL.fullmatch(email) and key and _KEY_ID.fullmatch(key_id)):
+        raise InvalidCredential("The key file lacks client_email or private_key.", hint=HINT)
+    token_uri = _text(found, "token_uri") or TOKEN_URI
+    if token_uri not in (TOKEN_URI, conf.provider("gemini").oauth.token_url):
+        # The file comes from a person: a token that is fetched from its address could be anybody's trap.
+        raise InvalidCredential(f"The key file names another token_uri than {TOKEN_URI}.", hint=HINT)
+    account = ServiceAccount(
+        email=email, key=Secret(key), key_id=key_id, token_uri=token_uri, project=_text(found, "project_id")
+    )
+    _assertion(account.material, time.time())  # a key that cannot sign is found now
+    return account
+
+
+async def exchange(account: ServiceAccount, http: Http) -> Tokens:
+    """The first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
+    facts = {"account_project": account.project} if account.project else {}
+    bare = Tokens(
+        flow=FLOW, material=account.material, account_id=account.email, account_label=account.email, facts=facts
+    )
+    return await mint(bare, http)
+
+
+async def mint(tokens: Tokens, http: Http) -> Tokens:
+    """New tokens from the same material.
+
+    Raises ``TokenRefused``, ``AuthenticationFailed`` (also when only our clock is wrong), other ``UpstreamError``.
+    """
+    config, now = conf.provider("gemini").oauth, time.time()
+    endpoint = TokenEndpoint(url=config.token_url)
+    try:
+        # Reading the key takes some 40 ms of arithmetic, which the loop must not wait for.
+        assertion = await asyncio.to_thread(_assertion, tokens.material, now)
+        answer = await grants.jwt_bearer(endpoint, assertion, http)
+    except TokenRefused as error:
+        raise _explained(error) from None
+    return tokens_from(
+        answer,
+        flow=FLOW,
+        client=OAuthClient(),
+        issuer=config.issuer,
+        now=now,
+        before=tokens,
+        default_ttl=grants.ASSERTION_S,
+    )
+
+
+def _explained(error: TokenRefused) -> AuthenticationFailed:
+    """Google calls a wrong clock ``invalid_grant`` too; that passes once the clock is right."""
+    if error.skew is not None and abs(error.skew) > SKEW_S:
+        return AuthenticationFailed(
+            f"Google does not accept the service account's signature, and the clocks differ: {error.message}",
+            hint="Set the clock of this machine; then it goes on by itself.",
+            status=error.status,
+            upstream_code=error.upstream_code,
+        )
+    return TokenRefused(
+        f"Google does not accept the service account's key any more ({error.upstream_code}): it was deleted, or the "
+        "account was disabled.",
+        hint="Make a new key for the service account and connect it again.",
+        status=error.status,
+        upstream_code=error.upstream_code,
+        type=error.type,
+    )
+
+
+def _assertion(material: dict[str, Secret], now: float) -> Secret:
+    return grants.service_account_assertion(
+        email=material["email"].reveal(),
+        key_pem=material["private_key"],
+        key_id=material["private_key_id"].reveal(),
+        audience=material["token_uri"].reveal(),
+        scope=conf.provider("gemini").oauth.service_account_scopes,
+        now=now,
+    )
+
+
+def _json(text: Secret) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(text.reveal().encode())
+    except (msgspec.MsgspecError, UnicodeError):
+        raise InvalidCredential("What was pasted is not JSON.", hint=HINT) from None
+    if not isinstance(found, dict):
+        raise InvalidCredential("What was pasted is not a JSON object.", hint=HINT)
+    return found
+
+
+def _text(found: dict[str, Any], name: str) -> str:
+    value = found.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,150 @@
+"""Which kind of account signed in, and so how it is asked: read from the claims of a verified id token. Pure.
+
+The claims (codex-rs ``login/src/token_data.rs``) stand below OpenAI's own name; the e-mail address stands at the top or
+below ``https://api.openai.com/profile``.
+
+    plan                                   mode
+    free, go, plus, pro, team              chatgpt    the access token, against the ChatGPT backend
+    any, with an openai.com address        chatgpt
+    business, enterprise (hc), edu         api_key    a key obtained by token exchange, against the API
+    unknown or missing                     api_key    with a warning
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app.errors import InvalidRequest
+from providers_app.types.advice import Advice
+
+NAMESPACE = "https://api.openai.com/auth"
+PROFILE = "https://api.openai.com/profile"
+Mode = Literal["chatgpt", "api_key", "plan"]
+"""``plan``: the ChatGPT plan through the public API, which Sign in with ChatGPT gives."""
+Source = Literal["plan", "email", "unknown", "override", "flow"]
+
+PERSONAL = frozenset({"free", "go", "plus", "pro", "team"})
+WORK = frozenset({"business", "enterprise", "edu"})
+ALIASES = {"hc": "enterprise", "education": "edu"}
+CHOICES = ("chatgpt", "api_key")
+STAFF_DOMAIN = "openai.com"
+MAX_FACT = 200
+MAX_ID = 99
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signed in. Every field is empty where the claims do not say it; ``plan`` is in its canonical spelling.
+
+    ``subject`` names the person, ``account_id`` the account or workspace whose plan is used.
+    """
+
+    subject: str = ""
+    account_id: str = ""
+    plan: str = ""
+    email: str = ""
+    organization_id: str = ""
+    project_id: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The account as a session remembers it: the same person in another workspace is another account."""
+        return f"{self.account_id}/{self.subject}" if self.account_id else self.subject
+
+    def is_still(self, identity: str) -> bool:
+        """Is this the account that ``identity`` remembers? What one of the two does not say, it does not contradict."""
+        if identity in ("", self.identity, self.subject, self.account_id) or not self.identity:
+            return True
+        account, slash, subject = identity.partition("/")
+        if not slash:
+            account, subject = "", identity
+        same_person = not (subject and self.subject) or subject == self.subject
+        return same_person and (not (account and self.account_id) or account == self.account_id)
+
+
+class Detected(msgspec.Struct, frozen=True, kw_only=True):
+    """How the account is asked, and what that was concluded from."""
+
+    mode: Mode
+    source: Source
+
+
+def read(claims: Mapping[str, Any]) -> Account:
+    """The account that an id token's claims describe; values of other types count as missing."""
+    own = _object(claims, NAMESPACE)
+    plan = _word(own.get("chatgpt_plan_type")).lower()
+    return Account(
+        subject=_word(claims.get("sub"))[:MAX_ID],
+        account_id=_word(own.get("chatgpt_account_id"))[:MAX_ID],
+        plan=ALIASES.get(plan, plan),
+        email=_word(claims.get("email")) or _word(_object(claims, PROFILE).get("email")),
+        organization_id=_word(own.get("organization_id")),
+        project_id=_word(own.get("project_id")),
+    )
+
+
+def detect(account: Account, override: str = "") -> Detected:
+    """The mode of an account; ``override`` is what the person or the operator chose and wins.
+
+    Raises ``InvalidRequest`` for an override that there is not.
+    """
+    chosen = checked_mode(override)
+    if chosen:
+        return Detected(mode=chosen, source="override")
+    if account.plan in PERSONAL:
+        return Detected(mode="chatgpt", source="plan")
+    if account.email.lower().rpartition("@")[2] == STAFF_DOMAIN and "@" in account.email:
+        return Detected(mode="chatgpt", source="email")
+    return Detected(mode="api_key", source="plan" if account.plan in WORK else "unknown")
+
+
+def checked_mode(value: str) -> Literal["", "chatgpt", "api_key"]:
+    """``value`` as a mode that can be chosen, in any case and with ``-`` for ``_``. Raises ``InvalidRequest``."""
+    word = value.strip().lower().replace("-", "_")
+    if word in ("", "auto"):
+        return ""
+    if word == "chatgpt":
+        return "chatgpt"
+    if word == "api_key":
+        return "api_key"
+    raise InvalidRequest("The mode must be chatgpt or api_key.", hint="Leave it empty to decide by the account's plan.")
+
+
+def warnings(settings: Mapping[str, str]) -> list[Advice]:
+    """What a person should know of how the mode was found; ``settings`` are the facts of the session."""
+    if settings.get("mode_source") != "unknown":
+        return []
+    plan = settings.get("plan", "")
+    which = f"the plan {plan!r}, which is not known" if plan else "no plan"
+    message = (
+        f"The account has {which}, so it is asked in API-key mode: requests are billed to the organization at the API "
+        "platform. To use a ChatGPT plan, sign in again with the mode chatgpt."
+    )
+    return [Advice(level="warning", field="mode", message=message, suggestion="chatgpt")]
+
+
+def facts(account: Account, detected: Detected, flow: str) -> dict[str, str]:
+    """What a session remembers in the open, empty values left out."""
+    found = {
+        "flow": flow,
+        "mode": detected.mode,
+        "mode_source": detected.source,
+        "plan": account.plan,
+        "account_id": account.account_id,
+        "organization": account.organization_id,
+        "project": account.project_id,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = claims.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _word(value: Any) -> str:
+    """A short printable text, fit for a header and a page; anything else is none."""
+    if not isinstance(value, str):
+        return ""
+    value = value.strip()
+    return value if len(value) <= MAX_FACT and value.isascii() and value.isprintable() else ""

@@ -1,0 +1,179 @@
+"""The ways to sign in to OpenAI, and the page that each begins with.
+
+    chatgpt    Sign in with ChatGPT, the vendor's own flow for open-source applications
+               (developers.openai.com/siwc/token-sharing-open-source/sign-in)
+    codex      the public client of the vendor's command-line program, in the browser
+    device     the same client with a code that is typed in, for a machine without a browser
+
+What the terms of Sign in with ChatGPT ask is held like this: the answer of a sign-in comes to 127.0.0.1 or is pasted by
+the person, never to another host; a session serves one person (``one_person``: it is neither shared nor offered to
+other programs); the person agrees to that first; tokens are sealed in this installation's database and nowhere else.
+"""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.errors import FlowDisabled, InvalidRequest
+from providers_app.providers.openai import account
+from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient
+
+CHATGPT, CODEX, DEVICE = "chatgpt", "codex", "device"
+DYNAMIC_CLIENT = "dynamic_agent_client"
+"""Stands in for the client of an account that has none yet; the callback names the one it was given."""
+PLAN_SCOPE = "chatgpt.tokens.use.direct"
+CALLBACK = "/auth/callback"
+PASTE_PORT = 1455
+
+MODE_FIELD = LoginField(
+    name="mode",
+    label="How the account is used",
+    help="chatgpt: the ChatGPT plan. api_key: a key of the API platform, billed there. Empty: by the account's plan.",
+    required=False,
+)
+_POSITION = (
+    "OpenAI made this client for its own program and describes no use of it by other applications. For ChatGPT plans "
+    "it asks applications to use Sign in with ChatGPT."
+)
+_POSITION_URL = "https://developers.openai.com/siwc/quickstart"
+
+
+def flows() -> tuple[OAuthFlow, ...]:
+    """In the order in which they are offered."""
+    config = conf.provider("openai")
+    return (
+        OAuthFlow(
+            name=CHATGPT,
+            label="Sign in with ChatGPT",
+            methods=("loopback", "paste_url"),
+            rotation="single_use",
+            description="You're using your ChatGPT plan, in your name. Usage: https://chatgpt.com/settings/usage",
+            position="OpenAI's terms of 2026-09-29 allow this to applications that run on your own machine: the tokens "
+            "stay there, one person uses them, only this application does, and nobody is charged for it.",
+            position_url="https://openai.com/policies/sign-in-with-chatgpt-terms/",
+            consent="I use it for myself, on my own machine",
+            one_person=True,
+            keeps_client=True,
+            redirect_host="127.0.0.1",
+            redirect_path=CALLBACK,
+            ports=config.siwc.ports,
+        ),
+        _restricted(CODEX, "ChatGPT account, in the browser", ("loopback", "paste_url"), config.oauth.ports),
+        _restricted(DEVICE, "ChatGPT account, with a device code", ("device",), ()),
+    )
+
+
+def _restricted(name: str, label: str, methods: tuple[Method, ...], ports: tuple[int, ...]) -> OAuthFlow:
+    return OAuthFlow(
+        name=name,
+        label=label,
+        methods=methods,
+        rotation="single_use",
+        description="Personal plans are used through ChatGPT, work accounts through a key of the API platform.",
+        position=_POSITION,
+        position_url=_POSITION_URL,
+        restricted=True,
+        one_person=True,
+        takes_over=name == CODEX,
+        redirect_host="localhost",
+        redirect_path=CALLBACK,
+        ports=ports,
+        fields=(MODE_FIELD,),
+    )
+
+
+def require_enabled(flow: OAuthFlow) -> None:
+    """Raises ``FlowDisabled`` for a restricted flow that the operator has not turned on."""
+    if flow.restricted and flow.name not in conf.provider("openai").enabled_flows:
+        raise FlowDisabled(
+            f"{flow.label} is off in this installation. {flow.position}",
+            hint=f"The operator turns it on with MAESTRO_PROVIDERS__OPENAI__ENABLED_FLOWS={flow.name}.",
+        )
+
+
+def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config: SiwcConfig, page: str) -> PendingLogin:
+    """Sign in with ChatGPT. ``client`` is the one that the account was given at an earlier sign-in, if any."""
+    known = client.id if client.id != DYNAMIC_CLIENT else ""
+    pending = _pending(CHATGPT, method, OAuthClient(id=known or config.client_id or DYNAMIC_CLIENT), redirect_uri)
+    nonce = pkce.new_state()
+    params: dict[str, str] = {"response_type": "code", "client_id": pending.client.id}
+    if pending.client.id == DYNAMIC_CLIENT:
+        params["agent_name_hint"] = config.agent_name
+    params |= {
+        "ext_agent_host_id": config.host_id,
+        "redirect_uri": pending.redirect_uri,
+        "scope": config.scopes,
+        "resource": config.resource,
+        "state": pending.state.reveal(),
+        "nonce": nonce.reveal(),
+        "code_challenge": pkce.challenge_of(pending.verifier),
+        "code_challenge_method": "S256",
+        # Asks for the plan permission again where it was once refused; else that answer would hold for ever.
+        "prompt": "consent",
+    }
+    return _with(pending, url=grants.authorization_url(page, params), nonce=nonce)
+
+
+def codex_page(
+    method: Method, redirect_uri: str, given: dict[str, Secret], config: OAuthConfig, page: str
+) -> PendingLogin:
+    """The browser's page of the client ``config.client_id``. Raises ``InvalidRequest``."""
+    account.checked_mode(given.get("mode", Secret("")).reveal())
+    pending = _with(_pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports), given=given)
+    params = {
+        "response_type": "code",
+        "client_id": pending.client.id,
+        "redirect_uri": pending.redirect_uri,
+        "scope": config.scopes,
+        "code_challenge": pkce.challenge_of(pending.verifier),
+        "code_challenge_method": "S256",
+        "id_token_add_organizations": "true",
+        "codex_cli_simplified_flow": "true",
+        "state": pending.state.reveal(),
+        "originator": config.originator,
+    }
+    return _with(pending, url=grants.authorization_url(page, params))
+
+
+def _pending(
+    flow: str, method: Method, client: OAuthClient, redirect_uri: str, ports: tuple[int, ...] = ()
+) -> PendingLogin:
+    host = "localhost" if flow == CODEX else "127.0.0.1"
+    redirect_uri = redirect_uri or f"http://{host}:{ports[0] if ports else PASTE_PORT}{CALLBACK}"
+    _check_redirect(redirect_uri, host, ports)
+    return PendingLogin(
+        flow=flow,
+        method=method,
+        client=client,
+        redirect_uri=redirect_uri,
+        state=pkce.new_state(),
+        verifier=pkce.new_verifier(),
+    )
+
+
+def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
+    """The server takes these addresses only; another one would fail on its page, where nobody can say why."""
+    try:
+        parts = urlsplit(uri)
+        fits = (parts.scheme, parts.hostname, parts.path, parts.query, parts.fragment) == (
+            "http",
+            host,
+            CALLBACK,
+            "",
+            "",
+        )
+        port = parts.port or 0
+    except ValueError:
+        fits, port = False, 0
+    if fits and port and (not ports or port in ports):
+        return
+    which = " or ".join(map(str, ports)) if ports else "any port"
+    raise InvalidRequest(f"OpenAI takes the redirect address http://{host}:PORT{CALLBACK} with {which} only.")
+
+
+def _with(pending: PendingLogin, **changes: object) -> PendingLogin:
+    return msgspec.structs.replace(pending, **changes)

@@ -1,0 +1,188 @@
+"""From an answer to tokens: code exchange, id token, mode, and the key where the account's mode asks for one.
+
+code ─▶ token endpoint ─▶ id token verified ─┬─ chatgpt flow: is the plan permitted?
+                                             └─ codex, device: which mode? ─▶ api_key: exchange for a key (RFC 8693)
+"""
+
+import time
+
+import msgspec
+
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
+from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
+from providers_app.errors import (
+    AuthenticationFailed,
+    BadAnswer,
+    BadRequest,
+    InvalidIdToken,
+    InvalidLoginAnswer,
+    LoginError,
+    MissingScope,
+    PermissionDenied,
+)
+from providers_app.providers.openai import account, flows
+from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.providers.openai.endpoints import Endpoints
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+CODEX_TTL_S = 8 * 86400.0
+"""Where an access token names no end: its own program refreshes after so long."""
+SIWC_TTL_S = 3600.0
+SIWC_WINDOW_S = 300.0
+"""The last seconds in which a login of Sign in with ChatGPT is refreshed where the server names no time: earlier is
+refused, and ends the login."""
+KEY_FIELDS = {
+    "requested_token": "openai-api-key",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+}
+
+
+def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:
+    """The client whose code this is: the one that the callback names where the sign-in began without one.
+
+    Raises ``InvalidLoginAnswer`` when it names none, or another one than the account had.
+    """
+    named = answer.params.get("client_id", "").strip()
+    if pending.client.id == flows.DYNAMIC_CLIENT:
+        if not named or named == flows.DYNAMIC_CLIENT or not named.isprintable() or len(named) > 200:
+            raise InvalidLoginAnswer(
+                "The answer does not name the client that OpenAI made for this account.",
+                hint="Paste the whole address that you landed on, with everything behind the question mark.",
+            )
+        return OAuthClient(id=named)
+    if named not in ("", pending.client.id):
+        raise InvalidLoginAnswer(
+            "The answer is for another client than this session has.",
+            hint="Sign in with the account and workspace of the session, or connect a new session.",
+        )
+    return pending.client
+
+
+async def plan_tokens(
+    pending: PendingLogin, answer: LoginAnswer, config: SiwcConfig, at: Endpoints, http: Http
+) -> Tokens:
+    """Sign in with ChatGPT, from the code on. Raises ``LoginError``, ``UpstreamError``."""
+    pending = msgspec.structs.replace(pending, client=client_of(pending, answer))
+    extra = {"resource": config.resource}
+    found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http, extra=extra)
+    tokens = tokens_of(found, flow=flows.CHATGPT, client=pending.client, issuer=at.issuer)
+    claims = await _claims(tokens, at, http, nonce=pending.nonce)
+    who = account.read(claims)
+    if flows.PLAN_SCOPE not in tokens.scopes:
+        raise MissingScope(
+            "You are signed in, but the permission to use your ChatGPT plan was not given.",
+            hint="Sign in again and allow the use of your plan. Plus and Pro accounts have it; in a workspace its "
+            "administrator may have turned it off.",
+        )
+    return identified(tokens, who, account.Detected(mode="plan", source="flow"))
+
+
+async def account_tokens(
+    pending: PendingLogin, answer: LoginAnswer, config: OAuthConfig, at: Endpoints, http: Http
+) -> Tokens:
+    """The flows ``codex`` and ``device``, from the code on. Raises ``LoginError``, ``UpstreamError``."""
+    found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http)
+    tokens = tokens_of(found, flow=pending.flow, client=pending.client, issuer=at.issuer)
+    who = account.read(await _claims(tokens, at, http))
+    chosen = pending.given.get("mode", Secret("")).reveal() or config.mode
+    detected = account.detect(who, chosen)
+    if detected.mode == "chatgpt" and not who.account_id:
+        raise LoginError(
+            "The sign-in names no ChatGPT account, so ChatGPT mode cannot be used.",
+            hint="Sign in again with the mode api_key, or connect a session with a key of the API platform.",
+        )
+    tokens = identified(tokens, who, detected)
+    return tokens if detected.mode == "chatgpt" else await with_key(tokens, at, http)
+
+
+def tokens_of(
+    found: dict[str, object], *, flow: str, client: OAuthClient, issuer: str, before: Tokens | None = None
+) -> Tokens:
+    """The tokens in an answer, with the end that the access token itself names where the answer names none."""
+    now = time.time()
+    tokens = tokens_from(found, flow=flow, client=client, issuer=issuer, now=now, before=before)
+    ends = tokens.expires_at
+    if ends is None:
+        ends = expiry_of(tokens.access) or now + (SIWC_TTL_S if flow == flows.CHATGPT else CODEX_TTL_S)
+    earliest = tokens.earliest_refresh_at
+    if flow == flows.CHATGPT:
+        made = _time_of(token_in(found, "id_token"), "iat")
+        given = seconds(found.get("earliest_refresh_at"))
+        ahead = now - made if made is not None else None
+        if given is not None and given < A_DURATION:
+            ahead = 0.0  # counted from the answer on: no clock has a say
+        earliest = _on_our_clock(earliest, ahead, ends)
+    return msgspec.structs.replace(tokens, expires_at=ends, earliest_refresh_at=earliest)
+
+
+def _on_our_clock(earliest: float | None, ahead: float | None, ends: float) -> float:
+    """The server's time of the first refresh by this machine's clock, which is so many seconds ``ahead`` of it.
+
+    A clock that is ahead would refresh too early, and that ends the login. Where the difference is not known, the last
+    minutes before the end are taken, whose length is the server's own.
+    """
+    if earliest is None:
+        return ends - SIWC_WINDOW_S
+    if ahead is not None:
+        return earliest + ahead
+    return min(max(earliest, ends - SIWC_WINDOW_S), ends)
+
+
+def expiry_of(access: Secret) -> float | None:
+    """When an access token that is a JWT ends; read without proof, as it came over TLS and its server judges it."""
+    return _time_of(access, "exp")
+
+
+def _time_of(token: Secret, name: str) -> float | None:
+    value = id_token.unverified_claims(token).get(name)
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e11
+    return float(value) if fits and isinstance(value, int | float) else None
+
+
+def identified(tokens: Tokens, who: account.Account, detected: account.Detected) -> Tokens:
+    """The tokens with whose they are and how they are used."""
+    return msgspec.structs.replace(
+        tokens,
+        account_id=who.identity,
+        account_label=who.email or who.account_id or who.subject,
+        facts=account.facts(who, detected, tokens.flow),
+    )
+
+
+async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
+    """The tokens with a key of the API platform obtained for them.
+
+    Raises ``LoginError`` where the account can have none, ``UpstreamError`` where the server fails.
+    """
+    way_on = (
+        "Finish the set-up at https://platform.openai.com and sign in again, sign in with the mode chatgpt to use a "
+        "ChatGPT plan, or connect a session with a key of the API platform."
+    )
+    if not (tokens.facts.get("organization") and tokens.facts.get("project")):
+        lacking = " and ".join(name for name in ("organization", "project") if not tokens.facts.get(name))
+        raise LoginError(
+            f"OpenAI gives this account no API key: the sign-in names no {lacking} at the API platform.", hint=way_on
+        )
+    fields: dict[str, str | Secret] = {**KEY_FIELDS, "client_id": tokens.client.id, "subject_token": tokens.id_token}
+    try:
+        found = await grants.token_exchange(TokenEndpoint(url=at.token), fields=fields, http=http)
+    except (AuthenticationFailed, PermissionDenied, BadRequest) as error:
+        raise LoginError(f"OpenAI refused to give this account an API key. {error.message}", hint=way_on) from None
+    key = token_in(found, "access_token")
+    if not key:
+        raise BadAnswer("The token endpoint answered without a key.")
+    return msgspec.structs.replace(tokens, api_key=key)
+
+
+async def _claims(tokens: Tokens, at: Endpoints, http: Http, *, nonce: Secret | None = None) -> dict[str, object]:
+    if not tokens.id_token:
+        raise InvalidIdToken("The token endpoint answered without an id token.", hint="Check the configured scopes.")
+    claims = await id_token.verify(
+        tokens.id_token, issuer=at.issuer, audience=tokens.client.id, jwks_url=at.jwks, http=http, nonce=nonce
+    )
+    if not account.read(claims).subject:
+        raise InvalidIdToken("The id token names no subject.")
+    return claims

@@ -1,0 +1,98 @@
+"""What a ChatGPT login changes in a request: the body, and the words that say so, made by one function. Pure.
+
+``chatgpt`` is the ChatGPT backend, ``plan`` the public API with the tokens of Sign in with ChatGPT
+(developers.openai.com/siwc/token-sharing-open-source/models-and-inference). Both answer streamed only, store nothing,
+and refuse the fields below; a key takes them all.
+"""
+
+from typing import Any
+
+from providers_app.dialects.openai_responses import DIALECT
+from providers_app.providers.openai import account
+from providers_app.types.advice import Advice
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+from providers_app.wire import payload
+
+REFUSED: dict[str, tuple[str, ...]] = {
+    "chatgpt": (
+        "background",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "previous_response_id",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "truncation",
+        "user",
+    ),
+    "plan": (
+        "background",
+        "conversation",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "moderation",
+        "multi_agent",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "temperature",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    ),
+}
+NAMES = {"chatgpt": "a sign-in in ChatGPT mode", "plan": "Sign in with ChatGPT"}
+
+
+def mode_of(credential: Credential) -> account.Mode:
+    """How this credential's requests are made; a key, and a login that says nothing, is ``api_key``."""
+    mode = credential.settings.get("mode") if credential.auth_type == "oauth" else ""
+    if mode == "chatgpt":
+        return "chatgpt"
+    return "plan" if mode == "plan" else "api_key"
+
+
+def body_of(chat: ChatRequest, credential: Credential) -> bytes:
+    """The JSON body as this credential's endpoint takes it."""
+    mode = mode_of(credential)
+    if mode == "api_key":
+        return DIALECT.build_body(chat)
+    return payload.encode(_adjusted(chat, mode)[0])
+
+
+def advice(chat: ChatRequest, credential: Credential) -> list[Advice]:
+    """What ``body_of`` takes out and adds, and what a person should know of how the mode was found."""
+    mode = mode_of(credential)
+    if credential.auth_type != "oauth":
+        return []
+    found = account.warnings(credential.settings)
+    return found if mode == "api_key" else [*found, *_adjusted(chat, mode)[1]]
+
+
+def _adjusted(chat: ChatRequest, mode: account.Mode) -> tuple[dict[str, Any], list[Advice]]:
+    body: dict[str, Any] = payload.mapping(payload.decode(DIALECT.build_body(chat)))
+    name, found = NAMES[mode], []
+    for field in REFUSED[mode]:
+        if field in body:
+            del body[field]
+            found.append(Advice(level="warning", field=field, message=f"{field} is not sent: {name} refuses it."))
+    if body.get("store") is not False:
+        body["store"] = False
+        message = f"store is sent as false: {name} keeps nothing at the provider."
+        found.append(Advice(level="warning", field="store", message=message, suggestion=False))
+    if body.get("stream") is not True:
+        body["stream"] = True
+        message = f"The answer is asked for as a stream and put together here: {name} gives no other."
+        found.append(Advice(level="hint", field="stream", message=message))
+    if mode == "chatgpt" and not isinstance(body.get("instructions"), str):
+        body["instructions"] = ""
+        message = f"Empty instructions are sent: {name} asks for the field, and the chat has no system message."
+        found.append(Advice(level="hint", field="instructions", message=message))
+    return body, found

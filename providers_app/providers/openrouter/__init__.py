@@ -1,0 +1,18 @@
+"""OpenRouter: many vendors' models behind one key, over Chat Completions."""
+
+from providers_app.types.catalogue import Capabilities, ProviderInfo
+
+PROVIDER = ProviderInfo(
+    slug="openrouter",
+    name="OpenRouter",
+    monogram="Or",
+    description="Models of many vendors behind one account, over Chat Completions.",
+    auth_types=("api_key", "oauth"),
+    capabilities=Capabilities(
+        names=frozenset(
+            {"chat", "streaming", "tools", "parallel_tools", "reasoning", "images_in", "structured_output", "models"}
+        )
+    ),
+    key_hint="sk-or-v1-...",
+    key_url="https://openrouter.ai/settings/keys",
+)

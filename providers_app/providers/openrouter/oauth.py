@@ -1,0 +1,171 @@
+"""Signing in to OpenRouter: PKCE without a client, and the answer is a key that does not end.
+
+The page knows no ``state``, so ours travels inside the callback's own address. Without a callback the page shows the
+code, for browsers that cannot reach us. See https://openrouter.ai/docs/guides/overview/auth/oauth.
+"""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.asking import JSON_HEADERS, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.errors import (
+    BadAnswer,
+    InvalidLoginAnswer,
+    InvalidRequest,
+    LoginError,
+    NotRefreshable,
+    ProviderError,
+)
+from providers_app.providers.openrouter import api_key
+from providers_app.providers.openrouter.requests import SLUG, attribution
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http
+from providers_app.wire.status import class_of_status, retry_after
+
+PAGE = "https://openrouter.ai/docs/guides/overview/auth/oauth"
+MAX_ID = 200
+_AGAIN = "Begin the sign-in again; each code works once, for ten minutes."
+_ADDRESS = "Check MAESTRO_PROVIDERS__OPENROUTER__KEYS_URL: the code is exchanged by POST over https."
+
+FLOW = OAuthFlow(
+    name="openrouter",
+    label="OpenRouter account",
+    methods=("callback", "loopback", "paste_code"),
+    rotation="none",
+    description="OpenRouter makes a key for Maestro in your account. It works until you delete it on "
+    "https://openrouter.ai/settings/keys.",
+    position="OpenRouter offers this sign-in to every application.",
+    position_url=PAGE,
+    redirect_host="localhost",
+)
+
+
+class OpenRouterOAuth:
+    """The ``oauth`` behaviour."""
+
+    @property
+    def flows(self) -> tuple[OAuthFlow, ...]:
+        """There is one."""
+        return (FLOW,)
+
+    async def begin(
+        self,
+        flow: OAuthFlow,
+        method: Method,
+        client: OAuthClient,
+        redirect_uri: str,
+        given: dict[str, Secret],
+        http: Http,
+    ) -> PendingLogin:
+        """The address of the page. Raises ``InvalidRequest`` for a callback that is no address."""
+        if method not in FLOW.methods:
+            raise InvalidRequest(f"OpenRouter has no sign-in by {method}.")
+        config = conf.provider(SLUG)
+        verifier, state = pkce.new_verifier(), pkce.new_state()
+        asked = {"code_challenge": pkce.challenge_of(verifier), "code_challenge_method": pkce.METHOD}
+        if method == "paste_code":
+            asked["key_label"] = config.key_label
+        else:
+            if not urlsplit(redirect_uri).hostname:
+                raise InvalidRequest("There is no address to which OpenRouter could send the answer.")
+            asked["callback_url"] = grants.authorization_url(redirect_uri, {"state": state})
+        return PendingLogin(
+            flow=FLOW.name,
+            method=method,
+            url=grants.authorization_url(config.auth_url, asked),
+            state=state,
+            verifier=verifier,
+            redirect_uri="" if method == "paste_code" else redirect_uri,
+        )
+
+    async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
+        """The key that was made for us. Raises ``InvalidLoginAnswer`` for a code that is not taken."""
+        fields = {
+            "code": answer.code.reveal(),
+            "code_verifier": pending.verifier.reveal(),
+            "code_challenge_method": pkce.METHOD,
+        }
+        url = keys_url()
+        request = HttpRequest(method="POST", url=url, headers=JSON_HEADERS, body=msgspec.json.encode(fields))
+        found = await http.send(request, timeout=conf.current().lookup_timeout_s)
+        if not 200 <= found.status < 300:
+            raise _refused(found)
+        body = json_of(found)
+        key = body.get("key") if isinstance(body, dict) else None
+        if not isinstance(key, str) or not key or not all("!" <= char <= "~" for char in key):
+            raise BadAnswer("OpenRouter answered without a key.", status=found.status, hint=_ADDRESS)
+        user = body.get("user_id")
+        account = user if isinstance(user, str) and user.isprintable() and len(user) <= MAX_ID else ""
+        parts = urlsplit(url)
+        return Tokens(
+            flow=FLOW.name,
+            access=Secret(key),
+            issuer=f"{parts.scheme}://{parts.netloc}",
+            account_id=account,
+            account_label=account,
+        )
+
+    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
+        """There is no device flow."""
+        raise InvalidRequest("OpenRouter has no sign-in by device code.")
+
+    async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
+        """There is nothing to refresh."""
+        raise NotRefreshable("OpenRouter's key does not end, so there is nothing to refresh.")
+
+    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
+        """The key."""
+        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
+
+    async def revoke(self, tokens: Tokens, http: Http) -> bool:
+        """A key cannot delete itself; its owner does that on https://openrouter.ai/settings/keys."""
+        return False
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the key."""
+        return api_key.BEHAVIOUR.authorize(credential, request)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """As for a key that was pasted."""
+        return await api_key.BEHAVIOUR.test(credential, http)
+
+    def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
+        """Which headers name the application."""
+        return [
+            Advice(level="hint", field=name, message=f"The request names the application in {name}: {value}.")
+            for name, value in attribution().items()
+        ]
+
+
+def keys_url() -> str:
+    """Where a code becomes a key."""
+    config = conf.provider(SLUG)
+    return str(config.keys_url or f"{config.base_url.rstrip('/')}/auth/keys")
+
+
+def _refused(answer: HttpResponse) -> ProviderError:
+    """400: another challenge method; 403: wrong or old code; 405: not POST, or not https. Nothing of it is quoted."""
+    match answer.status:
+        case 403:
+            return InvalidLoginAnswer("OpenRouter does not take the code: it is wrong, used or too old.", hint=_AGAIN)
+        case 400:
+            return LoginError("OpenRouter could not use the code with our proof (status 400).", hint=_AGAIN)
+        case 404 | 405:
+            return LoginError(f"OpenRouter takes no code at this address (status {answer.status}).", hint=_ADDRESS)
+        case status if status < 400:
+            return BadAnswer("The address answered with a redirect; redirects are not followed.", status=status)
+    kind = class_of_status(answer.status)
+    message = f"OpenRouter answered the sign-in with status {answer.status}."
+    return kind(message, status=answer.status, retry_after=retry_after(answer.headers), hint=_AGAIN)
+
+
+BEHAVIOUR = OpenRouterOAuth()

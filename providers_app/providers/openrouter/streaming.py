@@ -1,0 +1,22 @@
+"""``POST /chat/completions``."""
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect
+from providers_app.providers.openrouter.dialect import DIALECT
+from providers_app.providers.openrouter.requests import post
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+
+
+class OpenRouterStreaming:
+    """Chat Completions, streamed or whole."""
+
+    dialect: Dialect = DIALECT
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """The request without its key."""
+        accept = "text/event-stream" if chat.stream else "application/json"
+        return post("/chat/completions", credential, self.dialect.build_body(chat), accept=accept)
+
+
+BEHAVIOUR = OpenRouterStreaming()

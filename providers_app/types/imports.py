@@ -1,0 +1,50 @@
+"""Logins that other programs stored, as a provider reads them out of their files."""
+
+import msgspec
+
+from providers_app.types.catalogue import AuthType
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import Tokens
+
+
+class ImportFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """A file (or files that belong together) of another program; ``place`` is where people find it."""
+
+    name: str
+    label: str
+    place: str = ""
+    files: int = 1
+
+
+class ImportedLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """One login that was read, or why it could not be.
+
+    ``where`` says where it stood (a line, a key, a row), ``note`` what a person should know about it, ``person`` names
+    the owner where the source does (a user name or an e-mail address). ``problem`` says why it cannot be imported; then
+    everything else may be empty.
+    """
+
+    provider: str
+    auth_type: AuthType
+    name: str
+    where: str
+    secret: Secret = Secret("")
+    tokens: Tokens | None = None
+    base_url: str = ""
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    person: str = ""
+    note: str = ""
+    problem: str = ""
+
+
+def unusable(where: str, problem: str, *, provider: str = "", auth_type: AuthType = "api_key") -> ImportedLogin:
+    """What cannot be imported, with the reason."""
+    return ImportedLogin(provider=provider, auth_type=auth_type, name="", where=where, problem=problem)
+
+
+def held_elsewhere(program: str) -> str:
+    """Why the rotating tokens of another program are read-only here."""
+    return (
+        f"{program} holds the same login and refreshes it; if Maestro did so as well, the provider would end it for "
+        "both. It is used here until it ends"
+    )

@@ -1,0 +1,98 @@
+"""Django admin of what the services write beside sessions: lanes, sign-ins, Notices, imports. Only to be read.
+
+Fields are listed by name, so that a sealed one, a hash or the holder of a lease can never be shown by accident.
+"""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from sessions_app.models import ImportRun, Notice, OAuthAttempt, RefreshLane
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows that nobody adds, changes or deletes by hand."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(RefreshLane)
+class RefreshLaneAdmin(ReadOnlyAdmin):
+    list_display = ("lane", "used_by", "taken", "lease_until", "holder")
+    search_fields = ("key", "sessions__name")
+    fields = ("lane", "used_by", "taken", "lease_until", "holder")
+    list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).annotate(number=Count("sessions"))
+
+    @admin.display(description="lane")
+    def lane(self, lane: RefreshLane) -> str:
+        return lane.key[:12]
+
+    @admin.display(description="sessions")
+    def used_by(self, lane: Any) -> int:
+        return int(lane.number)
+
+    @admin.display(description="taken", boolean=True)
+    def taken(self, lane: RefreshLane) -> bool:
+        return lane.lease_until is not None and lane.lease_until > timezone.now()
+
+
+@admin.register(OAuthAttempt)
+class OAuthAttemptAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "owner", "provider", "flow", "method", "name", "status", "step", "error_code")
+    list_filter = ("status", "provider", "method", "owner")
+    search_fields = ("name", "provider", "error_code", "owner__username")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    fields = (
+        "id", "owner", "provider", "flow", "method", "name", "target", "result", "status", "step", "account",
+        "error_code", "error", "error_hint", "created_at", "expires_at",
+    )  # fmt: skip
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "owner", "kind", "title", "seen_at", "resolved_at", "emailed_at", "email_attempts")
+    list_filter = ("kind", ("resolved_at", admin.EmptyFieldListFilter), "owner")
+    search_fields = ("title", "text", "owner__username")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    date_hierarchy = "created_at"
+    actions = ("resolve_selected",)
+    fields = (
+        "owner", "session", "kind", "title", "text", "created_at", "seen_at", "resolved_at", "emailed_at",
+        "email_attempts",
+    )  # fmt: skip
+
+    def has_resolve_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("sessions_app.change_notice"))
+
+    @admin.action(description="Resolve the selected notices", permissions=["resolve"])
+    def resolve_selected(self, request: HttpRequest, queryset: "QuerySet[Notice]") -> None:
+        number = queryset.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
+        self.message_user(request, f"{number} resolved.", messages.SUCCESS)
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "owner", "kind", "rows", "created", "replaced", "unchanged", "rolled_back_at")
+    list_filter = ("kind", "owner")
+    list_select_related = ("owner",)
+    list_per_page = 50
+    fields = (
+        "id", "owner", "kind", "source", "digest", "rows", "created", "replaced", "unchanged", "created_at",
+        "rolled_back_at",
+    )  # fmt: skip

@@ -1,0 +1,223 @@
+"""An export of the earlier product's table ``saved_authentications``: one row per provider and auth type, no names.
+
+JSON (a list of rows, an object with such a list, or Django's fixture form) or CSV with a header. Column names differ
+between its versions; those below are known, in any case. What a row stores may lie flat in columns or as JSON in one of
+them. A session made of a row is called ``default_{provider}_{auth_type}``.
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from providers_app import conf
+from providers_app.behaviours.oauth import OAuthFlow
+from providers_app.errors import InvalidRequest
+from providers_app.resolver import resolve, supports
+from providers_app.types.credentials import Secret
+from providers_app.types.imports import ImportedLogin, held_elsewhere, unusable
+from providers_app.types.tokens import OAuthClient, Tokens
+from sessions_app.importing.keys import slug_of
+from sessions_app.names import MAX_LENGTH
+
+TABLE = "saved_authentications"
+MAX_ROWS = 100_000
+PROVIDER = ("provider", "provider_id", "provider_name", "provider_slug")
+AUTH_TYPE = ("auth_type", "authentication_type", "authtype", "type", "auth_method")
+PERSON = ("username", "email", "owner", "user_email", "user", "user_id")
+PACKED = ("credentials", "auth_data", "data", "payload", "tokens", "value")
+KEY = ("api_key", "apikey", "key", "secret", "token")
+ACCESS = ("access_token", "accesstoken", "access")
+REFRESH = ("refresh_token", "refreshtoken", "refresh")
+ENDS = ("expires_at", "expiresat", "expiry", "expiry_date", "expires")
+BASE_URL = ("base_url", "endpoint", "api_base", "base_uri", "url")
+ACCOUNT = ("account_id", "accountid", "chatgpt_account_id", "organization_uuid")
+LABEL = ("account_label", "account_email", "account")
+CLIENT_ID = ("client_id", "clientid")
+CLIENT_SECRET = ("client_secret", "clientsecret")
+FLOW = ("flow", "oauth_flow")
+AUTH_TYPES = {
+    "api_key": "api_key",
+    "apikey": "api_key",
+    "api-key": "api_key",
+    "key": "api_key",
+    "oauth": "oauth",
+    "oauth2": "oauth",
+    "oauth_token": "oauth",
+    "none": "none",
+    "no_auth": "none",
+}
+MILLISECONDS = 100_000_000_000
+"""A number beyond this is no count of seconds: the year would be 5138."""
+
+
+def rows_of(text: str) -> list[dict[str, Any]]:
+    """The rows of an export, their column names in lower case. Raises ``InvalidRequest``."""
+    stripped = text.lstrip("\ufeff \t\r\n")
+    rows = _json_rows(stripped) if stripped[:1] in ("[", "{") else list(csv.DictReader(io.StringIO(stripped)))
+    if not rows:
+        raise InvalidRequest("The export has no rows.")
+    if len(rows) > MAX_ROWS:
+        raise InvalidRequest(f"The export has more than {MAX_ROWS} rows.", hint="Split it.")
+    plain = [_lowered(row) for row in rows]
+    if not any(_first(row, PROVIDER) for row in plain):
+        raise InvalidRequest(
+            "No row has a column 'provider', so this is no export of saved_authentications.",
+            hint="Export the table as JSON, or as CSV with a header.",
+        )
+    return plain
+
+
+def is_export(decoded: Any) -> bool:
+    """Does decoded JSON look like one?"""
+    rows = list(_rows_in(decoded))
+    first = _lowered(rows[0]) if rows else {}
+    return bool(_first(first, PROVIDER)) and bool(_first(first, AUTH_TYPE))
+
+
+def read(text: str, slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
+    """The logins of an export. ``retired`` says that the earlier product does not run any more: only then may rotating
+    tokens be refreshed here. Raises ``InvalidRequest``."""
+    return [_login(row, f"row {number}", slugs, retired) for number, row in enumerate(rows_of(text), start=1)]
+
+
+def _login(row: Mapping[str, Any], where: str, slugs: Collection[str], retired: bool) -> ImportedLogin:
+    named = str(_first(row, PROVIDER) or "")
+    slug = slug_of(named, slugs)
+    kind = AUTH_TYPES.get(str(_first(row, AUTH_TYPE) or "").strip().lower(), "")
+    if not slug:
+        return unusable(where, f"The provider {named[:40]!r} is not installed.")
+    if not kind:
+        return unusable(where, "Its auth type is none that Maestro has.", provider=slug)
+    found = {**_packed(row), **{name: value for name, value in row.items() if value not in (None, "")}}
+    name = f"default_{slug}_{kind}"[:MAX_LENGTH]
+    person = str(_first(row, PERSON) or "")
+    base_url = str(_first(found, BASE_URL) or "")
+    if kind == "oauth":
+        return _oauth(found, slug, name, where, person, retired)
+    key = str(_first(found, KEY) or "") if kind == "api_key" else ""
+    if kind == "api_key" and not key:
+        return unusable(where, "It has no key.", provider=slug)
+    return ImportedLogin(
+        provider=slug,
+        auth_type="none" if kind == "none" else "api_key",
+        name=name,
+        where=where,
+        secret=Secret(key),
+        base_url=base_url,
+        person=person,
+    )
+
+
+def _oauth(found: Mapping[str, Any], slug: str, name: str, where: str, person: str, retired: bool) -> ImportedLogin:
+    if not supports(slug, "oauth"):
+        return unusable(where, "The provider has no sign-in here.", provider=slug, auth_type="oauth")
+    flow = _flow(found, slug)
+    if flow is None:
+        return unusable(where, "No sign-in of the provider takes over such tokens.", provider=slug, auth_type="oauth")
+    if flow.restricted and flow.name not in getattr(conf.provider(slug), "enabled_flows", ()):
+        setting = f"MAESTRO_PROVIDERS__{slug.upper()}__ENABLED_FLOWS={flow.name}"
+        problem = f"The provider restricts this login; an operator may allow it with {setting}."
+        return unusable(where, problem, provider=slug, auth_type="oauth")
+    access, refresh = str(_first(found, ACCESS) or ""), str(_first(found, REFRESH) or "")
+    if not access and not refresh:
+        return unusable(where, "It has neither an access nor a refresh token.", provider=slug, auth_type="oauth")
+    held = flow.rotation == "single_use" and not retired
+    if held and not access:
+        return unusable(where, "It has no access token that could be used.", provider=slug, auth_type="oauth")
+    try:
+        ends = _seconds(_first(found, ENDS))
+    except ValueError:
+        return unusable(where, "Its expiry is no time.", provider=slug, auth_type="oauth")
+    tokens = Tokens(
+        flow=flow.name,
+        access=Secret(access),
+        refresh=Secret("" if held else refresh),
+        # A token whose end is not known is refreshed before its first use, where it can be.
+        expires_at=ends if ends is not None or held or not refresh else 0.0,
+        client=_client(found, slug),
+        account_id=str(_first(found, ACCOUNT) or "")[:200],
+        account_label=str(_first(found, LABEL) or "")[:200],
+        read_only=held_elsewhere("The earlier product") if held else "",
+    )
+    note = "Read-only: the earlier product may go on refreshing this login." if held else ""
+    return ImportedLogin(
+        provider=slug, auth_type="oauth", name=name, where=where, tokens=tokens, person=person, note=note
+    )
+
+
+def _client(found: Mapping[str, Any], slug: str) -> OAuthClient:
+    """The client of the row, else the configured one: a public client was often not stored."""
+    configured = getattr(getattr(conf.provider(slug), "oauth", None), "client_id", "")
+    secret = Secret(str(_first(found, CLIENT_SECRET) or ""))
+    return OAuthClient(id=str(_first(found, CLIENT_ID) or configured or ""), secret=secret)
+
+
+def _flow(found: Mapping[str, Any], slug: str) -> OAuthFlow | None:
+    """The flow that such tokens belong to: the one that the row names, else the one that takes over such logins."""
+    flows = resolve(slug, "oauth").flows
+    named = str(_first(found, FLOW) or "")
+    return next((flow for flow in flows if flow.name == named), None) or next(
+        (flow for flow in flows if flow.takes_over), None
+    )
+
+
+def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row stores as JSON in one column."""
+    for name in PACKED:
+        value = row.get(name)
+        if isinstance(value, str) and value.lstrip()[:1] == "{":
+            try:
+                value = json.loads(value)
+            except ValueError:
+                continue
+        if isinstance(value, Mapping):
+            return _lowered(value)
+    return {}
+
+
+def _json_rows(text: str) -> list[dict[str, Any]]:
+    try:
+        decoded = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The export is not valid JSON.") from None
+    return list(_rows_in(decoded))
+
+
+def _rows_in(decoded: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(decoded, Mapping):
+        lists = [value for value in (decoded.get(TABLE), *decoded.values()) if isinstance(value, list)]
+        decoded = lists[0] if lists else []
+    if not isinstance(decoded, list):
+        return
+    for item in decoded:
+        if isinstance(item, Mapping):
+            fields = item.get("fields")
+            yield dict(fields) if isinstance(fields, Mapping) and "model" in item else dict(item)
+
+
+def _lowered(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name).strip().lower(): value for name, value in row.items() if name is not None}
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _seconds(value: Any) -> float | None:
+    """Seconds since the epoch from seconds, milliseconds or an ISO time. Raises ``ValueError``."""
+    if value in (None, ""):
+        return None
+    if isinstance(value, bool):
+        raise ValueError
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not math.isfinite(number) or number < 0:
+        raise ValueError
+    return number / 1000 if number > MILLISECONDS else number

@@ -1,0 +1,85 @@
+"""Which kind of file a text is, and what logins are in it."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from providers_app import importing
+from providers_app.errors import InvalidRequest
+from providers_app.types.imports import ImportedLogin
+from sessions_app.importing import keys, legacy
+
+LEGACY, LLM, ENV = "saved-authentications", "llm-keys", "env"
+OWN = {
+    LEGACY: "Export of saved_authentications",
+    LLM: "keys.json of the llm tool",
+    ENV: ".env file",
+}
+MAX_TEXT = 64 * 1024 * 1024
+
+
+def kinds() -> dict[str, str]:
+    """Every kind of file that can be read, with its label: our own, then those that providers bring."""
+    return {**OWN, **{name: each.label for name, (_, each) in importing.formats().items()}}
+
+
+def places() -> dict[str, str]:
+    """Where people find the files of a kind."""
+    return {
+        LLM: "~/.config/io.datasette.llm/keys.json",
+        **{name: each.place for name, (_, each) in importing.formats().items() if each.place},
+    }
+
+
+def recognise(texts: Sequence[str]) -> str:
+    """The kind of these files. Raises ``InvalidRequest`` with the kinds that there are."""
+    for text in texts:
+        decoded = _decoded(text)
+        if decoded is None:
+            continue
+        name = importing.recognise(decoded)
+        if name:
+            return name
+        if legacy.is_export(decoded):
+            return LEGACY
+        if isinstance(decoded, Mapping) and all(isinstance(value, str) for value in decoded.values()) and decoded:
+            return LLM
+    head = texts[0].lstrip("\ufeff \t\r\n").partition("\n")[0].lower() if texts else ""
+    if "provider" in head and "," in head:
+        return LEGACY
+    if any("=" in line for line in (texts[0] if texts else "").splitlines()):
+        return ENV
+    raise InvalidRequest(
+        "This is no file that Maestro can import logins from.", hint=f"It reads: {', '.join(kinds().values())}."
+    )
+
+
+def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
+    """The logins in the files of one kind. Raises ``InvalidRequest``; what is wrong with one login it says itself."""
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise InvalidRequest("The file is too large to hold logins.")
+    if kind == LEGACY:
+        return [login for text in texts for login in legacy.read(text, slugs, retired=retired)]
+    if kind == ENV:
+        return [login for text in texts for login in keys.read_env(text, slugs)]
+    if kind not in kinds():
+        raise InvalidRequest(f"There is no kind of import {kind[:40]!r}.", hint=f"There are: {', '.join(kinds())}.")
+    decoded = tuple(_decoded(text) for text in texts)
+    if any(found is None for found in decoded):
+        raise InvalidRequest("The file is not valid JSON.")
+    if kind == LLM:
+        return [login for found in decoded for login in _llm(found, slugs)]
+    return importing.read(kind, decoded)
+
+
+def _llm(found: Any, slugs: Collection[str]) -> list[ImportedLogin]:
+    if not isinstance(found, Mapping):
+        raise InvalidRequest("The file is no object of names and keys.")
+    return keys.read_llm(found, slugs)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return json.loads(text.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,178 @@
+"""Sign-ins as the pages call them: synchronous, for a request, with every failure a typed error."""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from providers_app import conf, login_flow, loop, ports
+from providers_app.behaviours.oauth import OAuthFlow, PendingLogin, answers
+from providers_app.errors import LoginDenied, LoginError, ProviderError, UpstreamTimeout
+from providers_app.login_finish import EXCHANGE_S, pending_of
+from providers_app.login_flow import OfferedFlow
+from providers_app.resolver import resolve
+from providers_app.types.chat import ChatRequest, Message, TextPart
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.logins import LoginState
+from providers_app.types.tokens import OAuthClient
+from sessions_app import where
+from sessions_app.models import AuthSession, Pk
+
+logger = logging.getLogger("maestro.logins")
+
+T = TypeVar("T")
+# Reading a sign-in is one query; a page waits so many seconds for it at most.
+READ_S = 15.0
+# An exchange ends itself before this; a page that waits shorter would not know what became of it.
+ASKING_S = EXCHANGE_S + READ_S
+
+
+def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
+    """The provider's flows, those included that are off.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``.
+    """
+    origin, local = where.origin(request), where.is_local(request)
+    return _ask(login_flow.offered_flows(provider, origin=origin, local_browser=local), READ_S)
+
+
+def has_client(provider: str) -> bool:
+    """Did the operator configure an OAuth client for everybody, so that a person may bring one but need not?"""
+    config = conf.provider(provider)
+    return bool(getattr(getattr(config, "oauth", None), "client_id", ""))
+
+
+def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
+    """Answers to the flow's required fields that a stored session still knows; secrets are not among them."""
+    names = (field.name for field in flow.fields if field.required and not field.secret)
+    return {name: str(session.settings[name]) for name in names if session.settings.get(name)}
+
+
+def warnings(session: AuthSession) -> list[str]:
+    """What the provider's package has to say of the login itself, such as how its mode was found."""
+    credential = Credential(auth_type="oauth", settings={name: str(value) for name, value in session.settings.items()})
+    probe = ChatRequest(model="", messages=(Message("user", (TextPart(text="Hello"),)),))
+    try:
+        found = resolve(session.provider, "oauth").advise(probe, credential)
+    except ProviderError:
+        return []
+    return [advice.message for advice in found if advice.level == "warning" and advice.field in session.settings]
+
+
+@sensitive_variables()
+def begin(
+    request: HttpRequest,
+    provider: str,
+    *,
+    name: str,
+    flow: str | None,
+    method: str | None,
+    session: str | None = None,
+    client: OAuthClient | None = None,
+    given: Mapping[str, Secret | str] | None = None,
+    return_to: str = "",
+) -> PendingLogin:
+    """Begin a sign-in that is bound to this browser. Raises as ``login_flow.begin_login``."""
+    return _ask(
+        login_flow.begin_login(
+            provider,
+            name=name,
+            flow=flow,
+            method=method,  # type: ignore[arg-type]  # checked there
+            session=session,
+            client=client,
+            given=given or {},
+            origin=where.origin(request),
+            browser=where.this_browser(request),
+            return_to=return_to,
+            local_browser=where.is_local(request),
+            owner=request.user.pk,
+        ),
+        ASKING_S,
+    )
+
+
+def state(request: HttpRequest, login_id: UUID) -> LoginState:
+    """How far it is. Raises ``UnknownLogin``: missing, somebody else's, or begun in another browser."""
+    return _ask(
+        login_flow.login_state(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S
+    )
+
+
+def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
+    """What waits: the address to open, the code to type. ``None`` once it is over. Raises ``UnknownLogin``."""
+    owner: Pk = request.user.pk
+    found = _ask(
+        ports.login_store().find_login(owner, login_id=str(login_id), browser=where.this_browser(request)), READ_S
+    )
+    return pending_of(found) if found.pending else None
+
+
+@sensitive_variables()
+def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
+    """Spend a pasted answer; the id of the session. Raises as ``login_flow.complete_login``."""
+    found = _ask(
+        login_flow.complete_login(
+            str(login_id), answer=answer, browser=where.this_browser(request), owner=request.user.pk
+        ),
+        ASKING_S,
+    )
+    return found.id
+
+
+@sensitive_variables()
+def complete_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> str:
+    """Spend what the provider led back with; the id of the session. Raises as ``login_flow.complete_callback``."""
+    return _ask(login_flow.complete_callback(params, browser=browser, owner=owner), ASKING_S).id
+
+
+@sensitive_variables()
+def by_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginState:
+    """The sign-in that a callback belongs to. Raises ``UnknownLogin``."""
+    return _ask(login_flow.find_callback(params, browser=browser, owner=owner), READ_S)
+
+
+def confirm(request: HttpRequest, login_id: UUID) -> str:
+    """Take the other account; the id of the session. Raises as ``login_flow.confirm_login``."""
+    found = _ask(
+        login_flow.confirm_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk),
+        ASKING_S,
+    )
+    return found.id
+
+
+def cancel(request: HttpRequest, login_id: UUID) -> None:
+    """End it; nothing is stored. Raises ``UnknownLogin``."""
+    _ask(login_flow.cancel_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
+
+
+@sensitive_variables()
+def look_at(waiting: PendingLogin, text: str) -> tuple[bool, str]:
+    """What can be said of a pasted answer before anything is spent: is it one, and in words what it is."""
+    try:
+        answer = answers.parse(text)
+        answers.check(waiting, answer)
+    except LoginDenied as error:
+        return False, f"The provider answered with an error: {error.message}"
+    except LoginError as error:
+        return False, " ".join(part for part in (error.message, error.hint) if part)
+    if answer.state is None or not waiting.state:
+        return True, "This can be a code. The provider says whether it is this attempt’s."
+    return True, "Code found, and it belongs to this attempt"
+
+
+@sensitive_variables()
+def _ask(coro: Coroutine[Any, Any, T], seconds: float) -> T:
+    try:
+        return loop.run(coro, seconds)
+    except TimeoutError:
+        raise UpstreamTimeout("The provider did not answer in time.") from None
+    except ProviderError:
+        raise
+    except Exception as error:
+        # A report of this error must not show the frames below, which hold codes and secrets; the log has no values.
+        logger.exception("a sign-in failed unexpectedly")
+        raise error.with_traceback(None) from None

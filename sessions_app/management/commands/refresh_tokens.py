@@ -1,0 +1,193 @@
+"""``manage.py refresh_tokens``: refresh the logins that are due, and say what was done and why.
+
+The exit code is 0 when all is well, 1 when a session needs a person, 2 when the command was not understood or could
+not be carried out.
+"""
+
+import re
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from providers_app.errors import ProviderError, UnknownProvider
+from providers_app.ports import SYSTEM
+from providers_app.refresh_flight import rotation_of
+from providers_app.refresh_rules import decide
+from providers_app.types.credentials import Secret
+from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger
+from providers_app.types.tokens import Tokens
+from sessions_app import selectors
+from sessions_app.management import terminal
+from sessions_app.models import AuthSession, Pk
+from sessions_app.providers import slugs
+from sessions_app.services import refresh
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+TIMES = ("expires", "next_try")
+COLUMNS = ("session", "done", "why", *TIMES)
+WORDS = {"needs_person": "needs a person", "unknown": "outcome unknown"}
+WOULD = {"send": "would refresh", "person": "needs a person", "give_up": "needs a person", "keep": "would keep"}
+PERSON = "needs a person"
+
+
+class Command(BaseCommand):
+    help = "Refresh the logins that are due. Exit code: 0 fine, 1 a session needs a person, 2 not understood."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--provider", default="", help="only sessions of this provider")
+        parser.add_argument("--session", default="", help="this one alone, due or not: id, name, or auth_type:name")
+        parser.add_argument("--owner", default="", metavar="USER", help="only this person's; without it, everybody's")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "--within", type=_duration, default=0.0, metavar="TIME", help="also what is due within 90s, 10m, 2h or 1d"
+        )
+        which.add_argument("--all", action="store_true", help="every login that can be refreshed, due or not")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done; nothing is sent or changed")
+        terminal.add_json(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with terminal.errors(self, options["json"]):
+            try:
+                rows = self._rows(options)
+            except ProviderError as error:
+                terminal.report(self, error, options["json"])
+                raise SystemExit(2) from None
+            self._print(rows, options)
+            if any(row["done"] == "needs_person" for row in rows):
+                raise SystemExit(1)
+
+    def _rows(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        owner = terminal.owner_id(options["owner"]) if options["owner"] else None
+        if options["provider"] and options["provider"] not in slugs():
+            raise UnknownProvider(
+                f"There is no provider '{options['provider'][:80]}'.", hint=f"There are: {', '.join(sorted(slugs()))}."
+            )
+        if options["session"]:
+            whose = SYSTEM if owner is None else owner
+            one = selectors.find(whose, options["provider"] or None, options["session"], AuthSession.AuthType.OAUTH)
+            return self._work([one], "command", 0.0, dry=options["dry_run"])
+        dead = _needing_a_person(options["provider"], owner)
+        # Nobody named a session, so only what is due is refreshed: as the schedule would.
+        trigger: Trigger = "command" if options["all"] else "schedule"
+        within = options["within"]
+        chosen = (
+            refresh.refreshable(provider=options["provider"], owner_id=owner)
+            if options["all"]
+            else refresh.due_sessions(within_s=within, provider=options["provider"], owner_id=owner)
+        )
+        return self._work(list(chosen), trigger, within, dry=options["dry_run"]) + [_stored(row) for row in dead]
+
+    def _work(self, sessions: list[AuthSession], trigger: Trigger, within: float, *, dry: bool) -> list[dict[str, Any]]:
+        if dry:
+            return [_foreseen(session, trigger, within) for session in sessions]
+        seen = {session.pk: session.generation for session in sessions}
+        reports = refresh.refresh_many(seen, trigger=trigger, within_s=within, seen=seen)
+        return [_done(session, report) for session, report in zip(sessions, reports, strict=True)]
+
+    def _print(self, rows: list[dict[str, Any]], options: dict[str, Any]) -> None:
+        if options["json"]:
+            terminal.dump(self, [row | {name: _iso(row[name]) for name in TIMES} for row in rows])
+            return
+        if not rows:
+            terminal.write(self, "Nothing is due. `--all` refreshes every login.\n")
+            return
+        lines = [{name: name.replace("_", " ").upper() for name in COLUMNS}, *map(_words, rows)]
+        widths = [max(len(line[name]) for line in lines) for name in COLUMNS]
+        for line in lines:
+            cells = (line[name].ljust(width) for name, width in zip(COLUMNS, widths, strict=True))
+            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,7})([smhd]?)", text.strip())
+    if found is None:
+        raise ArgumentTypeError(f"'{text[:20]}' is not a time; write 90s, 10m, 2h or 1d")
+    return float(int(found[1]) * UNITS[found[2] or "s"])
+
+
+def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
+    """Logins that no refresh helps any more; they are named until somebody signed in again."""
+    rows = selectors.visible() if owner is None else selectors.owned(owner)
+    rows = rows.filter(auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.NEEDS_REAUTH)
+    if provider:
+        rows = rows.filter(provider=provider)
+    return rows.defer("sealed_credential").order_by("provider", "name", "pk")
+
+
+def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str, Any]:
+    """What would be done, decided by the same rules from what is readable without opening a secret."""
+    open_ = session.intent_generation is not None and session.intent_generation == session.generation
+    claim = RefreshClaim(
+        session_id=str(session.pk),
+        provider=session.provider,
+        name=session.name,
+        status=session.status,
+        generation=session.generation,
+        tokens=Tokens(
+            flow=session.flow,
+            refresh=Secret("stored" if session.token_print else ""),
+            expires_at=_epoch(session.expires_at),
+            earliest_refresh_at=_epoch(session.earliest_refresh_at),
+            read_only=session.read_only_reason,
+        ),
+        lease="",
+        lane="",
+        claimed=0.0,
+        lease_s=0.0,
+        presentations=session.presentations if open_ else 0,
+        intent_open=open_,
+        due_at=_epoch(session.next_refresh_at),
+        refreshed_at=_epoch(session.refreshed_at),
+    )
+    try:
+        rotation = rotation_of(session.provider, session.flow)
+    except ProviderError as error:
+        return _row(session, "would fail", error.message, error.code, session.next_refresh_at)
+    found = decide(claim, rotation, trigger=trigger, seen_generation=None, now=time.time(), within_s=within)
+    done = "needs_person" if WOULD.get(found.action) == PERSON else WOULD.get(found.action, "would skip")
+    return _row(session, done, found.why, found.code, session.next_refresh_at)
+
+
+def _stored(session: AuthSession) -> dict[str, Any]:
+    why = session.status_reason or "the session needs a new sign-in"
+    return _row(session, "needs_person", why, session.refresh_error_code or "needs_reauth", None)
+
+
+def _done(session: AuthSession, report: RefreshReport) -> dict[str, Any]:
+    row = _row(session, report.done, report.why, report.code, _time(report.next_try_at))
+    return row | {"expires": _time(report.expires_at), "generation": report.generation}
+
+
+def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetime | None) -> dict[str, Any]:
+    return {
+        "id": str(session.pk),
+        "session": str(session),
+        "done": done,
+        "why": why,
+        "code": code or None,
+        "generation": session.generation,
+        "expires": session.expires_at,
+        "next_try": next_try,
+    }
+
+
+def _words(row: dict[str, Any]) -> dict[str, str]:
+    times = {name: f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES}
+    return {"session": row["session"], "done": WORDS.get(row["done"], row["done"]), "why": row["why"]} | times
+
+
+def _epoch(at: datetime | None) -> float | None:
+    return at.timestamp() if at is not None else None
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None

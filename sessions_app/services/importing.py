@@ -1,0 +1,295 @@
+"""Storing logins that were read from files: planned first, then one transaction with a sealed backup, undone by it.
+
+Doing it twice changes nothing: a login that is stored already is left as it is. A login under a name that is taken by
+another one gets a free name, but for the rows of the earlier product, whose names are fixed: those are conflicts,
+which only ``replace`` resolves.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID, uuid4
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from providers_app import conf as providers_conf
+from providers_app.errors import InvalidRequest, ProviderError
+from providers_app.types.credentials import Secret
+from providers_app.types.imports import ImportedLogin
+from sessions_app import credentials
+from sessions_app.importing.sources import LEGACY
+from sessions_app.lanes import lane_of
+from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
+from sessions_app.names import MAX_LENGTH
+from sessions_app.services import connect, trail
+from sessions_app.services.oauth_columns import fresh_refresh_columns, oauth_columns
+
+What = Literal["create", "replace", "unchanged", "conflict", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What becomes of one login: ``why`` in words for everything but a plain creation; ``row`` is stored."""
+
+    login: ImportedLogin
+    what: What
+    name: str
+    owner_id: Pk = None
+    why: str = ""
+    row: AuthSession | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that an import would do."""
+
+    kind: str
+    source: str
+    digest: str
+    owner_id: Pk
+    lines: list[Line] = field(default_factory=list)
+
+    def of(self, *what: What) -> list[Line]:
+        """The lines of these kinds."""
+        return [line for line in self.lines if line.what in what]
+
+
+def plan(owner_id: Pk, kind: str, logins: Iterable[ImportedLogin], *, source: str = "", replace: bool = False) -> Plan:
+    """What storing these logins would do; nothing is written. ``source`` names the file, for the trail."""
+    found = list(logins)
+    made = Plan(kind=kind, source=source[:200], digest=_digest(found), owner_id=owner_id)
+    people = _people({login.person for login in found if login.person})
+    owners = {owner_id, *people.values()}
+    stored = _Stored(AuthSession.objects.filter(owner_id__in=owners, deleted_at__isnull=True))
+    for login in found:
+        made.lines.append(_line(login, kind, people.get(login.person.casefold(), owner_id), stored, replace))
+    return made
+
+
+def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
+    """Store what was planned, in one transaction whose first write is the sealed backup; ``None`` for nothing to do.
+
+    Raises ``InvalidRequest`` when rows appeared under the planned names meanwhile.
+    """
+    lines = made.of("create", "replace")
+    if not lines:
+        return None
+    rows = [line.row for line in lines if line.row is not None]
+    new = [line.row for line in made.of("create") if line.row is not None]
+    changed = [line.row for line in made.of("replace") if line.row is not None]
+    before = list(AuthSession.objects.filter(pk__in=[row.pk for row in changed]))
+    backup = {
+        "generations": {str(row.pk): row.generation for row in rows},
+        "created": [str(row.pk) for row in new],
+        "replaced": _frozen(before),
+    }
+    run = ImportRun(
+        id=uuid4(),
+        owner_id=made.owner_id,
+        kind=made.kind,
+        source=made.source,
+        digest=made.digest,
+        rows=len(made.lines),
+        created=len(new),
+        replaced=len(before),
+        unchanged=len(made.of("unchanged")),
+    )
+    for column, value in credentials.backup_columns(run.pk, json.dumps(backup).encode()).items():
+        setattr(run, column, value)
+    detail = f"from {made.source}" if made.source else made.kind
+    events = [_event(row, trail.IMPORTED, detail, actor_id) for row in rows]
+    with transaction.atomic():
+        run.save(force_insert=True)
+        AuthSession.objects.bulk_create(new, batch_size=200)
+        for row in changed:
+            row.save(force_update=True)
+        SessionEvent.objects.bulk_create(events, batch_size=500)
+    return run
+
+
+def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
+    """Take an import back: what it made is destroyed, what it replaced is put back byte for byte; how many of each.
+
+    Raises ``InvalidRequest`` when it was taken back before, or when a session was used for a new login since then and
+    ``force`` is not given.
+    """
+    if run.rolled_back_at is not None:
+        raise InvalidRequest("This import was taken back already.")
+    backup = json.loads(credentials.open_backup(run))
+    created = [UUID(pk) for pk in backup["created"]]
+    restored = [_thawed(row) for row in backup["replaced"]]
+    imported = {UUID(pk): generation for pk, generation in backup["generations"].items()}
+    now = AuthSession.objects.filter(pk__in=imported).values_list("pk", "name", "generation")
+    moved_on = sorted(name for pk, name, generation in now if generation != imported[pk])
+    if not force and (names := moved_on[:5]):
+        raise InvalidRequest(
+            f"These sessions have another login since the import: {', '.join(names)}.",
+            hint="Take it back all the same with --force; those logins are lost.",
+        )
+    with transaction.atomic():
+        done = ImportRun.objects.filter(pk=run.pk, rolled_back_at__isnull=True).update(rolled_back_at=timezone.now())
+        if not done:
+            raise InvalidRequest("This import was taken back already.")
+        rows = list(AuthSession.objects.filter(pk__in=created).defer("sealed_credential"))
+        events = [_event(row, trail.DESTROYED, "import taken back", actor_id) for row in rows]
+        SessionEvent.objects.bulk_create(events, batch_size=500)
+        AuthSession.objects.filter(pk__in=created).delete()
+        for row in restored:
+            row.save(force_update=True)
+    return len(rows), len(restored)
+
+
+class _Stored:
+    """The sessions that there are, and what is being added to them."""
+
+    def __init__(self, rows: Iterable[AuthSession]) -> None:
+        self.by_name: dict[tuple[Any, ...], AuthSession] = {}
+        self.by_secret: dict[tuple[Any, ...], AuthSession] = {}
+        self.prints: dict[str, AuthSession] = {}
+        for row in rows:
+            self.add(row, credentials.open_credential(row).secret)
+
+    def add(self, row: AuthSession, secret: Secret) -> None:
+        self.by_name[row.owner_id, row.provider, row.auth_type, row.name] = row
+        self.by_secret[row.owner_id, row.provider, row.auth_type, secret, row.base_url] = row
+        if row.token_print:
+            self.prints[row.token_print] = row
+
+
+def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replace: bool) -> Line:
+    if login.problem:
+        return Line(login, "refused", login.name, owner_id, login.problem)
+    try:
+        row, secret = _row(login, owner_id)
+    except ProviderError as error:
+        return Line(login, "refused", login.name, owner_id, _words(error))
+    same = stored.by_secret.get((owner_id, row.provider, row.auth_type, secret, row.base_url))
+    same = same or (stored.prints.get(row.token_print) if row.token_print else None)
+    if same is not None and (same.name == login.name or secret or row.token_print):
+        return Line(login, "unchanged", same.name, owner_id, "stored already")
+    taken = stored.by_name.get((owner_id, row.provider, row.auth_type, login.name))
+    if taken is not None and kind == LEGACY:
+        if not replace:
+            why = "has another login; it is replaced with --replace"
+            return Line(login, "conflict", login.name, owner_id, f"the session '{login.name}' {why}")
+        row.pk = taken.pk
+        for column, value in credentials.sealed_columns(row.pk, secret, login.tokens).items():
+            setattr(row, column, value)
+        row.created_at, row.generation = taken.created_at, taken.generation + 1
+        stored.add(row, secret)
+        return Line(login, "replace", row.name, owner_id, "had another login", row)
+    row.name = _free(login.name, row, stored)
+    stored.add(row, secret)
+    return Line(login, "create", row.name, owner_id, login.note, row)
+
+
+def _words(error: ProviderError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
+    """The unsaved session of a login, judged as a typed one would be. Raises ``ProviderError``."""
+    row = AuthSession(
+        id=uuid4(),
+        owner_id=owner_id,
+        provider=login.provider,
+        auth_type=login.auth_type,
+        name=login.name,
+        status=AuthSession.Status.ACTIVE,
+    )
+    now = timezone.now()
+    row.created_at = row.status_changed_at = now
+    if login.tokens is None:
+        judged = connect.check(login.provider, login.auth_type, login.secret, login.base_url, login.settings)
+        row.base_url, row.settings = judged.base_url or "", judged.settings
+        columns = credentials.sealed_columns(row.pk, judged.secret)
+        secret = judged.secret
+    else:
+        secret, tokens = login.tokens.signing, login.tokens
+        due = tokens.due_at(providers_conf.refresh_margin(login.provider), now.timestamp())
+        for column, value in {**oauth_columns(tokens, due), **fresh_refresh_columns()}.items():
+            setattr(row, column, value)
+        row.lane = lane_of(login.provider, tokens, row.pk)
+        columns = credentials.sealed_columns(row.pk, secret, tokens)
+    for column, value in columns.items():
+        setattr(row, column, value)
+    return row, secret
+
+
+def _free(name: str, row: AuthSession, stored: _Stored) -> str:
+    """``name``, or the first of ``name_2``, ``name_3`` ... that the owner has not for this provider and auth type."""
+    number, free = 1, name
+    while (row.owner_id, row.provider, row.auth_type, free) in stored.by_name:
+        number += 1
+        free = f"{name[: MAX_LENGTH - 5]}_{number}"
+    return free
+
+
+def _people(names: set[str]) -> dict[str, Any]:
+    """The users whom a source names, by user name, e-mail address or id."""
+    if not names:
+        return {}
+    wanted = {name.casefold() for name in names}
+    found: dict[str, Any] = {}
+    for pk, username, email in get_user_model().objects.values_list("pk", "username", "email"):
+        for key in (str(pk), email.casefold(), username.casefold()):
+            if key and key in wanted:
+                found[key] = pk
+    return found
+
+
+def _digest(logins: Sequence[ImportedLogin]) -> str:
+    """What tells two imports: the logins without their secrets, whose hash would be a thing to guess at."""
+    text = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in logins)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _event(row: AuthSession, action: str, detail: str, actor_id: Pk | None) -> SessionEvent:
+    return SessionEvent(
+        session_id=row.pk if action != trail.DESTROYED else None,
+        session_label=str(row),
+        owner_id=row.owner_id,
+        actor_id=actor_id,
+        action=action,
+        detail=detail[:500],
+        at=timezone.now(),
+    )
+
+
+def _frozen(rows: Sequence[AuthSession]) -> list[dict[str, Any]]:
+    """Every column of the rows as JSON, sealed bytes as they are."""
+    frozen = []
+    for row in rows:
+        values: dict[str, Any] = {}
+        for column in row._meta.concrete_fields:
+            value = getattr(row, column.attname)
+            if isinstance(value, datetime):
+                value = value.isoformat()
+            elif isinstance(value, bytes | memoryview):
+                value = bytes(value).hex()
+            elif isinstance(value, UUID):
+                value = str(value)
+            values[column.attname] = value
+        frozen.append(values)
+    return frozen
+
+
+def _thawed(values: dict[str, Any]) -> AuthSession:
+    row = AuthSession()
+    for column in row._meta.concrete_fields:
+        value = values.get(column.attname)
+        kind = column.get_internal_type()
+        if value is not None and kind == "DateTimeField":
+            value = parse_datetime(value)
+        elif value is not None and kind == "BinaryField":
+            value = bytes.fromhex(value)
+        elif value is not None and kind == "UUIDField":
+            value = UUID(value)
+        setattr(row, column.attname, value)
+    return row

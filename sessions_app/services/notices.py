@@ -1,0 +1,121 @@
+"""Notices: what needs a person, said once and until it is over.
+
+A Notice is open until it is resolved: by what made it true ending (``resolve``), or by its owner (``dismiss``). At most
+one is open per owner and key; raising it again only brings its words up to date. Callers raise where a state *begins*,
+so a Notice that was dismissed does not come back while nothing new has happened.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from sessions_app.models import AuthSession, Notice, Pk
+
+NEEDS_REAUTH = "needs-reauth"
+"""The provider no longer accepts the login: a person must sign in again."""
+ANSWER_LOST = "answer-lost"
+"""The same, because a refresh was answered and the answer never arrived."""
+FORBIDDEN = "forbidden"
+"""The login works, but may not do what was asked."""
+REFRESH_FAILING = "refresh-failing"
+"""Refreshes keep failing; the access that is left works until it ends."""
+ENDED = "ended"
+"""Its access ended, and nothing refreshed it: none is tried, or none is allowed."""
+SWITCH_OFF_SOON = "switch-off-soon"
+"""A dead login will be switched off in some days, and its secrets destroyed."""
+SWITCHED_OFF = "switched-off"
+"""A dead login was switched off, and its secrets were destroyed."""
+
+ABOUT_TO_BE_SWITCHED_OFF = SWITCH_OFF_SOON
+SIGN_IN = (NEEDS_REAUTH, ANSWER_LOST, REFRESH_FAILING, ENDED, SWITCH_OFF_SOON, SWITCHED_OFF)
+"""What a new sign-in (or a refresh that worked) ends."""
+CURED_BY_USE = (*SIGN_IN, FORBIDDEN)
+"""What an answer that worked ends, or another key."""
+BAD = (NEEDS_REAUTH, ANSWER_LOST, ENDED, FORBIDDEN)
+"""What does not work now; the other kinds only tell what will be done or was done."""
+
+# A resolved Notice says nothing any more; it is kept a while so that "was this said before?" can be answered.
+KEPT = timedelta(days=180)
+UNDO = timedelta(minutes=2)
+
+
+def raise_notice(session: AuthSession, kind: str, title: str, text: str = "") -> Notice:
+    """Tell the owner of ``session``; the open Notice. A second one of the same kind refreshes the first.
+
+    A session whose answer was lost needs the same sign-in as one that is refused: the more precise of the two stays.
+    Safe inside a transaction and beside other processes.
+    """
+    if kind == NEEDS_REAUTH and (lost := _open_rows(session).filter(kind=ANSWER_LOST).first()) is not None:
+        return lost
+    if kind == ANSWER_LOST:
+        resolve(session, (NEEDS_REAUTH,))
+    words = {"title": title[:200], "text": text[:600]}
+    rows = Notice.objects.filter(owner_id=session.owner_id, key=key_of(session, kind), resolved_at__isnull=True)
+    if not rows.update(**words):
+        try:
+            with transaction.atomic():
+                return Notice.objects.create(
+                    owner_id=session.owner_id, session_id=session.pk, key=key_of(session, kind), kind=kind, **words
+                )
+        except IntegrityError:
+            # Another process said the same in this moment (or the session is gone: then `get` says so).
+            rows.update(**words)
+    return rows.get()
+
+
+def resolve(session: AuthSession, kinds: Iterable[str] | None = None) -> int:
+    """It is over: close the session's open Notices (of these kinds, or all); how many."""
+    rows = _open_rows(session)
+    if kinds is not None:
+        rows = rows.filter(kind__in=list(kinds))
+    return rows.update(resolved_at=timezone.now())
+
+
+def see(owner_id: Pk, notice_ids: Iterable[int] | None = None) -> int:
+    """The owner has looked at these open Notices (or at all of them); how many were new."""
+    rows = Notice.objects.filter(owner_id=owner_id, resolved_at__isnull=True, seen_at__isnull=True)
+    if notice_ids is not None:
+        rows = rows.filter(pk__in=list(notice_ids))
+    return rows.update(seen_at=timezone.now())
+
+
+def dismiss(owner_id: Pk, notice_id: int) -> bool:
+    """The owner does not want to see it any more. ``False``: it is not theirs, or it was closed already."""
+    rows = Notice.objects.filter(owner_id=owner_id, pk=notice_id, resolved_at__isnull=True)
+    return bool(rows.update(resolved_at=timezone.now()))
+
+
+def reopen(owner_id: Pk, notice_id: int) -> bool:
+    """Take a dismissal back, within ``UNDO``. ``False``: too late, not theirs, open, or the same was said again."""
+    rows = Notice.objects.filter(owner_id=owner_id, pk=notice_id, resolved_at__gte=timezone.now() - UNDO)
+    try:
+        with transaction.atomic():
+            return bool(rows.update(resolved_at=None))
+    except IntegrityError:
+        return False
+
+
+def open_notices(owner_id: Pk) -> "QuerySet[Notice]":
+    """What the owner should look at, newest first. A deleted session's Notices wait with it for the undo."""
+    rows = Notice.objects.filter(owner_id=owner_id, resolved_at__isnull=True).filter(
+        Q(session__isnull=True) | Q(session__deleted_at__isnull=True)
+    )
+    return rows.select_related("session").defer("session__sealed_credential")
+
+
+def prune() -> int:
+    """Delete Notices that were resolved long ago; how many."""
+    deleted, _ = Notice.objects.filter(resolved_at__lt=timezone.now() - KEPT).delete()
+    return deleted
+
+
+def key_of(session: AuthSession, kind: str) -> str:
+    """What makes two Notices the same."""
+    return f"{kind}:{session.pk}"
+
+
+def _open_rows(session: AuthSession) -> "QuerySet[Notice]":
+    return Notice.objects.filter(session_id=session.pk, resolved_at__isnull=True)

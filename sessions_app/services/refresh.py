@@ -1,0 +1,165 @@
+"""Refreshing sessions from outside a request: the schedule, the command, the button. One implementation for all.
+
+What a refresh is and who may send what is decided by ``providers_app.refreshing``; here is only *which* sessions.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from providers_app import conf, loop
+from providers_app.errors import NotRefreshable, ProviderError
+from providers_app.refreshing import refresh_session
+from providers_app.types.refresh import RefreshReport, Trigger
+from sessions_app import selectors
+from sessions_app.errors import StoreUnavailable
+from sessions_app.models import AuthSession, Pk
+from sessions_app.pool import in_store
+from sessions_app.services import trail
+from sessions_app.throttle import allow
+
+logger = logging.getLogger("maestro.refresh")
+
+REFRESHES_PER_MINUTE = 30
+BROKEN_AGAIN_S = 1800.0
+"""When a session is looked at again whose refresh could not even begin (its secret does not open)."""
+LOOK_S = 60.0
+"""One look starts no further refresh after so many seconds; the next look takes the rest."""
+ANSWER_MARGIN_S = 10.0
+
+
+def due_sessions(
+    *, within_s: float = 0.0, provider: str = "", owner_id: Pk | None = None, now: datetime | None = None
+) -> "QuerySet[AuthSession]":
+    """What is due within so many seconds, the longest due first; the partial index on ``next_refresh_at`` answers."""
+    latest = (now or timezone.now()) + timedelta(seconds=within_s)
+    rows = _narrowed(selectors.visible(), provider, owner_id)
+    return rows.filter(
+        next_refresh_at__isnull=False, next_refresh_at__lte=latest, status=AuthSession.Status.ACTIVE.value
+    ).order_by("next_refresh_at")
+
+
+def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
+    """Every OAuth session that works and may be refreshed here, due or not."""
+    rows = _narrowed(selectors.visible(), provider, owner_id)
+    return rows.filter(
+        auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.ACTIVE, read_only_reason=""
+    ).order_by("provider", "name", "pk")
+
+
+def due(
+    limit: int | None = None,
+    *,
+    within_s: float = 0.0,
+    provider: str = "",
+    session: "UUID | str" = "",
+    everything: bool = False,
+    now: datetime | None = None,
+) -> list[UUID]:
+    """The ids of at most ``limit`` sessions that are due within so many seconds, the longest due first.
+
+    ``session`` is an id and keeps that one alone, ``everything`` takes those that are not due as well.
+    """
+    rows = refreshable(provider=provider) if everything else due_sessions(within_s=within_s, provider=provider, now=now)
+    if session:
+        rows = rows.filter(pk=session)
+    return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def refresh_due() -> list[RefreshReport]:
+    """One look of the schedule: refresh what is due, some at a time. Two looks at once do each session once."""
+    config = settings.MAESTRO.sessions
+    return refresh_many(due(config.refresh_batch), trigger="schedule", look_s=LOOK_S)
+
+
+def refresh_many(
+    ids: Iterable[UUID],
+    *,
+    trigger: Trigger,
+    within_s: float = 0.0,
+    seen: Mapping[UUID, int] | None = None,
+    look_s: float | None = None,
+) -> list[RefreshReport]:
+    """Refresh these, ``refresh_parallel`` at a time, on the provider loop; the reports in the order of the ids.
+
+    ``seen`` are generations that the caller read: a session that has a newer one by then is left alone. After
+    ``look_s`` seconds no other one is started, and those that were not have no report. One that fails stops nobody.
+    """
+    return loop.run(_many(list(ids), trigger, within_s, dict(seen or {}), look_s))
+
+
+def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
+    """A person asks for a refresh now; noted in the audit trail. Never raises a ``ProviderError``.
+
+    The caller's thread waits for the answer, at most a little longer than the time-out of a token endpoint; a refresh
+    that takes longer goes on by itself.
+    """
+    if not allow("session-refresh", actor_id, limit=REFRESHES_PER_MINUTE, window_s=60):
+        why = f"You asked for {REFRESHES_PER_MINUTE} refreshes within a minute. Wait a minute, then try again."
+        return RefreshReport(
+            session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code="throttled"
+        )
+    work = _one(session.pk, "button", 0.0, session.generation)
+    try:
+        report = loop.run(work, conf.current().refresh_timeout_s + ANSWER_MARGIN_S)
+    except TimeoutError:
+        why = "The refresh is still under way. Look again in a moment."
+        report = RefreshReport(
+            session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code="under_way"
+        )
+    trail.note(session, trail.REFRESH_ASKED, f"{report.done}: {report.why}", actor_id=actor_id)
+    return report
+
+
+async def _many(
+    ids: list[UUID], trigger: Trigger, within_s: float, seen: dict[UUID, int], look_s: float | None
+) -> list[RefreshReport]:
+    slots = asyncio.Semaphore(settings.MAESTRO.sessions.refresh_parallel)
+    ends = time.monotonic() + look_s if look_s is not None else None
+
+    async def one(session_id: UUID) -> RefreshReport | None:
+        async with slots:
+            if ends is not None and time.monotonic() > ends:
+                return None
+            return await _one(session_id, trigger, within_s, seen.get(session_id))
+
+    found = await asyncio.gather(*(one(session_id) for session_id in ids))
+    return [report for report in found if report is not None]
+
+
+async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | None) -> RefreshReport:
+    """One refresh; an error becomes a report, and a session that cannot be refreshed at all is not due for a while."""
+    try:
+        return await refresh_session(str(session_id), trigger=trigger, seen_generation=seen, within_s=within_s)
+    except ProviderError as error:
+        again = None if isinstance(error, NotRefreshable) else BROKEN_AGAIN_S
+        code, why = error.code, error.message
+    except Exception:
+        logger.exception("the refresh of session %s broke", session_id)
+        code, why, again = "provider_broken", "The refresh broke; the log says how.", BROKEN_AGAIN_S
+    with suppress(StoreUnavailable):
+        await in_store(_set_aside, session_id, again)
+    return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
+
+
+def _set_aside(session_id: UUID, seconds: float | None) -> None:
+    """Let others have their turn: a session that is due for ever would fill every look."""
+    now = timezone.now()
+    again = None if seconds is None else now + timedelta(seconds=seconds)
+    AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now).update(next_refresh_at=again)
+
+
+def _narrowed(rows: "QuerySet[AuthSession]", provider: str, owner_id: Pk | None) -> "QuerySet[AuthSession]":
+    if provider:
+        rows = rows.filter(provider=provider)
+    if owner_id is not None:
+        rows = rows.filter(owner_id=owner_id)
+    return rows.defer("sealed_credential")

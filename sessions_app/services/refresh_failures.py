@@ -1,0 +1,82 @@
+"""What a refresh that did not end well leaves on its session: error, next try, status, trail, Notice."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from providers_app.types.refresh import RefreshClaim, RefreshFailure
+from sessions_app import lanes
+from sessions_app.models import AuthSession
+from sessions_app.services import notices, trail
+from sessions_app.services.oauth_columns import as_time
+
+ANSWER_LOST = "answer_lost"
+FAILING_AFTER = 5
+"""After so many failures in a row a person is told."""
+
+
+def record(claim: RefreshClaim, failure: RefreshFailure) -> None:
+    """Write down why the refresh of ``claim`` did not end well, and give the lane back.
+
+    A session that has another login meanwhile, or is gone, is left alone. So is one whose lane somebody else holds by
+    now, because what they do counts; only a refusal is recorded all the same, for a token that is refused stays so.
+    """
+    rows = AuthSession.objects.filter(pk=claim.session_id, deleted_at__isnull=True, generation=claim.generation)
+    now = timezone.now()
+    changes: dict[str, Any] = {
+        "refresh_error_code": (failure.reason or failure.code)[:60],
+        "refresh_error": failure.message[:500],
+        "refresh_failed_at": now,
+        "refresh_attempts": F("refresh_attempts") + 1,
+        "next_refresh_at": None if failure.spent == "refused" else as_time(failure.next_try_at),
+    }
+    if failure.spent == "no":
+        changes |= taken_back(claim)
+    elif failure.spent == "refused" and claim.intent_written and not claim.intent_open:
+        # The outcome is known: refused. Where an earlier one was open, it stays open, so that nothing is sent again.
+        changes |= {"intent_generation": None, "intent_at": None, "presentations": 0}
+    with transaction.atomic():
+        ours = lanes.give_back(claim.lane, claim.lease)
+        if not (ours or failure.spent == "refused") or not rows.update(**changes):
+            return
+        if failure.spent == "refused":
+            rows.exclude(status=AuthSession.Status.DISABLED).update(
+                status=AuthSession.Status.NEEDS_REAUTH,
+                status_reason=failure.message[:300],
+                status_changed_at=now,
+            )
+        _tell(rows.defer("sealed_credential").get(), failure)
+
+
+def taken_back(claim: RefreshClaim) -> dict[str, Any]:
+    """Column values that undo the intent of ``claim``, because nothing of it was sent or accepted."""
+    if not claim.intent_written:
+        return {}
+    if claim.intent_open:
+        return {"presentations": claim.presentations - 1}
+    return {"intent_generation": None, "intent_at": None, "presentations": 0}
+
+
+def over(session: AuthSession) -> None:
+    """The refresh worked: what was said of failures is settled."""
+    notices.resolve(session, notices.SIGN_IN)
+
+
+def _tell(session: AuthSession, failure: RefreshFailure) -> None:
+    what = f"{failure.reason or failure.code}: {failure.message}"
+    if failure.spent == "refused":
+        trail.note(session, trail.REFRESH_REFUSED, what)
+        if session.status == AuthSession.Status.NEEDS_REAUTH:
+            kind = notices.ANSWER_LOST if failure.reason == ANSWER_LOST else notices.NEEDS_REAUTH
+            notices.raise_notice(session, kind, f"{session.name} needs a new sign-in", failure.message)
+        return
+    if failure.spent == "unknown":
+        trail.note(session, trail.REFRESH_UNKNOWN, what)
+    elif session.refresh_attempts == 1:
+        # One line per trouble, not per try.
+        trail.note(session, trail.REFRESH_FAILED, what)
+    if session.refresh_attempts == FAILING_AFTER:
+        title = f"{session.name} cannot be refreshed"
+        notices.raise_notice(session, notices.REFRESH_FAILING, title, failure.message)

@@ -1,0 +1,126 @@
+"""What happens to logins that nobody mends, and to Notices that are over. Everything here is safe to run twice at once.
+
+A login is dead while it needs a new sign-in, or since its access ended and nothing refreshed it. After
+``dead_after_days`` it is switched off and its secrets are destroyed; the row and its trail stay. Its owner is told a
+week before: without a Notice that was given a week ago nothing is destroyed, also when Maestro itself was off meanwhile
+and the refresh that is overdue may still work.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, DateTimeField, Exists, F, Min, OuterRef, Q, QuerySet, Subquery, When
+from django.utils import timezone
+
+from sessions_app import selectors
+from sessions_app.models import AuthSession, Notice
+from sessions_app.services import lifecycle, notices
+from sessions_app.status import describe, refreshable
+
+WARNED_BEFORE = timedelta(days=7)
+# A refresh that comes a little late is no news.
+GRACE = timedelta(minutes=5)
+# How many sessions one run takes at most; the next one takes the others.
+BATCH = 500
+_STATUS = AuthSession.Status
+
+
+def tell_ended() -> int:
+    """A Notice for each session whose access ended and that nothing refreshed; how many are new."""
+    said = Notice.objects.filter(session=OuterRef("pk"), kind=notices.ENDED, created_at__gte=OuterRef("expires_at"))
+    told = Notice.objects.filter(session=OuterRef("pk"), kind__in=notices.SIGN_IN, resolved_at__isnull=True)
+    ended = _rows().filter(status=_STATUS.ACTIVE, expires_at__lte=timezone.now() - GRACE)
+    found = list(selectors.with_state(ended.exclude(Exists(said)).exclude(Exists(told)))[:BATCH])
+    for session in found:
+        what = "could not be refreshed in time" if refreshable(session) else "has ended"
+        notices.raise_notice(session, notices.ENDED, f"{session.name} {what}", describe(session).more)
+    return len(found)
+
+
+def settle() -> int:
+    """Close the Notices whose reason is gone, whoever mended it; how many."""
+    now = timezone.now()
+    dead = Q(session__status=_STATUS.NEEDS_REAUTH)
+    ended = Q(session__status=_STATUS.ACTIVE, session__expires_at__lte=now)
+    true_while = {
+        (notices.NEEDS_REAUTH, notices.ANSWER_LOST): dead,
+        (notices.ENDED,): ended,
+        (notices.SWITCH_OFF_SOON,): dead | ended,
+        (notices.REFRESH_FAILING,): dead | ~Q(session__refresh_error_code=""),
+        (notices.FORBIDDEN,): Q(session__status=_STATUS.FORBIDDEN),
+        (notices.SWITCHED_OFF,): Q(session__status=_STATUS.DISABLED),
+    }
+    # What was raised in this moment may be a step ahead of its session's row.
+    rows = Notice.objects.filter(resolved_at__isnull=True, created_at__lte=now - timedelta(minutes=1))
+    return sum(
+        rows.filter(~condition, kind__in=kinds, session__isnull=False).update(resolved_at=now)
+        for kinds, condition in true_while.items()
+    )
+
+
+def retire_dead() -> tuple[int, int]:
+    """Warn the owners of logins that are nearly dead for long enough, and switch off those that are; how many each."""
+    days = settings.MAESTRO.sessions.dead_after_days
+    if not days:
+        return 0, 0
+    now = timezone.now()
+    limit = now - timedelta(days=days)
+    lead = min(WARNED_BEFORE, timedelta(days=days))
+    dead = _dead(now)
+    warned = list(dead.filter(warned_at__isnull=True, dead_since__lte=limit + lead)[:BATCH])
+    for session in warned:
+        _warn(session, max(session.dead_since + timedelta(days=days), now + lead))
+    due = dead.filter(dead_since__lte=limit, warned_at__lte=now - lead)
+    return len(warned), sum(_retire(session, days) for session in due[:BATCH])
+
+
+def _rows() -> "QuerySet[AuthSession]":
+    return selectors.visible().defer("sealed_credential")
+
+
+def _dead(now: datetime) -> "QuerySet[Any]":
+    """The dead logins, the longest dead first, with ``dead_since`` and when their end was announced."""
+    warning = Notice.objects.filter(
+        session=OuterRef("pk"), kind=notices.SWITCH_OFF_SOON, created_at__gte=OuterRef("dead_since")
+    )
+    first = warning.order_by().values("session").annotate(first=Min("created_at")).values("first")
+    ended = When(status=_STATUS.ACTIVE, auth_type=AuthSession.AuthType.OAUTH, expires_at__lte=now, then=F("expires_at"))
+    return (
+        _rows()
+        .filter(status__in=(_STATUS.NEEDS_REAUTH, _STATUS.ACTIVE))
+        .annotate(
+            dead_since=Case(
+                When(status=_STATUS.NEEDS_REAUTH, then=F("status_changed_at")), ended, output_field=DateTimeField()
+            )
+        )
+        .annotate(warned_at=Subquery(first))
+        .order_by("dead_since", "pk")
+    )
+
+
+def _warn(session: Any, end: datetime) -> None:
+    text = (
+        f"It has not worked since {session.dead_since:%d %B %Y}. "
+        f"Without a new sign-in it is switched off on {end:%d %B %Y} and its secrets are destroyed; "
+        "the session and its trail stay."
+    )
+    notices.raise_notice(session, notices.SWITCH_OFF_SOON, f"{session.name} will be switched off", text)
+
+
+def _retire(session: AuthSession, days: int) -> int:
+    reason = f"Switched off after {days} days without a working login; its secrets were destroyed."
+    # As it was read: whoever signed in, refreshed or switched it off meanwhile wins.
+    rows = AuthSession.objects.filter(
+        pk=session.pk,
+        deleted_at__isnull=True,
+        status=session.status,
+        status_changed_at=session.status_changed_at,
+        generation=session.generation,
+    )
+    with transaction.atomic():
+        if not lifecycle.switch_off(session, reason, rows=rows):
+            return 0
+        notices.raise_notice(session, notices.SWITCHED_OFF, f"{session.name} was switched off", reason)
+    return 1

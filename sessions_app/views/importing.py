@@ -1,0 +1,115 @@
+"""Import: files or pasted text in, a table of what becomes of each login out. Checking first changes nothing."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from providers_app.errors import InvalidRequest, ProviderError
+from sessions_app.forms import add_error
+from sessions_app.importing import sources
+from sessions_app.providers import slugs
+from sessions_app.services import importing
+from sessions_app.services.importing import Plan
+
+MAX_FILES = 4
+MAX_BYTES = 8 * 1024 * 1024
+LINES_SHOWN = 200
+
+
+class ManyFiles(forms.ClearableFileInput):
+    """A file input that takes several."""
+
+    allow_multiple_selected = True
+
+
+class BlankArea(forms.Textarea):
+    """A text area that is always rendered empty: what was typed in does not come back."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"rows": 5, "autocomplete": "off", "spellcheck": "false"})
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class ImportForm(forms.Form):
+    """What to read. The text is never rendered back."""
+
+    uploads = forms.FileField(label="Files", required=False, widget=ManyFiles())
+    text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=BlankArea())
+    kind = forms.ChoiceField(label="What it is", required=False)
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        kinds = self.fields["kind"]
+        assert isinstance(kinds, forms.ChoiceField)
+        kinds.choices = [("", "Recognise it"), *sources.kinds().items()]
+
+
+@sensitive_post_parameters("text", "uploads")
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables()
+def import_sessions(request: HttpRequest) -> HttpResponse:
+    """The form, and after a POST what was (or would be) done."""
+    form = ImportForm(request.POST) if request.method == "POST" else ImportForm()
+    plan, done = None, False
+    if request.method == "POST" and form.is_valid():
+        try:
+            plan = _plan(request, form)
+            if "check" not in request.POST:
+                importing.carry_out(plan, actor_id=request.user.pk)
+                done = True
+        except ProviderError as error:
+            add_error(form, error)
+    places = sources.places()
+    context = {
+        "form": form,
+        "known": [(label, places.get(name, "")) for name, label in sources.kinds().items()],
+        "plan": plan,
+        "done": done,
+        "lines": plan.lines[:LINES_SHOWN] if plan else [],
+        "hidden": max(0, len(plan.lines) - LINES_SHOWN) if plan else 0,
+        "counts": {what: len(plan.of(what)) for what in ("create", "unchanged", "conflict", "refused")} if plan else {},  # type: ignore[arg-type]
+        "kind_label": sources.kinds().get(plan.kind, "") if plan else "",
+    }
+    if request.htmx:  # type: ignore[attr-defined]
+        # The result alone: what was chosen and pasted stays in the page, and is never rendered back.
+        return render(request, "sessions/_import_result.html", context | {"part": True})
+    return render(request, "sessions/import.html", context, status=422 if form.errors else 200)
+
+
+def _plan(request: HttpRequest, form: ImportForm) -> Plan:
+    uploads = request.FILES.getlist("uploads")
+    if len(uploads) > MAX_FILES or sum(upload.size or 0 for upload in uploads) > MAX_BYTES:
+        raise InvalidRequest(f"At most {MAX_FILES} files with {MAX_BYTES // 1024 // 1024} MB together are read.")
+    try:
+        texts = [upload.read().decode("utf-8-sig") for upload in uploads]
+    except UnicodeDecodeError:
+        raise InvalidRequest("A file is not text in UTF-8.") from None
+    pasted = form.cleaned_data["text"].strip()
+    texts += [pasted] if pasted else []
+    if not texts:
+        raise InvalidRequest("Choose a file, or paste its text.")
+    kind = form.cleaned_data["kind"] or sources.recognise(texts)
+    logins = sources.read(kind, texts, slugs())
+    # A page stores what is the person's own, whatever users an export names.
+    own = [login for login in logins if not login.person or login.person in _names_of(request)]
+    if len(own) < len(logins) and not own:
+        raise InvalidRequest(
+            "The export holds other people's logins.", hint="An operator imports it with `manage.py import_sessions`."
+        )
+    source = ", ".join(upload.name or "" for upload in uploads) or "pasted text"
+    return importing.plan(request.user.pk, kind, own, source=source)
+
+
+def _names_of(request: HttpRequest) -> set[str]:
+    user = request.user
+    return {str(user.pk), user.get_username(), getattr(user, "email", "")} - {""}

@@ -1,0 +1,235 @@
+"""The page of one sign-in: open this, paste that, wait; with a state that is asked for until it is over.
+
+Everything here belongs to the person and the browser that began the sign-in. For anybody else it does not exist (404).
+"""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh, reswap, retarget
+
+from providers_app.errors import InvalidLoginAnswer, LoginUsed, ProviderError, UnknownLogin, UnknownSession
+from providers_app.types.logins import LoginState
+from sessions_app import login_calls, selectors
+from sessions_app.forms import CodedError
+from sessions_app.login_forms import AnswerForm
+from sessions_app.login_words import describe
+from sessions_app.services import testing
+from sessions_app.views.access import in_words, say, signed_in
+from sessions_app.views.connect_login import address_of
+from sessions_app.views.login_page import context, needs_form, offer_of
+
+SEE_OTHER = 303
+_BEGIN = "Begin on the Connect page, or on the page of the session that needs a sign-in. Nothing was stored."
+_LOST = {
+    "unknown": UnknownLogin(
+        "No sign-in of this browser waits for this answer. It is over already, or it was begun by somebody else, in "
+        "another browser, or before you signed out.",
+        hint=_BEGIN,
+    ),
+    "stateless": InvalidLoginAnswer(
+        "The provider led back without saying which sign-in this belongs to (its answer has no state).", hint=_BEGIN
+    ),
+    "unreadable": InvalidLoginAnswer("What the provider led back with could not be read.", hint=_BEGIN),
+    "empty": InvalidLoginAnswer(
+        "This is the address that providers lead back to after a sign-in. Nothing came along with it.", hint=_BEGIN
+    ),
+}
+
+
+def with_login(
+    view: Callable[[HttpRequest, LoginState], HttpResponse],
+) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
+    """A view of one sign-in of this person and this browser; a page with a way on for every other (404)."""
+
+    @never_cache
+    @signed_in
+    @wraps(view)
+    def wrapper(request: HttpRequest, pk: UUID) -> HttpResponse:
+        try:
+            return view(request, login_calls.state(request, pk))
+        except UnknownLogin as error:
+            if request.htmx:  # type: ignore[attr-defined]
+                # The whole page says it; a part of it could only fail again and again.
+                return HttpResponseClientRefresh()
+            return gone(request, error)
+
+    return wrapper
+
+
+def gone(request: HttpRequest, error: ProviderError) -> HttpResponse:
+    """The page for an answer or an address that no sign-in of this browser waits for."""
+    return render(request, "sessions/login_gone.html", {"error": error}, status=error.http_status)
+
+
+@require_safe
+@never_cache
+@signed_in
+def lost(request: HttpRequest) -> HttpResponse:
+    """Why nothing waits for what a provider led back with."""
+    return gone(request, _LOST.get(request.GET.get("why", ""), _LOST["unknown"]))
+
+
+@require_safe
+@with_login
+def page(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """The page as it is now."""
+    return _page(request, state)
+
+
+@require_safe
+@with_login
+def live(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """What changed since ``mark``: nothing (204), the state card, or everything below the steps."""
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("sessions:login", pk=state.id)
+    view = describe(state, time.time())
+    if request.GET.get("mark") == view.mark:
+        return HttpResponse(status=204)
+    if view.phase == "open":
+        return render(request, "sessions/_login_live.html", {"state": state, "view": view})
+    shown = context(request, state, view)
+    if view.phase == "done" and state.session_id and not shown["untested"]:
+        # Another tab came back and tried it already; this one waited, and goes on too.
+        return HttpResponseClientRedirect(reverse("sessions:detail", args=[state.session_id]))
+    response = render(request, "sessions/_login_body.html", shown)
+    return retarget(reswap(response, "outerHTML"), "#login-body")
+
+
+@sensitive_post_parameters("answer")
+@sensitive_variables("form", "text")
+@require_POST
+@with_login
+def check(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """What can be said of a pasted answer without spending it."""
+    text = request.POST.get("answer", "").strip()
+    waiting = login_calls.pending(request, UUID(state.id)) if text else None
+    fits, words = login_calls.look_at(waiting, text) if waiting else (False, "")
+    return render(request, "sessions/_login_hint.html", {"fits": fits, "words": words})
+
+
+@sensitive_post_parameters("answer")
+@sensitive_variables("form")
+@require_POST
+@with_login
+def answer(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """Spend what was pasted. What is wrong with it stands beside the field, as long as another try can help."""
+    form = AnswerForm(request.POST)
+    if not form.is_valid():
+        return _page(request, state, form=form)
+    try:
+        session_id = login_calls.complete(request, UUID(state.id), form.cleaned_data["answer"])
+    except UnknownLogin:
+        raise
+    except ProviderError as error:
+        now = login_calls.state(request, UUID(state.id))
+        if describe(now, time.time()).phase != "open":
+            return _to_page(now)
+        form.add_error("answer", CodedError(in_words(error), code=error.code))
+        return _page(request, now, form=form)
+    return finished(request, session_id, state)
+
+
+@require_POST
+@with_login
+def confirm(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """Take the other account."""
+    try:
+        return finished(request, login_calls.confirm(request, UUID(state.id)), state)
+    except UnknownLogin:
+        raise
+    except ProviderError as error:
+        say(request, messages.ERROR, in_words(error), error=error)
+        return _to_page(state)
+
+
+@require_POST
+@with_login
+def cancel(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """End it."""
+    try:
+        login_calls.cancel(request, UUID(state.id))
+    except LoginUsed:
+        return _to_page(state)
+    messages.success(request, "The sign-in is cancelled. Nothing was stored.")
+    return redirect("sessions:detail", pk=state.target) if state.target else redirect("sessions:list")
+
+
+@require_POST
+@with_login
+def again(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """Begin anew: same provider, flow and name; ``method`` may be another one."""
+    offer = offer_of(request, state)
+    method = request.POST.get("method", "") or state.method
+    form = address_of(state.provider, flow=state.flow, name=state.name, method=method, session=state.target)
+    if offer is None or needs_form(request, state, offer, method):
+        return redirect(form)
+    if describe(state, time.time()).phase in ("open", "confirm"):
+        # Two open attempts under one name help nobody.
+        login_calls.cancel(request, UUID(state.id))
+    try:
+        pending = login_calls.begin(
+            request,
+            state.provider,
+            name=state.name,
+            flow=state.flow,
+            method=method,
+            session=state.target or None,
+            return_to=state.return_to,
+        )
+    except ProviderError as error:
+        say(request, messages.ERROR, in_words(error), error=error)
+        return redirect(form)
+    return HttpResponseRedirect(reverse("sessions:login", args=[pending.id]), status=SEE_OTHER)
+
+
+@require_POST
+@with_login
+def finish(request: HttpRequest, state: LoginState) -> HttpResponse:
+    """The sign-in went on by itself and is done: the first call, then the session's page."""
+    if state.status != "done" or not state.session_id:
+        return HttpResponseClientRefresh() if request.htmx else _to_page(state)  # type: ignore[attr-defined]
+    response = finished(request, state.session_id, state)
+    return HttpResponseClientRedirect(response["Location"]) if request.htmx else response  # type: ignore[attr-defined]
+
+
+def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpResponse:
+    """Try the new login with one call, say how it went, and lead on."""
+    try:
+        session = selectors.get(request.user.pk, session_id)
+    except UnknownSession as error:
+        say(request, messages.WARNING, "The session was deleted meanwhile.", error=error)
+        return redirect("sessions:list")
+    result = testing.test(session, owner_id=request.user.pk)
+    session = selectors.get(request.user.pk, session_id)
+    account = f" as {session.account_label}" if session.account_label else ""
+    verb = "signed in again" if state.target else "signed in"
+    if result.error:
+        text = f"{session.name} is {verb}{account}, but its first call failed: {in_words(result.error)}"
+        say(request, messages.WARNING, text, error=result.error)
+    else:
+        messages.success(request, f"{session.name} is {verb}{account}, and it works.")
+    for note in login_calls.warnings(session):
+        messages.warning(request, note)
+    local = url_has_allowed_host_and_scheme(state.return_to, None)
+    target = state.return_to if local else reverse("sessions:detail", args=[session.pk])
+    return HttpResponseRedirect(target, status=SEE_OTHER)
+
+
+def _to_page(state: LoginState) -> HttpResponse:
+    return HttpResponseRedirect(reverse("sessions:login", args=[state.id]), status=SEE_OTHER)
+
+
+def _page(request: HttpRequest, state: LoginState, *, form: AnswerForm | None = None) -> HttpResponse:
+    shown = context(request, state, describe(state, time.time()), form)
+    return render(request, "sessions/login.html", shown, status=422 if form else 200)

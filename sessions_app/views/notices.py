@@ -1,0 +1,75 @@
+"""Notices: what needs a person, each with its next action; dismissed with an undo."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import trigger_client_event
+
+from sessions_app.services import notice_mail
+from sessions_app.services import notices as service
+from sessions_app.views import parts
+from sessions_app.views.access import signed_in, toast
+
+SHOWN_AT_HOME = 3
+
+
+@never_cache
+@signed_in
+@require_safe
+def notice_list(request: HttpRequest) -> HttpResponse:
+    """The page; htmx gets the list alone, for Home its first ones."""
+    if request.htmx:  # type: ignore[attr-defined]
+        return _list(request, request.GET.get("part", ""))
+    rows = parts.notice_rows(request.user.pk)
+    page = render(request, "sessions/notices.html", {"notices": rows, "mail": _mail(request)})
+    # Afterwards: this time they are still marked as new.
+    parts.looked_at(request.user.pk, rows)
+    return page
+
+
+@require_POST
+@never_cache
+@signed_in
+def dismiss(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Close one's own Notice."""
+    if not service.dismiss(request.user.pk, notice_id):
+        raise Http404("There is no such open notice.")
+    if not request.htmx:  # type: ignore[attr-defined]
+        messages.success(request, "The notice is dismissed.")
+        return redirect("home" if request.POST.get("part") == "home" else "sessions:notices")
+    undo = reverse("sessions:notice-reopen", args=[notice_id])
+    return toast(_list(request, request.POST.get("part", "")), "Notice dismissed", undo=undo)
+
+
+@require_POST
+@never_cache
+@signed_in
+def reopen(request: HttpRequest, notice_id: int) -> HttpResponse:
+    """Take a dismissal back."""
+    if not service.reopen(request.user.pk, notice_id):
+        raise Http404("There is no such notice, or it is open.")
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("sessions:notices")
+    return trigger_client_event(HttpResponse(status=204), "notices-reload", {})
+
+
+def _list(request: HttpRequest, part: str) -> HttpResponse:
+    rows = parts.notice_rows(request.user.pk)
+    context: dict[str, Any] = {"notices": rows, "part": "", "oob": True}
+    if part == "home":
+        context |= {"part": "home", "notices": rows[:SHOWN_AT_HOME], "hidden": max(0, len(rows) - SHOWN_AT_HOME)}
+    return render(request, "sessions/_notices.html", context)
+
+
+def _mail(request: HttpRequest) -> str:
+    if not notice_mail.enabled():
+        return "Nothing is sent by e-mail: no mail server is configured (MAESTRO_EMAIL__HOST)."
+    address = getattr(request.user, "email", "")
+    if not address:
+        return "Nothing is sent to you by e-mail: your account has no address. An operator can set it in the admin."
+    return f"What you have not seen within a minute is also sent to {address}."

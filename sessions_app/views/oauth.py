@@ -1,0 +1,183 @@
+"""Where a provider leads the browser back to, and signing a stored session in again.
+
+What comes back is as good as a login until it is spent. It is taken out of the request before anything else happens,
+so that neither a log line nor an error report can hold it, and the answer leads on at once, so that it does not stay in
+the address bar.
+"""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core import signing
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET, require_POST
+
+from providers_app.behaviours.oauth import answers
+from providers_app.errors import InvalidLoginAnswer, LoginError, ProviderError
+from sessions_app import login_calls, where
+from sessions_app.models import AuthSession
+from sessions_app.views.access import in_words, say, with_session
+from sessions_app.views.connect_login import address_of
+from sessions_app.views.login import SEE_OTHER, finished
+
+# Holds what came back while a person whose session had ended signs in again: in the browser that brought it.
+COOKIE = "maestro_callback"
+COOKIE_S = 600
+COOKIE_MAX_CHARS = 3500
+MAX_QUERY_CHARS = 16_384
+_SALT = "sessions_app.callback"
+
+
+@never_cache
+@sensitive_variables()
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    """Spend what came back, and lead on to the page of its sign-in, which says how it went."""
+    query = _taken(request)
+    response = _callback(request, query)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@require_POST
+@with_session
+def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Sign a stored session in again, in place, the way it was signed in before."""
+    if session.auth_type != AuthSession.AuthType.OAUTH:
+        return redirect(f"{reverse('sessions:detail', args=[session.pk])}#key")
+    form = address_of(session.provider, flow=session.flow, session=session.pk)
+    try:
+        offers = login_calls.offers(request, session.provider)
+        offer = next((one for one in offers if one.enabled and one.flow.name == session.flow), None)
+        if offer is None or not offer.flow.methods:
+            return redirect(form)
+        given = login_calls.remembered(session, offer.flow)
+        if any(field.required and field.name not in given for field in offer.flow.fields):
+            return redirect(form)
+        choices = where.choices(offer.flow.methods, request, offer.impossible)
+        if choices[0].problem:
+            return redirect(form)
+        pending = login_calls.begin(
+            request,
+            session.provider,
+            name=session.name,
+            flow=session.flow,
+            method=choices[0].method,
+            session=str(session.pk),
+            given=given,
+        )
+    except ProviderError as error:
+        say(request, messages.ERROR, in_words(error), error=error)
+        return redirect("sessions:detail", pk=session.pk)
+    return _see(reverse("sessions:login", args=[pending.id]))
+
+
+def _taken(request: HttpRequest) -> str:
+    """The query, which the request has no more afterwards: whatever is logged or reported of it has no code in it."""
+    query = request.META.get("QUERY_STRING", "")
+    request.META["QUERY_STRING"] = ""
+    request.GET = QueryDict()
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is not None:
+        scope["query_string"] = b""
+    environ: dict[str, Any] | None = getattr(request, "environ", None)
+    if environ is not None:
+        environ["QUERY_STRING"] = ""
+    return query
+
+
+@sensitive_variables()
+def _callback(request: HttpRequest, query: str) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return _after_login(request, query)
+    browser = where.this_browser(request)
+    if not query and COOKIE in request.COOKIES:
+        query, browser = _kept(request)
+    response = _complete(request, browser, query)
+    response.delete_cookie(COOKIE, path=reverse("oauth-callback"), samesite="Lax")
+    return response
+
+
+@sensitive_variables()
+def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
+    """The outcome is the sign-in's own to tell, good or bad: its page shows it."""
+    try:
+        params = _params(query)
+    except InvalidLoginAnswer:
+        return _lost("empty" if not query else "unreadable")
+    try:
+        state = login_calls.by_callback(request.user.pk, browser, params)
+    except LoginError:
+        return _lost("unknown" if params.get("state") else "stateless")
+    session_id = ""
+    try:
+        session_id = login_calls.complete_callback(request.user.pk, browser, params)
+    except LoginError:
+        pass
+    except ProviderError as error:
+        say(request, messages.ERROR, in_words(error), error=error)
+    if browser == where.this_browser(request):
+        return _see(reverse("sessions:login", args=[state.id]))
+    # Begun before the person signed in again: that page belongs to the browser session that ended.
+    return finished(request, session_id, state) if session_id else _lost("unknown")
+
+
+def _params(query: str) -> dict[str, str]:
+    """Raises ``InvalidLoginAnswer``: nothing came back, too much of it, or one name twice."""
+    try:
+        found = QueryDict(query if len(query) <= MAX_QUERY_CHARS else "")
+    except TooManyFieldsSent:
+        found = QueryDict()
+    params = answers.single((name, value) for name in found for value in found.getlist(name))
+    if not params:
+        raise InvalidLoginAnswer("Nothing came back.")
+    return params
+
+
+def _lost(why: str) -> HttpResponse:
+    """To a page that says why nothing waits for this: by an address without what came back."""
+    return _see(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
+
+
+def _after_login(request: HttpRequest, query: str) -> HttpResponse:
+    """To the sign-in of Maestro and back. What came along waits in a signed cookie of this page, never in an address.
+
+    The sign-in at the provider is bound to the browser session that ended. Whoever still has its cookie is that
+    browser; signing out on purpose deletes the cookie, and then the answer fits nothing any more.
+    """
+    address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}"
+    response = _see(address)
+    browser = where.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
+    if query and len(value) <= COOKIE_MAX_CHARS:
+        response.set_cookie(
+            COOKIE,
+            value,
+            max_age=COOKIE_S,
+            path=reverse("oauth-callback"),
+            secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def _kept(request: HttpRequest) -> tuple[str, str]:
+    """What ``_after_login`` kept: the query, and the browser session that it belongs to."""
+    try:
+        kept = signing.loads(request.COOKIES[COOKIE], salt=_SALT, max_age=COOKIE_S)
+        return str(kept["query"]), str(kept["browser"])
+    except (signing.BadSignature, json.JSONDecodeError, KeyError, TypeError, ValueError):
+        return "", where.this_browser(request)
+
+
+def _see(address: str) -> HttpResponse:
+    return HttpResponseRedirect(address, status=SEE_OTHER)

@@ -1,0 +1,1 @@
+"""Proofs with a size: small in ``make test``, full in ``make proofs``."""

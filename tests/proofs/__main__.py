@@ -1,0 +1,98 @@
+"""The proofs of refreshing: ``python -m tests.proofs race|crash|refresh``.
+
+    race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
+    crash    [--runs 200] [--database sqlite|postgres]
+    refresh  [--write FILE]     both at full size: the race on Postgres and SQLite, the crash on both; their tables
+
+The exit code is 0 when everything was as it must be.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.processes import ROOT
+
+FULL = (
+    ("race", "--processes", "8", "--expiries", "1000", "--database", "postgres"),
+    ("race", "--processes", "4", "--expiries", "1000", "--database", "sqlite"),
+    ("crash", "--runs", "200", "--database", "sqlite"),
+    ("crash", "--runs", "200", "--database", "postgres"),
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description="The proofs of refreshing.")
+    proofs = parser.add_subparsers(dest="proof", required=True)
+    race = proofs.add_parser("race", help="many processes refresh the same sessions at the same moment")
+    race.add_argument("--processes", type=int, default=8)
+    race.add_argument("--expiries", type=int, default=1000)
+    race.add_argument("--database", choices=("postgres", "sqlite"), default="postgres")
+    crash = proofs.add_parser("crash", help="a process is killed at every step of a refresh")
+    crash.add_argument("--runs", type=int, default=200)
+    crash.add_argument("--database", choices=("postgres", "sqlite"), default="sqlite")
+    both = proofs.add_parser("refresh", help="race and crash at full size, on both databases")
+    both.add_argument("--write", type=Path, help="also write the results, with date and commit, to this file")
+    options = parser.parse_args()
+    if options.proof == "refresh":
+        return _full(options.write)
+    if options.proof == "race":
+        from tests.proofs.race import run as run_race
+
+        return 0 if run_race(options.processes, options.expiries, options.database, _say) else 1
+    from tests.proofs.crash import run as run_crash
+
+    return 0 if run_crash(options.runs, options.database, _say) else 1
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _full(page: Path | None) -> int:
+    """Each proof in a process of its own, because each has an installation of its own."""
+    parts, code = [], 0
+    for arguments in FULL:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.proofs", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+        )
+        print(done.stdout, flush=True)
+        code = code or done.returncode
+        parts.append(f"## `{' '.join(arguments)}`\n\n{_as_markdown(done.stdout)}")
+    if page is not None:
+        page.write_text(_page(parts))
+    return code
+
+
+def _as_markdown(text: str) -> str:
+    """Tables stay tables; what is no table is shown as it was printed."""
+    parts: list[tuple[bool, list[str]]] = []
+    for line in text.strip().splitlines():
+        table = line.startswith("|")
+        if not parts or parts[-1][0] != table:
+            parts.append((table, []))
+        parts[-1][1].append(line)
+    return "\n\n".join("\n".join(lines) if table else "```\n" + "\n".join(lines) + "\n```" for table, lines in parts)
+
+
+def _page(parts: list[str]) -> str:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    return (
+        "# Proofs of refreshing\n\n"
+        "`make proofs` writes this page; `make race` and `make crash` run one of them. The race lets the access of\n"
+        "ten sessions end again and again while every process refreshes all of them at one moment. The crash kills a\n"
+        "process at every step of a refresh and lets fresh ones take over. The server is a strict one of our own: it\n"
+        "ends a login whose refresh token comes twice, and it keeps the ledger.\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine}.\n\n" + "\n\n".join(parts) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

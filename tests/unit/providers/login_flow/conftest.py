@@ -1,0 +1,33 @@
+"""The provider that signs people in, and stores in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from providers_app import login_waiting, ports, providers
+from providers_app.registry import registry
+from tests.unit.providers.login_flow.memory_logins import MemoryLogins
+from tests.unit.providers.login_flow.signer import Side, reset, write_signer
+from tests.unit.providers.memory_store import MemorySessions
+
+
+@pytest.fixture
+def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
+    """The provider ``signer`` is installed; this is what it knows."""
+    write_signer(tmp_path)
+    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+    registry.reset()
+    yield reset()
+    registry.reset()
+
+
+@pytest.fixture
+def logins(
+    on_loop: Any, loopback: Any, side: Side, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MemoryLogins]:
+    monkeypatch.setattr(login_waiting, "LOOK_EVERY_S", 0.05)
+    store = MemoryLogins(sessions)
+    with ports.use(logins=store, refreshes=cast(Any, store)):
+        yield store

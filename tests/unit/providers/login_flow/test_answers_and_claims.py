@@ -1,0 +1,283 @@
+"""One answer, one session: what spends a sign-in, what does not, and who may give the answer."""
+
+import asyncio
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from providers_app import errors, login_flow
+from providers_app.behaviours.oauth import PendingLogin
+from providers_app.errors import (
+    ConnectionFailed,
+    InvalidLoginAnswer,
+    LoginDenied,
+    LoginExpired,
+    LoginUsed,
+    ServerError,
+    TokenRefused,
+    UnknownLogin,
+)
+from providers_app.types.sealing import to_plain
+from tests.unit.providers.login_flow.memory_logins import MemoryLogins
+from tests.unit.providers.login_flow.signer import Side
+
+BROWSER = "browser-hash-1"
+ORIGIN = "https://maestro.example"
+
+
+async def begin(method: str = "paste_code", name: str = "dev_login", **given: object) -> PendingLogin:
+    return await login_flow.begin_login(
+        "signer",
+        name=name,
+        method=method,
+        **{"browser": BROWSER, "owner": 1, "origin": ORIGIN, **given},  # type: ignore[arg-type]
+    )
+
+
+async def give(pending: PendingLogin, answer: object) -> object:
+    return await login_flow.complete_login(pending.id, answer=answer, browser=BROWSER, owner=1)  # type: ignore[arg-type]
+
+
+def params(address: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(address).query))
+
+
+async def test_a_pasted_code_becomes_a_session(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    session = await give(pending, f"  {side.allow(pending.url)}\n")
+    assert (session.provider, session.auth_type, session.name) == ("signer", "oauth", "dev_login")  # type: ignore[attr-defined]
+    tokens = logins.tokens[session.id]  # type: ignore[attr-defined]
+    assert tokens.account_id == "acc-1" and tokens.facts == {"plan": "plus", "mode": "direct"}
+    assert tokens.api_key.reveal() == "" and tokens.signing == tokens.access
+    state = logins.state(pending.id)
+    assert (state.status, state.step, state.account) == ("done", "done", "acc-1@signer.test")
+    assert not logins.rows[pending.id].attempt.pending
+    due = logins.refreshes[session.id]  # type: ignore[attr-defined]
+    assert due is not None and tokens.expires_at is not None and due == pytest.approx(tokens.expires_at - 300, abs=5)
+
+
+async def test_what_begin_returns_has_no_secret(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    sealed = logins.rows[pending.id].attempt.pending.reveal()
+    assert '"verifier":""' not in sealed
+    plain = to_plain(pending).decode()
+    assert all(f'"{name}":""' in plain for name in ("state", "verifier", "nonce", "device_code"))
+
+
+async def test_a_callback_finds_its_sign_in_by_its_state(logins: MemoryLogins, side: Side) -> None:
+    first, second = await begin("callback", "one"), await begin("callback", "two", return_to="/sessions/")
+    assert second.redirect_uri == "https://maestro.example/oauth/callback/"
+    came = params(side.allow(second.url))
+    session = await login_flow.complete_callback(came, browser=BROWSER, owner=1)
+    assert session.name == "two" and logins.state(second.id).return_to == "/sessions/"
+    assert logins.state(first.id).status == "waiting"
+    with pytest.raises(LoginUsed):
+        await login_flow.complete_callback(came, browser=BROWSER, owner=1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "   ",
+        "this is no code at all",
+        "https://signer.test/authorize?response_type=code",
+        "#only-a-state",
+        "code#the-wrong-state",
+        {"code": "code-0001-of-the-signer", "state": "the-wrong-state"},
+        {"state": "x"},
+    ],
+)
+async def test_an_answer_that_is_none_of_ours_spends_nothing(logins: MemoryLogins, side: Side, answer: object) -> None:
+    pending = await begin()
+    with pytest.raises(InvalidLoginAnswer):
+        await give(pending, answer)
+    state = logins.state(pending.id)
+    assert (state.status, state.code) == ("waiting", "invalid_login_answer") and state.error
+    assert "exchange" not in side.asked
+    await give(pending, side.allow(pending.url))
+    assert (logins.state(pending.id).status, logins.state(pending.id).error) == ("done", "")
+
+
+async def test_an_answer_of_another_sign_in_is_refused(logins: MemoryLogins, side: Side) -> None:
+    first, second = await begin(name="one"), await begin(name="two")
+    with pytest.raises(InvalidLoginAnswer):
+        await give(first, side.allow(second.url))
+    assert logins.state(first.id).status == logins.state(second.id).status == "waiting"
+    assert "exchange" not in side.asked
+
+
+async def test_an_answer_works_once(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    await give(pending, code)
+    with pytest.raises(LoginUsed):
+        await give(pending, code)
+    assert side.asked.count("exchange") == 1
+
+
+async def test_of_many_that_answer_at_once_one_exchanges(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    side.hold = asyncio.Event()
+    givers = [asyncio.create_task(give(pending, code)) for _ in range(8)]
+    await asyncio.sleep(0.05)
+    side.hold.set()
+    ends = await asyncio.gather(*givers, return_exceptions=True)
+    assert sum(not isinstance(end, Exception) for end in ends) == 1
+    assert all(isinstance(end, LoginUsed) for end in ends if isinstance(end, Exception))
+    assert side.asked.count("exchange") == 1 and len(logins.sessions.rows) == 1
+
+
+async def test_an_expired_sign_in_takes_no_answer(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    logins.age(pending.id, 601)
+    for _ in range(2):
+        with pytest.raises(LoginExpired):
+            await give(pending, code)
+    assert logins.state(pending.id).status == "failed" and not logins.rows[pending.id].attempt.pending
+    assert "exchange" not in side.asked
+
+
+@pytest.mark.parametrize(("owner", "browser"), [(2, BROWSER), (1, "another-browser"), (1, ""), (2, "")])
+async def test_somebody_elses_sign_in_does_not_exist(
+    logins: MemoryLogins, side: Side, owner: int, browser: str
+) -> None:
+    pending = await begin("callback")
+    came = params(side.allow(pending.url))
+    calls = [
+        login_flow.complete_callback(came, browser=browser, owner=owner),
+        login_flow.complete_login(pending.id, answer=came, browser=browser, owner=owner),
+        login_flow.login_state(pending.id, browser=browser, owner=owner),
+        login_flow.cancel_login(pending.id, browser=browser, owner=owner),
+        login_flow.confirm_login(pending.id, browser=browser, owner=owner),
+    ]
+    for call in calls:
+        with pytest.raises(UnknownLogin):
+            await call
+    assert logins.state(pending.id).status == "waiting" and "exchange" not in side.asked
+
+
+async def test_a_callback_without_a_state_or_for_another_method_is_nobodys(logins: MemoryLogins, side: Side) -> None:
+    pasted = await begin("paste_url")
+    for came in ({"code": "x"}, {}, params(side.allow(pasted.url))):
+        with pytest.raises(UnknownLogin):
+            await login_flow.complete_callback(came, browser=BROWSER, owner=1)
+    assert logins.state(pasted.id).status == "waiting"
+
+
+async def test_a_denied_consent_ends_it(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin("callback")
+    with pytest.raises(LoginDenied):
+        await login_flow.complete_callback(params(side.allow(pending.url, deny=True)), browser=BROWSER, owner=1)
+    state = logins.state(pending.id)
+    assert (state.status, state.code) == ("failed", "login_denied") and state.error
+    assert not logins.rows[pending.id].attempt.pending
+    with pytest.raises(LoginUsed):
+        await give(pending, side.allow(pending.url))
+
+
+async def test_an_error_that_does_not_prove_its_origin_ends_nothing(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin("paste_url")
+    with pytest.raises(LoginDenied):
+        await give(pending, f"{pending.redirect_uri}?error=access_denied")
+    assert (logins.state(pending.id).status, logins.state(pending.id).code) == ("waiting", "login_denied")
+    await give(pending, side.allow(pending.url))
+    assert logins.state(pending.id).status == "done"
+
+
+async def test_a_failed_exchange_spends_the_answer(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    side.faults.append(ServerError(f"The signer failed on {code.partition('#')[0]}.", status=500))
+    with pytest.raises(ServerError) as caught:
+        await give(pending, code)
+    state = logins.state(pending.id)
+    assert (state.status, state.code) == ("failed", "upstream_server_error")
+    assert code.partition("#")[0] not in f"{caught.value} {caught.value.info()} {state}"
+    with pytest.raises(LoginUsed):
+        await give(pending, code)
+    assert side.asked.count("exchange") == 1
+
+
+async def test_an_exchange_that_never_left_this_machine_spends_nothing(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    failed = ConnectionFailed("The signer could not be reached.")
+    failed.sent = False
+    side.faults.append(failed)
+    with pytest.raises(ConnectionFailed):
+        await give(pending, code)
+    assert (logins.state(pending.id).status, logins.state(pending.id).code) == ("waiting", "connection_failed")
+    await give(pending, code)
+    assert logins.state(pending.id).status == "done"
+
+
+async def test_a_refused_code_says_so(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    state = side.allow(pending.url).partition("#")[2]
+    with pytest.raises(TokenRefused):
+        await give(pending, f"another-code#{state}")
+    assert (logins.state(pending.id).status, logins.state(pending.id).code) == ("failed", "token_refused")
+
+
+async def test_code_of_a_provider_that_breaks_is_a_typed_error(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    side.faults.append(ZeroDivisionError("with a secret"))
+    with pytest.raises(errors.ProviderBroken) as caught:
+        await give(pending, side.allow(pending.url))
+    assert "with a secret" not in str(caught.value) and logins.state(pending.id).status == "failed"
+
+
+async def test_a_caller_that_leaves_does_not_lose_the_login(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    side.hold = asyncio.Event()
+    giver = asyncio.create_task(give(pending, side.allow(pending.url)))
+    await asyncio.sleep(0.1)
+    assert "exchange" in side.asked and logins.state(pending.id).status == "exchanging"
+    giver.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await giver
+    side.hold.set()
+    session = await asyncio.wait_for(login_flow.wait_login(pending.id, browser=BROWSER, owner=1), 5)
+    assert session.name == "dev_login" and logins.state(pending.id).status == "done"
+
+
+async def test_a_database_that_is_away_for_a_moment_loses_nothing(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    logins.away = ["create_session", "create_session", "advance_login", "advance_login"]
+    await give(pending, side.allow(pending.url))
+    assert logins.state(pending.id).status == "done" and len(logins.sessions.rows) == 1
+    assert logins.away == []
+
+
+async def test_a_cancelled_sign_in_takes_no_answer(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    code = side.allow(pending.url)
+    await login_flow.cancel_login(pending.id, browser=BROWSER, owner=1)
+    await login_flow.cancel_login(pending.id, browser=BROWSER, owner=1)
+    assert logins.state(pending.id).status == "cancelled" and not logins.rows[pending.id].attempt.pending
+    with pytest.raises(LoginUsed):
+        await give(pending, code)
+    with pytest.raises(LoginDenied):
+        await login_flow.wait_login(pending.id, browser=BROWSER, owner=1)
+    assert "exchange" not in side.asked
+
+
+async def test_what_is_done_is_not_cancelled(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    await give(pending, side.allow(pending.url))
+    with pytest.raises(LoginUsed):
+        await login_flow.cancel_login(pending.id, browser=BROWSER, owner=1)
+    assert logins.state(pending.id).status == "done"
+
+
+async def test_an_exchange_of_a_process_that_is_gone_is_given_up(logins: MemoryLogins, side: Side) -> None:
+    pending = await begin()
+    assert await logins.claim_login(pending.id)
+    logins.age(pending.id, 610)
+    assert (await login_flow.login_state(pending.id, browser=BROWSER, owner=1)).status == "exchanging"
+    logins.age(pending.id, 200)
+    state = await login_flow.login_state(pending.id, browser=BROWSER, owner=1)
+    assert (state.status, state.code) == ("failed", "login_expired")

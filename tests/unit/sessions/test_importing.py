@@ -1,0 +1,213 @@
+"""Storing what was read: planned, in one transaction, twice without a change, and taken back byte for byte."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from providers_app.errors import InvalidRequest
+from providers_app.types.credentials import Secret
+from sessions_app import credentials
+from sessions_app.importing import sources
+from sessions_app.models import AuthSession, ImportRun, SessionEvent
+from sessions_app.providers import slugs
+from sessions_app.services import connect, importing, lifecycle
+from tests.unit.sessions.commands import Run
+from tests.unit.sessions.support import make
+from tests.unit.sessions.test_importing_sources import ADC, key_file
+
+pytestmark = pytest.mark.django_db
+USERS = 250
+KINDS = (
+    ("openai", "api_key"),
+    ("anthropic", "api_key"),
+    ("gemini", "api_key"),
+    ("gemini", "oauth"),
+)
+
+
+def export(users: int = USERS) -> str:
+    """The earlier product's table: for each person one row per provider and auth type."""
+    rows = []
+    for user in range(users):
+        for provider, kind in KINDS:
+            row: dict[str, Any] = {
+                "id": len(rows) + 1,
+                "username": f"user{user}",
+                "provider": provider,
+                "auth_type": kind,
+            }
+            if kind == "api_key":
+                row["api_key"] = f"sk-{provider}-{user}-" + "x" * 20
+            else:
+                row |= {
+                    "access_token": f"ya29.{user}",
+                    "refresh_token": f"1//refresh-{user}",
+                    "expires_at": 4_000_000_000,
+                    "client_id": "c",
+                    "client_secret": "s",
+                    "account_id": f"g{user}",
+                }
+            rows.append(row)
+    return json.dumps({"saved_authentications": rows})
+
+
+def table() -> list[tuple[Any, ...]]:
+    """Every byte of every session."""
+    columns = ", ".join(connection.ops.quote_name(field.column) for field in AuthSession._meta.concrete_fields)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM {AuthSession._meta.db_table} ORDER BY id")
+        return [
+            tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+            for row in cursor.fetchall()
+        ]
+
+
+def plan(owner: User, text: str, **options: Any) -> importing.Plan:
+    logins = sources.read(sources.LEGACY, [text], slugs())
+    return importing.plan(owner.pk, sources.LEGACY, logins, source="export.json", **options)
+
+
+@pytest.fixture
+def people(db: Any) -> list[User]:
+    return User.objects.bulk_create([User(username=f"user{number}") for number in range(USERS)])
+
+
+def test_a_thousand_rows_in_and_out_and_back(alice: User, people: list[User]) -> None:
+    make(alice, "her_own")
+    before, text = table(), export()
+    run = importing.carry_out(plan(alice, text), actor_id=alice.pk)
+    assert run is not None and (run.rows, run.created) == (1000, 1000)
+    assert AuthSession.objects.count() == 1001
+    for user in (people[0], people[249]):
+        found = {(row.provider, row.auth_type): row for row in AuthSession.objects.filter(owner=user)}
+        assert {row.name for row in found.values()} == {f"default_{provider}_{kind}" for provider, kind in KINDS}
+        number = user.username.removeprefix("user")
+        key = credentials.open_credential(found["openai", "api_key"]).secret
+        assert key == Secret(f"sk-openai-{number}-" + "x" * 20)
+        tokens = credentials.open_tokens(found["gemini", "oauth"])
+        assert tokens is not None and tokens.refresh == Secret(f"1//refresh-{number}")
+        assert found["gemini", "oauth"].next_refresh_at is not None
+    after = table()
+    again = plan(alice, text)
+    assert {line.what for line in again.lines} == {"unchanged"}
+    assert importing.carry_out(again) is None and table() == after
+    assert importing.roll_back(run, actor_id=alice.pk) == (1000, 0)
+    assert table() == before
+    assert SessionEvent.objects.filter(action="imported").count() == 1000, "the trail outlives what it tells of"
+    with pytest.raises(InvalidRequest, match="already"):
+        importing.roll_back(run)
+
+
+def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
+    mine = connect.create(
+        owner_id=alice.pk,
+        provider="openai",
+        auth_type="api_key",
+        name="default_openai_api_key",
+        secret=Secret("sk-" + "a" * 30),
+    )
+    before = table()
+    row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
+    conflict = plan(alice, json.dumps([row]))
+    assert [line.what for line in conflict.lines] == ["conflict"] and importing.carry_out(conflict) is None
+    run = importing.carry_out(plan(alice, json.dumps([row]), replace=True))
+    assert run is not None and run.replaced == 1
+    stored = AuthSession.objects.get(pk=mine.pk)
+    assert credentials.open_credential(stored).secret == Secret("sk-" + "b" * 30) and stored.generation == 1
+    assert b"sk-" not in bytes(run.sealed_backup)
+    assert importing.roll_back(run) == (0, 1)
+    assert table() == before
+
+
+def test_a_login_that_moved_on_is_not_lost_by_an_undo(alice: User) -> None:
+    row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
+    run = importing.carry_out(plan(alice, json.dumps([row])))
+    assert run is not None
+    connect.replace_key(AuthSession.objects.get(), Secret("sk-" + "c" * 30))
+    with pytest.raises(InvalidRequest, match="default_openai_api_key"):
+        importing.roll_back(run)
+    assert importing.roll_back(run, force=True) == (1, 0)
+
+
+def test_one_bad_write_leaves_nothing(alice: User, people: list[User]) -> None:
+    made = plan(alice, export(3))
+    connect.create(
+        owner_id=people[0].pk,
+        provider="openai",
+        auth_type="api_key",
+        name="default_openai_api_key",
+        secret=Secret("sk-" + "q" * 30),
+    )
+    from django.db import IntegrityError, transaction
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        importing.carry_out(made)
+    assert AuthSession.objects.count() == 1 and not ImportRun.objects.exists()
+
+
+def test_the_same_login_twice_in_one_file_is_stored_once(alice: User) -> None:
+    logins = sources.read("gcloud", [json.dumps(ADC), json.dumps(ADC)], slugs())
+    made = importing.plan(alice.pk, "gcloud", logins)
+    assert [line.what for line in made.lines] == ["create", "unchanged"]
+    importing.carry_out(made)
+    again = importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
+    assert [line.what for line in again.lines] == ["unchanged"]
+
+
+def test_names_that_are_taken_get_a_number(alice: User) -> None:
+    make(alice, "env_openai", provider="openai", secret=Secret("sk-" + "z" * 30))
+    logins = sources.read("env", ["OPENAI_API_KEY=sk-" + "y" * 30], slugs())
+    made = importing.plan(alice.pk, "env", logins)
+    assert [(line.what, line.name) for line in made.lines] == [("create", "env_openai_2")]
+
+
+def test_a_deleted_session_is_no_obstacle(alice: User) -> None:
+    lifecycle.trash(make(alice, "env_openai", provider="openai", secret=Secret("sk-" + "z" * 30)))
+    logins = sources.read("env", ["OPENAI_API_KEY=sk-" + "z" * 30], slugs())
+    assert [line.what for line in importing.plan(alice.pk, "env", logins).lines] == ["create"]
+
+
+def test_the_command(alice: User, run: Run, tmp_path: Any) -> None:
+    path = tmp_path / "keys.env"
+    path.write_text("OPENAI_API_KEY=sk-" + "k" * 30 + "\nGEMINI_API_KEY=\n")
+    code, out, _ = run("import_sessions", str(path), "--dry-run")
+    assert code == 0 and "would be created" in out and not AuthSession.objects.exists()
+    code, out, _ = run("import_sessions", str(path))
+    assert code == 0 and "1 are created" in out and "k" * 30 not in out
+    undo = out.rpartition("--undo ")[2].strip()
+    code, out, _ = run("import_sessions", "--list")
+    assert undo in out
+    code, out, _ = run("import_sessions", "--undo", undo)
+    assert code == 0 and not AuthSession.objects.exists()
+    code, _, err = run("import_sessions", "--undo", undo)
+    assert code == 1 and "already" in err
+
+
+def test_the_command_refuses_a_table_as_a_whole_unless_told_to_skip(alice: User, run: Run, tmp_path: Any) -> None:
+    path = tmp_path / "table.json"
+    rows = [
+        {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "k" * 30},
+        {"provider": "unheard", "auth_type": "api_key", "api_key": "x"},
+    ]
+    path.write_text(json.dumps(rows))
+    code, out, _ = run("import_sessions", str(path), "--json")
+    assert code == 1 and json.loads(out)["refused"] == 1 and not AuthSession.objects.exists()
+    code, out, _ = run("import_sessions", str(path), "--skip", "--json")
+    assert code == 0 and json.loads(out)["create"] == 1 and AuthSession.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "/dev/null"])
+def test_files_that_cannot_be_read(alice: User, run: Run, name: str) -> None:
+    code, _, err = run("import_sessions", name)
+    assert code == 1 and err.startswith("error")
+
+
+def test_a_service_account_is_stored_due_for_its_first_token(alice: User) -> None:
+    logins = sources.read("service-account", [json.dumps(key_file())], slugs())
+    importing.carry_out(importing.plan(alice.pk, "service-account", logins))
+    row = AuthSession.objects.get()
+    assert row.auth_type == "oauth" and row.flow == "service_account" and row.next_refresh_at is not None
+    assert row.account_label.startswith("robot.one@")

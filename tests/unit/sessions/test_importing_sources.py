@@ -1,0 +1,271 @@
+"""Files of other programs: what they are, and what logins are in them."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from providers_app import conf
+from providers_app.errors import InvalidRequest
+from providers_app.types.credentials import Secret
+from providers_app.types.imports import ImportedLogin
+from sessions_app.importing import legacy, sources
+from sessions_app.providers import slugs
+
+FUTURE = 4_000_000_000
+
+
+def jwt(claims: dict[str, Any]) -> str:
+    parts = [json.dumps(part).encode() for part in ({"alg": "RS256"}, claims)]
+    return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), "c2ln"])
+
+
+def key_file() -> dict[str, str]:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    return {
+        "type": "service_account",
+        "project_id": "proj-1",
+        "private_key_id": "kid1",
+        "private_key": pem,
+        "client_email": "robot.one@proj-1.iam.gserviceaccount.com",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+
+
+CODEX = {
+    "OPENAI_API_KEY": "sk-proj-abcdefghijklmnop",
+    "tokens": {
+        "id_token": jwt({"sub": "u1", "email": "a@example.com"}),
+        "access_token": jwt({"exp": FUTURE}),
+        "refresh_token": "rt-never-to-be-used",
+        "account_id": "acc-1",
+    },
+    "last_refresh": "2026-11-20T00:00:00Z",
+}
+ADC = {
+    "type": "authorized_user",
+    "client_id": "c.apps.googleusercontent.com",
+    "client_secret": "s3cret-of-the-person",
+    "refresh_token": "1//refresh",
+    "quota_project_id": "proj-1",
+    "account": "a@example.com",
+}
+PROFILE = {"version": 1, "authentication": {"type": "user_oauth", "client_id": "cli-client"}}
+CREDENTIALS = {"version": 1, "type": "oauth_token", "access_token": "tok", "refresh_token": "rt", "expires_at": FUTURE}
+
+
+@pytest.fixture
+def codex_allowed() -> Any:
+    tree = conf.current()
+    openai = conf.provider("openai").model_copy(update={"enabled_flows": ("codex",)})
+    model = conf.build_model()()
+    with conf.use(model.model_copy(update={"openai": openai, "allowed_private_hosts": tree.allowed_private_hosts})):
+        yield
+
+
+def read(*texts: Any, **options: Any) -> list[ImportedLogin]:
+    plain = [text if isinstance(text, str) else json.dumps(text) for text in texts]
+    return sources.read(sources.recognise(plain), plain, slugs(), **options)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        ([CODEX], "codex"),
+        ([ADC], "gcloud"),
+        ([{"type": "external_account"}], "gcloud"),
+        ([{"type": "service_account"}], "service-account"),
+        ([PROFILE, CREDENTIALS], "anthropic-profile"),
+        ([CREDENTIALS, PROFILE], "anthropic-profile"),
+        ([{"openai": "sk-1", "// Note": "x"}], "llm-keys"),
+        (["# keys\nOPENAI_API_KEY=sk-1\n"], "env"),
+        (["id,provider,auth_type,api_key\n1,openai,api_key,sk-1\n"], "saved-authentications"),
+        ([[{"provider": "openai", "auth_type": "api_key"}]], "saved-authentications"),
+        ([{"saved_authentications": [{"provider": "openai", "auth_type": "api_key"}]}], "saved-authentications"),
+    ],
+)
+def test_files_are_recognised(texts: list[Any], kind: str) -> None:
+    assert sources.recognise([text if isinstance(text, str) else json.dumps(text) for text in texts]) == kind
+
+
+@pytest.mark.parametrize("text", ["", "hello", "[]", "{}", "\x00\x01", "[" * 5000, "<html>"])
+def test_other_files_are_refused_with_what_there_is(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        sources.recognise([text])
+    assert "Codex CLI" in caught.value.hint
+
+
+def test_codex_tokens_are_refused_until_the_operator_allows_them() -> None:
+    key, login = read(CODEX)
+    assert (key.auth_type, key.secret) == ("api_key", Secret("sk-proj-abcdefghijklmnop"))
+    assert "ENABLED_FLOWS=codex" in login.problem and login.tokens is None
+
+
+def test_codex_tokens_are_read_only(codex_allowed: None) -> None:
+    login = read(CODEX)[1]
+    assert login.tokens is not None
+    assert login.tokens.read_only and not login.tokens.refresh, "a token that the CLI spends is not even kept"
+    assert login.tokens.expires_at == FUTURE
+    assert login.tokens.facts["account_id"] == "acc-1" and login.tokens.facts["mode"] == "chatgpt"
+    assert login.tokens.account_label == "a@example.com"
+
+
+@pytest.mark.parametrize("tokens", [{}, {"access_token": ""}, {"access_token": "junk"}])
+def test_broken_codex_files_say_so(codex_allowed: None, tokens: dict[str, Any]) -> None:
+    found = sources.read("codex", [json.dumps({"tokens": tokens})], slugs())
+    assert [bool(login.problem) for login in found] == [True]
+
+
+def test_application_default_credentials_are_refreshed_by_maestro_too() -> None:
+    (login,) = read(ADC)
+    assert login.tokens is not None and not login.tokens.read_only
+    assert login.tokens.refresh == Secret("1//refresh") and login.tokens.client.secret == Secret("s3cret-of-the-person")
+    assert login.tokens.facts == {"project": "proj-1"} and login.tokens.expired(2.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"quota_project_id": ""}, "quota project"),
+        ({"refresh_token": 5}, "refresh_token"),
+        ({"client_secret": None}, "client_secret"),
+        ({"type": "external_account"}, "external_account"),
+        ({"type": "impersonated_service_account"}, "impersonated"),
+    ],
+)
+def test_credentials_that_cannot_work_say_why(change: dict[str, Any], word: str) -> None:
+    (login,) = read(ADC | change)
+    assert word in login.problem and login.tokens is None
+
+
+def test_a_service_account_is_minted_from_its_key() -> None:
+    (login,) = read(key_file())
+    assert login.tokens is not None and login.name == "robot_one"
+    assert login.tokens.material["private_key"].reveal().startswith("-----BEGIN")
+
+
+def test_a_key_file_that_leads_elsewhere_is_refused() -> None:
+    (login,) = read(key_file() | {"token_uri": "https://evil.example/token"})
+    assert "token_uri" in login.problem and "evil" not in login.problem
+
+
+def test_a_cli_profile_is_read_only_and_wants_both_files() -> None:
+    (login,) = read(PROFILE, CREDENTIALS)
+    assert login.tokens is not None and login.tokens.read_only and not login.tokens.refresh
+    (half,) = read(PROFILE)
+    assert "credentials/" in half.problem
+    (other,) = read(CREDENTIALS)
+    assert "configs/" in other.problem
+
+
+def test_the_keys_of_llm() -> None:
+    logins = read({"openai": "sk-1", "claude": "sk-ant", "gemini": "", "unheard": "x", "// Note": "no key"})
+    assert [(login.provider, bool(login.problem)) for login in logins] == [
+        ("openai", False),
+        ("anthropic", False),
+        ("gemini", True),
+        ("", True),
+    ]
+
+
+def test_env_files() -> None:
+    text = (
+        "# OPENAI_API_KEY=commented\n"
+        "export OPENAI_API_KEY='sk-quoted # not a comment'\n"
+        'ANTHROPIC_API_KEY="sk-ant" # trailing\n'
+        "GOOGLE_API_KEY=AIza # trailing\n"
+        "REMOTE_KEY=$OTHER\n"
+        "PATH=/usr/bin\n"
+        "SECRET_KEY=django\n"
+        "OPENROUTER_API_KEY=\n"
+        "broken line\n"
+    )
+    found = {login.provider: (login.secret.reveal(), login.problem) for login in read(text)}
+    assert found["openai"] == ("sk-quoted # not a comment", "")
+    assert found["anthropic"] == ("sk-ant", "")
+    assert found["gemini"] == ("AIza", "")
+    assert "another variable" in found["remote"][1]
+    assert "empty" in found["openrouter"][1]
+    assert set(found) == {"openai", "anthropic", "gemini", "remote", "openrouter"}
+
+
+ROW = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-1"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ROW,
+        {"Provider_ID": "OpenAI", "AuthType": "API-KEY", "ApiKey": "sk-1"},
+        {"provider": "chatgpt", "auth_type": "apikey", "credentials": {"api_key": "sk-1"}},
+        {"provider_name": "openai", "type": "key", "auth_data": '{"key": "sk-1"}'},
+    ],
+)
+def test_rows_of_the_earlier_product_in_their_shapes(row: dict[str, Any]) -> None:
+    for text in (
+        json.dumps([row]),
+        json.dumps({"rows": [row]}),
+        json.dumps([{"model": "x.y", "pk": 1, "fields": row}]),
+    ):
+        (login,) = legacy.read(text, slugs())
+        assert (login.provider, login.auth_type, login.name, login.secret.reveal(), login.problem) == (
+            "openai",
+            "api_key",
+            "default_openai_api_key",
+            "sk-1",
+            "",
+        )
+
+
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ({"provider": "unheard", "auth_type": "api_key"}, "not installed"),
+        ({"provider": "openai", "auth_type": "magic"}, "auth type"),
+        ({"provider": "openai", "auth_type": "api_key"}, "no key"),
+        ({"provider": "demo", "auth_type": "oauth", "access_token": "x"}, "no sign-in"),
+        ({"provider": "anthropic", "auth_type": "oauth", "access_token": "x"}, "ENABLED_FLOWS=claude"),
+        ({"provider": "gemini", "auth_type": "oauth"}, "neither"),
+        ({"provider": "gemini", "auth_type": "oauth", "refresh_token": "r", "expires_at": "soon"}, "no time"),
+    ],
+)
+def test_rows_that_cannot_be_imported_say_why(row: dict[str, Any], word: str) -> None:
+    (login,) = legacy.read(json.dumps([row]), slugs())
+    assert word in login.problem
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        (1_700_000_000, 1_700_000_000),
+        ("1700000000", 1_700_000_000),
+        (1_700_000_000_000, 1_700_000_000),
+        ("2023-11-14T22:13:20Z", 1_700_000_000),
+        ("2023-11-14T23:13:20+01:00", 1_700_000_000),
+        ("2023-11-14 22:13:20", 1_700_000_000),
+    ],
+)
+def test_the_times_of_rows(written: Any, seconds: float) -> None:
+    row = {"provider": "google", "auth_type": "oauth", "refresh_token": "r", "access_token": "a", "expires_at": written}
+    (login,) = legacy.read(json.dumps([row]), slugs())
+    assert login.tokens is not None and login.tokens.expires_at == seconds and login.tokens.flow == "google"
+
+
+def test_a_rotating_row_is_read_only_until_the_earlier_product_is_retired(codex_allowed: None) -> None:
+    row = {"provider": "openai", "auth_type": "oauth", "access_token": "a", "refresh_token": "r", "expires_at": FUTURE}
+    held, free = (legacy.read(json.dumps([row]), slugs(), retired=retired)[0] for retired in (False, True))
+    assert held.tokens is not None and held.tokens.read_only and not held.tokens.refresh
+    assert free.tokens is not None and not free.tokens.read_only and free.tokens.refresh == Secret("r")
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "a,b\n1,2\n", "[1, 2]", "[" * 9999, "provider,auth_type\n"])
+def test_exports_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        legacy.read(text, slugs())

@@ -1,0 +1,84 @@
+"""The import page: checking stores nothing, importing stores once, and nothing that was pasted comes back."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from sessions_app.models import AuthSession
+
+pytestmark = pytest.mark.django_db
+KEY = "sk-proj-import-page-" + "q" * 20
+
+
+@pytest.fixture
+def person(client: Client) -> User:
+    user = User.objects.create_user("importer", password="a long enough password")
+    client.force_login(user)
+    return user
+
+
+def post(client: Client, htmx: bool = False, **data: object) -> tuple[int, str]:
+    headers = {"HX-Request": "true"} if htmx else {}
+    answer = client.post(reverse("sessions:import"), data, headers=headers)
+    return answer.status_code, answer.content.decode()
+
+
+def test_checking_stores_nothing_and_importing_does_once(client: Client, person: User) -> None:
+    status, page = post(client, text=f"OPENAI_API_KEY={KEY}", check="1")
+    assert status == 200 and "1 would be imported" in page and not AuthSession.objects.exists()
+    status, page = post(client, text=f"OPENAI_API_KEY={KEY}")
+    assert "1 imported" in page and KEY not in page
+    row = AuthSession.objects.get()
+    assert (row.owner, row.name) == (person, "env_openai") and reverse("sessions:detail", args=[row.pk]) in page
+    status, page = post(client, htmx=True, text=f"OPENAI_API_KEY={KEY}")
+    assert "1 stored already" in page and "<html" not in page and AuthSession.objects.count() == 1
+
+
+def test_a_file(client: Client, person: User) -> None:
+    upload = SimpleUploadedFile("keys.json", json.dumps({"openai": KEY}).encode())
+    status, page = post(client, uploads=upload)
+    assert status == 200 and "keys.json of the llm tool" in page and AuthSession.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({}, "Choose a file"),
+        ({"text": "hello"}, "no file that Maestro can import"),
+        ({"text": "x", "kind": "llm-keys"}, "not valid JSON"),
+        ({"uploads": SimpleUploadedFile("x", b"\xff\xfe\x00bad")}, "not text"),
+    ],
+)
+@pytest.mark.parametrize("htmx", [False, True])
+def test_what_cannot_be_read_says_why(
+    client: Client, person: User, data: dict[str, object], words: str, htmx: bool
+) -> None:
+    for value in data.values():
+        if isinstance(value, SimpleUploadedFile):
+            value.seek(0)
+    status, page = post(client, htmx=htmx, **data)
+    assert status == (200 if htmx else 422) and words in page and not AuthSession.objects.exists()
+
+
+def test_what_was_pasted_is_not_rendered_back(client: Client, person: User) -> None:
+    _, page = post(client, text=f"{KEY} and nothing else")
+    assert KEY not in page
+
+
+def test_an_export_of_everybody_gives_a_person_only_the_own_rows(client: Client, person: User) -> None:
+    rows = [
+        {"username": name, "provider": "openai", "auth_type": "api_key", "api_key": f"{KEY}{name}"}
+        for name in ("importer", "somebody")
+    ]
+    post(client, text=json.dumps(rows))
+    assert [row.owner for row in AuthSession.objects.all()] == [person]
+    status, page = post(client, text=json.dumps(rows[1:]))
+    assert status == 422 and "other people" in page
+
+
+def test_strangers_are_sent_to_the_sign_in(client: Client) -> None:
+    assert client.get(reverse("sessions:import")).status_code == 302
