@@ -60,17 +60,24 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
     """One cheap authenticated request; the store learns how it went before this returns. Raises ``UpstreamError``."""
     seconds = conf.current().lookup_timeout_s
     store = ports.session_store()
+    asked = session  # a refresh on the way gives the session another generation, which the outcome is then about
+
+    async def ask(found: Session, signed_with: Credential) -> Account:
+        nonlocal asked
+        asked = found
+        return await _ask(found, signed_with)
+
     try:
         async with asyncio.timeout(seconds):
-            account = await with_renewal(owner, session, credential, _ask)
+            account = await with_renewal(owner, session, credential, ask)
     except TimeoutError:
         error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
-        await store.record_outcome(session.id, error, tested=True, generation=session.generation)
+        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
         raise error from None
     except (UpstreamError, AddressRefused) as error:
-        await store.record_outcome(session.id, error, tested=True, generation=session.generation)
+        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
         raise
-    await store.record_outcome(session.id, None, tested=True, generation=session.generation)
+    await store.record_outcome(session.id, None, tested=True, generation=asked.generation)
     return account
 
 

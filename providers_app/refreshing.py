@@ -146,7 +146,8 @@ def _error_of(session: Session, report: RefreshReport) -> ProviderError:
     name = f"The session {session.name!r}"
     match report:
         case RefreshReport(done="needs_person"):
-            return NeedsReauth(f"{name} needs a new sign-in: {report.why}")
+            why = f": {report.why}" if report.code != "needs_reauth" else "."
+            return NeedsReauth(f"{name} needs a new sign-in{why}")
         case RefreshReport(code="refresh_too_early"):
             return RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
         case RefreshReport(done="unknown" | "kept"):

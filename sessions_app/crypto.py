@@ -201,7 +201,7 @@ def open(sealed: bytes, purpose: str, row_id: object) -> bytes:
 
 def sealed_rows_exist() -> bool:
     """Does the database hold anything sealed? ``False`` before the first migration."""
-    return any(_sealed_rows(column).exists() for column in SEALED_COLUMNS if _has_table(column))
+    return any(_sealed_rows(column).exists() for column in _present())
 
 
 def verify_in_use(ring: KeyRing) -> None:
@@ -211,9 +211,7 @@ def verify_in_use(ring: KeyRing) -> None:
     """
     missing: list[str] = []
     unopened: list[str] = []
-    for column in SEALED_COLUMNS:
-        if not _has_table(column):
-            continue
+    for column in _present():
         rows = _sealed_rows(column)
         for key_id in rows.order_by(column.key_field).values_list(column.key_field, flat=True).distinct():
             if key_id not in ring:
@@ -248,7 +246,9 @@ def _sealed_rows(column: SealedColumn):  # type: ignore[no-untyped-def]
     return _model(column)._base_manager.exclude(**{column.key_field: ""})
 
 
-def _has_table(column: SealedColumn) -> bool:
+def _present() -> list[SealedColumn]:
+    """The columns whose tables exist: before the first migration there are none."""
     from django.db import connection
 
-    return _model(column)._meta.db_table in connection.introspection.table_names()
+    tables = set(connection.introspection.table_names())
+    return [column for column in SEALED_COLUMNS if _model(column)._meta.db_table in tables]

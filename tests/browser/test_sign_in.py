@@ -1,5 +1,6 @@
 """Every way to sign in to a provider, from the Connect page to a streamed answer, against the strict servers."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.conftest import SETTINGS, sign_in
 from tests.browser.test_first_answer import choose, finished, send
 from tests.processes import Up
-from tests.vendors.auth.clients import GOOGLE_SECRET, GOOGLE_WEB
+from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET, GOOGLE_WEB
+from tests.vendors.auth.workloads import add_rule, add_service_account, workload_token
 from tests.vendors.server import VendorServer
 
 pytestmark = pytest.mark.browser
 SESSION = re.compile(r"/sessions/[0-9a-f-]{36}/$")
 ACCOUNT = "ada@example.com"
+WORK = {"organization_id": "org-firm", "project_id": "proj-firm"}
 
 
 @pytest.fixture
@@ -67,7 +70,13 @@ def server(
         "GEMINI__OAUTH__TOKEN_URL": f"{ga}/token",
         "GEMINI__OAUTH__JWKS_URL": f"{ga}/oauth2/v3/certs",
         "ANTHROPIC__BASE_URL": anthropic_server.base_url,
-        "ANTHROPIC__ENABLED_FLOWS": "claude",
+        "ANTHROPIC__ENABLED_FLOWS": "claude,console_key",
+        "ANTHROPIC__OAUTH__CONSOLE_AUTHORIZE_URL": f"{aa}/oauth/authorize",
+        "ANTHROPIC__OAUTH__CREATE_KEY_URL": f"{aa}/api/oauth/claude_cli/create_api_key",
+        "ANTHROPIC__FEDERATION__TOKEN_FILE": str(tmp_path / "workload.jwt"),
+        "ANTHROPIC__FEDERATION__FEDERATION_RULE_ID": "rule-1",
+        "ANTHROPIC__FEDERATION__ORGANIZATION_ID": "org-1",
+        "ANTHROPIC__FEDERATION__TOKEN_URL": f"{aa}/v1/oauth/token",
         "ANTHROPIC__OAUTH__AUTHORIZE_URL": f"{aa}/oauth/authorize",
         "ANTHROPIC__OAUTH__TOKEN_URL": f"{aa}/v1/oauth/token",
         "ANTHROPIC__OAUTH__REDIRECT_URI": f"{aa}/oauth/code/callback",
@@ -84,7 +93,7 @@ def server(
 def begin(page: Page, server: Up, slug: str, flow: str, method: str, **fields: str) -> None:
     """Through the form to the page of the sign-in."""
     page.goto(f"{server.base}/sessions/new/?provider={slug}&auth_type=oauth&flow={flow}")
-    page.locator("input[name=name]").fill(f"{slug}_{method}")
+    page.locator("input[name=name]").fill(f"{slug}_{flow}_{method}")
     for name, value in fields.items():
         page.locator(f"[name={name}]").fill(value)
     if page.locator(f"input[type=radio][name=method][value={method}]").count():
@@ -105,6 +114,7 @@ def allowed(context: BrowserContext, page: Page, decision: str = "Allow") -> Pag
 
 
 def paste(page: Page, text: str) -> None:
+    page.wait_for_load_state()
     page.locator("input[name=answer]").fill(text)
     expect(page.locator("#answer-hint")).to_contain_text(re.compile("belongs to this attempt|can be a code"))
     page.get_by_role("button", name="Finish").click()
@@ -131,7 +141,9 @@ def answers(page: Page, server: Up, model: str) -> None:
 OPENAI, CLAUDE, GEMINI = "gpt-5.6", "claude-sonnet-5", "gemini-3-pro"
 
 
-def test_openai_each_way(page: Page, server: Up, context: BrowserContext, vendors: dict[str, VendorServer]) -> None:
+def test_openai_each_way(
+    page: Page, server: Up, context: BrowserContext, vendors: dict[str, VendorServer], openai_server: VendorServer
+) -> None:
     begin(page, server, "openai", "codex", "loopback")
     allowed(context, page).get_by_text("Close this tab").wait_for()
     answers(page, server, OPENAI)
@@ -144,7 +156,15 @@ def test_openai_each_way(page: Page, server: Up, context: BrowserContext, vendor
         page.locator("[data-login-open]").click()
     opened.value.get_by_label("Code").fill(code)
     opened.value.get_by_role("button", name="Allow").click()
-    works(page)
+    answers(page, server, OPENAI)
+
+    vendors["openai"].auth.add_account("work-1", "ida@firm.example", plan="enterprise", **WORK)
+    vendors["openai"].auth.signed_in = "work-1"
+    begin(page, server, "openai", "codex", "paste_url")
+    paste(page, vendors["openai"].auth.approve(page.locator("#login-url").inner_text()))
+    answers(page, server, OPENAI)
+    asked = openai_server.ledger.of("/v1/responses")[-1]
+    assert asked.headers["openai-organization"] == WORK["organization_id"]
 
 
 def test_sign_in_with_chatgpt_denied_pasted_and_again_in_place(
@@ -173,6 +193,39 @@ def test_anthropic_by_the_code_that_its_page_shows(page: Page, server: Up, conte
     begin(page, server, "anthropic", "claude", "paste_code")
     paste(page, allowed(context, page).locator("#code").inner_text())
     answers(page, server, CLAUDE)
+    begin(page, server, "anthropic", "console_key", "paste_code")
+    paste(page, allowed(context, page).locator("#code").inner_text())
+    answers(page, server, CLAUDE)
+
+
+def test_logins_that_need_no_page_of_the_provider(
+    page: Page, server: Up, vendors: dict[str, VendorServer], tmp_path: Path
+) -> None:
+    rule = add_rule(vendors["anthropic"].auth, "rule-1", "org-1")
+    (tmp_path / "workload.jwt").write_text(workload_token(vendors["anthropic"].auth, rule))
+    key = add_service_account(vendors["gemini"].auth, "robot@local-project.iam.gserviceaccount.com")
+    for slug, flow, model in (("anthropic", "federation", CLAUDE), ("gemini", "service_account", GEMINI)):
+        page.goto(f"{server.base}/sessions/new/?provider={slug}&auth_type=oauth&flow={flow}")
+        page.locator("input[name=name]").fill(f"{slug}_robot")
+        for area in page.locator("main textarea").all():
+            area.fill(json.dumps(key))
+        page.locator("main form.form").get_by_role("button", name="Connect").click()
+        answers(page, server, model)
+        assert "PRIVATE KEY" not in page.content()
+
+
+def test_restricted_flows_are_off_until_the_operator_turns_them_on(
+    context: BrowserContext, tmp_path: Path, watch: Callable[[Page], Page]
+) -> None:
+    with Up(tmp_path / "plain", **SETTINGS) as plain:
+        page = watch(context.new_page())
+        sign_in(page, plain)
+        for slug in ("openai", "anthropic"):
+            page.goto(f"{plain.base}/sessions/new/?provider={slug}&auth_type=oauth")
+            expect(page.locator("main")).to_contain_text("Off here")
+            expect(page.locator("main")).to_contain_text(f"MAESTRO_PROVIDERS__{slug.upper()}__ENABLED_FLOWS=")
+            for flow in ("codex", "device", "claude", "console_key"):
+                assert not page.locator(f"a[href*='flow={flow}']").count()
 
 
 def test_gemini_by_a_callback_to_our_own_address(
@@ -184,6 +237,12 @@ def test_gemini_by_a_callback_to_our_own_address(
     theirs = allowed(context, page)
     theirs.wait_for_url(re.compile("/sessions/"))
     assert "code=" not in theirs.url
+    answers(page, server, GEMINI)
+    desktop = {"flow_project": "proj-1", "client_id": GOOGLE_DESKTOP, "client_secret": GOOGLE_SECRET}
+    vendors["gemini"].auth.add_account("acct-2", "grace@example.com")
+    vendors["gemini"].auth.signed_in = "acct-2"
+    begin(page, server, "gemini", "google", "loopback", **desktop)
+    allowed(context, page).get_by_text("Close this tab").wait_for()
     answers(page, server, GEMINI)
 
 

@@ -449,3 +449,23 @@ async def test_an_ended_login_that_needs_a_person_is_not_even_tried(
     with pytest.raises(errors.NeedsReauth):
         await chat()
     assert seen == []
+
+
+async def test_a_test_that_refreshed_tells_of_the_new_login(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int | None] = []
+
+    async def record(session_id: str, error: Any, *, tested: bool, generation: int | None = None) -> None:
+        told.append(generation)
+
+    async def refuse_the_first(credential: Credential, http: Any) -> Account:
+        if credential.secret == Secret("access-0"):
+            raise errors.AuthenticationFailed("ended")
+        return Account()
+
+    _mirror(store, sessions)
+    monkeypatch.setattr(sessions, "record_outcome", record)
+    monkeypatch.setattr(login, "test", refuse_the_first)
+    await provider.test_session("remote", "oauth", "work", owner=1)
+    assert told == [1]

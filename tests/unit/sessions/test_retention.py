@@ -107,7 +107,8 @@ def test_what_a_person_switched_off_or_deleted_is_left_alone(alice: User) -> Non
 @pytest.mark.parametrize("how", ["signed in", "refreshed"])
 def test_who_mends_it_at_the_last_moment_wins(alice: User, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     if how == "signed in":
-        session, mended = make_login(alice, **DEAD, status_changed_at=ago(days=91)), {"status": "active"}
+        session = make_login(alice, **DEAD, status_changed_at=ago(days=91))
+        mended: dict[str, Any] = {"status": "active"}
     else:
         session, mended = make_login(alice, expires_at=ago(days=91)), {"generation": 1}
     retention.retire_dead()
