@@ -15,9 +15,8 @@ from providers_app.errors import NotConfigured
 from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 
-
 PROOF_S = 30.0
-"""A key ring that was proven so many seconds ago needs no new proof: it reads every table that holds something sealed."""
+"""A key ring that was proven so many seconds ago needs no new proof, which reads every table with something sealed."""
 
 
 @dataclass(frozen=True, slots=True)
