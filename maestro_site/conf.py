@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from context_app.conf import ContextConfig
 from providers_app.conf import ProvidersConfig, build_model
+from providers_app.setting_types import split
 from sessions_app.conf import SessionsConfig
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,7 +103,7 @@ class MaestroSettings(BaseSettings):
     @field_validator("allowed_hosts", "trusted_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+        return split(value)
 
 
 def load(environ: Mapping[str, str] | None = None) -> MaestroSettings:

@@ -167,6 +167,10 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": MAESTRO.log_level},
     "loggers": {
+        # Django's own handlers would write lines that do not pass the formatter above: those of `runserver` name the
+        # whole address of a request, with the code of a sign-in.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # Kept quiet at every MAESTRO_LOG_LEVEL: httpx logs each address, and httpcore the headers of answers, in which
         # some servers repeat the key.
         "httpx": {"level": "WARNING"},

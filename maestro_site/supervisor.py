@@ -12,7 +12,8 @@ from collections.abc import Callable
 from maestro_site import pulse
 
 PR_SET_PDEATHSIG = 1
-STOP_S = 4.0
+STOP_S = 35.0
+"""Children mostly end at once; a refresh that was sent has its time-out and some seconds to store the answer."""
 RESTARTS = 5
 STEADY_S = 60.0
 """A child that lived for so long is counted anew."""

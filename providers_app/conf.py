@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from providers_app.errors import ProviderBroken
 from providers_app.registry import registry
+from providers_app.setting_types import Names
 from providers_app.wire.guard import Guard
 
 
@@ -22,7 +23,7 @@ class ProvidersConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    allowed_private_hosts: tuple[str, ...] = Field(
+    allowed_private_hosts: Names = Field(
         default=(),
         description="Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to.",
     )
@@ -70,12 +71,6 @@ class ProvidersConfig(BaseModel):
         if self.refresh_lease_s < 2 * self.refresh_timeout_s:
             raise ValueError("refresh_lease_s must be at least twice refresh_timeout_s")
         return self
-
-    @field_validator("allowed_private_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Environment variables hold a comma-separated list."""
-        return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
     @field_validator("allowed_private_hosts")
     @classmethod

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from providers_app import clients, loop, ports
+from providers_app import clients, loop, ports, storing
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
 from providers_app.errors import (
     AddressRefused,
@@ -23,7 +23,6 @@ from providers_app.errors import (
     LoginError,
     LoginExpired,
     LoginUsed,
-    NotConfigured,
     ProviderError,
     UnknownLogin,
     UpstreamError,
@@ -43,6 +42,8 @@ logger = logging.getLogger("maestro.logins")
 
 T = TypeVar("T")
 
+LASTING_S = 30.0
+"""A process that is told to stop waits so many seconds for an exchange that was sent: its code is spent."""
 EXCHANGE_S = 60.0
 """For everything between an accepted answer and the stored session: exchange, key, look-ups."""
 STALLED_S = 120.0
@@ -205,7 +206,7 @@ async def detached(coro: Coroutine[Any, Any, T]) -> T:
         except ProviderError as error:
             return error
 
-    result = await asyncio.shield(loop.spawn(settled(), name="login"))
+    result = await asyncio.shield(loop.spawn(settled(), name="login", lasting_s=LASTING_S))
     if isinstance(result, ProviderError):
         raise result
     return cast(T, result)
@@ -263,11 +264,5 @@ def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:
 
 
 async def stubbornly(write: Callable[[], Awaitable[T]]) -> T:
-    """A write that must not be lost, tried again while the database is away: what it stores was paid for once."""
-    for number in range(STORE_TRIES):
-        try:
-            return await write()
-        except NotConfigured as error:
-            logger.error("the outcome of a sign-in cannot be stored yet: %s", error.code)
-            await asyncio.sleep(min(0.1 * 2**number, 5.0))
-    return await write()
+    """For as long as somebody may be waiting for it."""
+    return await storing.stubbornly(write, tries=STORE_TRIES, what="the outcome of a sign-in", logger=logger)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, errors
-from providers_app.behaviours.oauth import Method, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth.enabled import is_enabled, why_disabled
 from providers_app.errors import (
     FlowDisabled,
     InvalidRequest,
@@ -76,24 +77,11 @@ def choose_flow(
     if not fitting:
         known = ", ".join(sorted({known for flow in begun for known in flow.methods}))
         raise InvalidRequest(f"This sign-in has no method {quoted(method)}.", hint=f"It has: {known}.")
-    enabled = [flow for flow in fitting if why_disabled(slug, flow) is None]
+    enabled = [flow for flow in fitting if is_enabled(slug, flow)]
     if not enabled:
         raise why_disabled(slug, fitting[0]) or FlowDisabled("This sign-in is off.")
     possible = (flow for flow in enabled if offered(slug, flow, origin=origin, local_browser=local_browser).methods)
     return next(possible, enabled[0])
-
-
-def why_disabled(slug: str, flow: OAuthFlow) -> FlowDisabled | None:
-    """The error that names the vendor's position and the setting to change; ``None`` for a flow that is on."""
-    allowed = tuple(getattr(conf.provider(slug), "enabled_flows", ()))
-    if not flow.restricted or flow.name in allowed:
-        return None
-    setting = f"MAESTRO_PROVIDERS__{slug.upper()}__ENABLED_FLOWS={','.join((*allowed, flow.name))}"
-    position = " ".join(part for part in (flow.position, flow.position_url) if part)
-    return FlowDisabled(
-        f"The sign-in '{flow.label}' is off here. {position}".rstrip(),
-        hint=f"Whoever runs Maestro can turn it on with {setting}.",
-    )
 
 
 def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_browser: bool) -> Method:
@@ -174,12 +162,23 @@ def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str,
         if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARS:
             raise InvalidRequest(f"{known[name].label} must be a text of at most {MAX_GIVEN_CHARS} characters.")
         if text.strip():
-            found[name] = Secret(text.strip())
+            found[name] = _chosen(known[name], text.strip())
     missing = [field for field in flow.fields if field.required and field.name not in found]
     if missing:
         hint = " ".join(field.help for field in missing if field.help)
         raise InvalidRequest(f"'{flow.label}' needs: {', '.join(field.label for field in missing)}.", hint=hint)
     return found
+
+
+def _chosen(field: LoginField, text: str) -> Secret:
+    """The value, in the spelling of the field's choices where it has some. Raises ``InvalidRequest``."""
+    word = text.lower().replace("-", "_")
+    fitting = [choice for choice in field.choices if word == choice.lower().replace("-", "_")]
+    if field.choices and not fitting:
+        raise InvalidRequest(
+            f"{field.label}: there is no choice {quoted(text)}.", hint=f"It has: {', '.join(field.choices)}."
+        )
+    return Secret(fitting[0] if fitting else text)
 
 
 def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | None) -> OAuthClient | None:

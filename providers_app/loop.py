@@ -86,6 +86,10 @@ def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     future = asyncio.run_coroutine_threadsafe(coro, _current().loop)
     try:
         return future.result(timeout)
+    except (KeyboardInterrupt, SystemExit):
+        future.cancel()
+        _finish_lasting()
+        raise
     except BaseException:
         future.cancel()
         raise
@@ -125,18 +129,19 @@ def on_provider_loop(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[
     return wrapper
 
 
-def spawn(coro: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[Any]:
+def spawn(coro: Coroutine[Any, Any, Any], *, name: str | None = None, lasting_s: float = 0.0) -> asyncio.Task[Any]:
     """Start a detached task on the provider loop, with a fresh context, kept until it ends or ``shutdown`` cancels it.
 
+    With ``lasting_s`` the process first waits so many seconds for it to end: for what must not be cut off.
     From another thread the task is made there and returned; end it with ``cancel`` (a task is not thread-safe).
     """
     here = _here()
     if here is not None:
-        return _start(here, coro, name)
+        return _start(here, coro, name, lasting_s)
     running = _current()
 
     async def start() -> asyncio.Task[Any]:
-        return _start(running, coro, name)
+        return _start(running, coro, name, lasting_s)
 
     return asyncio.run_coroutine_threadsafe(start(), running.loop).result(10)
 
@@ -201,17 +206,29 @@ def _current() -> RunningLoop:
         return running
 
 
-def _start(running: RunningLoop, coro: Coroutine[Any, Any, Any], name: str | None) -> asyncio.Task[Any]:
+def _start(
+    running: RunningLoop, coro: Coroutine[Any, Any, Any], name: str | None, lasting_s: float
+) -> asyncio.Task[Any]:
     task = running.loop.create_task(coro, name=name, context=contextvars.Context())
     running.tasks.add(task)
+    if lasting_s > 0:
+        running.lasting[task] = lasting_s
 
     def ended(task: asyncio.Task[Any]) -> None:
         running.tasks.discard(task)
+        running.lasting.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("detached task %s failed", task.get_name(), exc_info=error)
 
     task.add_done_callback(ended)
     return task
+
+
+def _finish_lasting() -> None:
+    """Before an interrupted process ends; its stores cannot be written any more once the interpreter is leaving."""
+    running = _state.running
+    if running is not None and running.thread is not None and running.usable() and running.lasting:
+        asyncio.run_coroutine_threadsafe(running.finish_lasting(), running.loop).result()
 
 
 async def _retire(running: RunningLoop) -> None:

@@ -16,6 +16,7 @@ class RunningLoop:
         self.loop = loop
         self.thread = thread
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.lasting: dict[asyncio.Task[Any], float] = {}
         self.values: dict[str, Any] = {}
         self.closers: list[Callable[[], Awaitable[None]]] = []
 
@@ -25,10 +26,15 @@ class RunningLoop:
     async def close(self, grace: float) -> None:
         """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop.
 
-        What a cancelled task starts while it cleans up (a report of how it went) has the same time to end.
+        What a cancelled task starts while it cleans up (a report of how it went) has the same time to end. Lasting
+        tasks are cancelled only when their own time is over.
         """
-        deadline, me = self.loop.time() + grace, asyncio.current_task()
-        for task in self.tasks - {me}:
+        me = asyncio.current_task()
+        for task in self.tasks - self.lasting.keys() - {me}:
+            task.cancel()
+        await self.finish_lasting()
+        deadline = self.loop.time() + grace
+        for task in self.lasting:
             task.cancel()
         while (tasks := self.tasks - {me}) and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(tasks, timeout=left)
@@ -42,6 +48,12 @@ class RunningLoop:
                     await closer()
             except Exception:
                 logger.exception("closing a part of the provider loop failed")
+
+    async def finish_lasting(self) -> None:
+        """Wait for the tasks that must not be cut off, each for at most the seconds that it was given."""
+        ends = {task: self.loop.time() + seconds for task, seconds in self.lasting.items()}
+        while waiting := {task: end for task, end in ends.items() if not task.done() and end > self.loop.time()}:
+            await asyncio.wait(waiting, timeout=min(waiting.values()) - self.loop.time())
 
 
 def start_thread() -> RunningLoop:

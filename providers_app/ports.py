@@ -98,7 +98,7 @@ class SessionStore(Protocol):
 
 
 class RefreshStore(Protocol):
-    """The database side of a refresh (DESIGN 5): leases per lane, the intent, the swap. Each method is one short
+    """The database side of a refresh: leases per lane, the intent, the swap. Each method is one short
     transaction; the network is asked between them, never inside."""
 
     async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
@@ -207,7 +207,7 @@ class LoginStore(Protocol):
         ...
 
     async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
-        """The provider ended the login at a person's wish: destroy its secrets, the session needs a new sign-in.
+        """The provider ended the login at a person's wish: destroy its secrets and switch the session off.
 
         Raises ``UnknownSession``.
         """

@@ -11,10 +11,9 @@ from typing import TypeVar
 
 import msgspec
 
-from providers_app import clients, conf
+from providers_app import clients, conf, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import (
-    NotConfigured,
     ProviderBroken,
     ProviderError,
     TokenOutcomeUnknown,
@@ -25,9 +24,11 @@ from providers_app.errors import (
 from providers_app.ports import RefreshStore, Session
 from providers_app.refresh_rules import (
     ANSWER_LOST,
+    BACKOFF_S,
     NOT_REFRESHABLE,
     PRESENTATIONS,
     REFUSED,
+    USE_WITHIN_S,
     Decision,
     backoff,
     decide,
@@ -35,6 +36,7 @@ from providers_app.refresh_rules import (
 )
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
+from providers_app.storing import stubbornly
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import (
     Done,
@@ -53,7 +55,8 @@ T = TypeVar("T")
 POLL_S = 0.1
 SLOWEST_POLL_S = 0.25
 STORE_TRIES = 60
-SLOWEST_STORE_S = 5.0
+LASTING_S = 10.0
+"""Seconds that a process which ends leaves for storing an answer, after the time that the answer may take."""
 HOLDER = f"{socket.gethostname()}:{os.getpid()}"[:100]
 _DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
 
@@ -123,7 +126,10 @@ class Flight:
         )
         match found.action:
             case "send":
-                return await self._send(claim, behaviour, rotation)
+                # Whoever goes away, and a process that ends, waits for it: a lost answer may be a lost login.
+                work = self._send(claim, behaviour, rotation)
+                lasts = conf.current().refresh_timeout_s + LASTING_S
+                return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self._id}", lasting_s=lasts))
             case "give_up":
                 return await self._refused(claim, found.code, found.why, ANSWER_LOST)
             case "person" if found.code != "needs_reauth":
@@ -140,13 +146,15 @@ class Flight:
     async def _send(self, claim: RefreshClaim, behaviour: OAuth, rotation: Rotation) -> RefreshReport:
         marked = await self._store.write_intent(claim)
         if marked is None:
-            return await self._current("skipped", "the lane or the session was somebody else's by then")
+            why = "the lane or the session was somebody else's by then"
+            return await self._current("skipped", why, code="refresh_failed")
         settings = conf.current()
-        if time.monotonic() + settings.refresh_timeout_s > marked.claimed + marked.lease_s:
+        seconds = settings.refresh_timeout_s
+        if time.monotonic() + seconds + _spare(seconds) > marked.claimed + marked.lease_s:
             # The last step before sending: an answer that comes after the lease could meet a second sender.
             return await self._failed(marked, "no", "refresh_failed", "this machine was too slow; nothing was sent")
         try:
-            tokens = await _ask(behaviour, marked, settings.refresh_timeout_s)
+            tokens = await _ask(behaviour, marked, seconds)
         except TokenRefused as error:
             if rotation == "single_use" and marked.presentations >= PRESENTATIONS:
                 return await self._refused(marked, error.code, lost(marked.provider), ANSWER_LOST)
@@ -161,7 +169,10 @@ class Flight:
         return await self._keep(marked, tokens, behaviour)
 
     async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
-        due = tokens.due_at(conf.refresh_margin(claim.provider), time.time())
+        now = time.time()
+        due = tokens.due_at(conf.refresh_margin(claim.provider), now)
+        if tokens.expired(now, USE_WITHIN_S):
+            due = max(due, now + BACKOFF_S)  # it ended before it came: the schedule must not turn in circles
         next_at = due if math.isfinite(due) else None
         session = await _stubbornly(lambda: self._store.keep(claim, tokens, next_at))
         if session is None:
@@ -215,8 +226,8 @@ class Flight:
         await _stubbornly(lambda: self._store.fail(claim, failure))
         return _of(claim, "needs_person", message, code=code)
 
-    async def _current(self, done: Done, why: str) -> RefreshReport:
-        return self._report(await self._store.peek(self._id), done, why)
+    async def _current(self, done: Done, why: str, *, code: str = "") -> RefreshReport:
+        return self._report(await self._store.peek(self._id), done, why, code=code)
 
     def _report(self, state: RefreshState, done: Done, why: str, *, code: str = "") -> RefreshReport:
         return RefreshReport(
@@ -233,7 +244,8 @@ class Flight:
 async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
     """The one request. Whatever may have reached the provider without a readable answer is an unknown outcome."""
     try:
-        async with asyncio.timeout(seconds) as deadline:
+        # A little later than the request's own deadline, whose error says whether anything was sent at all.
+        async with asyncio.timeout(seconds + _spare(seconds)) as deadline:
             with faults_of(claim.provider):
                 return await behaviour.refresh(claim.tokens, clients.http())
     except TimeoutError:
@@ -242,15 +254,13 @@ async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
         raise TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.") from None
 
 
+def _spare(seconds: float) -> float:
+    return min(seconds / 10, 1.0)
+
+
 async def _stubbornly(write: Callable[[], Awaitable[T]]) -> T:
-    """A write that must not be lost: tried again while the database does not answer, for some minutes."""
-    for number in range(STORE_TRIES):
-        try:
-            return await write()
-        except NotConfigured as error:
-            logger.error("the outcome of a refresh cannot be stored yet: %s", error.code)
-            await asyncio.sleep(min(0.1 * 2**number, SLOWEST_STORE_S))
-    return await write()
+    """For some minutes."""
+    return await stubbornly(write, tries=STORE_TRIES, what="the outcome of a refresh", logger=logger)
 
 
 def _of(

@@ -6,6 +6,7 @@ refreshed since the caller looked        any                done
 nothing to refresh with                  any                skip while the token works, else person
 not due and not forced                   any                skip
 earlier than the provider allows         any                skip until then
+failed, not yet to be tried again        any                skip until then, unless a person asks
 no open intent                           any                send
 open intent, lease over                  none, minted       send again
 same                                     single use         keep while the access token works, then send once more
@@ -65,13 +66,16 @@ def decide(
         return Decision(action="person", why="the session needs a new sign-in", code="needs_reauth")
     if tokens.read_only or (rotation != "minted" and not tokens.refresh):
         return _unrefreshable(claim, refused=refused, now=now)
-    if trigger in ("command", "button") and claim.refreshed_at is not None and now - claim.refreshed_at < FRESH_S:
+    if trigger in ("command", "button") and claim.refreshed_at is not None and abs(now - claim.refreshed_at) < FRESH_S:
         return Decision(action="done", why="refreshed a moment ago")
     if trigger not in FORCED and not _due(claim, trigger, now + within_s, now):
         return Decision(action="skip", why="not due")
     if tokens.earliest_refresh_at is not None and now < tokens.earliest_refresh_at:
         why = "the provider does not allow it yet"
         return Decision(action="skip", why=why, until=tokens.earliest_refresh_at, code="refresh_too_early")
+    if claim.due_at is not None and _backs_off(claim, trigger, claim.due_at, now):
+        why = "the last refresh failed, and it is too early to try again"
+        return Decision(action="skip", why=why, until=claim.due_at, code="refresh_failed")
     if not claim.intent_open or rotation != "single_use":
         return Decision(action="send", why="due" if trigger not in FORCED else trigger)
     if claim.presentations >= PRESENTATIONS:
@@ -94,6 +98,18 @@ def backoff(attempts: int, retry_after: float | None = None) -> float:
     """Seconds until the next try after so many failures; never less than the endpoint asked for."""
     seconds: float = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
     return max(seconds, retry_after or 0.0)
+
+
+def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float) -> bool:
+    """Is this the time between a failure and the next try? Many uses must not ask a server that asked to be left alone.
+
+    What is kept for a lost answer is due when the access token ends; a provider that refuses it says that it has ended.
+    """
+    if trigger not in ("use", "unauthorized") or not claim.attempts or due_at <= now:
+        return False
+    ends = claim.tokens.expires_at
+    kept = claim.intent_open and ends is not None and now < ends <= due_at + 1
+    return not (kept and trigger == "unauthorized")
 
 
 def _due(claim: RefreshClaim, trigger: Trigger, latest: float, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Refreshing a session's tokens, so that no refresh token is ever spent twice and none is lost (DESIGN 5).
+"""Refreshing a session's tokens, so that no refresh token is ever spent twice and none is lost.
 
     join the flight of this process → claim the lane → decide (``refresh_rules``) → write the intent → send
     → store by compare-and-swap → give the lane back
@@ -88,15 +88,17 @@ async def refresh_tokens(
 async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple[Session, Credential]:
     """The session ready for use: refreshed first when its access token has ended.
 
-    Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``.
+    Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``.
     """
     if session.auth_type != "oauth" or session.expires_at is None or session.expires_at > time.time() + USE_WITHIN_S:
         return session, credential
     report = await refresh_session(session.id, trigger="use", seen_generation=session.generation)
     if report.generation > session.generation:
-        return await ports.session_store().lookup(owner, session.provider, session.id)
+        return await _again(owner, session)
     if session.expires_at > time.time() and report.done != "needs_person":
         return session, credential
+    if (await ports.refresh_store().tokens_of(owner, session.id)).api_key:
+        return session, credential  # it is a key that signs, and the key does not end with the tokens
     raise _error_of(session, report)
 
 
@@ -126,10 +128,18 @@ async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -
         raise error
     report = await refresh_session(session.id, trigger="unauthorized", seen_generation=session.generation)
     if report.generation > session.generation:
-        return await ports.session_store().lookup(owner, session.provider, session.id)
+        return await _again(owner, session)
     if report.done == "needs_person" or report.code == "":
         raise error
     raise _error_of(session, report) from error
+
+
+async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
+    """What is stored now. Raises ``SessionDisabled`` when a person switched it off meanwhile."""
+    found, credential = await ports.session_store().lookup(owner, session.provider, session.id)
+    if found.status == "disabled":
+        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    return found, credential
 
 
 def _landed(

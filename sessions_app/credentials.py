@@ -139,11 +139,6 @@ def open_backup(run: ImportRun) -> bytes:
     return crypto.open(bytes(run.sealed_backup), crypto.IMPORT_BACKUP, run.pk)
 
 
-def stored_columns(session: AuthSession) -> dict[str, Any]:
-    """The sealed column values of a row as they are, for a backup that puts the very bytes back."""
-    return {"sealed_credential": bytes(session.sealed_credential), "key_id": session.key_id}
-
-
 DESTROYED: Mapping[str, Any] = {"sealed_credential": b"", "key_id": ""}
 """Column values that leave nothing of a credential to open."""
 

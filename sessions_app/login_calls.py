@@ -46,9 +46,14 @@ def has_client(provider: str) -> bool:
 
 
 def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
-    """Answers to the flow's required fields that a stored session still knows; secrets are not among them."""
-    names = (field.name for field in flow.fields if field.required and not field.secret)
-    return {name: str(session.settings[name]) for name in names if session.settings.get(name)}
+    """Answers to the flow's fields that a stored session still knows: those it needs, and what was chosen by hand."""
+    facts = session.settings
+    names = (
+        field.name
+        for field in flow.fields
+        if not field.secret and (field.required or facts.get(f"{field.name}_source") == "override")
+    )
+    return {name: str(facts[name]) for name in names if facts.get(name)}
 
 
 def warnings(session: AuthSession) -> list[str]:

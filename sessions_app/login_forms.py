@@ -141,6 +141,10 @@ def _field(field: LoginField) -> forms.Field:
     options: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
     if field.secret:
         return SecretAreaField(**options) if field.multiline else KeyField(max_length=MAX_SECRET_CHARS, **options)
+    if field.choices:
+        labels = field.choice_labels or field.choices
+        # Without an empty line: the first choice is what is meant where a person chooses nothing.
+        return forms.ChoiceField(choices=list(zip(field.choices, labels, strict=True)), **options)
     widget = forms.Textarea(attrs=_QUIET | {"rows": 4}) if field.multiline else forms.TextInput(attrs=_QUIET)
     limit = MAX_SECRET_CHARS if field.multiline else MAX_FIELD_CHARS
     return forms.CharField(widget=widget, max_length=limit, strip=True, **options)

@@ -11,7 +11,7 @@ Pk = Any
 
 
 class RefreshLane(models.Model):
-    """Whose turn it is to refresh the logins of one account with one client (DESIGN 5).
+    """Whose turn it is to refresh the logins of one account with one client.
 
     ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
     ``lease_until`` is past. It is claimed by a conditional update, never by a lock across a request.
@@ -106,7 +106,7 @@ class AuthSession(models.Model):
             ),
             models.Index(
                 fields=("next_refresh_at",),
-                condition=models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True, status="active"),
+                condition=models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True),
                 name="auth_session_refresh_due",
             ),
         )

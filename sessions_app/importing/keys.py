@@ -17,6 +17,8 @@ ALIASES: Mapping[str, str] = {
     "azure": "azure_openai",
     "vertex": "vertex_ai",
 }
+LONGEST_NAME = 30
+"""Characters of a name that is quoted: keys of providers are longer, names of them are not."""
 _VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$")
 _KEY_NAMES = re.compile(r"^(.+?)_(?:API_KEY|API_TOKEN|KEY)$")
 
@@ -28,13 +30,18 @@ def slug_of(name: str, slugs: Collection[str]) -> str:
     return plain if plain in slugs else ""
 
 
+def shown(name: str) -> str:
+    """A name out of a file, for a message; not one that is so long that it may be a key in the wrong place."""
+    return repr(name) if len(name) <= LONGEST_NAME else f"of {len(name)} characters"
+
+
 def read_llm(found: Mapping[str, Any], slugs: Collection[str]) -> list[ImportedLogin]:
     """``{"openai": "sk-...", "// Note": "..."}``: one key per name."""
     logins = []
     for name, value in found.items():
         if name.startswith("//"):
             continue
-        where = f"the key {name[:60]!r}"
+        where = f"the key {shown(name)}"
         slug = slug_of(name, slugs)
         if not isinstance(value, str) or not value.strip():
             logins.append(unusable(where, "It is empty or no text.", provider=slug))

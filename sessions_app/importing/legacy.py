@@ -15,12 +15,13 @@ from typing import Any
 
 from providers_app import conf
 from providers_app.behaviours.oauth import OAuthFlow
+from providers_app.behaviours.oauth.enabled import is_enabled, setting_for
 from providers_app.errors import InvalidRequest
 from providers_app.resolver import resolve, supports
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
-from sessions_app.importing.keys import slug_of
+from sessions_app.importing.keys import shown, slug_of
 from sessions_app.names import MAX_LENGTH
 
 TABLE = "saved_authentications"
@@ -89,7 +90,8 @@ def _login(row: Mapping[str, Any], where: str, slugs: Collection[str], retired: 
     slug = slug_of(named, slugs)
     kind = AUTH_TYPES.get(str(_first(row, AUTH_TYPE) or "").strip().lower(), "")
     if not slug:
-        return unusable(where, f"The provider {named[:40]!r} is not installed.")
+        # Where columns are shifted, a key stands here; names of providers are short.
+        return unusable(where, f"The provider {shown(named)} is not installed.")
     if not kind:
         return unusable(where, "Its auth type is none that Maestro has.", provider=slug)
     found = {**_packed(row), **{name: value for name, value in row.items() if value not in (None, "")}}
@@ -118,9 +120,8 @@ def _oauth(found: Mapping[str, Any], slug: str, name: str, where: str, person: s
     flow = _flow(found, slug)
     if flow is None:
         return unusable(where, "No sign-in of the provider takes over such tokens.", provider=slug, auth_type="oauth")
-    if flow.restricted and flow.name not in getattr(conf.provider(slug), "enabled_flows", ()):
-        setting = f"MAESTRO_PROVIDERS__{slug.upper()}__ENABLED_FLOWS={flow.name}"
-        problem = f"The provider restricts this login; an operator may allow it with {setting}."
+    if not is_enabled(slug, flow):
+        problem = f"The provider restricts this login; an operator may allow it with {setting_for(slug, flow.name)}."
         return unusable(where, problem, provider=slug, auth_type="oauth")
     access, refresh = str(_first(found, ACCESS) or ""), str(_first(found, REFRESH) or "")
     if not access and not refresh:

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app import login_flow, loop
-from providers_app.behaviours.oauth import PendingLogin
+from providers_app.behaviours.oauth import LoginField, PendingLogin
 from providers_app.errors import (
     InvalidLoginAnswer,
     InvalidRequest,
@@ -47,7 +47,8 @@ def add_login(parser: CommandParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a field that the sign-in asks for; NAME=@FILE reads it from a file",
+        help="a field that the sign-in asks for (`sessions flows` lists them and their choices, such as "
+        "mode=auto|chatgpt|api_key); NAME=@FILE reads it from a file",
     )
     parser.add_argument("--agree", action="store_true", help="agree to what the sign-in asks you to agree to")
     parser.add_argument("--remote-browser", action="store_true", help="the browser is on another machine than this one")
@@ -222,7 +223,14 @@ def _methods(offer: OfferedFlow) -> str:
 def _notes(offer: OfferedFlow) -> list[str]:
     flow = offer.flow
     position = " ".join(part for part in (flow.position, flow.position_url) if part)
-    return [line for line in (flow.label, position if offer.enabled else offer.why_not) if line]
+    asked = (_asked(field) for field in flow.fields)
+    return [line for line in (flow.label, position if offer.enabled else offer.why_not, *asked) if line]
+
+
+def _asked(field: LoginField) -> str:
+    """A field as ``--field`` takes it, with its choices."""
+    value = "|".join(field.choices) or ("@FILE" if field.multiline else "VALUE")
+    return f"--field {field.name}={value}: {field.label}{'' if field.required else ' (optional)'}"
 
 
 def _as_dict(slug: str, offer: OfferedFlow) -> dict[str, Any]:
@@ -237,6 +245,9 @@ def _as_dict(slug: str, offer: OfferedFlow) -> dict[str, Any]:
         "position": flow.position or None,
         "position_url": flow.position_url or None,
         "methods": list(flow.methods),
-        "fields": [{"name": field.name, "required": field.required, "secret": field.secret} for field in flow.fields],
+        "fields": [
+            {"name": field.name, "required": field.required, "secret": field.secret, "choices": list(field.choices)}
+            for field in flow.fields
+        ],
         "client": flow.client_fields,
     }

@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='authsession',
-            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('next_refresh_at__isnull', False), ('status', 'active')), fields=['next_refresh_at'], name='auth_session_refresh_due'),
+            index=models.Index(condition=models.Q(('deleted_at__isnull', True), ('next_refresh_at__isnull', False)), fields=['next_refresh_at'], name='auth_session_refresh_due'),
         ),
         migrations.AddIndex(
             model_name='notice',

@@ -77,7 +77,8 @@ def check(
         )
     if auth_type == AuthSession.AuthType.OAUTH.value:
         raise UnsupportedOperation(
-            f"Signing in to {info.name} with OAuth is not available here.", hint="Use an API key instead."
+            f"A session of {info.name} with OAuth begins with a sign-in.",
+            hint=f"Use manage.py sessions login {info.slug}, or Connect in the browser.",
         )
     return Credential(
         auth_type=auth_type,

@@ -9,14 +9,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from providers_app import conf as providers_conf
 from providers_app.errors import InvalidRequest, ProviderError
@@ -28,6 +26,7 @@ from sessions_app.lanes import lane_of
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.names import MAX_LENGTH
 from sessions_app.services import connect, trail
+from sessions_app.services.import_backup import frozen, thawed
 from sessions_app.services.oauth_columns import fresh_refresh_columns, oauth_columns
 
 What = Literal["create", "replace", "unchanged", "conflict", "refused"]
@@ -87,7 +86,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
     backup = {
         "generations": {str(row.pk): row.generation for row in rows},
         "created": [str(row.pk) for row in new],
-        "replaced": _frozen(before),
+        "replaced": frozen(before),
     }
     run = ImportRun(
         id=uuid4(),
@@ -123,7 +122,7 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
         raise InvalidRequest("This import was taken back already.")
     backup = json.loads(credentials.open_backup(run))
     created = [UUID(pk) for pk in backup["created"]]
-    restored = [_thawed(row) for row in backup["replaced"]]
+    restored = [thawed(row) for row in backup["replaced"]]
     imported = {UUID(pk): generation for pk, generation in backup["generations"].items()}
     now = AuthSession.objects.filter(pk__in=imported).values_list("pk", "name", "generation")
     moved_on = sorted(name for pk, name, generation in now if generation != imported[pk])
@@ -161,6 +160,18 @@ class _Stored:
         if row.token_print:
             self.prints[row.token_print] = row
 
+    def find(self, row: AuthSession, secret: Secret, login: ImportedLogin) -> AuthSession | None:
+        """The session that holds this very login. Two without anything to sign with yet are not the same for that."""
+        named = self.by_name.get((row.owner_id, row.provider, row.auth_type, login.name))
+        if secret and (same := self.by_secret.get((row.owner_id, row.provider, row.auth_type, secret, row.base_url))):
+            return same
+        if secret or row.token_print:
+            return self.prints.get(row.token_print)
+        if named is None or login.tokens is None:
+            return named if named and named.base_url == row.base_url else None
+        held = credentials.open_tokens(named) if credentials.has_secret(named) else None
+        return named if held is not None and held.material == login.tokens.material else None
+
 
 def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replace: bool) -> Line:
     if login.problem:
@@ -168,10 +179,8 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
     try:
         row, secret = _row(login, owner_id)
     except ProviderError as error:
-        return Line(login, "refused", login.name, owner_id, _words(error))
-    same = stored.by_secret.get((owner_id, row.provider, row.auth_type, secret, row.base_url))
-    same = same or (stored.prints.get(row.token_print) if row.token_print else None)
-    if same is not None and (same.name == login.name or secret or row.token_print):
+        return Line(login, "refused", login.name, owner_id, f"{error.message} {error.hint}".strip())
+    if (same := stored.find(row, secret, login)) is not None:
         return Line(login, "unchanged", same.name, owner_id, "stored already")
     taken = stored.by_name.get((owner_id, row.provider, row.auth_type, login.name))
     if taken is not None and kind == LEGACY:
@@ -187,10 +196,6 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
     row.name = _free(login.name, row, stored)
     stored.add(row, secret)
     return Line(login, "create", row.name, owner_id, login.note, row)
-
-
-def _words(error: ProviderError) -> str:
-    return f"{error.message} {error.hint}".strip()
 
 
 def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
@@ -260,36 +265,3 @@ def _event(row: AuthSession, action: str, detail: str, actor_id: Pk | None) -> S
         detail=detail[:500],
         at=timezone.now(),
     )
-
-
-def _frozen(rows: Sequence[AuthSession]) -> list[dict[str, Any]]:
-    """Every column of the rows as JSON, sealed bytes as they are."""
-    frozen = []
-    for row in rows:
-        values: dict[str, Any] = {}
-        for column in row._meta.concrete_fields:
-            value = getattr(row, column.attname)
-            if isinstance(value, datetime):
-                value = value.isoformat()
-            elif isinstance(value, bytes | memoryview):
-                value = bytes(value).hex()
-            elif isinstance(value, UUID):
-                value = str(value)
-            values[column.attname] = value
-        frozen.append(values)
-    return frozen
-
-
-def _thawed(values: dict[str, Any]) -> AuthSession:
-    row = AuthSession()
-    for column in row._meta.concrete_fields:
-        value = values.get(column.attname)
-        kind = column.get_internal_type()
-        if value is not None and kind == "DateTimeField":
-            value = parse_datetime(value)
-        elif value is not None and kind == "BinaryField":
-            value = bytes.fromhex(value)
-        elif value is not None and kind == "UUIDField":
-            value = UUID(value)
-        setattr(row, column.attname, value)
-    return row

@@ -22,6 +22,7 @@ from django.utils import timezone
 from providers_app import conf, loop
 from providers_app import provider as door
 from providers_app.errors import DuplicateSession, UnknownSession, UpstreamTimeout
+from providers_app.login_parts import oauth_only
 from sessions_app.credentials import DESTROYED
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import validate_name
@@ -100,8 +101,10 @@ def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
 def revoke(session: AuthSession) -> bool:
     """End the login at its provider; then its secrets are destroyed here and the session is switched off.
 
-    ``False``: the provider has no way to do so. Then, and when it raises a ``ProviderError``, nothing was changed here.
+    ``False``: the provider has no way to do so. Then, and when it raises a ``ProviderError`` (``UnsupportedOperation``
+    for a key), nothing was changed here.
     """
+    oauth_only(session.provider, session.auth_type, session.name)
     work = door.revoke_session(session.provider, str(session.pk), owner=session.owner_id)
     try:
         revoked: bool = loop.run(work, conf.current().lookup_timeout_s + 5)

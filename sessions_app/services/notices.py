@@ -29,7 +29,6 @@ SWITCH_OFF_SOON = "switch-off-soon"
 SWITCHED_OFF = "switched-off"
 """A dead login was switched off, and its secrets were destroyed."""
 
-ABOUT_TO_BE_SWITCHED_OFF = SWITCH_OFF_SOON
 SIGN_IN = (NEEDS_REAUTH, ANSWER_LOST, REFRESH_FAILING, ENDED, SWITCH_OFF_SOON, SWITCHED_OFF)
 """What a new sign-in (or a refresh that worked) ends."""
 CURED_BY_USE = (*SIGN_IN, FORBIDDEN)

@@ -29,6 +29,8 @@ from sessions_app.throttle import allow
 logger = logging.getLogger("maestro.refresh")
 
 REFRESHES_PER_MINUTE = 30
+KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
+"""Whose logins are refreshed: one that may not do something now must not end for that."""
 BROKEN_AGAIN_S = 1800.0
 """When a session is looked at again whose refresh could not even begin (its secret does not open)."""
 LOOK_S = 60.0
@@ -42,17 +44,17 @@ def due_sessions(
     """What is due within so many seconds, the longest due first; the partial index on ``next_refresh_at`` answers."""
     latest = (now or timezone.now()) + timedelta(seconds=within_s)
     rows = _narrowed(selectors.visible(), provider, owner_id)
-    return rows.filter(
-        next_refresh_at__isnull=False, next_refresh_at__lte=latest, status=AuthSession.Status.ACTIVE.value
-    ).order_by("next_refresh_at")
+    return rows.filter(next_refresh_at__isnull=False, next_refresh_at__lte=latest, status__in=KEPT_ALIVE).order_by(
+        "next_refresh_at"
+    )
 
 
 def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
     """Every OAuth session that works and may be refreshed here, due or not."""
     rows = _narrowed(selectors.visible(), provider, owner_id)
-    return rows.filter(
-        auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.ACTIVE, read_only_reason=""
-    ).order_by("provider", "name", "pk")
+    return rows.filter(auth_type=AuthSession.AuthType.OAUTH, status__in=KEPT_ALIVE, read_only_reason="").order_by(
+        "provider", "name", "pk"
+    )
 
 
 def due(
@@ -139,6 +141,9 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
     """One refresh; an error becomes a report, and a session that cannot be refreshed at all is not due for a while."""
     try:
         return await refresh_session(str(session_id), trigger=trigger, seen_generation=seen, within_s=within_s)
+    except StoreUnavailable as error:
+        # It says nothing of the session, which stays due.
+        return RefreshReport(session_id=str(session_id), done="failed", why=error.message, code=error.code)
     except ProviderError as error:
         again = None if isinstance(error, NotRefreshable) else BROKEN_AGAIN_S
         code, why = error.code, error.message

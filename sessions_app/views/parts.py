@@ -52,7 +52,9 @@ def login_context(session: AuthSession) -> dict[str, Any]:
         return {}
     history = selectors.events(session, HISTORY)[:HISTORY_SHOWN]
     lane = session.lane.key[:LANE_SHOWN] if session.lane else ""
-    facts = [(name.replace("_", " ").capitalize(), value) for name, value in sorted(session.settings.items()) if value]
+    # The flow stands there by its label already; what a mode was concluded from is told as a warning where it matters.
+    told = (name for name in sorted(session.settings) if name != "flow" and not name.endswith("_source"))
+    facts = [(name.replace("_", " ").capitalize(), session.settings[name]) for name in told if session.settings[name]]
     return {"login": {"flow": _flow_label(session), "facts": facts, "lane": lane, "history": history}}
 
 

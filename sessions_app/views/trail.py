@@ -15,7 +15,6 @@ from sessions_app.views.access import row_context, with_session
 
 PER_PAGE = 50
 SHOWN_IN_CARD = 12
-CARD = "session-trail"
 
 
 @require_safe

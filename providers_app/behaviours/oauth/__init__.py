@@ -35,7 +35,11 @@ material makes the tokens.
 
 
 class LoginField(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a flow needs from the person before it can begin; ``secret`` is typed in and never shown."""
+    """Something that a flow needs from the person before it can begin; ``secret`` is typed in and never shown.
+
+    ``choices`` are the only values that it takes, where there are some; the first is what a form begins with.
+    ``choice_labels`` are their words for a person, in the same order.
+    """
 
     name: str
     label: str
@@ -43,6 +47,8 @@ class LoginField(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = True
     secret: bool = False
     multiline: bool = False
+    choices: tuple[str, ...] = ()
+    choice_labels: tuple[str, ...] = ()
 
 
 class OAuthFlow(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +90,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     ``url`` is the page to open (empty for ``direct``). For ``device`` the person types ``user_code`` there;
     ``device_code`` and ``interval`` (seconds between two questions) are ours. ``id``, ``name`` and ``expires_at``
     (seconds since the epoch) are set by the universal interface. ``given`` are the answers to the flow's fields.
+    ``client_of`` says in words whose client it is, where it was issued to one account ("one ChatGPT account").
     """
 
     flow: str
@@ -98,6 +105,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     device_code: Secret = Secret("")
     interval: float = 5.0
     given: dict[str, Secret] = msgspec.field(default_factory=dict)
+    client_of: str = ""
     id: str = ""
     name: str = ""
     expires_at: float | None = None

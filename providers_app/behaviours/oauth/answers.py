@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, unquote
 
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
-from providers_app.behaviours.oauth.refusals import code_of, denial
+from providers_app.behaviours.oauth.refusals import ISSUED_CLIENT, code_of, denial, of_another
 from providers_app.errors import InvalidLoginAnswer
 from providers_app.types.credentials import Secret
+from providers_app.types.tokens import secrets_of
 
 MAX_LENGTH = 16_384
 MAX_PARAMS = 64
@@ -86,7 +87,11 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
                 hint="Use the page that was opened last, or begin the sign-in again.",
             )
     if error:
-        raise denial(code_of(error), answer.params.get("error_description", ""), answer.params.get("error_subtype", ""))
+        known = [*secrets_of(pending), *secrets_of(answer)]
+        if pending.client_of and error in ISSUED_CLIENT:
+            raise of_another(pending.client_of, error)
+        said = answer.params
+        raise denial(code_of(error, known), said.get("error_description", ""), said.get("error_subtype", ""))
     if not answer.code:
         raise InvalidLoginAnswer("The answer has no code in it.", hint=_COPY)
 

@@ -55,6 +55,9 @@ DENIALS: dict[str, tuple[str, str]] = {
     "account_selection_required": ("No account was chosen on the provider's page.", ""),
 }
 
+ISSUED_CLIENT = frozenset({"unauthorized_client", "invalid_client"})
+"""What a client that was issued to one account is refused with for another one."""
+
 _KINDS: dict[str, type[UpstreamError]] = {
     "invalid_client": AuthenticationFailed,
     "deleted_client": AuthenticationFailed,
@@ -137,6 +140,14 @@ def denial(code: str, description: str = "", subtype: str = "") -> LoginDenied:
     told = next((word for word in _NAME.findall(description) if word in DENIALS and word != code), "")
     message, hint = DENIALS.get(told) or DENIALS.get(subtype) or DENIALS.get(code) or ("", "")
     return LoginDenied(message or f"The provider's page answered with {code or UNNAMED}.", hint=hint)
+
+
+def of_another(whose: str, code: str) -> LoginDenied:
+    """The error where a client that was issued to ``whose`` is refused: most likely somebody else signed in."""
+    return LoginDenied(
+        f"This login belongs to {whose}, and the provider refused it for the one that signed in ({code}).",
+        hint="Sign in with the same account as before, or connect a new session for the other one.",
+    )
 
 
 def refusal(

@@ -1,8 +1,8 @@
 """Settings of Anthropic. Addresses are those of the vendor's own clients, which moved once; each can be changed."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from providers_app.setting_types import Names, known_flows
 
 RESTRICTED = ("claude", "console_key")
 """The flows that ``enabled_flows`` may name."""
@@ -99,7 +99,7 @@ class Config(BaseModel):
         le=86400,
         description="Seconds before its end at which an access token is refreshed; empty: the common value.",
     )
-    enabled_flows: tuple[str, ...] = Field(
+    enabled_flows: Names = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: claude, console_key. Read the "
         "vendor's position first.",
@@ -107,16 +107,7 @@ class Config(BaseModel):
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with an account of Anthropic.")
     federation: FederationConfig = Field(default=FederationConfig(), description="Workload identity federation.")
 
-    @field_validator("enabled_flows", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        """Environment variables hold a comma-separated list."""
-        return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
-
     @field_validator("enabled_flows")
     @classmethod
     def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = next((name for name in value if name not in RESTRICTED), None)
-        if unknown is not None:
-            raise ValueError(f"there is no restricted flow {unknown!r}; there are {', '.join(RESTRICTED)}")
-        return value
+        return known_flows(value, RESTRICTED)

@@ -64,7 +64,7 @@ def flows() -> tuple[OAuthFlow, ...]:
             label="Profile of the Anthropic CLI",
             methods=(),
             rotation="single_use",
-            description="Import the files of a profile that `ant auth login` made. It cannot be begun here.",
+            description="Import the files of a profile that the program's login made. It cannot be begun here.",
             position="Anthropic documents it for development and scripts on one's own machine, billed as API usage.",
             position_url=PROFILE_PAGE,
             one_person=True,

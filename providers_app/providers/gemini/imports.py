@@ -28,6 +28,12 @@ KEY = ImportFormat(name="service-account", label="Google service-account key")
 ENDED = 1.0
 """Files without an access token: refreshed before the first use, because this moment is long past."""
 NAME_LENGTH = 40
+OTHER_TYPES = (
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+    "gdch_service_account",
+)
 
 
 class GeminiImports:
@@ -40,8 +46,7 @@ class GeminiImports:
         kind = found.get("type") if isinstance(found, Mapping) else None
         if kind == "service_account":
             return KEY.name
-        known = ("authorized_user", "external_account", "external_account_authorized_user")
-        return ADC.name if kind in (*known, "impersonated_service_account", "gdch_service_account") else ""
+        return ADC.name if kind in ("authorized_user", *OTHER_TYPES) else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """One login per file."""
@@ -52,8 +57,11 @@ def _person(found: Any) -> ImportedLogin:
     where = "the file"
     if not isinstance(found, Mapping) or found.get("type") != "authorized_user":
         kind = found.get("type") if isinstance(found, Mapping) else None
+        # Only a known word is quoted: in a spoiled file anything may stand there.
         problem = (
-            f"Credentials of the type {str(kind)[:60]!r} name other places to fetch tokens from; they are not read."
+            f"Credentials of the type {kind!r} name other places to fetch tokens from; they are not read."
+            if kind in OTHER_TYPES
+            else "They are not the credentials of a person (type authorized_user)."
         )
         return unusable(where, problem, provider=SLUG, auth_type="oauth")
     refresh, client_id, secret = (_text(found, name) for name in ("refresh_token", "client_id", "client_secret"))

@@ -3,18 +3,17 @@
 import hashlib
 import platform
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from providers_app.setting_types import Names, Ports, known_flows
 
 Mode = Literal["", "chatgpt", "api_key"]
 MAX_PORT = 65535
-
-
-def split(value: Any) -> Any:
-    """A list as an environment variable holds it: with commas."""
-    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
+RESTRICTED = ("codex", "device")
+"""The flows that ``enabled_flows`` may name."""
 
 
 class OAuthConfig(BaseModel):
@@ -54,7 +53,7 @@ class OAuthConfig(BaseModel):
         default="https://auth.openai.com/deviceauth/callback", description="The redirect address of device codes."
     )
     scopes: str = Field(default="openid profile email offline_access", description="Scopes, with spaces between them.")
-    ports: tuple[int, ...] = Field(
+    ports: Ports = Field(
         default=(1455, 1457),
         min_length=1,
         description="Ports of the loopback listener in the order in which they are tried, comma-separated; "
@@ -71,11 +70,6 @@ class OAuthConfig(BaseModel):
         default="",
         description="`chatgpt` or `api_key` for every sign-in that names neither; empty: by the account's plan.",
     )
-
-    @field_validator("ports", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split(value)
 
     @field_validator("ports")
     @classmethod
@@ -117,14 +111,9 @@ class SiwcConfig(BaseModel):
         default="openid profile email offline_access resource.invoke chatgpt.tokens.use.direct",
         description="Scopes, with spaces between them.",
     )
-    ports: tuple[int, ...] = Field(
+    ports: Ports = Field(
         default=(0,), min_length=1, description="Ports of the loopback listener, comma-separated; 0 is any free one."
     )
-
-    @field_validator("ports", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split(value)
 
     @field_validator("ports")
     @classmethod
@@ -169,7 +158,7 @@ class Config(BaseModel):
         le=86400,
         description="Seconds before its end at which an access token is refreshed; empty: the common value.",
     )
-    enabled_flows: tuple[str, ...] = Field(
+    enabled_flows: Names = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "
         "vendor's position first.",
@@ -177,17 +166,10 @@ class Config(BaseModel):
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with a ChatGPT account (codex, device).")
     siwc: SiwcConfig = Field(default=SiwcConfig(), description="Sign in with ChatGPT (chatgpt).")
 
-    @field_validator("enabled_flows", mode="before")
+    @field_validator("enabled_flows")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split(value)
-
-    @model_validator(mode="after")
-    def _known_flows(self) -> "Config":
-        unknown = sorted(set(self.enabled_flows) - {"chatgpt", "codex", "device"})
-        if unknown:
-            raise ValueError(f"enabled_flows: there is no flow {unknown[0]!r}; there are chatgpt, codex, device")
-        return self
+    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return known_flows(value, RESTRICTED)
 
 
 def valid_ports(value: tuple[int, ...], *, lowest: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin, grants, pkce
-from providers_app.errors import FlowDisabled, InvalidRequest
+from providers_app.errors import InvalidRequest
 from providers_app.providers.openai import account
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
 from providers_app.types.credentials import Secret
@@ -29,12 +29,12 @@ PLAN_SCOPE = "chatgpt.tokens.use.direct"
 CALLBACK = "/auth/callback"
 PASTE_PORT = 1455
 
-MODE_FIELD = LoginField(
-    name="mode",
-    label="How the account is used",
-    help="chatgpt: the ChatGPT plan. api_key: a key of the API platform, billed there. Empty: by the account's plan.",
-    required=False,
-)
+MODES = {
+    "auto": "By the account's plan",
+    "chatgpt": "With the ChatGPT plan",
+    "api_key": "With a key of the API platform, billed there",
+}
+ISSUED = "one ChatGPT account"
 _POSITION = (
     "OpenAI made this client for its own program and describes no use of it by other applications. For ChatGPT plans "
     "it asks applications to use Sign in with ChatGPT."
@@ -68,6 +68,8 @@ def flows() -> tuple[OAuthFlow, ...]:
 
 
 def _restricted(name: str, label: str, methods: tuple[Method, ...], ports: tuple[int, ...]) -> OAuthFlow:
+    mode = conf.provider("openai").oauth.mode or "auto"
+    modes = tuple(sorted(MODES, key=lambda value: value != mode))  # what the operator configured comes first
     return OAuthFlow(
         name=name,
         label=label,
@@ -82,17 +84,16 @@ def _restricted(name: str, label: str, methods: tuple[Method, ...], ports: tuple
         redirect_host="localhost",
         redirect_path=CALLBACK,
         ports=ports,
-        fields=(MODE_FIELD,),
+        fields=(
+            LoginField(
+                name="mode",
+                label="How the account is used",
+                required=False,
+                choices=modes,
+                choice_labels=tuple(MODES[value] for value in modes),
+            ),
+        ),
     )
-
-
-def require_enabled(flow: OAuthFlow) -> None:
-    """Raises ``FlowDisabled`` for a restricted flow that the operator has not turned on."""
-    if flow.restricted and flow.name not in conf.provider("openai").enabled_flows:
-        raise FlowDisabled(
-            f"{flow.label} is off in this installation. {flow.position}",
-            hint=f"The operator turns it on with MAESTRO_PROVIDERS__OPENAI__ENABLED_FLOWS={flow.name}.",
-        )
 
 
 def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config: SiwcConfig, page: str) -> PendingLogin:
@@ -115,7 +116,9 @@ def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config:
         # Asks for the plan permission again where it was once refused; else that answer would hold for ever.
         "prompt": "consent",
     }
-    return _with(pending, url=grants.authorization_url(page, params), nonce=nonce)
+    # A client that the operator configured is not one account's.
+    issued = ISSUED if pending.client.id not in (DYNAMIC_CLIENT, config.client_id) else ""
+    return _with(pending, url=grants.authorization_url(page, params), nonce=nonce, client_of=issued)
 
 
 def codex_page(

@@ -10,6 +10,7 @@ from typing import Any
 
 from providers_app import conf
 from providers_app.behaviours.oauth import OAuthClient
+from providers_app.behaviours.oauth.enabled import setting_for
 from providers_app.behaviours.oauth.id_token import unverified_claims
 from providers_app.providers.openai import account
 from providers_app.types.credentials import Secret
@@ -53,7 +54,7 @@ def _login(found: Mapping[str, Any]) -> ImportedLogin:
     if FLOW not in conf.provider(SLUG).enabled_flows:
         problem = (
             "OpenAI does not offer the Codex CLI's login to other programs. An operator may allow it with "
-            f"MAESTRO_PROVIDERS__OPENAI__ENABLED_FLOWS={FLOW}."
+            f"{setting_for(SLUG, FLOW)}."
         )
         return unusable(where, problem, provider=SLUG, auth_type="oauth")
     access, identity = found.get("access_token"), found.get("id_token")

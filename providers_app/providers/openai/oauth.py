@@ -6,6 +6,7 @@ import msgspec
 from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, endpoint
+from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import InvalidLoginAnswer, LoginError, UpstreamError
 from providers_app.providers.openai import api_key, device, flows, models, renewal, sign_in, subscription
@@ -36,7 +37,9 @@ class OpenAIOAuth:
         http: Http,
     ) -> PendingLogin:
         """Raises ``FlowDisabled``, ``InvalidRequest``, ``LoginError``, ``UpstreamError``."""
-        flows.require_enabled(flow)
+        off = why_disabled("openai", flow)
+        if off is not None:
+            raise off
         config = config_of(flow.name)
         if isinstance(config, SiwcConfig):
             page = (await endpoints(config, http, "authorize")).authorize

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token, refusals
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
 from providers_app.errors import (
@@ -67,7 +67,12 @@ async def plan_tokens(
     """Sign in with ChatGPT, from the code on. Raises ``LoginError``, ``UpstreamError``."""
     pending = msgspec.structs.replace(pending, client=client_of(pending, answer))
     extra = {"resource": config.resource}
-    found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http, extra=extra)
+    try:
+        found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http, extra=extra)
+    except (AuthenticationFailed, PermissionDenied) as error:
+        if pending.client_of and error.upstream_code in refusals.ISSUED_CLIENT:
+            raise refusals.of_another(pending.client_of, error.upstream_code) from None
+        raise
     tokens = tokens_of(found, flow=flows.CHATGPT, client=pending.client, issuer=at.issuer)
     claims = await _claims(tokens, at, http, nonce=pending.nonce)
     who = account.read(claims)

@@ -15,7 +15,7 @@ from providers_app import loop, provider
 from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
-from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from sessions_app import selectors
 from sessions_app.management import terminal
 
@@ -101,6 +101,7 @@ class _Answer:
         self._done = threading.Event()
         self._crash: BaseException | None = None
         self._ends_line = True
+        self._advised = False
 
     def run(self, stream: Any) -> bool:
         """Print the whole answer; ``True`` when Ctrl-C ended it. The request is closed when this returns."""
@@ -150,11 +151,21 @@ class _Answer:
             self._done.set()
 
     def _print(self, event: Event) -> None:
+        if isinstance(event, StreamStart):
+            self._advise(event)
         if self._as_json:
             terminal.write(self._command, msgspec.json.encode(event).decode() + "\n")
         elif isinstance(event, TextDelta) and event.text:
             terminal.write(self._command, terminal.printable(event.text))
             self._ends_line = event.text.endswith("\n")
+
+    def _advise(self, event: StreamStart) -> None:
+        """What the login changed in the request: beside the answer, so that a pipe takes the answer alone."""
+        if self._advised or self._as_json:
+            return
+        self._advised = True
+        for item in event.advice:
+            self._command.stderr.write(terminal.printable(f"{item.level}: {item.message}"))
 
 
 def _prompt(given: str | None) -> str:

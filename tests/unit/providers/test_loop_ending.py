@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -95,3 +97,43 @@ async def test_a_caller_on_another_loop_is_released_when_the_thread_loop_is_stop
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(waiting, 5)
     assert not waiting.cancelling()
+
+
+async def test_a_lasting_task_ends_before_the_loop_does_but_takes_no_longer_than_its_time() -> None:
+    loop.attach(asyncio.get_running_loop())
+    ended: list[str] = []
+
+    async def work(name: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        ended.append(name)
+
+    loop.spawn(work("stored", 0.3), lasting_s=5)
+    loop.spawn(work("endless", 30), lasting_s=0.5)
+    loop.spawn(work("usual", 0.2))
+    await asyncio.sleep(0)
+    began = asyncio.get_running_loop().time()
+    await loop.shutdown(0.1)
+    assert ended == ["stored"]
+    assert asyncio.get_running_loop().time() - began < 1.5
+
+
+def test_whoever_interrupts_a_call_waits_for_what_must_not_be_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+
+    async def lasting() -> None:
+        await asyncio.sleep(0.3)
+        ended.append("stored")
+
+    async def call() -> None:
+        await asyncio.shield(loop.spawn(lasting(), lasting_s=5))
+
+    def interrupted(future: Any, timeout: float | None = None) -> None:
+        while not loop._current().lasting:
+            time.sleep(0.01)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(call())
+    assert ended == ["stored"]

@@ -36,6 +36,7 @@ def claim(**changes: object) -> RefreshClaim:
 
 ENDED = {"expires_at": NOW - 1}
 OPEN = {"intent_open": True, "presentations": 1}
+BACKING_OFF = {"attempts": 1, "due_at": NOW + 30}
 CASES = {
     "due": (claim(), "single_use", "schedule", 4, "send"),
     "not due": (claim(due_at=NOW + 100), "single_use", "schedule", 4, "skip"),
@@ -62,6 +63,20 @@ CASES = {
     "lost answer, end unknown": (claim(**OPEN, tokens={"expires_at": None}), "single_use", "schedule", 4, "keep"),
     "lost answer, ended": (claim(**OPEN, tokens=ENDED), "single_use", "schedule", 4, "send"),
     "lost answer, refused": (claim(**OPEN), "single_use", "unauthorized", 4, "send"),
+    "failed, not yet again": (claim(**BACKING_OFF, tokens=ENDED), "single_use", "use", 4, "skip"),
+    "failed, not yet again, refused": (claim(**BACKING_OFF), "none", "unauthorized", 4, "skip"),
+    "failed, asked for": (claim(**BACKING_OFF, tokens=ENDED), "single_use", "button", 4, "send"),
+    "failed, time is over": (claim(attempts=1, tokens=ENDED), "single_use", "use", 4, "send"),
+    "lost answer, not yet again": (claim(**OPEN, **BACKING_OFF, tokens=ENDED), "single_use", "use", 4, "skip"),
+    "lost answer, second one put off, refused": (claim(**OPEN, **BACKING_OFF), "single_use", "unauthorized", 4, "skip"),
+    "lost answer, kept, refused": (
+        claim(**OPEN, attempts=1, due_at=NOW + 3600),
+        "single_use",
+        "unauthorized",
+        4,
+        "send",
+    ),
+    "a clock that was set back": (claim(due_at=NOW + 100, refreshed_at=NOW + 900), "single_use", "button", 4, "send"),
     "presented twice": (claim(intent_open=True, presentations=2, tokens=ENDED), "single_use", "use", 4, "give_up"),
     "presented twice, nothing rotates": (claim(intent_open=True, presentations=7), "none", "schedule", 4, "send"),
 }

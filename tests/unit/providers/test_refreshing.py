@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app import conf, errors, ports, provider, refreshing
+from providers_app import conf, errors, loop, ports, provider, refreshing
 from providers_app.behaviours.oauth import OAuthFlow
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.ports import Session
@@ -469,3 +469,114 @@ async def test_a_test_that_refreshed_tells_of_the_new_login(
     monkeypatch.setattr(login, "test", refuse_the_first)
     await provider.test_session("remote", "oauth", "work", owner=1)
     assert told == [1]
+
+
+async def test_a_shutdown_waits_for_the_answer_to_a_request_that_was_sent(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    sent = asyncio.Event()
+
+    async def slowly(tokens: Tokens) -> Tokens:
+        sent.set()
+        await asyncio.sleep(0.4)
+        return login.rotate(tokens)
+
+    login.answer = slowly
+    caller = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await sent.wait()
+    await loop.shutdown(0.1)
+    assert (row.tokens.refresh, row.intent_open) == (Secret("refresh-1"), False)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+
+
+async def test_a_shutdown_waits_for_nobody_who_only_waits(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    row.lease, row.lease_until = "other", time.monotonic() + 30
+    caller = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    await loop.shutdown(0.1)
+    assert time.monotonic() - began < 1 and login.sent == []
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+
+
+async def test_a_use_does_not_ask_again_before_the_endpoint_wants_it(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    ended(row)
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.RateLimited("wait", retry_after=600))
+    for _ in range(3):
+        with pytest.raises(errors.RefreshFailed) as caught:
+            await refreshing.fresh(1, row.session, Credential(auth_type="oauth", secret=Secret("access-0")))
+        assert caught.value.retry_after is not None and caught.value.retry_after > 500
+    assert login.sent == ["refresh-0"]
+    report = await refreshing.refresh_session("s1", trigger="button")
+    assert (report.done, len(login.sent)) == ("failed", 2), "a person may ask all the same"
+
+
+async def test_the_second_presentation_does_not_follow_at_once(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    """A server that is silent for a minute must not end a login that is in use."""
+    ended(row)
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenOutcomeUnknown("lost"))
+    for _ in range(3):
+        with pytest.raises((errors.TokenOutcomeUnknown, errors.RefreshFailed)):
+            await refreshing.fresh(1, row.session, Credential(auth_type="oauth", secret=Secret("access-0")))
+    assert (login.sent, row.session.status) == (["refresh-0"], "active")
+
+
+async def test_a_401_whose_refresh_could_not_begin_blames_nobody(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    store.lease_is_lost = True
+    with pytest.raises(errors.RefreshFailed):
+        await refreshing.renewed(1, row.session, errors.AuthenticationFailed("refused"))
+
+
+async def test_a_key_that_was_obtained_with_the_tokens_outlives_them(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    ended(row)
+    row.tokens = msgspec.structs.replace(row.tokens, api_key=Secret("key-0"))
+    login.answer = lambda tokens: (_ for _ in ()).throw(errors.ServerError("oops"))
+    given = Credential(auth_type="oauth", secret=Secret("key-0"))
+    assert await refreshing.fresh(1, row.session, given) == (row.session, given)
+
+
+async def test_a_session_that_was_switched_off_during_its_refresh_is_not_used(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions
+) -> None:
+    ended(row)
+    keep = store.keep
+
+    async def kept_and_switched_off(*args: Any) -> Any:
+        found = await keep(*args)
+        row.session = msgspec.structs.replace(row.session, status="disabled")
+        return found
+
+    store.keep = kept_and_switched_off  # type: ignore[assignment, method-assign]
+    with pytest.raises(errors.SessionDisabled):
+        await refreshing.fresh(1, row.session, Credential(auth_type="oauth", secret=Secret("access-0")))
+
+
+async def test_a_connection_that_is_not_made_in_time_spends_nothing(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    async def no_route(tokens: Tokens) -> Tokens:
+        await asyncio.sleep(conf.current().refresh_timeout_s)  # as ``Http.send`` does, whose error says ``sent=False``
+        raise errors.UpstreamTimeout("no connection")
+
+    login.answer = no_route
+    with conf.use(conf.current().model_copy(update={"refresh_timeout_s": 0.5})):
+        report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.intent_open, row.presentations) == ("failed", False, 0)
+
+
+async def test_tokens_that_end_at_once_are_not_refreshed_without_a_pause(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    login.answer = lambda tokens: msgspec.structs.replace(login.rotate(tokens), expires_at=time.time() - 60)
+    await refreshing.refresh_session("s1", trigger="schedule")
+    assert row.due_at is not None and row.due_at > time.time() + 20
+    await refreshing.refresh_session("s1", trigger="schedule")
+    assert login.sent == ["refresh-0"]

@@ -56,6 +56,17 @@ def test_what_cannot_be_created_is_one_line_with_a_code(
     assert AuthSession.objects.count() == 1
 
 
+def test_creating_a_login_leads_to_signing_in(alice: User, run: Run) -> None:
+    code, _, err = run("sessions", "create", "openai", "oauth", "work")
+    assert code == 1 and "error[unsupported_operation]" in err and "sessions login openai" in err
+
+
+def test_a_key_cannot_be_revoked_here(alice: User, run: Run) -> None:
+    make(alice, "work_key")
+    code, _, err = run("sessions", "revoke", "work_key")
+    assert code == 1 and err.startswith("error[unsupported_operation]: ") and "work_key" in err
+
+
 def test_listing(alice: User, bob: User, run: Run) -> None:
     assert "No sessions" in run("sessions", "list", "--owner", "alice")[1]
     assert json.loads(run("sessions", "list", "--owner", "alice", "--json")[1]) == []

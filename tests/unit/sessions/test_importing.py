@@ -211,3 +211,17 @@ def test_a_service_account_is_stored_due_for_its_first_token(alice: User) -> Non
     row = AuthSession.objects.get()
     assert row.auth_type == "oauth" and row.flow == "service_account" and row.next_refresh_at is not None
     assert row.account_label.startswith("robot.one@")
+
+
+def test_a_login_without_an_access_token_is_not_mistaken_for_another_one(alice: User) -> None:
+    first = importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
+    importing.carry_out(first, actor_id=alice.pk)
+    second = sources.read("gcloud", [json.dumps(ADC | {"refresh_token": "1//another"})], slugs())
+    assert [line.what for line in importing.plan(alice.pk, "gcloud", second).lines] == ["create"]
+    robot = json.dumps(key_file())
+    kept = sources.read("service-account", [robot], slugs())
+    importing.carry_out(importing.plan(alice.pk, "service-account", kept), actor_id=alice.pk)
+    assert [line.what for line in importing.plan(alice.pk, "service-account", kept).lines] == ["unchanged"]
+    renewed = sources.read("service-account", [json.dumps(key_file())], slugs())
+    lines = importing.plan(alice.pk, "service-account", renewed).lines
+    assert [line.what for line in lines] == ["create"], "a new key of the same account is another login"

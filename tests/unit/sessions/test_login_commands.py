@@ -16,11 +16,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from providers_app import conf, providers
-from providers_app.registry import registry
+from providers_app import conf
 from sessions_app import credentials, pool
 from sessions_app.models import AuthSession, OAuthAttempt, SessionEvent
-from tests.unit.providers.login_flow.signer import Side, reset, write_signer
+from tests.unit.providers.login_flow.signer import Side, installed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,12 +27,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
     """The provider ``signer`` is installed; this is what it knows."""
-    write_signer(tmp_path)
-    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
-    registry.reset()
-    yield reset()
+    with installed(tmp_path, monkeypatch) as found:
+        yield found
     pool.shutdown()
-    registry.reset()
 
 
 class Typist(io.StringIO):

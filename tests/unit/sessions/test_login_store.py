@@ -12,7 +12,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from maestro_site.conf import MaestroSettings
-from providers_app import login_flow, loop, ports, providers
+from providers_app import login_flow, loop, ports
 from providers_app.errors import (
     DuplicateSession,
     InvalidLoginAnswer,
@@ -26,7 +26,6 @@ from providers_app.errors import (
     UnknownSession,
     WrongAccount,
 )
-from providers_app.registry import registry
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -35,7 +34,7 @@ from sessions_app.login_store import DjangoLoginStore
 from sessions_app.models import AuthSession, OAuthAttempt, RefreshLane, SessionEvent
 from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services import lifecycle, notices, oauth
-from tests.unit.providers.login_flow.signer import Side, reset, write_signer
+from tests.unit.providers.login_flow.signer import Side, installed
 from tests.unit.sessions.support import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
@@ -47,12 +46,9 @@ PENDING = Secret(f'{{"flow":"page","method":"paste_code","verifier":"{CANARY}"}}
 @pytest.fixture
 def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
     """The provider ``signer`` is installed; this is what it knows."""
-    write_signer(tmp_path)
-    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
-    registry.reset()
-    yield reset()
+    with installed(tmp_path, monkeypatch) as found:
+        yield found
     pool.shutdown()
-    registry.reset()
 
 
 def begin(owner: User, **given: Any) -> Any:

@@ -111,6 +111,7 @@ class Book:
             self.families: dict[str, Family] = {}
             self.refreshes: dict[str, Refresh] = {}
             self.accesses: dict[str, Access] = {}
+            self.id_tokens: list[str] = []
             self.devices: dict[str, Device] = {}
             self.rules: dict[str, FederationRule] = {}
             self.service_accounts: dict[str, ServiceAccount] = {}
@@ -241,7 +242,8 @@ class Book:
         if family.nonce:
             claims["nonce"] = family.nonce
         with self.lock:
-            return self.signer.sign(claims | changed)
+            self.id_tokens.append(self.signer.sign(claims | changed))
+            return self.id_tokens[-1]
 
     def verified(self, token: str) -> dict[str, Any] | None:
         """The claims of a JWT that this book signed with a key that is still published, else ``None``."""

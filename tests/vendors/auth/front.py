@@ -166,7 +166,7 @@ class AuthFront:
             fault = self._fault(grant)
         if fault is not None and fault.where == "before" and fault.kind != "delay":
             self._note(entry, fields, f"fault-{fault.kind}", f"before-{fault.kind}")
-            return await self._failing(fault)
+            return await self._failing(fault, fields)
         # Served to its end even when the client has left in the meantime, as a real server would.
         serving = asyncio.ensure_future(self._serve(entry, fields, spend, fault))
         self._running.add(serving)
@@ -177,7 +177,7 @@ class AuthFront:
         if fault.kind == "delay":
             await asyncio.sleep(fault.seconds)
             return reply
-        return await self._failing(fault)
+        return await self._failing(fault, fields)
 
     async def _serve(
         self, entry: Entry, fields: dict[str, str], spend: Callable[[], Reply], fault: Fault | None
@@ -229,7 +229,7 @@ class AuthFront:
         where = (family.account_id, family.id, found.generation) if family and found else ("", "", 0)
         self.book.note(names.get(name, "other"), client_id, *where, token, reason, entry, fault)
 
-    async def _failing(self, fault: Fault) -> Answer:
+    async def _failing(self, fault: Fault, fields: dict[str, str]) -> Answer:
         if fault.seconds:
             await asyncio.sleep(fault.seconds)
         match fault.kind:
@@ -242,6 +242,8 @@ class AuthFront:
                 return Reply(status, {"content-type": "text/html"}, HTML.format(status=status).encode())
             case "empty":
                 return Reply(fault.status or 200, {"content-type": "application/json", "content-length": "0"}, b"")
+            case "echo" | "echo-html":
+                return echoed(fault, fields)
             case "garbage":
                 return Reply(fault.status or 200, {"content-type": "application/json"}, b'{"access_token": "eyJ')
             case _:
@@ -252,6 +254,16 @@ class AuthFront:
         """429."""
         said = {"error": "rate_limited", "error_description": "Too many token requests."}
         return json_reply(429, said, {"retry-after": f"{math.ceil(retry_after)}"})
+
+
+def echoed(fault: Fault, fields: dict[str, str]) -> Reply:
+    """A server that repeats what it was sent: as each field of an error, or in a web page."""
+    status, every = fault.status or 400, " ".join(fields.values())
+    if fault.kind == "echo-html":
+        return Reply(status, {"content-type": "text/html"}, HTML.format(status=status).encode() + every.encode())
+    secret = next((fields[name] for name in ("refresh_token", "code", "assertion") if name in fields), every)
+    said = {"error": secret, "error_description": every, "error_subtype": secret, "message": every, "detail": secret}
+    return json_reply(status, {**said, "code": fields.get("code_verifier", secret)})
 
 
 def back(redirect_uri: str, **params: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from tests.vendors.ledger import Entry
 
-FaultKind = Literal["delay", "hang", "reset", "html", "empty", "status", "garbage"]
+FaultKind = Literal["delay", "hang", "reset", "html", "empty", "status", "garbage", "echo", "echo-html"]
 Where = Literal["before", "after"]
 TokenState = Literal["valid", "expired", "revoked", "unknown"]
 
@@ -136,7 +136,8 @@ class Fault:
 
     ``before``: nothing is spent (a ``delay`` only makes the request late; it is served even if the client has left).
     ``after``: the token was spent and rotated, and its answer suffers. ``status`` is that of ``html``, ``empty``,
-    ``garbage`` (200 unless given) and ``status`` (503). ``grant`` limits the fault to that ``grant_type``.
+    ``garbage`` (200 unless given) and ``status`` (503). ``echo`` and ``echo-html`` (400) repeat everything that the
+    request said, in each field of an error or in a page. ``grant`` limits the fault to that ``grant_type``.
     """
 
     kind: FaultKind

@@ -6,21 +6,17 @@ from typing import Any, cast
 
 import pytest
 
-from providers_app import login_waiting, ports, providers
-from providers_app.registry import registry
+from providers_app import login_waiting, ports
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
-from tests.unit.providers.login_flow.signer import Side, reset, write_signer
+from tests.unit.providers.login_flow.signer import Side, installed
 from tests.unit.providers.memory_store import MemorySessions
 
 
 @pytest.fixture
 def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
     """The provider ``signer`` is installed; this is what it knows."""
-    write_signer(tmp_path)
-    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
-    registry.reset()
-    yield reset()
-    registry.reset()
+    with installed(tmp_path, monkeypatch) as found:
+        yield found
 
 
 @pytest.fixture

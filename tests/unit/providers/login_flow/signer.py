@@ -3,15 +3,20 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
+import pytest
 
+from providers_app import providers
 from providers_app.behaviours.oauth import LoginAnswer, LoginField, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.pkce import challenge_of, new_state, new_verifier
 from providers_app.errors import LoginDenied, TokenRefused
+from providers_app.registry import registry
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -105,6 +110,16 @@ class Side:
 
 
 SIDE = Side()
+
+
+@contextmanager
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
+    """Inside the block the provider ``signer`` is one of the packages; this is what it knows."""
+    write_signer(folder)
+    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(folder)])
+    registry.reset()
+    yield reset()
+    registry.reset()
 
 
 def reset() -> Side:

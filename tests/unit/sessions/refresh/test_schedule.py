@@ -312,3 +312,15 @@ def test_nothing_shows_a_token(alice: User, auth: VendorServer, run: Run, caplog
     shown = repr(report) + out + err + caplog.text + lines
     for secret in (old.access, old.refresh, new.access, new.refresh):
         assert secret.reveal() not in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "looked_at"),
+    [("active", True), ("forbidden", True), ("misconfigured", True), ("needs_reauth", False), ("disabled", False)],
+)
+def test_a_login_that_may_not_do_something_now_is_kept_alive(
+    alice: User, auth: VendorServer, status: str, looked_at: bool
+) -> None:
+    row = signed_in(alice, auth, "some")
+    AuthSession.objects.filter(pk=row.pk).update(status=status)
+    assert (row.pk in refresh.due()) is looked_at
