@@ -22,6 +22,9 @@ class SessionsConfig(BaseModel, frozen=True):
     refresh_parallel: int = Field(default=8, ge=1, le=64, description="How many logins are refreshed at the same time.")
     logins_per_owner: int = Field(default=20, ge=1, description="How many sign-ins one person may have open at once.")
     logins_kept_days: int = Field(default=7, ge=1, description="How many days a finished sign-in is kept for reading.")
+    import_backups_kept_days: int = Field(
+        default=30, ge=1, description="How many days an import can be taken back; then its sealed backup is destroyed."
+    )
     dead_after_days: int = Field(
         default=90,
         ge=0,

@@ -139,6 +139,9 @@ def open_backup(run: ImportRun) -> bytes:
     return crypto.open(bytes(run.sealed_backup), crypto.IMPORT_BACKUP, run.pk)
 
 
+BACKUP_DESTROYED: Mapping[str, Any] = {"sealed_backup": b"", "key_id": ""}
+"""Column values that leave nothing of an import's backup."""
+
 DESTROYED: Mapping[str, Any] = {"sealed_credential": b"", "key_id": ""}
 """Column values that leave nothing of a credential to open."""
 

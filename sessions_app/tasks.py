@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from sessions_app.services import lifecycle, notice_mail, notices, oauth, refresh, retention, trail
+from sessions_app.services import importing, lifecycle, notice_mail, notices, oauth, refresh, retention, trail
 
 
 @shared_task(name="sessions_app.purge_deleted", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -33,7 +33,8 @@ def watch() -> None:
 
 @shared_task(name="sessions_app.retire_dead", ignore_result=True)  # type: ignore[untyped-decorator]
 def retire_dead() -> None:
-    """Warn of dead logins, switch off those whose owners were warned, and forget old Notices and sign-ins."""
+    """Warn of dead logins, switch off those whose owners were warned, and forget old Notices, sign-ins and backups."""
     retention.retire_dead()
     notices.prune()
     oauth.prune_logins()
+    importing.prune_backups()

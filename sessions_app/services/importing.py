@@ -9,11 +9,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from providers_app import conf as providers_conf
@@ -25,10 +27,11 @@ from sessions_app.importing.sources import LEGACY
 from sessions_app.lanes import lane_of
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.names import MAX_LENGTH
-from sessions_app.services import connect, trail
+from sessions_app.services import connect, refresh, trail
 from sessions_app.services.import_backup import frozen, thawed
 from sessions_app.services.oauth_columns import fresh_refresh_columns, oauth_columns
 
+FIRST_AT_ONCE = 3
 What = Literal["create", "replace", "unchanged", "conflict", "refused"]
 
 
@@ -101,15 +104,40 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
     )
     for column, value in credentials.backup_columns(run.pk, json.dumps(backup).encode()).items():
         setattr(run, column, value)
+    for line in lines:
+        if line.row is not None and line.login.tokens is not None:
+            line.row.lane = lane_of(line.row.provider, line.login.tokens, line.row.pk)
     detail = f"from {made.source}" if made.source else made.kind
     events = [_event(row, trail.IMPORTED, detail, actor_id) for row in rows]
-    with transaction.atomic():
-        run.save(force_insert=True)
-        AuthSession.objects.bulk_create(new, batch_size=200)
-        for row in changed:
-            row.save(force_update=True)
-        SessionEvent.objects.bulk_create(events, batch_size=500)
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            AuthSession.objects.bulk_create(new, batch_size=200)
+            for row in changed:
+                row.save(force_update=True)
+            SessionEvent.objects.bulk_create(events, batch_size=500)
+    except IntegrityError:
+        raise InvalidRequest(
+            "Sessions with these names appeared while this was imported, so nothing was stored.", hint="Import again."
+        ) from None
     return run
+
+
+def fetch_first(made: Plan) -> None:
+    """Ask for the first tokens of imported logins that came without any, so that they can be used and judged at once.
+
+    Of a few at most: the schedule does the rest. What goes wrong stands on the session.
+    """
+    now = timezone.now()
+    due = [line.row for line in made.of("create", "replace") if line.row is not None and line.login.tokens is not None]
+    for row in [row for row in due if row.expires_at is not None and row.expires_at <= now][:FIRST_AT_ONCE]:
+        refresh.refresh_now(row, actor_id=row.owner_id)
+
+
+def prune_backups() -> int:
+    """Destroy the backups of old imports, whose undo is over; how many."""
+    oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.import_backups_kept_days)
+    return ImportRun.objects.filter(created_at__lt=oldest).exclude(key_id="").update(**credentials.BACKUP_DESTROYED)
 
 
 def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
@@ -120,6 +148,8 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
     """
     if run.rolled_back_at is not None:
         raise InvalidRequest("This import was taken back already.")
+    if not run.key_id:
+        raise InvalidRequest("The backup of this import was destroyed, because it is too old to be taken back.")
     backup = json.loads(credentials.open_backup(run))
     created = [UUID(pk) for pk in backup["created"]]
     restored = [thawed(row) for row in backup["replaced"]]
@@ -220,7 +250,6 @@ def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
         due = tokens.due_at(providers_conf.refresh_margin(login.provider), now.timestamp())
         for column, value in {**oauth_columns(tokens, due), **fresh_refresh_columns()}.items():
             setattr(row, column, value)
-        row.lane = lane_of(login.provider, tokens, row.pk)
         columns = credentials.sealed_columns(row.pk, secret, tokens)
     for column, value in columns.items():
         setattr(row, column, value)

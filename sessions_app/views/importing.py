@@ -66,6 +66,7 @@ def import_sessions(request: HttpRequest) -> HttpResponse:
             plan = _plan(request, form)
             if "check" not in request.POST:
                 importing.carry_out(plan, actor_id=request.user.pk)
+                importing.fetch_first(plan)
                 done = True
         except ProviderError as error:
             add_error(form, error)

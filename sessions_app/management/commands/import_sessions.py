@@ -58,6 +58,7 @@ class Command(BaseCommand):
         run = None
         if not options["dry_run"] and not stopped:
             run = importing.carry_out(plan, actor_id=owner)
+            importing.fetch_first(plan)
         self._report(plan, run, options, stopped=bool(stopped))
         if stopped or (not run and not plan.of("unchanged", "create", "replace")):
             raise SystemExit(1)

@@ -1,17 +1,19 @@
 """Storing what was read: planned, in one transaction, twice without a change, and taken back byte for byte."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from providers_app.errors import InvalidRequest
 from providers_app.types.credentials import Secret
 from sessions_app import credentials
 from sessions_app.importing import sources
-from sessions_app.models import AuthSession, ImportRun, SessionEvent
+from sessions_app.models import AuthSession, ImportRun, RefreshLane, SessionEvent
 from sessions_app.providers import slugs
 from sessions_app.services import connect, importing, lifecycle
 from tests.unit.sessions.commands import Run
@@ -141,9 +143,7 @@ def test_one_bad_write_leaves_nothing(alice: User, people: list[User]) -> None:
         name="default_openai_api_key",
         secret=Secret("sk-" + "q" * 30),
     )
-    from django.db import IntegrityError, transaction
-
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(InvalidRequest, match="nothing was stored"):
         importing.carry_out(made)
     assert AuthSession.objects.count() == 1 and not ImportRun.objects.exists()
 
@@ -225,3 +225,20 @@ def test_a_login_without_an_access_token_is_not_mistaken_for_another_one(alice: 
     renewed = sources.read("service-account", [json.dumps(key_file())], slugs())
     lines = importing.plan(alice.pk, "service-account", renewed).lines
     assert [line.what for line in lines] == ["create"], "a new key of the same account is another login"
+
+
+def test_planning_writes_nothing_at_all(alice: User) -> None:
+    importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
+    assert not RefreshLane.objects.exists() and not AuthSession.objects.exists()
+
+
+def test_old_backups_are_destroyed_and_cannot_be_taken_back(alice: User) -> None:
+    row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
+    run = importing.carry_out(plan(alice, json.dumps([row])))
+    assert run is not None and importing.prune_backups() == 0
+    ImportRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert importing.prune_backups() == 1
+    run.refresh_from_db()
+    assert not bytes(run.sealed_backup)
+    with pytest.raises(InvalidRequest, match="too old"):
+        importing.roll_back(run)

@@ -7,8 +7,11 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from sessions_app.models import AuthSession
+from tests.vendors.auth.workloads import add_service_account
+from tests.web.sessions.login_support import Vendors
 
 pytestmark = pytest.mark.django_db
 KEY = "sk-proj-import-page-" + "q" * 20
@@ -82,3 +85,13 @@ def test_an_export_of_everybody_gives_a_person_only_the_own_rows(client: Client,
 
 def test_strangers_are_sent_to_the_sign_in(client: Client) -> None:
     assert client.get(reverse("sessions:import")).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_login_without_a_token_gets_its_first_one_at_once(client: Client, person: User, vendors: Vendors) -> None:
+    key = add_service_account(vendors.google, "robot@local-project.iam.gserviceaccount.com")
+    status, page = post(client, text=json.dumps(key | {"token_uri": "https://oauth2.googleapis.com/token"}))
+    assert status == 200 and "1 imported" in page and "PRIVATE KEY" not in page
+    row = AuthSession.objects.get()
+    assert (row.generation, row.status, row.refresh_error) == (1, "active", "")
+    assert row.expires_at is not None and row.expires_at > timezone.now()
