@@ -9,11 +9,16 @@ import threading
 import time
 from collections.abc import Callable
 
+from django.db import DatabaseError
+
 from maestro_site import pulse
+from providers_app.refresh_flight import holder_of
+from sessions_app import lanes
 
 PR_SET_PDEATHSIG = 1
-STOP_S = 35.0
-"""Children mostly end at once; a refresh that was sent has its time-out and some seconds to store the answer."""
+STOP_S = 4.0
+REFRESH_S = 35.0
+"""How much longer a child may take that has sent a refresh: its time-out, and some seconds to store the answer."""
 RESTARTS = 5
 STEADY_S = 60.0
 """A child that lived for so long is counted anew."""
@@ -88,5 +93,21 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
         try:
             child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            _let_refresh_end(child)
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+
+
+def _let_refresh_end(child: subprocess.Popen[bytes]) -> None:
+    """A refresh that was sent ends when its answer is stored; cut off before, it may cost the login."""
+    end = time.monotonic() + REFRESH_S
+    while child.poll() is None and time.monotonic() < end and _refreshes(child.pid):
+        time.sleep(0.2)
+
+
+def _refreshes(pid: int) -> bool:
+    try:
+        return lanes.held_by(holder_of(pid))
+    except DatabaseError:
+        return False

@@ -57,8 +57,12 @@ SLOWEST_POLL_S = 0.25
 STORE_TRIES = 60
 LASTING_S = 10.0
 """Seconds that a process which ends leaves for storing an answer, after the time that the answer may take."""
-HOLDER = f"{socket.gethostname()}:{os.getpid()}"[:100]
 _DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
+
+
+def holder_of(pid: int) -> str:
+    """How a process of this machine names itself in the lanes that it holds."""
+    return f"{socket.gethostname()}:{pid}"[:100]
 
 
 def rotation_of(slug: str, flow: str) -> Rotation:
@@ -81,7 +85,7 @@ class Flight:
         settings = conf.current()
         give_up = time.monotonic() + settings.refresh_lease_s + settings.refresh_timeout_s
         while True:
-            claim = await self._store.claim(self._id, lease_s=settings.refresh_lease_s, holder=HOLDER)
+            claim = await self._store.claim(self._id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
             if isinstance(claim, RefreshClaim):
                 return await self._with(claim)
             report = await self._wait(claim, give_up)

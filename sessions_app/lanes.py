@@ -58,6 +58,11 @@ def give_back(key: str, lease: str) -> bool:
     return bool(rows.update(lease_token="", lease_until=None, holder=""))
 
 
+def held_by(holder: str) -> bool:
+    """Is a refresh of this process under way?"""
+    return RefreshLane.objects.filter(holder=holder, lease_until__gt=Now()).exists()
+
+
 def left(path: str = "lane__") -> Any:
     """For ``annotate``: how long the lease still lasts, as a ``timedelta``, negative when it is over, ``None`` if free.
 

@@ -43,9 +43,9 @@ def ensure_owner() -> User:
     if not User.objects.exists():
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_superuser(username="owner", email="", password=None)
-        # Two processes that start on fresh data: the other one made it.
-        if (found := _first_superuser()) is not None:
-            return found
+    # Two processes that start on fresh data: the other one made it, since we looked or while we tried.
+    if (found := _first_superuser()) is not None:
+        return found
     raise WelcomeError("nobody is an active superuser. Make one with `manage.py createsuperuser`, or name a USER.")
 
 

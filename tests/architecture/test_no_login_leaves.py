@@ -472,7 +472,6 @@ def test_no_sign_in_leaves_a_secret_anywhere(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    began = time.process_time()
     story = Story(watch, client, vendors)
     for one in ANSWERED:
         story.answered(*one)
@@ -502,7 +501,6 @@ def test_no_sign_in_leaves_a_secret_anywhere(
     assert {"pending", "assertion that was sent", "private key", "client secret", "imported key"} <= kinds
     assert len(watch.secrets) > 300 and len(places) > 1000 and len(log.getvalue()) > 1000
     assert_sealed(watch, left_open)
-    assert time.process_time() - began < 40, "seconds of one processor"
 
 
 def assert_sealed(watch: Watch, left_open: str) -> None:

@@ -47,7 +47,7 @@ async def refused(
     server: TokenServer, http: Http, kind: type[ProviderError], *, spends: bool = True, **changes: object
 ) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await ask(msgspec.structs.replace(server.endpoint, **changes), FIELDS, http, spends=spends, timeout=0.4)
+        await ask(msgspec.structs.replace(server.endpoint, **changes), FIELDS, http, spends=spends, timeout=1.5)
     assert type(caught.value) is kind, repr(caught.value)
     return caught.value
 
@@ -119,7 +119,7 @@ async def test_a_tls_handshake_that_fails_or_hangs_sent_nothing(raw_server: Any,
 
     url = await raw_server(answer, at_once=True)
     with pytest.raises(UpstreamError) as caught:
-        await ask(TokenEndpoint(url=url.replace("http:", "https:")), FIELDS, http, spends=True, timeout=0.4)
+        await ask(TokenEndpoint(url=url.replace("http:", "https:")), FIELDS, http, spends=True, timeout=1.5)
     assert type(caught.value) is (ConnectionFailed if ends else UpstreamTimeout)
     assert caught.value.sent is False
 
