@@ -6,10 +6,15 @@
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 from tests.servers import Postgres
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so, and the tests of Ctrl-C and their processes would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for _name in [name for name in os.environ if name.startswith("MAESTRO_") and name != "MAESTRO_RECORDINGS"]:
     del os.environ[_name]
