@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.db import DatabaseError
 
@@ -103,7 +104,8 @@ def _let_refresh_end(child: subprocess.Popen[bytes]) -> None:
     """A refresh that was sent ends when its answer is stored; cut off before, it may cost the login."""
     end = time.monotonic() + REFRESH_S
     while child.poll() is None and time.monotonic() < end and _refreshes(child.pid):
-        time.sleep(0.2)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(0.2)
 
 
 def _refreshes(pid: int) -> bool:

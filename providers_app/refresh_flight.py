@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -208,7 +208,7 @@ class Flight:
     async def _failed(
         self,
         claim: RefreshClaim,
-        spent: str,
+        spent: Literal["no", "unknown"],
         code: str,
         message: str,
         *,
@@ -219,9 +219,7 @@ class Flight:
         at = now + backoff(claim.attempts, retry_after)
         if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
             at = max(at, claim.tokens.expires_at)
-        failure = RefreshFailure(
-            spent="unknown" if spent == "unknown" else "no", code=code, message=message, next_try_at=at
-        )
+        failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
         await _stubbornly(lambda: self._store.fail(claim, failure))
         return _of(claim, "unknown" if spent == "unknown" else "failed", message, code=code, next_try_at=at)
 

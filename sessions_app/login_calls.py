@@ -8,7 +8,8 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from providers_app import conf, login_flow, loop, ports
+from providers_app import conf, loop, ports
+from providers_app import provider as door
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin, answers
 from providers_app.errors import LoginDenied, LoginError, ProviderError, UpstreamTimeout
 from providers_app.login_finish import EXCHANGE_S, pending_of
@@ -36,7 +37,7 @@ def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``.
     """
     origin, local = where.origin(request), where.is_local(request)
-    return _ask(login_flow.offered_flows(provider, origin=origin, local_browser=local), READ_S)
+    return _ask(door.offered_flows(provider, origin=origin, local_browser=local), READ_S)
 
 
 def has_client(provider: str) -> bool:
@@ -80,9 +81,9 @@ def begin(
     given: Mapping[str, Secret | str] | None = None,
     return_to: str = "",
 ) -> PendingLogin:
-    """Begin a sign-in that is bound to this browser. Raises as ``login_flow.begin_login``."""
+    """Begin a sign-in that is bound to this browser. Raises as ``provider.begin_login``."""
     return _ask(
-        login_flow.begin_login(
+        door.begin_login(
             provider,
             name=name,
             flow=flow,
@@ -102,9 +103,7 @@ def begin(
 
 def state(request: HttpRequest, login_id: UUID) -> LoginState:
     """How far it is. Raises ``UnknownLogin``: missing, somebody else's, or begun in another browser."""
-    return _ask(
-        login_flow.login_state(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S
-    )
+    return _ask(door.login_state(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
 
 
 def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
@@ -118,11 +117,9 @@ def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
 
 @sensitive_variables()
 def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
-    """Spend a pasted answer; the id of the session. Raises as ``login_flow.complete_login``."""
+    """Spend a pasted answer; the id of the session. Raises as ``provider.complete_login``."""
     found = _ask(
-        login_flow.complete_login(
-            str(login_id), answer=answer, browser=where.this_browser(request), owner=request.user.pk
-        ),
+        door.complete_login(str(login_id), answer=answer, browser=where.this_browser(request), owner=request.user.pk),
         ASKING_S,
     )
     return found.id
@@ -130,20 +127,20 @@ def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
 
 @sensitive_variables()
 def complete_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> str:
-    """Spend what the provider led back with; the id of the session. Raises as ``login_flow.complete_callback``."""
-    return _ask(login_flow.complete_callback(params, browser=browser, owner=owner), ASKING_S).id
+    """Spend what the provider led back with; the id of the session. Raises as ``provider.complete_callback``."""
+    return _ask(door.complete_callback(params, browser=browser, owner=owner), ASKING_S).id
 
 
 @sensitive_variables()
 def by_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginState:
     """The sign-in that a callback belongs to. Raises ``UnknownLogin``."""
-    return _ask(login_flow.find_callback(params, browser=browser, owner=owner), READ_S)
+    return _ask(door.find_callback(params, browser=browser, owner=owner), READ_S)
 
 
 def confirm(request: HttpRequest, login_id: UUID) -> str:
-    """Take the other account; the id of the session. Raises as ``login_flow.confirm_login``."""
+    """Take the other account; the id of the session. Raises as ``provider.confirm_login``."""
     found = _ask(
-        login_flow.confirm_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk),
+        door.confirm_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk),
         ASKING_S,
     )
     return found.id
@@ -151,7 +148,7 @@ def confirm(request: HttpRequest, login_id: UUID) -> str:
 
 def cancel(request: HttpRequest, login_id: UUID) -> None:
     """End it; nothing is stored. Raises ``UnknownLogin``."""
-    _ask(login_flow.cancel_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
+    _ask(door.cancel_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
 
 
 @sensitive_variables()

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from sessions_app.services import importing, lifecycle, notice_mail, notices, oauth, refresh, retention, trail
+from sessions_app.services import import_undo, lifecycle, notice_mail, notices, oauth, refresh, retention, trail
 
 
 @shared_task(name="sessions_app.purge_deleted", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -37,4 +37,4 @@ def retire_dead() -> None:
     retention.retire_dead()
     notices.prune()
     oauth.prune_logins()
-    importing.prune_backups()
+    import_undo.prune_backups()

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from providers_app import login_flow, loop
+from providers_app import loop
+from providers_app import provider as door
 from providers_app.behaviours.oauth import LoginField, PendingLogin
 from providers_app.errors import (
     InvalidLoginAnswer,
@@ -69,7 +70,7 @@ def login(command: BaseCommand, options: dict[str, Any]) -> Session | None:
     _agree(slug, flow, options)
     client = {"id": options["client_id"], "secret": _client_secret(options)}
     pending = loop.run(
-        login_flow.begin_login(
+        door.begin_login(
             slug,
             name=options["name"],
             flow=flow or None,
@@ -86,7 +87,7 @@ def login(command: BaseCommand, options: dict[str, Any]) -> Session | None:
         _show(command, pending, options)
     if options["no_wait"] and pending.method != "direct":
         if pending.method == "loopback":
-            loop.run(login_flow.cancel_login(pending.id, owner=owner), BEGIN_S)
+            loop.run(door.cancel_login(pending.id, owner=owner), BEGIN_S)
             raise InvalidRequest(
                 "With --no-wait nobody would listen for the answer.", hint="Add --method with one that is pasted."
             )
@@ -98,8 +99,8 @@ def complete(command: BaseCommand, options: dict[str, Any]) -> Session:
     """Go on with a sign-in that was begun before."""
     owner = terminal.owner_id(options["owner"])
     if options["confirm"]:
-        return loop.run(login_flow.confirm_login(options["login"], owner=owner), BEGIN_S)
-    state: LoginState = loop.run(login_flow.login_state(options["login"], owner=owner), BEGIN_S)
+        return loop.run(door.confirm_login(options["login"], owner=owner), BEGIN_S)
+    state: LoginState = loop.run(door.login_state(options["login"], owner=owner), BEGIN_S)
     return _see_through(command, state.id, state.method, owner, options)
 
 
@@ -109,7 +110,7 @@ def flows(command: BaseCommand, options: dict[str, Any]) -> None:
     found: list[tuple[str, OfferedFlow]] = []
     for slug in slugs:
         try:
-            found += [(slug, offer) for offer in loop.run(login_flow.offered_flows(slug), BEGIN_S)]
+            found += [(slug, offer) for offer in loop.run(door.offered_flows(slug), BEGIN_S)]
         except UnsupportedOperation:
             if options["provider"]:
                 raise
@@ -129,14 +130,14 @@ def _see_through(command: BaseCommand, login_id: str, method: str, owner: Pk, op
     try:
         if method in ("paste_code", "paste_url", "callback"):
             return _pasted(command, login_id, owner, options)
-        return loop.run(login_flow.wait_login(login_id, owner=owner))
+        return loop.run(door.wait_login(login_id, owner=owner))
     except WrongAccount as error:
         error.hint = f"Take it with `manage.py sessions complete {login_id} --confirm`, or sign in again."
         if options["json"] or not sys.stdin.isatty() or not _yes(f"{error.message} Take this account? [y/N] "):
             raise
-        return loop.run(login_flow.confirm_login(login_id, owner=owner), BEGIN_S)
+        return loop.run(door.confirm_login(login_id, owner=owner), BEGIN_S)
     except KeyboardInterrupt:
-        loop.run(login_flow.cancel_login(login_id, owner=owner), BEGIN_S)
+        loop.run(door.cancel_login(login_id, owner=owner), BEGIN_S)
         raise LoginDenied("The sign-in was cancelled.", hint="Nothing was stored.") from None
 
 
@@ -144,7 +145,7 @@ def _pasted(command: BaseCommand, login_id: str, owner: Pk, options: dict[str, A
     """Read answers until one fits: one that cannot be read spends nothing."""
     for _ in range(TRIES):
         try:
-            return loop.run(login_flow.complete_login(login_id, answer=_read_answer(), owner=owner))
+            return loop.run(door.complete_login(login_id, answer=_read_answer(), owner=owner))
         except InvalidLoginAnswer as error:
             terminal.report(command, error, options["json"])
     raise InvalidLoginAnswer("No answer could be used.", hint="Go on later with `manage.py sessions complete`.")
@@ -181,7 +182,7 @@ def _show(command: BaseCommand, pending: PendingLogin, options: dict[str, Any]) 
 
 def _agree(slug: str, name: str, options: dict[str, Any]) -> None:
     """A flow that asks for consent begins only after it was given."""
-    offers = loop.run(login_flow.offered_flows(slug, local_browser=not options["remote_browser"]), BEGIN_S)
+    offers = loop.run(door.offered_flows(slug, local_browser=not options["remote_browser"]), BEGIN_S)
     fitting = [offer.flow for offer in offers if (offer.flow.name == name if name else offer.enabled)]
     consent = fitting[0].consent if fitting else ""
     if not consent or options["agree"]:

@@ -162,12 +162,12 @@ def fresh_columns(session: AuthSession) -> dict[str, object]:
     }
 
 
-def claim_place(owner_id: Pk) -> None:
+def claim_place(owner_id: Pk, adding: int = 1) -> None:
     """Hold the owner's row while the count is compared, so that two at once do not both take the last place."""
     if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
         raise UnknownSession("The session has no owner: there is no such user.")
     limit = django_settings.MAESTRO.sessions.per_owner_limit
-    if selectors.owned(owner_id).count() >= limit:
+    if selectors.owned(owner_id).count() + adding > limit:
         raise InvalidRequest(
             f"You have {limit} sessions, which is the limit.",
             hint="Delete one that is not needed, or raise MAESTRO_SESSIONS__PER_OWNER_LIMIT.",

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from providers_app import conf, loop
 from providers_app.errors import NotRefreshable, ProviderError
-from providers_app.refreshing import refresh_session
+from providers_app.provider import refresh_session
 from providers_app.types.refresh import RefreshReport, Trigger
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable

@@ -13,7 +13,7 @@ from sessions_app.importing import sources
 from sessions_app.management import terminal
 from sessions_app.models import ImportRun
 from sessions_app.providers import slugs
-from sessions_app.services import importing
+from sessions_app.services import import_undo, importing
 from sessions_app.services.importing import Line, Plan
 
 
@@ -90,7 +90,7 @@ class Command(BaseCommand):
             run = ImportRun.objects.get(pk=UUID(options["undo"]))
         except (ImportRun.DoesNotExist, ValueError, ValidationError):
             raise InvalidRequest("There is no import with this id.", hint="See `import_sessions --list`.") from None
-        destroyed, restored = importing.roll_back(run, force=options["force"])
+        destroyed, restored = import_undo.roll_back(run, force=options["force"])
         if options["json"]:
             terminal.dump(self, {"run": str(run.pk), "destroyed": destroyed, "restored": restored})
             return

@@ -15,7 +15,7 @@ from sessions_app import credentials
 from sessions_app.importing import sources
 from sessions_app.models import AuthSession, ImportRun, RefreshLane, SessionEvent
 from sessions_app.providers import slugs
-from sessions_app.services import connect, importing, lifecycle
+from sessions_app.services import connect, import_undo, importing, lifecycle
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make
 from tests.unit.sessions.test_importing_sources import ADC, key_file
@@ -96,11 +96,11 @@ def test_a_thousand_rows_in_and_out_and_back(alice: User, people: list[User]) ->
     again = plan(alice, text)
     assert {line.what for line in again.lines} == {"unchanged"}
     assert importing.carry_out(again) is None and table() == after
-    assert importing.roll_back(run, actor_id=alice.pk) == (1000, 0)
+    assert import_undo.roll_back(run, actor_id=alice.pk) == (1000, 0)
     assert table() == before
     assert SessionEvent.objects.filter(action="imported").count() == 1000, "the trail outlives what it tells of"
     with pytest.raises(InvalidRequest, match="already"):
-        importing.roll_back(run)
+        import_undo.roll_back(run)
 
 
 def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
@@ -120,7 +120,7 @@ def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
     stored = AuthSession.objects.get(pk=mine.pk)
     assert credentials.open_credential(stored).secret == Secret("sk-" + "b" * 30) and stored.generation == 1
     assert b"sk-" not in bytes(run.sealed_backup)
-    assert importing.roll_back(run) == (0, 1)
+    assert import_undo.roll_back(run) == (0, 1)
     assert table() == before
 
 
@@ -130,8 +130,8 @@ def test_a_login_that_moved_on_is_not_lost_by_an_undo(alice: User) -> None:
     assert run is not None
     connect.replace_key(AuthSession.objects.get(), Secret("sk-" + "c" * 30))
     with pytest.raises(InvalidRequest, match="default_openai_api_key"):
-        importing.roll_back(run)
-    assert importing.roll_back(run, force=True) == (1, 0)
+        import_undo.roll_back(run)
+    assert import_undo.roll_back(run, force=True) == (1, 0)
 
 
 def test_one_bad_write_leaves_nothing(alice: User, people: list[User]) -> None:
@@ -235,10 +235,30 @@ def test_planning_writes_nothing_at_all(alice: User) -> None:
 def test_old_backups_are_destroyed_and_cannot_be_taken_back(alice: User) -> None:
     row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
     run = importing.carry_out(plan(alice, json.dumps([row])))
-    assert run is not None and importing.prune_backups() == 0
+    assert run is not None and import_undo.prune_backups() == 0
     ImportRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(days=31))
-    assert importing.prune_backups() == 1
+    assert import_undo.prune_backups() == 1
     run.refresh_from_db()
     assert not bytes(run.sealed_backup)
     with pytest.raises(InvalidRequest, match="too old"):
-        importing.roll_back(run)
+        import_undo.roll_back(run)
+
+
+def test_a_login_that_changed_after_the_plan_is_not_written_over(alice: User) -> None:
+    mine = make(alice, "default_openai_api_key", provider="openai", secret=Secret("sk-" + "a" * 30))
+    row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
+    made = plan(alice, json.dumps([row]), replace=True)
+    connect.replace_key(mine, Secret("sk-" + "c" * 30))
+    with pytest.raises(InvalidRequest, match="nothing was stored"):
+        importing.carry_out(made)
+    stored = AuthSession.objects.get()
+    assert credentials.open_credential(stored).secret == Secret("sk-" + "c" * 30) and not ImportRun.objects.exists()
+
+
+def test_a_file_of_keys_keeps_to_the_limit_of_sessions(alice: User, settings: Any) -> None:
+    few = settings.MAESTRO.sessions.model_copy(update={"per_owner_limit": 1})
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"sessions": few})
+    text = "OPENAI_API_KEY=sk-" + "y" * 30 + "\nGEMINI_API_KEY=AIza" + "z" * 30
+    with pytest.raises(InvalidRequest, match="limit"):
+        importing.carry_out(importing.plan(alice.pk, "env", sources.read("env", [text], slugs())))
+    assert not AuthSession.objects.exists()
