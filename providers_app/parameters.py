@@ -43,14 +43,14 @@ def validate(params: Mapping[str, Any], ignored: Iterable[str] = ()) -> list[Adv
         if name not in NAMES:
             hint = nearest(given, (*NAMES, *ALIASES))
             message = f"There is no parameter {quoted(given)}. {hint} Provider-specific ones go into extra={{...}}."
-            found.append(Advice(level="error", field=given, message=message))
+            found.append(Advice(level="error", field=given, what=message))
         elif given != name and name in params:
             found.append(_error(given, f"{given} and {name} are the same parameter; give one of them."))
         elif value is not None:
             found.extend(_check(given, name, value))
             if name in ignored:
                 message = f"{given} is not sent: this provider's API has no such parameter."
-                found.append(Advice(level="warning", field=given, message=message))
+                found.append(Advice(level="warning", field=given, what=message))
     return found
 
 
@@ -154,7 +154,7 @@ def _check(given: str, name: str, value: Any) -> list[Advice]:
         if value in choices:
             return []
         message = f"{given} must be one of {', '.join(choices)}, not {quoted(value)}."
-        return [Advice(level="error", field=given, message=message, suggestion=_nearest_choice(value, choices))]
+        return [Advice(level="error", field=given, what=message, nearest=_nearest_choice(value, choices))]
     if name == "parallel_tool_calls":
         return [] if isinstance(value, bool) else [_error(given, f"{given} must be true or false.")]
     return _check_number(given, name, value)
@@ -169,7 +169,7 @@ def _check_number(given: str, name: str, value: Any) -> list[Advice]:
     if low <= value <= high:
         return []
     message = f"{given} must be between {low:g} and {high:g}, not {quoted(value)}."
-    return [Advice(level="error", field=given, message=message, suggestion=low if value < low else high)]
+    return [Advice(level="error", field=given, what=message, nearest=low if value < low else high)]
 
 
 def _check_stop(given: str, value: Any) -> list[Advice]:
@@ -197,4 +197,4 @@ def _nearest_choice(value: Any, choices: tuple[str, ...]) -> str | None:
 
 
 def _error(field: str, message: str) -> Advice:
-    return Advice(level="error", field=field, message=message)
+    return Advice(level="error", field=field, what=message)

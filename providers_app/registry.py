@@ -26,7 +26,7 @@ from providers_app.behaviours.http import LocalResponder
 from providers_app.errors import ProviderBroken, UnknownProvider
 from providers_app.nearest import nearest
 from providers_app.quoting import quoted
-from providers_app.types.catalogue import Capabilities, ProviderInfo
+from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
 
 logger = logging.getLogger("maestro.registry")
 
@@ -181,6 +181,8 @@ def card_problem(card: ProviderInfo) -> str:
         return "has capabilities that are not Capabilities(names=frozenset(...))"
     if not isinstance(card.auth_types, tuple):
         return "has auth_types that are no tuple"
+    if not isinstance(card.settings, tuple) or not all(isinstance(field, SettingField) for field in card.settings):
+        return "has settings that are no tuple of SettingField"
     return ""
 
 

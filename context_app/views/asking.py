@@ -150,7 +150,7 @@ def _advice(context: Context, values: dict[str, Any]) -> list[Advice]:
     try:
         return list(provider.validate_parameters(session.provider, context.model, values))
     except ProviderError as error:
-        return [Advice(level="warning", field="", message=error.message)]
+        return [Advice(level="warning", field="", what=error.message)]
 
 
 def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:

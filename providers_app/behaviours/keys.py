@@ -38,17 +38,17 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
         """Advice on the key's format; the key itself is never quoted."""
         problem = _problem(key)
         if problem:
-            return [Advice(level="error", field="api_key", message=problem)]
+            return [Advice(level="error", field="api_key", what=problem)]
         for beginning, owner in self.foreign.items():
             if key.startswith(beginning):
                 message = f"This looks like a key of {owner}."
-                return [Advice(level="warning", field="api_key", message=message)]
+                return [Advice(level="warning", field="api_key", what=message)]
         if self.prefixes and not key.startswith(self.prefixes):
             expected = " or ".join(self.prefixes)
             message = f"Keys of this provider usually begin with {expected}."
-            return [Advice(level="warning", field="api_key", message=message)]
+            return [Advice(level="warning", field="api_key", what=message)]
         if len(key) < SHORT:
-            return [Advice(level="warning", field="api_key", message="The key is very short. Was it copied whole?")]
+            return [Advice(level="warning", field="api_key", what="The key is very short. Was it copied whole?")]
         return []
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:

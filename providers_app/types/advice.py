@@ -4,11 +4,26 @@ from typing import Any, Literal
 
 import msgspec
 
+Level = Literal["error", "warning", "hint"]
+"""``error``: the request would be refused, or cannot be built. ``warning``: something is dropped or will surprise.
+``hint``: it works, and there is a better way."""
+
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """``field`` is what it is about, ``message`` what and why, ``suggestion`` the nearest valid value."""
+    """One finding about ``field`` (a parameter, header or setting by the name that the caller gave it).
 
-    level: Literal["error", "warning", "hint"]
+    ``what`` is the finding and ``why`` its reason, each a sentence or two; ``nearest`` is the nearest valid value,
+    where there is one. ``code`` is stable, for programs.
+    """
+
+    level: Level
     field: str
-    message: str
-    suggestion: Any = None
+    what: str = ""
+    why: str = ""
+    nearest: Any = None
+    code: str = ""
+
+    @property
+    def message(self) -> str:
+        """What and why in one text."""
+        return f"{self.what} {self.why}".strip()

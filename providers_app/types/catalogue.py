@@ -18,20 +18,44 @@ CapabilityName = Literal[
 ]
 
 
+FigureSource = Literal["provider", "shipped", "configured"]
+"""Who says so: the provider's own list, the data file that ships with Maestro, or the operator's settings."""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """Where one figure of a model comes from; ``as_of`` is the day (``YYYY-MM-DD``) on which its source said so."""
+
+    source: FigureSource
+    as_of: str = ""
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. Token limits are tokens, prices are US dollars per million tokens; ``None`` means not known."""
+    """One model. Token limits are tokens, prices are US dollars per million tokens; ``None`` means not known.
+
+    ``parameters`` are the request parameters that the model takes, by our names (``None``: not known). Dates are
+    ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``. ``figures`` says of each
+    field that is known where it comes from; ``source`` is that of the entry as a whole. ``raw`` is the provider's own
+    entry.
+    """
 
     id: str
     name: str = ""
     context_window: int | None = None
     max_output_tokens: int | None = None
     input_modalities: tuple[str, ...] = ("text",)
+    output_modalities: tuple[str, ...] = ("text",)
     capabilities: tuple[str, ...] = ()
+    parameters: tuple[str, ...] | None = None
     input_price: float | None = None
     output_price: float | None = None
+    cached_input_price: float | None = None
+    cache_write_price: float | None = None
     lifecycle: str | None = None
+    released_at: str | None = None
+    deprecated_at: str | None = None
     retires_at: str | None = None
-    source: Literal["provider", "shipped", "configured"] = "provider"
+    source: FigureSource = "provider"
+    figures: dict[str, Figure] = msgspec.field(default_factory=dict)
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -59,13 +83,35 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
         return name in self.names
 
 
+class SettingField(msgspec.Struct, frozen=True, kw_only=True):
+    """An option of a session that its provider declares: the Connect page, admin and commands ask for it by themselves.
+
+    Its value is text under ``name`` in ``Credential.settings``; empty means that the provider's configuration decides.
+    ``choices`` are the only values that it takes, where there are some (``choice_labels``: their words, in the same
+    order). ``pattern`` is a regular expression that a value must match as a whole, ``problem`` says what it asks for.
+    ``auth_types`` are those that have the option; empty: all. Never a secret: it is shown on pages.
+    """
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = False
+    multiline: bool = False
+    placeholder: str = ""
+    pattern: str = ""
+    problem: str = ""
+    choices: tuple[str, ...] = ()
+    choice_labels: tuple[str, ...] = ()
+    auth_types: tuple[AuthType, ...] = ()
+
+
 class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a provider, declared as ``PROVIDER`` in its package's ``__init__.py``.
 
     ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
     key ("sk-ant-..."), ``key_url`` where a person gets one, ``base_url_required`` asks for an address on the Connect
     page, ``base_url_editable`` allows another one, ``models_in_order`` says that its models are listed in an
-    order that means something and is kept (else they are sorted by id).
+    order that means something and is kept (else they are sorted by id). ``settings`` are the options of its sessions.
     """
 
     slug: str
@@ -80,3 +126,4 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     base_url_required: bool = False
     base_url_editable: bool = True
     models_in_order: bool = False
+    settings: tuple[SettingField, ...] = ()

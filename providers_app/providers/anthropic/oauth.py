@@ -177,10 +177,10 @@ class AnthropicOAuth:
         if credential.settings.get(SIGNS_WITH) != "api_key":
             beta = conf.provider(SLUG).oauth.beta
             message = f"The login adds {beta!r} to the {BETA} header: the API takes no access token without it."
-            found.append(Advice(level="hint", field=BETA, message=message))
+            found.append(Advice(level="hint", field=BETA, what=message))
         if workspace := credential.settings.get("workspace_id"):
             message = f"The profile adds its workspace {workspace!r} in the anthropic-workspace-id header."
-            found.append(Advice(level="hint", field="anthropic-workspace-id", message=message))
+            found.append(Advice(level="hint", field="anthropic-workspace-id", what=message))
         return found
 
 

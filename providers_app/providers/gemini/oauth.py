@@ -188,10 +188,10 @@ class GeminiOAuth:
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """The headers that this login adds."""
         message = "The request is signed with an access token (authorization: Bearer) instead of a key."
-        found = [Advice(level="hint", field="authorization", message=message)]
+        found = [Advice(level="hint", field="authorization", what=message)]
         if project := credential.settings.get("project"):
             message = f"{PROJECT_HEADER}: {project} is added; use is counted and billed to that project."
-            found.append(Advice(level="hint", field=PROJECT_HEADER, message=message))
+            found.append(Advice(level="hint", field=PROJECT_HEADER, what=message))
         return found
 
 

@@ -120,7 +120,7 @@ def warnings(settings: Mapping[str, str]) -> list[Advice]:
         f"The account has {which}, so it is asked in API-key mode: requests are billed to the organization at the API "
         "platform. To use a ChatGPT plan, sign in again with the mode chatgpt."
     )
-    return [Advice(level="warning", field="mode", message=message, suggestion="chatgpt")]
+    return [Advice(level="warning", field="mode", what=message, nearest="chatgpt")]
 
 
 def facts(account: Account, detected: Detected, flow: str) -> dict[str, str]:

@@ -82,17 +82,17 @@ def _adjusted(chat: ChatRequest, mode: account.Mode) -> tuple[dict[str, Any], li
     for field in REFUSED[mode]:
         if field in body:
             del body[field]
-            found.append(Advice(level="warning", field=field, message=f"{field} is not sent: {name} refuses it."))
+            found.append(Advice(level="warning", field=field, what=f"{field} is not sent: {name} refuses it."))
     if body.get("store") is not False:
         body["store"] = False
         message = f"store is sent as false: {name} keeps nothing at the provider."
-        found.append(Advice(level="warning", field="store", message=message, suggestion=False))
+        found.append(Advice(level="warning", field="store", what=message, nearest=False))
     if body.get("stream") is not True:
         body["stream"] = True
         message = f"The answer is asked for as a stream and put together here: {name} gives no other."
-        found.append(Advice(level="hint", field="stream", message=message))
+        found.append(Advice(level="hint", field="stream", what=message))
     if mode == "chatgpt" and not isinstance(body.get("instructions"), str):
         body["instructions"] = ""
         message = f"Empty instructions are sent: {name} asks for the field, and the chat has no system message."
-        found.append(Advice(level="hint", field="instructions", message=message))
+        found.append(Advice(level="hint", field="instructions", what=message))
     return body, found

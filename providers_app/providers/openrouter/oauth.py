@@ -141,7 +141,7 @@ class OpenRouterOAuth:
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Which headers name the application."""
         return [
-            Advice(level="hint", field=name, message=f"The request names the application in {name}: {value}.")
+            Advice(level="hint", field=name, what=f"The request names the application in {name}: {value}.")
             for name, value in attribution().items()
         ]
 

@@ -40,8 +40,8 @@ def test_a_wrong_parameter_is_refused_by_name(params: dict[str, Any], words: str
 
 
 def test_advice_carries_the_nearest_valid_value() -> None:
-    assert validate({"temperature": 5})[0].suggestion == 2
-    assert validate({"reasoning_effort": "medum"})[0].suggestion == "medium"
+    assert validate({"temperature": 5})[0].nearest == 2
+    assert validate({"reasoning_effort": "medum"})[0].nearest == "medium"
     assert validate({"temperature": 0.5, "top_p": 0.9}) == []
 
 

@@ -75,7 +75,7 @@ class Login:
         return Account()
 
     def advise(self, chat: Any, credential: Credential) -> list[Advice]:
-        return [Advice(level="hint", field="headers", message="A header was added.")]
+        return [Advice(level="hint", field="headers", what="A header was added.")]
 
 
 @pytest.fixture

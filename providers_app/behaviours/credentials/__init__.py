@@ -1,0 +1,117 @@
+"""Where the credential of a request comes from: a key, a stored login, a cloud's own identity, or nothing.
+
+Whoever makes a request is given a ``CredentialProvider`` and knows no more: it asks for a credential before each
+request, and once more after a refusal. Providers of short-lived tokens are made of ``Minted``, which keeps what it has
+until shortly before its end and lets callers that come together share one request.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from providers_app.errors import AuthenticationFailed
+from providers_app.types.credentials import Credential
+from providers_app.types.tokens import Tokens
+from providers_app.wire.client import Http
+
+MARGIN_S = 300.0
+"""Seconds before its end from which a token is not used any more; as Google's and Microsoft's libraries do."""
+
+Clock = Callable[[], float]
+
+
+class CredentialProvider(Protocol):
+    """Gives the credential that the next request is signed with. It belongs to one loop."""
+
+    async def credential(self, http: Http) -> Credential:
+        """A credential that is good now: the kept one, or a new one. Raises ``UpstreamError``, ``NeedsReauth``."""
+        ...
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """Another credential after the provider refused ``refused``; one that somebody else got meanwhile counts.
+
+        Raises ``error`` where there can be no other one, and otherwise as ``credential``.
+        """
+        ...
+
+
+class NoCredentialProvider:
+    """For servers that ask for nothing."""
+
+    async def credential(self, http: Http) -> Credential:
+        """An empty credential."""
+        return Credential(auth_type="none")
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """Raises ``error``."""
+        raise error
+
+
+class ApiKeyCredentialProvider:
+    """A key (or any credential that never changes by itself), as it is."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._credential = credential
+
+    async def credential(self, http: Http) -> Credential:
+        """The key."""
+        return self._credential
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """Raises ``error``: a key is refused for good."""
+        raise error
+
+
+class Minted:
+    """Tokens that are made anew from lasting material, kept until ``margin`` seconds before their end.
+
+    ``mint`` makes one token with one request. ``margin`` is at most half of a token's life, so that a short-lived one
+    is used as well; a token whose end is unknown is kept until it is refused. Callers that come while a request is
+    under way share it and what came of it; one that gives up leaves the request to the others.
+    """
+
+    def __init__(
+        self,
+        mint: Callable[[Http], Awaitable[Tokens]],
+        *,
+        margin: float = MARGIN_S,
+        clock: Clock = time.time,
+    ) -> None:
+        self._mint = mint
+        self._margin = margin
+        self._clock = clock
+        self._tokens: Tokens | None = None
+        self._good_until = 0.0
+        self._flight: asyncio.Task[Tokens] | None = None
+
+    async def credential(self, http: Http) -> Credential:
+        """The kept token's credential, or that of a new one. Raises ``UpstreamError``, ``InvalidCredential``."""
+        tokens = self._tokens
+        if tokens is None or self._clock() >= self._good_until:
+            tokens = await self._new(http)
+        return credential_of(tokens)
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """A token that is not ``refused``. Raises as ``credential``."""
+        if self._tokens is not None and self._tokens.signing == refused.secret:
+            self._tokens = None
+        return await self.credential(http)
+
+    async def _new(self, http: Http) -> Tokens:
+        if self._flight is None:
+            flight = self._flight = asyncio.ensure_future(self._mint(http))
+            flight.add_done_callback(self._landed)
+        return await asyncio.shield(self._flight)
+
+    def _landed(self, flight: "asyncio.Task[Tokens]") -> None:
+        self._flight = None
+        if flight.cancelled() or flight.exception() is not None:
+            return
+        self._tokens, now = flight.result(), self._clock()
+        self._good_until = self._tokens.due_at(self._margin, now)
+
+
+def credential_of(tokens: Tokens) -> Credential:
+    """The credential that these tokens make, with what is known of the account as its settings."""
+    return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))

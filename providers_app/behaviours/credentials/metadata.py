@@ -1,0 +1,50 @@
+"""Asking the machine's own cloud who it is: the metadata services of Azure and Google.
+
+Their addresses are link-local, which no base URL may reach. So each request is made by a client of its own whose guard
+knows that one host and port; no redirect is followed, no proxy is used, and an address that does not answer within
+seconds is no such machine.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.errors import BadAnswer, ConnectionFailed, UpstreamTimeout
+from providers_app.wire import payload
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http, HttpLimits
+from providers_app.wire.guard import DEFAULT_PORTS, Guard
+
+CONNECT_S = 2.0
+ANSWER_S = 10.0
+MAX_BODY = 64 * 1024
+
+
+async def ask_metadata(url: str, headers: Mapping[str, str]) -> HttpResponse:
+    """The answer of a metadata service, whatever its status. ``url`` is the operator's setting, never a person's.
+
+    Raises ``ConnectionFailed`` and ``UpstreamTimeout`` where there is no such service, and other ``UpstreamError``.
+    """
+    parts = urlsplit(url)
+    place = f"{parts.hostname}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
+    http = Http(guard=Guard((place,)), limits=HttpLimits(connect_s=CONNECT_S))
+    hint = "This kind of login works only on a machine of that cloud that was given an identity."
+    try:
+        request = HttpRequest(method="GET", url=url, headers={"accept": "application/json", **headers})
+        return await http.send(request, timeout=ANSWER_S, max_body=MAX_BODY)
+    except (ConnectionFailed, UpstreamTimeout) as error:
+        raise type(error)(f"There is no metadata service at {place}: {error.message}", hint=hint) from None
+    finally:
+        await http.aclose()
+
+
+def object_of(answer: HttpResponse) -> dict[str, Any]:
+    """The JSON object in an answer of a metadata service. Raises ``BadAnswer``."""
+    try:
+        found = payload.decode(answer.body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadAnswer("The metadata service did not answer with a JSON object.", status=answer.status)
+    return found
