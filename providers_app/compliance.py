@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from providers_app import conf
 from providers_app.behaviours.contract import violations
-from providers_app.behaviours.streaming import Dialect, Reducer
+from providers_app.behaviours.streaming import Dialect, Reducer, SeveralDialects
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.registry import OPERATIONS, Registry, card_problem, registry
@@ -158,6 +158,8 @@ class _Package:
             return
         where = f"{module.__name__}.BEHAVIOUR"
         fits = self.members(where, behaviour, PROTOCOLS[operation])
+        if operation == "streaming" and hasattr(behaviour, "dialect_of"):
+            fits = self.members(where, behaviour, SeveralDialects) and fits
         if operation == "streaming" and fits and self.members(f"{where}.dialect", behaviour.dialect, Dialect):
             self.reducer(f"{where}.dialect.reducer()", behaviour.dialect)
 

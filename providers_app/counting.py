@@ -6,7 +6,7 @@ from providers_app.errors import NotFound, UnknownModel, UnsupportedOperation
 from providers_app.estimates import estimate
 from providers_app.ports import Session
 from providers_app.resilience.faults import faults_of
-from providers_app.resolver import authorizer, resolve, supports
+from providers_app.resolver import authorizer, resolve, spoken, supports
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -25,7 +25,7 @@ async def count(session: Session, credential: Credential, chat: ChatRequest) -> 
             return TokenCount(estimate(chat), "estimated")  # this kind of login has no such endpoint
         request = authorizer(session.provider, credential.auth_type)(credential, built)
         try:
-            answer = await ask(request, clients.http(), resolve(session.provider, "streaming").dialect)
+            answer = await ask(request, clients.http(), spoken(session.provider, chat.model, credential))
         except NotFound as error:
             if isinstance(error, UnknownModel) or credential.base_url is None:
                 raise

@@ -10,7 +10,7 @@ from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.imports import Imports
 from providers_app.behaviours.models import Models
 from providers_app.behaviours.oauth import OAuth
-from providers_app.behaviours.streaming import Streaming
+from providers_app.behaviours.streaming import Dialect, SeveralDialects, Streaming
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken, UnsupportedOperation
 from providers_app.registry import registry
@@ -72,6 +72,16 @@ def supports(slug: str, operation: Operation) -> bool:
     return True
 
 
+def spoken(slug: str, model: str, credential: Credential) -> Dialect:
+    """The dialect in which the provider answers a request for ``model`` with this credential.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    """
+    behaviour = resolve(slug, "streaming")
+    chosen: Callable[[str, Credential], Dialect] | None = getattr(behaviour, "dialect_of", None)
+    return behaviour.dialect if chosen is None else chosen(model, credential)
+
+
 def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequest], HttpRequest]:
     """What signs a request of this provider for a session of this auth type.
 
@@ -100,6 +110,8 @@ def _load(slug: str, operation: Operation) -> Any:
     behaviour = module.BEHAVIOUR
     if not isinstance(behaviour, Unsupported):
         wrong = violations(behaviour, PROTOCOLS[operation])
+        if operation == "streaming" and hasattr(behaviour, "dialect_of"):
+            wrong += violations(behaviour, SeveralDialects)
         if wrong:
             raise registry.broken(slug, f"{module.__name__}.BEHAVIOUR {wrong[0].message}.")
     return behaviour

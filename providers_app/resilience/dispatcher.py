@@ -38,7 +38,7 @@ from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
 from providers_app.resilience.opening import advice, check_status, find, prepare
-from providers_app.resolver import resolve
+from providers_app.resolver import spoken
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -204,7 +204,7 @@ class _Answer:
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
                 self._stream = await attempt.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
-                dialect = resolve(session.provider, "streaming").dialect
+                dialect = spoken(session.provider, self._call.chat.model, credential)
                 await check_status(self._stream, dialect, request.url)
                 self._reducer = dialect.reducer()
             self._parts = self._stream.chunks()

@@ -56,6 +56,14 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         ["E011"] * 5,
     ),
     (
+        "severaldialects",
+        {
+            "streaming.py": "from providers_app.dialects.openai_chat import DIALECT\nclass S:\n    dialect = DIALECT\n"
+            "    def build(self, chat, credential): ...\n    def dialect_of(self, model): ...\nBEHAVIOUR = S()"
+        },
+        ["E012"],
+    ),
+    (
         "claims",
         {"models.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
         ["E016"],

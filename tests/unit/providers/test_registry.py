@@ -9,7 +9,7 @@ import pytest
 from providers_app import checks, compliance, conf, provider, providers
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
 from providers_app.registry import registry
-from providers_app.resolver import authorizer, resolve, supports
+from providers_app.resolver import authorizer, resolve, spoken, supports
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.broken_packages import FAULTS
@@ -62,6 +62,24 @@ def test_a_folder_dropped_in_is_a_provider_with_no_other_line_changed(folder: Pa
     assert resolve("dropped", "streaming").dialect.name == "openai_chat"
     assert conf.build_model()().dropped.base_url == "https://api.example.com/v1"
     assert "chat" in provider.provider_capabilities("dropped")
+
+
+def test_a_provider_may_speak_several_dialects(folder: Path) -> None:
+    code = (
+        "from providers_app.dialects import by_name\n"
+        "class S:\n    dialect = by_name('openai_chat')\n"
+        "    def build(self, chat, credential): ...\n"
+        "    def dialect_of(self, model, credential):\n"
+        "        return by_name('anthropic_messages') if model.startswith('claude') else self.dialect\n"
+        "BEHAVIOUR = S()\n"
+    )
+    write_package(folder, "several", {"streaming.py": code})
+    registry.reset()
+    credential = Credential(auth_type="none")
+    assert ids("several") == []
+    assert spoken("several", "claude-x", credential).name == "anthropic_messages"
+    assert spoken("several", "other", credential).name == "openai_chat"
+    assert spoken("anthropic", "claude-x", credential).name == "anthropic_messages"
 
 
 def test_an_installed_package_with_the_entry_point_is_a_provider(site: Path) -> None:
