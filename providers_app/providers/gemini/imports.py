@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 
-from providers_app import conf
-from providers_app.behaviours.oauth import OAuthClient
+from providers_app.behaviours.credentials.google import authorized_user, service_account
 from providers_app.errors import InvalidCredential
-from providers_app.providers.gemini import service_account
-from providers_app.providers.gemini.oauth import GOOGLE
+from providers_app.providers.gemini.oauth import GOOGLE, people, service_accounts
 from providers_app.providers.gemini.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
@@ -28,12 +26,6 @@ KEY = ImportFormat(name="service-account", label="Google service-account key")
 ENDED = 1.0
 """Files without an access token: refreshed before the first use, because this moment is long past."""
 NAME_LENGTH = 40
-OTHER_TYPES = (
-    "external_account",
-    "external_account_authorized_user",
-    "impersonated_service_account",
-    "gdch_service_account",
-)
 
 
 class GeminiImports:
@@ -46,7 +38,7 @@ class GeminiImports:
         kind = found.get("type") if isinstance(found, Mapping) else None
         if kind == "service_account":
             return KEY.name
-        return ADC.name if kind in ("authorized_user", *OTHER_TYPES) else ""
+        return ADC.name if kind in ("authorized_user", *authorized_user.OTHER_TYPES) else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """One login per file."""
@@ -55,38 +47,22 @@ class GeminiImports:
 
 def _person(found: Any) -> ImportedLogin:
     where = "the file"
-    if not isinstance(found, Mapping) or found.get("type") != "authorized_user":
-        kind = found.get("type") if isinstance(found, Mapping) else None
-        # Only a known word is quoted: in a spoiled file anything may stand there.
-        problem = (
-            f"Credentials of the type {kind!r} name other places to fetch tokens from; they are not read."
-            if kind in OTHER_TYPES
-            else "They are not the credentials of a person (type authorized_user)."
-        )
-        return unusable(where, problem, provider=SLUG, auth_type="oauth")
-    refresh, client_id, secret = (_text(found, name) for name in ("refresh_token", "client_id", "client_secret"))
-    if not (refresh and client_id and secret):
-        return unusable(where, "It lacks refresh_token, client_id or client_secret.", provider=SLUG, auth_type="oauth")
-    project, account = _text(found, "quota_project_id"), _text(found, "account")
-    if not project:
+    try:
+        person = authorized_user.read(found)
+    except InvalidCredential as error:
+        return unusable(where, error.message, provider=SLUG, auth_type="oauth")
+    if not person.project:
         problem = "It names no quota project. Run `gcloud auth application-default set-quota-project PROJECT` first."
         return unusable(where, problem, provider=SLUG, auth_type="oauth")
-    tokens = Tokens(
-        flow=GOOGLE,
-        refresh=Secret(refresh),
-        expires_at=ENDED,
-        client=OAuthClient(id=client_id, secret=Secret(secret)),
-        issuer=conf.provider(SLUG).oauth.issuer,
-        account_label=account,
-        facts={"project": project},
-    )
+    tokens = person.tokens(GOOGLE, people(), expires_at=ENDED)
+    tokens = msgspec.structs.replace(tokens, facts={"project": person.project})
     return ImportedLogin(provider=SLUG, auth_type="oauth", name="gcloud_adc", where=where, tokens=tokens)
 
 
 def _service_account(found: Any) -> ImportedLogin:
     where = "the file"
     try:
-        account = service_account.read(Secret(msgspec.json.encode(found).decode()))
+        account = service_account.read(Secret(msgspec.json.encode(found).decode()), service_accounts())
     except InvalidCredential as error:
         return unusable(where, error.message, provider=SLUG, auth_type="oauth")
     local = account.email.partition("@")[0].replace(".", "_")[:NAME_LENGTH]
@@ -100,11 +76,6 @@ def _service_account(found: Any) -> ImportedLogin:
     )
     name = local if len(local) >= 3 else f"sa_{local}"
     return ImportedLogin(provider=SLUG, auth_type="oauth", name=name, where=where, tokens=tokens)
-
-
-def _text(found: Mapping[str, Any], name: str) -> str:
-    value = found.get(name)
-    return value if isinstance(value, str) and len(value) <= 4096 and value.isprintable() else ""
 
 
 BEHAVIOUR = GeminiImports()

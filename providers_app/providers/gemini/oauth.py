@@ -5,7 +5,6 @@ refresh token stays the same; it comes only with ``access_type=offline``, and fo
 """
 
 import asyncio
-import re
 import time
 from typing import Any
 
@@ -13,6 +12,8 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
+from providers_app.behaviours.credentials.google.authority import PROJECT, PROJECT_HEADER
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import (
     LoginAnswer,
@@ -26,8 +27,7 @@ from providers_app.behaviours.oauth import (
 )
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke, tokens_from
 from providers_app.dialects.gemini_generate import DIALECT
-from providers_app.errors import InvalidRequest, LoginError, MissingScope, TokenRefused
-from providers_app.providers.gemini import service_account
+from providers_app.errors import InvalidRequest, LoginError, MissingScope
 from providers_app.providers.gemini.config import OAuthConfig
 from providers_app.providers.gemini.requests import SLUG, get
 from providers_app.types.advice import Advice
@@ -38,8 +38,6 @@ from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
 GOOGLE = "google"
-PROJECT_HEADER = "x-goog-user-project"
-_PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
 _CLIENT_HINT = (
     "Make an OAuth client in the Google Cloud console (APIs & Services, Credentials): of the type Web application with "
     "our callback address, or Desktop app for an address on your own machine."
@@ -103,7 +101,7 @@ class GeminiOAuth:
     ) -> PendingLogin:
         """Raises ``InvalidRequest``, ``InvalidCredential``."""
         if flow.name == service_account.FLOW:
-            await asyncio.to_thread(service_account.read, given.get(service_account.FIELD, Secret("")))
+            await asyncio.to_thread(service_account.read, _key_file(given), service_accounts())
             return PendingLogin(flow=flow.name, method=method, given=given)
         client = _client(client)
         if not client.id:
@@ -127,10 +125,8 @@ class GeminiOAuth:
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
         if pending.flow == service_account.FLOW:
-            account = await asyncio.to_thread(
-                service_account.read, pending.given.get(service_account.FIELD, Secret(""))
-            )
-            return await service_account.exchange(account, http)
+            account = await asyncio.to_thread(service_account.read, _key_file(pending.given), service_accounts())
+            return await service_account.exchange(account, service_accounts(), http)
         config = _config()
         found = await grants.authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
         tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())
@@ -152,16 +148,9 @@ class GeminiOAuth:
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``."""
         if tokens.flow == service_account.FLOW:
-            return await service_account.mint(tokens, http)
-        config = _config()
+            return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))
-        try:
-            found = await grants.refresh_token(TokenEndpoint(url=config.token_url), tokens, http)
-        except TokenRefused as error:
-            raise _explained(error) from None
-        return tokens_from(
-            found, flow=GOOGLE, client=tokens.client, issuer=config.issuer, now=time.time(), before=tokens
-        )
+        return await authorized_user.refresh(tokens, people(), http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """The access token."""
@@ -195,6 +184,22 @@ class GeminiOAuth:
         return found
 
 
+def people() -> Authority:
+    """Where the tokens of people are refreshed."""
+    config = _config()
+    return Authority(token_url=config.token_url, scopes=config.scopes, issuer=config.issuer)
+
+
+def service_accounts() -> Authority:
+    """Where service accounts get theirs."""
+    config = _config()
+    return Authority(token_url=config.token_url, scopes=config.service_account_scopes, issuer=config.issuer)
+
+
+def _key_file(given: dict[str, Secret]) -> Secret:
+    return given.get(service_account.FIELD, Secret(""))
+
+
 def _config() -> OAuthConfig:
     config: OAuthConfig = conf.provider(SLUG).oauth
     return config
@@ -210,7 +215,7 @@ def _client(client: OAuthClient) -> OAuthClient:
 
 def _project(given: dict[str, Secret]) -> str:
     project = given.get("project", Secret("")).reveal().strip()
-    if not _PROJECT.fullmatch(project):
+    if not PROJECT.fullmatch(project):
         raise InvalidRequest(
             "The quota project is not the id of a Google Cloud project.",
             hint="Its id is shown in the console's list of projects, for example my-project-123.",
@@ -263,19 +268,6 @@ async def _claims(tokens: Tokens, pending: PendingLogin, config: OAuthConfig, ht
         jwks_url=config.jwks_url,
         http=http,
         nonce=pending.nonce,
-    )
-
-
-def _explained(error: TokenRefused) -> TokenRefused:
-    """``invalid_rapt``: the organisation asks its people to sign in again every so often."""
-    if error.type != "invalid_rapt":
-        return error
-    return TokenRefused(
-        "The organisation's policy asks for a new sign-in with Google (invalid_rapt).",
-        hint="Sign in again. Google ends such logins after the time that the organisation set.",
-        status=error.status,
-        upstream_code=error.upstream_code,
-        type=error.type,
     )
 
 

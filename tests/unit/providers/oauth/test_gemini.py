@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from providers_app import conf
+from providers_app.behaviours.credentials.google import service_account
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin
 from providers_app.errors import (
@@ -26,9 +27,9 @@ from providers_app.errors import (
     TokenOutcomeUnknown,
     TokenRefused,
 )
-from providers_app.providers.gemini import models, service_account
+from providers_app.providers.gemini import models
 from providers_app.providers.gemini.config import Config, OAuthConfig
-from providers_app.providers.gemini.oauth import BEHAVIOUR
+from providers_app.providers.gemini.oauth import BEHAVIOUR, service_accounts
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -342,7 +343,8 @@ async def test_other_files_are_refused_with_the_reason(
 
 
 def test_a_configured_token_address_may_be_named_by_the_file(server: TokenServer) -> None:
-    assert service_account.read(key_file(token_uri=f"{server.origin}/token")).token_uri == f"{server.origin}/token"
+    found = service_account.read(key_file(token_uri=f"{server.origin}/token"), service_accounts())
+    assert found.token_uri == f"{server.origin}/token"
 
 
 async def test_there_is_no_device_code(http: Http) -> None:

@@ -1,4 +1,4 @@
-"""Google service accounts: a signed statement becomes an access token, again and again; there is no refresh token.
+"""Service accounts: a signed statement becomes an access token, again and again; there is no refresh token.
 
 https://developers.google.com/identity/protocols/oauth2/service-account
 """
@@ -6,11 +6,16 @@ https://developers.google.com/identity/protocols/oauth2/service-account
 import asyncio
 import re
 import time
-from typing import Any
 
 import msgspec
 
-from providers_app import conf
+from providers_app.behaviours.credentials.google.authority import (
+    PROJECT,
+    TOKEN_URI,
+    UNIVERSE,
+    Authority,
+    object_in,
+)
 from providers_app.behaviours.oauth import grants
 from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
 from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused
@@ -20,18 +25,16 @@ from providers_app.wire.client import Http
 
 FLOW = "service_account"
 FIELD = "service_account"
-TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
-UNIVERSE = "googleapis.com"
 HINT = "Paste the JSON file of a service account's key, as Google's console gave it."
 _EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.-]{1,200}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{0,200}")
 # What each other kind of credential file is, and why it is not taken.
 _OTHER_TYPES = {
-    "authorized_user": "These are the credentials of a person; sign in with a Google account instead.",
+    "authorized_user": "These are the credentials of a person, for whom there is another way to sign in.",
     "external_account": "It names addresses (or a program) to fetch tokens from, which are not followed.",
     "external_account_authorized_user": "It names addresses to fetch tokens from, which are not followed.",
     "impersonated_service_account": "It stands for another account by an address of its own, which is not followed.",
-    "gdch_service_account": "It is for an installation of Google Distributed Cloud, which has no Gemini API.",
+    "gdch_service_account": "It is for an installation of Google Distributed Cloud, which is not this cloud.",
 }
 
 
@@ -55,9 +58,9 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def read(text: Secret) -> ServiceAccount:
+def read(text: Secret, authority: Authority) -> ServiceAccount:
     """The account in a key file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
-    found = _json(text)
+    found = object_in(text, HINT)
     kind = found.get("type")
     if kind != "service_account":
         reason = _OTHER_TYPES.get(kind if isinstance(kind, str) else "")
@@ -70,35 +73,40 @@ def read(text: Secret) -> ServiceAccount:
     if not (_EMAIL.fullmatch(email) and key and _KEY_ID.fullmatch(key_id)):
         raise InvalidCredential("The key file lacks client_email or private_key.", hint=HINT)
     token_uri = _text(found, "token_uri") or TOKEN_URI
-    if token_uri not in (TOKEN_URI, conf.provider("gemini").oauth.token_url):
+    if token_uri not in (TOKEN_URI, authority.token_url):
         # The file comes from a person: a token that is fetched from its address could be anybody's trap.
         raise InvalidCredential(f"The key file names another token_uri than {TOKEN_URI}.", hint=HINT)
+    project = _text(found, "project_id")
     account = ServiceAccount(
-        email=email, key=Secret(key), key_id=key_id, token_uri=token_uri, project=_text(found, "project_id")
+        email=email,
+        key=Secret(key),
+        key_id=key_id,
+        token_uri=token_uri,
+        project=project if PROJECT.fullmatch(project) else "",
     )
-    _assertion(account.material, time.time())  # a key that cannot sign is found now
+    _assertion(account.material, authority, time.time())  # a key that cannot sign is found now
     return account
 
 
-async def exchange(account: ServiceAccount, http: Http) -> Tokens:
+async def exchange(account: ServiceAccount, authority: Authority, http: Http) -> Tokens:
     """The first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
     facts = {"account_project": account.project} if account.project else {}
     bare = Tokens(
         flow=FLOW, material=account.material, account_id=account.email, account_label=account.email, facts=facts
     )
-    return await mint(bare, http)
+    return await mint(bare, authority, http)
 
 
-async def mint(tokens: Tokens, http: Http) -> Tokens:
+async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
     """New tokens from the same material.
 
     Raises ``TokenRefused``, ``AuthenticationFailed`` (also when only our clock is wrong), other ``UpstreamError``.
     """
-    config, now = conf.provider("gemini").oauth, time.time()
-    endpoint = TokenEndpoint(url=config.token_url)
+    now = time.time()
+    endpoint = TokenEndpoint(url=authority.token_url)
     try:
         # Reading the key takes some 40 ms of arithmetic, which the loop must not wait for.
-        assertion = await asyncio.to_thread(_assertion, tokens.material, now)
+        assertion = await asyncio.to_thread(_assertion, tokens.material, authority, now)
         answer = await grants.jwt_bearer(endpoint, assertion, http)
     except TokenRefused as error:
         raise _explained(error) from None
@@ -106,7 +114,7 @@ async def mint(tokens: Tokens, http: Http) -> Tokens:
         answer,
         flow=FLOW,
         client=OAuthClient(),
-        issuer=config.issuer,
+        issuer=authority.issuer,
         now=now,
         before=tokens,
         default_ttl=grants.ASSERTION_S,
@@ -132,27 +140,17 @@ def _explained(error: TokenRefused) -> AuthenticationFailed:
     )
 
 
-def _assertion(material: dict[str, Secret], now: float) -> Secret:
+def _assertion(material: dict[str, Secret], authority: Authority, now: float) -> Secret:
     return grants.service_account_assertion(
         email=material["email"].reveal(),
         key_pem=material["private_key"],
         key_id=material["private_key_id"].reveal(),
         audience=material["token_uri"].reveal(),
-        scope=conf.provider("gemini").oauth.service_account_scopes,
+        scope=authority.scopes,
         now=now,
     )
 
 
-def _json(text: Secret) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(text.reveal().encode())
-    except (msgspec.MsgspecError, UnicodeError):
-        raise InvalidCredential("What was pasted is not JSON.", hint=HINT) from None
-    if not isinstance(found, dict):
-        raise InvalidCredential("What was pasted is not a JSON object.", hint=HINT)
-    return found
-
-
-def _text(found: dict[str, Any], name: str) -> str:
+def _text(found: dict[str, object], name: str) -> str:
     value = found.get(name)
     return value if isinstance(value, str) else ""

@@ -1,0 +1,48 @@
+"""Where Google's tokens are asked for, and what for: each provider gives its own, from its own settings."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app.errors import InvalidCredential
+from providers_app.types.credentials import Secret
+
+ISSUER = "https://accounts.google.com"
+TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
+CLOUD = "https://www.googleapis.com/auth/cloud-platform"
+UNIVERSE = "googleapis.com"
+PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
+"""The id of a project; old ones have a domain in front (``example.com:my-project``)."""
+PROJECT_HEADER = "x-goog-user-project"
+"""The project that use is counted and billed to."""
+MAX_FILE = 64 * 1024
+"""Characters; a credential file has some 2,400."""
+MAX_TEXT = 4096
+
+
+class Authority(msgspec.Struct, frozen=True, kw_only=True):
+    """``token_url`` is the only address that anything secret of a file is sent to; ``scopes`` have spaces between."""
+
+    token_url: str = TOKEN_URI
+    scopes: str = CLOUD
+    issuer: str = ISSUER
+
+
+def object_in(text: Secret, hint: str) -> dict[str, Any]:
+    """The JSON object that was pasted. Raises ``InvalidCredential``; nothing of it is quoted."""
+    given = text.reveal()
+    try:
+        found = msgspec.json.decode(given.encode()) if len(given) <= MAX_FILE else None
+    except (msgspec.MsgspecError, UnicodeError):
+        raise InvalidCredential("What was pasted is not JSON.", hint=hint) from None
+    if not isinstance(found, dict):
+        raise InvalidCredential("What was pasted is not a JSON object.", hint=hint)
+    return found
+
+
+def text_in(found: Mapping[str, Any], name: str) -> str:
+    """A printable text of a file; anything else is none."""
+    value = found.get(name)
+    return value if isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable() else ""

@@ -1,0 +1,97 @@
+"""A person's lasting credentials: a refresh token with the OAuth client that it was issued to.
+
+``gcloud auth application-default login`` writes them to ``application_default_credentials.json`` (format as
+google-auth-library-python reads it, ``google/oauth2/credentials.py``). A Google refresh token stays valid however many
+programs use it.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app.behaviours.credentials.google.authority import Authority, text_in
+from providers_app.behaviours.oauth import grants
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
+from providers_app.errors import InvalidCredential, TokenRefused
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire.client import Http
+
+KIND = "authorized_user"
+OTHER_TYPES = (
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+    "gdch_service_account",
+)
+"""Kinds of credential files that name addresses or programs to fetch tokens from; none of them is followed."""
+
+
+class AuthorizedUser(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of the file; ``project`` is the quota project, ``account`` an e-mail address where it says one."""
+
+    client: OAuthClient
+    refresh: Secret
+    project: str = ""
+    account: str = ""
+
+    def tokens(self, flow: str, authority: Authority, *, expires_at: float | None = None) -> Tokens:
+        """A login without an access token so far."""
+        return Tokens(
+            flow=flow,
+            refresh=self.refresh,
+            expires_at=expires_at,
+            client=self.client,
+            issuer=authority.issuer,
+            account_label=self.account,
+        )
+
+
+def read(found: Any) -> AuthorizedUser:
+    """The person in a decoded file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
+    kind = found.get("type") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or kind != KIND:
+        # Only a known word is quoted: in a spoiled file anything may stand there.
+        raise InvalidCredential(
+            f"Credentials of the type {kind!r} name other places to fetch tokens from; they are not read."
+            if kind in OTHER_TYPES
+            else "They are not the credentials of a person (type authorized_user)."
+        )
+    refresh, client_id, secret = (text_in(found, name) for name in ("refresh_token", "client_id", "client_secret"))
+    if not (refresh and client_id and secret):
+        raise InvalidCredential("It lacks refresh_token, client_id or client_secret.")
+    return AuthorizedUser(
+        client=OAuthClient(id=client_id, secret=Secret(secret)),
+        refresh=Secret(refresh),
+        project=text_in(found, "quota_project_id"),
+        account=text_in(found, "account"),
+    )
+
+
+async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
+    """New tokens; the refresh token stays.
+
+    Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``.
+    """
+    try:
+        found = await grants.refresh_token(TokenEndpoint(url=authority.token_url), tokens, http)
+    except TokenRefused as error:
+        raise explained(error) from None
+    return tokens_from(
+        found, flow=tokens.flow, client=tokens.client, issuer=authority.issuer, now=time.time(), before=tokens
+    )
+
+
+def explained(error: TokenRefused) -> TokenRefused:
+    """``invalid_rapt``: the organisation asks its people to sign in again every so often."""
+    if error.type != "invalid_rapt":
+        return error
+    return TokenRefused(
+        "The organisation's policy asks for a new sign-in with Google (invalid_rapt).",
+        hint="Sign in again. Google ends such logins after the time that the organisation set.",
+        status=error.status,
+        upstream_code=error.upstream_code,
+        type=error.type,
+    )
