@@ -9,6 +9,7 @@ from tests.vendors.auth import Book
 from tests.vendors.auth.anthropic import AnthropicAuth
 from tests.vendors.auth.google import GoogleAuth
 from tests.vendors.auth.openai import OpenAIAuth
+from tests.vendors.azure import AzureVendor
 from tests.vendors.chat import ChatVendor
 from tests.vendors.gemini import GeminiVendor
 from tests.vendors.openai import OpenAIVendor
@@ -19,7 +20,7 @@ from tests.vendors.server import VendorServer
 @pytest.fixture(scope="session")
 def _books() -> dict[str, Book]:
     """One book per vendor: its authorization server writes it, its resource server reads it."""
-    return {style: Book(style) for style in ("anthropic", "openai", "google", "openrouter")}
+    return {style: Book(style) for style in ("anthropic", "openai", "google", "openrouter", "entra")}
 
 
 @pytest.fixture
@@ -77,6 +78,12 @@ def _gemini_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def _azure_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(AzureVendor(_books["entra"])) as server:
+        yield server
+
+
 @pytest.fixture
 def anthropic_server(_anthropic_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Messages API; its key is ``tests.vendors.anthropic.VALID_KEY``."""
@@ -131,3 +138,10 @@ def openrouter_server(_openrouter_process: VendorServer, _clean_books: None) -> 
     """Sign-in and Chat Completions of OpenRouter; its key is ``tests.vendors.openrouter.VALID_KEY``."""
     _openrouter_process.ledger.clear()
     return _openrouter_process
+
+
+@pytest.fixture
+def azure_server(_azure_process: VendorServer, _clean_books: None) -> VendorServer:
+    """A resource of Azure OpenAI, both surfaces; its key is ``tests.vendors.azure.VALID_KEY``."""
+    _azure_process.ledger.clear()
+    return _azure_process

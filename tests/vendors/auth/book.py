@@ -46,7 +46,7 @@ from tests.vendors.auth.records import (
 from tests.vendors.auth.summary import summarize
 from tests.vendors.ledger import Entry
 
-TTL = {"anthropic": 28_800.0, "openai": 3_600.0, "google": 3_599.0, "openrouter": math.inf}
+TTL = {"anthropic": 28_800.0, "openai": 3_600.0, "google": 3_599.0, "openrouter": math.inf, "entra": 3_599.0}
 
 
 class Front(Protocol):
@@ -58,7 +58,7 @@ class Front(Protocol):
 
 
 class Book:
-    """See above. ``style``: anthropic, openai, google, openrouter. The knobs are plain attributes, set by ``reset``.
+    """See above. ``style``: anthropic, openai, google, openrouter, entra. The knobs are attributes, set by ``reset``.
 
     ``signed_in``: the account that the authorize page acts for (the first one that a test adds, until it says
     otherwise). ``access_ttl``: seconds. ``rotates``: is a refresh token good for one refresh only (for logins from

@@ -11,6 +11,7 @@ PREFIXES = {
     "openai": ("", "rt_", "sk-proj-"),
     "google": ("ya29.", "1//0", ""),
     "openrouter": ("sk-or-v1-", "", "sk-or-v1-"),
+    "entra": ("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.", "", ""),
 }
 NAMESPACE = "https://api.openai.com/auth"
 

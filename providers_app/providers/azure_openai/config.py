@@ -1,0 +1,39 @@
+"""Settings of Azure OpenAI."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
+
+
+class Config(BaseModel):
+    """``MAESTRO_PROVIDERS__AZURE_OPENAI__...``; a session's own option of the same name is stronger."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str = Field(
+        default="",
+        description="Address of the resource (https://NAME.openai.azure.com) for sessions that have none of their own.",
+    )
+    surface: Literal["", "v1", "classic"] = Field(
+        default="", description="v1 or classic; empty: classic where there is an API version, else v1."
+    )
+    api_version: str = Field(
+        default="",
+        pattern=f"^({VERSION})?$",
+        description="API version of the classic surface; empty: a recent one that is generally available.",
+    )
+    api: Literal["chat", "responses"] = Field(
+        default="chat", description="Which API is spoken on the v1 surface: chat (Chat Completions) or responses."
+    )
+    deployments: str = Field(
+        default="",
+        pattern=f"^({DEPLOYMENTS})?$",
+        description="Deployments, comma-separated, each as deployment=model or just its name; they become the list of "
+        "models of sessions that declare none.",
+    )
+    default_model: str = Field(default="", description="The deployment that is asked when a call names none.")
+    idle_timeout_s: float | None = Field(
+        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
+    )

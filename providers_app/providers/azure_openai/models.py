@@ -1,0 +1,89 @@
+"""The declared deployments; without any, the list of the models that the resource knows.
+
+The list says which models there are, not which are deployed: deployments are listed by Azure's management only.
+"""
+
+import builtins
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from providers_app.behaviours.addresses import segment
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.openai_models import read_model
+from providers_app.errors import UnknownModel
+from providers_app.providers.azure_openai.dialect import CHAT
+from providers_app.providers.azure_openai.requests import deployments, get
+from providers_app.providers.azure_openai.signing import sign
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+from providers_app.wire import payload
+from providers_app.wire.client import Http
+
+LIFECYCLE = {"preview": "preview", "generally-available": "active", "deprecating": "deprecated"}
+
+
+def declared(name: str, model: str) -> ModelInfo:
+    """A deployment as the session or the operator declares it; ``raw`` names its model for whoever knows more."""
+    known = {"deployment": name, "model": model} if model else {"deployment": name}
+    return ModelInfo(id=name, name=f"{name} ({model})" if model else name, source="configured", raw=known)
+
+
+def read(entry: dict[str, Any]) -> ModelInfo | None:
+    """One entry of the resource's list; what does not chat (embeddings, speech, images) is left out."""
+    found = read_model(entry)
+    can = payload.mapping(entry.get("capabilities"))
+    if found is None or can.get("chat_completion") is False:
+        return None
+    return msgspec.structs.replace(
+        found,
+        lifecycle=LIFECYCLE.get(payload.text(entry.get("lifecycle_status"))),
+        retires_at=found.retires_at or _day(payload.mapping(entry.get("deprecation")).get("inference")),
+    )
+
+
+def _day(seconds: Any) -> str | None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _page(credential: Credential, after: str | None) -> HttpRequest:
+    return get("/models", credential)
+
+
+_LISTED = ListedModels(
+    sign=sign,
+    dialect=CHAT,
+    page=_page,
+    read=read,
+    one=lambda credential, model_id: get(f"/models/{segment(model_id)}", credential),
+)
+
+
+class AzureModels:
+    """Deployments in the order in which they are declared, else the resource's models by id."""
+
+    async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
+        """Raises ``InvalidRequest`` without an address, ``UpstreamError``."""
+        own = deployments(credential)
+        if own:
+            return [declared(name, model) for name, model in own.items()]
+        return sorted(await _LISTED.list(credential, http), key=lambda model: model.id)
+
+    async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
+        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        own = deployments(credential)
+        if not own:
+            return await _LISTED.get(model_id, credential, http)
+        if model_id not in own:
+            raise UnknownModel(
+                f"There is no deployment {model_id!r} among those that are declared.",
+                hint=f"There are: {', '.join(own)}.",
+            )
+        return declared(model_id, own[model_id])
+
+
+BEHAVIOUR = AzureModels()

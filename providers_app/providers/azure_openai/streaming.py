@@ -1,0 +1,26 @@
+"""``POST .../chat/completions`` on both surfaces, and ``POST /openai/v1/responses``."""
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.streaming import Dialect
+from providers_app.providers.azure_openai import dialect, requests
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+
+
+class AzureStreaming:
+    """As the session says: Chat Completions or Responses, streamed or whole. The model is a deployment's name."""
+
+    dialect: Dialect = dialect.CHAT
+
+    def dialect_of(self, model: str, credential: Credential) -> Dialect:
+        """What the session speaks, whatever the deployment."""
+        return dialect.RESPONSES if requests.speaks_responses(credential) else dialect.chat(credential)
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """The request without its key. Raises ``InvalidRequest``."""
+        accept = "text/event-stream" if chat.stream else "application/json"
+        body = self.dialect_of(chat.model, credential).build_body(chat)
+        return requests.post_chat(chat.model, credential, body, accept=accept)
+
+
+BEHAVIOUR = AzureStreaming()
