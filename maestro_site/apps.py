@@ -13,5 +13,8 @@ class SiteConfig(AppConfig):
         from providers_app import conf as providers_conf
         from sessions_app import crypto
 
-        providers_conf.configure(settings.MAESTRO.providers)
+        chosen = settings.MAESTRO.providers
+        if not chosen.model_data_dir:
+            chosen = chosen.model_copy(update={"model_data_dir": str(settings.MAESTRO.data_dir / "models")})
+        providers_conf.configure(chosen)
         crypto.load_with(bootstrap.load_key_ring)

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from providers_app.errors import ProviderBroken
+from providers_app.model_overrides import ConfiguredModels
 from providers_app.registry import registry
 from providers_app.setting_types import Names
 from providers_app.wire.guard import Guard
@@ -45,6 +46,22 @@ class ProvidersConfig(BaseModel):
     )
     models_cache_s: float = Field(
         default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
+    )
+    models_stale_s: float = Field(
+        default=7 * 86400.0,
+        ge=0,
+        le=90 * 86400,
+        description="Seconds for which an old list of models is still shown, with its age, while it is asked for anew.",
+    )
+    model_data_dir: str = Field(
+        default="",
+        description="Folder with model files of your own (`<provider>.json`), which add to and correct those that ship "
+        "with Maestro. Without it, `models` in the data folder.",
+    )
+    configured_models: ConfiguredModels = Field(
+        default_factory=dict,
+        description="Models and figures that beat everything else, as JSON: "
+        '`{"remote": {"my-model": {"context_window": 32768}}}`; `remote/my_session` for one session.',
     )
     refresh_margin_s: float = Field(
         default=300.0, ge=0, le=86400, description="Seconds before its end at which an access token is refreshed."

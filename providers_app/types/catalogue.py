@@ -34,8 +34,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``parameters`` are the request parameters that the model takes, by our names (``None``: not known). Dates are
     ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``. ``figures`` says of each
-    field that is known where it comes from; ``source`` is that of the entry as a whole. ``raw`` is the provider's own
-    entry.
+    field that is known where it comes from; ``source`` is that of the entry as a whole. ``underlying`` is the vendor's
+    model behind a name that somebody else chose, such as an Azure deployment. ``raw`` is the provider's own entry.
     """
 
     id: str
@@ -55,6 +55,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     deprecated_at: str | None = None
     retires_at: str | None = None
     source: FigureSource = "provider"
+    underlying: str = ""
     figures: dict[str, Figure] = msgspec.field(default_factory=dict)
     raw: dict[str, Any] = msgspec.field(default_factory=dict)
 

@@ -1,0 +1,51 @@
+"""What is known of a model without asking anybody: the provider's model file, the operator's, and the configuration."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.model_library import library
+from providers_app.model_merge import merged, today
+from providers_app.model_overrides import configured
+from providers_app.model_shelf import Shelf
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+
+
+def facts(provider: str, model: str, *, underlying: str = "", host: str = "", session: str = "") -> ModelInfo | None:
+    """What is known of ``model`` at ``provider``, or ``None``. Pure memory after the first call; raises nothing.
+
+    ``underlying`` is the vendor's model behind a name that an operator chose (an Azure deployment). ``host`` is that of
+    the session's address, which decides whose models they are where a provider stands for many servers. ``session`` is
+    the session's name, for figures that are configured for it alone.
+    """
+    shelf = library.shelf(provider, host)
+    shipped = shelf.find(model) or (shelf.find(underlying) if underlying else None)
+    if shipped is not None and shipped.id != model:
+        shipped = msgspec.structs.replace(shipped, id=model)
+    return merged(
+        None, shipped, configured(conf.current().configured_models, provider, session).get(model), today=today()
+    )
+
+
+def known_models(provider: str, *, host: str = "", session: str = "") -> list[ModelInfo]:
+    """Every model that files and configuration tell of, by id."""
+    shelf = library.shelf(provider, host)
+    chosen = configured(conf.current().configured_models, provider, session)
+    ids = sorted({*shelf.models, *chosen})
+    found = (merged(None, shelf.models.get(one), chosen.get(one), today=today()) for one in ids)
+    return [info for info in found if info is not None]
+
+
+def host_of(credential: Credential) -> str:
+    """The host of the address that a session has of its own, lower case; empty for the provider's own address."""
+    try:
+        return (urlsplit(credential.base_url or "").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def shelf_of(provider: str, credential: Credential) -> Shelf:
+    """The shelf for the sessions of one address."""
+    return library.shelf(provider, host_of(credential))

@@ -1,0 +1,98 @@
+"""What is known of a model, figure by figure: configured beats listed beats shipped beats nothing. Pure."""
+
+import datetime
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from providers_app.model_file import FIGURES
+from providers_app.types.catalogue import Figure, ModelInfo
+
+_NOTHING = ModelInfo(id="-")
+_UNSAID = {name: getattr(_NOTHING, name) for name in FIGURES}
+
+
+def said(info: ModelInfo) -> dict[str, Any]:
+    """The figures that an entry has something to say of: those that are marked, and those that are not the default."""
+    return {
+        name: value
+        for name in FIGURES
+        if (value := getattr(info, name)) is not None and (name in info.figures or value != _UNSAID[name])
+    }
+
+
+def merged(
+    listed: ModelInfo | None, shipped: ModelInfo | None, configured: ModelInfo | None, *, today: str
+) -> ModelInfo | None:
+    """One entry from what there is of it; ``None`` when there is nothing. ``today`` is the day of the listing.
+
+    Capabilities that a listing only implies (its figures do not name them) are joined with the shipped ones: such a
+    listing has no word for the others.
+    """
+    best = listed or configured or shipped
+    if best is None:
+        return None
+    values: dict[str, Any] = {}
+    figures: dict[str, Figure] = {}
+    for info, source in ((shipped, "shipped"), (listed, "provider"), (configured, "configured")):
+        if info is None:
+            continue
+        for name, value in said(info).items():
+            if name == "capabilities" and source == "provider" and name not in info.figures and values.get(name):
+                values[name] = tuple(sorted({*values[name], *value}))
+                continue
+            values[name] = value
+            marked = info.figures.get(name)
+            as_of = marked.as_of if marked is not None else ""
+            figures[name] = Figure(
+                source=marked.source if marked is not None else source,  # type: ignore[arg-type]
+                as_of=as_of or (today if source == "provider" else ""),
+            )
+    if "lifecycle" not in values and (ended := stage_by_date(values, today)):
+        values["lifecycle"] = ended
+        figures["lifecycle"] = figures["retires_at" if values.get("retires_at") else "deprecated_at"]
+    elif values.get("retires_at") and str(values["retires_at"])[:10] <= today:
+        values["lifecycle"] = "retired"
+        figures["lifecycle"] = figures["retires_at"]
+    names = (configured, listed, shipped)
+    name = next((each.name for each in names if each is not None and each.name not in ("", each.id)), best.id)
+    return msgspec.structs.replace(
+        best, name=name, figures=figures, source=listed.source if listed is not None else best.source, **values
+    )
+
+
+def stage_by_date(values: dict[str, Any], today: str) -> str | None:
+    """The lifecycle that dates tell, where nobody says it: ``retired``, ``deprecated`` or nothing."""
+    retires, deprecated = values.get("retires_at"), values.get("deprecated_at")
+    if retires:
+        return "retired" if str(retires)[:10] <= today else "deprecated"
+    return "deprecated" if deprecated and str(deprecated)[:10] <= today else None
+
+
+def merged_list(
+    listed: Iterable[ModelInfo],
+    shipped: Callable[[str], ModelInfo | None],
+    configured: dict[str, ModelInfo],
+    *,
+    today: str,
+) -> list[ModelInfo]:
+    """A listing in its own order with what else is known of each model; configured ones that it lacks come last."""
+    found: list[ModelInfo] = []
+    seen: set[str] = set()
+    for info in listed:
+        seen.add(info.id)
+        known = shipped(info.id) or (shipped(info.underlying) if info.underlying else None)
+        whole = merged(info, known, configured.get(info.id), today=today)
+        if whole is not None:
+            found.append(whole)
+    for model_id, info in configured.items():
+        whole = merged(None, shipped(model_id), info, today=today) if model_id not in seen else None
+        if whole is not None:
+            found.append(whole)
+    return found
+
+
+def today() -> str:
+    """This day, in UTC."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
