@@ -1,5 +1,7 @@
 """Joins the apps: injects settings downwards once Django is ready."""
 
+from typing import cast
+
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -11,9 +13,10 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         from maestro_site import bootstrap
         from providers_app import conf as providers_conf
+        from providers_app.conf import ProvidersConfig
         from sessions_app import crypto
 
-        chosen = settings.MAESTRO.providers
+        chosen = cast(ProvidersConfig, settings.MAESTRO.providers)  # its class is made when providers are found
         if not chosen.model_data_dir:
             chosen = chosen.model_copy(update={"model_data_dir": str(settings.MAESTRO.data_dir / "models")})
         providers_conf.configure(chosen)
