@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 
-from providers_app import catalogue, clients, conf, ports
+from providers_app import catalogue, clients, conf, options, ports
 from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import (
@@ -24,8 +24,6 @@ from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
 
-MAX_SETTING = 500
-
 
 def make_credential(
     provider: str,
@@ -36,8 +34,8 @@ def make_credential(
 ) -> Credential:
     """A credential whose parts were checked, without asking the provider.
 
-    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidRequest``,
-    ``AddressRefused``.
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidOption``,
+    ``InvalidRequest``, ``AddressRefused``.
     """
     card = registry.card(provider)
     if auth_type not in card.auth_types:
@@ -48,11 +46,12 @@ def make_credential(
         raise UnsupportedOperation(
             f"A session of {card.name} with OAuth begins with a sign-in.", hint="Use begin_login."
         )
+    chosen = options.checked(card, auth_type, settings)
     return Credential(
         auth_type=auth_type,
         secret=_checked_key(card, auth_type, api_key),
-        base_url=_checked_address(card, base_url),
-        settings=_checked_settings(settings),
+        base_url=_checked_address(card, base_url, chosen),
+        settings=chosen,
     )
 
 
@@ -123,24 +122,14 @@ def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | 
     return Secret(key)
 
 
-def _checked_address(card: ProviderInfo, base_url: str | None) -> str | None:
+def _checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
+    if base_url and not isinstance(base_url, str):
+        raise InvalidRequest("The base URL must be a string.")
+    base_url = options.address(card, base_url, chosen)
     if not base_url:
         if card.base_url_required:
             raise InvalidRequest(f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1.")
         return None
     if not (card.base_url_editable or card.base_url_required):
         raise InvalidRequest(f"{card.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
-    if not isinstance(base_url, str):
-        raise InvalidRequest("The base URL must be a string.")
     return check_url(base_url, conf.current().allowed_private_hosts)
-
-
-def _checked_settings(settings: Mapping[str, str] | None) -> dict[str, str]:
-    """Options of the session: printable text under printable names, because some of them become headers."""
-    if not isinstance(settings or {}, Mapping):
-        raise InvalidRequest(f"settings must be a dictionary of strings, not {type(settings).__name__}.")
-    found = dict(settings or {})
-    for text in (*found.keys(), *found.values()):
-        if not isinstance(text, str) or len(text) > MAX_SETTING or not text.isprintable():
-            raise InvalidRequest(f"A setting of a session is a string of at most {MAX_SETTING} printable characters.")
-    return found

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from providers_app import providers
+from providers_app import options, providers
 from providers_app.behaviours.http import LocalResponder
 from providers_app.errors import ProviderBroken, UnknownProvider
 from providers_app.nearest import nearest
@@ -183,7 +183,10 @@ def card_problem(card: ProviderInfo) -> str:
         return "has auth_types that are no tuple"
     if not isinstance(card.settings, tuple) or not all(isinstance(field, SettingField) for field in card.settings):
         return "has settings that are no tuple of SettingField"
-    return ""
+    names = [field.name for field in card.settings]
+    if len(set(names)) < len(names):
+        return "declares an option twice"
+    return next((problem for field in card.settings if (problem := options.field_problem(field))), "")
 
 
 def _folders() -> list[Package]:

@@ -11,14 +11,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from providers_app.errors import ProviderError, UnknownSession
+from providers_app import options
+from providers_app.errors import InvalidOption, ProviderError, UnknownSession
 from providers_app.types.credentials import Secret
-from sessions_app import credentials, providers, selectors
+from sessions_app import credentials, option_text, providers, selectors
 from sessions_app.admin_records import ReadOnlyAdmin
 from sessions_app.forms import KeyField, add_error
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.names import validate_name
 from sessions_app.services import connect, lifecycle, refresh, testing
+from sessions_app.services import options as option_service
 from sessions_app.status import describe
 
 TESTED_AT_ONCE = 20
@@ -36,6 +38,10 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
     """Validates through the same services as every other way in."""
 
     key = KeyField(label="Key", required=False, help_text="Sets or replaces the stored key. It is never shown.")
+    chosen = forms.CharField(
+        label="Options", required=False, max_length=8000, widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="One name=value on each line, as `manage.py sessions set` lists them. Never a secret.",
+    )  # fmt: skip
 
     class Meta:
         model = AuthSession
@@ -46,6 +52,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         if "provider" in self.fields:
             usable = [(card.slug, f"{card.name} ({card.slug})") for card in providers.cards() if not card.problem]
             self.fields["provider"] = forms.ChoiceField(choices=[("", "---------"), *usable])
+        self.fields["chosen"].initial = option_text.written(self.instance.options)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -60,10 +67,14 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
             owner_id = data["owner"].pk if new else self.instance.owner_id
             if new or data["name"] != self.initial["name"]:
                 connect.require_free(owner_id, provider, auth_type, data["name"])
+            data["chosen"] = option_text.parse(filter(str.strip, data.get("chosen", "").splitlines()))
+            if new or "chosen" in self.changed_data:  # a session can be renamed when its provider is gone
+                options.checked(providers.usable(provider), auth_type, data["chosen"])
             if key or new:
-                data["base_url"] = connect.check(provider, auth_type, key, data.get("base_url", "")).base_url or ""
+                judged = connect.check(provider, auth_type, key, data.get("base_url", ""), data["chosen"])
+                data["base_url"] = judged.base_url or ""
         except ProviderError as error:
-            add_error(self, error, code_in_text=True)
+            add_error(self, error, "chosen" if isinstance(error, InvalidOption) else None, code_in_text=True)
         return data
 
 
@@ -90,7 +101,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     actions = ("test_selected", "refresh_selected", "disable_selected", "enable_selected")
     fields = (
-        "owner", "provider", "auth_type", "name", "base_url", "key", "key_stored",
+        "owner", "provider", "auth_type", "name", "base_url", "chosen", "key", "key_stored",
         "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at", "limited_until",
         "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id", *_LOGIN_FIELDS,
     )  # fmt: skip
@@ -105,7 +116,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_fields(self, request: HttpRequest, obj: AuthSession | None = None) -> Any:
         if obj is None:
-            return self.fields[:6]
+            return self.fields[:7]
         if obj.auth_type == AuthSession.AuthType.OAUTH:
             return tuple(name for name in self.fields if name != "key")
         return tuple(name for name in self.fields if name not in _LOGIN_FIELDS)
@@ -152,6 +163,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 name=data["name"],
                 secret=key,
                 base_url=data["base_url"],
+                settings=data["chosen"],
                 actor_id=request.user.pk,
             )
             obj.pk = stored.pk
@@ -161,6 +173,8 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
         if "base_url" in form.changed_data:
             connect.change_base_url(stored, data["base_url"], actor_id=request.user.pk)
+        if "chosen" in form.changed_data:
+            option_service.change(stored, data["chosen"], actor_id=request.user.pk, whole=True)
         if key:
             connect.replace_key(stored, key, actor_id=request.user.pk)
 

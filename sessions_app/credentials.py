@@ -42,8 +42,13 @@ def open_credential(session: AuthSession) -> Credential:
         auth_type=session.auth_type,  # type: ignore[arg-type]
         secret=_open_secret(session),
         base_url=session.base_url or None,
-        settings={str(name): str(value) for name, value in session.settings.items()},
+        settings=settings_of(session),
     )
+
+
+def settings_of(session: AuthSession) -> dict[str, str]:
+    """What its requests are built with besides the secret: what a person chose wins over what a sign-in learned."""
+    return {str(name): str(value) for name, value in {**session.settings, **session.options}.items()}
 
 
 def open_tokens(session: AuthSession) -> Tokens | None:

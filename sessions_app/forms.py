@@ -9,21 +9,16 @@ from providers_app.errors import (
     DuplicateSession,
     InvalidCredential,
     InvalidName,
+    InvalidOption,
     InvalidRequest,
     ProviderError,
     UnsupportedOperation,
 )
 from providers_app.types.credentials import Secret
+from sessions_app.coded import CodedError
 from sessions_app.names import MAX_LENGTH
+from sessions_app.option_forms import OptionFields, key_of
 from sessions_app.services.connect import MAX_KEY_CHARS
-
-
-class CodedError(forms.ValidationError):
-    """What a typed error says beside a field; pages show its stable code (``shown_code``) as something to copy."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message, code=code)
-        self.shown_code = code
 
 
 class KeyField(forms.CharField):
@@ -66,8 +61,8 @@ class AddressForm(forms.Form):
     )
 
 
-class ConnectForm(NameForm):
-    """The last step of Connect: name, key, address. Fields that the provider has no use for are not in the form."""
+class ConnectForm(NameForm, OptionFields):
+    """The last step of Connect: name, key, address, options. What the provider has no use for is not in the form."""
 
     key = KeyField(label="API key", required=False)
     base_url = forms.CharField(
@@ -94,7 +89,8 @@ class ConnectForm(NameForm):
         if not with_base_url:
             del self.fields["base_url"]
         else:
-            self.fields["base_url"].required = base_url_required
+            # An option may stand for an address; the service knows when there is none.
+            self.fields["base_url"].required = base_url_required and not any(one.addresses for one in self.declared)
             if not base_url_required:
                 self.fields["base_url"].help_text = "Leave it empty for the provider's own address."
 
@@ -116,6 +112,8 @@ def add_error(
 
     The workbench shows the code by itself; the admin's own form templates cannot, so there it ends the text.
     """
+    if field is None and isinstance(error, InvalidOption):
+        field = key_of(error.field)
     if field is None:
         field = next((name for kind, name in _FIELDS if isinstance(error, kind)), None)
     code = f"[{error.code}]" if code_in_text else ""

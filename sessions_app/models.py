@@ -51,7 +51,9 @@ class AuthSession(models.Model):
     auth_type = models.CharField(max_length=16, choices=AuthType)
     name = models.CharField(max_length=50)
     base_url = models.CharField(max_length=500, blank=True)
+    # What a sign-in learned (account, plan ...) and what a person chose; a refresh writes the former anew.
     settings = models.JSONField(default=dict, blank=True)
+    options = models.JSONField(default=dict, blank=True)
     sealed_credential = models.BinaryField(editable=False, default=bytes)
     key_id = models.CharField(max_length=16, editable=False, blank=True)
     generation = models.PositiveIntegerField(default=0, editable=False)

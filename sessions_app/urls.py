@@ -29,6 +29,7 @@ urlpatterns = [
     path("<uuid:pk>/rename/", detail.rename, name="rename"),
     path("<uuid:pk>/key/", detail.key, name="key"),
     path("<uuid:pk>/address/", detail.address, name="address"),
+    path("<uuid:pk>/options/", detail.options, name="options"),
     path("<uuid:pk>/reauthorize/", oauth.reauthorize, name="reauthorize"),
     path("<uuid:pk>/test/", actions.test, name="test"),
     path("<uuid:pk>/refresh/", actions.refresh, name="refresh"),

@@ -9,6 +9,7 @@ ProviderError
 │   ├── InvalidName             422 invalid_name
 │   ├── InvalidCredential       422 invalid_credential
 │   ├── InvalidRequest          400 invalid_request
+│   │   ├── InvalidOption       422 invalid_option      of a session; its ``field`` names it
 │   │   ├── EmptyPrompt         400 empty_prompt
 │   │   └── ContextTooLong      400 context_too_long
 │   ├── OwnerRequired           400 owner_required
@@ -75,6 +76,7 @@ from providers_app.errors.caller import (
     InvalidCredential,
     InvalidLoginAnswer,
     InvalidName,
+    InvalidOption,
     InvalidRequest,
     ListenerUnavailable,
     LoginDenied,
@@ -142,6 +144,7 @@ __all__ = [
     "InvalidIdToken",
     "InvalidLoginAnswer",
     "InvalidName",
+    "InvalidOption",
     "InvalidRequest",
     "ListenerUnavailable",
     "LoginDenied",

@@ -40,6 +40,16 @@ class InvalidRequest(CallerError):
     code, http_status = "invalid_request", 400
 
 
+class InvalidOption(InvalidRequest):
+    """``field`` is the name of the session's option."""
+
+    code, http_status = "invalid_option", 422
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
 class EmptyPrompt(InvalidRequest):
     code, http_status = "empty_prompt", 400
     default_hint = "Write a message first."

@@ -89,8 +89,10 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
 
     Its value is text under ``name`` in ``Credential.settings``; empty means that the provider's configuration decides.
     ``choices`` are the only values that it takes, where there are some (``choice_labels``: their words, in the same
-    order). ``pattern`` is a regular expression that a value must match as a whole, ``problem`` says what it asks for.
-    ``auth_types`` are those that have the option; empty: all. Never a secret: it is shown on pages.
+    order; ``addresses``: the base URL of a session that chose it and gave none, in the same order). ``pattern`` is a
+    regular expression that a value must match as a whole, ``problem`` says what it asks for. ``advanced`` ones are
+    folded away on pages. ``auth_types`` are those that have the option; empty: all. A sign-in is asked for its options
+    once it is stored; what it needs to begin is a field of its flow. Never a secret: it is shown on pages.
     """
 
     name: str
@@ -103,6 +105,8 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     choices: tuple[str, ...] = ()
     choice_labels: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    advanced: bool = False
     auth_types: tuple[AuthType, ...] = ()
 
 

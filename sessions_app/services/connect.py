@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from providers_app import conf as providers_conf
+from providers_app import options
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import ProviderInfo
@@ -22,8 +23,6 @@ from sessions_app.services import notices, trail
 from sessions_app.services.lifecycle import duplicate
 
 MAX_KEY_CHARS = 16_384
-MAX_SETTINGS = 20
-MAX_SETTING_CHARS = 500
 
 
 def create(
@@ -40,8 +39,8 @@ def create(
     """Store a login under a name, sealed, in one transaction; nothing is asked of the provider.
 
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation`` (auth type), ``InvalidName``,
-    ``DuplicateSession``, ``InvalidCredential``, ``InvalidRequest`` (base URL, limit reached), ``AddressRefused``,
-    ``NotConfigured`` (no key ring).
+    ``DuplicateSession``, ``InvalidCredential``, ``InvalidOption``, ``InvalidRequest`` (base URL, limit reached),
+    ``AddressRefused``, ``NotConfigured`` (no key ring).
     """
     name = validate_name(name, slugs())
     credential = check(provider, auth_type, secret, base_url, settings)
@@ -52,7 +51,7 @@ def create(
         auth_type=auth_type,
         name=name,
         base_url=credential.base_url or "",
-        settings=credential.settings,
+        options=credential.settings,
     )
     for column, value in credentials.sealed_columns(session.pk, credential.secret).items():
         setattr(session, column, value)
@@ -80,11 +79,12 @@ def check(
             f"A session of {info.name} with OAuth begins with a sign-in.",
             hint=f"Use manage.py sessions login {info.slug}, or Connect in the browser.",
         )
+    chosen = options.checked(info, auth_type, settings)
     return Credential(
         auth_type=auth_type,
         secret=_checked_secret(info, auth_type, secret),
-        base_url=_checked_base_url(info, base_url) or None,
-        settings=_checked_settings(settings or {}),
+        base_url=_checked_base_url(info, options.address(info, base_url, chosen)) or None,
+        settings=chosen,
     )
 
 
@@ -203,12 +203,3 @@ def _checked_base_url(info: ProviderInfo, base_url: str) -> str:
     if not (info.base_url_editable or info.base_url_required):
         raise InvalidRequest(f"{info.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
     return check_url(base_url, providers_conf.current().allowed_private_hosts)
-
-
-def _checked_settings(settings: Mapping[str, str]) -> dict[str, str]:
-    if len(settings) > MAX_SETTINGS:
-        raise InvalidRequest(f"A session has at most {MAX_SETTINGS} settings.")
-    for name, value in settings.items():
-        if not isinstance(value, str) or len(name) > 64 or len(value) > MAX_SETTING_CHARS:
-            raise InvalidRequest(f"The setting '{name[:64]}' is not a text of at most {MAX_SETTING_CHARS} characters.")
-    return dict(settings)

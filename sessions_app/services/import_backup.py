@@ -32,7 +32,9 @@ def thawed(values: dict[str, Any]) -> AuthSession:
     """The row that ``frozen`` was given, unsaved."""
     row = AuthSession()
     for column in row._meta.concrete_fields:
-        value = values.get(column.attname)
+        if column.attname not in values:
+            continue  # a backup that is older than the column
+        value = values[column.attname]
         kind = column.get_internal_type()
         if value is not None and kind == "DateTimeField":
             value = parse_datetime(value)

@@ -213,7 +213,7 @@ def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
     row.created_at = row.status_changed_at = now
     if login.tokens is None:
         judged = connect.check(login.provider, login.auth_type, login.secret, login.base_url, login.settings)
-        row.base_url, row.settings = judged.base_url or "", judged.settings
+        row.base_url, row.options = judged.base_url or "", judged.settings
         columns = credentials.sealed_columns(row.pk, judged.secret)
         secret = judged.secret
     else:

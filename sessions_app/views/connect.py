@@ -112,6 +112,8 @@ def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
         "with_base_url": info.base_url_required or info.base_url_editable,
         "base_url_required": info.base_url_required,
         "key_hint": info.key_hint,
+        "card": info,
+        "auth_type": kind,
     }
     if request.method == "POST":
         return ConnectForm(request.POST, **options)
@@ -124,11 +126,11 @@ def _connect(
     """Judge, try, store; an error lands in the form and nothing is stored."""
     owner_id = request.user.pk
     secret = form.cleaned_data.get("key") or Secret("")
-    base_url = form.cleaned_data.get("base_url", "")
+    base_url, chosen = form.cleaned_data.get("base_url", ""), form.given_options()
     try:
         name = validate_name(form.cleaned_data["name"], providers.slugs())
         service.require_free(owner_id, info.slug, kind, name)
-        credential = service.check(info.slug, kind, secret, base_url)
+        credential = service.check(info.slug, kind, secret, base_url, chosen)
         result = testing.verify(info.slug, credential, owner_id=owner_id)
         if result.error and not form.cleaned_data.get("store_anyway"):
             field = next((field for refused, field in _REFUSED if isinstance(result.error, refused)), None)
@@ -143,6 +145,7 @@ def _connect(
             name=name,
             secret=secret,
             base_url=base_url,
+            settings=chosen,
             actor_id=owner_id,
         )
     except ProviderError as error:

@@ -1,4 +1,4 @@
-"""One session: what it is, which models it sees, what was done to it; rename, other key, other address."""
+"""One session: what it is, which models it sees, what was done to it; rename, other key, address or options."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,11 +9,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError, UnknownSession, UpstreamTimeout
 from providers_app.types.catalogue import ProviderInfo
-from sessions_app import selectors
-from sessions_app.credentials import without_stored_secret
+from sessions_app import providers, selectors
+from sessions_app.credentials import has_secret, without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
 from sessions_app.models import AuthSession
+from sessions_app.option_forms import OptionsForm
 from sessions_app.services import connect, lifecycle, notices, testing
+from sessions_app.services import options as option_service
 from sessions_app.views.access import card_context, in_words, row_context, say, toast, with_session
 from sessions_app.views.trail import card_events
 
@@ -152,6 +154,44 @@ def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
     return _page(request, session, address_form=form)
 
 
+@require_POST
+@with_session
+def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Change the options, then test the login with them: a wrong project or version shows at once, and not in a chat.
+
+    The key stays, because no option moves the address.
+    """
+    form = OptionsForm(request.POST, card=providers.info(session.provider), auth_type=session.auth_type)
+    if form.is_valid():
+        try:
+            changed = option_service.change(session, form.given_options(), actor_id=request.user.pk, whole=True)
+        except UnknownSession:
+            raise
+        except ProviderError as error:
+            add_error(form, error)
+        else:
+            _say_options(request, session, changed)
+            return redirect("sessions:detail", pk=session.pk)
+    return _page(request, session, options_form=form)
+
+
+def _say_options(request: HttpRequest, session: AuthSession, changed: tuple[str, ...]) -> None:
+    if not changed:
+        messages.success(request, "Those are the options already.")
+        return
+    if session.status == AuthSession.Status.DISABLED or (
+        session.auth_type != AuthSession.AuthType.NONE and not has_secret(session)
+    ):
+        messages.success(request, "The options are saved.")
+        return
+    result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
+    if result.error:
+        text = f"The options are saved, but the test with them failed: {in_words(result.error)}"
+        say(request, messages.WARNING, text, error=result.error)
+    else:
+        messages.success(request, "The options are saved, and the session works with them.")
+
+
 def _page(
     request: HttpRequest,
     session: AuthSession,
@@ -159,18 +199,27 @@ def _page(
     name_form: NameForm | None = None,
     key_form: KeyForm | None = None,
     address_form: AddressForm | None = None,
+    options_form: OptionsForm | None = None,
 ) -> HttpResponse:
     context = card_context(session)
     info = context["provider"]
-    failed = any(form is not None for form in (name_form, key_form, address_form))
+    failed = any(form is not None for form in (name_form, key_form, address_form, options_form))
     context |= {
         "name_form": name_form or NameForm(initial={"name": session.name}),
         "key_form": (key_form or KeyForm()) if session.auth_type == AuthSession.AuthType.API_KEY and info else None,
         "address_form": _address_form(session, info, address_form),
+        "options_form": options_form or _options_form(session, info),
         "capabilities": sorted(info.capabilities.names) if info else [],
         "events": card_events(session),
     }
     return render(request, "sessions/detail.html", context, status=422 if failed else 200)
+
+
+def _options_form(session: AuthSession, info: ProviderInfo | None) -> OptionsForm | None:
+    """The form of the options, for a provider that declares some."""
+    initial = OptionsForm.initial_of(session.options)
+    form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type)
+    return form if form.declared else None
 
 
 def _address_form(session: AuthSession, info: ProviderInfo | None, bound: AddressForm | None) -> AddressForm | None:

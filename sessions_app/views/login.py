@@ -21,7 +21,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from providers_app.errors import InvalidLoginAnswer, LoginUsed, ProviderError, UnknownLogin, UnknownSession
 from providers_app.types.logins import LoginState
 from sessions_app import login_calls, selectors
-from sessions_app.forms import CodedError
+from sessions_app.coded import CodedError
 from sessions_app.login_forms import AnswerForm
 from sessions_app.login_words import describe
 from sessions_app.services import testing

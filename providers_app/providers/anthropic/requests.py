@@ -3,7 +3,7 @@
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.addresses import address
+from providers_app.behaviours.addresses import address, setting
 from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
 
@@ -49,10 +49,9 @@ def with_beta(names: str, *more: str) -> str:
 
 
 def _headers(credential: Credential) -> dict[str, str]:
-    config = conf.provider(SLUG)
-    headers = {"anthropic-version": config.api_version}
-    if config.beta:
-        headers[BETA] = config.beta
+    headers = {"anthropic-version": setting(SLUG, credential, "api_version")}
+    if beta := setting(SLUG, credential, "beta"):
+        headers[BETA] = beta
     if credential.auth_type == "oauth" and credential.settings.get("workspace_id"):
         headers["anthropic-workspace-id"] = credential.settings["workspace_id"]
     return headers

@@ -1,6 +1,6 @@
 """Google Gemini: the Generative Language API with a key, a Google account or a service account."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo
+from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
 
 PROVIDER = ProviderInfo(
     slug="gemini",
@@ -25,4 +25,13 @@ PROVIDER = ProviderInfo(
     ),
     key_hint="AIza...",
     key_url="https://aistudio.google.com/apikey",
+    settings=(
+        SettingField(
+            name="api_version",
+            label="API version",
+            help="The version in the address: v1beta has every feature, v1 the stable ones.",
+            choices=("v1beta", "v1", "v1alpha"),
+            advanced=True,
+        ),
+    ),
 )

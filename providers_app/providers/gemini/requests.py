@@ -2,8 +2,7 @@
 
 import re
 
-from providers_app import conf
-from providers_app.behaviours.addresses import address, segment
+from providers_app.behaviours.addresses import address, segment, setting
 from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
 
@@ -29,4 +28,4 @@ def model_path(model: str, method: str = "") -> str:
 
 def _url(path: str, credential: Credential) -> str:
     base = address(SLUG, credential, "")
-    return base + path if VERSION.search(base) else f"{base}/{conf.provider(SLUG).api_version}{path}"
+    return base + path if VERSION.search(base) else f"{base}/{setting(SLUG, credential, 'api_version')}{path}"

@@ -1,6 +1,9 @@
 """OpenAI: the Responses API with a key, or with a ChatGPT login."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo
+from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
+
+HEADER_WORD = r"[A-Za-z0-9_.-]+"
+_PROBLEM = "It is one word of letters, digits, -, _ and ., as the settings of your account show it."
 
 PROVIDER = ProviderInfo(
     slug="openai",
@@ -26,4 +29,27 @@ PROVIDER = ProviderInfo(
     key_hint="sk-...",
     key_url="https://platform.openai.com/api-keys",
     models_in_order=True,
+    # A login belongs to one account; only a key can belong to several organizations and projects.
+    settings=(
+        SettingField(
+            name="organization",
+            label="Organization",
+            help="Sent as OpenAI-Organization: whose bill it is, for a key that belongs to several.",
+            placeholder="org-...",
+            pattern=HEADER_WORD,
+            problem=_PROBLEM,
+            advanced=True,
+            auth_types=("api_key",),
+        ),
+        SettingField(
+            name="project",
+            label="Project",
+            help="Sent as OpenAI-Project: which project's limits and bill count.",
+            placeholder="proj_...",
+            pattern=HEADER_WORD,
+            problem=_PROBLEM,
+            advanced=True,
+            auth_types=("api_key",),
+        ),
+    ),
 )

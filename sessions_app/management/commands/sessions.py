@@ -1,4 +1,4 @@
-"""``manage.py sessions list|create|delete|login|complete|flows|revoke``. A key or a code is never an argument."""
+"""``manage.py sessions list|create|set|delete|login|complete|flows|revoke``. A key or a code is never an argument."""
 
 import getpass
 import os
@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from providers_app.errors import InvalidCredential, InvalidRequest
 from providers_app.ports import Session
 from providers_app.types.credentials import Secret
-from sessions_app import selectors
-from sessions_app.management import sign_in, terminal
+from sessions_app import option_text, selectors
+from sessions_app.management import session_options, sign_in, terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.connect import MAX_KEY_CHARS
@@ -38,6 +38,11 @@ class Command(BaseCommand):
         key.add_argument("--key-env", metavar="VAR", default="", help="read the key from this environment variable")
         create.add_argument("--base-url", default="", help="another address than the provider's own")
 
+        session_options.add_to_create(create)
+
+        setting = actions.add_parser("set", help="change the options of a session, or list them")
+        session_options.add_set(setting)
+
         delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
         delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
         delete.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
@@ -55,7 +60,7 @@ class Command(BaseCommand):
         revoke = actions.add_parser("revoke", help="end a login at its provider, and destroy its tokens here")
         terminal.add_session(revoke)
 
-        for action in (listing, create, delete, login, complete):
+        for action in (listing, create, setting, delete, login, complete):
             terminal.add_owner(action)
             terminal.add_json(action)
 
@@ -89,12 +94,16 @@ class Command(BaseCommand):
             name=options["name"],
             secret=_key(options),
             base_url=options["base_url"],
+            settings=option_text.parse(options["set"]),
             actor_id=owner,
         )
         if options["json"]:
             terminal.dump(self, as_dict(selectors.get(owner, session.pk)))
         else:
             terminal.write(self, f"Stored {session} as {session.pk}. Nothing was asked of the provider yet.\n")
+
+    def _set(self, options: dict[str, Any]) -> None:
+        session_options.change(self, options)
 
     def _delete(self, options: dict[str, Any]) -> None:
         provider, auth_type = options["provider"], options["auth_type"]
@@ -157,6 +166,7 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
         "state": status.state,
         "reason": status.words,
         "base_url": session.base_url or None,
+        "options": dict(session.options),
         "account": session.account_label or None,
         "created_at": session.created_at.isoformat(),
         "last_used_at": session.last_used_at.isoformat() if session.last_used_at else None,

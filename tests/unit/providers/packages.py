@@ -81,6 +81,25 @@ BEHAVIOUR = Models()
 """,
 }
 
+# The same, with options of its sessions.
+WITH_OPTIONS = (
+    FILES["__init__.py"]
+    .replace("import Capabilities, ProviderInfo", "import Capabilities, ProviderInfo, SettingField")
+    .replace(
+        """}})),
+)
+""",
+        """}})),
+    settings=(
+        SettingField(name="region", label="Region", required=True, choices=("eu", "us"), help="Where <it> runs."),
+        SettingField(name="tenant", label="Tenant", pattern="[a-z]+", problem="A tenant is small letters.",
+                     advanced=True),
+    ),
+)
+""",
+    )
+)
+
 
 def write_package(folder: Path, slug: str, changes: dict[str, str | None] | None = None) -> Path:
     """The package ``folder/slug``; ``changes`` replaces files (``None`` leaves one out)."""

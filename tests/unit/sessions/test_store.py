@@ -49,10 +49,10 @@ def test_a_login_makes_the_whole_round(alice: User, vendor: VendorServer) -> Non
 
 
 def test_a_lookup_opens_the_credential_and_shows_no_secret(alice: User) -> None:
-    make(alice, secret=Secret(CANARY), base_url="https://proxy.example/v1", settings={"organization": "o"})
+    make(alice, secret=Secret(CANARY), base_url="https://proxy.example/v1", settings={"api_version": "2024-01-01"})
     session, credential = loop.run(DjangoSessionStore().lookup(alice.pk, None, "my_key"), 10)
     assert credential.secret.reveal() == CANARY and credential.base_url == "https://proxy.example/v1"
-    assert credential.settings == {"organization": "o"}
+    assert credential.settings == {"api_version": "2024-01-01"}
     assert CANARY not in repr((session, credential))
     assert (session.owner, session.status, session.name) == (alice.pk, "active", "my_key")
 

@@ -1,0 +1,122 @@
+"""Options of sessions on the pages and in admin: a provider declares them, and they are asked for by themselves."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from providers_app import providers
+from providers_app.registry import registry
+from sessions_app.models import AuthSession, SessionEvent
+from tests.unit.providers.packages import WITH_OPTIONS, write_package
+from tests.unit.sessions.support import CANARY, fresh, make
+from tests.web.sessions.support import copyable, messages_of, signed_in, text_of
+
+CONNECT = reverse("sessions:connect")
+ACME = f"{CONNECT}?provider=zz_acme&auth_type=api_key"
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A provider that was dropped in and declares two options."""
+    monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+    registry.reset()
+    write_package(tmp_path, "zz_acme", {"__init__.py": WITH_OPTIONS})
+    yield
+    for name in [name for name in sys.modules if name.startswith("providers_app.providers.zz_")]:
+        del sys.modules[name]
+    monkeypatch.undo()
+    registry.reset()
+
+
+def acme(alice: User, **options: str) -> AuthSession:
+    return make(alice, "my_acme", provider="zz_acme", settings={"region": "eu", **options})
+
+
+def test_the_connect_page_asks_for_them_and_folds_the_advanced_ones(alice: User) -> None:
+    page = signed_in(alice).get(ACME)
+    body = page.content.decode()
+    assert "Region" in text_of(page) and "Where <it> runs." in text_of(page) and "<it>" not in body
+    fold = body[body.index("option-fold") :]
+    assert 'name="option_tenant"' in fold and 'name="option_region"' not in fold
+    assert " open" not in fold[: fold.index(">")]
+    assert 'name="option_' not in signed_in(alice).get(f"{CONNECT}?provider=demo").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_they_are_stored_with_the_session(alice: User) -> None:
+    data = {"name": "my_acme", "key": "k" * 20, "option_region": "us", "option_tenant": ""}
+    answer = signed_in(alice).post(ACME, data)
+    assert answer.status_code == 302, text_of(answer)
+    assert AuthSession.objects.get().options == {"region": "us"}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"option_region": ""}, "option_region", "required"),
+        ({"option_region": "mars"}, "option_region", "mars is not one of"),
+        ({"option_region": "eu", "option_tenant": "A1"}, "option_tenant", "A tenant is small letters."),
+        ({"option_region": "eu", "option_tenant": "sk-" + "a" * 40}, "option_tenant", "looks like a key"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field(alice: User, given: dict[str, str], field: str, words: str) -> None:
+    answer = signed_in(alice).post(ACME, {"name": "my_acme", "key": CANARY, **given})
+    assert answer.status_code == 422 and not AuthSession.objects.exists()
+    errors = answer.context["form"].errors
+    assert list(errors) == [field] and words in " ".join(errors[field])
+    body = answer.content.decode()
+    assert CANARY not in body
+    if field == "option_tenant":
+        fold = body[body.index("option-fold") :]
+        assert " open" in fold[: fold.index(">")], "an error is not hidden in a fold"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sessions_page_changes_them_and_keeps_the_key(alice: User) -> None:
+    session = acme(alice)
+    client = signed_in(alice)
+    page = client.get(reverse("sessions:detail", args=[session.pk]))
+    assert "Save options" in text_of(page)
+    answer = client.post(
+        reverse("sessions:options", args=[session.pk]), {"option_region": "us", "option_tenant": "acme"}
+    )
+    assert answer.status_code == 302 and "works with them" in messages_of(answer)
+    row = fresh(session)
+    assert row.options == {"region": "us", "tenant": "acme"} and row.key_id and row.status == "active"
+    event = SessionEvent.objects.get(action="options-changed")
+    assert event.actor == alice and event.detail == "region = us, tenant = acme"
+    again = client.post(
+        reverse("sessions:options", args=[session.pk]), {"option_region": "us", "option_tenant": "acme"}
+    )
+    assert "already" in messages_of(again) and SessionEvent.objects.filter(action="options-changed").count() == 1
+
+
+def test_a_wrong_change_is_said_and_stores_nothing(alice: User, bob: User) -> None:
+    session = acme(alice)
+    address = reverse("sessions:options", args=[session.pk])
+    answer = signed_in(alice).post(address, {"option_region": "eu", "option_tenant": "NO"})
+    assert answer.status_code == 422 and "A tenant is small letters." in text_of(answer)
+    assert "invalid_option" in copyable(answer)
+    assert signed_in(bob).post(address, {"option_region": "us"}).status_code == 404
+    assert fresh(session).options == {"region": "eu"}
+
+
+def test_admin_shows_and_changes_them(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    session = acme(alice)
+    client = signed_in(alice)
+    address = reverse("admin:sessions_app_authsession_change", args=[session.pk])
+    page: Any = client.get(address)
+    assert "region=eu" in page.content.decode()
+    data = {"name": "my_acme", "base_url": "", "key": "", "status": "active"}
+    answer = client.post(address, data | {"chosen": "region=us\r\ntenant=acme"})
+    assert answer.status_code == 302, text_of(answer)
+    assert fresh(session).options == {"region": "us", "tenant": "acme"}
+    wrong = client.post(address, data | {"chosen": "regoin=us"})
+    assert "Did you mean" in text_of(wrong) and "invalid_option" in text_of(wrong)
+    assert fresh(session).options == {"region": "us", "tenant": "acme"}
