@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 
 from providers_app import conf as providers_conf
 from sessions_app import crypto
@@ -28,6 +29,13 @@ def need(binary: str) -> str:
 def key_ring() -> None:
     """A key ring of this run; ``manage.py`` would have made one."""
     crypto.configure(crypto.KeyRing.parse(crypto.KeyRing.generate()))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Argon2 is slow on purpose: half a second for each user of a test. ``test_passwords`` checks the product's own."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture

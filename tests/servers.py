@@ -40,19 +40,24 @@ class Postgres:
     """A throw-away Postgres cluster. As root it runs as the ``postgres`` user, in a folder that user can enter."""
 
     def __init__(self) -> None:
+        self._bin = self.binaries()
+        self._dir = Path(tempfile.mkdtemp(prefix="maestro-pg-", dir="/tmp"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @staticmethod
+    def binaries() -> Path:
+        """The folder of its programs. Raises ``Missing``."""
         folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
         folders += [Path(which).resolve().parent] if (which := shutil.which("initdb")) else []
         # A path may hold links to some of the programs only.
         needed = ("initdb", "postgres", "pg_isready")
-        self._bin = next((folder for folder in folders if all((folder / name).exists() for name in needed)), None)
-        if self._bin is None:
-            raise Missing("postgresql is not installed")
-        self._dir = Path(tempfile.mkdtemp(prefix="maestro-pg-", dir="/tmp"))
-        self._process: subprocess.Popen[bytes] | None = None
+        for folder in folders:
+            if all((folder / name).exists() for name in needed):
+                return folder
+        raise Missing("postgresql is not installed")
 
     def start(self) -> str:
         """Start it; the ``DATABASE_URL``."""
-        assert self._bin is not None
         prefix: list[str] = []
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
