@@ -1,5 +1,6 @@
 """Joins the apps: injects settings downwards once Django is ready."""
 
+import logging
 from typing import cast
 
 from django.apps import AppConfig
@@ -11,7 +12,9 @@ class SiteConfig(AppConfig):
     verbose_name = "Maestro"
 
     def ready(self) -> None:
-        from maestro_site import bootstrap
+        from django.core.checks import register
+
+        from maestro_site import bootstrap, checks, conf
         from providers_app import conf as providers_conf
         from providers_app.conf import ProvidersConfig
         from sessions_app import crypto
@@ -21,3 +24,6 @@ class SiteConfig(AppConfig):
             chosen = chosen.model_copy(update={"model_data_dir": str(settings.MAESTRO.data_dir / "models")})
         providers_conf.configure(chosen)
         crypto.load_with(bootstrap.load_key_ring)
+        register(checks.check_settings, "settings")
+        for sentence in conf.earlier_names():
+            logging.getLogger("maestro.settings").warning(sentence)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command, execute_from_command_line
+from django.core.management import (
+    CommandError,
+    call_command,
+    execute_from_command_line,
+    load_command_class,
+)
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection
 
 from maestro_site import conf, datadir
@@ -33,6 +38,8 @@ NO_DATABASE = {
     "testserver",
     "version",
 }
+# These are about the settings and stand on the environment alone: they must also run where it cannot be used.
+SETTINGS_ONLY = {"settings_docs", "settings_explain"}
 
 
 class StartError(Exception):
@@ -42,6 +49,8 @@ class StartError(Exception):
 def run_command(argv: list[str]) -> int:
     """Run ``manage.py`` with these arguments; the exit code."""
     command = argv[1] if len(argv) > 1 else "help"
+    if command in SETTINGS_ONLY:
+        return _run_without_settings(argv)
     try:
         unknown = conf.unknown_variables()
         if unknown and command == "up":
@@ -65,6 +74,19 @@ def run_command(argv: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return 0
+
+
+def _run_without_settings(argv: list[str]) -> int:
+    command = load_command_class("maestro_site", argv[1])
+    parser = command.create_parser(argv[0], argv[1])
+    parser.called_from_command_line = True
+    options = vars(parser.parse_args(argv[2:]))
+    try:
+        command.execute(**options)
+    except CommandError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.returncode
     return 0
 
 

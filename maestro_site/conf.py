@@ -1,34 +1,32 @@
 """All settings as one typed tree, read once from the environment.
 
 ``MAESTRO_<NAME>``, ``MAESTRO_<APP>__<NAME>`` and ``MAESTRO_PROVIDERS__<SLUG>__<NAME>``; a secret may come from a file
-named by ``<NAME>_FILE``. Below ``maestro_site`` nothing reads the environment: values are injected downwards.
+named by ``<NAME>_FILE``. Below ``maestro_site`` nothing reads the environment: values are injected downwards. How a
+variable is found and what is stronger than what: ``maestro_site.environment``.
 """
 
 import difflib
-import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from context_app.conf import ContextConfig
+from maestro_site import environment
+from maestro_site.environment import ENV_FILE, ConfigError, Environment, Reading
+from maestro_site.setting_tree import PREFIX, ROOT, Setting, env_name, groups, marked, walk
 from providers_app.conf import ProvidersConfig, build_model
-from providers_app.setting_types import split
+from providers_app.setting_types import URL_WITH_SECRET, EarlierPrefix, Env, split
 from sessions_app.conf import SessionsConfig
 
-ROOT = Path(__file__).resolve().parent.parent
-SECRETS = ("SECRET_KEY", "ENCRYPTION_KEYS", "EMAIL__PASSWORD")
-EXTRA_NAMES = frozenset({"MAESTRO_RECORDINGS", *(f"MAESTRO_{name}_FILE" for name in SECRETS)})
+EXTRA_NAMES = frozenset({ENV_FILE, "MAESTRO_RECORDINGS"})
+"""Variables that are read, but are no settings: which file to read, and where the tests find recorded traffic."""
 
 # One field per provider that is installed: known only once they are discovered.
 Providers = build_model()
-
-
-class ConfigError(Exception):
-    """A setting that cannot be used; the message names it and says what to do."""
 
 
 class EmailConfig(BaseModel, frozen=True):
@@ -45,17 +43,10 @@ class EmailConfig(BaseModel, frozen=True):
     timeout_s: float = Field(default=10, gt=0, le=120, description="Seconds to wait for the mail server.")
 
 
-class MaestroSettings(BaseSettings):
-    """The tree."""
+class MaestroSettings(BaseModel):
+    """The tree. A new group is one field here: a frozen model with a help sentence for each of its fields."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MAESTRO_",
-        env_nested_delimiter="__",
-        enable_decoding=False,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_dir: Path = Field(default=ROOT / "var", description="Folder of the database, key files, queue and spools.")
     secret_key: SecretStr | None = Field(
@@ -79,14 +70,12 @@ class MaestroSettings(BaseSettings):
     debug: bool = Field(default=False, description="Show Django's debug pages. Never in production.")
     log_level: str = Field(default="INFO", description="Level of the log on stderr: DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Write the log as one JSON object per line.")
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr | None, Env("DATABASE_URL"), URL_WITH_SECRET] = Field(
         default=None,
-        validation_alias=AliasChoices("MAESTRO_DATABASE_URL", "DATABASE_URL"),
         description="`postgres://user:password@host:port/name`. Without it, SQLite in the data folder is used.",
     )
-    redis_url: SecretStr | None = Field(
+    redis_url: Annotated[SecretStr | None, Env("REDIS_URL"), URL_WITH_SECRET] = Field(
         default=None,
-        validation_alias=AliasChoices("MAESTRO_REDIS_URL", "REDIS_URL"),
         description="`redis://host:port/0`: broker, channel layer and shared state for several processes or machines.",
     )
     public_url: str = Field(
@@ -106,57 +95,76 @@ class MaestroSettings(BaseSettings):
         return split(value)
 
 
+@cache
+def settings_list() -> tuple[Setting, ...]:
+    """Every setting of the tree."""
+    return tuple(walk(MaestroSettings))
+
+
 def load(environ: Mapping[str, str] | None = None) -> MaestroSettings:
     """Read the tree from the environment. Raises ``ConfigError`` with one line per wrong value (never the value)."""
-    environ = os.environ if environ is None else environ
-    overrides: dict[str, Any] = {}
-    for name in SECRETS:
-        path = environ.get(f"MAESTRO_{name}_FILE")
-        if path and not environ.get(f"MAESTRO_{name}"):
-            try:
-                value: Any = SecretStr(Path(path).read_text().strip())
-            except OSError as error:
-                raise ConfigError(f"MAESTRO_{name}_FILE cannot be read: {error.strerror} ({path}).") from error
-            *groups, leaf = name.lower().split("__")
-            inner = overrides
-            for group in groups:
-                inner = inner.setdefault(group, {})
-            inner[leaf] = value
+    reading = environment.read(settings_list(), environment.of_process(environ))
+    if reading.problems:
+        raise ConfigError("; ".join(reading.problems.values()))
     try:
-        return MaestroSettings(**overrides)
+        return MaestroSettings.model_validate(reading.values)
     except ValidationError as error:
-        lines = [f"{_env_name(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)]
-        raise ConfigError("; ".join(lines)) from None
-    except Exception as error:  # noqa: BLE001 - pydantic-settings wraps a JSON error of one variable in its own type
-        raise ConfigError(f"A MAESTRO_ variable cannot be read: {error}") from None
+        raise ConfigError("; ".join(sentence for _, sentence in wrong(error, reading))) from None
 
 
-def _env_name(location: tuple[int | str, ...]) -> str:
-    parts = [str(part).upper() for part in location]
-    return parts[0] if parts[0].startswith("MAESTRO_") else "MAESTRO_" + "__".join(parts)
+def wrong(error: ValidationError, reading: Reading) -> list[tuple[tuple[str, ...], str]]:
+    """What is wrong as path and sentence; a sentence names the variable to correct."""
+    secrets = {setting.path: setting.secret for setting in settings_list()}
+    found = []
+    for item in error.errors(include_input=False, include_url=False):
+        location = tuple(str(part) for part in item["loc"])
+        path = next((location[:end] for end in range(len(location), 0, -1) if location[:end] in secrets), location)
+        used = reading.used.get(path)
+        # A message of a validator may quote the value.
+        words = "It cannot be used." if secrets.get(path) else item["msg"]
+        name = used.place if used else env_name(path) if path else "The settings"
+        instead = f" {env_name(path)} would be used instead of it." if used and used.kind != "own" else ""
+        found.append((path, f"{name}: {words}{instead}"))
+    return found
 
 
-def known_names(model: type[BaseModel] = MaestroSettings, prefix: str = "MAESTRO_") -> set[str]:
-    """Every variable name that the tree reads."""
-    names: set[str] = set(EXTRA_NAMES)
-    for name, field in model.model_fields.items():
-        full = f"{prefix}{name}".upper()
-        names.add(full)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names |= known_names(field.annotation, f"{full}__")
-    return names
+def known_names() -> set[str]:
+    """Every ``MAESTRO_`` variable that is read."""
+    return {*EXTRA_NAMES, *(name for setting in settings_list() for name in setting.names if name.startswith(PREFIX))}
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
-    """One sentence for each ``MAESTRO_`` variable that nothing reads, with the nearest name."""
-    environ = os.environ if environ is None else environ
+    """One sentence for each variable that looks like a setting and that nothing reads, with the nearest name."""
     names = known_names()
     sentences = []
-    for name in sorted(environ):
-        if name.startswith("MAESTRO_") and name.upper() not in names:
+    for name in environment.of_process(environ).names():
+        if name.startswith(PREFIX) and name.upper() not in names:
             near = difflib.get_close_matches(name.upper(), names, n=1)
             sentences.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
-    return sentences
+    return sentences + _unknown_earlier(environment.of_process(environ))
+
+
+def _unknown_earlier(found: Environment) -> list[str]:
+    prefixes = {
+        text for _, info in groups(MaestroSettings) for mark in marked(info, EarlierPrefix) for text in mark.names
+    }
+    known = {name for setting in settings_list() for name in setting.names}
+    return [
+        f"{name} is none of the earlier names that still work."
+        for name in found.names()
+        if name not in known and any(name.startswith(prefix) for prefix in prefixes)
+    ]
+
+
+def earlier_names(environ: Mapping[str, str] | None = None) -> list[str]:
+    """One sentence for each variable with an earlier name, with the new one."""
+    found = environment.of_process(environ)
+    return [
+        f"{each.place} is an earlier name: call it {setting.name}{'_FILE' if each.from_file else ''}."
+        for setting in settings_list()
+        for each in environment.candidates(setting, found)
+        if each.kind == "earlier"
+    ]
 
 
 def database(settings: MaestroSettings) -> dict[str, Any]:
@@ -196,4 +204,15 @@ def database(settings: MaestroSettings) -> dict[str, Any]:
     }
 
 
-__all__ = ["ConfigError", "MaestroSettings", "ProvidersConfig", "database", "known_names", "load", "unknown_variables"]
+__all__ = [
+    "ROOT",
+    "ConfigError",
+    "MaestroSettings",
+    "ProvidersConfig",
+    "database",
+    "earlier_names",
+    "known_names",
+    "load",
+    "settings_list",
+    "unknown_variables",
+]

@@ -1,13 +1,86 @@
-"""Kinds of settings that several ``Config`` models declare; imports neither Django nor the HTTP client."""
+"""Kinds of settings that several ``Config`` models declare; imports neither Django nor the HTTP client.
 
+A field says with these words, in ``Annotated``, what the environment reader of the site does for it::
+
+    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(default=..., description=...)
+"""
+
+import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field, SecretStr
+
+
+class Env:
+    """Names of variables that other programs use for the same thing. They are read where ours is not set, in this
+    order; they keep their own spelling, without ``MAESTRO_``."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self.names!r}"
+
+
+class EarlierEnv(Env):
+    """Names that a setting had before. They still work, after all others, and are named at start with the new one."""
+
+    __slots__ = ()
+
+
+class EarlierPrefix(Env):
+    """On a field that is a group: each setting of it is also read as one of these prefixes and its own name."""
+
+    __slots__ = ()
+
+
+class KeepsEmpty:
+    """Marks a text that may be set to nothing. Everywhere else an empty variable counts as one that is not set."""
+
+    __slots__ = ()
+
+
+class UrlWithSecret:
+    """Marks a secret that is an address: who may see settings sees where it leads, without names and passwords."""
+
+    __slots__ = ()
+
+
+KEEPS_EMPTY = KeepsEmpty()
+URL_WITH_SECRET = UrlWithSecret()
+
+
+EnvironmentKey = SecretStr
+"""A ``Config``'s field ``api_key``: a key that lies in the environment, where it is nobody's login.
+
+People who look after the installation store it as a session of theirs; requests are signed with sessions only.
+"""
+
+
+def key_field() -> Any:
+    """The default and the help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] = key_field()``."""
+    return Field(
+        default=SecretStr(""),
+        description="A key to store as a session with `manage.py import_sessions --env`. Nothing is asked with it "
+        "before: requests are signed with sessions only.",
+    )
 
 
 def split(value: Any) -> Any:
-    """The items of a text with commas, which is how an environment variable holds a list; else the value itself."""
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+    """The items of a text, which is how an environment variable holds a list: with commas, or as a list in JSON; else
+    the value itself."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            items = json.loads(value)
+        except (ValueError, RecursionError):
+            items = None  # an address in brackets, [::1]
+        if isinstance(items, list):
+            return items
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]

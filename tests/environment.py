@@ -18,8 +18,21 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 for _name in [name for name in os.environ if name.startswith("MAESTRO_") and name != "MAESTRO_RECORDINGS"]:
     del os.environ[_name]
-for _name in ("DATABASE_URL", "REDIS_URL"):
-    os.environ.pop(_name, None)
+# Names that other programs use, and which are settings of ours: a developer's own must not change what tests see.
+# Tests against real providers, where they are asked for, find them here.
+FOREIGN = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "GEMINI_",
+    "GOOGLE_",
+    "OPENROUTER_",
+    "AZURE_",
+    "GENAI_",
+)
+KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(FOREIGN)}
+os.environ["MAESTRO_ENV_FILE"] = os.devnull
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="maestro-test-"))
 os.environ["MAESTRO_DATA_DIR"] = str(DATA_DIR)

@@ -1,9 +1,10 @@
-"""Plain keys: the llm tool's ``keys.json`` and ``.env`` files."""
+"""Plain keys: the llm tool's ``keys.json``, ``.env`` files, and what the settings of this installation hold."""
 
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from providers_app import environment_keys
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, unusable
 
@@ -55,12 +56,13 @@ def read_llm(found: Mapping[str, Any], slugs: Collection[str]) -> list[ImportedL
 def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
     """``NAME_API_KEY=value`` lines; other variables are left alone. The value of a comment line is never read."""
     logins = []
+    declared = environment_keys.slugs_by_name()
     for number, line in enumerate(text.splitlines(), start=1):
         if line.lstrip().startswith("#") or not (variable := _VARIABLE.match(line)):
             continue
         name, value = variable[1], _unquoted(variable[2])
         pattern = _KEY_NAMES.match(name.upper())
-        slug = slug_of(pattern[1], slugs) if pattern else ""
+        slug = declared.get(name) or (slug_of(pattern[1], slugs) if pattern else "")
         if not slug:
             continue
         where = f"line {number}, {name[:60]}"
@@ -71,6 +73,14 @@ def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
         else:
             logins.append(_key(slug, f"env_{slug}", where, value))
     return logins
+
+
+def read_settings() -> list[ImportedLogin]:
+    """The keys that the settings hold, from the environment or from files: one per provider."""
+    return [
+        _key(slug, f"env_{slug}", f"the setting {environment_keys.names_of(slug)[0]}", key.reveal())
+        for slug, key in environment_keys.found().items()
+    ]
 
 
 def _key(slug: str, name: str, where: str, value: str) -> ImportedLogin:

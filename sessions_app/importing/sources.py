@@ -9,12 +9,14 @@ from providers_app.errors import InvalidRequest
 from providers_app.types.imports import ImportedLogin
 from sessions_app.importing import keys, legacy
 
-LEGACY, LLM, ENV = "saved-authentications", "llm-keys", "env"
+LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"
 OWN = {
     LEGACY: "Export of saved_authentications",
     LLM: "keys.json of the llm tool",
     ENV: ".env file",
 }
+IN_SETTINGS = "Keys in this installation's environment"
+"""The label of ``SETTINGS``, which is no kind of file: those who look after the installation may choose it."""
 MAX_TEXT = 64 * 1024 * 1024
 
 
@@ -60,6 +62,8 @@ def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bo
         raise InvalidRequest("The file is too large to hold logins.")
     if kind == LEGACY:
         return [login for text in texts for login in legacy.read(text, slugs, retired=retired)]
+    if kind == SETTINGS:
+        return keys.read_settings()
     if kind == ENV:
         return [login for text in texts for login in keys.read_env(text, slugs)]
     if kind not in kinds():

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from providers_app import environment_keys
 from providers_app.errors import InvalidRequest, ProviderError
 from sessions_app.forms import add_error
 from sessions_app.importing import sources
@@ -45,11 +46,13 @@ class ImportForm(forms.Form):
     text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=BlankArea())
     kind = forms.ChoiceField(label="What it is", required=False)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: object, user: Any, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)
-        kinds.choices = [("", "Recognise it"), *sources.kinds().items()]
+        held = environment_keys.found() if user.is_superuser else {}
+        own = [(sources.SETTINGS, f"{sources.IN_SETTINGS}: {', '.join(held)}")] if held else []
+        kinds.choices = [("", "Recognise it"), *sources.kinds().items(), *own]
 
 
 @sensitive_post_parameters("text", "uploads")
@@ -59,7 +62,7 @@ class ImportForm(forms.Form):
 @sensitive_variables()
 def import_sessions(request: HttpRequest) -> HttpResponse:
     """The form, and after a POST what was (or would be) done."""
-    form = ImportForm(request.POST) if request.method == "POST" else ImportForm()
+    form = ImportForm(request.POST if request.method == "POST" else None, user=request.user)
     plan, done = None, False
     if request.method == "POST" and form.is_valid():
         try:
@@ -79,7 +82,7 @@ def import_sessions(request: HttpRequest) -> HttpResponse:
         "lines": plan.lines[:LINES_SHOWN] if plan else [],
         "hidden": max(0, len(plan.lines) - LINES_SHOWN) if plan else 0,
         "counts": {what: len(plan.of(what)) for what in ("create", "unchanged", "conflict", "refused")} if plan else {},  # type: ignore[arg-type]
-        "kind_label": sources.kinds().get(plan.kind, "") if plan else "",
+        "kind_label": {**sources.kinds(), sources.SETTINGS: sources.IN_SETTINGS}.get(plan.kind, "") if plan else "",
     }
     if request.htmx:  # type: ignore[attr-defined]
         # The result alone: what was chosen and pasted stays in the page, and is never rendered back.
@@ -97,7 +100,10 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
         raise InvalidRequest("A file is not text in UTF-8.") from None
     pasted = form.cleaned_data["text"].strip()
     texts += [pasted] if pasted else []
-    if not texts:
+    of_settings = form.cleaned_data["kind"] == sources.SETTINGS
+    if of_settings and texts:
+        raise InvalidRequest("The environment's keys are read from no file.", hint="Import the file by itself.")
+    if not of_settings and not texts:
         raise InvalidRequest("Choose a file, or paste its text.")
     kind = form.cleaned_data["kind"] or sources.recognise(texts)
     logins = sources.read(kind, texts, slugs())
@@ -107,7 +113,7 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
         raise InvalidRequest(
             "The export holds other people's logins.", hint="An operator imports it with `manage.py import_sessions`."
         )
-    source = ", ".join(upload.name or "" for upload in uploads) or "pasted text"
+    source = "environment" if of_settings else ", ".join(upload.name or "" for upload in uploads) or "pasted text"
     return importing.plan(request.user.pk, kind, own, source=source)
 
 

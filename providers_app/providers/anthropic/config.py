@@ -1,8 +1,10 @@
 """Settings of Anthropic. Addresses are those of the vendor's own clients, which moved once; each can be changed."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from providers_app.setting_types import Names, known_flows
+from providers_app.setting_types import KEEPS_EMPTY, Env, EnvironmentKey, Names, key_field, known_flows
 
 RESTRICTED = ("claude", "console_key")
 """The flows that ``enabled_flows`` may name."""
@@ -38,7 +40,7 @@ class OAuthConfig(BaseModel):
         default="https://api.anthropic.com/api/oauth/claude_cli/create_api_key",
         description="Where a login of the console becomes an API key.",
     )
-    profile_url: str = Field(
+    profile_url: Annotated[str, KEEPS_EMPTY] = Field(
         default="https://api.anthropic.com/api/oauth/profile",
         description="Whose login it is, asked where the token endpoint does not say it; empty: never asked.",
     )
@@ -84,7 +86,10 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(default="https://api.anthropic.com", description="Address of the API, without /v1.")
+    api_key: Annotated[EnvironmentKey, Env("ANTHROPIC_API_KEY")] = key_field()
+    base_url: Annotated[str, Env("ANTHROPIC_BASE_URL")] = Field(
+        default="https://api.anthropic.com", description="Address of the API, without /v1."
+    )
     api_version: str = Field(
         default="2023-06-01", description="The anthropic-version header: which revision of the API is spoken."
     )

@@ -1,10 +1,11 @@
 """Settings of Azure OpenAI."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
+from providers_app.setting_types import Env, EnvironmentKey, key_field
 
 
 class Config(BaseModel):
@@ -12,14 +13,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(
+    api_key: Annotated[EnvironmentKey, Env("AZURE_OPENAI_API_KEY")] = key_field()
+    base_url: Annotated[str, Env("AZURE_OPENAI_ENDPOINT")] = Field(
         default="",
         description="Address of the resource (https://NAME.openai.azure.com) for sessions that have none of their own.",
     )
     surface: Literal["", "v1", "classic"] = Field(
         default="", description="v1 or classic; empty: classic where there is an API version, else v1."
     )
-    api_version: str = Field(
+    api_version: Annotated[str, Env("OPENAI_API_VERSION", "AZURE_OPENAI_API_VERSION")] = Field(
         default="",
         pattern=f"^({VERSION})?$",
         description="API version of the classic surface; empty: a recent one that is generally available.",

@@ -1,6 +1,10 @@
 """Settings of Gemini."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from providers_app.setting_types import Env, EnvironmentKey, key_field
 
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -46,7 +50,8 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(
+    api_key: Annotated[EnvironmentKey, Env("GEMINI_API_KEY", "GOOGLE_API_KEY")] = key_field()
+    base_url: Annotated[str, Env("GOOGLE_GEMINI_BASE_URL")] = Field(
         default="https://generativelanguage.googleapis.com",
         description="Address of the API; the version is added where the address does not end with one.",
     )

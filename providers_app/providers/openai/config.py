@@ -3,12 +3,20 @@
 import hashlib
 import platform
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from providers_app.setting_types import Names, Ports, known_flows
+from providers_app.setting_types import (
+    KEEPS_EMPTY,
+    Env,
+    EnvironmentKey,
+    Names,
+    Ports,
+    key_field,
+    known_flows,
+)
 
 Mode = Literal["", "chatgpt", "api_key"]
 MAX_PORT = 65535
@@ -34,7 +42,7 @@ class OAuthConfig(BaseModel):
     token_url: str = Field(
         default="https://auth.openai.com/oauth/token", description="Where codes and refresh tokens become tokens."
     )
-    revoke_url: str = Field(
+    revoke_url: Annotated[str, KEEPS_EMPTY] = Field(
         default="https://auth.openai.com/oauth/revoke", description="Where a login is ended; empty: as discovered."
     )
     jwks_url: str = Field(default="", description="The issuer's public keys; empty: as discovered.")
@@ -136,7 +144,10 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(default="https://api.openai.com/v1", description="Address of the API, with /v1.")
+    api_key: Annotated[EnvironmentKey, Env("OPENAI_API_KEY")] = key_field()
+    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(
+        default="https://api.openai.com/v1", description="Address of the API, with /v1."
+    )
     chatgpt_base_url: str = Field(
         default="https://chatgpt.com/backend-api/codex",
         description="Address that sign-ins in ChatGPT mode use instead of the API.",
@@ -146,8 +157,12 @@ class Config(BaseModel):
         pattern=r"^\d+\.\d+\.\d+$",
         description="The client version that the list of models in ChatGPT mode is asked for with.",
     )
-    organization: str = Field(default="", description="The OpenAI-Organization header; empty sends none.")
-    project: str = Field(default="", description="The OpenAI-Project header; empty sends none.")
+    organization: Annotated[str, Env("OPENAI_ORG_ID")] = Field(
+        default="", description="The OpenAI-Organization header; empty sends none."
+    )
+    project: Annotated[str, Env("OPENAI_PROJECT_ID")] = Field(
+        default="", description="The OpenAI-Project header; empty sends none."
+    )
     default_model: str = Field(default="", description="The model that is asked when a call names none.")
     idle_timeout_s: float | None = Field(
         default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."

@@ -1,6 +1,10 @@
 """Settings of OpenRouter. Addresses are those of https://openrouter.ai/docs/guides/overview/auth/oauth."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from providers_app.setting_types import KEEPS_EMPTY, Env, EnvironmentKey, key_field
 
 PRINTABLE = r"^[ -~]*$"
 """What a header can carry."""
@@ -11,6 +15,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    api_key: Annotated[EnvironmentKey, Env("OPENROUTER_API_KEY")] = key_field()
     base_url: str = Field(default="https://openrouter.ai/api/v1", description="Address of the API, with /v1.")
     auth_url: str = Field(
         default="https://openrouter.ai/auth", description="The page where a person allows Maestro a key of its own."
@@ -18,12 +23,12 @@ class Config(BaseModel):
     keys_url: str = Field(
         default="", description="Where the code of a sign-in becomes a key; empty: /auth/keys below the base URL."
     )
-    key_label: str = Field(
+    key_label: Annotated[str, KEEPS_EMPTY] = Field(
         default="Maestro",
         max_length=100,
         description="The name that OpenRouter shows for a key whose code was copied by hand; empty: its own choice.",
     )
-    app_title: str = Field(
+    app_title: Annotated[str, KEEPS_EMPTY] = Field(
         default="Maestro",
         max_length=100,
         pattern=PRINTABLE,

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandParser
 
+from providers_app import environment_keys
 from providers_app.errors import InvalidRequest
 from sessions_app.importing import sources
 from sessions_app.management import terminal
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         add = parser.add_argument
         add("file", nargs="*", help="the file, or the files that belong together; - is standard input")
         add("--kind", default="", metavar="KIND", help=f"what it is, where that is not recognised: {kinds}")
+        add("--env", action="store_true", help="the keys in this installation's environment (OPENAI_API_KEY ...)")
         add("--dry-run", action="store_true", help="say what would be done, and do nothing")
         add("--replace", action="store_true", help="replace the login of a session that has the name already")
         add("--skip", action="store_true", help="leave out what cannot be imported instead of refusing all")
@@ -46,13 +48,17 @@ class Command(BaseCommand):
                 self._import(options)
 
     def _import(self, options: dict[str, Any]) -> None:
-        if not options["file"]:
-            raise InvalidRequest("No file was named.", hint="Name one, or - for standard input.")
+        if options["env"] and (options["file"] or options["kind"]):
+            raise InvalidRequest("--env reads no files.", hint="Import them by a command of their own.")
+        if not options["env"] and not options["file"]:
+            raise InvalidRequest("No file was named.", hint="Name one, or - for standard input, or --env.")
         owner = terminal.owner_id(options["owner"])
         texts = [_text(name) for name in options["file"]]
-        kind = options["kind"] or sources.recognise(texts)
+        kind = sources.SETTINGS if options["env"] else options["kind"] or sources.recognise(texts)
         logins = sources.read(kind, texts, slugs(), retired=options["retired"])
-        source = ", ".join(Path(name).name for name in options["file"])
+        if options["env"] and not logins:
+            raise InvalidRequest("The environment holds no key of a provider.", hint=_key_names())
+        source = "environment" if options["env"] else ", ".join(Path(name).name for name in options["file"])
         plan = importing.plan(owner, kind, logins, source=source, replace=options["replace"])
         stopped = plan.of("refused", "conflict") and not options["skip"] and kind == sources.LEGACY
         run = None
@@ -107,6 +113,11 @@ class Command(BaseCommand):
             state = "taken back" if run.rolled_back_at else f"{run.created} created, {run.replaced} replaced"
             text = f"{run.pk}  {run.created_at:%Y-%m-%d %H:%M}  {run.kind}  {run.source}  {state}"
             terminal.write(self, terminal.printable(text) + "\n")
+
+
+def _key_names() -> str:
+    names = [name for name in environment_keys.slugs_by_name() if not name.startswith("MAESTRO_")]
+    return f"It is looked for under {', '.join(names)}, and under <name>_FILE."
 
 
 def _text(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from providers_app import environment_keys
 from providers_app.errors import InvalidCredential, InvalidRequest
 from providers_app.ports import Session
 from providers_app.types.credentials import Secret
@@ -16,6 +17,9 @@ from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.connect import MAX_KEY_CHARS
 from sessions_app.status import describe
+
+SETTINGS = "="
+"""Stands for ``--key-env`` without a name: no variable can be called so."""
 
 
 class Command(BaseCommand):
@@ -35,7 +39,14 @@ class Command(BaseCommand):
         create.add_argument("name", help="3 to 50 letters, digits, _ and -")
         key = create.add_mutually_exclusive_group()
         key.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
-        key.add_argument("--key-env", metavar="VAR", default="", help="read the key from this environment variable")
+        key.add_argument(
+            "--key-env",
+            metavar="VAR",
+            nargs="?",
+            const=SETTINGS,
+            default="",
+            help="read the key from this environment variable; without VAR the provider's own (OPENAI_API_KEY ...)",
+        )
         create.add_argument("--base-url", default="", help="another address than the provider's own")
 
         session_options.add_to_create(create)
@@ -176,6 +187,8 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
 
 
 def _key(options: dict[str, Any]) -> Secret:
+    if options["key_env"] == SETTINGS:
+        return environment_keys.key_of(options["provider"])
     if options["key_env"]:
         if options["key_env"] not in os.environ:
             raise InvalidCredential(f"The environment variable {options['key_env']} is not set.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maestro_site import conf, datadir
+from maestro_site import checks, conf, datadir
 
 
 def test_comma_lists_nested_names_and_secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +98,10 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     path.write_text("")
     with pytest.raises(datadir.DataDirError, match="empty"):
         datadir.read_or_create(path, "new")
+
+
+def test_checks_name_variables_that_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_settings() == []
+    monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
+    (found,) = checks.check_settings()
+    assert (found.id, found.msg) == ("maestro_site.W002", conf.unknown_variables()[0])

@@ -1,0 +1,33 @@
+"""``manage.py settings_docs [--check]``: writes the page of settings and ``.env.example``, or checks them."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from maestro_site import settings_docs
+
+SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = "Write docs/configuration.md and .env.example from the settings themselves."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--check", action="store_true", help="write nothing; exit code 1 where they are not current"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["check"]:
+            for path in settings_docs.write():
+                self.stdout.write(f"wrote {path}")
+            return
+        lines = settings_docs.differences()
+        if not lines:
+            return
+        for line in lines[:SHOWN]:
+            self.stdout.write(line)
+        if len(lines) > SHOWN:
+            self.stdout.write(f"... and {len(lines) - SHOWN} more lines")
+        raise CommandError("The settings' documents are not current. Run `manage.py settings_docs`.")

@@ -1,0 +1,66 @@
+"""Keys that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions, and no login.
+
+Nothing signs a request with one. Whoever looks after the installation stores it as a session of theirs; so what is
+asked with it has an owner, a name, a trail, and an end.
+"""
+
+from pydantic import SecretStr
+
+from providers_app import conf
+from providers_app.errors import InvalidCredential, ProviderBroken
+from providers_app.registry import registry
+from providers_app.setting_types import Env
+from providers_app.types.credentials import Secret
+
+FIELD = "api_key"
+
+
+def key_of(slug: str) -> Secret:
+    """The key that the settings hold for this provider.
+
+    Raises ``InvalidCredential`` where they hold none, with the variables that would; ``UnknownProvider``,
+    ``ProviderBroken``.
+    """
+    if key := _key(slug):
+        return key
+    names = names_of(slug)
+    hint = f"Set {' or '.join(names)}, or <name>_FILE." if names else f"The provider {slug!r} has no setting {FIELD}."
+    raise InvalidCredential(f"The settings hold no key for {slug!r}.", hint=hint)
+
+
+def found() -> dict[str, Secret]:
+    """Every key that the settings hold, by provider."""
+    keys = {}
+    for slug in registry.packages():
+        try:
+            if key := _key(slug):
+                keys[slug] = key
+        except ProviderBroken:
+            continue
+    return keys
+
+
+def names_of(slug: str) -> tuple[str, ...]:
+    """The variables that such a key is read from, the strongest first; none where the provider has no such setting."""
+    field = conf.config_class(slug).model_fields.get(FIELD)
+    if field is None:
+        return ()
+    others = (name for mark in field.metadata if isinstance(mark, Env) for name in mark.names)
+    return (f"MAESTRO_PROVIDERS__{slug.upper()}__{FIELD.upper()}", *others)
+
+
+def slugs_by_name() -> dict[str, str]:
+    """The provider whose key a variable of this name holds."""
+    names: dict[str, str] = {}
+    for slug in registry.packages():
+        try:
+            names |= dict.fromkeys(names_of(slug), slug)
+        except ProviderBroken:
+            continue
+    return names
+
+
+def _key(slug: str) -> Secret | None:
+    value = getattr(conf.provider(slug), FIELD, None)
+    text = value.get_secret_value().strip() if isinstance(value, SecretStr) else ""
+    return Secret(text) if text else None
