@@ -24,7 +24,8 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
 
     ``page`` makes the request of the page after a cursor (``None`` for the first), ``cursor`` finds the next one in a
     page, ``one`` makes the request of a single model; without it a model is looked for in the list. ``read`` turns an
-    entry into a ``ModelInfo``, or ``None`` for what is no model to talk to.
+    entry into a ``ModelInfo``, or ``None`` for what is no model to talk to. ``keys`` are the names that the list itself
+    may have in a page; in a ``sparse`` page an empty list is left out.
     """
 
     sign: Sign
@@ -33,6 +34,8 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[dict[str, Any]], ModelInfo | None]
     cursor: Callable[[dict[str, Any]], str | None] = lambda page: None
     one: Callable[[Credential, str], HttpRequest] | None = None
+    keys: tuple[str, ...] = ("data", "models")
+    sparse: bool = False
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
         """Raises ``UpstreamError``; ``BadAnswer`` for a list that does not end."""
@@ -42,7 +45,8 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
         for _ in range(MAX_PAGES):
             answer = await ask(self.sign(credential, self.page(credential, after)), http, self.dialect)
             body = json_of(answer)
-            for item in items_of(body, "data", "models"):
+            empty = self.sparse and isinstance(body, dict) and not set(body) - {"nextPageToken"}
+            for item in [] if empty else items_of(body, *self.keys):
                 model = self.read(item)
                 if model is not None:
                     found.setdefault(model.id, model)

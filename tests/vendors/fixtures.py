@@ -7,6 +7,7 @@ import pytest
 from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.auth import Book
 from tests.vendors.auth.anthropic import AnthropicAuth
+from tests.vendors.auth.gce import GceMetadata
 from tests.vendors.auth.google import GoogleAuth
 from tests.vendors.auth.openai import OpenAIAuth
 from tests.vendors.azure import AzureVendor
@@ -15,6 +16,7 @@ from tests.vendors.gemini import GeminiVendor
 from tests.vendors.openai import OpenAIVendor
 from tests.vendors.openrouter import OpenRouterVendor
 from tests.vendors.server import VendorServer
+from tests.vendors.vertex import VertexVendor
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +86,18 @@ def _azure_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def _vertex_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(VertexVendor(_books["google"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _gce_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(GceMetadata(_books["google"])) as server:
+        yield server
+
+
 @pytest.fixture
 def anthropic_server(_anthropic_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Messages API; its key is ``tests.vendors.anthropic.VALID_KEY``."""
@@ -145,3 +159,21 @@ def azure_server(_azure_process: VendorServer, _clean_books: None) -> VendorServ
     """A resource of Azure OpenAI, both surfaces; its key is ``tests.vendors.azure.VALID_KEY``."""
     _azure_process.ledger.clear()
     return _azure_process
+
+
+@pytest.fixture
+def vertex_server(_vertex_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Vertex AI: takes tokens of ``google_auth`` and ``gce_metadata``, and ``tests.vendors.vertex.VALID_KEY``."""
+    _vertex_process.ledger.clear()
+    assert isinstance(_vertex_process.vendor, VertexVendor)
+    _vertex_process.vendor.reset()
+    return _vertex_process
+
+
+@pytest.fixture
+def gce_metadata(_gce_process: VendorServer, _clean_books: None) -> VendorServer:
+    """The metadata server of a machine of Google Cloud; its knobs are those of ``tests.vendors.auth.gce``."""
+    _gce_process.ledger.clear()
+    assert isinstance(_gce_process.vendor, GceMetadata)
+    _gce_process.vendor.reset()
+    return _gce_process

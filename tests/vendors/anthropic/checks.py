@@ -111,19 +111,17 @@ COUNTED = {
 }
 NEEDED = {"model": text(at_least=1), "messages": array(MESSAGE, at_most=100_000)}
 COUNT_BODY = obj(NEEDED, COUNTED)
-MESSAGES_BODY = obj(
-    {**NEEDED, "max_tokens": integer(0)},
-    {
-        **COUNTED,
-        "stream": boolean,
-        "stop_sequences": array(text(at_least=1)),
-        "metadata": obj({}, {"user_id": text(at_most=256)}),
-        "temperature": number(0, 1),
-        "top_p": number(0, 1),
-        "top_k": integer(0),
-        "service_tier": one_of("auto", "standard_only"),
-    },
-)
+OPTIONS = {
+    **COUNTED,
+    "stream": boolean,
+    "stop_sequences": array(text(at_least=1)),
+    "metadata": obj({}, {"user_id": text(at_most=256)}),
+    "temperature": number(0, 1),
+    "top_p": number(0, 1),
+    "top_k": integer(0),
+    "service_tier": one_of("auto", "standard_only"),
+}
+MESSAGES_BODY = obj({**NEEDED, "max_tokens": integer(0)}, OPTIONS)
 WITHOUT_SAMPLING = "2026-10-21"
 THINKING = {"claude-haiku-4-5": {"enabled", "disabled"}}
 """Which kinds of thinking an older model takes; the newer ones take the adaptive kind and none with a budget."""

@@ -1,0 +1,54 @@
+"""Keys of express mode go into ``x-goog-api-key``; they reach Google's own models, without project and location.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overview
+"""
+
+import msgspec
+
+from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.keys import HeaderKey
+from providers_app.errors import BadAnswer, UnknownModel
+from providers_app.providers.vertex_ai import probe
+from providers_app.providers.vertex_ai.dialects import GENERATE
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import Account
+from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
+
+_KEY = HeaderKey(
+    header="x-goog-api-key",
+    foreign={"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-": "OpenAI"},
+    probe=probe.request,
+    dialect=GENERATE,
+)
+
+
+class ExpressKey(msgspec.Struct, frozen=True):
+    """A key in a header that is tested by counting."""
+
+    key: HeaderKey = _KEY
+
+    def validate(self, key: str) -> list[Advice]:
+        """Advice on the format; the key is never quoted."""
+        if key.lstrip().startswith("{"):
+            what = "This is a file, not a key. Choose the sign-in with a service account or with gcloud's credentials."
+            return [Advice(level="error", field="api_key", what=what)]
+        return self.key.validate(key)
+
+    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
+        """The request with the key."""
+        return self.key.authorize(credential, request)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """Counts the tokens of one word. Raises ``UpstreamError``."""
+        try:
+            answer = await ask(self.authorize(credential, probe.request(credential)), http, GENERATE)
+        except UnknownModel as error:
+            return Account(label="express mode", request_id=error.request_id)
+        if not isinstance(json_of(answer), dict):
+            raise BadAnswer("The address answered, but not with a count of tokens.")
+        return Account(label="express mode", request_id=answer.headers.get("x-request-id"))
+
+
+BEHAVIOUR = ExpressKey()

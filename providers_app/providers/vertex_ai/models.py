@@ -1,0 +1,112 @@
+"""``publishers/<publisher>/models``, all pages, of every publisher whose models can be asked here.
+
+The lists say neither limits nor abilities of a model. A project may be kept from Anthropic's list; then there are
+Google's models alone. Keys of express mode have no list at all
+(https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/vertex-ai-express-mode-api-reference).
+"""
+
+import builtins
+import re
+from typing import Any
+from urllib.parse import quote
+
+from providers_app.behaviours.http import HttpRequest
+from providers_app.behaviours.listing import ListedModels
+from providers_app.errors import BadRequest, NotFound, PermissionDenied, UnsupportedOperation
+from providers_app.providers.vertex_ai import api_key, oauth, publishers
+from providers_app.providers.vertex_ai.dialects import GENERATE
+from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBLISHERS, Publisher
+from providers_app.providers.vertex_ai.requests import get, list_url
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
+
+PAGE = 100
+"""Entries that a page may have at most."""
+STAGES = {
+    "GA": "active",
+    "PUBLIC_PREVIEW": "preview",
+    "PRIVATE_PREVIEW": "preview",
+    "EXPERIMENTAL": "preview",
+}
+_DATE = re.compile(r"\d{8}")
+
+
+def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
+    """With an access token or a key, whichever the session has."""
+    behaviour = oauth.BEHAVIOUR if credential.auth_type == "oauth" else api_key.BEHAVIOUR
+    return behaviour.authorize(credential, request)
+
+
+def listed(publisher: Publisher) -> ListedModels:
+    """The list of one publisher."""
+
+    def page(credential: Credential, after: str | None) -> HttpRequest:
+        more = f"&pageToken={quote(after, safe='')}" if after else ""
+        return get(list_url(publisher.name, f"?pageSize={PAGE}{more}", credential))
+
+    return ListedModels(
+        sign=sign,
+        dialect=GENERATE,
+        page=page,
+        cursor=cursor,
+        read=lambda entry: read(publisher, entry),
+        one=lambda credential, model_id: get(list_url(publisher.name, f"/{model_id}", credential)),
+        keys=("publisherModels",),
+        sparse=True,
+    )
+
+
+def cursor(body: dict[str, Any]) -> str | None:
+    """The token of the next page."""
+    token = body.get("nextPageToken")
+    return token if isinstance(token, str) and token else None
+
+
+def read(publisher: Publisher, entry: dict[str, Any]) -> ModelInfo | None:
+    """One entry; what is no model to talk to is none."""
+    name, version = entry.get("name"), entry.get("versionId")
+    model_id = name.rpartition("/")[2] if isinstance(name, str) else ""
+    if not model_id.startswith(publisher.begins) or any(word in model_id for word in publisher.without):
+        return None
+    if publisher.dated and isinstance(version, str) and _DATE.fullmatch(version) and "@" not in model_id:
+        model_id = f"{model_id}@{version}"
+    stage, title = entry.get("launchStage"), entry.get("displayName")
+    return ModelInfo(
+        id=model_id,
+        name=title if isinstance(title, str) and title else model_id,
+        input_modalities=("text", "image"),
+        lifecycle=STAGES.get(stage) if isinstance(stage, str) else None,
+        raw=entry,
+    )
+
+
+LISTS = {name: listed(publisher) for name, publisher in PUBLISHERS.items()}
+
+
+class VertexModels:
+    """Every publisher's list, one behind the other."""
+
+    async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
+        """Raises ``UpstreamError``, ``UnsupportedOperation`` for a key of express mode."""
+        if credential.auth_type == "api_key":
+            raise UnsupportedOperation(
+                "Express mode has no list of models.",
+                hint="Name a model of Google, for example one from the documentation of express mode.",
+            )
+        found = await LISTS[GOOGLE.name].list(credential, http)
+        try:
+            found += await LISTS[ANTHROPIC.name].list(credential, http)
+        except (NotFound, PermissionDenied, BadRequest):
+            return found
+        return found
+
+    async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
+        """Raises ``UnknownModel``, ``InvalidRequest`` and other ``UpstreamError``."""
+        model = publishers.read(model_id)
+        if credential.auth_type == "api_key":
+            raise UnsupportedOperation("Express mode has no list of models.")
+        return await LISTS[model.publisher.name].get(model.id, credential, http)
+
+
+BEHAVIOUR = VertexModels()

@@ -1,0 +1,96 @@
+"""Whose models there are, as data, and what a person may call them.
+
+``gemini-2.5-pro`` and ``claude-opus-5`` are known by how they begin; ``anthropic/claude-opus-5`` and
+``publishers/anthropic/models/claude-opus-5`` say it. ``locations/us-east5/publishers/...`` asks one model in another
+location than the session's, because few locations serve all of them.
+"""
+
+import re
+
+import msgspec
+
+from providers_app.errors import InvalidRequest
+from providers_app.nearest import nearest
+from providers_app.providers.vertex_ai.config import LOCATION
+from providers_app.quoting import quoted
+
+
+class Publisher(msgspec.Struct, frozen=True, kw_only=True):
+    """``whole`` and ``streamed`` are the methods of an answer, ``version`` names the setting with the API's version.
+
+    Ids begin with one of ``begins``; those with one of ``without`` in them are no models to talk to. ``dated`` ids
+    carry their version behind an ``@``. ``express``: a key of express mode is enough.
+    """
+
+    name: str
+    title: str
+    begins: tuple[str, ...]
+    whole: str
+    streamed: str
+    version: str
+    without: tuple[str, ...] = ()
+    dated: bool = False
+    express: bool = False
+
+
+GOOGLE = Publisher(
+    name="google",
+    title="Google",
+    begins=("gemini-",),
+    whole="generateContent",
+    streamed="streamGenerateContent?alt=sse",
+    version="api_version",
+    without=("embedding", "-live", "native-audio", "-tts"),
+    express=True,
+)
+ANTHROPIC = Publisher(
+    name="anthropic",
+    title="Anthropic",
+    begins=("claude-",),
+    whole="rawPredict",
+    streamed="streamRawPredict",
+    version="claude_api_version",
+    dated=True,
+)
+PUBLISHERS = {each.name: each for each in (GOOGLE, ANTHROPIC)}
+_FULL = re.compile(
+    r"(?:locations/(?P<location>[^/]*)/)?publishers/(?P<publisher>[^/]*)/models/(?P<id>[^/]*)"
+    r"|(?P<short>[^/]*)/(?P<short_id>[^/]*)"
+    r"|(?P<bare>[^/]*)"
+)
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,149}")
+_LOCATION = re.compile(LOCATION)
+_FORMS = "Names are like gemini-2.5-pro, anthropic/claude-opus-5 or publishers/google/models/gemini-2.5-pro."
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model by its publisher; ``location`` is empty where the session's holds."""
+
+    publisher: Publisher
+    id: str
+    location: str = ""
+
+
+def read(name: str) -> Model:
+    """The model that is meant. Raises ``InvalidRequest``: another publisher, or no name of a model."""
+    found = _FULL.fullmatch(name.removeprefix("models/"))
+    if found is None:
+        raise InvalidRequest(f"{quoted(name)} is not the name of a model.", hint=_FORMS)
+    model_id = found["id"] or found["short_id"] or found["bare"] or ""
+    location = found["location"]
+    if not _ID.fullmatch(model_id) or (location is not None and not _LOCATION.fullmatch(location)):
+        raise InvalidRequest(f"{quoted(name)} is not the name of a model.", hint=_FORMS)
+    publisher = found["publisher"] or found["short"]
+    if publisher is None:
+        return Model(_by_id(model_id), model_id)
+    if publisher not in PUBLISHERS:
+        raise InvalidRequest(
+            f"Models of the publisher {quoted(publisher)} are not supported on Vertex AI.",
+            hint=nearest(publisher, PUBLISHERS),
+        )
+    return Model(PUBLISHERS[publisher], model_id, location or "")
+
+
+def _by_id(model_id: str) -> Publisher:
+    """Of an id that begins like nobody's, Google is the publisher: it has most of them."""
+    return next((each for each in PUBLISHERS.values() if model_id.startswith(each.begins)), GOOGLE)
