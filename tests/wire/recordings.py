@@ -3,7 +3,9 @@
 import json
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ DIALECT_OF_API = {
     "openai.chat": "openai_chat",
     "openai.responses": "openai_responses",
 }
+# Answers that are no chat; each kind is read by the test module that claims it.
+OTHER_APIS = frozenset({"anthropic.count_tokens", "gemini.countTokens", "google.oauth_token", "openai.images"})
+MODEL_LIST_APIS = frozenset({"anthropic.models", "gemini.models", "openai.models"})
 # What our superset of finish reasons says where the expectation leaves it to the implementer.
 UNDECIDED_FINISH = {
     "groq/chat-stream-midstream-error-01": "error",
@@ -30,9 +35,10 @@ UNDECIDED_FINISH = {
 
 @dataclass(frozen=True)
 class Recording:
-    """One recorded answer with its expectation."""
+    """One recorded answer with its expectation; ``dialect`` is empty where it is no chat."""
 
     name: str
+    api: str
     dialect: str
     status: int
     headers: dict[str, str]
@@ -47,24 +53,32 @@ def available() -> bool:
 
 def all_recordings() -> list[Recording]:
     """Every chat recording of the folder; empty when there is no such folder."""
+    return of_apis(DIALECT_OF_API)
+
+
+def of_apis(apis: Collection[str]) -> list[Recording]:
+    """The recordings of these kinds of answers, by name."""
+    return [one for one in everything() if one.api in apis]
+
+
+@cache
+def everything() -> tuple[Recording, ...]:
+    """Every recording of the folder, by name."""
     found = []
     for path in sorted(ROOT.glob("*/*/meta.json")):
-        meta = json.loads(path.read_text())
-        dialect = DIALECT_OF_API.get(meta["api"])
-        if dialect is None:
-            continue
-        case = path.parent
+        meta, case = json.loads(path.read_text()), path.parent
         found.append(
             Recording(
                 name=f"{case.parent.name}/{case.name}",
-                dialect=dialect,
+                api=meta["api"],
+                dialect=DIALECT_OF_API.get(meta["api"], ""),
                 status=meta["status"],
                 headers=meta["response_headers"],
                 body=(case / "response.body").read_bytes(),
                 expected=json.loads((case / "expected.json").read_text()),
             )
         )
-    return found
+    return tuple(found)
 
 
 def differences(recording: Recording, result: ChatResult) -> list[str]:

@@ -26,10 +26,6 @@ KNOWN_MISSES = {
         {"complete"},
         "The expectation calls a failed response complete; its own description says complete means without an error.",
     ),
-    "databricks/chat-stream-tool-call-01": (
-        {"usage"},
-        "The server sends cache_read_input_tokens 0; the expectation leaves that out, we report 0 cached tokens.",
-    ),
 }
 BYTE_BY_BYTE_LIMIT = 50_000
 RANDOM_CUTS = 5

@@ -10,7 +10,8 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
     """``prompt_tokens`` includes cached tokens and ``completion_tokens`` includes reasoning, with one exception.
 
     Some servers (xAI) count reasoning beside the completion; they are known by their sum:
-    total = prompt + completion + reasoning.
+    total = prompt + completion + reasoning. ``cache_read_input_tokens`` and ``cache_creation_input_tokens`` are
+    Anthropic's fields, which Databricks puts beside the others whatever the model is: 0 there says nothing.
     """
     sent = count(raw.get("prompt_tokens"))
     generated = count(raw.get("completion_tokens"))
@@ -29,9 +30,11 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
             raw.get("prompt_cache_hit_tokens"),
             raw.get("cached_tokens"),
             raw.get("num_cached_tokens"),
-            raw.get("cache_read_input_tokens"),
+            raw.get("cache_read_input_tokens") or None,
         ),
-        cache_write_tokens=_first(prompt_details.get("cache_write_tokens"), raw.get("cache_creation_input_tokens")),
+        cache_write_tokens=_first(
+            prompt_details.get("cache_write_tokens"), raw.get("cache_creation_input_tokens") or None
+        ),
         reasoning_tokens=reasoning,
         total_tokens=total,
         source=source,

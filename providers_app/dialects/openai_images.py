@@ -1,0 +1,76 @@
+"""The answer of ``POST /images/generations`` and ``/images/edits``, from OpenAI and what resembles it. Pure.
+
+GPT image models give base64 and count tokens; older models and compatible servers may give an address instead, which
+works for about an hour.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from providers_app.dialects.openai_chat.errors import WORDS
+from providers_app.errors import BadAnswer, UpstreamError
+from providers_app.types.images import Image, ImagesResult
+from providers_app.types.usage import Usage
+from providers_app.wire import payload
+from providers_app.wire.error_body import fields_of
+from providers_app.wire.status import error_of_answer, error_of_fields
+
+MAX_IMAGES = 64
+"""More than any provider makes at once."""
+
+
+def read(body: bytes) -> ImagesResult:
+    """The images of a 2xx answer. Raises ``BadAnswer``, or the error that such an answer holds."""
+    try:
+        value = payload.decode(body)
+    except ValueError:
+        raise BadAnswer("The address answered with something that is no list of images.") from None
+    items = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(items, list) or value.get("error"):
+        raise error_of_fields(fields_of(value), WORDS)
+    if len(items) > MAX_IMAGES:
+        raise BadAnswer(f"The provider answered with more than {MAX_IMAGES} images.")
+    made = payload.text(value.get("output_format"))
+    return ImagesResult(
+        images=tuple(_image(payload.mapping(item), f"image/{made}" if made else "") for item in items),
+        usage=_usage(payload.mapping(value.get("usage"))),
+        created=payload.count(value.get("created")),
+    )
+
+
+def error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """The typed error of an answer with an error status."""
+    return error_of_answer(status, headers, body, WORDS)
+
+
+def _image(item: dict[str, Any], media_type: str) -> Image:
+    encoded, url = payload.text(item.get("b64_json")), payload.text(item.get("url"))
+    if url.startswith("data:"):  # some servers put the image itself into the address
+        head, _, encoded = url.partition(",")
+        media_type, url = head.removeprefix("data:").partition(";")[0], ""
+    if not encoded and not url:
+        raise BadAnswer("The provider answered with an image that is neither given nor anywhere to be found.")
+    try:
+        data = base64.b64decode(encoded, validate=True) if encoded else b""
+    except (binascii.Error, ValueError):
+        raise BadAnswer("The provider answered with an image that is no base64.") from None
+    return Image(
+        data=data,
+        url="" if data else url,
+        media_type=payload.text(item.get("mime_type")) or media_type,
+        revised_prompt=payload.text(item.get("revised_prompt")),
+    )
+
+
+def _usage(raw: dict[str, Any]) -> Usage | None:
+    if not raw:
+        return None
+    return Usage(
+        input_tokens=payload.count(raw.get("input_tokens")),
+        output_tokens=payload.count(raw.get("output_tokens")),
+        cached_input_tokens=payload.count(payload.mapping(raw.get("input_tokens_details")).get("cached_tokens")),
+        total_tokens=payload.count(raw.get("total_tokens")),
+        raw=raw,
+    )
