@@ -4,14 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from providers_app import conf, ports
+from providers_app.advice import validation
 from providers_app.errors import InvalidRequest
 from providers_app.messages import MessagesInput, parse_messages
 from providers_app.parameters import parse_params, parse_tool_choice, parse_tools
 from providers_app.ports import Owner
 from providers_app.quoting import quoted
 from providers_app.registry import registry
-from providers_app.resolver import resolve
+from providers_app.resilience.faults import faults_of
+from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
+from providers_app.types.credentials import Credential
 
 MAX_MODEL = 200
 MAX_TIMEOUT_S = 7 * 24 * 3600
@@ -31,9 +34,12 @@ async def build_chat(
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
     stream: bool = True,
+    strict: bool | None = None,
     params: Mapping[str, Any],
 ) -> ChatRequest:
     """The request that these arguments ask for; a context's messages come before ``messages``.
+
+    ``strict`` of ``None`` is what the configuration says.
 
     Raises ``EmptyPrompt``, ``InvalidRequest``, ``UnknownProvider``, ``ProviderBroken``, ``UnknownContext``.
     """
@@ -48,6 +54,7 @@ async def build_chat(
         tool_choice=parse_tool_choice(tool_choice, parsed_tools),
         params=parse_params(params),
         stream=stream,
+        strict=conf.current().strict_parameters if strict is None else bool(strict),
     )
 
 
@@ -69,13 +76,33 @@ def names_of(given: Any, what: str) -> tuple[str, ...]:
     return names
 
 
-def ignored_params(provider: str) -> tuple[str, ...]:
-    """The parameters that the provider's wire format has no place for.
+def validate_parameters(
+    provider: str,
+    model: str,
+    params: Mapping[str, Any],
+    *,
+    tools: ToolsInput | None = None,
+    tool_choice: ToolChoiceInput | None = None,
+    credential: Credential | None = None,
+) -> list[Advice]:
+    """What would be refused, left out or changed, and what could be better, before anything is sent; errors first.
 
-    Raises ``UnknownProvider``, ``ProviderBroken``.
+    ``credential`` says over which kind of login and with which settings it would be sent; its secret is not looked at,
+    and without it the provider's own settings hold.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``, ``InvalidRequest`` (no model, tools that
+    are none).
     """
-    ignored: tuple[str, ...] = getattr(resolve(provider, "streaming").dialect, "ignored_params", ())
-    return ignored
+    name, parsed = model_name(provider, model), parse_tools(tools)
+    with faults_of(provider):
+        return validation.validate(
+            provider,
+            name,
+            params,
+            tools=parsed,
+            tool_choice=parse_tool_choice(tool_choice, parsed),
+            credential=credential,
+        )
 
 
 def model_name(provider: str, model: str | None) -> str:

@@ -81,6 +81,11 @@ class ProvidersConfig(BaseModel):
     device_login_ttl_s: float = Field(
         default=900.0, ge=30, le=3600, description="Seconds for which a sign-in by device code waits."
     )
+    strict_parameters: bool = Field(
+        default=False,
+        description="Refuse a request whose parameters would not be sent as they are, instead of leaving them out and "
+        "saying so.",
+    )
     ca_file: str = Field(default="", description="A PEM file with further certificate authorities to trust.")
 
     @model_validator(mode="after")

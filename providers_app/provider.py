@@ -16,8 +16,8 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from providers_app import asking, catalogue, clients, counting, logins, ownership, parameters, ports, registry
-from providers_app.asking import ToolChoiceInput, ToolsInput
+from providers_app import asking, catalogue, clients, counting, logins, ownership, ports, registry
+from providers_app.asking import ToolChoiceInput, ToolsInput, validate_parameters
 from providers_app.behaviours.http import PreparedRequest, redacted
 from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.login_flow import (
@@ -41,7 +41,6 @@ from providers_app.refreshing import refresh_session, refresh_tokens, with_renew
 from providers_app.resilience import dispatcher, opening
 from providers_app.resilience.dispatcher import Call
 from providers_app.streaming import collect
-from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ModelInfo, ProviderInfo, TokenCount
 from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
@@ -255,15 +254,6 @@ async def preview_request(
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
     advice = opening.advice(found, credential, call.chat)
     return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)
-
-
-def validate_parameters(provider: str, model: str, params: Mapping[str, Any]) -> list[Advice]:
-    """What is wrong or doubtful about parameters before anything is sent.
-
-    Raises ``UnknownProvider``, ``InvalidRequest``.
-    """
-    asking.model_name(provider, model)
-    return parameters.validate(params, asking.ignored_params(provider))
 
 
 def list_providers() -> list[ProviderInfo]:

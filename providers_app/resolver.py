@@ -10,6 +10,7 @@ from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.imports import Imports
 from providers_app.behaviours.models import Models
 from providers_app.behaviours.oauth import OAuth
+from providers_app.behaviours.rules import Rules
 from providers_app.behaviours.streaming import Dialect, SeveralDialects, Streaming
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken, UnsupportedOperation
@@ -17,7 +18,7 @@ from providers_app.registry import registry
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 
-Operation = Literal["oauth", "api_key", "streaming", "models", "counting", "imports"]
+Operation = Literal["oauth", "api_key", "streaming", "models", "counting", "imports", "rules"]
 
 PROTOCOLS: dict[str, type] = {
     "oauth": OAuth,
@@ -26,11 +27,13 @@ PROTOCOLS: dict[str, type] = {
     "models": Models,
     "counting": Counting,
     "imports": Imports,
+    "rules": Rules,
 }
 """What the ``BEHAVIOUR`` of each module must satisfy."""
 OPTIONAL = {
     "counting": "it has no way to count tokens before sending.",
     "imports": "it reads no files of other programs.",
+    "rules": "its models take whatever its wire format takes.",
 }
 """The modules that a package may leave out, and what that means."""
 
@@ -47,6 +50,8 @@ def resolve(slug: str, operation: Literal["models"]) -> Models: ...
 def resolve(slug: str, operation: Literal["counting"]) -> Counting: ...
 @overload
 def resolve(slug: str, operation: Literal["imports"]) -> Imports: ...
+@overload
+def resolve(slug: str, operation: Literal["rules"]) -> Rules: ...
 def resolve(slug: str, operation: Operation) -> Any:
     """The behaviour of a provider: ``resolve("anthropic", "streaming")``.
 

@@ -11,7 +11,9 @@ ProviderError
 │   ├── InvalidRequest          400 invalid_request
 │   │   ├── InvalidOption       422 invalid_option      of a session; its ``field`` names it
 │   │   ├── EmptyPrompt         400 empty_prompt
-│   │   └── ContextTooLong      400 context_too_long
+│   │   ├── ContextTooLong      400 context_too_long
+│   │   └── InvalidParameter    400 invalid_parameter       its advice says what is wrong with each
+│   │       └── UnsupportedParameter 400 unsupported_parameter  only with strict: else they are left out and said
 │   ├── OwnerRequired           400 owner_required
 │   ├── UnknownContext          404 unknown_context
 │   ├── UnsupportedOperation    501 unsupported_operation
@@ -77,6 +79,7 @@ from providers_app.errors.caller import (
     InvalidLoginAnswer,
     InvalidName,
     InvalidOption,
+    InvalidParameter,
     InvalidRequest,
     ListenerUnavailable,
     LoginDenied,
@@ -94,6 +97,7 @@ from providers_app.errors.caller import (
     UnknownProvider,
     UnknownSession,
     UnsupportedOperation,
+    UnsupportedParameter,
     WrongAccount,
 )
 from providers_app.errors.upstream import (
@@ -145,6 +149,7 @@ __all__ = [
     "InvalidLoginAnswer",
     "InvalidName",
     "InvalidOption",
+    "InvalidParameter",
     "InvalidRequest",
     "ListenerUnavailable",
     "LoginDenied",
@@ -180,6 +185,7 @@ __all__ = [
     "UnknownProvider",
     "UnknownSession",
     "UnsupportedOperation",
+    "UnsupportedParameter",
     "UpstreamError",
     "UpstreamTimeout",
     "WrongAccount",

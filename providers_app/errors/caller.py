@@ -1,6 +1,12 @@
 """The call itself is wrong; trying again changes nothing."""
 
+from collections.abc import Iterable
+
 from providers_app.errors.base import ProviderError
+from providers_app.types.advice import Advice
+
+SAID = 5
+"""Findings that the message of an error says; ``advice`` has them all."""
 
 
 class CallerError(ProviderError):
@@ -58,6 +64,23 @@ class EmptyPrompt(InvalidRequest):
 class ContextTooLong(InvalidRequest):
     code, http_status = "context_too_long", 400
     default_hint = "Exclude or delete chunks in the context panel, or choose a model with a larger window."
+
+
+class InvalidParameter(InvalidRequest):
+    """Parameters that cannot be sent; ``advice`` says of each what is wrong with it and why."""
+
+    code, http_status = "invalid_parameter", 400
+
+    def __init__(self, advice: Iterable[Advice]) -> None:
+        self.advice = tuple(advice)
+        super().__init__(" ".join(item.message for item in self.advice[:SAID]) + _more(self.advice), hint=_hint(self))
+
+
+class UnsupportedParameter(InvalidParameter):
+    """Parameters that would not be sent as they are; raised where that was not to be done (``strict``)."""
+
+    code, http_status = "unsupported_parameter", 400
+    default_hint = "Leave them out, or ask without strict: they are then left out and the answer says so."
 
 
 class OwnerRequired(CallerError):
@@ -142,3 +165,15 @@ class NeedsReauth(CallerError):
 class AddressRefused(CallerError):
     code, http_status = "address_refused", 403
     default_hint = "Add the host to MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS if this address is meant to be reached."
+
+
+def _more(advice: tuple[Advice, ...]) -> str:
+    return f" And {len(advice) - SAID} more." if len(advice) > SAID else ""
+
+
+def _hint(error: InvalidParameter) -> str:
+    if error.default_hint:
+        return ""
+    first = next((item for item in error.advice if item.nearest is not None), None)
+    plain = first is not None and isinstance(first.nearest, str | int | float)
+    return f"The nearest value of {first.field} is {first.nearest!r}." if first is not None and plain else ""

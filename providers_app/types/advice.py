@@ -8,6 +8,9 @@ Level = Literal["error", "warning", "hint"]
 """``error``: the request would be refused, or cannot be built. ``warning``: something is dropped or will surprise.
 ``hint``: it works, and there is a better way."""
 
+REFUSED_BY_LOGIN = "refused_by_login"
+"""The code of advice about what a kind of login takes out of a request, or sends otherwise than it was asked for."""
+
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """One finding about ``field`` (a parameter, header or setting by the name that the caller gave it).

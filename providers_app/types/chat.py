@@ -112,7 +112,10 @@ class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a dialect needs to build one request body."""
+    """All that a dialect needs to build one request body.
+
+    ``strict``: a request whose parameters would not be sent as they are is refused.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -120,6 +123,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     tool_choice: ToolChoice = ToolChoice()
     params: ChatParams = ChatParams()
     stream: bool = True
+    strict: bool = False
 
 
 class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,8 +139,8 @@ class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
 
-    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what the login
-    changed in the request.
+    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
+    was changed in the request, and what was doubtful about it.
     """
 
     text: str = ""

@@ -7,11 +7,13 @@ import msgspec
 
 from providers_app.dialects.anthropic_messages.errors import MISSING_MODEL, WORDS, refined
 from providers_app.dialects.anthropic_messages.request import RequestForm, build_body
+from providers_app.dialects.anthropic_messages.rules import LEAST_BUDGET, RULES
 from providers_app.dialects.anthropic_messages.stream import MessagesReading
 from providers_app.dialects.body import BodyReducer
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
 
@@ -19,9 +21,20 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The Messages API; ``request`` holds the facts about the server and its models."""
 
     name: ClassVar[str] = "anthropic_messages"
-    ignored_params: ClassVar[tuple[str, ...]] = ("seed",)
 
     request: RequestForm = RequestForm()
+
+    def rules(self, model: str) -> FormatRules:
+        """What the format takes in a request for ``model``."""
+        form = self.request
+        rules = msgspec.structs.replace(
+            RULES, refused_fields=form.unsupported, default_max_output=form.default_max_tokens
+        )
+        if not model.startswith(form.budget_models):
+            return rules
+        return msgspec.structs.replace(
+            rules, renamed_efforts={}, budgets=form.budgets, least_budget=LEAST_BUDGET, budget_in_output=True
+        )
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects.anthropic_messages.rules import BUDGET_MODELS, BUDGETS, EFFORTS, LEAST_BUDGET
 from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
@@ -16,9 +17,6 @@ from providers_app.types.chat import (
     ToolResultPart,
 )
 
-_EFFORT = {"minimal": "low"}
-_MIN_BUDGET = 1024
-
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about the server and its models.
@@ -30,27 +28,8 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str = "anthropic"
     default_max_tokens: int = 16_384
-    budget_models: tuple[str, ...] = (
-        "claude-3",
-        "claude-sonnet-4-0",
-        "claude-sonnet-4-2",
-        "claude-sonnet-4-5",
-        "claude-opus-4-0",
-        "claude-opus-4-1",
-        "claude-opus-4-2",
-        "claude-opus-4-5",
-        "claude-haiku-4-5",
-    )
-    budgets: dict[str, int] = msgspec.field(
-        default_factory=lambda: {
-            "minimal": 1024,
-            "low": 2048,
-            "medium": 6144,
-            "high": 12_288,
-            "xhigh": 15_360,
-            "max": 15_360,
-        }
-    )
+    budget_models: tuple[str, ...] = BUDGET_MODELS
+    budgets: dict[str, int] = msgspec.field(default_factory=lambda: dict(BUDGETS))
     ids: IdForm = ANTHROPIC_IDS
     unsupported: frozenset[str] = frozenset()
 
@@ -130,10 +109,10 @@ def _thinking(chat: ChatRequest, form: RequestForm, max_tokens: int) -> dict[str
     if not chat.model.startswith(form.budget_models):
         return {
             "thinking": {"type": "adaptive", "display": "summarized"},
-            "output_config": {"effort": _EFFORT.get(effort, effort)},
+            "output_config": {"effort": EFFORTS.get(effort, effort)},
         }
-    budget = min(form.budgets.get(effort, _MIN_BUDGET), max_tokens - 1)
-    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= _MIN_BUDGET else {}
+    budget = min(form.budgets.get(effort, LEAST_BUDGET), max_tokens - 1)
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= LEAST_BUDGET else {}
 
 
 def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:

@@ -8,10 +8,12 @@ import msgspec
 from providers_app.dialects.body import BodyReducer
 from providers_app.dialects.gemini_generate.errors import WORDS
 from providers_app.dialects.gemini_generate.request import RequestForm, build_body
+from providers_app.dialects.gemini_generate.rules import BUDGETS, RULES
 from providers_app.dialects.gemini_generate.stream import GenerateReading
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
 
@@ -22,9 +24,15 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "gemini_generate"
-    ignored_params: ClassVar[tuple[str, ...]] = ("parallel_tool_calls",)
 
     request: RequestForm = RequestForm()
+
+    def rules(self, model: str) -> FormatRules:
+        """What the format takes in a request for ``model``."""
+        rules = msgspec.structs.replace(RULES, refused_fields=self.request.unsupported)
+        if not model.removeprefix("models/").startswith(self.request.budget_models):
+            return rules
+        return msgspec.structs.replace(rules, renamed_efforts={}, budgets=BUDGETS)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request."""

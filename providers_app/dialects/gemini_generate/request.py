@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects.gemini_generate.rules import BUDGET_MODELS, BUDGETS, EFFORTS
 from providers_app.dialects.history import IdForm, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
@@ -18,16 +19,6 @@ from providers_app.types.chat import (
 )
 from providers_app.wire import payload
 
-_LEVELS = {
-    "none": "MINIMAL",
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "XHIGH",
-    "max": "XHIGH",
-}
-_BUDGETS = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576}
 _IDS = IdForm(r"[\x21-\x7e]{1,128}")
 
 
@@ -42,7 +33,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str = "gemini"
     echo_call_ids: bool = True
-    budget_models: tuple[str, ...] = ("gemini-1", "gemini-2")
+    budget_models: tuple[str, ...] = BUDGET_MODELS
     placeholder_signature: str = "skip_thought_signature_validator"
     unsupported: frozenset[str] = frozenset()
 
@@ -67,9 +58,10 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
         "seed": params.seed,
     }
     if params.reasoning_effort is not None:
-        level = {"thinkingBudget": _BUDGETS[params.reasoning_effort]}
-        thinking = level if budgeted else {"thinkingLevel": _LEVELS[params.reasoning_effort]}
-        config["thinkingConfig"] = {"includeThoughts": params.reasoning_effort != "none", **thinking}
+        effort = params.reasoning_effort
+        level = {"thinkingLevel": EFFORTS.get(effort, effort).upper()}
+        thinking: dict[str, Any] = {"thinkingBudget": BUDGETS[effort]} if budgeted else level
+        config["thinkingConfig"] = {"includeThoughts": effort != "none", **thinking}
     if params.response_schema is not None:
         config["responseMimeType"] = "application/json"
         config["responseJsonSchema"] = params.response_schema.schema

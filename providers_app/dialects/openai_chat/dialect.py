@@ -8,10 +8,12 @@ import msgspec
 from providers_app.dialects.body import BodyReducer
 from providers_app.dialects.openai_chat.errors import MISSING_MODEL_TYPES, WORDS
 from providers_app.dialects.openai_chat.request import RequestForm, build_body
+from providers_app.dialects.openai_chat.rules import RULES
 from providers_app.dialects.openai_chat.stream import ChatReading
 from providers_app.errors import UnknownModel, UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
 from providers_app.wire.error_body import fields_of_body
 from providers_app.wire.status import ErrorWords, error_of_answer
 
@@ -20,15 +22,28 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
     """Chat Completions; what a compatible server does differently is declared in the fields.
 
     ``request`` says how its requests differ, ``think_tags`` whether its reasoning lies between ``<think>`` tags in the
-    text (``opened``: the template already wrote the opening tag), ``words`` what its error words mean.
+    text (``opened``: the template already wrote the opening tag), ``words`` what its error words mean, ``own_limits``
+    that OpenAI's limits hold there: other servers take more, or less.
     """
 
     name: ClassVar[str] = "openai_chat"
-    ignored_params: ClassVar[tuple[str, ...]] = ()
 
     request: RequestForm = RequestForm()
     think_tags: Literal["off", "tags", "opened"] = "off"
     words: ErrorWords = WORDS
+    own_limits: bool = False
+
+    def rules(self, model: str) -> FormatRules:
+        """What the format takes in a request for ``model``."""
+        form = self.request
+        fields = {"max_output_tokens": form.max_tokens_field, "reasoning_effort": form.reasoning_field}
+        return msgspec.structs.replace(
+            RULES,
+            places={**RULES.places, **fields},
+            refused_fields=form.unsupported,
+            schema="unsent" if form.structured == "json_object" else RULES.schema,
+            lenient=not self.own_limits,
+        )
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request."""

@@ -9,10 +9,12 @@ from providers_app.dialects.body import BodyReducer
 from providers_app.dialects.history import OPENAI_IDS, IdForm
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.request import build_body
+from providers_app.dialects.openai_responses.rules import RULES
 from providers_app.dialects.openai_responses.stream import ResponsesReading
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
 
@@ -20,16 +22,19 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
     """The Responses API.
 
     ``family`` is the slug whose reasoning is replayed, ``encrypted_reasoning`` asks for it in a form that can be,
-    ``unsupported`` names top-level fields that are never sent. ``ignored_params`` have no counterpart in this format.
+    ``unsupported`` names top-level fields that are never sent.
     """
 
     name: ClassVar[str] = "openai_responses"
-    ignored_params: ClassVar[tuple[str, ...]] = ("stop", "seed")
 
     family: str = "openai"
     encrypted_reasoning: bool = True
     ids: IdForm = OPENAI_IDS
     unsupported: frozenset[str] = frozenset()
+
+    def rules(self, model: str) -> FormatRules:
+        """What the format takes in a request for ``model``."""
+        return msgspec.structs.replace(RULES, refused_fields=self.unsupported)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request."""

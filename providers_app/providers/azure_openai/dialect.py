@@ -67,13 +67,14 @@ def chat(credential: Credential) -> AzureChat:
     version = requests.api_version(credential)[:10]
     new_limit = version >= MAX_COMPLETION_TOKENS
     return AzureChat(
+        own_limits=True,
         request=RequestForm(
             family=requests.SLUG,
             include_usage=version >= STREAM_OPTIONS,
             max_tokens_field="max_completion_tokens" if new_limit else "max_tokens",
             structured="json_schema" if version >= JSON_SCHEMA else "json_object",
             unsupported=frozenset() if version >= REASONING_EFFORT else frozenset({"reasoning_effort"}),
-        )
+        ),
     )
 
 
@@ -81,5 +82,5 @@ def _is_version(error: UpstreamError) -> bool:
     return type(error) is BadRequest and error.upstream_code in ("InvalidApiVersionParameter", "ApiVersionNotSupported")
 
 
-CHAT = AzureChat(request=RequestForm(family=requests.SLUG))
+CHAT = AzureChat(own_limits=True, request=RequestForm(family=requests.SLUG))
 RESPONSES = AzureResponses(family=requests.SLUG)

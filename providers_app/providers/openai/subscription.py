@@ -9,7 +9,7 @@ from typing import Any
 
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.providers.openai import account
-from providers_app.types.advice import Advice
+from providers_app.types.advice import REFUSED_BY_LOGIN, Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.wire import payload
@@ -82,11 +82,12 @@ def _adjusted(chat: ChatRequest, mode: account.Mode) -> tuple[dict[str, Any], li
     for field in REFUSED[mode]:
         if field in body:
             del body[field]
-            found.append(Advice(level="warning", field=field, what=f"{field} is not sent: {name} refuses it."))
+            what = f"{field} is not sent: {name} refuses it."
+            found.append(Advice(level="warning", field=field, what=what, code=REFUSED_BY_LOGIN))
     if body.get("store") is not False:
         body["store"] = False
         message = f"store is sent as false: {name} keeps nothing at the provider."
-        found.append(Advice(level="warning", field="store", what=message, nearest=False))
+        found.append(Advice(level="warning", field="store", what=message, nearest=False, code=REFUSED_BY_LOGIN))
     if body.get("stream") is not True:
         body["stream"] = True
         message = f"The answer is asked for as a stream and put together here: {name} gives no other."

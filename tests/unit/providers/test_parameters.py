@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from providers_app.errors import InvalidRequest
-from providers_app.parameters import parse_params, parse_tool_choice, parse_tools, validate
+from providers_app.advice.values import check
+from providers_app.errors import InvalidParameter, InvalidRequest
+from providers_app.parameters import parse_params, parse_tool_choice, parse_tools
 from providers_app.types.chat import ChatParams, JsonSchema, Tool, ToolChoice
 
 
@@ -35,19 +36,26 @@ def test_parameters_with_their_usual_other_names() -> None:
     ],
 )
 def test_a_wrong_parameter_is_refused_by_name(params: dict[str, Any], words: str) -> None:
-    with pytest.raises(InvalidRequest, match=words):
+    with pytest.raises(InvalidParameter, match=words) as caught:
         parse_params(params)
+    assert all(item.level == "error" and item.code for item in caught.value.advice)
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        parse_params({"temperature": 3, "seed": "x", "top_p": 0.5})
+    assert [(item.field, item.code) for item in caught.value.advice] == [
+        ("temperature", "out_of_range"),
+        ("seed", "wrong_type"),
+    ]
+    assert caught.value.hint == "The nearest value of temperature is 2.0."
 
 
 def test_advice_carries_the_nearest_valid_value() -> None:
-    assert validate({"temperature": 5})[0].nearest == 2
-    assert validate({"reasoning_effort": "medum"})[0].nearest == "medium"
-    assert validate({"temperature": 0.5, "top_p": 0.9}) == []
-
-
-def test_what_the_provider_ignores_is_a_warning() -> None:
-    found = validate({"seed": 1, "temperature": 1}, ("seed",))
-    assert [(advice.level, advice.field) for advice in found] == [("warning", "seed")]
+    assert check({"temperature": 5})[0].nearest == 2
+    assert check({"reasoning_effort": "medum"})[0].nearest == "medium"
+    assert check({"stop": ["x"] * 17})[0].nearest == ["x"] * 16
+    assert check({"temperature": 0.5, "top_p": 0.9}) == []
 
 
 def test_tools_flat_nested_and_as_values() -> None:

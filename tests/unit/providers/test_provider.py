@@ -400,7 +400,7 @@ async def test_a_context_is_sent_before_the_message_and_its_chunks_are_listed_an
 
 
 def test_parameters_are_judged_for_a_provider() -> None:
-    found = provider.validate_parameters("openai", "any-model", {"temperature": 9, "seed": 1})
+    found = provider.validate_parameters("openai", "gpt-4.1", {"temperature": 9, "seed": 1})
     assert {(advice.field, advice.level) for advice in found} == {("temperature", "error"), ("seed", "warning")}
     with pytest.raises(errors.UnknownProvider):
         provider.validate_parameters("nobody", "m", {})

@@ -1,0 +1,132 @@
+"""A request made fit for the rules that hold for it. Pure.
+
+    format      what the wire format has no field for is left out
+    models      what the models refuse is left out, or replaced where there is a neighbour
+    facts       what the catalogue says that the model does not take is left out
+    ranges      what is outside the format's ranges is refused
+    efforts     efforts without a word in the format take their neighbour's, budgets have to fit the output
+    schemas     answers' and tools' JSON Schemas
+
+Every parameter that is set is afterwards in the request as it was, or in the advice.
+"""
+
+from collections.abc import Iterable
+
+from providers_app.advice import efforts, schemas
+from providers_app.advice.draft import CHANGES, Draft
+from providers_app.advice.sources import Rules
+from providers_app.errors import InvalidParameter, UnsupportedParameter
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.chat import ChatRequest, ToolChoice
+from providers_app.types.rules import ModelRule
+
+LISTED_BY_MODELS = frozenset(
+    {"max_output_tokens", "temperature", "top_p", "stop", "seed", "reasoning_effort", "response_schema"}
+)
+"""The parameters whose absence from a model's list says that it does not take them; of the others, lists are silent."""
+
+
+def fit(chat: ChatRequest, rules: Rules, facts: ModelInfo | None = None) -> tuple[ChatRequest, tuple[Advice, ...]]:
+    """The request as it can be sent, and what was left out of it, changed in it, or is wrong with it.
+
+    An ``error`` among the advice says that it cannot be sent at all; ``refuse`` raises it. ``extra`` is never touched.
+    """
+    draft = Draft(chat, rules)
+    _format(draft)
+    _models(draft)
+    _facts(draft, facts)
+    _ranges(draft)
+    efforts.fit(draft)
+    schemas.fit(draft)
+    return draft.finished(), tuple(draft.found)
+
+
+def refuse(advice: Iterable[Advice], *, strict: bool = False) -> None:
+    """Raises ``InvalidParameter`` for errors, and with ``strict`` ``UnsupportedParameter`` for every change."""
+    found = tuple(advice)
+    wrong = tuple(item for item in found if item.level == "error")
+    if wrong:
+        raise InvalidParameter(wrong)
+    changes = tuple(item for item in found if item.code in CHANGES) if strict else ()
+    if changes:
+        raise UnsupportedParameter(changes)
+
+
+def _format(draft: Draft) -> None:
+    form, name = draft.rules.format, draft.rules.name
+    for parameter in tuple(draft.values):
+        if form.carries(parameter):
+            continue
+        if parameter in form.defaults and draft.values[parameter] == form.defaults[parameter]:
+            del draft.values[parameter]
+            draft.say("hint", parameter, "default", f"{parameter} is not sent.", f"{name} does so anyway.")
+        elif parameter in form.places:
+            draft.drop(parameter, "not_in_format", f"This {name} server does not know the parameter.")
+        else:
+            draft.drop(parameter, "not_in_format", f"{name}'s API has no such parameter.")
+    if draft.tools and "tools" in form.refused_fields:
+        draft.tools = ()
+        draft.say("warning", "tools", "not_in_format", "The tools are not sent.", f"This {name} server knows none.")
+    if draft.tool_choice.mode != "auto" and ("tool_choice" in form.refused_fields or not draft.tools):
+        if draft.tools:
+            why = f"This {name} server has no such parameter: the model chooses by itself."
+            draft.say("warning", "tool_choice", "not_in_format", "tool_choice is not sent.", why)
+        draft.tool_choice = ToolChoice()
+    _parallel(draft)
+
+
+def _parallel(draft: Draft) -> None:
+    """Whether tools may be called at once is said beside the tools, and is the default where it is allowed."""
+    value = draft.values.get("parallel_tool_calls")
+    if value is None:
+        return
+    why = ""
+    if not draft.tools:
+        why = "It is said together with tools, and there are none."
+    elif value == draft.rules.format.defaults.get("parallel_tool_calls"):
+        why = f"{draft.rules.name} does so anyway."
+    elif draft.tool_choice.mode == "none" and "tool_choice" in draft.rules.format.places["parallel_tool_calls"]:
+        why = "The model may call no tool."
+    if why:
+        del draft.values["parallel_tool_calls"]
+        draft.say("hint", "parallel_tool_calls", "default", "parallel_tool_calls is not sent.", why)
+
+
+def _models(draft: Draft) -> None:
+    for rule in draft.rules.models:
+        for parameter in rule.params:
+            if parameter in draft.values and all(draft.holds(condition) for condition in rule.when):
+                _apply(draft, rule, parameter)
+
+
+def _apply(draft: Draft, rule: ModelRule, parameter: str) -> None:
+    value = draft.values[parameter]
+    if rule.takes:
+        if value not in rule.takes:
+            draft.replace(parameter, efforts.nearest_effort(str(value), rule.takes), rule.why)
+    elif rule.instead is not None:
+        draft.replace(parameter, rule.instead, rule.why)
+    else:
+        draft.drop(parameter, "not_for_model", rule.why)
+
+
+def _facts(draft: Draft, facts: ModelInfo | None) -> None:
+    if facts is None or facts.parameters is None:
+        return
+    for parameter in sorted((LISTED_BY_MODELS & draft.values.keys()) - set(facts.parameters)):
+        draft.drop(parameter, "not_for_model", f"The list of models says that {facts.id} does not take it.")
+
+
+def _ranges(draft: Draft) -> None:
+    form, name = draft.rules.format, draft.rules.name
+    for parameter, (low, high) in form.ranges.items():
+        value = draft.values.get(parameter)
+        if value is not None and not low <= value <= high:
+            what = f"{parameter} must be between {low:g} and {high:g}, not {value}."
+            nearest = low if value < low else high
+            draft.limit(parameter, "out_of_range", what, f"That is the range of {name}'s API.", nearest)
+    stops = draft.values.get("stop", ())
+    if len(stops) > form.max_stops:
+        what = f"stop has {len(stops)} entries; {name} takes at most {form.max_stops}."
+        draft.limit("stop", "too_many_stops", what, nearest=list(stops[: form.max_stops]))

@@ -1,0 +1,90 @@
+"""All that can be said of parameters before anything is sent, for a caller that sends nothing. Pure."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app.advice import practice, values
+from providers_app.advice.fitting import fit
+from providers_app.advice.sources import Rules, facts_of, plain_credential, rules_of
+from providers_app.model_facts import shelf_of
+from providers_app.quoting import quoted
+from providers_app.resolver import resolve
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.chat import ChatParams, ChatRequest, Message, Tool, ToolChoice
+from providers_app.types.credentials import Credential
+
+ORDER = {"error": 0, "warning": 1, "hint": 2}
+
+
+def validate(
+    slug: str,
+    model: str,
+    params: Mapping[str, Any],
+    *,
+    tools: tuple[Tool, ...] = (),
+    tool_choice: ToolChoice | None = None,
+    messages: tuple[Message, ...] = (),
+    credential: Credential | None = None,
+    session: str = "",
+) -> list[Advice]:
+    """Advice about ``params`` under the names that the caller gave them, errors first.
+
+    ``credential`` (its secret is not looked at) says of which kind of login and with which settings; without one, the
+    provider's own settings hold. ``session`` is the session's name, for figures that are configured for it. A
+    parameter that is wrong by itself is not looked at further.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    """
+    found = values.check(params)
+    wrong = {item.field for item in found}
+    given = {values.ALIASES.get(name, name): name for name in params if name not in wrong}
+    sound = values.canonical({name: value for name, value in params.items() if name not in wrong})
+    chat = ChatRequest(
+        model=model,
+        messages=messages,
+        tools=tools,
+        tool_choice=tool_choice or ToolChoice(),
+        params=ChatParams(**sound),
+    )
+    signed = credential or plain_credential(slug)
+    rules = rules_of(slug, model, signed)
+    facts = facts_of(slug, rules, signed, session)
+    found += examine(slug, chat, facts, rules, signed)
+    found += _unknown(slug, rules, facts, signed)
+    named = (msgspec.structs.replace(item, field=given.get(item.field, item.field)) for item in found)
+    return sorted(named, key=lambda item: ORDER[item.level])
+
+
+def _unknown(slug: str, rules: Rules, facts: ModelInfo | None, credential: Credential) -> Iterator[Advice]:
+    """A name that nothing is known of, at a provider whose models are known."""
+    shelf = shelf_of(slug, credential)
+    if facts is not None or shelf.is_open:
+        return
+    close = difflib.get_close_matches(rules.model.lower(), shelf.models, n=1, cutoff=0.6)
+    what = f"Nothing is known of the model {quoted(rules.model)}."
+    why = "It is asked all the same; its limits and abilities are not checked."
+    nearest = close[0] if close else None
+    yield Advice(level="warning", field="model", what=what, why=why, nearest=nearest, code="unknown_model")
+
+
+def examine(
+    slug: str, chat: ChatRequest, facts: ModelInfo | None, rules: Rules, credential: Credential
+) -> tuple[Advice, ...]:
+    """What ``fit`` says of a request, what its login says of the rest, and what could be better."""
+    fitted, found = fit(chat, rules, facts)
+    said = list(found)
+    if credential.auth_type == "oauth" and not any(item.level == "error" for item in found):
+        said += resolve(slug, "oauth").advise(fitted, credential)
+    return merged(said, practice.advise(fitted, rules, facts))
+
+
+def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:
+    """Findings of several sources in their order, the same one once."""
+    kept: dict[tuple[str, str], Advice] = {}
+    for item in (item for part in parts for item in part):
+        kept.setdefault((item.field, item.what), item)
+    return tuple(kept.values())

@@ -1,0 +1,27 @@
+"""What Claude takes of the parameters, and what the API version that is asked for does not know any more."""
+
+from providers_app import conf
+from providers_app.advice.families.anthropic import RULES, without_sampling
+from providers_app.types.credentials import Credential
+from providers_app.types.rules import ModelRule
+
+WITHOUT_SAMPLING = "2026-10-21"
+"""The first API version without sampling parameters (platform.claude.com/docs/en/api/versioning)."""
+
+
+class AnthropicRules:
+    """The family's rules, after those of the API version."""
+
+    def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
+        """Versions are dates, so that a later one is known by comparing."""
+        version: str = conf.provider("anthropic").api_version
+        if version < WITHOUT_SAMPLING:
+            return RULES
+        return (without_sampling(f"The API version {version} has no sampling parameters."), *RULES)
+
+    def underlying(self, model: str, credential: Credential) -> str:
+        """The name itself."""
+        return model
+
+
+BEHAVIOUR = AnthropicRules()

@@ -1,0 +1,22 @@
+"""What the models behind deployments take of the parameters: they are OpenAI's."""
+
+from providers_app.advice.families.openai import RULES
+from providers_app.providers.azure_openai.requests import deployments
+from providers_app.types.credentials import Credential
+from providers_app.types.rules import ModelRule
+
+
+class AzureRules:
+    """The family's rules, by the model that the session says its deployment has."""
+
+    def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
+        """All of them; each knows its models."""
+        return RULES
+
+    def underlying(self, model: str, credential: Credential) -> str:
+        """The model behind a deployment; where the session does not say it, the deployment may be called like it."""
+        return deployments(credential).get(model) or model
+
+
+BEHAVIOUR = AzureRules()
+"""The ``rules`` behaviour of Azure OpenAI."""

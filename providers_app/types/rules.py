@@ -1,0 +1,114 @@
+"""What a wire format, and the models behind it, take of a request's parameters: declared data, judged in ``advice``."""
+
+from typing import Any, Literal
+
+import msgspec
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Every reasoning effort that there is anywhere, from the least to the most."""
+
+Condition = Literal[
+    "reasoning",
+    "reasoning_not_off",
+    "tools",
+    "forced_tool",
+    "temperature",
+    "temperature_not_1",
+    "top_p_below_0.95",
+]
+"""When a rule applies.
+
+``reasoning``: an effort is asked for. ``reasoning_not_off``: it is not asked for ``none`` (the model may reason by
+default). ``forced_tool``: the model has to call a tool. The others are what they say of the parameter.
+"""
+
+
+class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one wire format, as one server speaks it to one model, has a place for and which values it takes.
+
+    ``places`` are the parameters that can be sent, each with the field of the body that carries it
+    (``generationConfig.topP``); the others are left out. ``refused_fields`` are top-level fields that this server does
+    not know: their parameters, and tools or the choice among them, are left out as well. ``ranges`` are inclusive.
+    ``defaults`` are values that the format has anyway and no word for.
+
+    ``renamed_efforts`` are efforts that the format has no word for and that are sent as their neighbour. Where a model
+    knows a budget of thinking tokens instead, ``budgets`` has it by effort; one below ``least_budget`` cannot be sent,
+    and with ``budget_in_output`` it has to stay below the output limit, which is ``default_max_output`` where the
+    caller names none.
+
+    ``tool_name`` is the pattern of a tool's name and ``tool_name_words`` says it in words; ``tool_tops`` are the JSON
+    Schema keywords that the top of a tool's schema may not have, ``strict_tools`` says whether a tool can ask for
+    strict arguments.
+
+    ``schema`` is how the answer's schema is taken: ``strict`` (the subset with every property required and nothing
+    else allowed), ``object`` (an object at the top), ``any``, or ``unsent`` (that the answer is JSON is all that can
+    be said). ``lenient``: servers of this format differ, so its limits are warnings and nothing is refused by them.
+    """
+
+    places: dict[str, str]
+    refused_fields: frozenset[str] = frozenset()
+    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    max_stops: int = 16
+    defaults: dict[str, Any] = msgspec.field(default_factory=dict)
+    renamed_efforts: dict[str, str] = msgspec.field(default_factory=dict)
+    budgets: dict[str, int] = msgspec.field(default_factory=dict)
+    least_budget: int = 0
+    budget_in_output: bool = False
+    default_max_output: int | None = None
+    tool_name: str = r"[A-Za-z0-9_.:-]{1,128}"
+    tool_name_words: str = "1 to 128 of A-Z, a-z, 0-9, _ - . and :"
+    tool_tops: frozenset[str] = frozenset()
+    strict_tools: bool = True
+    schema: Literal["strict", "object", "any", "unsent"] = "any"
+    lenient: bool = False
+
+    def carries(self, name: str) -> bool:
+        """Is there a field for this parameter that the server knows?"""
+        place = self.places.get(name)
+        return place is not None and place.split(".")[0] not in self.refused_fields
+
+
+class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What models do otherwise than their format allows.
+
+    It is about models whose id begins with one of ``models`` and with none of ``but`` (lower case; ``""`` is every
+    model), in the formats named in ``dialects`` (empty: in all), and applies when all of ``when`` hold. The parameters
+    ``params`` are then left out; with ``takes``, another value is replaced by the nearest of those; with ``instead``,
+    by that value. ``why`` is a sentence for a person.
+    """
+
+    models: tuple[str, ...]
+    params: tuple[str, ...]
+    why: str
+    but: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
+    when: tuple[Condition, ...] = ()
+    takes: tuple[str, ...] = ()
+    instead: str | None = None
+
+    def concerns(self, model: str, dialect: str) -> bool:
+        """Is the rule about this model in this format?"""
+        name = model.lower().removeprefix("models/")
+        if self.dialects and dialect not in self.dialects:
+            return False
+        return name.startswith(self.models) and not (self.but and name.startswith(self.but))
+
+
+ANYTHING = FormatRules(
+    places={
+        name: name
+        for name in (
+            "max_output_tokens",
+            "temperature",
+            "top_p",
+            "stop",
+            "seed",
+            "reasoning_effort",
+            "parallel_tool_calls",
+            "response_schema",
+            "extra",
+        )
+    },
+    lenient=True,
+)
+"""For a format that declares nothing: all is sent as it is."""
