@@ -183,6 +183,8 @@ def card_problem(card: ProviderInfo) -> str:
         return "has auth_types that are no tuple"
     if not isinstance(card.settings, tuple) or not all(isinstance(field, SettingField) for field in card.settings):
         return "has settings that are no tuple of SettingField"
+    if not isinstance(card.also_called, tuple) or not all(isinstance(name, str) for name in card.also_called):
+        return "has also_called that is no tuple of names"
     names = [field.name for field in card.settings]
     if len(set(names)) < len(names):
         return "declares an option twice"

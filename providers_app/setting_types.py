@@ -89,6 +89,24 @@ Ports = Annotated[tuple[int, ...], BeforeValidator(split)]
 """A list of port numbers."""
 
 
+DefaultModel = Annotated[str, Field(description="The model that is asked when a call names none.")]
+"""``default_model: DefaultModel = ""``"""
+IdleTimeout = Annotated[
+    float | None,
+    Field(gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."),
+]
+"""``idle_timeout_s: IdleTimeout = None``"""
+RefreshMargin = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=86400,
+        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
+    ),
+]
+"""``refresh_margin_s: RefreshMargin = None``"""
+
+
 def known_flows(value: tuple[str, ...], restricted: tuple[str, ...]) -> tuple[str, ...]:
     """A provider's ``enabled_flows``. Raises ``ValueError`` for a name that is no restricted flow of it."""
     unknown = next((name for name in value if name not in restricted), None)

@@ -116,7 +116,8 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
     key ("sk-ant-..."), ``key_url`` where a person gets one, ``base_url_required`` asks for an address on the Connect
     page, ``base_url_editable`` allows another one, ``models_in_order`` says that its models are listed in an
-    order that means something and is kept (else they are sorted by id). ``settings`` are the options of its sessions.
+    order that means something and is kept (else they are sorted by id). ``settings`` are the options of its sessions,
+    ``also_called`` are names under which other programs keep its keys, in small letters (``claude``).
     """
 
     slug: str
@@ -132,3 +133,4 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     base_url_editable: bool = True
     models_in_order: bool = False
     settings: tuple[SettingField, ...] = ()
+    also_called: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ _BY_STATUS: dict[int, type[errors.UpstreamError]] = {
     504: errors.UpstreamTimeout,
     529: errors.Overloaded,
 }
+FIRST, BEYOND = 400, 600
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-generation-id")
 
 
@@ -50,6 +51,13 @@ def class_of_status(status: int) -> type[errors.UpstreamError]:
     if found is not None:
         return found
     return errors.ServerError if status >= 500 else errors.BadRequest
+
+
+RETRYABLE_STATUSES = frozenset(
+    status for status in range(FIRST, BEYOND) if class_of_status(status).retry is not errors.Retry.NEVER
+)
+"""Statuses after which the same request may be sent again before anything was shown. Each error class says it of
+itself; what the body says may change it (a 429 that is a used-up quota)."""
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:

@@ -5,19 +5,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from providers_app import environment_keys
+from providers_app.registry import list_providers
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, unusable
 
-# Other names under which programs keep a provider's key; besides, every provider's own slug is one.
-ALIASES: Mapping[str, str] = {
-    "claude": "anthropic",
-    "google": "gemini",
-    "google_ai": "gemini",
-    "gemini_api": "gemini",
-    "chatgpt": "openai",
-    "azure": "azure_openai",
-    "vertex": "vertex_ai",
-}
 LONGEST_NAME = 30
 """Characters of a name that is quoted: keys of providers are longer, names of them are not."""
 _VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$")
@@ -27,8 +18,10 @@ _KEY_NAMES = re.compile(r"^(.+?)_(?:API_KEY|API_TOKEN|KEY)$")
 def slug_of(name: str, slugs: Collection[str]) -> str:
     """The provider that a program means by this name, empty when none is installed."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
-    plain = ALIASES.get(plain, plain)
-    return plain if plain in slugs else ""
+    if plain in slugs:
+        return plain
+    called = (card.slug for card in list_providers() if plain in card.also_called)
+    return next((slug for slug in called if slug in slugs), "")
 
 
 def shown(name: str) -> str:

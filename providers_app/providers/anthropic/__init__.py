@@ -7,6 +7,7 @@ PROVIDER = ProviderInfo(
     name="Anthropic",
     monogram="An",
     description="Claude models over the Messages API.",
+    also_called=("claude",),
     auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(

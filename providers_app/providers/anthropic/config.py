@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from providers_app.setting_types import KEEPS_EMPTY, Env, EnvironmentKey, Names, key_field, known_flows
+from providers_app.setting_types import (
+    KEEPS_EMPTY,
+    DefaultModel,
+    Env,
+    EnvironmentKey,
+    IdleTimeout,
+    Names,
+    RefreshMargin,
+    key_field,
+    known_flows,
+)
 
 RESTRICTED = ("claude", "console_key")
 """The flows that ``enabled_flows`` may name."""
@@ -94,16 +104,9 @@ class Config(BaseModel):
         default="2023-06-01", description="The anthropic-version header: which revision of the API is spoken."
     )
     beta: str = Field(default="", description="Comma-separated names for the anthropic-beta header; empty sends none.")
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
-    refresh_margin_s: float | None = Field(
-        default=None,
-        ge=0,
-        le=86400,
-        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
-    )
+    default_model: DefaultModel = ""
+    idle_timeout_s: IdleTimeout = None
+    refresh_margin_s: RefreshMargin = None
     enabled_flows: Names = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: claude, console_key. Read the "

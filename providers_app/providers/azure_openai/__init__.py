@@ -8,6 +8,7 @@ PROVIDER = ProviderInfo(
     name="Azure OpenAI",
     monogram="Az",
     description="The deployments of your own resource at Azure, over Chat Completions or Responses.",
+    also_called=("azure",),
     auth_types=("api_key",),
     capabilities=Capabilities(
         names=frozenset(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
-from providers_app.setting_types import Env, EnvironmentKey, key_field
+from providers_app.setting_types import Env, EnvironmentKey, IdleTimeout, key_field
 
 
 class Config(BaseModel):
@@ -36,6 +36,4 @@ class Config(BaseModel):
         "models of sessions that declare none.",
     )
     default_model: str = Field(default="", description="The deployment that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
+    idle_timeout_s: IdleTimeout = None

@@ -2,7 +2,9 @@
 
 import msgspec
 
+from providers_app.errors import Overloaded, RateLimited
 from providers_app.providers.demo.knobs import Knobs
+from providers_app.wire.status import class_of_status
 
 # status: (type, code, message)
 KINDS: dict[int, tuple[str, str | None, str]] = {
@@ -19,7 +21,8 @@ KINDS: dict[int, tuple[str, str | None, str]] = {
     503: ("server_error", "service_unavailable", "There is no capacity, as the model's name says."),
     529: ("overloaded_error", "overloaded", "The demo model is overloaded, as its name says."),
 }
-WAITING = frozenset({429, 503, 529})
+WAITING = (RateLimited, Overloaded)
+"""What the demo names a time for, as real servers do."""
 
 PAGE = (
     b"<!doctype html>\n<html><head><title>502 Bad Gateway</title></head>\n"
@@ -37,7 +40,7 @@ def planned(knobs: Knobs, retry_after_s: int) -> tuple[int, dict[str, str], byte
     if knobs.status is None:
         return None
     headers = {"x-request-id": "req_demo"}
-    if knobs.status in WAITING:
+    if issubclass(class_of_status(knobs.status), WAITING):
         headers["retry-after"] = str(retry_after_s)
     if knobs.body == "html":
         return knobs.status, {**headers, "content-type": "text/html; charset=utf-8"}, PAGE

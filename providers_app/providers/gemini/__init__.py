@@ -7,6 +7,7 @@ PROVIDER = ProviderInfo(
     name="Google Gemini",
     monogram="Ge",
     description="Gemini models with a key, your own Google OAuth client or a service account.",
+    also_called=("google", "google_ai", "gemini_api"),
     auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from providers_app.setting_types import Env, EnvironmentKey, key_field
+from providers_app.setting_types import DefaultModel, Env, EnvironmentKey, IdleTimeout, RefreshMargin, key_field
 
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -56,14 +56,7 @@ class Config(BaseModel):
         description="Address of the API; the version is added where the address does not end with one.",
     )
     api_version: str = Field(default="v1beta", description="The version in the address: v1beta or v1.")
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
-    refresh_margin_s: float | None = Field(
-        default=None,
-        ge=0,
-        le=86400,
-        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
-    )
+    default_model: DefaultModel = ""
+    idle_timeout_s: IdleTimeout = None
+    refresh_margin_s: RefreshMargin = None
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with a Google account or a service account.")

@@ -10,6 +10,7 @@ PROVIDER = ProviderInfo(
     name="OpenAI",
     monogram="Oa",
     description="GPT models over the Responses API.",
+    also_called=("chatgpt",),
     auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(

@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
+    DefaultModel,
     Env,
     EnvironmentKey,
+    IdleTimeout,
     Names,
     Ports,
+    RefreshMargin,
     key_field,
     known_flows,
 )
@@ -163,16 +166,9 @@ class Config(BaseModel):
     project: Annotated[str, Env("OPENAI_PROJECT_ID")] = Field(
         default="", description="The OpenAI-Project header; empty sends none."
     )
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
-    refresh_margin_s: float | None = Field(
-        default=None,
-        ge=0,
-        le=86400,
-        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
-    )
+    default_model: DefaultModel = ""
+    idle_timeout_s: IdleTimeout = None
+    refresh_margin_s: RefreshMargin = None
     enabled_flows: Names = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from providers_app.setting_types import KEEPS_EMPTY, Env, EnvironmentKey, key_field
+from providers_app.setting_types import KEEPS_EMPTY, DefaultModel, Env, EnvironmentKey, IdleTimeout, key_field
 
 PRINTABLE = r"^[ -~]*$"
 """What a header can carry."""
@@ -41,7 +41,5 @@ class Config(BaseModel):
         description="The application's address in the HTTP-Referer header, by which OpenRouter counts applications; "
         "empty sends none, and nothing is counted.",
     )
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
+    default_model: DefaultModel = ""
+    idle_timeout_s: IdleTimeout = None

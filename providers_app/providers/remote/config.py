@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from providers_app.setting_types import DefaultModel, IdleTimeout
+
 
 class Config(BaseModel):
     """``MAESTRO_PROVIDERS__REMOTE__...``"""
@@ -30,7 +32,5 @@ class Config(BaseModel):
     unsupported: str = Field(
         default="", description="Comma-separated request fields that the server refuses; they are never sent."
     )
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
+    default_model: DefaultModel = ""
+    idle_timeout_s: IdleTimeout = None

@@ -7,6 +7,7 @@ PROVIDER = ProviderInfo(
     name="Vertex AI",
     monogram="Vx",
     description="Gemini and Claude in your own Google Cloud project, or Gemini with a key of express mode.",
+    also_called=("vertex",),
     auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(

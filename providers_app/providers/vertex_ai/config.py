@@ -1,8 +1,10 @@
 """Settings of Vertex AI."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from providers_app.setting_types import Names, known_flows
+from providers_app.setting_types import DefaultModel, Env, IdleTimeout, Names, RefreshMargin, known_flows
 
 RESTRICTED = ("metadata",)
 """The flows that ``enabled_flows`` may name."""
@@ -56,31 +58,24 @@ class Config(BaseModel):
     anthropic_version: str = Field(
         default="vertex-2023-10-16", description="The anthropic_version in requests to Anthropic's models."
     )
-    project: str = Field(
+    project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = Field(
         default="",
         pattern=rf"(?:{PROJECT})?",
         description="The id of the project for sessions that name none.",
     )
-    location: str = Field(
+    location: Annotated[str, Env("GOOGLE_CLOUD_LOCATION")] = Field(
         default="global",
         pattern=LOCATION,
         description="The location for sessions that name none: global, us, eu, or a region such as europe-west4.",
     )
-    default_model: str = Field(default="", description="The model that is asked when a call names none.")
+    default_model: DefaultModel = ""
     test_model: str = Field(
         default="gemini-2.5-flash",
         min_length=1,
         description="The model of Google whose tokens are counted, free of charge, to test a login.",
     )
-    idle_timeout_s: float | None = Field(
-        default=None, gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."
-    )
-    refresh_margin_s: float | None = Field(
-        default=None,
-        ge=0,
-        le=86400,
-        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
-    )
+    idle_timeout_s: IdleTimeout = None
+    refresh_margin_s: RefreshMargin = None
     enabled_flows: Names = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: metadata, which lends everybody "

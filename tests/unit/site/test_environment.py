@@ -153,13 +153,15 @@ def test_a_text_whose_help_speaks_of_empty_can_be_emptied() -> None:
         ("ANTHROPIC_BASE_URL", "anthropic.base_url"),
         ("GOOGLE_GEMINI_BASE_URL", "gemini.base_url"),
         ("AZURE_OPENAI_ENDPOINT", "azure_openai.base_url"),
+        ("GOOGLE_CLOUD_PROJECT", "vertex_ai.project"),
     ],
 )
 def test_names_of_other_programs(variable: str, path: str) -> None:
-    value: Any = conf.load({variable: "https://gateway.example"}).providers
+    text = "my-project" if variable == "GOOGLE_CLOUD_PROJECT" else "https://gateway.example"
+    value: Any = conf.load({variable: text}).providers
     for part in path.split("."):
         value = getattr(value, part)
-    assert value == "https://gateway.example"
+    assert value == text
 
 
 @pytest.mark.parametrize(
@@ -183,6 +185,16 @@ def test_keys_under_the_names_of_other_programs(variable: str, slug: str, tmp_pa
         loaded = conf.load(environ)
         assert getattr(loaded.providers, slug).api_key.get_secret_value() == wanted
         assert wanted not in repr(loaded) and wanted not in str(loaded.model_dump())
+
+
+def test_versions_and_places_of_azure_and_google() -> None:
+    loaded: Any = conf.load({"OPENAI_API_VERSION": "2024-10-21", "GOOGLE_CLOUD_LOCATION": "europe-west4"}).providers
+    assert loaded.azure_openai.api_version == "2024-10-21"
+    assert loaded.vertex_ai.location == "europe-west4"
+    with pytest.raises(conf.ConfigError) as caught:
+        conf.load({"GOOGLE_CLOUD_LOCATION": "evil.example/"})
+    assert str(caught.value).startswith("GOOGLE_CLOUD_LOCATION: ") and "evil" not in str(caught.value)
+    assert "MAESTRO_PROVIDERS__VERTEX_AI__LOCATION would be used instead" in str(caught.value)
 
 
 def test_a_wrong_value_of_another_program_is_named_with_the_setting_that_overrules_it() -> None:
