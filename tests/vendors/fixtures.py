@@ -112,6 +112,19 @@ def openai_server(_openai_process: VendorServer, _clean_books: None) -> VendorSe
     return _openai_process
 
 
+@pytest.fixture(scope="session")
+def _keyless_chat_process() -> Iterator[VendorServer]:
+    with VendorServer(ChatVendor(keyless=True), path="/v1") as server:
+        yield server
+
+
+@pytest.fixture
+def keyless_chat_server(_keyless_chat_process: VendorServer) -> VendorServer:
+    """The same for everybody who reaches it, as many servers of one's own are."""
+    _keyless_chat_process.ledger.clear()
+    return _keyless_chat_process
+
+
 @pytest.fixture
 def chat_server(_chat_process: VendorServer) -> VendorServer:
     """A compatible server with Chat Completions; its key is ``tests.vendors.chat.VALID_KEY``."""

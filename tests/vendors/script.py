@@ -11,6 +11,33 @@ REASONING = "First I look at the question. Then I weigh two options; the second 
 SAMPLE = 'Zürich "north"\n\U0001f600 end'
 """The string in every generated tool argument: quote, line break, astral character, so that escapes appear."""
 
+STRIPE = """Three parts: an endpoint that opens a Stripe checkout, one that takes Stripe's events, and a table of who
+has paid.
+
+```python
+import stripe
+from fastapi import FastAPI, Header, HTTPException, Request
+
+app = FastAPI()
+
+@app.post("/webhook")
+async def webhook(request: Request, stripe_signature: str = Header()) -> dict[str, bool]:
+    try:
+        event = stripe.Webhook.construct_event(await request.body(), stripe_signature, SECRET)
+    except ValueError as error:
+        raise HTTPException(400, "not JSON") from error
+    except stripe.SignatureVerificationError as error:
+        raise HTTPException(400, "wrong signature") from error
+    await remember(event["id"], event["data"]["object"])
+    return {"received": True}
+```
+
+Error handling: FastAPI answers 400 to what cannot be verified, so that Stripe tries again; an event that was seen
+before is acknowledged and not applied twice; a card that is refused leaves the subscription as it was. Grüße, 世界,
+\U0001f600.
+"""
+"""The answer to the question that ``manage.py e2e`` asks: long enough to be left in its middle."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -82,6 +109,8 @@ def fragments(arguments: str) -> list[str]:
 
 def expected_text(last_text: str) -> str:
     """What the ``text`` script answers to a user message."""
+    if "FastAPI" in last_text and "Stripe" in last_text:
+        return STRIPE
     return f"You said: {last_text} Grüße aus Zürich, 世界 \U0001f600 with a\u2028line separator. That is all."
 
 

@@ -2,8 +2,8 @@
 
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
-from providers_app.dialects.openai_responses import DIALECT
 from providers_app.providers.openai import subscription
+from providers_app.providers.openai.dialect import DIALECT
 from providers_app.providers.openai.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential

@@ -1,0 +1,23 @@
+"""The Responses API as OpenAI's own endpoints speak it."""
+
+import re
+from collections.abc import Mapping
+
+from providers_app.dialects.openai_responses import OpenAIResponses
+from providers_app.errors import UnknownModel, UpstreamError
+from providers_app.wire.status import recast
+
+UNKNOWN_MODEL = re.compile(r"model is not supported when using \w+")
+"""In the ``detail`` of a 400 from the endpoint of a ChatGPT login; it has no other mark."""
+
+
+class OwnResponses(OpenAIResponses, frozen=True, kw_only=True):
+    """The common dialect, and one error that names itself in its text only."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with an error status."""
+        error = super().error(status, headers, body)
+        return recast(error, UnknownModel) if status == 400 and UNKNOWN_MODEL.search(error.message) else error
+
+
+DIALECT = OwnResponses()

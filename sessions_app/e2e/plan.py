@@ -1,0 +1,118 @@
+"""What is checked, and what came of it."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app.types.catalogue import AuthType
+from providers_app.types.chat import ChatResult
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient
+
+Outcome = Literal["pass", "fail", "skip"]
+
+PROMPT = (
+    "How would you write a FastAPI application that handles Stripe-based subscriptions? "
+    "Include error handling and webhook verification."
+)
+"""The question that every provider is asked."""
+RENEW_AT = 0.8
+"""The share of a sign-in's life after which a fresh one is begun while nobody has answered."""
+
+
+class Failed(Exception):
+    """A step's expectation does not hold; the message says which."""
+
+    def __init__(self, words: str, code: str = "") -> None:
+        super().__init__(words)
+        self.code = code
+
+
+class Skipped(Exception):
+    """A step cannot be taken here; the message says why."""
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """How to sign in. ``timeout_s`` is the whole wait for a person (``None``: no limit)."""
+
+    flow: str = ""
+    method: str = ""
+    client: OAuthClient = OAuthClient()
+    given: dict[str, Secret] = msgspec.field(default_factory=dict)
+    agree: bool = False
+    local_browser: bool = True
+    timeout_s: float | None = None
+    renew_at: float = RENEW_AT
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. ``session`` (id or name) is an existing login, which is neither changed nor deleted; ``keep`` keeps a
+    new one. ``broken_model`` is a model whose answers break off, where the server has one."""
+
+    provider: str
+    auth_type: AuthType
+    owner: Any
+    session: str = ""
+    model: str = ""
+    broken_model: str = ""
+    key: Secret = Secret("")
+    base_url: str = ""
+    settings: dict[str, str] = msgspec.field(default_factory=dict)
+    sign_in: SignIn = SignIn()
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one step went. ``words`` is a sentence, ``code`` the stable code of a typed error, ``seconds`` its time."""
+
+    name: str
+    outcome: Outcome
+    seconds: float
+    words: str
+    code: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        shown = {"name": self.name, "outcome": self.outcome, "seconds": round(self.seconds, 3), "message": self.words}
+        return {**shown, "code": self.code or None}
+
+
+@dataclass
+class State:
+    """What the steps hand to each other; ``name`` is that of the session."""
+
+    name: str
+    model: str = ""
+    result: ChatResult | None = None
+
+
+@dataclass
+class Report:
+    """The whole run."""
+
+    plan: Plan
+    state: State
+    steps: list[Step] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Every step that was taken held, and none was cut off."""
+        return not self.interrupted and all(step.outcome != "fail" for step in self.steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without a secret and without the answer's text."""
+        usage = self.state.result.usage if self.state.result else None
+        tokens = {"input": usage.input_tokens, "output": usage.output_tokens, "source": usage.source} if usage else None
+        return {
+            "provider": self.plan.provider,
+            "auth_type": self.plan.auth_type,
+            "session": self.state.name,
+            "model": self.state.model or None,
+            "passed": self.passed,
+            "interrupted": self.interrupted,
+            "usage": tokens,
+            "steps": [step.to_dict() for step in self.steps],
+        }

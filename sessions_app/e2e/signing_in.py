@@ -1,0 +1,176 @@
+"""Waiting for a person who signs in: without a limit of its own, whichever way the answer comes.
+
+A sign-in has a limited life, so a fresh one is begun before it ends and its address is shown; the older one stays
+answerable until then. The listener, the device code and a pasted answer are all waited for at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from providers_app import provider
+from providers_app.behaviours.oauth import PendingLogin
+from providers_app.errors import (
+    InvalidLoginAnswer,
+    InvalidRequest,
+    LoginExpired,
+    LoginUsed,
+    ProviderError,
+    Retry,
+    UnknownLogin,
+    UpstreamError,
+)
+from providers_app.ports import Session
+from sessions_app.e2e.plan import Plan
+
+AGAIN_S = 10.0
+"""Until the next try to begin a fresh sign-in, when one could not be begun and the older one still waits."""
+CANCELLING_S = 90.0
+"""An exchange that was sent is waited for, so long at most: its code is spent."""
+PASTED = ("paste_code", "paste_url", "callback")
+
+Show = Callable[[PendingLogin], None]
+Refuse = Callable[[ProviderError], None]
+Paste = Callable[[], Awaitable[str]]
+"""The next answer that was pasted; empty when there will be no more."""
+
+
+class Desk:
+    """The open sign-ins of one run, newest last."""
+
+    def __init__(self, plan: Plan, name: str, *, show: Show, refuse: Refuse, paste: Paste | None) -> None:
+        self._plan, self._name = plan, name
+        self._show, self._refuse, self._paste = show, refuse, paste
+        self._open: dict[str, asyncio.Task[Session]] = {}
+        self._begun: list[str] = []
+        self._beginning: asyncio.Task[PendingLogin] | None = None
+        self._method = ""
+        self._pasting: asyncio.Task[str] | None = None
+
+    async def sign_in(self) -> Session:
+        """The session that came of it. Raises ``LoginError`` of every kind, ``UpstreamError``, ``InvalidRequest``."""
+        try:
+            async with asyncio.timeout(self._plan.sign_in.timeout_s) as limit:
+                return await self._wait()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise LoginExpired(f"Nobody signed in within {self._plan.sign_in.timeout_s:g} s.") from None
+        finally:
+            for task in (*self._open.values(), self._pasting):
+                if task is not None:
+                    task.cancel()
+
+    async def give_up(self) -> None:
+        """Cancel what still waits; an exchange that is under way is waited for, because it may make a session."""
+        begun = self._begun
+        if self._beginning is not None:
+            await asyncio.wait([self._beginning])
+            begun = begun if self._beginning.exception() else [*begun, self._beginning.result().id]
+        for login_id in dict.fromkeys(begun):
+            with suppress(UnknownLogin, TimeoutError):
+                await self._cancel(login_id)
+
+    async def _wait(self) -> Session:
+        renew = await self._begin()
+        while True:
+            session = await self._until(renew)
+            if session is not None:
+                return session
+            try:
+                renew = await self._begin()
+            except UpstreamError as error:
+                if error.retry is Retry.NEVER or not self._open:
+                    raise
+                renew = time.time() + AGAIN_S
+
+    async def _begin(self) -> float:
+        """Begin one; when to begin the next (seconds since the epoch)."""
+        plan, asked = self._plan, self._plan.sign_in
+        begun = time.time()
+        work = provider.begin_login(
+            plan.provider,
+            name=self._name,
+            flow=asked.flow or None,
+            method=asked.method or None,
+            client=asked.client,
+            given=asked.given,
+            local_browser=asked.local_browser,
+            owner=plan.owner,
+        )
+        # One without a browser is complete when it has begun: told to stop meanwhile, we must know what came of it.
+        self._beginning = asyncio.ensure_future(work)
+        pending = await asyncio.shield(self._beginning)
+        self._begun.append(pending.id)
+        self._method = pending.method
+        self._open[pending.id] = asyncio.ensure_future(provider.wait_login(pending.id, owner=plan.owner))
+        if pending.method == "direct":
+            return float("inf")
+        self._show(pending)
+        if self._paste is None:
+            self._need_no_paste()
+        elif self._pasting is None and pending.method != "device":
+            self._pasting = asyncio.ensure_future(self._paste())
+        ends = pending.expires_at or begun
+        return begun + max(0.0, ends - begun) * asked.renew_at
+
+    async def _until(self, renew: float) -> Session | None:
+        """Wait for any way in; ``None`` when it is time for a fresh sign-in."""
+        while (left := renew - time.time()) > 0 and self._open:
+            waiting = {*self._open.values(), *([self._pasting] if self._pasting else [])}
+            timeout = left if left != float("inf") else None
+            done, _ = await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for login_id in list(self._open):
+                if self._open[login_id] in done and (session := self._ended(login_id)):
+                    return session
+            if self._pasting in done and (session := await self._pasted()):
+                return session
+        return None
+
+    def _ended(self, login_id: str) -> Session | None:
+        """What a sign-in came to. An older one that ended without success is no reason to stop waiting."""
+        newest = login_id == self._begun[-1]
+        task = self._open.pop(login_id)
+        try:
+            return task.result()
+        except LoginExpired:
+            return None
+        except ProviderError:
+            if newest:
+                raise
+            return None
+
+    async def _pasted(self) -> Session | None:
+        """Give a pasted answer to the sign-in that it belongs to: its state says so, where it has one."""
+        assert self._pasting is not None and self._paste is not None
+        answer = self._pasting.result()
+        if not answer:
+            self._pasting = self._paste = None
+            self._need_no_paste()
+            return None
+        self._pasting = asyncio.ensure_future(self._paste())
+        refused: ProviderError | None = None
+        for login_id in reversed(self._open):
+            try:
+                return await provider.complete_login(login_id, answer=answer, owner=self._plan.owner)
+            except (InvalidLoginAnswer, LoginUsed, LoginExpired) as error:
+                refused = refused or error
+        if refused is not None:
+            self._refuse(refused)
+        return None
+
+    def _need_no_paste(self) -> None:
+        if self._method in PASTED:
+            raise InvalidRequest(
+                "Standard input ended before there was an answer to this sign-in.",
+                hint="Paste the code, pipe it in, or choose another --method.",
+            )
+
+    async def _cancel(self, login_id: str) -> None:
+        try:
+            await provider.cancel_login(login_id, owner=self._plan.owner)
+        except LoginUsed:
+            async with asyncio.timeout(CANCELLING_S):
+                with suppress(ProviderError):  # what it ended with was told, or nobody is there to be told
+                    await provider.wait_login(login_id, owner=self._plan.owner)

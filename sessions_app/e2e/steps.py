@@ -1,0 +1,245 @@
+"""The steps, each over the universal interface: a sentence when it holds; else ``Failed``, ``Skipped``, or the typed
+error that says what happened."""
+
+import asyncio
+import string
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from uuid import uuid4
+
+import msgspec
+
+from providers_app import conf, ports, provider
+from providers_app.errors import (
+    AuthenticationFailed,
+    InvalidCredential,
+    InvalidRequest,
+    NotFound,
+    NotRefreshable,
+    ProviderError,
+    RefreshTooEarly,
+    UnsupportedOperation,
+    UpstreamError,
+)
+from providers_app.ports import Session
+from providers_app.streaming import fold
+from providers_app.types.catalogue import ModelInfo, ProviderInfo
+from providers_app.types.credentials import Secret
+from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
+from sessions_app.e2e.answers import problems
+from sessions_app.e2e.plan import PROMPT, Failed, Plan, Skipped, State
+
+CLOSING_S = 10.0
+SHORT_PROMPT = "Reply with the one word: ready"
+MANGLED = 12
+"""So many letters and digits at the end of a key are changed to make a wrong one of the same form."""
+
+
+def card_of(slug: str) -> ProviderInfo:
+    """The provider's card. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    provider.provider_capabilities(slug)
+    return next(card for card in provider.list_providers() if card.slug == slug)
+
+
+async def test_login(plan: Plan, state: State) -> str:
+    """One cheap authenticated request."""
+    account = await provider.test_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
+    facts = [account.label] if account.label else []
+    facts += [f"{account.models} models"] if account.models is not None else []
+    return f"The provider accepts the session '{state.name}'" + (f" ({', '.join(facts)})." if facts else ".")
+
+
+async def create(plan: Plan, state: State) -> Session:
+    """A temporary session with a key, or without any login."""
+    if plan.auth_type == "api_key" and not plan.key:
+        raise InvalidCredential("There is no key.", hint="Pass --key-env VAR or --key-stdin, or name a --session.")
+    return await provider.create_session(
+        plan.provider,
+        plan.auth_type,
+        name=state.name,
+        api_key=plan.key or None,
+        base_url=plan.base_url or None,
+        settings=dict(plan.settings),
+        owner=plan.owner,
+    )
+
+
+async def require_consent(plan: Plan) -> None:
+    """Raises ``InvalidRequest`` where the sign-in asks for an agreement that was not given."""
+    asked = plan.sign_in
+    offers = await provider.offered_flows(plan.provider, local_browser=asked.local_browser)
+    flows = [offer.flow for offer in offers if (offer.flow.name == asked.flow if asked.flow else offer.enabled)]
+    if flows and flows[0].consent and not asked.agree:
+        raise InvalidRequest(f"This sign-in needs your agreement: {flows[0].consent}", hint="Pass --agree.")
+
+
+async def list_models(plan: Plan, state: State) -> str:
+    """The provider's list, asked anew; chooses the model where the plan names none."""
+    card = card_of(plan.provider)
+    configured = getattr(conf.provider(plan.provider), "default_model", "") or card.default_model
+    state.model = plan.model or configured
+    try:
+        found = await provider.list_models(plan.provider, plan.auth_type, state.name, refresh=True, owner=plan.owner)
+    except UnsupportedOperation as error:
+        if not state.model:
+            raise
+        raise Skipped(f"{error.message} '{state.model}' is asked.") from None
+    if not found:
+        raise Failed("The provider lists no model.")
+    state.model = state.model or _chosen(found, card)
+    if state.model not in {model.id for model in found}:
+        return f"{len(found)} models; '{state.model}' is not among them and is asked all the same."
+    return f"{len(found)} models; '{state.model}' is asked."
+
+
+async def stream(plan: Plan, state: State) -> str:
+    """The standard prompt, to its end."""
+    begun, first, events = time.monotonic(), None, list[Event]()
+    async with aclosing(_ask(plan, state, PROMPT)) as source:
+        async for event in source:
+            if first is None and isinstance(event, TextDelta):
+                first = time.monotonic() - begun
+            events.append(event)
+    state.result = fold(events)
+    if isinstance(events[-1], StreamFailed):
+        error = events[-1].error
+        raise Failed(f"The answer broke off after {len(state.result.text)} characters: {error.message}", error.code)
+    if first is None:
+        raise Failed("The answer has no text.")
+    pieces = sum(isinstance(event, TextDelta) for event in events)
+    return f"{len(state.result.text)} characters in {pieces} pieces, the first after {first:.2f} s."
+
+
+async def validate(plan: Plan, state: State) -> str:
+    """Is it a whole and plausible answer?"""
+    if state.result is None:
+        raise Skipped("There is no answer to look at.")
+    wrong = problems(state.result)
+    if wrong:
+        words = "; ".join(wrong)
+        raise Failed(f"{words[0].upper()}{words[1:]}.")
+    usage = state.result.usage
+    assert usage is not None
+    cut = ", up to its output limit" if state.result.finish_reason == "length" else ""
+    return f"Complete{cut}, on the subject; {usage.input_tokens} tokens in, {usage.output_tokens} out."
+
+
+async def interrupt(plan: Plan, state: State) -> str:
+    """Leave a stream after its first text, then use the session again."""
+    source = _ask(plan, state, PROMPT)
+    ended = False
+    try:
+        async for event in source:
+            if isinstance(event, TextDelta):
+                break
+            ended = isinstance(event, StreamEnd | StreamFailed)
+    finally:
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await source.aclose()
+        except TimeoutError:
+            raise Failed(f"The request was not closed within {CLOSING_S:g} s.") from None
+    closed = time.monotonic() - begun
+    if ended:
+        raise Failed("The answer ended before it had any text, so nothing could be interrupted.")
+    after = fold([event async for event in _ask(plan, state, SHORT_PROMPT)])
+    if not after.complete:
+        raise Failed(
+            "After the interruption the session gave no complete answer.", after.error.code if after.error else ""
+        )
+    return f"Closed in {closed * 1000:.0f} ms after the first text; the session answers again."
+
+
+async def unknown_model(plan: Plan, state: State) -> str:
+    """A model that there is not gives a typed error."""
+    name = f"maestro-no-such-model-{uuid4().hex[:8]}"
+    try:
+        events = [event async for event in _ask(plan, state, SHORT_PROMPT, name)]
+    except NotFound as error:
+        return f"Refused with {error.code}, as it must be."
+    except UpstreamError as error:
+        raise Failed(
+            f"An unknown model gives {error.code} instead of unknown_model: {error.message}", error.code
+        ) from None
+    if isinstance(events[-1], StreamFailed):
+        raise Failed("An unknown model is refused only after the answer has begun.", events[-1].error.code)
+    raise Skipped("The server answers under any model name.")
+
+
+async def wrong_key(plan: Plan, state: State) -> str:
+    """A login that is nearly right is refused as such."""
+    if plan.auth_type == "none":
+        raise Skipped("There is no login that could be wrong.")
+    _, credential = await ports.session_store().lookup(plan.owner, plan.provider, state.name, plan.auth_type)
+    if not credential.secret:
+        raise Skipped("The login is fetched for each use; there is no secret of its own to change.")
+    wrong = msgspec.structs.replace(credential, secret=Secret(mangled(credential.secret.reveal())))
+    try:
+        await provider.try_credential(plan.provider, wrong)
+    except AuthenticationFailed as error:
+        return f"Refused with {error.code}, as it must be."
+    except ProviderError as error:
+        raise Failed(
+            f"A wrong login gives {error.code} instead of upstream_authentication: {error.message}", error.code
+        ) from None
+    if card_of(plan.provider).base_url_required:
+        raise Skipped("The server takes any key.")
+    raise Failed("The provider accepts a wrong login.")
+
+
+async def refresh(plan: Plan, state: State) -> str:
+    """A new sign-in can be refreshed, and works after it."""
+    if plan.auth_type != "oauth":
+        raise Skipped("A key is not refreshed.")
+    if plan.session:
+        raise Skipped("The session is yours: it is refreshed when it is due.")
+    try:
+        await provider.refresh_tokens(plan.provider, state.name, owner=plan.owner)
+    except (NotRefreshable, RefreshTooEarly) as error:
+        raise Skipped(error.message) from None
+    await provider.test_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
+    return "The login was refreshed and works."
+
+
+async def broken_stream(plan: Plan, state: State) -> str:
+    """An answer that breaks off never counts as complete."""
+    if not plan.broken_model:
+        raise Skipped("Only a test server breaks off on request; --broken-model names its model.")
+    events = [event async for event in _ask(plan, state, PROMPT, plan.broken_model)]
+    result = fold(events)
+    if result.complete or not isinstance(events[-1], StreamFailed):
+        raise Failed("The answer that breaks off counts as complete.")
+    return f"{len(result.text)} characters, then {events[-1].error.code}: not complete, as it must be."
+
+
+def mangled(secret: str) -> str:
+    """Another secret of the same form."""
+    letters = string.ascii_lowercase, string.ascii_uppercase, string.digits
+    following = {one: kind[(at + 1) % len(kind)] for kind in letters for at, one in enumerate(kind)}
+    at = [number for number, one in enumerate(secret) if one in following][-MANGLED:]
+    return "".join(following[one] if number in at else one for number, one in enumerate(secret))
+
+
+def _ask(plan: Plan, state: State, prompt: str, model: str = "") -> AsyncGenerator[Event, None]:
+    return provider.stream_chat(
+        plan.provider, state.name, prompt, model=model or state.model, auth_type=plan.auth_type, owner=plan.owner
+    )
+
+
+def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:
+    """The newest that can chat, as far as dates are known; else the first of the list."""
+    chatting = [
+        model
+        for model in models
+        if (not model.capabilities or "chat" in model.capabilities)
+        and "text" in model.output_modalities
+        and model.lifecycle not in ("deprecated", "retired")
+    ]
+    if not chatting:
+        raise Failed("No model of the list can chat.")
+    if card.models_in_order:
+        return chatting[0].id
+    newest = max(model.released_at or "" for model in chatting)
+    return next(model.id for model in chatting if (model.released_at or "") == newest)

@@ -1,0 +1,134 @@
+"""The arguments of ``manage.py e2e``, and the plan that they make."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from providers_app import conf
+from providers_app.errors import InvalidCredential, InvalidRequest, ProviderError
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient
+from sessions_app.e2e.plan import Plan, SignIn
+from sessions_app.management import terminal
+from sessions_app.models import AuthSession
+from sessions_app.services.connect import MAX_KEY_CHARS
+
+
+def add(parser: CommandParser) -> None:
+    """All of them."""
+    parser.add_argument("provider", help="provider slug")
+    parser.add_argument("auth_type", choices=AuthSession.AuthType.values)
+    parser.add_argument("--session", default="", help="an existing login, by id or name; nothing of it is deleted")
+    parser.add_argument("--model", default="", help="model id; without it, the configured one or the newest listed")
+    parser.add_argument("--broken-model", default="", help="a model of a test server whose answers break off")
+    parser.add_argument("--keep", action="store_true", help="keep the session that was made")
+    terminal.add_owner(parser)
+    terminal.add_json(parser)
+
+    login = parser.add_argument_group("a key")
+    key = login.add_mutually_exclusive_group()
+    key.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
+    key.add_argument("--key-env", metavar="VAR", default="", help="read the key from this environment variable")
+    login.add_argument("--base-url", default="", help="another address than the provider's own")
+    login.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the session")
+
+    page = parser.add_argument_group("a sign-in")
+    page.add_argument("--flow", default="", help="which sign-in; see `sessions flows`")
+    page.add_argument("--method", default="", help="how the answer comes back: loopback, paste_code, device ...")
+    page.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up waiting for a person")
+    page.add_argument("--agree", action="store_true", help="agree to what the sign-in asks you to agree to")
+    page.add_argument("--remote-browser", action="store_true", help="the browser is on another machine than this one")
+    page.add_argument("--client-id", default="", help="your own OAuth client")
+    page.add_argument("--client-secret-env", default="", metavar="VAR", help="the variable that holds its secret")
+    page.add_argument("--field", action="append", default=[], metavar="NAME=VALUE", help="a field of the sign-in")
+    page.add_argument("--field-file", action="append", default=[], metavar="NAME=PATH", help="the same from a file")
+    page.add_argument("--field-env", action="append", default=[], metavar="NAME=VAR", help="the same from a variable")
+
+
+def plan_of(options: dict[str, Any]) -> Plan:
+    """What the options ask for. Raises ``InvalidRequest``, ``InvalidCredential``, ``OwnerRequired``."""
+    timeout = options["timeout"]
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise InvalidRequest("--timeout is a number of seconds above 0.", hint="Leave it out to wait without a limit.")
+    if options["session"] and (options["key_env"] or options["key_stdin"] or options["flow"]):
+        raise InvalidRequest("A session has its login already.", hint="Leave out --key-... and --flow, or --session.")
+    sign_in = SignIn(
+        flow=options["flow"],
+        method=options["method"],
+        client=OAuthClient(id=options["client_id"], secret=_variable(options["client_secret_env"])),
+        given=_fields(options),
+        agree=options["agree"],
+        local_browser=not options["remote_browser"],
+        timeout_s=timeout,
+    )
+    return Plan(
+        provider=options["provider"],
+        auth_type=options["auth_type"],
+        owner=terminal.owner_id(options["owner"]),
+        session=options["session"],
+        model=options["model"],
+        broken_model=options["broken_model"],
+        key=_key(options),
+        base_url=options["base_url"],
+        settings=dict(_pair(text, "--set") for text in options["set"]),
+        sign_in=sign_in,
+        keep=options["keep"],
+    )
+
+
+def _key(options: dict[str, Any]) -> Secret:
+    """The given key, else the one that lies in the environment for this provider."""
+    if options["auth_type"] != "api_key" or options["session"]:
+        return Secret("")
+    if options["key_env"]:
+        return _variable(options["key_env"])
+    if not options["key_stdin"]:
+        return _configured(options["provider"])
+    if sys.stdin.isatty():
+        return Secret(getpass.getpass("Key: "))
+    try:
+        return Secret(terminal.read_stdin(MAX_KEY_CHARS + 2).strip())
+    except UnicodeDecodeError:
+        raise InvalidCredential("The key on standard input is not text.") from None
+
+
+def _configured(slug: str) -> Secret:
+    """``api_key`` of the provider's settings, which its ecosystem's own variable fills; empty where there is none."""
+    try:
+        found = getattr(conf.provider(slug), "api_key", "")
+    except ProviderError:
+        return Secret("")  # the first step says what is wrong with the provider
+    return Secret(found.get_secret_value() if hasattr(found, "get_secret_value") else str(found or ""))
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Secret]:
+    plain = {name: Secret(value) for name, value in (_pair(text, "--field") for text in options["field"])}
+    files = {name: _file(name, path) for name, path in (_pair(text, "--field-file") for text in options["field_file"])}
+    named = {name: _variable(value) for name, value in (_pair(text, "--field-env") for text in options["field_env"])}
+    return {**plain, **files, **named}
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InvalidRequest(f"{option} is written NAME=VALUE.")
+    return name.strip(), value
+
+
+def _variable(name: str) -> Secret:
+    if not name:
+        return Secret("")
+    if name not in os.environ:
+        raise InvalidCredential(f"The environment variable {name} is not set.")
+    return Secret(os.environ[name])
+
+
+def _file(name: str, path: str) -> Secret:
+    try:
+        return Secret(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The file for the field {name!r} cannot be read ({type(error).__name__}).") from None

@@ -1,0 +1,69 @@
+"""Reading what a person pastes while something else is waited for as well."""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MAX_ANSWER_CHARS = 16_384
+
+
+class Lines:
+    """Lines of standard input, read by a thread of its own: nobody can be made to stop typing.
+
+    ``next`` is awaited on any loop; it is empty once the input has ended.
+    """
+
+    def __init__(self) -> None:
+        self._input = sys.stdin
+
+    async def next(self) -> str:
+        """The next line that is not blank."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[str] = loop.create_future()
+
+        def give(line: str) -> None:
+            if not found.done():
+                found.set_result(line)
+
+        def read() -> None:
+            line = self._line()
+            # The loop may be gone: then nobody waits.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(give, line)
+
+        threading.Thread(target=read, name="pasted-answer", daemon=True).start()
+        return await found
+
+    def _line(self) -> str:
+        try:
+            while line := self._input.readline(MAX_ANSWER_CHARS + 2):
+                if line.strip():
+                    return line.strip()
+        except (OSError, ValueError, AttributeError):  # closed, not text, or there is no standard input
+            pass
+        return ""
+
+
+@contextmanager
+def quiet_terminal() -> Iterator[None]:
+    """What is typed stays invisible inside the block; the terminal is as before after it, however the block ends."""
+    try:
+        import termios  # not on every system
+
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
+    except (ImportError, OSError, ValueError, AttributeError):  # no terminal
+        yield
+        return
+    except termios.error:
+        yield
+        return
+    changed = [*before]
+    changed[3] &= ~termios.ECHO
+    termios.tcsetattr(number, termios.TCSADRAIN, changed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(number, termios.TCSADRAIN, before)
