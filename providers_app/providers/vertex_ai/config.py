@@ -10,6 +10,7 @@ RESTRICTED = ("metadata",)
 """The flows that ``enabled_flows`` may name."""
 LOCATION = r"[a-z]{1,24}(?:-[a-z]{1,24}){0,2}[0-9]{0,2}"
 """``global``, a multi-region (``us``, ``eu``) or a region (``europe-west4``): nothing else becomes part of a host."""
+VERSION = r"^v[0-9][a-z0-9]*$"
 PROJECT = r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}"
 
 
@@ -45,14 +46,14 @@ class Config(BaseModel):
         "added where it does not end with one. Empty: Google's own, by location.",
     )
     api_version: str = Field(
-        default="v1beta1", pattern=r"v[0-9][a-z0-9]*", description="The version in the address of Google's models."
+        default="v1beta1", pattern=VERSION, description="The version in the address of Google's models."
     )
     claude_api_version: str = Field(
-        default="v1", pattern=r"v[0-9][a-z0-9]*", description="The version in the address of Anthropic's models."
+        default="v1", pattern=VERSION, description="The version in the address of Anthropic's models."
     )
     list_api_version: str = Field(
         default="v1beta1",
-        pattern=r"v[0-9][a-z0-9]*",
+        pattern=VERSION,
         description="The version in the address of the lists of models, which not every version has.",
     )
     anthropic_version: str = Field(
@@ -60,12 +61,12 @@ class Config(BaseModel):
     )
     project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = Field(
         default="",
-        pattern=rf"(?:{PROJECT})?",
+        pattern=rf"^(?:{PROJECT})?$",
         description="The id of the project for sessions that name none.",
     )
     location: Annotated[str, Env("GOOGLE_CLOUD_LOCATION")] = Field(
         default="global",
-        pattern=LOCATION,
+        pattern=rf"^(?:{LOCATION})$",
         description="The location for sessions that name none: global, us, eu, or a region such as europe-west4.",
     )
     default_model: DefaultModel = ""

@@ -215,3 +215,11 @@ def test_the_env_file_reaches_a_process(tmp_path: Path) -> None:
     done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, cwd=conf.ROOT)
     assert done.returncode == 1
     assert done.stderr.strip() == "error: MAESTRO_DATADIR is not a setting; did you mean MAESTRO_DATA_DIR?"
+
+
+def test_patterns_of_settings_hold_for_the_whole_text() -> None:
+    """Pydantic looks for a pattern anywhere in the text."""
+    for each in conf.settings_list():
+        for mark in each.info.metadata:
+            if pattern := getattr(mark, "pattern", None):
+                assert (pattern[0], pattern[-1]) == ("^", "$"), f"{each.name}: {pattern}"
