@@ -88,7 +88,7 @@ class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
 
     def concerns(self, model: str, dialect: str) -> bool:
         """Is the rule about this model in this format?"""
-        name = model.lower().removeprefix("models/")
+        name = model.lower().removeprefix("models/").replace("@", "-")  # what stands before a version on Vertex AI
         if self.dialects and dialect not in self.dialects:
             return False
         return name.startswith(self.models) and not (self.but and name.startswith(self.but))

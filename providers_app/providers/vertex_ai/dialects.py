@@ -21,6 +21,7 @@ from providers_app.providers.vertex_ai import refusals
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Publisher
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
 
 FAMILY = "vertex_ai"
 """Whose reasoning may be sent back: signatures that another route gave are refused."""
@@ -29,7 +30,7 @@ FAMILY = "vertex_ai"
 class OnVertex(msgspec.Struct, frozen=True, kw_only=True):
     """A format whose error answers are Google Cloud's; ``location`` is where the model was asked, for their hints."""
 
-    inner: Dialect
+    inner: GeminiGenerate | AnthropicMessages
     location: str = ""
 
     @property
@@ -42,11 +43,9 @@ class OnVertex(msgspec.Struct, frozen=True, kw_only=True):
         """The facts about the server that the format is built with."""
         return getattr(self.inner, "request", None)
 
-    @property
-    def ignored_params(self) -> tuple[str, ...]:
-        """The parameters that the format has no place for."""
-        found: tuple[str, ...] = getattr(self.inner, "ignored_params", ())
-        return found
+    def rules(self, model: str) -> FormatRules:
+        """What the format takes in a request for ``model``."""
+        return self.inner.rules(model)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request; ``chat.model`` is the bare id."""

@@ -15,7 +15,8 @@ MODELS = {
     "anthropic": ("claude-sonnet-4-6", "claude-opus-5", "claude-haiku-4-5", "claude-3-haiku"),
     "openai": ("gpt-5.6", "gpt-4.1", "o3", "gpt-5-mini", "gpt-5.1"),
     "gemini": ("gemini-3-pro", "gemini-2.5-pro", "gemini-2.0-flash"),
-    "vertex_ai": ("gemini-3-pro", "claude-opus-5"),
+    "vertex_ai": ("gemini-3-pro", "claude-opus-5", "claude-sonnet-4@20250514"),
+    "azure_openai": ("chat-prod", "gpt-5.6"),
 }
 VALUES: dict[str, list[Any]] = {
     "max_output_tokens": [1200, 50_000],
