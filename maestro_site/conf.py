@@ -19,6 +19,7 @@ from maestro_site import environment
 from maestro_site.environment import ENV_FILE, ConfigError, Environment, Reading
 from maestro_site.setting_tree import PREFIX, ROOT, Setting, env_name, groups, marked, walk
 from providers_app.conf import ProvidersConfig, build_model
+from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.setting_types import URL_WITH_SECRET, EarlierPrefix, Env, split
 from sessions_app.conf import SessionsConfig
 
@@ -87,6 +88,9 @@ class MaestroSettings(BaseModel):
     email: EmailConfig = Field(default=EmailConfig(), description="Mail server.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
     context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")
+    genai_platform: Annotated[GenAIPlatformConfig, EarlierPrefix("GENAI_PLATFORM_")] = Field(
+        default=GenAIPlatformConfig(), description="An enterprise gateway in front of the providers."
+    )
     providers: Providers = Field(default_factory=Providers, description="Providers.")  # type: ignore[valid-type]
 
     @field_validator("allowed_hosts", "trusted_origins", mode="before")

@@ -17,6 +17,7 @@ from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import Capabilities, CapabilityName, ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
 
 KEPT = 256
 CAPABILITY_NAMES: frozenset[str] = frozenset(get_args(CapabilityName))
@@ -62,7 +63,7 @@ async def list_models(session: Session, credential: Credential, *, refresh: bool
         if entry.models is None or (refresh and not shared) or time.monotonic() >= entry.until:
             try:
                 with faults_of(session.provider):
-                    found = await resolve(session.provider, "models").list(credential, clients.http())
+                    found = await resolve(session.provider, "models").list(credential, _http(session, credential))
                     own_order = registry.card(session.provider).models_in_order
                     entry.models = list(found) if own_order else sorted(found, key=lambda model: model.id)
             except UpstreamError as error:
@@ -79,7 +80,11 @@ async def get_model(session: Session, credential: Credential, model_id: str) -> 
     """One model, asked from the provider. Raises ``InvalidRequest``, ``UnknownModel`` and other ``UpstreamError``."""
     name = checked_model(model_id)
     with faults_of(session.provider):
-        return await resolve(session.provider, "models").get(name, credential, clients.http())
+        return await resolve(session.provider, "models").get(name, credential, _http(session, credential))
+
+
+def _http(session: Session, credential: Credential) -> Http:
+    return clients.http_for(session.provider, session.owner, credential)
 
 
 def supporting(models: Iterable[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from providers_app.errors import ProviderBroken
+from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.model_overrides import ConfiguredModels
 from providers_app.registry import registry
 from providers_app.setting_types import Names
@@ -110,26 +111,33 @@ def refresh_margin(slug: str) -> float:
 class _Current:
     def __init__(self) -> None:
         self.value: ProvidersConfig | None = None
+        self.platform: GenAIPlatformConfig | None = None
 
 
 _current = _Current()
 _DEFAULT = ProvidersConfig()
+_NO_PLATFORM = GenAIPlatformConfig()
 
 
-def configure(value: ProvidersConfig | None) -> None:
-    """Inject the settings of this process; ``None`` goes back to the defaults."""
-    _current.value = value
+def configure(value: ProvidersConfig | None, platform: GenAIPlatformConfig | None = None) -> None:
+    """Inject the settings of this process; ``None`` goes back to the defaults. ``platform``: a gateway in front."""
+    _current.value, _current.platform = value, platform
 
 
 @contextmanager
-def use(value: ProvidersConfig) -> Iterator[None]:
+def use(value: ProvidersConfig, platform: GenAIPlatformConfig | None = None) -> Iterator[None]:
     """The given settings inside the block, the earlier ones after it."""
-    before = _current.value
-    _current.value = value
+    before = _current.value, _current.platform
+    configure(value, platform)
     try:
         yield
     finally:
-        _current.value = before
+        configure(*before)
+
+
+def platform() -> GenAIPlatformConfig:
+    """The enterprise gateway that holds now; not enabled where there is none."""
+    return _current.platform or _NO_PLATFORM
 
 
 def current() -> ProvidersConfig:

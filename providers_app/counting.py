@@ -25,7 +25,11 @@ async def count(session: Session, credential: Credential, chat: ChatRequest) -> 
             return TokenCount(estimate(chat), "estimated")  # this kind of login has no such endpoint
         request = authorizer(session.provider, credential.auth_type)(credential, built)
         try:
-            answer = await ask(request, clients.http(), spoken(session.provider, chat.model, credential))
+            answer = await ask(
+                request,
+                clients.http_for(session.provider, session.owner, credential),
+                spoken(session.provider, chat.model, credential),
+            )
         except NotFound as error:
             if isinstance(error, UnknownModel) or credential.base_url is None:
                 raise

@@ -15,11 +15,12 @@ from providers_app.errors import (
     UpstreamTimeout,
 )
 from providers_app.loop import on_provider_loop
+from providers_app.ownership import acting
 from providers_app.ports import Owner, Session
-from providers_app.refreshing import with_renewal
 from providers_app.registry import registry
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
+from providers_app.session_client import client_of
 from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
@@ -68,7 +69,7 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
 
     try:
         async with asyncio.timeout(seconds):
-            account = await with_renewal(owner, session, credential, ask)
+            account = await client_of(owner, session, credential).call(ask)
     except TimeoutError:
         error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
         await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
@@ -81,15 +82,19 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
 
 
 @on_provider_loop
-async def try_credential(provider: str, credential: Credential) -> Account:
-    """Would this login work? The request of ``test_session`` with a login as it is: stored or not, never refreshed."""
+async def try_credential(provider: str, credential: Credential, *, owner: Owner | None = None) -> Account:
+    """Would this login work? The request of ``test_session`` with a login as it is: stored or not, never refreshed.
+
+    ``owner`` is on whose behalf it is tried, for a gateway that wants to know.
+    """
     seconds = conf.current().lookup_timeout_s
+    http = clients.http_for(provider, owner if owner is not None else acting(), credential)
     try:
         async with asyncio.timeout(seconds) as deadline:
             with faults_of(provider):
                 if credential.auth_type != "none":
-                    return await _tester(provider, credential).test(credential, clients.http())
-                return Account(models=len(await resolve(provider, "models").list(credential, clients.http())))
+                    return await _tester(provider, credential).test(credential, http)
+                return Account(models=len(await resolve(provider, "models").list(credential, http)))
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -100,8 +105,9 @@ async def _ask(session: Session, credential: Credential) -> Account:
     if credential.auth_type == "none":
         models = await catalogue.list_models(session, credential, refresh=True)
         return Account(models=len(models))
+    http = clients.http_for(session.provider, session.owner, credential)
     with faults_of(session.provider):
-        return await _tester(session.provider, credential).test(credential, clients.http())
+        return await _tester(session.provider, credential).test(credential, http)
 
 
 def _tester(provider: str, credential: Credential) -> ApiKey | OAuth:

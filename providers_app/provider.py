@@ -37,9 +37,10 @@ from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
-from providers_app.refreshing import refresh_session, refresh_tokens, with_renewal
+from providers_app.refreshing import refresh_session, refresh_tokens
 from providers_app.resilience import dispatcher, opening
 from providers_app.resilience.dispatcher import Call
+from providers_app.session_client import client_of, open_session
 from providers_app.streaming import collect
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ModelInfo, ProviderInfo, TokenCount
 from providers_app.types.chat import ChatResult
@@ -133,9 +134,9 @@ async def list_models(
     of capabilities counts as able to do what its provider declares. Raises ``UpstreamError``.
     """
     found = await find_owner(owner)
-    session, credential = await opening.find(found, provider, name, auth_type)
-    models = await with_renewal(found, session, credential, partial(catalogue.list_models, refresh=refresh))
-    return catalogue.supporting(models, supports, provider_capabilities(session.provider))
+    client = await open_session(found, provider, name, auth_type)
+    models = await client.call(partial(catalogue.list_models, refresh=refresh))
+    return catalogue.supporting(models, supports, provider_capabilities(client.session.provider))
 
 
 @on_provider_loop
@@ -144,8 +145,8 @@ async def get_model(
 ) -> ModelInfo:
     """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
     who = await find_owner(owner)
-    found, credential = await opening.find(who, provider, session, auth_type)
-    return await with_renewal(who, found, credential, partial(catalogue.get_model, model_id=model_id))
+    client = await open_session(who, provider, session, auth_type)
+    return await client.call(partial(catalogue.get_model, model_id=model_id))
 
 
 def stream_chat(
@@ -223,8 +224,8 @@ async def count_tokens(
     """How many tokens the request would have, and who counted. Raises ``UpstreamError`` where the provider counts."""
     options = {"model": model, "system": system, "tools": tools, "context_id": context_id}
     call = await _call(owner, provider, session, auth_type, messages, None, True, options, {})
-    found, credential = await opening.find(call.owner, provider, session, auth_type)
-    return await with_renewal(call.owner, found, credential, partial(counting.count, chat=call.chat))
+    client = await open_session(call.owner, provider, session, auth_type)
+    return await client.call(partial(counting.count, chat=call.chat))
 
 
 @on_provider_loop
@@ -250,7 +251,7 @@ async def preview_request(
     options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
     found, credential = await opening.find(call.owner, provider, session, auth_type)
-    request = opening.prepare(found, credential, call.chat)
+    request = await client_of(call.owner, found, credential).preview(credential, call.chat)
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
     advice = opening.advice(found, credential, call.chat)
     return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)

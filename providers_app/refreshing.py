@@ -9,8 +9,7 @@ the answer to a request that was sent is stored whoever still wants it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -30,13 +29,10 @@ from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
 from providers_app.refresh_flight import Flight
 from providers_app.refresh_rules import NOT_REFRESHABLE, USE_WITHIN_S
-from providers_app.resilience import outcome
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 from providers_app.types.refresh import RefreshReport, Trigger
 from providers_app.types.tokens import Tokens
-
-T = TypeVar("T")
 
 
 async def refresh_session(
@@ -100,22 +96,6 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
     if (await ports.refresh_store().tokens_of(owner, session.id)).api_key:
         return session, credential  # it is a key that signs, and the key does not end with the tokens
     raise _error_of(session, report)
-
-
-async def with_renewal(
-    owner: Owner, session: Session, credential: Credential, call: Callable[[Session, Credential], Awaitable[T]]
-) -> T:
-    """``call`` with a fresh credential; after a 401 of an OAuth session once more with a refreshed one."""
-    session, credential = await fresh(owner, session, credential)
-    try:
-        return await call(session, credential)
-    except AuthenticationFailed as error:
-        session, credential = await renewed(owner, session, error)
-    try:
-        return await call(session, credential)
-    except AuthenticationFailed as error:
-        outcome.report(session, error)  # refused with a fresh token as well
-        raise
 
 
 async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:

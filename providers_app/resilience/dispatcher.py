@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app import clients, conf, refreshing
+from providers_app import conf
 from providers_app.behaviours.streaming import Dialect, Reducer
 from providers_app.errors import (
     AddressRefused,
@@ -37,8 +37,9 @@ from providers_app.errors import (
 from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
-from providers_app.resilience.opening import advice, check_status, find, prepare
+from providers_app.resilience.opening import advice, check_status
 from providers_app.resolver import spoken
+from providers_app.session_client import SessionClient, open_session
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -178,32 +179,33 @@ class _Answer:
 
     async def _open(self) -> tuple[HttpStream, Dialect]:
         call = self._call
-        session, credential = await find(call.owner, call.provider, call.session, call.auth_type)
-        session, credential = await refreshing.fresh(call.owner, session, credential)
+        client = await open_session(call.owner, call.provider, call.session, call.auth_type)
+        credential = await client.credential()
         try:
-            return await self._send(session, credential)
+            return await self._send(client, credential)
         except AuthenticationFailed as error:
             # Nothing was shown yet. A key is refused for good; an access token may have ended before its time.
             self._session = None
-            session, credential = await self._renewed(session, error)
-        return await self._send(session, credential)
+            credential = await self._renewed(client, credential, error)
+        return await self._send(client, credential)
 
-    async def _renewed(self, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:
+    async def _renewed(self, client: SessionClient, refused: Credential, error: AuthenticationFailed) -> Credential:
         try:
-            return await refreshing.renewed(self._call.owner, session, error)
+            return await client.renewed(refused, error)
         except AuthenticationFailed:
-            self._session = session
+            self._session = client.session
             raise
 
-    async def _send(self, session: Session, credential: Credential) -> tuple[HttpStream, Dialect]:
-        request = prepare(session, credential, self._call.chat)
+    async def _send(self, client: SessionClient, credential: Credential) -> tuple[HttpStream, Dialect]:
+        session = client.session
+        request = await client.prepare(credential, self._call.chat)
         self._advice = advice(session, credential, self._call.chat)
         self._session = session
         self._mask = Mask(request)
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
-                self._stream = await attempt.enter_async_context(clients.http().stream(request, idle_timeout=idle_s))
+                self._stream = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
                 dialect = spoken(session.provider, self._call.chat.model, credential)
                 await check_status(self._stream, dialect, request.url)
                 self._reducer = dialect.reducer()

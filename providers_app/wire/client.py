@@ -6,11 +6,12 @@ Redirects are answers like any other and never followed, proxies and ``.netrc`` 
 """
 
 import asyncio
+import copy
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +29,9 @@ MAX_ORIGINS = 64
 MAX_CONNECTIONS = 1000
 MAX_IDLE_CONNECTIONS = 20
 IDLE_CONNECTION_S = 30.0
+
+Route = Callable[[HttpRequest], Awaitable[HttpRequest]]
+"""Where a finished request really goes."""
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +62,20 @@ class Http:
         self._user_agent = user_agent
         self._local = local
         self._ca_file = ca_file
+        self._route: Route | None = None
         self._context: ssl.SSLContext | None = None
         self._transports: OrderedDict[tuple[str, str, int], httpx.AsyncBaseTransport] = OrderedDict()
         self._in_use: dict[tuple[str, str, int], int] = {}
+
+    def through(self, route: Route) -> Self:
+        """The same client, with the same connections, that sends every request where ``route`` says."""
+        view = copy.copy(self)
+        view._route = route
+        return view
+
+    async def routed(self, request: HttpRequest) -> HttpRequest:
+        """The request as it will be sent. Raises as the route does."""
+        return request if self._route is None else await self._route(request)
 
     def complete_headers(self, request: HttpRequest) -> dict[str, str]:
         """The headers that are really sent, in order: the request's own and those that this client adds."""
@@ -122,6 +137,7 @@ class Http:
 
         Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
         """
+        request = await self.routed(request)
         idle_s = idle_timeout if idle_timeout is not None else self.limits.idle_s
         responder = self._local(request.url.partition("://")[0].lower())
         if responder is not None:

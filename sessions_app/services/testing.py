@@ -48,7 +48,9 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
         return TestResult(error=refused)
     try:
         return TestResult(
-            account=loop.run(door.try_credential(provider, credential), conf.current().lookup_timeout_s + 5)
+            account=loop.run(
+                door.try_credential(provider, credential, owner=owner_id), conf.current().lookup_timeout_s + 5
+            )
         )
     except ProviderError as error:
         error.message = without_secret(error.message, credential)

@@ -37,11 +37,14 @@ class CredentialProvider(Protocol):
 
 
 class NoCredentialProvider:
-    """For servers that ask for nothing."""
+    """For servers that ask for nothing. ``credential`` carries the address and options, and no secret."""
+
+    def __init__(self, credential: Credential = Credential(auth_type="none")) -> None:
+        self._credential = credential
 
     async def credential(self, http: Http) -> Credential:
-        """An empty credential."""
-        return Credential(auth_type="none")
+        """The credential without a secret."""
+        return self._credential
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
         """Raises ``error``."""

@@ -105,3 +105,34 @@ def test_checks_name_variables_that_nothing_reads(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
     (found,) = checks.check_settings()
     assert (found.id, found.msg) == ("maestro_site.W002", conf.unknown_variables()[0])
+
+
+def test_a_gateway_that_is_enabled_names_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "MAESTRO_GENAI_PLATFORM__ENABLED": "true",
+        "MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE": "client_credentials",
+        "MAESTRO_GENAI_PLATFORM__CLIENT_ID": "maestro",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(conf.ConfigError) as caught:
+        conf.load()
+    said = str(caught.value)
+    assert "MAESTRO_GENAI_PLATFORM__BASE_URL" in said and "MAESTRO_GENAI_PLATFORM__CLIENT_SECRET" in said
+    assert "MAESTRO_GENAI_PLATFORM__CLIENT_ID" not in said
+
+
+def test_a_gateway_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "MAESTRO_GENAI_PLATFORM__ENABLED": "true",
+        "MAESTRO_GENAI_PLATFORM__BASE_URL": "http://genai.internal:8080",
+        "MAESTRO_GENAI_PLATFORM__PROVIDERS": "openai, gemini",
+        "MAESTRO_GENAI_PLATFORM__HEADERS": "X-User: {user.id}; X-Env: test",
+        "MAESTRO_GENAI_PLATFORM__SECRET_HEADERS": "X-Key: hidden-value",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    found = conf.load().genai_platform
+    assert (found.providers, found.headers) == (("openai", "gemini"), {"X-User": "{user.id}", "X-Env": "test"})
+    assert found.secret_headers["X-Key"].get_secret_value() == "hidden-value"
+    assert "hidden-value" not in repr(found)

@@ -1,0 +1,129 @@
+"""Settings of the gateway. They are checked together: what is missing is named, all of it at once."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from providers_app.errors import AddressRefused, InvalidRequest
+from providers_app.genai_platform import headers
+from providers_app.setting_types import Names
+from providers_app.wire.guard import check_url
+
+PREFIX = "MAESTRO_GENAI_PLATFORM__"
+PATH_VARIABLES = ("provider", "path", "project")
+ANYWHERE = ("0.0.0.0/0", "::/0")
+"""The operator's own gateway may well stand in a private network."""
+
+
+def _headers(value: Any) -> Any:
+    return headers.parse(value) if isinstance(value, str) else value
+
+
+def _secret_headers(value: Any) -> Any:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return {name: SecretStr(inner) for name, inner in headers.parse(text).items()} if isinstance(text, str) else value
+
+
+Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
+SecretHeaders = Annotated[dict[str, SecretStr], BeforeValidator(_secret_headers)]
+
+
+class GenAIPlatformConfig(BaseModel):
+    """``MAESTRO_GENAI_PLATFORM__...``: an enterprise gateway in front of the providers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = Field(default=False, description="Send the requests of providers through an enterprise gateway.")
+    providers: Names = Field(
+        default=(), description="The providers whose requests go through it, comma-separated; empty: all of them."
+    )
+    base_url: str = Field(default="", description="Address of the gateway, for example https://genai.example.com/api.")
+    path_template: str = Field(
+        default="{path}",
+        description="The path below the base URL: `{path}` is the provider's own path, `{provider}` its slug, "
+        "`{project}` the project. For example `/{provider}{path}`.",
+    )
+    project: str = Field(
+        default="", description="What `{project}` stands for where a session names no project of its own."
+    )
+    headers: Headers = Field(
+        default={},
+        description="Headers for every request, `Name: value` separated by `;`. Values may name `{user.id}`, "
+        "`{user.email}`, `{project}` and `{request.id}`.",
+    )
+    secret_headers: SecretHeaders = Field(
+        default={}, description="The same for values that are secret (a subscription key); they are never shown."
+    )
+    token_source: Literal["none", "static", "client_credentials"] = Field(
+        default="none",
+        description="Where the gateway's own token comes from: `none`, `static` (the setting token), or "
+        "`client_credentials` (asked of token_url with client_id and client_secret).",
+    )
+    token: SecretStr = Field(default=SecretStr(""), description="The token for `static`.")
+    token_url: str = Field(default="", description="The token endpoint for `client_credentials`.")
+    client_id: str = Field(default="", description="The client for `client_credentials`.")
+    client_secret: SecretStr = Field(default=SecretStr(""), description="The client's secret for `client_credentials`.")
+    scope: str = Field(default="", description="The scope that is asked for with `client_credentials`.")
+    token_header: str = Field(default="Authorization", description="The header that carries the gateway's token.")
+    token_scheme: str = Field(default="Bearer", description="What stands before the token in its header.")
+    provider_credential: Literal["keep", "remove"] = Field(
+        default="keep",
+        description="Whether the session's own credential goes along (`keep`), or is taken out because the gateway has "
+        "its own (`remove`).",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> "GenAIPlatformConfig":
+        if not self.enabled:
+            return self
+        missing = [f"{PREFIX}{name.upper()}" for name in self._needed() if not self._has(name)]
+        if missing:
+            raise ValueError(f"the gateway is enabled, but these settings are missing: {', '.join(missing)}")
+        if reason := self._problem():
+            raise ValueError(reason)
+        return self
+
+    def _needed(self) -> tuple[str, ...]:
+        needs = {
+            "none": (),
+            "static": ("token", "token_header"),
+            "client_credentials": ("token_url", "client_id", "client_secret", "token_header"),
+        }
+        project = ("project",) if self._names_project() else ()
+        return ("base_url", "path_template", *needs[self.token_source], *project)
+
+    def _has(self, name: str) -> bool:
+        value = getattr(self, name)
+        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+    def _names_project(self) -> bool:
+        return any("{project}" in text for text in (self.path_template, *self.headers.values()))
+
+    def _problem(self) -> str:
+        """What is wrong with values that are all there; secrets are not quoted."""
+        for name in ("base_url", "token_url"):
+            if (address := getattr(self, name)) and (reason := _address_problem(address)):
+                return f"{name}: {reason}"
+        secret = {name: value.get_secret_value() for name, value in self.secret_headers.items()}
+        for name, value in {**self.headers, **secret}.items():
+            if reason := headers.problem(name, value):
+                return reason
+        if any("{" in value for value in secret.values()):
+            return "a secret header is static: it holds no {variables}"
+        both = {name.lower() for name in self.headers} & {name.lower() for name in self.secret_headers}
+        if both:
+            return f"the header {sorted(both)[0]!r} is given twice, once as a secret"
+        if self.token_source != "none":  # noqa: S105
+            scheme = headers.problem(self.token_header, self.token_scheme)
+            token = headers.problem(self.token_header, self.token.get_secret_value())
+            if reason := scheme or token:
+                return reason
+        return headers.unknown_variables(self.path_template, PATH_VARIABLES, "path_template")
+
+
+def _address_problem(address: str) -> str:
+    try:
+        check_url(address, ANYWHERE)
+    except (InvalidRequest, AddressRefused) as error:
+        return error.message.replace("The base URL", "the address")
+    return ""

@@ -1,0 +1,129 @@
+"""One session, ready to be asked: the template that every request of every provider is made by.
+
+    credentials   what signs the request: a key, a stored login that is refreshed when it must be, nothing
+    endpoint      where it goes: the provider's address, the session's own, or the enterprise gateway in front
+    client        what sends it
+
+``open_session`` finds a session and makes its client; ``call`` asks with a credential that is good now, and after a
+refusal once more with another one, where there can be another one.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from providers_app import clients, refreshing
+from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
+from providers_app.behaviours.http import HttpRequest
+from providers_app.errors import AuthenticationFailed
+from providers_app.genai_platform.endpoint import caller_of
+from providers_app.ports import Owner, Session
+from providers_app.resilience import opening, outcome
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
+
+T = TypeVar("T")
+
+
+class OAuthCredentialProvider:
+    """A stored login. Its tokens are refreshed by one process at a time, and what another one got is used."""
+
+    def __init__(self, owner: Owner, session: Session, credential: Credential) -> None:
+        self._owner = owner
+        self._credential = credential
+        self.session = session
+
+    async def credential(self, http: Http) -> Credential:
+        """The access token, refreshed first where it has ended. Raises as ``refreshing.fresh``."""
+        self.session, self._credential = await refreshing.fresh(self._owner, self.session, self._credential)
+        return self._credential
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """The access token after one forced refresh. Raises as ``refreshing.renewed``."""
+        if refused.secret == self._credential.secret:
+            self.session, self._credential = await refreshing.renewed(self._owner, self.session, error)
+        return self._credential
+
+
+class SessionClient:
+    """A session with its credentials, its endpoint and its client. It belongs to the provider loop, for one call."""
+
+    def __init__(self, owner: Owner, session: Session, credentials: CredentialProvider) -> None:
+        self._owner = owner
+        self._session = session
+        self._credentials = credentials
+        self._platform = clients.platform_of(session.provider)
+
+    @property
+    def session(self) -> Session:
+        """The session as it is stored now: a refresh on the way gives it another generation."""
+        found: Session = getattr(self._credentials, "session", self._session)
+        return found
+
+    @property
+    def sender(self) -> Http:
+        """What sends a request that ``prepare`` made."""
+        return clients.http() if self._platform is None else self._platform.http
+
+    def http(self, credential: Credential) -> Http:
+        """What sends requests that are signed with ``credential``."""
+        return clients.http_for(self._session.provider, self._owner, credential)
+
+    async def credential(self) -> Credential:
+        """A credential that is good now."""
+        return await self._credentials.credential(clients.http())
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed) -> Credential:
+        """What to try again with after a refusal, of the session's credential or of the gateway's own.
+
+        Raises ``error`` where nothing can be tried again, ``NotConfigured`` where only the gateway's credential was
+        sent, and otherwise as the credential provider.
+        """
+        if self._platform is not None:
+            if await self._platform.renew(error):
+                return refused
+            self._platform.blame(error)
+        return await self._credentials.renewed(refused, error, clients.http())
+
+    async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:
+        """``work`` with a good credential, and after a 401 once more with another; the last refusal is reported."""
+        credential = await self.credential()
+        try:
+            return await work(self.session, credential)
+        except AuthenticationFailed as error:
+            credential = await self.renewed(credential, error)
+        try:
+            return await work(self.session, credential)
+        except AuthenticationFailed as error:
+            if self._platform is not None:
+                self._platform.blame(error)
+            outcome.report(self.session, error)
+            raise
+
+    async def prepare(self, credential: Credential, chat: ChatRequest) -> HttpRequest:
+        """The request as it is sent: built, signed, and where a gateway stands in front, addressed to it."""
+        return await self.http(credential).routed(opening.prepare(self.session, credential, chat))
+
+    async def preview(self, credential: Credential, chat: ChatRequest) -> HttpRequest:
+        """The same for a person to read: nobody is asked for a token, its place is marked."""
+        request = opening.prepare(self.session, credential, chat)
+        if self._platform is None:
+            return request
+        return await self._platform.preview(caller_of(self._session.provider, self._owner, credential), request)
+
+
+async def open_session(owner: Owner, provider: str | None, session: str, auth_type: str | None = None) -> SessionClient:
+    """The client of the session that is named so. Raises as ``opening.find``."""
+    return client_of(owner, *await opening.find(owner, provider, session, auth_type))
+
+
+def client_of(owner: Owner, session: Session, credential: Credential) -> SessionClient:
+    """The client of a session that was found."""
+    credentials: CredentialProvider
+    if session.auth_type == "oauth":
+        credentials = OAuthCredentialProvider(owner, session, credential)
+    elif credential.auth_type == "none":
+        credentials = NoCredentialProvider(credential)
+    else:
+        credentials = ApiKeyCredentialProvider(credential)
+    return SessionClient(owner, session, credentials)

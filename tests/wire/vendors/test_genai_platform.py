@@ -1,0 +1,203 @@
+"""The enterprise gateway in front of any provider: address, headers, its own token, who is to blame for a refusal."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from providers_app import conf, people, provider
+from providers_app.errors import AuthenticationFailed, NotConfigured, UpstreamError
+from providers_app.genai_platform.config import GenAIPlatformConfig
+from providers_app.ports import Owner
+from tests.vendors import genai_platform as words
+from tests.vendors.genai_platform import GenAIPlatformVendor
+from tests.vendors.server import VendorServer
+from tests.wire.vendors.connected import SETTINGS, WEATHER, Vendor, calls_of, text_of
+
+CORRELATION = "x-correlation-id"
+
+
+class Directory:
+    """One person with an address that is no plain ASCII."""
+
+    async def email_of(self, owner: Owner) -> str:
+        return "jörg@example.com"
+
+
+@pytest.fixture(scope="module")
+def _process() -> Iterator[VendorServer]:
+    with VendorServer(GenAIPlatformVendor(), path="/genai") as server:
+        yield server
+
+
+@pytest.fixture
+def genai_platform(
+    _process: VendorServer,
+    anthropic_server: VendorServer,
+    openai_server: VendorServer,
+    gemini_server: VendorServer,
+    chat_server: VendorServer,
+) -> VendorServer:
+    """The gateway in front of four providers, with nothing issued yet."""
+    assert isinstance(_process.vendor, GenAIPlatformVendor)
+    servers = {"anthropic": anthropic_server, "openai": openai_server, "gemini": gemini_server, "remote": chat_server}
+    _process.vendor.reset({slug: server.origin for slug, server in servers.items()})
+    return _process
+
+
+def config_of(server: VendorServer, **changes: Any) -> GenAIPlatformConfig:
+    """The gateway as the strict server wants to be asked."""
+    values: dict[str, Any] = {
+        "enabled": True,
+        "base_url": server.base_url,
+        "path_template": "/{provider}{path}",
+        "project": "cc-4711",
+        "headers": "X-User-Id: {user.id}; X-User-Email: {user.email}; X-Cost-Centre: {project}; "
+        "X-Correlation-Id: {request.id}; X-Environment: test",
+        "secret_headers": SecretStr(f"Ocp-Apim-Subscription-Key: {words.SUBSCRIPTION}"),
+        "token_source": "client_credentials",
+        "token_url": server.origin + "/oauth/token",
+        "client_id": words.CLIENT_ID,
+        "client_secret": SecretStr(words.CLIENT_SECRET),
+        "scope": words.SCOPE,
+        "token_header": "X-Gateway-Token",
+        "token_scheme": "Token",
+    }
+    return GenAIPlatformConfig(**{**values, **changes})
+
+
+@pytest.fixture
+def platform(genai_platform: VendorServer, vendor: Vendor) -> Iterator[GenAIPlatformVendor]:
+    """The gateway in front of each provider in turn. Its address is nowhere on the list of private hosts."""
+    people.install(Directory())
+    settings = SETTINGS.model_copy(update={"allowed_private_hosts": ()})
+    conf.configure(settings, config_of(genai_platform))
+    assert isinstance(genai_platform.vendor, GenAIPlatformVendor)
+    yield genai_platform.vendor
+    people.install(None)
+    conf.configure(None)
+
+
+async def connect(vendor: Vendor) -> None:
+    """A session whose address would be refused, were it asked directly: only the gateway may be reached."""
+    settings, gateway = conf.current(), conf.platform()
+    with conf.use(SETTINGS, gateway):
+        await vendor.connect()
+    assert conf.current() is settings
+
+
+async def test_answers_come_through_the_gateway(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    whole = await provider.complete_chat(vendor.slug, "main", "Hello there.", model=vendor.model)
+    assert whole.complete and whole.text and whole.usage is not None and whole.usage.source == "provider"
+    events = await vendor.stream("tools", tools=[WEATHER])
+    assert len(calls_of(events)) == 2
+    assert text_of(await vendor.stream())
+    asked = [entry for entry in platform.ledger if entry.path != "/oauth/token"]
+    assert all(entry.path.startswith(f"/genai/{vendor.slug}/") for entry in asked)
+    assert len(asked) == len(vendor.ledger) == 3
+    first = asked[0].headers
+    assert first["x-user-id"] == "1"
+    assert first["x-user-email"] == "j%C3%B6rg@example.com"
+    assert first["x-cost-centre"] == "cc-4711"
+    assert len({entry.headers[CORRELATION] for entry in asked}) == 3
+    # The provider behind it saw its own key and nothing of the gateway's.
+    assert {entry.key for entry in vendor.ledger} == {"right"}
+    assert "x-gateway-token" not in vendor.ledger[0].headers
+
+
+async def test_listing_counting_and_testing_take_the_same_way(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    assert await provider.list_models(vendor.slug, "api_key", "main")
+    await provider.test_session(vendor.slug, "api_key", "main")
+    await provider.count_tokens(vendor.slug, "main", "Hello there.", model=vendor.model)
+    paths = [entry.path for entry in platform.ledger if entry.path != "/oauth/token"]
+    assert len(paths) == len(vendor.ledger)
+    assert all(path.startswith(f"/genai/{vendor.slug}/") for path in paths)
+    assert len(platform.ledger.of("/oauth/token")) == 1
+
+
+async def test_many_at_once_ask_for_one_token(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    calls = (provider.complete_chat(vendor.slug, "main", f"Hello {n}.", model=vendor.model) for n in range(12))
+    results = await asyncio.gather(*calls)
+    assert all(result.complete for result in results)
+    assert len(platform.issued) == 1
+
+
+async def test_a_token_that_is_refused_is_made_anew_once(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    assert text_of(await vendor.stream())
+    platform.revoke_all()
+    assert text_of(await vendor.stream())
+    platform.revoke_all()
+    assert await provider.list_models(vendor.slug, "api_key", "main", refresh=True)
+    assert len(platform.ledger.of("/oauth/token")) == 3
+
+
+async def test_a_refused_client_is_the_operators_matter(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    platform.refusing = "unauthorized_client"
+    await connect(vendor)
+    with pytest.raises(NotConfigured, match="token endpoint gave no token") as caught:
+        await vendor.stream()
+    assert "MAESTRO_GENAI_PLATFORM__TOKEN_URL" in caught.value.hint
+    assert words.CLIENT_SECRET not in str(caught.value) + caught.value.hint
+    assert vendor.store.outcomes == []
+    assert len(vendor.ledger) == 0
+
+
+async def test_the_providers_own_refusal_still_is_the_sessions(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    settings = conf.current()
+    with conf.use(SETTINGS, conf.platform()):
+        await vendor.connect(key=vendor.key[:-4] + "zzzz")
+    assert conf.current() is settings
+    with pytest.raises(UpstreamError) as caught:
+        await vendor.stream()
+    assert isinstance(caught.value, AuthenticationFailed)
+    assert isinstance(await vendor.outcome(), AuthenticationFailed)
+
+
+async def test_without_the_providers_credential_a_refusal_is_the_gateways(
+    vendor: Vendor, platform: GenAIPlatformVendor, genai_platform: VendorServer
+) -> None:
+    await connect(vendor)
+    without = config_of(
+        genai_platform, provider_credential="remove", token_source="static", token=SecretStr("gateway-token-no-more")
+    )
+    with conf.use(conf.current(), without), pytest.raises(NotConfigured, match="refused its own credential") as caught:
+        await vendor.stream()
+    assert "gateway-token-no-more" not in str(caught.value)
+    asked = platform.ledger[-1].headers
+    assert vendor.key not in str(asked)
+    assert vendor.store.outcomes == []
+
+
+async def test_a_preview_shows_the_way_and_asks_nobody(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    shown = await provider.preview_request(vendor.slug, "main", "Hello there.", model=vendor.model)
+    assert f"/genai/{vendor.slug}/" in shown.url
+    assert shown.headers["X-Gateway-Token"] == shown.headers["Ocp-Apim-Subscription-Key"] == "***"
+    assert shown.headers["X-Cost-Centre"] == "cc-4711"
+    assert words.SUBSCRIPTION not in str(shown.headers) and vendor.key not in str(shown.headers)
+    assert len(platform.ledger) == 0
+    await vendor.stream()
+    assert json.loads(shown.body) == vendor.ledger[-1].body
+
+
+async def test_other_providers_go_straight(vendor: Vendor, genai_platform: VendorServer) -> None:
+    conf.configure(SETTINGS, config_of(genai_platform, providers="azure_openai"))
+    assert text_of(await vendor.stream())
+    assert len(genai_platform.ledger) == 0
+
+
+async def test_an_error_of_the_gateway_quotes_no_secret(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    await connect(vendor)
+    broken = conf.platform().model_copy(update={"secret_headers": {}})
+    with conf.use(conf.current(), broken), pytest.raises(UpstreamError) as caught:
+        await vendor.stream()
+    text = f"{caught.value} {caught.value.hint}"
+    assert "subscription key" in text
+    assert not any(token in text for token in platform.issued)
