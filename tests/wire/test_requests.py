@@ -11,7 +11,7 @@ from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
-from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
+from providers_app.dialects.openai_chat import OpenAIChat, RequestForm, quirks
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.types.chat import ChatParams, ImagePart, JsonSchema, ReasoningPart, Tool, ToolChoice
 from tests.wire.asking import ALL, LONG_ID, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
@@ -162,7 +162,10 @@ def test_quirks_of_compatible_servers_are_data() -> None:
     body = body_of(OpenAIChat(request=form), ask(*messages, params=params))
     assert body == {
         "model": "m-1",
-        "messages": [{"role": "system", "content": "late"}, {"role": "user", "content": "a\n\nb"}],
+        "messages": [
+            {"role": "system", "content": f'{quirks.SCHEMA}{{"type":"object"}}\n\nlate'},
+            {"role": "user", "content": "a\n\nb"},
+        ],
         "stream": True,
         "max_tokens": 5,
         "reasoning": {"effort": "low"},

@@ -7,6 +7,7 @@ import msgspec
 
 from providers_app.dialects.body import BodyReducer
 from providers_app.dialects.openai_chat.errors import MISSING_MODEL_TYPES, WORDS
+from providers_app.dialects.openai_chat.quirks import prepared
 from providers_app.dialects.openai_chat.request import RequestForm, build_body
 from providers_app.dialects.openai_chat.rules import RULES
 from providers_app.dialects.openai_chat.stream import ChatReading
@@ -39,7 +40,7 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
         fields = {"max_output_tokens": form.max_tokens_field, "reasoning_effort": form.reasoning_field}
         return msgspec.structs.replace(
             RULES,
-            places={**RULES.places, **fields},
+            places={**RULES.places, **fields, **dict(form.renamed)},
             refused_fields=form.unsupported,
             schema="unsent" if form.structured == "json_object" else RULES.schema,
             lenient=not self.own_limits,
@@ -47,7 +48,7 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """The JSON body of a request."""
-        return build_body(chat, self.request)
+        return build_body(prepared(chat, self.request), self.request)
 
     def reducer(self) -> BodyReducer:
         """A fresh reducer for one answer, streamed or whole."""

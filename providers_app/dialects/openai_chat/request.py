@@ -30,6 +30,8 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
     ``family`` is the slug whose reasoning is replayed. ``unsupported`` names top-level fields that are never sent.
     ``system_everywhere`` moves all system text to the front, which many local templates insist on.
+    ``renamed`` are fields that the server calls otherwise. ``named_tool_choice``: it can be told which tool to call;
+    ``image_urls``: it fetches pictures from their address (see ``quirks``).
     """
 
     family: str = ""
@@ -38,10 +40,17 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     system_everywhere: bool = False
     include_usage: bool = True
     reasoning_field: Literal["reasoning_effort", "reasoning"] = "reasoning_effort"
-    reasoning_replay: Literal["none", "details", "content"] = "none"
+    reasoning_replay: Literal["none", "details", "content", "reasoning"] = "none"
     structured: Literal["json_schema", "json_object"] = "json_schema"
     ids: IdForm = OPENAI_IDS
     unsupported: frozenset[str] = frozenset()
+    renamed: tuple[tuple[str, str], ...] = ()
+    named_tool_choice: bool = True
+    image_urls: bool = True
+
+
+REASONING_TEXT = {"content": "reasoning_content", "reasoning": "reasoning"}
+"""The field of a message that carries earlier reasoning as text, by ``reasoning_replay``."""
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
@@ -72,6 +81,8 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
         body["tools"] = [_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in chat.tools]
         body["tool_choice"] = _tool_choice(chat)
         body["parallel_tool_calls"] = params.parallel_tool_calls
+    for ours, theirs in form.renamed:
+        body[theirs] = body.pop(ours, None)
     return to_bytes(body, params.extra, form.unsupported)
 
 
@@ -105,10 +116,10 @@ def _assistant(turn: Turn, form: RequestForm) -> dict[str, Any]:
         details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
         if details:
             message["reasoning_details"] = details
-    elif form.reasoning_replay == "content":
+    elif field := REASONING_TEXT.get(form.reasoning_replay):
         reasoning = "".join(part.text for part in replayed)
         if reasoning:
-            message["reasoning_content"] = reasoning
+            message[field] = reasoning
     if calls:
         message["tool_calls"] = [
             {

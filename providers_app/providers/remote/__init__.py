@@ -1,5 +1,6 @@
 """Any server that speaks Chat Completions: vLLM, Ollama, llama.cpp, LM Studio, a hosted gateway, another Maestro."""
 
+from providers_app.providers.remote.options import SETTINGS
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
 PROVIDER = ProviderInfo(
@@ -14,4 +15,5 @@ PROVIDER = ProviderInfo(
         )
     ),
     base_url_required=True,
+    settings=SETTINGS,
 )

@@ -1,14 +1,81 @@
-"""``GET /models``; single models are looked for in the list, because many servers have no page for one."""
+"""``GET /models``, completed from where each kind of server tells more; single models are looked for in the list.
 
-from providers_app.behaviours.listing import ListedModels
+A server without a list (Perplexity) has the models that its row names.
+"""
+
+import builtins
+from typing import Any
+
+import msgspec
+
+from providers_app.behaviours.addresses import address
+from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.openai_models import read_model
-from providers_app.dialects.openai_chat import DIALECT
-from providers_app.providers.remote import api_key
+from providers_app.errors import NotFound, UnknownModel, UpstreamError
+from providers_app.providers.remote import api_key, facts
+from providers_app.providers.remote.dialect import dialect
+from providers_app.providers.remote.options import server_of
 from providers_app.providers.remote.requests import get
+from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+from providers_app.wire import payload
+from providers_app.wire.client import Http
 
-BEHAVIOUR = ListedModels(
-    sign=api_key.BEHAVIOUR.authorize,
-    dialect=DIALECT,
-    page=lambda credential, after: get("/models", credential),
-    read=read_model,
-)
+# Mistral's words for what a model can do.
+FLAGS = {
+    "completion_chat": ("chat", "streaming"),
+    "function_calling": ("tools", "parallel_tools"),
+    "vision": ("images_in",),
+    "reasoning": ("reasoning",),
+}
+
+
+def read(entry: dict[str, Any]) -> ModelInfo | None:
+    """One entry of the list; ``None`` for one that is switched off, or that is there for something else than chat."""
+    model = read_model(entry)
+    flags = entry.get("capabilities")
+    if model is None or entry.get("active") is False:
+        return None
+    if not isinstance(flags, dict):
+        return model
+    if flags.get("completion_chat") is False:
+        return None
+    found = {name for flag, names in FLAGS.items() if flags.get(flag) is True for name in names}
+    seen = ("text", "image") if "images_in" in found else ("text",)
+    return msgspec.structs.replace(
+        model, capabilities=tuple(sorted(found)) or model.capabilities, input_modalities=seen
+    )
+
+
+class RemoteModels:
+    """The ``models`` behaviour."""
+
+    async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
+        """Raises ``UpstreamError``."""
+        server = server_of(credential)
+        try:
+            answer = await ask(api_key.sign(credential, get("/models", credential)), http, dialect(credential))
+            items = items_of(json_of(answer), "data", "models")
+        except UpstreamError as error:
+            if server.models and isinstance(error, NotFound):
+                return [ModelInfo(id=name, name=name, source="shipped") for name in server.models]
+            raise
+        found = {model.id: model for item in items if (model := read(item)) is not None}
+        if server.name == GENERIC:
+            owners = frozenset(payload.text(item.get("owned_by")) for item in items)
+            server = of_answer(answer.headers, owners) or server
+        place = facts.Place(
+            base=address(SLUG, credential, ""), sign=lambda request: api_key.sign(credential, request), http=http
+        )
+        return await facts.completed(server.facts, builtins.list(found.values()), place)
+
+    async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
+        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        for model in await self.list(credential, http):
+            if model.id == model_id:
+                return model
+        raise UnknownModel(f"There is no model {model_id!r} in the server's list.")
+
+
+BEHAVIOUR = RemoteModels()

@@ -2,7 +2,8 @@
 
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
-from providers_app.providers.remote.requests import dialect, post
+from providers_app.providers.remote.dialect import dialect
+from providers_app.providers.remote.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 
@@ -14,6 +15,10 @@ class RemoteStreaming:
     def dialect(self) -> Dialect:
         """As configured for all compatible servers."""
         return dialect()
+
+    def dialect_of(self, model: str, credential: Credential) -> Dialect:
+        """As this session's server speaks it."""
+        return dialect(credential)
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""

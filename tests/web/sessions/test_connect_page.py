@@ -70,10 +70,10 @@ def test_the_form_asks_for_what_the_provider_needs(alice: User) -> None:
     demo = client.get(f"{CONNECT}?provider=demo").context["form"]
     assert set(demo.fields) == {"name"}
     remote = client.get(f"{CONNECT}?provider=remote").context
-    assert remote["form"].fields["base_url"].required and remote["form"].fields["key"].required
+    assert {"base_url", "option_server"} <= set(remote["form"].fields) and remote["form"].fields["key"].required
     assert [value for value, _ in remote["kinds"]] == ["api_key", "none"]
     open_one = client.get(f"{CONNECT}?provider=remote&auth_type=none").context["form"]
-    assert set(open_one.fields) == {"name", "base_url"}
+    assert {name for name in open_one.fields if not name.startswith("option_")} == {"name", "base_url"}
     assert client.get(f"{CONNECT}?provider=remote&auth_type=nonsense").context["kind"] == "api_key"
 
 

@@ -1,0 +1,167 @@
+"""What servers say of their models beside the list of ``/models``: windows, modalities, capabilities, prices.
+
+Each kind has its own endpoints, all at the session's own origin. They are asked after the list, within a time of their
+own, and what cannot be had is left out: a missing endpoint, a refusal or nonsense changes nothing of the list.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app.behaviours.asking import number
+from providers_app.behaviours.http import HttpRequest
+from providers_app.errors import AddressRefused, UpstreamError
+from providers_app.types.catalogue import ModelInfo
+from providers_app.wire import payload
+from providers_app.wire.client import Http
+
+ASK_S = 3.0
+ALL_S = 6.0
+MAX_SHOWN = 40
+"""Models that are asked for one by one; the others keep what the list says."""
+AT_ONCE = 4
+_PRICE_UNIT = 10_000
+"""xAI's prices are in US cents per hundred million tokens."""
+
+Sign = Callable[[HttpRequest], HttpRequest]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server is: ``base`` with the API's path, and how a request to it is signed."""
+
+    base: str
+    sign: Sign
+    http: Http
+
+    @property
+    def origin(self) -> str:
+        """Native endpoints lie beside the compatible ones."""
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    async def ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
+        """The decoded answer, ``None`` for anything that is no success and no JSON."""
+        request = HttpRequest(
+            method="GET" if body is None else "POST",
+            url=url,
+            headers={"accept": "application/json", **({"content-type": "application/json"} if body else {})},
+            body=json.dumps(body).encode() if body is not None else b"",
+        )
+        try:
+            answer = await self.http.send(self.sign(request), timeout=ASK_S)
+            return payload.decode(answer.body) if 200 <= answer.status < 300 else None
+        except (UpstreamError, AddressRefused, ValueError):
+            return None
+
+
+async def completed(kind: str, models: list[ModelInfo], place: Place) -> list[ModelInfo]:
+    """The models with what the server's own endpoints say of them; as they are where they say nothing in time."""
+    read = READERS.get(kind)
+    if read is None or not models:
+        return models
+    try:
+        async with asyncio.timeout(ALL_S):
+            changes = await read(models, place)
+    except TimeoutError:
+        return models
+    return [msgspec.structs.replace(model, **changes.get(model.id, {})) for model in models]
+
+
+async def _ollama(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
+    running = payload.sequence(payload.mapping(await place.ask(f"{place.origin}/api/ps")).get("models"))
+    allocated = {
+        name: size
+        for item in map(payload.mapping, running)
+        if (size := number(item.get("context_length"))) and (name := payload.text(item.get("name")))
+    }
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(model: ModelInfo) -> tuple[str, dict[str, Any]]:
+        async with turns:
+            found = payload.mapping(await place.ask(f"{place.origin}/api/show", {"model": model.id}))
+        return model.id, _shown(found, allocated.get(model.id))
+
+    return dict(await asyncio.gather(*(one(model) for model in models[:MAX_SHOWN])))
+
+
+def _shown(found: dict[str, Any], allocated: int | None) -> dict[str, Any]:
+    """An answer of ``/api/show``; the window that is allocated counts, because more is cut off in silence."""
+    info = payload.mapping(found.get("model_info"))
+    largest = next((number(value) for name, value in info.items() if name.endswith(".context_length")), None)
+    words = {word for word in payload.sequence(found.get("capabilities")) if isinstance(word, str)}
+    changes: dict[str, Any] = {}
+    if window := allocated or largest:
+        changes["context_window"] = window
+    if words:
+        changes |= _capabilities("completion" in words, "tools" in words, "vision" in words, "thinking" in words)
+    return changes
+
+
+async def _llama_cpp(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
+    props = payload.mapping(await place.ask(f"{place.origin}/props"))
+    window = number(payload.mapping(props.get("default_generation_settings")).get("n_ctx"))
+    seen = payload.mapping(props.get("modalities"))
+    changes: dict[str, Any] = {"context_window": window} if window else {}
+    if seen.get("vision") is True:
+        changes["input_modalities"] = ("text", "image")
+    # The properties are those of the loaded model: with several in the list, of the one that they name.
+    names = {payload.text(props.get("model_alias")), payload.text(props.get("model_path"))}
+    meant = models if len(models) == 1 else [model for model in models if model.id in names]
+    return {model.id: changes for model in meant}
+
+
+async def _lm_studio(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
+    found = payload.mapping(await place.ask(f"{place.origin}/api/v0/models"))
+    changes = {}
+    for item in map(payload.mapping, payload.sequence(found.get("data"))):
+        window = number(item.get("loaded_context_length")) or number(item.get("max_context_length"))
+        known: dict[str, Any] = {"context_window": window} if window else {}
+        if kind := payload.text(item.get("type")):
+            tools = "tool_use" in payload.sequence(item.get("capabilities"))
+            known |= _capabilities(kind != "embeddings", tools, kind == "vlm", False)
+        changes[payload.text(item.get("id"))] = known
+    return changes
+
+
+async def _xai(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
+    found = payload.mapping(await place.ask(f"{place.base}/language-models"))
+    changes = {}
+    for item in map(payload.mapping, payload.sequence(found.get("models"))):
+        seen = [word for word in payload.sequence(item.get("input_modalities")) if isinstance(word, str)]
+        known: dict[str, Any] = {"input_modalities": tuple(seen)} if seen else {}
+        for name, price in (
+            ("input_price", "prompt_text_token_price"),
+            ("output_price", "completion_text_token_price"),
+            ("cached_input_price", "cached_prompt_text_token_price"),
+        ):
+            if cents := number(item.get(price)):
+                known[name] = cents / _PRICE_UNIT
+        changes[payload.text(item.get("id"))] = known
+    return changes
+
+
+def _capabilities(chat: bool, tools: bool, vision: bool, reasoning: bool) -> dict[str, Any]:
+    named = {
+        "chat": chat,
+        "streaming": chat,
+        "tools": tools,
+        "parallel_tools": tools,
+        "images_in": vision,
+        "reasoning": reasoning,
+    }
+    return {
+        "capabilities": tuple(sorted(name for name, there in named.items() if there)) or ("embeddings",),
+        "input_modalities": ("text", "image") if vision else ("text",),
+    }
+
+
+READERS: dict[str, Callable[[list[ModelInfo], Place], Awaitable[dict[str, dict[str, Any]]]]] = {
+    "ollama": _ollama,
+    "llama_cpp": _llama_cpp,
+    "lm_studio": _lm_studio,
+    "xai": _xai,
+}

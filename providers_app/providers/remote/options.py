@@ -1,0 +1,139 @@
+"""How one session's server is spoken to: the session's options, else its kind of server, else the configuration.
+
+session's own option ─▶ row of the session's ``server`` ─▶ configured option ─▶ row of the configured server,
+or of the one that the address belongs to
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app import conf
+from providers_app.dialects.history import NINE_ALPHANUMERICS, OPENAI_IDS
+from providers_app.providers.remote.servers import AUTO, GENERIC, SERVERS, SLUG, Server, of_address
+from providers_app.types.catalogue import SettingField
+from providers_app.types.credentials import Credential
+
+SWITCH = ("true", "false")
+IDS = {"any": OPENAI_IDS, "nine": NINE_ALPHANUMERICS}
+_NAMES = r"[A-Za-z_][A-Za-z0-9_]*(\s*,\s*[A-Za-z_][A-Za-z0-9_]*)*"
+
+SERVER = SettingField(
+    name="server",
+    label="Server",
+    help="What answers there. Requests are written as that kind of server takes them, and its models are asked for "
+    "where it tells most of them. The choice also fills in the address of a hosted service.",
+    choices=(AUTO, *SERVERS),
+    choice_labels=("By its address", *(server.label for server in SERVERS.values())),
+    addresses=("", *(server.base_url for server in SERVERS.values())),
+)
+
+
+def _quirk(name: str, label: str, help_: str, *choices: str, **more: Any) -> SettingField:
+    more.setdefault("placeholder", "As the server takes it")
+    return SettingField(name=name, label=label, help=help_, choices=choices, advanced=True, **more)
+
+
+QUIRKS = (
+    _quirk(
+        "max_tokens_field",
+        "Field of the output limit",
+        "The name under which the server takes the limit of the answer.",
+        "max_tokens",
+        "max_completion_tokens",
+    ),
+    _quirk("system_role", "Role of instructions", "The role that the server knows for them.", "system", "developer"),
+    _quirk(
+        "system_everywhere",
+        "Instructions in front",
+        "Move all instructions to the front, which many local templates insist on.",
+        *SWITCH,
+    ),
+    _quirk("include_usage", "Ask for usage", "Ask for token counts in streams (stream_options).", *SWITCH),
+    _quirk(
+        "reasoning_field",
+        "Field of the reasoning effort",
+        "The name under which the server takes it.",
+        "reasoning_effort",
+        "reasoning",
+    ),
+    _quirk(
+        "reasoning_replay",
+        "Earlier reasoning",
+        "How it is sent back: not at all, as reasoning_details, or as text in reasoning_content or reasoning.",
+        "none",
+        "details",
+        "content",
+        "reasoning",
+    ),
+    _quirk(
+        "think_tags",
+        "Reasoning in the text",
+        "It lies between <think> tags in the text (opened: the first tag is missing).",
+        "off",
+        "tags",
+        "opened",
+    ),
+    _quirk(
+        "structured",
+        "Structured output",
+        "What the server takes for it: the schema, or only the wish for JSON (the schema is then put in words).",
+        "json_schema",
+        "json_object",
+    ),
+    _quirk("tool_ids", "Tool call ids", "Any short text, or exactly nine letters and digits (Mistral).", *IDS),
+    _quirk("named_tool_choice", "Forcing one tool", "The server can be told which tool to call.", *SWITCH),
+    _quirk("image_urls", "Pictures by address", "The server fetches pictures from their address.", *SWITCH),
+    _quirk(
+        "unsupported",
+        "Fields never sent",
+        "Comma-separated request fields that the server refuses.",
+        placeholder="seed, parallel_tool_calls",
+        pattern=_NAMES,
+        problem="Fields are names with commas between them, such as seed, parallel_tool_calls.",
+    ),
+)
+SETTINGS = (SERVER, *QUIRKS)
+_FORM_FIELDS = {"tool_ids": "ids"}
+
+
+def server_of(credential: Credential | None) -> Server:
+    """The kind of server that this session's requests are written for."""
+    own = credential.settings if credential is not None else {}
+    named = _named(own.get("server")) or _named(conf.provider(SLUG).server)
+    base_url = (credential.base_url if credential is not None else None) or conf.provider(SLUG).base_url
+    return named or of_address(base_url) or SERVERS[GENERIC]
+
+
+def quirks_of(credential: Credential | None) -> Server:
+    """The kind of server with what the session, else the configuration, says otherwise."""
+    own: Mapping[str, str] = credential.settings if credential is not None else {}
+    server = server_of(credential)
+    chosen = {field.name: own.get(field.name) for field in QUIRKS}
+    if not _named(own.get("server")):
+        config = conf.provider(SLUG)
+        chosen = {name: value or getattr(config, name) for name, value in chosen.items()}
+    changes = {name: _read(name, value) for name, value in chosen.items() if value and _allowed(name, value)}
+    think_tags = changes.pop("think_tags", server.think_tags)
+    form = {_FORM_FIELDS.get(name, name): value for name, value in changes.items()}
+    return msgspec.structs.replace(server, form=msgspec.structs.replace(server.form, **form), think_tags=think_tags)
+
+
+def _named(value: str | None) -> Server | None:
+    """The row that a person chose; ``None`` for ``auto`` and for nothing."""
+    return SERVERS.get(value) if value else None
+
+
+def _allowed(name: str, value: str) -> bool:
+    """A value of an older version, or of an import, that means nothing here is passed over."""
+    field = next(field for field in QUIRKS if field.name == name)
+    return not field.choices or value in field.choices
+
+
+def _read(name: str, value: str) -> Any:
+    if name == "unsupported":
+        return frozenset(part.strip() for part in value.split(",") if part.strip())
+    if name == "tool_ids":
+        return IDS[value]
+    return value == "true" if value in SWITCH else value
