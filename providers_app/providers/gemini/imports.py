@@ -25,7 +25,6 @@ ADC = ImportFormat(
 KEY = ImportFormat(name="service-account", label="Google service-account key")
 ENDED = 1.0
 """Files without an access token: refreshed before the first use, because this moment is long past."""
-NAME_LENGTH = 40
 
 
 class GeminiImports:
@@ -65,7 +64,6 @@ def _service_account(found: Any) -> ImportedLogin:
         account = service_account.read(Secret(msgspec.json.encode(found).decode()), service_accounts())
     except InvalidCredential as error:
         return unusable(where, error.message, provider=SLUG, auth_type="oauth")
-    local = account.email.partition("@")[0].replace(".", "_")[:NAME_LENGTH]
     tokens = Tokens(
         flow=service_account.FLOW,
         expires_at=ENDED,
@@ -74,8 +72,7 @@ def _service_account(found: Any) -> ImportedLogin:
         account_label=account.email,
         facts={"account_project": account.project} if account.project else {},
     )
-    name = local if len(local) >= 3 else f"sa_{local}"
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name=name, where=where, tokens=tokens)
+    return ImportedLogin(provider=SLUG, auth_type="oauth", name=account.session_name, where=where, tokens=tokens)
 
 
 BEHAVIOUR = GeminiImports()

@@ -16,7 +16,6 @@ from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import InvalidRequest, UnsupportedOperation
 from providers_app.providers.vertex_ai.config import LOCATION, PROJECT, Config
 from providers_app.providers.vertex_ai.publishers import Model
-from providers_app.quoting import quoted
 from providers_app.types.credentials import Credential
 
 SLUG = "vertex_ai"
@@ -77,10 +76,10 @@ def location_of(credential: Credential) -> str:
 
 
 def checked_location(location: str) -> str:
-    """``location`` when it can be one. Raises ``InvalidRequest``."""
+    """``location`` when it can be one. Raises ``InvalidRequest``, which quotes nothing: it may be a misplaced key."""
     if not _LOCATION.fullmatch(location):
         raise InvalidRequest(
-            f"{quoted(location)} is not a location of Vertex AI.",
+            "The location is not a location of Vertex AI.",
             hint="Locations are global, us, eu, or a region such as europe-west4.",
         )
     return location
@@ -98,10 +97,10 @@ def project_of(credential: Credential) -> str:
 
 
 def checked_project(project: str) -> str:
-    """``project`` when it can be the id of one. Raises ``InvalidRequest``."""
+    """``project`` when it can be the id of one. Raises ``InvalidRequest``, which quotes nothing of it."""
     if not _PROJECT.fullmatch(project):
         raise InvalidRequest(
-            f"{quoted(project)} is not the id of a Google Cloud project.",
+            "The project is not the id of a Google Cloud project.",
             hint="Its id is shown in the console's list of projects, for example my-project-123.",
         )
     return project

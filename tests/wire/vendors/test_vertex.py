@@ -1,7 +1,6 @@
 """Vertex AI through the universal interface: every way in, with models of Google and of Anthropic."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,20 +9,13 @@ from providers_app import errors, provider
 from providers_app.types.chat import ImagePart, JsonSchema, Message, TextPart
 from providers_app.types.events import ReasoningDelta, StreamEnd, StreamStart, TextDelta, UsageReport
 from tests.vendors.script import REASONING, expected_text, instance_of
-from tests.vendors.server import VendorServer
 from tests.vendors.vertex import LISTED, VertexVendor
 from tests.wire.vendors.connected import WEATHER, calls_of, replay, text_of
-from tests.wire.vendors.vertex_desk import CASES, CLAUDE, GEMINI, LOGINS, VertexDesk
+from tests.wire.vendors.vertex_desk import CASES, CLAUDE, GEMINI, LOGINS, VertexDesk, desk
 
+__all__ = ["desk"]
 EXPECTED = expected_text("Hello there.")
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-
-@pytest.fixture
-def desk(vertex_server: VendorServer, google_auth: VendorServer, gce_metadata: VendorServer) -> Iterator[VertexDesk]:
-    made = VertexDesk(vertex_server, google_auth, gce_metadata)
-    with made.configured():
-        yield made
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1].partition('-')[0]}")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from providers_app import clients, conf, loop, ports, provider
 from providers_app.behaviours.oauth import LoginAnswer
@@ -119,6 +120,14 @@ class VertexDesk:
     def tokens_of(self, session: Session) -> Tokens:
         """What is stored now."""
         return self.sessions.refreshes.rows[session.id].tokens
+
+
+@pytest.fixture
+def desk(vertex_server: VendorServer, google_auth: VendorServer, gce_metadata: VendorServer) -> Iterator[VertexDesk]:
+    """Everything on the local servers, nobody signed in."""
+    made = VertexDesk(vertex_server, google_auth, gce_metadata)
+    with made.configured():
+        yield made
 
 
 async def act(call: Callable[[Http], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.credentials.google.authority import Authority, text_in
+from providers_app.behaviours.credentials.google.authority import PROJECT, Authority, text_in
 from providers_app.behaviours.oauth import grants
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.errors import InvalidCredential, TokenRefused
@@ -62,10 +62,11 @@ def read(found: Any) -> AuthorizedUser:
     refresh, client_id, secret = (text_in(found, name) for name in ("refresh_token", "client_id", "client_secret"))
     if not (refresh and client_id and secret):
         raise InvalidCredential("It lacks refresh_token, client_id or client_secret.")
+    project = text_in(found, "quota_project_id")
     return AuthorizedUser(
         client=OAuthClient(id=client_id, secret=Secret(secret)),
         refresh=Secret(refresh),
-        project=text_in(found, "quota_project_id"),
+        project=project if PROJECT.fullmatch(project) else "",
         account=text_in(found, "account"),
     )
 

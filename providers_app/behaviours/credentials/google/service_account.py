@@ -26,6 +26,7 @@ from providers_app.wire.client import Http
 FLOW = "service_account"
 FIELD = "service_account"
 HINT = "Paste the JSON file of a service account's key, as Google's console gave it."
+NAME_LENGTH = 40
 _EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.-]{1,200}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{0,200}")
 # What each other kind of credential file is, and why it is not taken.
@@ -46,6 +47,12 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str = ""
     token_uri: str = TOKEN_URI
     project: str = ""
+
+    @property
+    def session_name(self) -> str:
+        """What a session of it may be called when nobody chose a name."""
+        local = self.email.partition("@")[0].replace(".", "_")[:NAME_LENGTH]
+        return local if len(local) >= 3 else f"sa_{local}"
 
     @property
     def material(self) -> dict[str, Secret]:
