@@ -28,5 +28,5 @@ class SiteConfig(AppConfig):
         people.install(Directory())
         crypto.load_with(bootstrap.load_key_ring)
         register(checks.check_settings, "settings")
-        for sentence in conf.earlier_names():
+        for sentence in (*conf.earlier_names(), *conf.unknown_earlier_names()):
             logging.getLogger("maestro.settings").warning(sentence)

@@ -8,7 +8,8 @@ from maestro_site import conf
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """A warning for each variable that has an earlier name (W001) or that nothing reads (W002)."""
+    """A warning for each variable with an earlier name (W001), or that nothing reads: of ours (W002), of earlier ones
+    (W003)."""
     earlier = [
         Warning(sentence, hint="The earlier name still works, and is weaker than the new one.", id="maestro_site.W001")
         for sentence in conf.earlier_names()
@@ -17,4 +18,8 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         Warning(sentence, hint="`manage.py up` does not start with it.", id="maestro_site.W002")
         for sentence in conf.unknown_variables()
     ]
-    return [*earlier, *unknown]
+    gone = [
+        Warning(sentence, hint="Nothing reads it any more.", id="maestro_site.W003")
+        for sentence in conf.unknown_earlier_names()
+    ]
+    return [*earlier, *unknown, *gone]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from context_app.conf import ContextConfig
 from maestro_site import environment
-from maestro_site.environment import ENV_FILE, ConfigError, Environment, Reading
+from maestro_site.environment import ENV_FILE, ConfigError, Reading
 from maestro_site.setting_tree import PREFIX, ROOT, Setting, env_name, groups, marked, walk
 from providers_app.conf import ProvidersConfig, build_model
 from providers_app.genai_platform.config import GenAIPlatformConfig
@@ -145,10 +145,12 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
         if name.startswith(PREFIX) and name.upper() not in names:
             near = difflib.get_close_matches(name.upper(), names, n=1)
             sentences.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "."))
-    return sentences + _unknown_earlier(environment.of_process(environ))
+    return sentences
 
 
-def _unknown_earlier(found: Environment) -> list[str]:
+def unknown_earlier_names(environ: Mapping[str, str] | None = None) -> list[str]:
+    """One sentence for each variable that begins as earlier names did and is none of those that still work."""
+    found = environment.of_process(environ)
     prefixes = {
         text for _, info in groups(MaestroSettings) for mark in marked(info, EarlierPrefix) for text in mark.names
     }
@@ -218,5 +220,6 @@ __all__ = [
     "known_names",
     "load",
     "settings_list",
+    "unknown_earlier_names",
     "unknown_variables",
 ]

@@ -102,7 +102,11 @@ def catalogue(environ: Mapping[str, str] | None = None) -> Catalogue:
     except ConfigError as error:  # the .env file cannot be read: without it, then
         return _described(environment.read(conf.settings_list(), environment.Environment({})), [str(error)], [])
     reading = environment.read(conf.settings_list(), found)
-    warnings = [*conf.unknown_variables(environ), *conf.earlier_names(environ)]
+    warnings = [
+        *conf.unknown_variables(environ),
+        *conf.earlier_names(environ),
+        *conf.unknown_earlier_names(environ),
+    ]
     return _described(reading, [], warnings)
 
 

@@ -53,6 +53,11 @@ CONCERNS = (
     ),
     Concern("Sessions", "How long what is over is kept.", ("sessions.",)),
     Concern("Contexts and answers", "", ("context.",)),
+    Concern(
+        "Gateway in front of the providers",
+        'An enterprise gateway ("GenAI platform") that requests pass through.',
+        ("genai_platform.",),
+    ),
     Concern("Models and requests", "What holds for every provider.", ("providers.*",)),
 )
 """The first that covers a setting has it. A group that none covers gets a heading of its own after them."""

@@ -32,7 +32,7 @@ change needs a restart.
   none stops `manage.py up`, with the nearest name, and is a warning elsewhere.
 
 `manage.py settings_explain` shows what differs from the defaults here; `manage.py settings_explain NAME` what one
-setting is, where its value comes from, and what it hides.
+setting is, where its value comes from, and what it hides. What earlier names became: [migration](migration.md).
 """
 EXAMPLE_HEAD = """# Every setting of Maestro with its default: a copy named .env, beside manage.py, is read at start.
 # Take the # away from the lines that you change. An empty value counts as not set. See docs/configuration.md.
@@ -84,7 +84,6 @@ def _page(settings: list[Setting]) -> str:
 def _row(setting: Setting) -> str:
     default = default_text(setting)
     also = [f"Also read from {_listed(setting.aliases)}."] if setting.aliases else []
-    also += [f"Earlier name: {_listed(setting.earlier)}."] if setting.earlier else []
     cells = (
         f"`{setting.name}`",
         type_words(setting) + (", secret" if setting.secret else ""),

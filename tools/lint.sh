@@ -11,6 +11,7 @@ git ls-files 'templates/*.html' | xargs $bin/djade --target-version 5.2 --check
 data=$(mktemp -d)
 trap 'rm -rf "$data"' EXIT
 MAESTRO_DATA_DIR=$data $bin/python manage.py check --fail-level WARNING
+$bin/python manage.py settings_docs --check
 MAESTRO_DATA_DIR=$data $bin/python manage.py makemigrations --check --dry-run
 if grep -nE 'https?://|file:|/' constraints.txt; then
     echo "error: constraints.txt names a host or a path" >&2

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from maestro_site import conf, environment
 from maestro_site.setting_tree import Setting, walk
+from maestro_site.settings_catalogue import catalogue
 from providers_app.setting_types import KEEPS_EMPTY, EarlierEnv, EarlierPrefix, Env
 from tests.environment import FOREIGN
 
@@ -223,3 +224,44 @@ def test_patterns_of_settings_hold_for_the_whole_text() -> None:
         for mark in each.info.metadata:
             if pattern := getattr(mark, "pattern", None):
                 assert (pattern[0], pattern[-1]) == ("^", "$"), f"{each.name}: {pattern}"
+
+
+def test_the_gateway_in_front_keeps_its_earlier_names() -> None:
+    environ = {
+        "GENAI_PLATFORM_ENABLED": "true",
+        "GENAI_PLATFORM_BASE_URL": "https://genai.example/api",
+        "GENAI_PLATFORM_SECRET_HEADERS": "X-Subscription: s-e-c-r-e-t",
+        "GENAI_PLATFORM_ROUTE": "x",
+        "MAESTRO_GENAI_PLATFORM__BASE_URL": "https://ours.example/api",
+    }
+    loaded = conf.load(environ).genai_platform
+    assert (loaded.enabled, loaded.base_url) == (True, "https://ours.example/api"), "ours is the stronger one"
+    assert loaded.secret_headers["X-Subscription"].get_secret_value() == "s-e-c-r-e-t"
+    assert conf.earlier_names(environ) == [
+        "GENAI_PLATFORM_ENABLED is an earlier name: call it MAESTRO_GENAI_PLATFORM__ENABLED.",
+        "GENAI_PLATFORM_BASE_URL is an earlier name: call it MAESTRO_GENAI_PLATFORM__BASE_URL.",
+        "GENAI_PLATFORM_SECRET_HEADERS is an earlier name: call it MAESTRO_GENAI_PLATFORM__SECRET_HEADERS.",
+    ]
+    assert conf.unknown_variables(environ) == [], "what is not ours stops nothing"
+    assert conf.unknown_earlier_names(environ) == ["GENAI_PLATFORM_ROUTE is none of the earlier names that still work."]
+    shown = catalogue(environ)
+    assert "s-e-c-r-e-t" not in str(shown)
+    assert shown.find("genai_platform_base_url")[0].shadows[0].name == "earlier"
+    del environ["MAESTRO_GENAI_PLATFORM__BASE_URL"], environ["GENAI_PLATFORM_BASE_URL"]
+    with pytest.raises(conf.ConfigError, match="MAESTRO_GENAI_PLATFORM__BASE_URL"):
+        conf.load(environ)
+
+
+def test_earlier_names_are_said_once_at_start_and_by_check(tmp_path: Path) -> None:
+    surroundings = {
+        "PATH": os.environ["PATH"],
+        "MAESTRO_ENV_FILE": os.devnull,
+        "MAESTRO_DATA_DIR": str(tmp_path),
+        "GENAI_PLATFORM_ENABLED": "false",
+    }
+    new = "call it MAESTRO_GENAI_PLATFORM__ENABLED."
+    for command, times in ((["sessions", "list"], 1), (["check", "--tag", "settings"], 2)):
+        run = [sys.executable, "manage.py", *command]
+        done = subprocess.run(run, env=surroundings, capture_output=True, text=True, check=True, cwd=conf.ROOT)
+        assert done.stderr.count(new) == times, done.stderr
+    assert "maestro_site.W001" in done.stderr

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from django.core.management import CommandError, call_command
 from maestro_site import conf
 from maestro_site.setting_words import masked_url
 from maestro_site.settings_catalogue import catalogue
+from tests.unit.providers.packages import write_distribution
 
 SECRET = "hunter2-hunter2"
 
@@ -175,3 +178,36 @@ def test_an_env_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MAESTRO_ENV_FILE", "/nowhere/env")
     words, problems = explain("log_json")
     assert "from            default" in words and "/nowhere/env" in problems
+
+
+def test_a_provider_that_is_installed_beside_maestro(tmp_path: Path) -> None:
+    """The one of the documentation: its names and its key work, and the page of settings stays as it is."""
+    page = (conf.ROOT / "docs" / "adding-a-provider.md").read_text()
+    files = re.findall(r"^`acme/(\w+\.py)`\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    package = tmp_path / "maestro_acme"
+    package.mkdir()
+    for name, text in files:
+        (package / name).write_text(text.replace("providers_app.providers.acme", "maestro_acme"))
+    write_distribution(tmp_path, "maestro_acme", {"acme": "maestro_acme"})
+    key = tmp_path / "key"
+    key.write_text("acme-1234567890\n")
+    surroundings = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(tmp_path),
+        "MAESTRO_ENV_FILE": os.devnull,
+        "MAESTRO_DATA_DIR": str(tmp_path / "data"),
+        "ACME_BASE_URL": "https://gateway.example/v1",
+        "ACME_API_KEY_FILE": str(key),
+    }
+
+    def manage(*arguments: str) -> str:
+        run = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(run, env=surroundings, capture_output=True, text=True, cwd=conf.ROOT, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "https://gateway.example/v1" in manage("settings_explain", "acme_base_url")
+    assert "maestro_acme.config: Config.base_url" in manage("settings_explain", "providers.acme.base_url")
+    found = json.loads(manage("import_sessions", "--env", "--json"))
+    assert [(login["what"], login["name"]) for login in found["logins"]] == [("create", "env_acme")]
+    manage("settings_docs", "--check")
