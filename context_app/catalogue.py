@@ -1,69 +1,56 @@
-"""The models of a session as the chat page needs them: asked through the one door, remembered for a short while.
+"""The models of a session as the chat page needs them.
 
-A page must not wait for a provider: ``known`` looks only at what is remembered, ``models`` asks.
+A page must not wait for a provider: ``known`` looks only at what is remembered and at what files tell, ``models`` asks.
+What is remembered is the one list that the provider core keeps of each session.
 """
-
-from dataclasses import dataclass
 
 from django.core.cache import cache
 
-from providers_app import loop, provider
-from providers_app.errors import ProviderError
+from providers_app import catalogue, loop, model_facts, provider
+from providers_app.errors import ProviderError, UpstreamTimeout
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
-from providers_app.types.events import ErrorInfo
+from providers_app.types.listing import ModelListing
 from sessions_app.models import AuthSession
 
-REMEMBER_SECONDS = 600
-FAILED_SECONDS = 60
-"""How long a provider that gave no models is left alone by pages that only want to know the window."""
 ASK_SECONDS = 20.0
+FAILED_SECONDS = 60
+"""How long a session that could not be asked is left alone by pages that only want to know the window."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelList:
-    """The models of one session, or the error that its provider gave instead."""
-
-    models: tuple[ModelInfo, ...]
-    error: ErrorInfo | None = None
-
-    def get(self, model_id: str) -> ModelInfo | None:
-        """The model of that id, or ``None``."""
-        return next((model for model in self.models if model.id == model_id), None)
-
-
-def models(session: AuthSession, *, refresh: bool = False) -> ModelList:
-    """The session's models, remembered for some minutes. Never raises for a provider's fault."""
-    key = _key(session)
-    if not refresh and (remembered := cache.get(key)) is not None:
-        return ModelList(tuple(remembered))
+def models(session: AuthSession, *, refresh: bool = False) -> ModelListing:
+    """The session's models with the age of the list. Never raises for a provider's fault."""
     try:
-        found = loop.run(
-            provider.list_models(session.provider, None, str(session.pk), owner=session.owner_id, refresh=refresh),
+        return loop.run(
+            provider.model_listing(session.provider, None, str(session.pk), owner=session.owner_id, refresh=refresh),
             timeout=ASK_SECONDS,
         )
     except ProviderError as error:
-        cache.set(f"{key}.failed", True, FAILED_SECONDS)
-        return ModelList((), error.info())
+        cache.set(_failed_key(session), True, FAILED_SECONDS)
+        return ModelListing(error=error.info())
     except TimeoutError:
-        cache.set(f"{key}.failed", True, FAILED_SECONDS)
-        return ModelList(
-            (), ErrorInfo(code="upstream_timeout", message="The provider did not list its models in time.")
+        cache.set(_failed_key(session), True, FAILED_SECONDS)
+        late = UpstreamTimeout("The provider did not list its models in time.")
+        before = catalogue.remembered(str(session.pk)) or ModelListing()
+        return ModelListing(
+            models=before.models, fetched_at=before.fetched_at, stale=before.fetched_at is not None, error=late.info()
         )
-    cache.set(key, list(found), REMEMBER_SECONDS)
-    return ModelList(tuple(found))
 
 
 def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
-    """What is remembered of a model; ``None`` when it was not asked for lately. Asks nobody."""
+    """What is known of a model without asking anybody; ``None`` when that is nothing."""
     if session is None or not model_id:
         return None
-    remembered = cache.get(_key(session))
-    return ModelList(tuple(remembered)).get(model_id) if remembered else None
+    listing = catalogue.remembered(str(session.pk))
+    found = listing.get(model_id) if listing is not None else None
+    if found is not None:
+        return found
+    host = model_facts.host_in(session.base_url)
+    return model_facts.facts(session.provider, model_id, host=host, session=session.name)
 
 
 def is_remembered(session: AuthSession) -> bool:
     """Are this session's models in memory, or was its provider asked in vain a moment ago?"""
-    return cache.get(_key(session)) is not None or cache.get(_key(session) + ".failed") is not None
+    return catalogue.asked_lately(str(session.pk)) or cache.get(_failed_key(session)) is not None
 
 
 def card(slug: str) -> ProviderInfo | None:
@@ -89,5 +76,5 @@ def default_model(session: AuthSession) -> str:
     return found.default_model if found is not None else ""
 
 
-def _key(session: AuthSession) -> str:
-    return f"maestro.models.{session.pk}.{session.generation}"
+def _failed_key(session: AuthSession) -> str:
+    return f"maestro.models.{session.pk}.{session.generation}.failed"

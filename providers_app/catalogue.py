@@ -1,98 +1,176 @@
-"""Which models a session can use: asked from its provider, kept for a while, filtered on request."""
+"""Which models a session can use: asked from its provider, kept with their age, completed by what is known anyway.
+
+    younger than ``models_cache_s``   given at once
+    younger than ``models_stale_s``   given at once, and asked for anew behind the caller's back
+    older, or ``refresh``             asked for now; when that fails, an older list is given with the reason
+    none                              what the model files and the configuration tell of, with the reason
+
+Callers that ask at the same time share one request and what came of it.
+"""
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Iterable
-from typing import get_args
+from collections.abc import Awaitable, Callable
 
-from providers_app import clients, conf, loop
-from providers_app.asking import checked_model, names_of
-from providers_app.errors import AuthenticationFailed, InvalidRequest, UpstreamError
-from providers_app.nearest import nearest
+from providers_app import clients, conf, loop, model_lists
+from providers_app.asking import checked_model
+from providers_app.behaviours.listing import check_size
+from providers_app.errors import (
+    AuthenticationFailed,
+    ProviderError,
+    UnsupportedOperation,
+    UpstreamError,
+)
+from providers_app.model_facts import completed, facts, host_of
+from providers_app.model_lists import Kept, lists
 from providers_app.ports import Session
-from providers_app.registry import registry
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
-from providers_app.types.catalogue import Capabilities, CapabilityName, ModelInfo
+from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.listing import ModelListing
 from providers_app.wire.client import Http
 
-KEPT = 256
-CAPABILITY_NAMES: frozenset[str] = frozenset(get_args(CapabilityName))
+BACKGROUND = 8
+"""How many lists are asked for at the same time behind the callers' backs."""
+TRY_AGAIN_S = 60.0
+"""How long a provider that gave no list is left alone by those who did not ask for it."""
+NO_SUCH_PAGE = (404, 405, 501)
+
+Fetch = Callable[[Session, Credential], Awaitable[list[ModelInfo]]]
+Ask = Callable[[Fetch], Awaitable[list[ModelInfo]]]
+"""Calls ``Fetch`` with the session and a credential that is good now."""
 
 
-class _Entry:
-    def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.models: list[ModelInfo] | None = None
-        self.until = 0.0
-        self.failed: UpstreamError | None = None
-        self.answered = 0.0
+async def listing(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> ModelListing:
+    """The models with the age of the list. A provider's failure is in it, not raised."""
+    kept = lists().of(session, credential)
+    if kept.listed is not None and not refresh and kept.age() < conf.current().models_stale_s:
+        fresh = kept.age() < conf.current().models_cache_s and kept.secret == hash(credential.secret)
+        if fresh:
+            return _shown(kept)
+        if conf.current().models_cache_s > 0:
+            _ask_behind(kept, session, credential, ask)
+            return _shown(kept)
+    # A caller that leaves does not take the list from the others.
+    await asyncio.shield(kept.flight or _start(kept, session, credential, ask))
+    return _shown(kept)
 
 
-class _Cache:
-    """Lists of models by session and by what they were asked with; the least used go first."""
+async def list_models(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> list[ModelInfo]:
+    """The models; a list from the cache comes at once.
 
-    def __init__(self) -> None:
-        self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
-
-    def entry(self, session: Session, credential: Credential) -> _Entry:
-        # Another key or address may see other models, so a hash of both is part of the name.
-        key = (session.id, hash((credential.secret, credential.base_url, tuple(sorted(credential.settings.items())))))
-        entry = self._entries.setdefault(key, _Entry())
-        self._entries.move_to_end(key)
-        while len(self._entries) > KEPT:
-            self._entries.popitem(last=False)
-        return entry
-
-
-async def list_models(session: Session, credential: Credential, *, refresh: bool = False) -> list[ModelInfo]:
-    """The models of a session; asked anew when ``refresh`` is set or the kept list is too old.
-
-    They come by id, or as their provider lists them where its card says so (``models_in_order``). Callers that ask at
-    the same time share one request and what came of it. Raises ``UpstreamError``.
+    They come by id, or as their provider lists them where its card says so (``models_in_order``). A provider that has
+    no list gives the models that are known of it. Raises ``ProviderError`` when there is nothing to give, and with
+    ``refresh`` when the provider did not answer.
     """
-    asked = time.monotonic()
-    entry = loop.local("models", _Cache).entry(session, credential)
-    async with entry.lock:
-        shared = entry.answered > asked  # while this caller waited for another one's answer
-        if shared and entry.failed is not None:
-            raise entry.failed
-        if entry.models is None or (refresh and not shared) or time.monotonic() >= entry.until:
-            try:
-                with faults_of(session.provider):
-                    found = await resolve(session.provider, "models").list(credential, _http(session, credential))
-                    own_order = registry.card(session.provider).models_in_order
-                    entry.models = list(found) if own_order else sorted(found, key=lambda model: model.id)
-            except UpstreamError as error:
-                if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
-                    outcome.report(session, error)  # a refused access token is first refreshed: ``refreshing`` tells
-                entry.failed, entry.answered = error, time.monotonic()
-                raise
-            entry.failed, entry.answered = None, time.monotonic()
-            entry.until = entry.answered + conf.current().models_cache_s
-        return list(entry.models)
+    found = await listing(session, credential, ask, refresh=refresh)
+    kept = lists().of(session, credential)
+    if kept.error is not None and (refresh or found.fetched_at is None) and not (_listless(kept) and found.models):
+        raise kept.error
+    return list(found.models)
+
+
+async def asked_now(session: Session, credential: Credential) -> list[ModelInfo]:
+    """The models as the provider lists them now, and nothing else: the test of a login. Raises ``ProviderError``."""
+    kept = lists().of(session, credential)
+    await asyncio.shield(kept.flight or _start(kept, session, credential, lambda fetch: fetch(session, credential)))
+    if kept.error is not None:
+        raise kept.error
+    return list(kept.models())
+
+
+def remembered(session_id: str) -> ModelListing | None:
+    """The list that was given last for a session; ``None`` when nobody asked. Asks nobody, from any thread."""
+    kept = model_lists.peek(session_id)
+    return None if kept is None or (kept.listed is None and kept.error is None) else _shown(kept)
+
+
+def asked_lately(session_id: str) -> bool:
+    """Is there a list, or was the provider asked in vain a moment ago? Asks nobody, from any thread."""
+    kept = model_lists.peek(session_id)
+    return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 
 async def get_model(session: Session, credential: Credential, model_id: str) -> ModelInfo:
-    """One model, asked from the provider. Raises ``InvalidRequest``, ``UnknownModel`` and other ``UpstreamError``."""
-    name = checked_model(model_id)
-    with faults_of(session.provider):
-        return await resolve(session.provider, "models").get(name, credential, _http(session, credential))
+    """One model, asked from the provider; from the model files where it cannot be asked.
+
+    Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
+    """
+    name, host = checked_model(model_id), host_of(credential)
+    try:
+        with faults_of(session.provider):
+            found = await resolve(session.provider, "models").get(name, credential, _http(session, credential))
+    except UnsupportedOperation:
+        known = facts(session.provider, name, host=host, session=session.name)
+        if known is None:
+            raise
+        return known
+    return completed(found, session.provider, host=host, session=session.name)
+
+
+def _shown(kept: Kept) -> ModelListing:
+    never = kept.listed is None
+    late = not never and kept.age() >= conf.current().models_cache_s > 0
+    return ModelListing(
+        models=kept.models(),
+        fetched_at=None if never else kept.fetched_at,
+        stale=late or (not never and kept.error is not None),
+        refreshing=kept.flight is not None,
+        error=kept.error.info() if kept.error is not None else None,
+    )
+
+
+def _listless(kept: Kept) -> bool:
+    """Did the provider answer that it has no list?"""
+    no_page = isinstance(kept.error, UpstreamError) and kept.error.status in NO_SUCH_PAGE
+    return no_page or isinstance(kept.error, UnsupportedOperation)
+
+
+def _ask_behind(kept: Kept, session: Session, credential: Credential, ask: Ask) -> None:
+    """Ask without waiting, unless that is being done, was done in vain a moment ago, or is done for many others."""
+    rested = kept.error is None or time.monotonic() - kept.failed >= TRY_AGAIN_S
+    if rested and kept.flight is None and len(_flights()) < BACKGROUND:
+        _start(kept, session, credential, ask)
+
+
+def _start(kept: Kept, session: Session, credential: Credential, ask: Ask) -> "asyncio.Task[None]":
+    flight = kept.flight = loop.spawn(_flight(kept, credential, ask), name=f"models-{session.id}")
+    _flights().add(flight)
+
+    def landed(task: "asyncio.Task[None]") -> None:
+        kept.flight = None
+        _flights().discard(task)
+
+    flight.add_done_callback(landed)
+    return flight
+
+
+def _flights() -> "set[asyncio.Task[None]]":
+    return loop.local("model-flights", set)
+
+
+async def _flight(kept: Kept, credential: Credential, ask: Ask) -> None:
+    """One request for the list, and what came of it."""
+    try:
+        kept.got(await ask(_fetch), credential)
+    except ProviderError as error:
+        kept.missed(error)
+
+
+async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:
+    try:
+        with faults_of(session.provider):
+            found = await resolve(session.provider, "models").list(credential, _http(session, credential))
+            listed = [model for model in found if isinstance(model, ModelInfo)]
+        check_size(len(listed))
+    except UpstreamError as error:
+        if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
+            outcome.report(session, error)  # a refused access token is first refreshed: ``refreshing`` tells
+        raise
+    return listed
 
 
 def _http(session: Session, credential: Credential) -> Http:
     return clients.http_for(session.provider, session.owner, credential)
-
-
-def supporting(models: Iterable[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
-    """The models with every capability in ``wanted``; one that says nothing has what its provider has ``declared``.
-
-    Raises ``InvalidRequest`` for a capability that there is not.
-    """
-    names = frozenset(names_of(wanted, "supports"))
-    for name in sorted(names - CAPABILITY_NAMES):
-        raise InvalidRequest(f"There is no capability {name!r}.", hint=nearest(name, CAPABILITY_NAMES))
-    return [model for model in models if names <= (frozenset(model.capabilities) or declared.names)]

@@ -7,7 +7,7 @@
     E005 slug differs from the folder  E013 must be async               W003 behaviour without its auth type
     E006 unknown capability            E014 must not be async           W004 card incomplete
     E007 unknown auth type
-    E008 missing or invalid config
+    E008 missing or invalid config     E017 models.json cannot be used
 
 Each provider is looked at by itself: whatever one of them does when it is imported, the others are still judged.
 """
@@ -23,6 +23,7 @@ from providers_app.behaviours.contract import violations
 from providers_app.behaviours.streaming import Dialect, Reducer, SeveralDialects
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
+from providers_app.model_library import library
 from providers_app.registry import OPERATIONS, Registry, card_problem, registry
 from providers_app.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
@@ -94,6 +95,7 @@ class _Package:
         for operation in OPTIONAL:
             self.behaviour(operation, required=False)
         self.config()
+        self.models_file()
         if card is not None:
             self.claims(card)
         return self.found
@@ -203,6 +205,12 @@ class _Package:
             if not field.description:
                 message = f"{module.__name__}.Config.{name} says nothing of what it is for."
                 self.add("W002", message, "Give it a description: Field(..., description=...).")
+
+    def models_file(self) -> None:
+        """Its file of models and the operator's; the others' files are not touched by it."""
+        for path, problem in library.problems(self.slug):
+            hint = "Mend or remove the file (docs/models.md); until then what it told of models is not known."
+            self.add("E017", f"The model file {path} is not used: {problem}.", hint)
 
     def claims(self, card: ProviderInfo) -> None:
         for name, operation in {**NEEDS, **dict.fromkeys(OF_ANSWERS, "streaming")}.items():

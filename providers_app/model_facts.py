@@ -29,6 +29,14 @@ def facts(provider: str, model: str, *, underlying: str = "", host: str = "", se
     )
 
 
+def completed(listed: ModelInfo, provider: str, *, host: str = "", session: str = "") -> ModelInfo:
+    """What a provider said of one model, with what else is known of it."""
+    shelf = library.shelf(provider, host)
+    shipped = shelf.find(listed.id) or (shelf.find(listed.underlying) if listed.underlying else None)
+    chosen = configured(conf.current().configured_models, provider, session).get(listed.id)
+    return merged(listed, shipped, chosen, today=today()) or listed
+
+
 def known_models(provider: str, *, host: str = "", session: str = "") -> list[ModelInfo]:
     """Every model that files and configuration tell of, by id."""
     shelf = library.shelf(provider, host)
@@ -39,13 +47,18 @@ def known_models(provider: str, *, host: str = "", session: str = "") -> list[Mo
 
 
 def host_of(credential: Credential) -> str:
-    """The host of the address that a session has of its own, lower case; empty for the provider's own address."""
+    """The host of the address that a session has of its own; empty for the provider's own address."""
+    return host_in(credential.base_url)
+
+
+def host_in(address: str | None) -> str:
+    """The host in an address, lower case; empty where there is none."""
     try:
-        return (urlsplit(credential.base_url or "").hostname or "").lower()
+        return (urlsplit(address or "").hostname or "").lower()
     except ValueError:
         return ""
 
 
 def shelf_of(provider: str, credential: Credential) -> Shelf:
-    """The shelf for the sessions of one address."""
+    """The models that files tell of, for the sessions of one address."""
     return library.shelf(provider, host_of(credential))

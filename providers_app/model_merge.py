@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from providers_app.model_file import FIGURES
-from providers_app.types.catalogue import Figure, ModelInfo
+from providers_app.types.catalogue import Figure, FigureSource, ModelInfo
+
+IMPLIED = ("capabilities", "input_modalities")
 
 _NOTHING = ModelInfo(id="-")
 _UNSAID = {name: getattr(_NOTHING, name) for name in FIGURES}
@@ -27,28 +29,30 @@ def merged(
 ) -> ModelInfo | None:
     """One entry from what there is of it; ``None`` when there is nothing. ``today`` is the day of the listing.
 
-    Capabilities that a listing only implies (its figures do not name them) are joined with the shipped ones: such a
-    listing has no word for the others.
+    What a listing only implies (``IMPLIED``, where its figures do not name them) is joined with what is shipped: such a
+    listing has no word for the rest.
     """
     best = listed or configured or shipped
     if best is None:
         return None
     values: dict[str, Any] = {}
     figures: dict[str, Figure] = {}
-    for info, source in ((shipped, "shipped"), (listed, "provider"), (configured, "configured")):
+    # What a provider lists may itself be configured: deployments that the operator names.
+    of_list: FigureSource = listed.source if listed is not None else "provider"
+    layers: tuple[tuple[ModelInfo | None, FigureSource], ...]
+    layers = ((shipped, "shipped"), (listed, of_list), (configured, "configured"))
+    for info, source in layers:
         if info is None:
             continue
         for name, value in said(info).items():
-            if name == "capabilities" and source == "provider" and name not in info.figures and values.get(name):
-                values[name] = tuple(sorted({*values[name], *value}))
+            if name in IMPLIED and info is listed and name not in info.figures and values.get(name):
+                values[name] = tuple(dict.fromkeys((*values[name], *value)))
                 continue
             values[name] = value
             marked = info.figures.get(name)
             as_of = marked.as_of if marked is not None else ""
-            figures[name] = Figure(
-                source=marked.source if marked is not None else source,  # type: ignore[arg-type]
-                as_of=as_of or (today if source == "provider" else ""),
-            )
+            by = marked.source if marked is not None else source
+            figures[name] = Figure(source=by, as_of=as_of or (today if by == "provider" else ""))
     if "lifecycle" not in values and (ended := stage_by_date(values, today)):
         values["lifecycle"] = ended
         figures["lifecycle"] = figures["retires_at" if values.get("retires_at") else "deprecated_at"]
@@ -96,3 +100,8 @@ def merged_list(
 def today() -> str:
     """This day, in UTC."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
+def day_of(seconds: float) -> str:
+    """The day, in UTC, of a POSIX time."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()

@@ -11,12 +11,12 @@ Every function that names a session takes ``owner=`` (see ``ownership``). ``sess
 awaits it, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from providers_app import asking, catalogue, clients, counting, logins, ownership, ports, registry
+from providers_app import asking, clients, counting, logins, ownership, ports, registry
 from providers_app.asking import ToolChoiceInput, ToolsInput, validate_parameters
 from providers_app.behaviours.http import PreparedRequest, redacted
 from providers_app.context_access import delete_context_chunk, list_context_chunks
@@ -35,6 +35,7 @@ from providers_app.login_flow import (
 from providers_app.logins import try_credential
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
+from providers_app.model_access import get_model, list_models, model_listing
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
 from providers_app.refreshing import refresh_session, refresh_tokens
@@ -42,7 +43,7 @@ from providers_app.resilience import dispatcher, opening
 from providers_app.resilience.dispatcher import Call
 from providers_app.session_client import client_of, open_session
 from providers_app.streaming import collect
-from providers_app.types.catalogue import Account, AuthType, Capabilities, ModelInfo, ProviderInfo, TokenCount
+from providers_app.types.catalogue import Account, AuthType, Capabilities, ProviderInfo, TokenCount
 from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
@@ -66,6 +67,7 @@ __all__ = [
     "list_models",
     "list_providers",
     "login_state",
+    "model_listing",
     "offered_flows",
     "preview_request",
     "provider_capabilities",
@@ -116,37 +118,6 @@ async def test_session(provider: str, auth_type: AuthType | None, name: str, *, 
     """Does the login work? One cheap authenticated request, noted on the session. Raises ``UpstreamError``."""
     found = await find_owner(owner)
     return await logins.run_test(found, *await opening.find(found, provider, name, auth_type))
-
-
-@on_provider_loop
-async def list_models(
-    provider: str,
-    auth_type: AuthType | None,
-    name: str,
-    *,
-    refresh: bool = False,
-    supports: Iterable[str] = (),
-    owner: Any = None,
-) -> list[ModelInfo]:
-    """The models of a session, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
-
-    They come by id, or as the provider lists them where its card says ``models_in_order``. One whose entry says nothing
-    of capabilities counts as able to do what its provider declares. Raises ``UpstreamError``.
-    """
-    found = await find_owner(owner)
-    client = await open_session(found, provider, name, auth_type)
-    models = await client.call(partial(catalogue.list_models, refresh=refresh))
-    return catalogue.supporting(models, supports, provider_capabilities(client.session.provider))
-
-
-@on_provider_loop
-async def get_model(
-    provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
-) -> ModelInfo:
-    """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
-    who = await find_owner(owner)
-    client = await open_session(who, provider, session, auth_type)
-    return await client.call(partial(catalogue.get_model, model_id=model_id))
 
 
 def stream_chat(

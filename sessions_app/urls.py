@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.views import actions, connect, detail, importing, listing, login, notices, oauth, trail
+from sessions_app.views import actions, connect, detail, importing, listing, login, models, notices, oauth, trail
 
 app_name = "sessions"
 urlpatterns = [
@@ -25,7 +25,7 @@ urlpatterns = [
     path("<uuid:pk>/status/", detail.status, name="status"),
     path("<uuid:pk>/trail/", trail.trail, name="trail"),
     path("<uuid:pk>/trail.csv", trail.trail_csv, name="trail-csv"),
-    path("<uuid:pk>/models/", detail.models, name="models"),
+    path("<uuid:pk>/models/", models.models, name="models"),
     path("<uuid:pk>/rename/", detail.rename, name="rename"),
     path("<uuid:pk>/key/", detail.key, name="key"),
     path("<uuid:pk>/address/", detail.address, name="address"),

@@ -1,6 +1,8 @@
 """Who is asked and how: the model picker, the parameters drawer, and the exact request that would be sent."""
 
 import json
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from context_app.views.panel_data import panel, session_of
 from providers_app import loop, provider
 from providers_app.errors import EmptyPrompt, ProviderError
 from providers_app.types.advice import Advice
+from sessions_app import model_rows
 from sessions_app.models import AuthSession
 
 PREVIEW_SECONDS = 20.0
@@ -30,11 +33,17 @@ def models(request: HttpRequest) -> HttpResponse:
     """The models of one session (``session``), for the picker; its provider's error where it gives none."""
     session = _session_or_404(request, request.GET.get("session", ""))
     found = catalogue.models(session, refresh=request.GET.get("refresh") == "1")
+    chosen = request.GET.get("model", "")[:200]
+    today = datetime.now(UTC).date()
+    known = catalogue.known(session, chosen) if chosen and found.get(chosen) is None else None
     data = {
         "session": session,
-        "models": found.models,
+        "fetched": datetime.fromtimestamp(found.fetched_at, UTC) if found.fetched_at is not None else None,
+        "rows": [model_rows.row(model, today) for model in found.models],
         "error": found.error,
-        "chosen": request.GET.get("model", ""),
+        "chosen": chosen,
+        "unlisted": bool(chosen and found.models and found.get(chosen) is None and known is None),
+        "near": next(iter(get_close_matches(chosen, [model.id for model in found.models], n=1)), ""),
         "default_model": catalogue.default_model(session),
     }
     return render(request, "chats/_models.html", data)

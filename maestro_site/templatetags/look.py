@@ -91,6 +91,12 @@ def compact(value: float | None) -> str:
 
 
 @register.filter
+def money(value: float | None) -> str:
+    """Dollars without a sign: 3, 0.25, 0.075. ``None`` gives a dash."""
+    return "–" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def initials(user: Any) -> str:
     """Two letters for a person: of the full name where there is one, else of the user name."""
     name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or str(user)

@@ -15,6 +15,8 @@ from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
 
 MAX_PAGES = 100
+MAX_MODELS = 20_000
+"""How many models a list may have on all its pages; one with more does not end, or is an attack."""
 
 Sign = Callable[[Credential, HttpRequest], HttpRequest]
 
@@ -50,6 +52,7 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
                 model = self.read(item)
                 if model is not None:
                     found.setdefault(model.id, model)
+            check_size(len(found))
             after = self.cursor(body) if isinstance(body, dict) else None
             if not after:
                 return builtins.list(found.values())
@@ -74,3 +77,9 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
         if single is None:
             raise BadAnswer("The provider's description of the model could not be read.")
         return single
+
+
+def check_size(models: int) -> None:
+    """Raises ``BadAnswer`` for a list that is too long to be one."""
+    if models > MAX_MODELS:
+        raise BadAnswer(f"The provider's list of models has more than {MAX_MODELS:,} of them.")

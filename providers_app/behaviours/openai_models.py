@@ -3,44 +3,82 @@
 from typing import Any
 
 from providers_app.behaviours.asking import number
-from providers_app.types.catalogue import ModelInfo
+from providers_app.types.catalogue import Figure, ModelInfo
 
 # Where servers say how much a model can read and write, most exact first.
 WINDOWS = ("context_window", "context_length", "max_model_len", "max_context_length")
 OUTPUTS = ("max_output_tokens", "max_completion_tokens")
-PARAMETERS = {"tools": "tools", "reasoning": "reasoning", "structured_outputs": "structured_output"}
+ABILITIES = {
+    "tools": "tools",
+    "parallel_tool_calls": "parallel_tools",
+    "reasoning": "reasoning",
+    "structured_outputs": "structured_output",
+}
+"""Request parameters that tell of a capability."""
+PARAMETERS = {
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop": "stop",
+    "seed": "seed",
+    "reasoning": "reasoning_effort",
+    "reasoning_effort": "reasoning_effort",
+    "parallel_tool_calls": "parallel_tool_calls",
+    "structured_outputs": "response_schema",
+}
+"""Request parameters by the servers' names and ours."""
+SAID = Figure(source="provider")
 
 
 def read_model(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry; only its ``id`` is required. Capabilities stay empty where the server says nothing of them."""
+    """One entry; only its ``id`` is required. What the server does not say stays unknown."""
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not model_id:
         return None
-    meta, top = _object(entry, "meta"), _object(entry, "top_provider")
-    modalities = _object(entry, "architecture").get("input_modalities")
+    meta, top, design = _object(entry, "meta"), _object(entry, "top_provider"), _object(entry, "architecture")
+    reads, writes = _names(design.get("input_modalities")), _names(design.get("output_modalities"))
+    takes = entry.get("supported_parameters")
+    can = _capabilities(takes, reads)
     retires = entry.get("shutdown_date") or entry.get("deprecation")
+    said = {"input_modalities": reads, "output_modalities": writes, "capabilities": can}
     return ModelInfo(
         id=model_id,
         name=str(entry.get("display_name") or entry.get("name") or model_id),
         context_window=_first(entry, WINDOWS) or number(meta.get("n_ctx_train")) or number(top.get("context_length")),
         max_output_tokens=_first(entry, OUTPUTS) or number(top.get("max_completion_tokens")),
-        input_modalities=tuple(map(str, modalities)) if isinstance(modalities, list) and modalities else ("text",),
-        capabilities=_capabilities(entry, modalities),
+        input_modalities=reads or ("text",),
+        output_modalities=writes or ("text",),
+        capabilities=can,
+        parameters=_parameters(takes),
         input_price=_price(entry, "prompt"),
         output_price=_price(entry, "completion"),
-        retires_at=retires if isinstance(retires, str) else None,
+        cached_input_price=_price(entry, "input_cache_read"),
+        cache_write_price=_price(entry, "input_cache_write"),
+        retires_at=retires[:10] if isinstance(retires, str) and retires else None,
+        figures={name: SAID for name, value in said.items() if value},
         raw=entry,
     )
 
 
-def _capabilities(entry: dict[str, Any], modalities: Any) -> tuple[str, ...]:
-    supported = entry.get("supported_parameters")
-    if not isinstance(supported, list):
+def _capabilities(takes: Any, reads: tuple[str, ...]) -> tuple[str, ...]:
+    if not isinstance(takes, list):
         return ()
-    found = {"chat", "streaming", *(name for parameter, name in PARAMETERS.items() if parameter in supported)}
-    if isinstance(modalities, list) and "image" in modalities:
+    found = {"chat", "streaming", *(name for parameter, name in ABILITIES.items() if parameter in takes)}
+    if "image" in reads:
         found.add("images_in")
     return tuple(sorted(found))
+
+
+def _parameters(takes: Any) -> tuple[str, ...] | None:
+    """What the model takes, by our names; ``extra`` is whatever else the server knows."""
+    if not isinstance(takes, list):
+        return None
+    return tuple(sorted({"extra", *(name for given, name in PARAMETERS.items() if given in takes)}))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
 
 
 def _price(entry: dict[str, Any], name: str) -> float | None:

@@ -1,4 +1,4 @@
-"""One session: what it is, which models it sees, what was done to it; rename, other key, address or options."""
+"""One session: what it is, what was done to it; rename, other key, address or options."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -6,20 +6,18 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from providers_app import conf, loop, provider
-from providers_app.errors import ProviderError, UnknownSession, UpstreamTimeout
+from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.catalogue import ProviderInfo
 from sessions_app import providers, selectors
-from sessions_app.credentials import has_secret, without_stored_secret
+from sessions_app.credentials import has_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.option_forms import OptionsForm
 from sessions_app.services import connect, lifecycle, notices, testing
 from sessions_app.services import options as option_service
 from sessions_app.views.access import card_context, in_words, row_context, say, toast, with_session
+from sessions_app.views.models import filter_choices
 from sessions_app.views.trail import card_events
-
-MODELS_SHOWN = 100
 
 
 @require_safe
@@ -37,41 +35,6 @@ def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
 def status(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """The status card alone, as it is now."""
     return render(request, "sessions/_status.html", card_context(session))
-
-
-@require_safe
-@with_session
-def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The models that the session sees, searched by ``q``; ``refresh=1`` asks the provider anew."""
-    query = request.GET.get("q", "").strip()[:100]
-    context: dict[str, object] = {"session": session, "q": query}
-    template = "sessions/_models.html" if request.htmx else "sessions/models.html"  # type: ignore[attr-defined]
-    try:
-        found = loop.run(
-            provider.list_models(
-                session.provider,
-                None,
-                str(session.pk),
-                refresh=request.GET.get("refresh") == "1",
-                owner=request.user.pk,
-            ),
-            conf.current().lookup_timeout_s + 5,
-        )
-    except ProviderError as error:
-        text = without_stored_secret(in_words(error), session)
-        return render(request, template, context | {"error": error, "error_text": text})
-    except TimeoutError:
-        late = UpstreamTimeout("The provider did not answer in time.")
-        return render(request, template, context | {"error": late, "error_text": in_words(late)})
-    needle = query.casefold()
-    matching = [model for model in found if needle in f"{model.id} {model.name}".casefold()]
-    context |= {
-        "models": matching[:MODELS_SHOWN],
-        "matching": len(matching),
-        "hidden": max(0, len(matching) - MODELS_SHOWN),
-        "total": len(found),
-    }
-    return render(request, template, context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -210,6 +173,7 @@ def _page(
         "address_form": _address_form(session, info, address_form),
         "options_form": options_form or _options_form(session, info),
         "capabilities": sorted(info.capabilities.names) if info else [],
+        **filter_choices(),
         "events": card_events(session),
     }
     return render(request, "sessions/detail.html", context, status=422 if failed else 200)

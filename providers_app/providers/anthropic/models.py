@@ -10,7 +10,7 @@ from providers_app.behaviours.listing import ListedModels
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic import api_key
 from providers_app.providers.anthropic.requests import get, signed_by_login
-from providers_app.types.catalogue import ModelInfo
+from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential
 
 # Every model of the Messages API takes tools; the list has no flag for it.
@@ -41,19 +41,28 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
         return None
     flags = entry.get("capabilities")
     known = {name for flag, name in FLAGS.items() if _supported(flags, flag)}
-    retires = entry.get("retires_at")
+    reads = ["text", *(["image"] if "images_in" in known else []), *(["pdf"] if _supported(flags, "pdf_input") else [])]
+    told = isinstance(flags, dict)  # without flags nothing is said of these, and what is known otherwise holds
     lifecycle = entry.get("lifecycle")
     return ModelInfo(
         id=model_id,
         name=str(entry.get("display_name") or model_id),
         context_window=number(entry.get("max_input_tokens")),
         max_output_tokens=number(entry.get("max_tokens")),
-        input_modalities=("text", "image") if "images_in" in known else ("text",),
+        input_modalities=tuple(reads),
         capabilities=tuple(sorted(ALWAYS | known)),
         lifecycle=lifecycle if isinstance(lifecycle, str) else None,
-        retires_at=retires if isinstance(retires, str) else None,
+        released_at=_day(entry.get("created_at")),
+        deprecated_at=_day(entry.get("deprecated_at")),
+        retires_at=_day(entry.get("retires_at")),
+        figures=dict.fromkeys(("input_modalities", "capabilities"), Figure(source="provider")) if told else {},
         raw=entry,
     )
+
+
+def _day(value: Any) -> str | None:
+    """The day of a time in RFC 3339."""
+    return value[:10] if isinstance(value, str) and len(value) >= 10 else None
 
 
 def _supported(flags: Any, name: str) -> bool:

@@ -28,7 +28,9 @@ LIFECYCLE = {"preview": "preview", "generally-available": "active", "deprecating
 def declared(name: str, model: str) -> ModelInfo:
     """A deployment as the session or the operator declares it; ``raw`` names its model for whoever knows more."""
     known = {"deployment": name, "model": model} if model else {"deployment": name}
-    return ModelInfo(id=name, name=f"{name} ({model})" if model else name, source="configured", raw=known)
+    return ModelInfo(
+        id=name, name=f"{name} ({model})" if model else name, source="configured", underlying=model, raw=known
+    )
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:

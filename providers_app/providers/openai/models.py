@@ -7,6 +7,8 @@ shape, with models among it that are not meant to be chosen.
 import builtins
 from typing import Any
 
+import msgspec
+
 from providers_app import conf
 from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.asking import number
@@ -14,6 +16,7 @@ from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_responses import DIALECT
+from providers_app.model_merge import day_of
 from providers_app.providers.openai import api_key
 from providers_app.providers.openai.requests import SLUG, get
 from providers_app.providers.openai.subscription import mode_of
@@ -46,14 +49,22 @@ def read_slug(entry: dict[str, Any]) -> ModelInfo | None:
     )
 
 
-_OF_A_KEY = ListedModels(
+def read(entry: dict[str, Any]) -> ModelInfo | None:
+    """An entry of the list that a key gets; ``created`` is the day on which the model came out."""
+    model, created = read_model(entry), number(entry.get("created"))
+    if model is None or created is None or created > 1e11:
+        return model
+    return msgspec.structs.replace(model, released_at=day_of(created))
+
+
+OF_A_KEY = ListedModels(
     sign=api_key.BEHAVIOUR.authorize,
     dialect=DIALECT,
     page=lambda credential, after: listing(credential),
-    read=read_model,
+    read=read,
     one=lambda credential, model_id: get(f"/models/{segment(model_id)}", credential),
 )
-_OF_A_LOGIN = ListedModels(
+OF_A_LOGIN = ListedModels(
     sign=api_key.BEHAVIOUR.authorize,
     dialect=DIALECT,
     page=lambda credential, after: listing(credential),
@@ -67,12 +78,12 @@ class OpenAIModels:
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
         """Raises ``UpstreamError``."""
         if mode_of(credential) != "api_key":
-            return await _OF_A_LOGIN.list(credential, http)
-        return sorted(await _OF_A_KEY.list(credential, http), key=lambda model: model.id)
+            return await OF_A_LOGIN.list(credential, http)
+        return sorted(await OF_A_KEY.list(credential, http), key=lambda model: model.id)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Raises ``UnknownModel`` and other ``UpstreamError``."""
-        behaviour = _OF_A_KEY if mode_of(credential) == "api_key" else _OF_A_LOGIN
+        behaviour = OF_A_KEY if mode_of(credential) == "api_key" else OF_A_LOGIN
         return await behaviour.get(model_id, credential, http)
 
 

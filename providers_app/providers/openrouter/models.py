@@ -19,10 +19,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     outputs = architecture.get("output_modalities") if isinstance(architecture, dict) else None
     if model is None or (isinstance(outputs, list) and "text" not in outputs):
         return None
-    parameters = entry.get("supported_parameters")
     found = set(model.capabilities) or {"chat", "streaming"}
-    if isinstance(parameters, list) and "parallel_tool_calls" in parameters:
-        found.add("parallel_tools")
     ends = entry.get("expiration_date")
     return msgspec.structs.replace(
         model,

@@ -1,41 +1,112 @@
-"""``manage.py models SESSION``: which models a session sees."""
+"""``manage.py models SESSION``: which models a session sees, and where each figure comes from."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
-from providers_app import loop, provider
+from providers_app import loop, model_facts, provider
+from providers_app.model_search import SORTS, ModelQuery, checked, search
 from providers_app.types.catalogue import ModelInfo
-from sessions_app import selectors
+from providers_app.types.listing import ModelListing
+from sessions_app import model_rows, selectors
 from sessions_app.management import terminal
+from sessions_app.model_rows import Row
+from sessions_app.models import AuthSession, Pk
+
+HEADS = ("MODEL", "WINDOW", "OUTPUT", "$ IN/OUT", "READS", "STAGE", "SOURCE")
+RIGHT = (1, 2, 3)
 
 
 class Command(BaseCommand):
-    help = "List the models that a session sees, asked from its provider."
+    help = (
+        "List the models that a session sees, asked from its provider and completed by what is known of them. "
+        "SOURCE says who told the figures: the provider, Maestro's model file with the age of what it says, or the "
+        "operator's configuration."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         terminal.add_session(parser)
+        parser.add_argument("--search", default="", metavar="WORDS", help="words that must be in id or name")
+        parser.add_argument("--supports", action="append", default=[], metavar="CAPABILITY", help="may be repeated")
+        parser.add_argument("--reads", action="append", default=[], metavar="MODALITY", help="such as image, audio")
+        parser.add_argument("--min-window", type=int, default=0, metavar="TOKENS", help="smallest context window")
+        parser.add_argument("--max-price", type=float, metavar="DOLLARS", help="per million input tokens, at most")
+        parser.add_argument("--lifecycle", action="append", default=[], metavar="STAGE", help="such as active")
+        parser.add_argument("--sort", default="", metavar="ORDER", help=f"one of: {', '.join(SORTS)}")
+        parser.add_argument("--known", dest="cached", action="store_true", help="what is known without asking anybody")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with terminal.errors(self, options["json"]):
+        as_json = options["json"]
+        with terminal.errors(self, as_json):
+            query = checked(_query(options))
             owner = terminal.owner_id(options["owner"])
             session = selectors.find(
                 owner, options["provider"] or None, options["session"], options["auth_type"] or None
             )
             try:
-                asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=owner)
-                found = loop.run(asked)
+                listing = _listing(session, owner, cached=options["cached"])
             finally:
                 terminal.settle()
-            self._print(found, options["json"])
+            found = search(listing.models, query, provider.provider_capabilities(session.provider))
+            if as_json:
+                terminal.dump(self, [_plain(model) for model in found])
+            else:
+                self._print(found)
 
-    def _print(self, found: list[ModelInfo], as_json: bool) -> None:
-        if as_json:
-            rows = [msgspec.to_builtins(model) for model in found]
-            terminal.dump(self, [{name: value for name, value in row.items() if name != "raw"} for row in rows])
-            return
-        for model in found:
-            window = f"{model.context_window:,} tokens" if model.context_window else ""
-            terminal.write(self, terminal.printable(f"{model.id}  {window}").rstrip() + "\n")
+    def _print(self, found: list[ModelInfo]) -> None:
+        today = datetime.now(UTC).date()
+        lines = [HEADS, *(_line(model_rows.row(model, today)) for model in found)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
+        for line in lines if found else []:
+            cells = (
+                text.rjust(width) if column in RIGHT else text.ljust(width)
+                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+            )
+            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+
+
+def _listing(session: AuthSession, owner: Pk, *, cached: bool) -> ModelListing:
+    """The provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
+    named = (session.provider, None, str(session.pk))
+    if cached:
+        host = model_facts.host_in(session.base_url)
+        known = model_facts.known_models(session.provider, host=host, session=session.name)
+        return ModelListing(models=tuple(known))
+    return ModelListing(models=tuple(loop.run(provider.list_models(*named, refresh=True, owner=owner))))
+
+
+def _query(options: dict[str, Any]) -> ModelQuery:
+    return ModelQuery(
+        text=options["search"],
+        supports=tuple(options["supports"]),
+        reads=tuple(options["reads"]),
+        min_window=options["min_window"],
+        max_price=options["max_price"],
+        lifecycle=tuple(options["lifecycle"]),
+        sort=options["sort"],
+    )
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    model = row.model
+    prices = [f"{price:g}" if price is not None else "-" for price in (model.input_price, model.output_price)]
+    stage = row.warned.text if row.warned is not None else (model.lifecycle or "")
+    sources = {cell.label or "provider" for cell in (row.window, row.output, row.price_in) if cell.title}
+    return (
+        model.id,
+        f"{model.context_window:,}" if model.context_window else "-",
+        f"{model.max_output_tokens:,}" if model.max_output_tokens else "-",
+        "/".join(prices) if prices != ["-", "-"] else "-",
+        ", ".join(model.input_modalities),
+        stage,
+        ", ".join(sorted(sources)) or ("provider" if model.source == "provider" else row.origin),
+    )
+
+
+def _plain(model: ModelInfo) -> dict[str, Any]:
+    """The model as JSON, without the provider's own entry."""
+    found: dict[str, Any] = msgspec.to_builtins(model)
+    return {name: value for name, value in found.items() if name != "raw"}

@@ -1,0 +1,62 @@
+"""The part of the universal interface that is about models; see ``provider``."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from providers_app import catalogue
+from providers_app.loop import on_provider_loop
+from providers_app.model_search import supporting
+from providers_app.ownership import find_owner
+from providers_app.registry import registry
+from providers_app.resilience import opening
+from providers_app.session_client import client_of, open_session
+from providers_app.types.catalogue import AuthType, ModelInfo
+from providers_app.types.listing import ModelListing
+
+
+@on_provider_loop
+async def list_models(
+    provider: str,
+    auth_type: AuthType | None,
+    name: str,
+    *,
+    refresh: bool = False,
+    supports: Iterable[str] = (),
+    owner: Any = None,
+) -> list[ModelInfo]:
+    """The models of a session, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
+
+    Each with what else is known of it, and where each figure comes from. They come by id, or as the provider lists them
+    where its card says ``models_in_order``. One whose entry says nothing of capabilities counts as able to do what its
+    provider declares. Raises ``UpstreamError``.
+    """
+    found = await find_owner(owner)
+    session, credential = await opening.find(found, provider, name, auth_type)
+    ask = client_of(found, session, credential).call
+    models = await catalogue.list_models(session, credential, ask, refresh=refresh)
+    return supporting(models, supports, registry.card(session.provider).capabilities)
+
+
+@on_provider_loop
+async def model_listing(
+    provider: str, auth_type: AuthType | None, name: str, *, refresh: bool = False, owner: Any = None
+) -> ModelListing:
+    """The same list with its age, for people: when the provider fails, the last list with the reason.
+
+    Raises what finding the session raises.
+    """
+    found = await find_owner(owner)
+    session, credential = await opening.find(found, provider, name, auth_type)
+    ask = client_of(found, session, credential).call
+    return await catalogue.listing(session, credential, ask, refresh=refresh)
+
+
+@on_provider_loop
+async def get_model(
+    provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
+) -> ModelInfo:
+    """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
+    who = await find_owner(owner)
+    client = await open_session(who, provider, session, auth_type)
+    return await client.call(partial(catalogue.get_model, model_id=model_id))

@@ -1,0 +1,124 @@
+"""The lists of models that providers gave, by session, for as long as the provider loop lives.
+
+The one cache of them: what pages show of a window or a price is read here as well, from any thread and without asking
+anybody. Each process asks for itself, because a list is asked for in a second, and to share it would put a look-up over
+the network into every page.
+"""
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from typing import Any
+
+from providers_app import conf, loop
+from providers_app.errors import ProviderError
+from providers_app.model_facts import host_of
+from providers_app.model_library import library
+from providers_app.model_merge import day_of, merged_list
+from providers_app.model_overrides import configured
+from providers_app.ports import Session
+from providers_app.registry import registry
+from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+
+KEPT = 256
+KEPT_MODELS = 100_000
+"""How many lists, and how many models in all of them, are kept; the least used go first."""
+
+
+class Kept:
+    """What is known of one session's list. ``listed`` is what the provider gave, ``None`` before it gave anything;
+    ``flight`` is the request for it that is on its way."""
+
+    def __init__(self, session: Session, credential: Credential) -> None:
+        self.identity = identity_of(credential)
+        self.secret = hash(credential.secret)
+        self.listed: list[ModelInfo] | None = None
+        self.fetched_at = 0.0
+        self.answered = 0.0
+        self.error: ProviderError | None = None
+        self.failed = 0.0
+        self.flight: asyncio.Task[None] | None = None
+        self._provider, self._name, self._host = session.provider, session.name, host_of(credential)
+        self._made_of: tuple[Any, ...] = ()
+        self._whole: tuple[ModelInfo, ...] = ()
+
+    def got(self, listed: list[ModelInfo], credential: Credential) -> None:
+        """The provider gave its list."""
+        self.listed, self.error = listed, None
+        self.fetched_at, self.answered = time.time(), time.monotonic()
+        self.secret = hash(credential.secret)
+
+    def missed(self, error: ProviderError) -> None:
+        """The provider gave an error instead; an earlier list stays."""
+        self.error, self.failed = error, time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since the provider gave the list."""
+        return time.monotonic() - self.answered
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The list with what else is known of each model; without a list, the models that are known anyway.
+
+        They come by id, or as the provider lists them where its card says so.
+        """
+        shelf, setting = library.shelf(self._provider, self._host), conf.current().configured_models
+        made_of = (self.listed, shelf, setting)
+        if len(self._made_of) != 3 or any(a is not b for a, b in zip(made_of, self._made_of, strict=True)):
+            listed = self.listed if self.listed is not None else list(shelf.models.values())
+            day = day_of(self.fetched_at or time.time())
+            chosen = configured(setting, self._provider, self._name)
+            found = merged_list(listed, shelf.find, chosen, today=day)
+            if self.listed is None or not registry.card(self._provider).models_in_order:
+                found.sort(key=lambda model: model.id)
+            self._whole, self._made_of = tuple(found), made_of
+        return self._whole
+
+
+class ModelLists:
+    """Lists by session; a session whose key or address changed begins anew."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+
+    def of(self, session: Session, credential: Credential) -> Kept:
+        """What is kept for a session that signs with this credential."""
+        with self._lock:
+            kept = self._kept.get(session.id)
+            if kept is None or kept.identity != identity_of(credential):
+                kept = self._kept[session.id] = Kept(session, credential)
+            self._kept.move_to_end(session.id)
+            total = sum(len(each.listed or ()) for each in self._kept.values())
+            while len(self._kept) > KEPT or (total > KEPT_MODELS and len(self._kept) > 1):
+                total -= len(self._kept.popitem(last=False)[1].listed or ())
+        return kept
+
+    def peek(self, session_id: str) -> Kept | None:
+        """What is kept for a session, whatever it signs with."""
+        return self._kept.get(session_id)
+
+
+class _Latest:
+    lists = ModelLists()
+
+
+def lists() -> ModelLists:
+    """The lists of this process. Call it on the provider loop."""
+    _Latest.lists = loop.local("models", ModelLists)
+    return _Latest.lists
+
+
+def peek(session_id: str) -> Kept | None:
+    """What is kept for a session. May be called from any thread."""
+    return _Latest.lists.peek(session_id)
+
+
+def identity_of(credential: Credential) -> int:
+    """Changes when other models may be seen: with the address, the options, and the key.
+
+    A login's access token changes every hour and shows the same models; see ``Kept.secret``.
+    """
+    key = "" if credential.auth_type == "oauth" else credential.secret
+    return hash((credential.auth_type, key, credential.base_url, tuple(sorted(credential.settings.items()))))

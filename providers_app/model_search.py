@@ -1,0 +1,128 @@
+"""Finding models in a list: by words, abilities, size, price and lifecycle, in a chosen order. Pure."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from providers_app.asking import names_of
+from providers_app.errors import InvalidRequest
+from providers_app.model_abilities import CAPABILITY_NAMES, able
+from providers_app.model_file import LIFECYCLES, MODALITIES
+from providers_app.nearest import nearest
+from providers_app.types.catalogue import Capabilities, ModelInfo
+
+MAX_TEXT = 100
+PARTS = re.compile(r"[^a-z0-9]+")
+FUZZY_FROM = 4
+"""Shorter words must be written as they are: with one letter changed, they would fit too much."""
+
+SORTS: dict[str, Callable[[ModelInfo], Any]] = {
+    "id": lambda model: model.id.lower(),
+    "name": lambda model: (model.name or model.id).lower(),
+    "window": lambda model: -(model.context_window or 0),
+    "output": lambda model: -(model.max_output_tokens or 0),
+    "price": lambda model: math.inf if model.input_price is None else model.input_price,
+    "newest": lambda model: [-ord(letter) for letter in model.released_at or ""] or [0],
+}
+"""Orders by name: the largest, the cheapest and the newest come first, and what is not known last."""
+
+
+class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is looked for; a field that is left out asks for nothing.
+
+    ``text`` are words, each of which must be in id or name. ``supports`` are capabilities, ``reads`` and ``writes``
+    modalities. ``min_window`` is in tokens, ``max_price`` in dollars per million input tokens: a model of which that is
+    not known does not fit. ``lifecycle`` are stages, of which one must be the model's; one that nobody says anything of
+    is active. ``sort`` is one of ``SORTS``; without it, models with the words at the beginning of their id come first
+    and the list's own order holds.
+    """
+
+    text: str = ""
+    supports: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    min_window: int = 0
+    max_price: float | None = None
+    lifecycle: tuple[str, ...] = ()
+    sort: str = ""
+
+
+def checked(query: ModelQuery) -> ModelQuery:
+    """``query`` when it can be answered. Raises ``InvalidRequest`` with the nearest name."""
+    for what, given, known in (
+        ("capability", query.supports, CAPABILITY_NAMES),
+        ("modality", (*query.reads, *query.writes), MODALITIES),
+        ("lifecycle", query.lifecycle, LIFECYCLES),
+        ("order", (query.sort,) if query.sort else (), SORTS),
+    ):
+        for name in sorted(set(names_of(given, what))):
+            if name not in known:
+                raise InvalidRequest(f"There is no {what} {name!r}.", hint=nearest(name, known))
+    if query.min_window < 0 or (query.max_price is not None and not query.max_price >= 0):
+        raise InvalidRequest("The smallest window and the highest price must not be negative.")
+    return query
+
+
+def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilities) -> list[ModelInfo]:
+    """The models that fit; ``declared`` is what one can do that says nothing. Raises ``InvalidRequest``."""
+    checked(query)
+    supports, stages = frozenset(query.supports), frozenset(query.lifecycle)
+    reads, writes = frozenset(query.reads), frozenset(query.writes)
+
+    def fits(model: ModelInfo) -> bool:
+        return (
+            (not supports or supports <= able(model, declared))
+            and reads.issubset(model.input_modalities)
+            and writes.issubset(model.output_modalities)
+            and (not query.min_window or (model.context_window or 0) >= query.min_window)
+            and (query.max_price is None or (model.input_price is not None and model.input_price <= query.max_price))
+            and (not stages or (model.lifecycle or "active") in stages)
+        )
+
+    found = [model for model in models if fits(model)]
+    words = query.text[:MAX_TEXT].lower().split()
+    if words:
+        found = _with_words(found, words)
+    if query.sort:
+        return sorted(found, key=SORTS[query.sort])
+    if words:
+        return sorted(found, key=lambda model: not model.id.lower().startswith(words[0]))
+    return found
+
+
+def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
+    """The models with every word; where no model has a word, those with a part that is one letter away from it."""
+    left = [(f"{model.id} {model.name}".lower(), model) for model in models]
+    parts: dict[str, list[str]] = {}
+    for word in words:
+        exact = [each for each in left if word in each[0]]
+        if not exact and len(word) >= FUZZY_FROM:
+            if not parts:
+                parts = {text: PARTS.split(text) for text, _ in left}
+            sizes = (len(word) - 1, len(word), len(word) + 1)
+            near = {part for text, _ in left for part in parts[text] if len(part) in sizes}
+            near = {part for part in near if _one_away(word, part)}
+            exact = [each for each in left if not near.isdisjoint(parts[each[0]])] if near else []
+        left = exact
+    return [model for _, model in left]
+
+
+def _one_away(word: str, part: str) -> bool:
+    """Is ``part`` ``word`` with one letter more, less, changed, or two letters exchanged?"""
+    if abs(len(word) - len(part)) > 1:
+        return False
+    short, long = sorted((word, part), key=len)
+    at = next((n for n, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(short) != len(long):
+        return short[at:] == long[at + 1 :]
+    exchanged = short[at + 1 : at + 2] == long[at : at + 1] and short[at : at + 1] == long[at + 1 : at + 2]
+    return short[at + 1 :] == long[at + 1 :] or (exchanged and short[at + 2 :] == long[at + 2 :])
+
+
+def supporting(models: Sequence[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
+    """The models with every capability in ``wanted``. Raises ``InvalidRequest`` for a capability that there is not."""
+    names = names_of(wanted, "supports")
+    return search(models, ModelQuery(supports=names), declared) if names else list(models)

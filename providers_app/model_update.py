@@ -1,0 +1,118 @@
+"""A model file brought up to date from a list: what is new, what changed, what is gone. Pure.
+
+Hand-written figures stay: an entry marked ``by_hand``, and every figure whose source is of a later day than the list.
+What is gone from the list stays in the file and is reported, because a list may be of one account only.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from providers_app.model_file import FORMAT, Entry, ModelFile, Source
+from providers_app.model_merge import IMPLIED, said
+from providers_app.types.catalogue import ModelInfo
+
+ORDER = ("format", "provider", "open", "sources", "same_as", "models", "hosts")
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What an update does: ids that are ``added`` or ``gone``, and figures that are ``changed`` or ``kept``.
+
+    ``changed`` are (id, figure, before, after), ``kept`` (id, figure, why).
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[tuple[str, str, Any, Any], ...] = ()
+    gone: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Would the file be another one?"""
+        return bool(self.added or self.changed)
+
+
+def updated(
+    before: ModelFile | None, provider: str, listed: Iterable[ModelInfo], source: Source
+) -> tuple[ModelFile, Changes]:
+    """The file with what a list says, and what that changes."""
+    file = before or ModelFile(format=FORMAT, provider=provider, open=True)
+    name = _name_of(source, file.sources)
+    entries = dict(file.models)
+    added: list[str] = []
+    changed: list[tuple[str, str, Any, Any]] = []
+    kept: list[tuple[str, str, str]] = []
+    seen: set[str] = set()
+    for info in sorted(listed, key=lambda info: info.id):
+        seen.add(info.id)
+        told = {figure: value for figure, value in said(info).items() if _of_the_list(info, figure)}
+        entry = entries.get(info.id)
+        title = info.name if info.name != info.id else ""
+        if entry is None:
+            if told:
+                entries[info.id] = msgspec.structs.replace(Entry(source=name), name=title, **told)
+                added.append(info.id)
+            continue
+        known = entry.known()
+        figures = dict(entry.figures)
+        new: dict[str, Any] = {}
+        for figure, value in told.items():
+            old = known.get(figure)
+            implied = figure in IMPLIED and figure not in info.figures
+            if old == value or (implied and old is not None):
+                continue
+            held = file.sources.get(figures.get(figure, entry.source)) if old is not None else None
+            if entry.by_hand:
+                kept.append((info.id, figure, "the entry is written by hand"))
+            elif held is not None and held.as_of > source.as_of:
+                kept.append((info.id, figure, f"its source is of {held.as_of}"))
+            else:
+                new[figure], figures[figure] = value, name
+                changed.append((info.id, figure, old, value))
+        if new:
+            own = {figure: by for figure, by in figures.items() if by != entry.source}
+            entries[info.id] = msgspec.structs.replace(entry, name=entry.name or title, figures=own, **new)
+    gone = tuple(sorted(set(file.models) - seen)) if seen else ()
+    changes = Changes(tuple(added), tuple(changed), gone, tuple(kept))
+    if not changes.any:
+        return file, changes
+    whole = msgspec.structs.replace(file, models=entries, sources=file.sources | {name: source})
+    return _without_idle_sources(whole), changes
+
+
+def written(file: ModelFile) -> bytes:
+    """The file as bytes: the same for the same content, an entry a paragraph, models by id."""
+    plain: dict[str, Any] = msgspec.to_builtins(file)
+    for group in (plain.get("models", {}), *plain.get("hosts", {}).values()):
+        for model_id in sorted(group):
+            entry = group.pop(model_id)
+            group[model_id] = {name: entry[name] for name in Entry.__struct_fields__ if name in entry}
+    for name in ("sources", "hosts"):
+        if name in plain:
+            plain[name] = dict(sorted(plain[name].items()))
+    ordered = {name: plain[name] for name in ORDER if name in plain}
+    return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"
+
+
+def _of_the_list(info: ModelInfo, figure: str) -> bool:
+    """Did the provider say it, and not a file that completed its list?"""
+    marked = info.figures.get(figure)
+    return marked is None or marked.source == "provider"
+
+
+def _name_of(source: Source, sources: dict[str, Source]) -> str:
+    """The name that the source has in the table, or a new one."""
+    same = next((name for name, known in sources.items() if known == source), None)
+    if same is not None:
+        return same
+    base = f"list-{source.as_of}"
+    names = [base, *(f"{base}-{number}" for number in range(2, len(sources) + 3))]
+    return next(name for name in names if name not in sources)
+
+
+def _without_idle_sources(file: ModelFile) -> ModelFile:
+    groups = (file.models, *file.hosts.values())
+    used = {entry.source for group in groups for entry in group.values()}
+    used |= {name for group in groups for entry in group.values() for name in entry.figures.values()}
+    return msgspec.structs.replace(file, sources={name: file.sources[name] for name in file.sources if name in used})

@@ -1,0 +1,86 @@
+"""The models of a session: searched and filtered, each figure with its origin, the list with its age."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from providers_app import catalogue, conf, loop, provider
+from providers_app.errors import ProviderError, UpstreamTimeout
+from providers_app.model_search import MAX_TEXT, SORTS, ModelQuery, search
+from providers_app.types.catalogue import Capabilities
+from providers_app.types.listing import ModelListing
+from sessions_app import model_rows, providers
+from sessions_app.credentials import without_stored_secret
+from sessions_app.models import AuthSession
+from sessions_app.views.access import with_session
+
+MODELS_SHOWN = 100
+STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}
+"""The stages behind each choice of the lifecycle filter."""
+SORT_WORDS = {"window": "largest window", "price": "lowest price", "newest": "newest", "output": "longest output"}
+FILTERS = ("q", "can", "stage", "sort")
+
+
+def filter_choices() -> dict[str, Any]:
+    """What the filters above the table offer."""
+    return {"can_choices": list(model_rows.WORDS.items()), "sort_choices": list(SORT_WORDS.items())}
+
+
+@require_safe
+@with_session
+def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """The table. ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts; ``refresh=1`` asks the provider anew."""
+    query = _query(request)
+    listing = _listing(session, refresh=request.GET.get("refresh") == "1", owner=request.user.pk)
+    card = providers.info(session.provider)
+    declared = card.capabilities if card is not None else Capabilities()
+    found = search(listing.models, query, declared)
+    today = datetime.now(UTC).date()
+    error = listing.error
+    fetched = datetime.fromtimestamp(listing.fetched_at, UTC) if listing.fetched_at is not None else None
+    context = {
+        "session": session,
+        "q": query.text,
+        "filtered": bool(query.text or query.supports or query.lifecycle),
+        "values": {name: request.GET.get(name, "") for name in FILTERS},
+        "listing": listing,
+        "fetched": fetched,
+        "error": error,
+        "error_text": without_stored_secret(f"{error.message} {error.hint or ''}".strip(), session) if error else "",
+        "rows": [model_rows.row(model, today) for model in found[:MODELS_SHOWN]],
+        "matching": len(found),
+        "hidden": max(0, len(found) - MODELS_SHOWN),
+        "total": len(listing.models),
+        **filter_choices(),
+    }
+    template = "sessions/_models.html" if request.htmx else "sessions/models.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+def _query(request: HttpRequest) -> ModelQuery:
+    """What is asked for; values that the page does not offer ask for nothing."""
+    can, sort = request.GET.get("can", ""), request.GET.get("sort", "")
+    return ModelQuery(
+        text=request.GET.get("q", "").strip()[:MAX_TEXT],
+        supports=(can,) if can in model_rows.WORDS else (),
+        lifecycle=STAGES.get(request.GET.get("stage", ""), ()),
+        sort=sort if sort in SORTS else "",
+    )
+
+
+def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing:
+    """The list, or why there is none. What is known already is shown however the provider fails."""
+    asked = provider.model_listing(session.provider, None, str(session.pk), refresh=refresh, owner=owner)
+    try:
+        return loop.run(asked, conf.current().lookup_timeout_s + 5)
+    except ProviderError as error:
+        return ModelListing(error=error.info())
+    except TimeoutError:
+        late = UpstreamTimeout("The provider did not answer in time.")
+        before = catalogue.remembered(str(session.pk)) or ModelListing()
+        return ModelListing(
+            models=before.models, fetched_at=before.fetched_at, stale=before.fetched_at is not None, error=late.info()
+        )
