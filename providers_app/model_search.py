@@ -75,14 +75,15 @@ def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilitie
     def fits(model: ModelInfo) -> bool:
         return (
             (not supports or supports <= able(model, declared))
-            and reads.issubset(model.input_modalities)
-            and writes.issubset(model.output_modalities)
+            and (not reads or reads.issubset(model.input_modalities))
+            and (not writes or writes.issubset(model.output_modalities))
             and (not query.min_window or (model.context_window or 0) >= query.min_window)
             and (query.max_price is None or (model.input_price is not None and model.input_price <= query.max_price))
             and (not stages or (model.lifecycle or "active") in stages)
         )
 
-    found = [model for model in models if fits(model)]
+    plain = msgspec.structs.replace(query, text="", sort="") == ModelQuery()
+    found = list(models) if plain else [model for model in models if fits(model)]
     words = query.text[:MAX_TEXT].lower().split()
     if words:
         found = _with_words(found, words)
@@ -97,14 +98,14 @@ def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
     """The models with every word; where no model has a word, those with a part that is one letter away from it."""
     left = [(f"{model.id} {model.name}".lower(), model) for model in models]
     parts: dict[str, list[str]] = {}
+    vocabulary: set[str] = set()
     for word in words:
         exact = [each for each in left if word in each[0]]
         if not exact and len(word) >= FUZZY_FROM:
             if not parts:
                 parts = {text: PARTS.split(text) for text, _ in left}
-            sizes = (len(word) - 1, len(word), len(word) + 1)
-            near = {part for text, _ in left for part in parts[text] if len(part) in sizes}
-            near = {part for part in near if _one_away(word, part)}
+                vocabulary = set().union(*parts.values())
+            near = {part for part in vocabulary if _one_away(word, part)}
             exact = [each for each in left if not near.isdisjoint(parts[each[0]])] if near else []
         left = exact
     return [model for _, model in left]
