@@ -4,6 +4,7 @@ CLASS = "class B:\n    async def list(self, credential, http): ...\n"
 FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
     ("nobehaviour", {"models.py": "X = 1"}, ["E010", "E016"]),
     ("missing", {"oauth.py": None}, ["E009"]),
+    ("badmodels", {"models.json": "{{}}"}, ["E017"]),
     ("noprovider", {"__init__.py": ""}, ["E004"]),
     ("renamed", {"__init__.py": '{src}slug="other"'}, ["E005"]),
     ("badimport", {"models.py": "import no_such_module"}, ["E003", "E016"]),
