@@ -1,5 +1,7 @@
 """What the provider, or the way to it, answered."""
 
+from typing import Any
+
 from providers_app.errors.base import ProviderError, Retry
 from providers_app.errors.caller import ContextTooLong, NeedsReauth
 from providers_app.types.events import ErrorInfo
@@ -78,8 +80,15 @@ class TokenRefused(AuthenticationFailed):
 
 
 class BillingRequired(UpstreamError):
+    """Worth another try only where the provider says when (OpenRouter does, while credits are being settled)."""
+
     code, http_status = "upstream_billing", 402
     default_hint = "The provider asks for payment. Check the account's billing page."
+
+    def __init__(self, message: str, **given: Any) -> None:
+        super().__init__(message, **given)
+        if self.retry_after is not None:
+            self.retry = Retry.AFTER_WAIT
 
 
 class PermissionDenied(UpstreamError):

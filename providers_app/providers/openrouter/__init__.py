@@ -1,5 +1,6 @@
 """OpenRouter: many vendors' models behind one key, over Chat Completions."""
 
+from providers_app.providers.openrouter.options import SETTINGS
 from providers_app.types.catalogue import Capabilities, ProviderInfo
 
 PROVIDER = ProviderInfo(
@@ -15,4 +16,5 @@ PROVIDER = ProviderInfo(
     ),
     key_hint="sk-or-v1-...",
     key_url="https://openrouter.ai/settings/keys",
+    settings=SETTINGS,
 )

@@ -1,15 +1,23 @@
-"""``GET /models``: one page, prices as strings in dollars per token; there is no page for a single model."""
+"""``GET /models/user``: what the key's account allows itself, one page, prices as strings in dollars per token.
 
+Where that page is not there (an address of somebody else's), the public ``GET /models`` is. There is no page for a
+single model.
+"""
+
+import builtins
 from typing import Any
 
 import msgspec
 
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
+from providers_app.errors import NotFound, UnknownModel
 from providers_app.providers.openrouter import api_key
 from providers_app.providers.openrouter.dialect import DIALECT
 from providers_app.providers.openrouter.requests import get
 from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+from providers_app.wire.client import Http
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
@@ -28,9 +36,34 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     )
 
 
-BEHAVIOUR = ListedModels(
-    sign=api_key.BEHAVIOUR.authorize,
-    dialect=DIALECT,
-    page=lambda credential, after: get("/models", credential),
-    read=read,
-)
+def _listed(path: str) -> ListedModels:
+    return ListedModels(
+        sign=api_key.BEHAVIOUR.authorize,
+        dialect=DIALECT,
+        page=lambda credential, after: get(path, credential),
+        read=read,
+    )
+
+
+_OF_THE_ACCOUNT, _PUBLIC = _listed("/models/user"), _listed("/models")
+
+
+class OpenRouterModels:
+    """What the account's own settings (providers, privacy) leave of all models: the others would be refused."""
+
+    async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
+        """Raises ``UpstreamError``."""
+        try:
+            return await _OF_THE_ACCOUNT.list(credential, http)
+        except NotFound:
+            return await _PUBLIC.list(credential, http)
+
+    async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
+        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        for model in await self.list(credential, http):
+            if model.id == model_id:
+                return model
+        raise UnknownModel(f"There is no model {model_id!r} in the list of this account.")
+
+
+BEHAVIOUR = OpenRouterModels()

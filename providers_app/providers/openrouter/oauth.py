@@ -142,7 +142,7 @@ class OpenRouterOAuth:
         """Which headers name the application."""
         return [
             Advice(level="hint", field=name, what=f"The request names the application in {name}: {value}.")
-            for name, value in attribution().items()
+            for name, value in attribution(credential).items()
         ]
 
 

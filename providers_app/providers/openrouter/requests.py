@@ -1,7 +1,6 @@
 """How a request to OpenRouter is addressed and headed."""
 
-from providers_app import conf
-from providers_app.behaviours.addresses import address
+from providers_app.behaviours.addresses import address, setting
 from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
 
@@ -10,7 +9,7 @@ SLUG = "openrouter"
 
 def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
     """A JSON request that names the application."""
-    headers = {"content-type": "application/json", "accept": accept, **attribution()}
+    headers = {"content-type": "application/json", "accept": accept, **attribution(credential)}
     return HttpRequest(method="POST", url=address(SLUG, credential, path), headers=headers, body=body)
 
 
@@ -19,8 +18,7 @@ def get(path: str, credential: Credential) -> HttpRequest:
     return HttpRequest(method="GET", url=address(SLUG, credential, path), headers={"accept": "application/json"})
 
 
-def attribution() -> dict[str, str]:
-    """Which application asks, as configured (https://openrouter.ai/docs/app-attribution)."""
-    config = conf.provider(SLUG)
-    found = {"HTTP-Referer": config.app_url, "X-OpenRouter-Title": config.app_title}
-    return {name: value for name, value in found.items() if value}
+def attribution(credential: Credential) -> dict[str, str]:
+    """Which application asks, as the session or the configuration says (https://openrouter.ai/docs/app-attribution)."""
+    found = {"HTTP-Referer": "app_url", "X-OpenRouter-Title": "app_title"}
+    return {header: value for header, name in found.items() if (value := setting(SLUG, credential, name))}

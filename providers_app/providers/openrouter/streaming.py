@@ -3,6 +3,7 @@
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.openrouter.dialect import DIALECT
+from providers_app.providers.openrouter.options import routed
 from providers_app.providers.openrouter.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -16,7 +17,7 @@ class OpenRouterStreaming:
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""
         accept = "text/event-stream" if chat.stream else "application/json"
-        return post("/chat/completions", credential, self.dialect.build_body(chat), accept=accept)
+        return post("/chat/completions", credential, self.dialect.build_body(routed(chat, credential)), accept=accept)
 
 
 BEHAVIOUR = OpenRouterStreaming()

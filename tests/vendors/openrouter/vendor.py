@@ -35,6 +35,8 @@ MODELS = {
     "anthropic/claude-opus-5": ("Anthropic: Claude Opus 5", 1_000_000, 128_000),
     "meta-llama/llama-4-scout": ("Meta: Llama 4 Scout", 131_072, 16_384),
 }
+REFUSED = frozenset({"meta-llama/llama-4-scout"})
+"""What the account's own privacy settings leave out."""
 PROCESSING = Frame(b": OPENROUTER PROCESSING\n\n")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 REASONING = obj({}, {"effort": one_of(*EFFORTS), "max_tokens": integer(1), "exclude": boolean, "enabled": boolean})
@@ -107,6 +109,10 @@ class OpenRouterVendor(SignIn):
         match request.method, path:
             case "GET", "/key":
                 return _failed(self._key_plan(request)) or json_reply(200, {"data": self._key(request)})
+            case "GET", "/models/user":
+                plan = self._key_plan(request)
+                allowed = [_entry(model_id) for model_id in MODELS if model_id not in REFUSED]
+                return _failed(plan) or json_reply(200, {"data": allowed}, plan=plan)
             case "POST", "/chat/completions":
                 try:
                     return self._complete(request, entry)

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from providers_app import conf, errors, provider
-from providers_app.types.events import StreamEnd, StreamFailed, UsageReport
+from providers_app.types.events import StreamEnd, StreamFailed, StreamStart, UsageReport
+from tests.vendors import chat
 from tests.vendors.openrouter import VALID_KEY
 from tests.vendors.script import expected_text
 from tests.vendors.server import VendorServer
@@ -53,7 +54,7 @@ EXPECTED = expected_text("Hello there.")
 @pytest.fixture
 def vendor(openrouter_server: VendorServer, store: MemorySessions) -> Vendor:
     """OpenRouter, with its key."""
-    return Vendor("openrouter", openrouter_server, VALID_KEY, "openai/gpt-5.6", 3, store)
+    return Vendor("openrouter", openrouter_server, VALID_KEY, "openai/gpt-5.6", 2, store)
 
 
 async def test_a_key_is_tested_where_it_is_asked_for(vendor: Vendor) -> None:
@@ -64,11 +65,66 @@ async def test_a_key_is_tested_where_it_is_asked_for(vendor: Vendor) -> None:
     assert account.models is None
 
 
-async def test_the_public_list_of_models_does_not_make_a_wrong_key_right(vendor: Vendor) -> None:
-    await vendor.connect(key="sk-or-v1-" + "f" * 64)
-    assert len(await provider.list_models("openrouter", "api_key", "main")) == 3
+async def test_the_list_of_models_is_the_accounts_own(vendor: Vendor) -> None:
+    await vendor.connect()
+    listed = [model.id for model in await provider.list_models("openrouter", "api_key", "main")]
+    assert listed == ["anthropic/claude-opus-5", "openai/gpt-5.6"], "one is left out by the account's own settings"
+    await vendor.connect("wrong", key="sk-or-v1-" + "f" * 64)
     with pytest.raises(errors.AuthenticationFailed):
-        await provider.test_session("openrouter", "api_key", "main")
+        await provider.list_models("openrouter", "api_key", "wrong")
+    with pytest.raises(errors.AuthenticationFailed):
+        await provider.test_session("openrouter", "api_key", "wrong")
+
+
+async def test_where_only_the_public_list_is_that_one_counts(vendor: Vendor, chat_server: VendorServer) -> None:
+    await provider.create_session(
+        "openrouter", "api_key", name="proxy", api_key=chat.VALID_KEY, base_url=chat_server.base_url
+    )
+    assert len(await provider.list_models("openrouter", "api_key", "proxy")) == 2
+    assert [entry.path for entry in chat_server.ledger] == ["/v1/models/user", "/v1/models"]
+
+
+async def test_a_session_routes_and_names_itself_and_the_caller_wins(vendor: Vendor) -> None:
+    options = {
+        "app_title": "Team A",
+        "provider_order": "anthropic, google-vertex",
+        "data_collection": "deny",
+        "allow_fallbacks": "false",
+    }
+    await provider.create_session(
+        "openrouter", "api_key", name="main", api_key=VALID_KEY, base_url=vendor.server.base_url, settings=options
+    )
+    await vendor.stream(extra={"provider": {"data_collection": "allow", "sort": "price"}, "top_k": 5})
+    sent = vendor.ledger[-1]
+    assert sent.headers["x-openrouter-title"] == "Team A"
+    assert sent.body["provider"] == {
+        "order": ["anthropic", "google-vertex"],
+        "data_collection": "allow",
+        "allow_fallbacks": False,
+        "sort": "price",
+    }
+    assert sent.body["top_k"] == 5
+    with pytest.raises(errors.InvalidOption, match="short names"):
+        await provider.create_session(
+            "openrouter", "api_key", name="other", api_key=VALID_KEY, settings={"provider_only": "An thropic"}
+        )
+
+
+async def test_payment_is_asked_for_once_or_after_a_while(vendor: Vendor) -> None:
+    await vendor.connect()
+    for fault, wait, retry in (
+        ("status-402", None, errors.Retry.NEVER),
+        ("status-402-retry-after-7", 7.0, "after_wait"),
+    ):
+        with pytest.raises(errors.BillingRequired) as found:
+            await vendor.stream(fault)
+        assert (found.value.retry_after, found.value.retry) == (wait, retry)
+        assert found.value.request_id and found.value.request_id.startswith("gen-")
+
+
+async def test_an_answers_id_is_its_generations(vendor: Vendor) -> None:
+    events = await vendor.stream()
+    assert isinstance(events[0], StreamStart) and events[0].response_id
 
 
 async def test_models_have_prices_windows_and_capabilities(vendor: Vendor) -> None:

@@ -14,6 +14,7 @@ from providers_app.providers.openrouter.config import Config
 from providers_app.providers.openrouter.dialect import DIALECT
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.events import StreamFailed
 from providers_app.types.tokens import OAuthClient, Tokens
 
 BEHAVIOUR = oauth.BEHAVIOUR
@@ -179,3 +180,27 @@ def test_errors_by_status_and_by_openrouters_own_word(
     found = DIALECT.error(status, {}, json.dumps({"error": error, "user_id": "user_1"}).encode())
     assert (type(found), found.type, found.status) == (kind, word, status)
     assert found.message == error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "hint"),
+    [
+        ({"code": 429, "message": "Provider returned error", "metadata": {"raw": '{"error":{"message":"Slow down"}}'}},
+         errors.RateLimited, "Slow down"),
+        ({"code": 502, "message": "Provider returned error", "metadata": {"raw": {"message": "Upstream broke"}}},
+         errors.ServerError, "Upstream broke"),
+        ({"code": 403, "message": "Input was flagged", "metadata": {"reasons": ["violence"], "flagged_input": "..."}},
+         errors.ContentRefused, ""),
+        ({"code": 402, "message": "Insufficient credits"}, errors.BillingRequired, "billing"),
+        ({"code": 408, "message": "Timed out"}, errors.RequestTimeout, ""),
+        ({"code": 503, "message": "No provider"}, errors.Overloaded, ""),
+    ],
+)  # fmt: skip
+def test_an_error_is_its_number_whether_it_came_as_a_status_or_inside_a_success(
+    body: dict[str, Any], kind: type[errors.UpstreamError], hint: str
+) -> None:
+    said = json.dumps({"error": body}).encode()
+    outside = DIALECT.error(body["code"], {}, said)
+    assert type(outside) is kind and hint in outside.hint and outside.upstream_code == str(body["code"])
+    [failed] = [event for event in DIALECT.parse(said) if isinstance(event, StreamFailed)]
+    assert failed.error.code == kind.code and failed.error.upstream_code == str(body["code"])
