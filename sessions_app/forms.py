@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import escape
 
 from providers_app.errors import (
     AddressRefused,
@@ -93,6 +94,11 @@ class ConnectForm(NameForm, OptionFields):
             self.fields["base_url"].required = base_url_required and not any(one.addresses for one in self.declared)
             if not base_url_required:
                 self.fields["base_url"].help_text = "Leave it empty for the provider's own address."
+            elif not self.fields["base_url"].required:
+                choice = next(one.label for one in self.declared if one.addresses)
+                self.fields["base_url"].help_text = escape(
+                    f"Leave it empty for the address of what is chosen as {choice}."
+                )
 
 
 _FIELDS: tuple[tuple[type[ProviderError], str], ...] = (

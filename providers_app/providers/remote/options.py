@@ -22,10 +22,10 @@ _NAMES = r"[A-Za-z_][A-Za-z0-9_]*(\s*,\s*[A-Za-z_][A-Za-z0-9_]*)*"
 SERVER = SettingField(
     name="server",
     label="Server",
-    help="What answers there. Requests are written as that kind of server takes them, and its models are asked for "
-    "where it tells most of them. The choice also fills in the address of a hosted service.",
+    help="What answers there: requests are written as that kind of server takes them.",
+    placeholder="By its address, as configured",
     choices=(AUTO, *SERVERS),
-    choice_labels=("By its address", *(server.label for server in SERVERS.values())),
+    choice_labels=("By its address, always", *(server.label for server in SERVERS.values())),
     addresses=("", *(server.base_url for server in SERVERS.values())),
 )
 
@@ -101,7 +101,8 @@ _FORM_FIELDS = {"tool_ids": "ids"}
 def server_of(credential: Credential | None) -> Server:
     """The kind of server that this session's requests are written for."""
     own = credential.settings if credential is not None else {}
-    named = _named(own.get("server")) or _named(conf.provider(SLUG).server)
+    chosen = own.get("server")
+    named = _named(chosen) or (None if chosen == AUTO else _named(conf.provider(SLUG).server))
     base_url = (credential.base_url if credential is not None else None) or conf.provider(SLUG).base_url
     return named or of_address(base_url) or SERVERS[GENERIC]
 

@@ -74,7 +74,7 @@ def test_the_session_wins_over_the_row_and_the_row_over_the_configuration() -> N
     assert quirks_of(session(think_tags="off")).think_tags == "off"
     configure(server="mistral")
     assert server_of(session("https://api.groq.com/openai/v1")).name == "mistral"
-    assert server_of(session(server="auto", base_url="https://api.groq.com/openai/v1")).name == "mistral"
+    assert server_of(session(server="auto", base_url="https://api.groq.com/openai/v1")).name == "groq"
 
 
 def test_values_that_mean_nothing_here_are_passed_over() -> None:
