@@ -12,7 +12,7 @@ import msgspec
 from providers_app.behaviours.credentials.google import authorized_user, service_account
 from providers_app.errors import InvalidCredential
 from providers_app.providers.vertex_ai.flows import ADC
-from providers_app.providers.vertex_ai.oauth import authority
+from providers_app.providers.vertex_ai.oauth import CONCLUDED, authority
 from providers_app.providers.vertex_ai.requests import SLUG, settings
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
@@ -58,7 +58,11 @@ def _person(found: Any) -> tuple[str, Tokens]:
     if not project:
         raise InvalidCredential(_NO_PROJECT + "Run `gcloud auth application-default set-quota-project PROJECT` first.")
     tokens = person.tokens(ADC, authority(), expires_at=ENDED)
-    facts = {"project": project, **({"quota_project": person.project} if person.project else {})}
+    facts = {
+        "project": project,
+        "project_source": CONCLUDED,
+        **({"quota_project": person.project} if person.project else {}),
+    }
     return "gcloud_vertex", msgspec.structs.replace(tokens, facts=facts)
 
 
@@ -67,7 +71,11 @@ def _service_account(found: Any) -> tuple[str, Tokens]:
     project = settings().project or account.project
     if not project:
         raise InvalidCredential(_NO_PROJECT + "Set MAESTRO_PROVIDERS__VERTEX_AI__PROJECT, or sign in with it.")
-    facts = {"project": project, **({"account_project": account.project} if account.project else {})}
+    facts = {
+        "project": project,
+        "project_source": CONCLUDED,
+        **({"account_project": account.project} if account.project else {}),
+    }
     return account.session_name, Tokens(
         flow=service_account.FLOW,
         expires_at=ENDED,

@@ -36,6 +36,8 @@ from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
 Given = dict[str, Secret]
+OVERRIDE, CONCLUDED = "override", "concluded"
+"""Where a fact comes from: a person's word stays when they sign in again, what a file said makes way for the next."""
 _NO_PROJECT = "Give the id of the project that is to be asked and billed."
 
 
@@ -173,12 +175,12 @@ def _facts(given: Given, own: str) -> dict[str, str]:
 
     Raises ``InvalidRequest`` where no project is named at all.
     """
-    project = _said(given, "project") or settings().project or own
+    chosen, location = _said(given, "project"), _said(given, "location")
+    project = chosen or settings().project or own
     if not project:
         raise InvalidRequest("No project was given, and the credentials name none.", hint=_NO_PROJECT)
-    facts = {"project": checked_project(project)}
-    location = _said(given, "location")
-    return facts | ({"location": checked_location(location)} if location else {})
+    facts = {"project": checked_project(project), "project_source": OVERRIDE if chosen else CONCLUDED}
+    return facts | ({"location": checked_location(location), "location_source": OVERRIDE} if location else {})
 
 
 def _said(given: Given, name: str) -> str:

@@ -17,6 +17,7 @@ from providers_app.behaviours.credentials.google import (
     authorized_user,
     service_account,
 )
+from providers_app.login_parts import as_before
 from providers_app.providers.vertex_ai.oauth import BEHAVIOUR, authority
 from providers_app.types.credentials import Credential, Secret
 from tests.vendors.auth import Fault
@@ -46,6 +47,9 @@ async def test_a_login_knows_its_account_project_and_location(desk: VertexDesk, 
     assert "location" not in tokens.facts and tokens.expires_at is not None and tokens.expires_at > time.time()
     named = await desk.sign_in(way, project="other-1", location="europe-west4")
     assert (named.facts["project"], named.facts["location"]) == ("other-1", "europe-west4")
+    flow = next(each for each in BEHAVIOUR.flows if each.name == way)
+    assert as_before(flow, {}, named) == {"project": "other-1", "location": "europe-west4"}
+    assert as_before(flow, {}, tokens) == {}, "another file may name another project"
     with desk.configured(project="ours-1"):
         assert (await desk.sign_in(way)).facts["project"] == "ours-1"
 

@@ -25,6 +25,7 @@ KEY_FILE = {
     "client_email": "robot.one@key-project.iam.gserviceaccount.com",
     "token_uri": "https://oauth2.googleapis.com/token",
 }
+CONCLUDED = {"project_source": "concluded"}
 PERSON = {
     "type": "authorized_user",
     "client_id": "c.apps.googleusercontent.com",
@@ -50,7 +51,7 @@ def test_a_person_is_asked_and_billed_in_the_quota_project() -> None:
     login = read("vertex-gcloud", PERSON)
     assert (login.provider, login.auth_type, login.name, login.problem) == ("vertex_ai", "oauth", "gcloud_vertex", "")
     assert login.tokens is not None and login.tokens.flow == "adc" and not login.tokens.read_only
-    assert login.tokens.facts == {"project": "billed-1", "quota_project": "billed-1"}
+    assert login.tokens.facts == CONCLUDED | {"project": "billed-1", "quota_project": "billed-1"}
     assert login.tokens.refresh == Secret("1//refresh") and login.tokens.expired(2.0)
     assert login.tokens.account_label == "ada@example.com"
 
@@ -58,7 +59,7 @@ def test_a_person_is_asked_and_billed_in_the_quota_project() -> None:
 def test_a_key_file_brings_its_project() -> None:
     login = read("vertex-service-account", KEY_FILE)
     assert login.name == "robot_one" and login.tokens is not None and login.tokens.flow == "service_account"
-    assert login.tokens.facts == {"project": "key-project", "account_project": "key-project"}
+    assert login.tokens.facts == CONCLUDED | {"project": "key-project", "account_project": "key-project"}
     assert login.tokens.material["private_key"] == Secret(PEM)
 
 
@@ -66,7 +67,7 @@ def test_the_operators_project_comes_first() -> None:
     with conf.use(conf.build_model()(vertex_ai=Config(project="ours-1"))):  # type: ignore[call-arg]
         person, robot = read("vertex-gcloud", PERSON), read("vertex-service-account", KEY_FILE)
     assert person.tokens is not None and robot.tokens is not None
-    assert person.tokens.facts == {"project": "ours-1", "quota_project": "billed-1"}
+    assert person.tokens.facts == CONCLUDED | {"project": "ours-1", "quota_project": "billed-1"}
     assert robot.tokens.facts["project"] == "ours-1"
 
 
