@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import contexts
+from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
+from providers_app.types.intent import PURPOSES, RISK_LEVELS
 
 
 class ReadOnly:
@@ -19,6 +21,50 @@ class ReadOnly:
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class RiskFilter(admin.SimpleListFilter):
+    """Tool calls by their risk. A row without an intent counts as the rule says, which is what is shown of it."""
+
+    title = "risk of tool calls"
+    parameter_name = "risk"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(level, level.capitalize()) for level in RISK_LEVELS]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[ContextChunk]") -> "QuerySet[ContextChunk]":
+        chosen = self.value()
+        if chosen not in RISK_LEVELS:
+            return queryset
+        calls = queryset.filter(kind=ContextChunk.Kind.TOOL_CALL)
+        if chosen == "medium":
+            # What the rule says of a row that says nothing: all but the others.
+            return calls.exclude(pk__in=calls.filter(_risk("low") | _risk("high")).values("pk"))
+        return calls.filter(_risk(chosen))
+
+
+def _risk(level: str) -> Q:
+    return Q(intent__risk_level=level) | (Q(intent__risk=level) & Q(intent__risk_level__isnull=True))
+
+
+class PurposeFilter(admin.SimpleListFilter):
+    """Tool calls by their purpose, likewise."""
+
+    title = "purpose of tool calls"
+    parameter_name = "purpose"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(PURPOSE_WORDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[ContextChunk]") -> "QuerySet[ContextChunk]":
+        chosen = self.value()
+        if chosen not in PURPOSE_WORDS:
+            return queryset
+        calls = queryset.filter(kind=ContextChunk.Kind.TOOL_CALL)
+        if chosen == "maintenance":
+            others = [purpose for purpose in PURPOSES if purpose != chosen]
+            return calls.exclude(pk__in=calls.filter(intent__purpose__in=others).values("pk"))
+        return calls.filter(intent__purpose=chosen)
 
 
 @admin.register(Context)
@@ -115,11 +161,13 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(ContextChunk)
 class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Chunks: by kind, state and size, with full-text search."""
+    """Chunks: by kind, state, size and the intent of tool calls, with full-text search."""
 
-    list_display = ("preview", "kind", "role", "tokens", "state", "pinned", "excluded", "context", "created_at")
+    list_display = ("preview", "kind", "role", "risk", "tokens", "state", "pinned", "excluded", "context", "created_at")
     list_filter = (
         "kind",
+        RiskFilter,
+        PurposeFilter,
         "role",
         "state",
         "pinned",
@@ -132,6 +180,10 @@ class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("content", "context__title", "context__owner__username", "=id", "=context__id")
     show_full_result_count = False
     date_hierarchy = "created_at"
+
+    @admin.display(description="risk")
+    def risk(self, chunk: ContextChunk) -> str:
+        return intent_of_chunk(chunk).risk_level if chunk.kind == ContextChunk.Kind.TOOL_CALL else "–"
 
     @admin.display(description="text")
     def preview(self, chunk: ContextChunk) -> str:

@@ -8,6 +8,7 @@ Rules, in this order:
    missing is sent with a result that says so, because every provider refuses a call without one.
 3. System text keeps its place. Notes, files and summaries become text of the role they carry (user unless system).
 4. Neighbours of one role become parts of one message.
+5. Reasoning stands in front of what it led to, with its origin: the request takes out what is not for its provider.
 """
 
 import json
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from context_app.tool_intents import intent_of_chunk
 from providers_app.types.chat import Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.origin import Origin
 
 NOT_RUN = "This call was not run, so there is no result."
 
@@ -30,7 +33,9 @@ class ChunkLike(Protocol):
     content: str
     state: str
     excluded: bool
+    intent: dict[str, Any]
     metadata: dict[str, Any]
+    provenance: dict[str, Any]
 
     @property
     def deleted_at(self) -> Any:
@@ -70,15 +75,15 @@ def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
         if chunk.kind == "tool_result":
             results.setdefault(call_key(chunk), chunk)
     draft = _Draft()
-    seen: dict[str, int] = {}
+    used: set[str] = set()
     for index, chunk in enumerate(going):
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
             draft.add(_role(chunk), *_text_parts(chunk))
             continue
-        call_id = _unique(str(chunk.metadata.get("call_id") or f"call_{index}"), seen)
-        draft.add("assistant", _call_part(chunk, call_id))
+        call_id = _unique(chunk, used)
+        draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
         draft.owe(_result_part(chunk, results.get(call_key(chunk)), call_id))
         following = going[index + 1] if index + 1 < len(going) else None
         if following is None or following.kind != "tool_call":
@@ -120,20 +125,30 @@ def _role(chunk: ChunkLike) -> Role:
 
 def _text_parts(chunk: ChunkLike) -> Sequence[Part]:
     if chunk.kind == "assistant":
-        return (*_reasoning_parts(chunk.metadata), TextPart(chunk.content, opaque=chunk.metadata.get("opaque")))
+        opaque = chunk.metadata.get("opaque")
+        text = TextPart(chunk.content, opaque, _origin(chunk, chunk.metadata.get("origin")) if opaque else None)
+        return (*_reasoning_parts(chunk), text)
     name = chunk.metadata.get("name")
     if chunk.kind == "file" and name:
         return (TextPart(f"# {name}\n\n{chunk.content}"),)
     return (TextPart(chunk.content),)
 
 
-def _reasoning_parts(metadata: Mapping[str, Any]) -> list[Part]:
-    """Earlier reasoning goes back only where the provider gave something to send back with it."""
+def _reasoning_parts(chunk: ChunkLike) -> list[Part]:
+    """Earlier reasoning, with what its provider gave to be sent back; some take the bare text back."""
     return [
-        ReasoningPart(str(item.get("text", "")), opaque=item["opaque"], provider=item.get("provider"))
-        for item in metadata.get("reasoning") or ()
-        if isinstance(item, Mapping) and item.get("opaque")
+        ReasoningPart(str(item.get("text", "")), item.get("opaque") or None, _origin(chunk, item))
+        for item in chunk.metadata.get("reasoning") or ()
+        if isinstance(item, Mapping)
     ]
+
+
+def _origin(chunk: ChunkLike, given: Any) -> Origin | None:
+    """Where a part came from, as it was noted with it, else with its chunk."""
+    for source in (given, chunk.provenance):
+        if isinstance(source, Mapping) and source.get("provider"):
+            return Origin(str(source["provider"]), source.get("model") or None, source.get("session") or None)
+    return None
 
 
 def _call_part(chunk: ChunkLike, call_id: str) -> ToolCallPart:
@@ -142,7 +157,13 @@ def _call_part(chunk: ChunkLike, call_id: str) -> ToolCallPart:
     if not isinstance(arguments, dict):
         arguments = _object(chunk.content)
     return ToolCallPart(
-        call_id, str(data["name"]), arguments, provider_id=data.get("provider_id"), opaque=data.get("opaque")
+        call_id,
+        str(data["name"]),
+        arguments,
+        data.get("provider_id"),
+        data.get("opaque"),
+        _origin(chunk, data.get("origin")),
+        intent_of_chunk(chunk),
     )
 
 
@@ -161,10 +182,13 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _unique(call_id: str, seen: dict[str, int]) -> str:
-    """Ids are unique within one answer only; a second use in the same request gets a number."""
-    seen[call_id] = seen.get(call_id, 0) + 1
-    return call_id if seen[call_id] == 1 else f"{call_id}_{seen[call_id]}"
+def _unique(chunk: ChunkLike, used: set[str]) -> str:
+    """The call's id; where an earlier call of this request has it too (old rows), one that follows from the chunk."""
+    call_id = str(chunk.metadata.get("call_id") or "")
+    if not call_id or call_id in used:
+        call_id = f"call_{chunk.id.hex}"
+    used.add(call_id)
+    return call_id
 
 
 def with_user_text(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:

@@ -16,10 +16,10 @@ from context_app import markup
 from context_app.catalogue import monogram
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.tokens import estimate
+from context_app.tool_intents import PURPOSE_WORDS, SOURCE_WORDS, stored_intent
 from providers_app.types.chat import ChatResult
 
 MAX_ARGUMENT_CHARS = 20_000
-RISKS = ("low", "medium", "high")
 
 
 @dataclass(slots=True)
@@ -31,6 +31,8 @@ class ToolCallView:
     purpose: str = ""
     scope: str = ""
     risk: str = ""
+    source: str = ""
+    intent_error: str = ""
     status: str = "Requested"
     status_kind: str = "mute"
     result: str = ""
@@ -179,15 +181,18 @@ def _calls(data: Mapping[str, Any], chunks: list[ContextChunk]) -> list[ToolCall
 
 
 def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChunk | None) -> ToolCallView:
-    intent = row.intent if row is not None and isinstance(row.intent, dict) else {}
-    risk = str(intent.get("risk") or "").lower()
+    name = str(call.get("name") or "tool")
+    intent = stored_intent((row.intent if row is not None else None) or call.get("intent"), name)
+    error = call.get("intent_error") or {}
     invalid = call.get("invalid_arguments")
     view = ToolCallView(
-        name=str(call.get("name") or "tool"),
+        name=name,
         arguments_html=arguments_html(invalid if invalid else call.get("arguments")),
-        purpose=str(intent.get("purpose") or ""),
-        scope=str(intent.get("scope") or ""),
-        risk=risk if risk in RISKS else "",
+        purpose=PURPOSE_WORDS[intent.purpose],
+        scope=intent.scope,
+        risk=intent.risk_level,
+        source=SOURCE_WORDS[intent.source],
+        intent_error=str(error.get("message") or "") if isinstance(error, Mapping) else str(error),
     )
     if invalid:
         view.status, view.status_kind = "Invalid arguments", "bad"

@@ -5,6 +5,7 @@ from uuid import UUID
 from context_app import assembly, selectors
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks as chunk_services
+from context_app.tool_intents import intent_of_chunk
 from providers_app.errors import UnknownContext
 from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
@@ -78,4 +79,6 @@ def _as_chunk(row: ContextChunk) -> Chunk:
         pinned=row.pinned,
         excluded=row.excluded,
         metadata=row.metadata,
+        intent=intent_of_chunk(row) if row.kind == ContextChunk.Kind.TOOL_CALL else None,
+        intent_error=str(row.metadata.get("intent_error") or ""),
     )

@@ -45,6 +45,11 @@ class ProvidersConfig(BaseModel):
     max_request_bytes: int = Field(
         default=32 * 1024 * 1024, ge=1024, description="Largest body of a request, in bytes; larger ones are not sent."
     )
+    max_file_bytes: int = Field(
+        default=20 * 1024 * 1024,
+        ge=1024,
+        description="Largest picture, document or recording in a message, in bytes; an address counts nothing.",
+    )
     models_cache_s: float = Field(
         default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
     )

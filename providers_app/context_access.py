@@ -6,8 +6,8 @@ from typing import Any
 from providers_app import asking, ports
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
-from providers_app.ports import Chunk
 from providers_app.types.catalogue import AuthType
+from providers_app.types.chunks import Chunk
 
 
 @on_provider_loop

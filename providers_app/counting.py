@@ -1,5 +1,7 @@
 """How many tokens a request has: asked from the provider where it counts, estimated otherwise."""
 
+import msgspec
+
 from providers_app import clients
 from providers_app.behaviours.asking import ask
 from providers_app.errors import NotFound, UnknownModel, UnsupportedOperation
@@ -10,6 +12,7 @@ from providers_app.resolver import authorizer, resolve, spoken, supports
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.origin import Origin
 
 
 async def count(session: Session, credential: Credential, chat: ChatRequest) -> TokenCount:
@@ -19,6 +22,7 @@ async def count(session: Session, credential: Credential, chat: ChatRequest) -> 
             return TokenCount(estimate(chat), "estimated")
     counter = resolve(session.provider, "counting")
     with faults_of(session.provider, chat):
+        chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
         try:
             built = counter.build(chat, credential)
         except UnsupportedOperation:

@@ -1,20 +1,22 @@
 """What a caller may pass as messages, turned into ``Message`` values, or a clear error about which one is wrong.
 
 Accepted: a string (one user message), ``Message`` values, and dictionaries with ``role`` and ``content`` as most
-libraries use them (content a string or parts; pictures as ``image_url``; ``tool_calls`` of an assistant;
-``tool_call_id`` of a tool).
+libraries use them (content a string or parts; pictures, documents and recordings in the forms of ``media_input``;
+``tool_calls`` of an assistant; ``tool_call_id`` of a tool).
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from providers_app import intents
 from providers_app.errors import EmptyPrompt, InvalidRequest
+from providers_app.media_input import checked_media, parse_media
 from providers_app.quoting import quoted
 from providers_app.types.chat import (
+    AudioPart,
+    FilePart,
     ImagePart,
     Message,
     Part,
@@ -24,6 +26,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.origin import Origin
 
 MessagesInput = str | Message | Sequence[Message | Mapping[str, Any]]
 
@@ -34,7 +37,7 @@ ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+KNOWN_PARTS = "text, image_url, image, file, document, input_audio"
 
 
 def parse_messages(
@@ -106,32 +109,45 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
         parts.extend(calls)
     elif item.get("tool_calls"):
         raise InvalidRequest(f"{where} ({role}) has tool_calls; only an assistant calls tools.")
-    if role == "system" and not all(isinstance(part, TextPart) for part in parts):
-        raise InvalidRequest(f"{where} (system) may hold text only.")
-    return Message(role, tuple(parts))
+    return _fitting(where, Message(role, tuple(parts)))
 
 
 def _checked(where: str, message: Message) -> Message:
     """The message itself when its fields are what they say: Python does not check the types of a value's fields."""
     if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
         raise InvalidRequest(f"{where} is not a message with a role and a tuple of parts.")
-    return Message(message.role, tuple(_checked_part(where, part) for part in message.parts))
+    return _fitting(where, Message(message.role, tuple(_checked_part(where, part) for part in message.parts)))
+
+
+def _fitting(where: str, message: Message) -> Message:
+    """The message itself when its role may hold such parts."""
+    wrong = {
+        "system": [part for part in message.parts if not isinstance(part, TextPart)],
+        "assistant": [part for part in message.parts if isinstance(part, ImagePart | FilePart | AudioPart)],
+    }
+    if wrong.get(message.role):
+        only = "text" if message.role == "system" else "text, reasoning and tool calls"
+        raise InvalidRequest(f"{where} ({message.role}) may hold {only} only.")
+    return message
 
 
 def _checked_part(where: str, part: Any) -> Part:
-    opaque = getattr(part, "opaque", None)
     match part:
         case TextPart(text=str()) | ReasoningPart(text=str()):
             fine = True
-        case ImagePart(media_type=str(), data=data, url=url):
-            fine = isinstance(data or "", str) and isinstance(url or "", str) and bool(data or url)
-        case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id):
+        case ImagePart() | FilePart() | AudioPart():
+            return checked_media(where, part)
+        case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id, intent=intent):
+            intents.parse_intent(intent, f"{where}: the intent of {quoted(part.name)}")
             fine = isinstance(provider_id or "", str)
-        case ToolResultPart(call_id=str(), name=str(), content=str()):
-            fine = True
+        case ToolResultPart(call_id=str(), name=str(), content=str(), media=tuple() as media):
+            for one in media:
+                checked_media(where, one)
+            fine = all(isinstance(one, ImagePart | FilePart) for one in media)
         case _:
             fine = False
-    if not fine or not isinstance(opaque or {}, dict):
+    bound = isinstance(getattr(part, "opaque", None) or {}, dict)
+    if not fine or not bound or not isinstance(getattr(part, "origin", None), Origin | None):
         raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
     found: Part = part
     return found
@@ -157,43 +173,10 @@ def _part(where: str, part: Any) -> Part:
         if not isinstance(part.get("text"), str):
             raise InvalidRequest(f"{where}: a text part has no text.")
         return TextPart(part["text"])
-    if kind in ("image_url", "input_image"):
-        address = part.get("image_url")
-        return _image(where, address.get("url") if isinstance(address, Mapping) else address)
-    if kind == "image" and ("data" in part or "url" in part):
-        if part.get("url"):
-            return _image(where, part["url"])
-        return _inline(where, str(part.get("media_type", "image/png")), part.get("data"))
-    raise InvalidRequest(f"{where}: the part type {quoted(kind)} is not known.", hint="Known: text, image_url, image.")
-
-
-def _image(where: str, url: Any) -> ImagePart:
-    if not isinstance(url, str) or not url:
-        raise InvalidRequest(f"{where}: a picture has no address.")
-    if url.startswith("data:"):
-        head, comma, data = url[5:].partition(",")
-        if not comma or not head.endswith(";base64"):
-            raise InvalidRequest(f"{where}: a picture's data address must be base64.")
-        return _inline(where, head.removesuffix(";base64").partition(";")[0], data)
-    if not url.startswith(("https://", "http://")):
-        raise InvalidRequest(f"{where}: a picture's address must begin with https://, http:// or data:.")
-    return ImagePart(url=url)
-
-
-def _inline(where: str, media_type: str, data: Any) -> ImagePart:
-    media_type = media_type.lower()
-    if media_type not in IMAGE_TYPES:
-        known = ", ".join(sorted(IMAGE_TYPES))
-        raise InvalidRequest(
-            f"{where}: pictures of type {quoted(media_type)} are not accepted.", hint=f"Accepted: {known}."
-        )
-    try:
-        empty = not isinstance(data, str) or not base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        empty = True
-    if empty:
-        raise InvalidRequest(f"{where}: a picture's data is empty or not base64.")
-    return ImagePart(media_type=media_type, data=data)
+    media = parse_media(where, part) if isinstance(part, Mapping) else None
+    if media is None:
+        raise InvalidRequest(f"{where}: the part type {quoted(kind)} is not known.", hint=f"Known: {KNOWN_PARTS}.")
+    return media
 
 
 def _tool_call(where: str, call: Any) -> ToolCallPart:
@@ -219,16 +202,14 @@ def _tool_result(where: str, item: Mapping[str, Any], names: dict[str, str]) -> 
     if not isinstance(call_id, str) or not call_id:
         raise InvalidRequest(f"{where} (tool) has no tool_call_id.")
     content = item.get("content")
-    text = content if isinstance(content, str) else _joined(where, content)
+    parts = [TextPart(content)] if isinstance(content, str) else _content(where, content)
+    media = tuple(part for part in parts if isinstance(part, ImagePart | FilePart))
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    if len(media) + len(texts) < len(parts):
+        raise InvalidRequest(f"{where} (tool) may hold text, pictures and documents only.")
     name = str(item.get("name") or names.get(call_id, ""))
-    return ToolResultPart(call_id=call_id, name=name, content=text, is_error=bool(item.get("is_error", False)))
-
-
-def _joined(where: str, content: Any) -> str:
-    parts = _content(where, content)
-    if not all(isinstance(part, TextPart) for part in parts):
-        raise InvalidRequest(f"{where} (tool) may hold text only.")
-    return "".join(part.text for part in parts if isinstance(part, TextPart))
+    is_error = bool(item.get("is_error", False))
+    return ToolResultPart(call_id=call_id, name=name, content="".join(texts), is_error=is_error, media=media)
 
 
 def _says_something(message: Message) -> bool:

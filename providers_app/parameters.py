@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
+from providers_app import intents
 from providers_app.advice import values
 from providers_app.errors import InvalidParameter, InvalidRequest
 from providers_app.nearest import nearest
@@ -85,6 +88,7 @@ def _tool(number: int, item: Any) -> Tool:
             description=str(body.get("description") or ""),
             parameters=dict(parameters),
             strict=body.get("strict"),
+            **_declared(number, item, body),
         )
     if not isinstance(tool.name, str) or not TOOL_NAME.fullmatch(tool.name):
         raise InvalidRequest(f"Tool {number} has no valid name: 1 to {TOOL_NAME_MAX} of A-Z, a-z, 0-9, _ - . and :.")
@@ -92,4 +96,23 @@ def _tool(number: int, item: Any) -> Tool:
         raise InvalidRequest(f"Tool {number} needs a text as description and a JSON Schema object as parameters.")
     if not isinstance(tool.strict, bool | None):
         raise InvalidRequest(f"Tool {number}: strict must be true or false.")
+    flags = (tool.read_only, tool.destructive, tool.ask_intent)
+    if not all(isinstance(flag, bool | None) for flag in flags):
+        raise InvalidRequest(f"Tool {number}: read_only, destructive and ask_intent must be true or false.")
+    if tool.intent is not None:
+        tool = msgspec.structs.replace(tool, intent=intents.parse_intent(tool.intent, f"The intent of tool {number}"))
+    intents.check_tool(tool)
     return tool
+
+
+def _declared(number: int, item: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a dictionary says of a tool's intent: in Maestro's fields, or in the ``annotations`` of MCP."""
+    intent = item.get("intent", body.get("intent"))
+    hints = item.get("annotations", body.get("annotations"))
+    hints = hints if isinstance(hints, Mapping) else {}
+    return {
+        "intent": None if intent is None else intents.parse_intent(intent, f"The intent of tool {number}"),
+        "read_only": item.get("read_only", body.get("read_only", hints.get("readOnlyHint"))),
+        "destructive": item.get("destructive", body.get("destructive", hints.get("destructiveHint"))),
+        "ask_intent": item.get("ask_intent", body.get("ask_intent", False)),
+    }

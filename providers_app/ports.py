@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from providers_app.errors import NotConfigured
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import Message
+from providers_app.types.chunks import Chunk
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
@@ -44,20 +45,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     generation: int = 0
     expires_at: float | None = None
-
-
-class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of a context, as the universal interface shows it."""
-
-    id: str
-    order: int
-    role: str
-    kind: str
-    content: str
-    tokens: int
-    pinned: bool
-    excluded: bool
-    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class SessionStore(Protocol):

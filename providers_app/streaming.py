@@ -9,6 +9,7 @@ parse_response(provider, body, status, headers) ──────────�
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
 from providers_app import dialects, resolver
+from providers_app.answer_parts import AnswerParts
 from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
 from providers_app.quoting import quoted
@@ -114,9 +115,22 @@ def fold(events: Iterable[Event]) -> ChatResult:
 class _Folding:
     """Adds events up. Without an end among them the result is incomplete."""
 
-    __slots__ = ("_calls", "_error", "_finish", "_part", "_raw", "_reasoning", "_refusal", "_start", "_text", "_usage")
+    __slots__ = (
+        "_calls",
+        "_error",
+        "_finish",
+        "_part",
+        "_parts",
+        "_raw",
+        "_reasoning",
+        "_refusal",
+        "_start",
+        "_text",
+        "_usage",
+    )
 
     def __init__(self) -> None:
+        self._parts = AnswerParts()
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
@@ -129,6 +143,7 @@ class _Folding:
         self._error: ErrorInfo | None = StreamInterrupted("The answer has no end.").info()
 
     def add(self, event: Event) -> None:
+        self._parts.add(event)
         match event:
             case TextDelta():
                 (self._refusal if event.refusal else self._text).append(event.text)
@@ -145,6 +160,8 @@ class _Folding:
                     arguments=event.arguments,
                     provider_id=event.provider_id,
                     invalid_arguments=event.invalid_arguments,
+                    intent=event.intent,
+                    intent_error=event.intent_error,
                 )
             case StreamStart():
                 self._start = event
@@ -171,4 +188,5 @@ class _Folding:
             error=self._error,
             refusal="".join(self._refusal) or None,
             advice=self._start.advice,
+            parts=self._parts.parts(),
         )

@@ -32,6 +32,7 @@ class AnswerChunk(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     content: str
     metadata: dict[str, Any]
+    intent: dict[str, Any] = {}
 
 
 class Waiter:

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from context_app.streams.live import AnswerChunk, Ending
+from providers_app.answer_parts import AnswerParts
 from providers_app.streaming import fold
+from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
 from providers_app.types.events import (
     ErrorInfo,
     Event,
@@ -20,6 +22,7 @@ from providers_app.types.events import (
     ToolCall,
     ToolCallDelta,
 )
+from providers_app.types.origin import Origin
 
 INTERRUPTED = "interrupted"
 """The error code of an answer that ended because Maestro did."""
@@ -78,7 +81,7 @@ class Transcript:
             error = cut or ErrorInfo(code=INTERRUPTED, message="The answer ended without an end.")
             self.add(StreamFailed(error=error, finish_reason="incomplete"))
         # Through JSON, so that the result is the same whether it comes from memory or from the database.
-        result = msgspec.json.decode(_encoder.encode(fold(self._events)))
+        result = msgspec.json.decode(_encoder.encode(fold(self._events).to_dict()))
         return Ending(state=_state(self.terminal), result=result, chunks=tuple(self._chunks(result)), at=at)
 
     def _close_run(self) -> None:
@@ -87,48 +90,71 @@ class Transcript:
             self._run, self._run_of = [], None
 
     def _chunks(self, result: dict[str, Any]) -> list[AnswerChunk]:
-        chunks = []
-        reasoning = self._reasoning()
+        """The answer's text and its calls. Reasoning lies with what it led to, so that both leave and come together."""
+        parts = AnswerParts(Origin(self._provider) if self._provider else None)
+        for event in self._events:
+            parts.add(event)
+        reasoning, before = self._reasoning(parts.parts())
         text = result.get("text") or result.get("refusal") or ""
+        chunks = []
         if text.strip() or any(item["opaque"] for item in reasoning):
             metadata: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
-            if opaque := self._text_opaque():
-                metadata["opaque"] = opaque
+            metadata |= self._text_opaque(parts.parts())
             if not result.get("text") and text:
                 metadata["refusal"] = True
             chunks.append(AnswerChunk(kind="assistant", content=text, metadata=metadata))
-        for event in self._events:
-            if not isinstance(event, ToolCall):
-                continue
-            metadata = {
-                "call_id": event.id,
-                "name": event.name,
-                "arguments": event.arguments,
-                "provider_id": event.provider_id,
-                "opaque": event.opaque,
-            }
-            if event.invalid_arguments is not None:
-                metadata["invalid_arguments"] = event.invalid_arguments
-            content = event.invalid_arguments or json.dumps(event.arguments, ensure_ascii=False, indent=2)
-            chunks.append(AnswerChunk(kind="tool_call", content=content, metadata=metadata))
-        return chunks
+        calls = [event for event in self._events if isinstance(event, ToolCall)]
+        return chunks + [self._call(event, before.get(event.id, []), parts.origin) for event in calls]
 
-    def _text_opaque(self) -> dict[str, Any]:
+    @staticmethod
+    def _call(event: ToolCall, reasoning: list[dict[str, Any]], origin: Origin | None) -> AnswerChunk:
+        metadata: dict[str, Any] = {
+            "call_id": event.id,
+            "name": event.name,
+            "arguments": event.arguments,
+            "provider_id": event.provider_id,
+            "opaque": event.opaque,
+            "origin": _noted(origin),
+        }
+        if reasoning:
+            metadata["reasoning"] = reasoning
+        if event.invalid_arguments is not None:
+            metadata["invalid_arguments"] = event.invalid_arguments
+        if event.intent_error is not None:
+            metadata["intent_error"] = event.intent_error.message
+        content = event.invalid_arguments or json.dumps(event.arguments, ensure_ascii=False, indent=2)
+        intent = msgspec.to_builtins(event.intent)
+        return AnswerChunk(kind="tool_call", content=content, metadata=metadata, intent=intent)
+
+    @staticmethod
+    def _reasoning(parts: tuple[Part, ...]) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+        """The reasoning that belongs to the text, and that which led to each call, by the call's id."""
+        of_text: list[dict[str, Any]] = []
+        before: dict[str, list[dict[str, Any]]] = {}
+        waiting: list[dict[str, Any]] = []
+        for part in parts:
+            if isinstance(part, ReasoningPart):
+                waiting.append({"text": part.text, "opaque": part.opaque, **_noted(part.origin)})
+            elif isinstance(part, TextPart):
+                of_text, waiting = of_text + waiting, []
+            elif isinstance(part, ToolCallPart):
+                before[part.id], waiting = waiting, []
+        return of_text + waiting, before
+
+    @staticmethod
+    def _text_opaque(parts: tuple[Part, ...]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
-        for event in self._events:
-            if isinstance(event, TextDelta) and event.opaque:
-                merged.update(event.opaque)
-        return merged
+        origin: Origin | None = None
+        for part in parts:
+            if isinstance(part, TextPart) and part.opaque:
+                merged.update(part.opaque)
+                origin = part.origin
+        return {"opaque": merged, "origin": _noted(origin)} if merged else {}
 
-    def _reasoning(self) -> list[dict[str, Any]]:
-        parts: dict[int, dict[str, Any]] = {}
-        for event in self._events:
-            if isinstance(event, ReasoningDelta):
-                item = parts.setdefault(event.part, {"text": "", "opaque": None, "provider": self._provider})
-                item["text"] += event.text
-                if event.opaque:
-                    item["opaque"] = {**(item["opaque"] or {}), **event.opaque}
-        return [parts[number] for number in sorted(parts)]
+
+def _noted(origin: Origin | None) -> dict[str, Any]:
+    found = {} if origin is None else {name: getattr(origin, name) for name in ("provider", "model", "session")}
+    return {name: value for name, value in found.items() if value}
 
 
 def _state(terminal: StreamEnd | StreamFailed | None) -> str:

@@ -115,6 +115,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
             content=chunk.content,
             tokens=tokens.estimate(chunk.content),
             state=state,
+            intent=chunk.intent,
             metadata=chunk.metadata,
             provenance=provenance,
         )
@@ -124,7 +125,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["id"],
-        update_fields=["content", "tokens", "state", "metadata"],
+        update_fields=["content", "tokens", "state", "intent", "metadata"],
     )
     Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
 

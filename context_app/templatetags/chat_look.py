@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from context_app import catalogue
 from context_app.models import ContextChunk
+from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
 
 register = template.Library()
 
@@ -44,6 +45,15 @@ def first_line(chunk: ContextChunk) -> str:
     if chunk.kind == "tool_call" and name:
         return f"{name} · {_arguments(chunk.metadata.get('arguments'))}".rstrip(" ·")
     return line or ("(empty)" if chunk.state != "streaming" else "…")
+
+
+@register.simple_tag
+def intent_of(chunk: ContextChunk) -> dict[str, str] | None:
+    """What the row of a tool call says of its intent; ``None`` for every other chunk."""
+    if chunk.kind != "tool_call":
+        return None
+    intent = intent_of_chunk(chunk)
+    return {"purpose": PURPOSE_WORDS[intent.purpose], "scope": intent.scope, "risk": intent.risk_level}
 
 
 def _arguments(arguments: Any) -> str:

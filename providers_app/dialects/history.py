@@ -1,87 +1,160 @@
 """A conversation made fit for a wire format, deterministically: the same history always gives the same bytes.
 
-1. Every tool result moves directly behind the assistant message with its call, in the order of the calls.
+1. Every tool result moves directly behind the assistant message with its call, in the order of the calls. It answers
+   the first call of its id without a result in the newest message that made one; a second result is dropped.
 2. A call without a result gets one that says so; a result without a call is dropped (either would be refused).
 3. Neighbouring messages of one role become one; empty text disappears.
-4. Reasoning stays only for the provider that gave it out.
-5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history.
+4. Reasoning, and what a provider attached to text and calls, stays only for the origin that gave it out.
+5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history
+   (``call_ids``).
 6. Where the wire wants a user's message first and the person left it out, a line that says so stands in its place.
 """
 
-import hashlib
-import re
 from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
-from providers_app.types.chat import ImagePart, Message, Part, TextPart, ToolCallPart, ToolResultPart
+from providers_app.dialects.call_ids import CallIds, IdForm
+from providers_app.dialects.media import kind_of
+from providers_app.errors import UnsupportedContent
+from providers_app.types.chat import (
+    ChatRequest,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from providers_app.types.origin import Origin
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 LEFT_OUT = "(What came before was left out.)"
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-class IdForm(msgspec.Struct, frozen=True):
-    """Which tool-call ids a wire accepts (``pattern``), and how others are replaced: prefix and hash of ``length``."""
+class Replay(msgspec.Struct, frozen=True):
+    """To whom a provider takes back what it attached to an answer.
 
-    pattern: str
-    prefix: str = "call_"
-    length: int = 24
+    ``provider`` is its slug (empty: to nobody), ``allowed`` whether it takes anything back. ``same_model`` and
+    ``same_session`` say that it is bound to the model and to the login that gave it out; another would refuse it.
+    """
 
+    provider: str
+    allowed: bool = True
+    same_model: bool = False
+    same_session: bool = False
 
-OPENAI_IDS = IdForm(r"[\x21-\x7e]{1,40}")
-ANTHROPIC_IDS = IdForm(r"[a-zA-Z0-9_-]{1,64}", "toolu_")
-NINE_ALPHANUMERICS = IdForm(r"[a-zA-Z0-9]{9}", "", 9)
+    def takes(self, origin: Origin | None, chat: ChatRequest) -> bool:
+        """Does what came from ``origin`` go back with this request?"""
+        if not self.allowed or origin is None or not self.provider or origin.provider != self.provider:
+            return False
+        asked = chat.asked or Origin(self.provider, chat.model)
+        if self.same_model and origin.model not in (None, asked.model):
+            return False
+        return not (self.same_session and asked.session is not None and origin.session not in (None, asked.session))
 
 
 class Turn(msgspec.Struct):
-    """One message as the wire has it; a ``tool`` turn holds only results, in the order of the calls before it."""
+    """One message as the wire has it; a ``tool`` turn holds only results, in the order of the calls before it.
+
+    A call keeps its ``provider_id`` only where its wire id is that very id, given by the provider that is asked.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     parts: list[Part]
 
 
-def wire_turns(messages: Iterable[Message], ids: IdForm, family: str) -> list[Turn]:
-    """The turns that ``messages`` amount to, for the provider ``family``, which takes back only its own reasoning."""
-    turns: list[Turn] = []
-    waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]] = {}
-    used: set[str] = set()
-    for message in messages:
-        parts, calls = _sorted_parts(message, waiting, family)
-        role = message.role if message.role != "tool" else "user"
-        if parts or calls:
-            previous = turns[-1] if turns else None
-            if previous is not None and previous.role == role:
-                previous.parts += parts
+class _Place(msgspec.Struct):
+    """Where the result of a call will stand; ``message`` numbers the message that made the call."""
+
+    message: int
+    results: Turn
+    at: int
+    call: ToolCallPart
+    answered: bool = False
+
+
+def wire_turns(chat: ChatRequest, ids: IdForm, replay: Replay) -> list[Turn]:
+    """The turns that the messages of ``chat`` amount to for a provider with these ids and this replay."""
+    return _Gathering(chat, CallIds(ids, replay.provider), replay).turns()
+
+
+class _Gathering:
+    def __init__(self, chat: ChatRequest, ids: CallIds, replay: Replay) -> None:
+        self._chat = chat
+        self._ids = ids
+        self._replay = replay
+        self._turns: list[Turn] = []
+        self._places: dict[str, list[_Place]] = {}
+
+    def turns(self) -> list[Turn]:
+        for number, message in enumerate(self._chat.messages):
+            parts = self._sorted_parts(message.role, message.parts)
+            role = message.role if message.role != "tool" else "user"
+            if not parts:
+                continue
+            turn = self._turns[-1] if self._turns else None
+            if turn is not None and turn.role == role:
+                turn.parts += parts
             else:
-                previous = Turn(role, list(parts))
-                turns.append(previous)
-            if calls:
-                turns.append(_with_calls(previous, calls, ids, used, waiting))
-    return turns
+                turn = Turn(role, parts)
+                self._turns.append(turn)
+            if any(isinstance(part, ToolCallPart) for part in parts):
+                self._turns.append(self._with_calls(turn, number))
+        return self._turns
 
+    def _sorted_parts(self, role: str, given: tuple[Part, ...]) -> list[Part]:
+        """What stays in the message. Results go to the turn that waits for them."""
+        parts: list[Part] = []
+        for part in given:
+            if isinstance(part, TextPart):
+                _add_text(parts, self._bound(part), role)
+            elif isinstance(part, ToolResultPart):
+                self._answer(part)
+            elif isinstance(part, ToolCallPart):
+                if role == "assistant":
+                    parts.append(part)
+            elif isinstance(part, ReasoningPart):
+                if role == "assistant" and self._replay.takes(part.origin, self._chat):
+                    parts.append(part)
+            elif role == "assistant":
+                raise UnsupportedContent(f"An assistant's message may hold no {kind_of(part)}.")
+            else:
+                parts.append(part)
+        return parts
 
-def _sorted_parts(
-    message: Message, waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]], family: str
-) -> tuple[list[Part], list[ToolCallPart]]:
-    """What stays in the message, and its calls. Results go to the turn that waits for them."""
-    parts: list[Part] = []
-    calls: list[ToolCallPart] = []
-    for part in message.parts:
-        if isinstance(part, ToolResultPart):
-            places = waiting.get(part.call_id)
-            if places:
-                turn, at, call = places.pop()
-                turn.parts[at] = ToolResultPart(call.id, call.name, part.content, part.is_error)
-        elif isinstance(part, ToolCallPart):
-            if message.role == "assistant":
-                calls.append(part)
-        elif isinstance(part, TextPart):
-            _add_text(parts, part, message.role)
-        elif isinstance(part, ImagePart) or (message.role == "assistant" and family and part.provider == family):
-            parts.append(part)
-    return parts, calls
+    def _bound(self, part: TextPart) -> TextPart:
+        if part.opaque is None or self._replay.takes(part.origin, self._chat):
+            return part
+        return TextPart(part.text)
+
+    def _answer(self, result: ToolResultPart) -> None:
+        places = self._places.get(result.call_id)
+        if not places:
+            return
+        newest = places[-1].message
+        place = next((one for one in places if one.message == newest and not one.answered), None)
+        if place is not None:
+            place.answered = True
+            place.results.parts[place.at] = msgspec.structs.replace(result, call_id=place.call.id, name=place.call.name)
+
+    def _with_calls(self, turn: Turn, number: int) -> Turn:
+        """Gives the calls of a turn their wire form; returns the turn of their results, all of them still missing."""
+        results = Turn("tool", [])
+        for position, part in enumerate(turn.parts):
+            if not isinstance(part, ToolCallPart):
+                continue
+            own, wire_id = self._ids.of(part)
+            wired = msgspec.structs.replace(
+                part,
+                id=wire_id,
+                provider_id=wire_id if own else None,
+                opaque=part.opaque if self._replay.takes(part.origin, self._chat) else None,
+            )
+            turn.parts[position] = wired
+            self._places.setdefault(part.id, []).append(_Place(number, results, len(results.parts), wired))
+            results.parts.append(ToolResultPart(wired.id, wired.name, INTERRUPTED_RESULT, True))
+        return results
 
 
 def _add_text(parts: list[Part], part: TextPart, role: str) -> None:
@@ -90,36 +163,6 @@ def _add_text(parts: list[Part], part: TextPart, role: str) -> None:
         parts[-1] = TextPart(last.text + part.text)  # pieces of one answer
     elif part.text or part.opaque:
         parts.append(part)
-
-
-def _with_calls(
-    turn: Turn,
-    calls: list[ToolCallPart],
-    ids: IdForm,
-    used: set[str],
-    waiting: dict[str, list[tuple[Turn, int, ToolCallPart]]],
-) -> Turn:
-    results = Turn("tool", [])
-    for at, call in enumerate(calls):
-        wired = msgspec.structs.replace(call, id=_wire_id(call.provider_id or call.id, ids, used))
-        turn.parts.append(wired)
-        results.parts.append(ToolResultPart(wired.id, wired.name, INTERRUPTED_RESULT, True))
-        waiting.setdefault(call.id, []).append((results, at, wired))
-    return results
-
-
-def _wire_id(candidate: str, ids: IdForm, used: set[str]) -> str:
-    chosen, attempt = candidate, 0
-    while chosen in used or not re.fullmatch(ids.pattern, chosen):
-        number = int.from_bytes(hashlib.sha256(f"{candidate}\0{attempt}".encode("utf-8", "replace")).digest(), "big")
-        digits = []
-        for _ in range(ids.length):
-            number, digit = divmod(number, 62)
-            digits.append(_BASE62[digit])
-        chosen = ids.prefix + "".join(digits)
-        attempt += 1
-    used.add(chosen)
-    return chosen
 
 
 def joined_text(parts: Iterable[Part]) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from providers_app.types.chat import ImagePart
 from providers_app.wire import payload
 
 
@@ -29,8 +28,3 @@ def schema(parameters: dict[str, Any]) -> dict[str, Any]:
     if parameters.get("type") == "object" and "properties" in parameters:
         return parameters
     return {"type": "object", "properties": {}, **parameters}
-
-
-def image_address(part: ImagePart) -> str:
-    """The picture as an address: its own, or a ``data:`` URL."""
-    return part.url or f"data:{part.media_type};base64,{part.data or ''}"

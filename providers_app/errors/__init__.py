@@ -12,6 +12,8 @@ ProviderError
 │   │   ├── InvalidOption       422 invalid_option      of a session; its ``field`` names it
 │   │   ├── EmptyPrompt         400 empty_prompt
 │   │   ├── ContextTooLong      400 context_too_long
+│   │   ├── InvalidIntent       400 invalid_intent      of a tool, or stated by a model
+│   │   ├── UnsupportedContent  400 unsupported_content the API has no form for such a document, picture, recording
 │   │   └── InvalidParameter    400 invalid_parameter       its advice says what is wrong with each
 │   │       └── UnsupportedParameter 400 unsupported_parameter  only with strict: else they are left out and said
 │   ├── OwnerRequired           400 owner_required
@@ -76,6 +78,7 @@ from providers_app.errors.caller import (
     EmptyPrompt,
     FlowDisabled,
     InvalidCredential,
+    InvalidIntent,
     InvalidLoginAnswer,
     InvalidName,
     InvalidOption,
@@ -96,6 +99,7 @@ from providers_app.errors.caller import (
     UnknownLogin,
     UnknownProvider,
     UnknownSession,
+    UnsupportedContent,
     UnsupportedOperation,
     UnsupportedParameter,
     WrongAccount,
@@ -146,6 +150,7 @@ __all__ = [
     "FlowDisabled",
     "InvalidCredential",
     "InvalidIdToken",
+    "InvalidIntent",
     "InvalidLoginAnswer",
     "InvalidName",
     "InvalidOption",
@@ -184,6 +189,7 @@ __all__ = [
     "UnknownModel",
     "UnknownProvider",
     "UnknownSession",
+    "UnsupportedContent",
     "UnsupportedOperation",
     "UnsupportedParameter",
     "UpstreamError",

@@ -83,6 +83,15 @@ class UnsupportedParameter(InvalidParameter):
     default_hint = "Leave them out, or ask without strict: they are then left out and the answer says so."
 
 
+class InvalidIntent(InvalidRequest):
+    code, http_status = "invalid_intent", 400
+    default_hint = "An intent has a purpose (test_pass, best_practice or maintenance), a scope and a risk_level."
+
+
+class UnsupportedContent(InvalidRequest):
+    code, http_status = "unsupported_content", 400
+
+
 class OwnerRequired(CallerError):
     code, http_status = "owner_required", 400
     default_hint = "Pass owner=, or call inside `with provider.acting_as(user):`."

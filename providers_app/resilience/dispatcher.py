@@ -38,6 +38,7 @@ from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
 from providers_app.resilience.opening import advice, check_status
+from providers_app.resilience.stamping import Stamp
 from providers_app.resolver import spoken
 from providers_app.session_client import SessionClient, open_session
 from providers_app.types.advice import Advice
@@ -107,6 +108,7 @@ class _Answer:
         self._error: ProviderError | None = None
         self._mask: Mask | None = None
         self._advice: tuple[Advice, ...] = ()
+        self._stamp: Stamp | None = None
 
     async def begin(self) -> list[Event]:
         """The first events."""
@@ -209,6 +211,7 @@ class _Answer:
                 dialect = spoken(session.provider, self._call.chat.model, credential)
                 await check_status(self._stream, dialect, request.url)
                 self._reducer = dialect.reducer()
+                self._stamp = Stamp(self._call.chat, session, dialect)
             self._parts = self._stream.chunks()
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
@@ -251,6 +254,8 @@ class _Answer:
 
     def _keep(self, events: list[Event]) -> list[Event]:
         """Nothing follows the end of an answer, whatever a reducer gives; and no error repeats the key."""
+        if self._stamp is not None:
+            events = [self._stamp.event(event) for event in events]
         for number, event in enumerate(events):
             if isinstance(event, StreamStart) and self._advice:
                 events = [*events[:number], msgspec.structs.replace(event, advice=self._advice), *events[number + 1 :]]

@@ -3,6 +3,8 @@
 import asyncio
 from urllib.parse import urlsplit
 
+import msgspec
+
 from providers_app import conf, ports
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
@@ -20,6 +22,7 @@ from providers_app.resolver import authorizer, resolve
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.origin import Origin
 from providers_app.wire.answer import HttpStream
 
 ERROR_BODY = 64 * 1024
@@ -46,6 +49,7 @@ async def find(
 
 def prepare(session: Session, credential: Credential, chat: ChatRequest) -> HttpRequest:
     """The signed request, byte for byte as it is sent. Raises ``ContextTooLong`` over the configured size."""
+    chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
     with faults_of(session.provider, chat):
         request = resolve(session.provider, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes

@@ -6,6 +6,8 @@ import msgspec
 
 from providers_app.types.advice import Advice
 from providers_app.types.events import ErrorInfo, FinishReason
+from providers_app.types.intent import ToolIntent, scoped
+from providers_app.types.origin import Origin
 from providers_app.types.usage import Usage
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -16,10 +18,15 @@ class _Part(msgspec.Struct, frozen=True, tag_field="type"):
 
 
 class TextPart(_Part, frozen=True, tag="text"):
-    """Plain text. ``opaque`` is what the provider attached to it and wants back (a Gemini thought signature)."""
+    """Plain text.
+
+    ``opaque`` is what the provider attached to it and wants back (a Gemini thought signature); it goes back only to its
+    ``origin``.
+    """
 
     text: str
     opaque: dict[str, Any] | None = None
+    origin: Origin | None = None
 
 
 class ImagePart(_Part, frozen=True, tag="image"):
@@ -30,18 +37,35 @@ class ImagePart(_Part, frozen=True, tag="image"):
     url: str | None = None
 
 
+class FilePart(_Part, frozen=True, tag="file"):
+    """A document (a PDF, or text), either inline (``data`` is base64) or by ``url``; ``name`` is its file name."""
+
+    media_type: str = "application/pdf"
+    data: str | None = None
+    url: str | None = None
+    name: str = ""
+
+
+class AudioPart(_Part, frozen=True, tag="audio"):
+    """A recording; ``data`` is base64. ``media_type`` is ``audio/wav``, ``audio/mpeg`` ..."""
+
+    media_type: str
+    data: str
+
+
 class ReasoningPart(_Part, frozen=True, tag="reasoning"):
-    """Earlier reasoning of the model, replayed only to the provider it came from (``provider`` is the slug)."""
+    """Earlier reasoning of the model; it goes back only to its ``origin``, and without one to nobody."""
 
     text: str
     opaque: dict[str, Any] | None = None
-    provider: str | None = None
+    origin: Origin | None = None
 
 
 class ToolCallPart(_Part, frozen=True, tag="tool_call"):
     """A tool call the assistant made.
 
-    ``id`` pairs it with its ``ToolResultPart``; ``provider_id`` is the original id.
+    ``id`` is Maestro's and pairs it with its ``ToolResultPart``; ``provider_id`` is the id that ``origin`` gave it.
+    Without an ``intent`` it has that of the rule.
     """
 
     id: str
@@ -49,18 +73,24 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
     arguments: dict[str, Any]
     provider_id: str | None = None
     opaque: dict[str, Any] | None = None
+    origin: Origin | None = None
+    intent: ToolIntent = ToolIntent()
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "intent", scoped(self.intent, self.name))
 
 
 class ToolResultPart(_Part, frozen=True, tag="tool_result"):
-    """What a tool answered to the call with the same ``call_id``."""
+    """What a tool answered to the call with the same ``call_id``; ``media`` are pictures and documents it gave."""
 
     call_id: str
     name: str
     content: str
     is_error: bool = False
+    media: tuple[ImagePart | FilePart, ...] = ()
 
 
-Part = TextPart | ImagePart | ReasoningPart | ToolCallPart | ToolResultPart
+Part = TextPart | ImagePart | FilePart | AudioPart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -71,12 +101,20 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function the model may call; ``parameters`` is a JSON Schema object."""
+    """A function the model may call; ``parameters`` is a JSON Schema object.
+
+    ``intent`` is what its calls are for. Where none is declared, ``read_only`` and ``destructive`` decide the risk.
+    ``ask_intent`` lets the model state the intent of each call (see ``providers_app.intents``).
+    """
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = msgspec.field(default_factory=lambda: {"type": "object", "properties": {}})
     strict: bool | None = None
+    intent: ToolIntent | None = None
+    read_only: bool | None = None
+    destructive: bool | None = None
+    ask_intent: bool = False
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -115,6 +153,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """All that a dialect needs to build one request body.
 
     ``strict``: a request whose parameters would not be sent as they are is refused.
+    ``asked`` is who is asked, with which login: what is bound to somebody else is not replayed.
     """
 
     model: str
@@ -124,6 +163,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: ChatParams = ChatParams()
     stream: bool = True
     strict: bool = False
+    asked: Origin | None = None
 
 
 class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,13 +174,19 @@ class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, Any]
     provider_id: str | None = None
     invalid_arguments: str | None = None
+    intent: ToolIntent = ToolIntent()
+    intent_error: ErrorInfo | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "intent", scoped(self.intent, self.name))
 
 
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
 
     ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
-    was changed in the request, and what was doubtful about it.
+    was changed in the request, and what was doubtful about it. ``parts`` is the answer as it has to stand in the next
+    request, reasoning included.
     """
 
     text: str = ""
@@ -155,8 +201,15 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     refusal: str | None = None
     advice: tuple[Advice, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def message(self) -> Message:
+        """The assistant's message to go on with: before the results of its tools, or before the next question."""
+        return Message("assistant", self.parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary with the field names above."""
+        """A JSON-ready dictionary with the field names above, without ``parts``."""
         result: dict[str, Any] = msgspec.to_builtins(self)
+        del result["parts"]
         return result

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from providers_app.types.advice import Advice
+from providers_app.types.intent import ToolIntent, scoped
+from providers_app.types.origin import Origin
 from providers_app.types.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "cancelled", "incomplete"]
@@ -35,11 +37,15 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):
-    """The provider accepted the request and began to answer; ``advice`` says what the login changed in it."""
+    """The provider accepted the request and began to answer; ``advice`` says what the login changed in it.
+
+    ``origin`` is who answers: what the answer's parts carry for replay goes back only there.
+    """
 
     model: str | None = None
     response_id: str | None = None
     advice: tuple[Advice, ...] = ()
+    origin: Origin | None = None
 
 
 class TextDelta(_Event, frozen=True, tag="text_delta"):
@@ -78,9 +84,10 @@ class ToolCallDelta(_Event, frozen=True, tag="tool_call_delta"):
 class ToolCall(_Event, frozen=True, tag="tool_call"):
     """A whole tool call that the caller is asked to run.
 
-    ``id`` is Maestro's stable id within the answer, ``provider_id`` the provider's own (``None`` where it sends none).
-    ``invalid_arguments`` holds the raw text when it was not a JSON object; ``arguments`` is then empty and the call
-    must not be run. ``opaque`` as in ``ReasoningDelta``.
+    ``id`` is Maestro's own, unique over all answers; ``provider_id`` the provider's (``None`` where it sends none, and
+    some begin anew with ``call_0`` in every answer). ``invalid_arguments`` holds the raw text when it was not a JSON
+    object; ``arguments`` is then empty and the call must not be run. ``opaque`` as in ``ReasoningDelta``.
+    ``intent_error`` says that the model stated an intent that is none; ``intent`` is then the tool's or the rule's.
     """
 
     index: int
@@ -90,6 +97,11 @@ class ToolCall(_Event, frozen=True, tag="tool_call"):
     provider_id: str | None = None
     invalid_arguments: str | None = None
     opaque: dict[str, Any] | None = None
+    intent: ToolIntent = ToolIntent()
+    intent_error: ErrorInfo | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "intent", scoped(self.intent, self.name))
 
 
 class Citation(_Event, frozen=True, tag="citation"):

@@ -34,9 +34,9 @@ TOOL_TURN = (
     say(
         "assistant",
         "I look.",
-        ToolCallPart("a", "weather", {"city": "Zürich"}, LONG_ID),
-        ToolCallPart("b", "weather", {"city": "Bern"}, "b:1"),
+        ToolCallPart(LONG_ID, "weather", {"city": "Zürich"}, LONG_ID),
+        ToolCallPart("b:1", "weather", {"city": "Bern"}, "b:1"),
     ),
-    say("tool", ToolResultPart("b", "weather", "rain"), ToolResultPart("a", "weather", '{"sky":"clear"}', True)),
+    say("tool", ToolResultPart("b:1", "weather", "rain"), ToolResultPart(LONG_ID, "weather", '{"sky":"clear"}', True)),
     say("user", "Thanks."),
 )

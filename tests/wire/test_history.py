@@ -6,9 +6,11 @@ import re
 import pytest
 
 from providers_app.behaviours.streaming import Dialect
-from providers_app.dialects.history import INTERRUPTED_RESULT, LEFT_OUT, NINE_ALPHANUMERICS
+from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
+from providers_app.dialects.history import INTERRUPTED_RESULT, LEFT_OUT
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import ReasoningPart, ToolCallPart, ToolResultPart
+from providers_app.types.origin import Origin
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, ask, body_of, say
 
 
@@ -68,7 +70,7 @@ def test_neighbours_of_one_role_become_one_message(dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("dialect", ALL, ids=NAMES)
 def test_an_answer_of_foreign_reasoning_alone_leaves_no_empty_message(dialect: Dialect) -> None:
-    lonely = say("assistant", ReasoningPart("hm", {"signature": "s"}, "elsewhere"))
+    lonely = say("assistant", ReasoningPart("hm", {"signature": "s"}, Origin("elsewhere")))
     body = body_of(dialect, ask(say("user", "one"), lonely, say("user", "two")))
     assert len(body.get("messages") or body.get("input") or body["contents"]) == 1
 

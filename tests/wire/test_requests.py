@@ -13,8 +13,18 @@ from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm, quirks
 from providers_app.dialects.openai_responses import OpenAIResponses
-from providers_app.types.chat import ChatParams, ImagePart, JsonSchema, ReasoningPart, Tool, ToolChoice
-from tests.wire.asking import ALL, LONG_ID, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
+from providers_app.types.chat import (
+    ChatParams,
+    ChatRequest,
+    ImagePart,
+    JsonSchema,
+    ReasoningPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+)
+from providers_app.types.origin import Origin
+from tests.wire.asking import ALL, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
 
 
 def test_chat_completions_body() -> None:
@@ -97,19 +107,31 @@ def test_gemini_body() -> None:
     assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}]}
     assert [content["role"] for content in body["contents"]] == ["user", "model", "user"]
     call = body["contents"][1]["parts"][1]
-    assert call["functionCall"] == {"name": "weather", "args": {"city": "Zürich"}, "id": LONG_ID}
+    assert call["functionCall"] == {"name": "weather", "args": {"city": "Zürich"}}  # the id is not one of Gemini's
     assert call["thoughtSignature"] == "skip_thought_signature_validator"
     assert "thoughtSignature" not in body["contents"][1]["parts"][2]
     first, second, thanks = body["contents"][2]["parts"]
-    assert first["functionResponse"] == {"name": "weather", "response": {"error": '{"sky":"clear"}'}, "id": LONG_ID}
+    assert first["functionResponse"] == {"name": "weather", "response": {"error": '{"sky":"clear"}'}}
     assert second["functionResponse"]["response"] == {"result": "rain"}
     assert thanks == {"text": "Thanks."}
     assert body["toolConfig"]["functionCallingConfig"] == {"mode": "ANY", "allowedFunctionNames": ["weather"]}
     assert body["generationConfig"]["thinkingConfig"] == {"includeThoughts": True, "thinkingLevel": "HIGH"}
     assert body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == WEATHER.parameters
-    plain = body_of(GeminiGenerate(request=GeminiForm(echo_call_ids=False)), ask(*TOOL_TURN, model="gemini-2.5-x"))
-    assert "id" not in plain["contents"][1]["parts"][1]["functionCall"]
+    plain = body_of(GeminiGenerate(), ask(*TOOL_TURN, model="gemini-2.5-x"))
     assert "thoughtSignature" not in plain["contents"][1]["parts"][1]
+
+
+def test_gemini_gets_its_own_ids_back_and_vertex_none() -> None:
+    own = Origin("gemini", "gemini-3-x")
+    calls = [ToolCallPart(f"call_{n}", "f", {}, f"opaque/{n}", None, own) for n in range(2)]
+    chat = ask(say("user", "q"), say("assistant", *calls), model="gemini-3-x")
+    made, answered = body_of(GeminiGenerate(), chat)["contents"][1:]
+    assert [part["functionCall"]["id"] for part in made["parts"]] == ["opaque/0", "opaque/1"]
+    assert [part["functionResponse"]["id"] for part in answered["parts"]] == ["opaque/0", "opaque/1"]
+    silent = GeminiGenerate(request=GeminiForm(echo_call_ids=False)).build_body(chat)
+    elsewhere = GeminiGenerate(request=GeminiForm(family="vertex_ai")).build_body(chat)
+    assert b"opaque/" not in silent
+    assert b"opaque/" not in elsewhere
 
 
 REASONING = {
@@ -123,19 +145,25 @@ REASONING = {
 def test_reasoning_goes_back_only_to_where_it_came_from(name: str) -> None:
     family, opaque = REASONING[name]
     for provider in (family, "elsewhere", None):
-        part = ReasoningPart("secret thought", opaque, provider)
+        part = ReasoningPart("secret thought", opaque, Origin(provider) if provider else None)
         built = dialects.by_name(name).build_body(ask(say("user", "q"), say("assistant", part, "a"), say("user", "r")))
         assert (b"OPAQUE" in built) is (provider == family)
         assert (b"secret thought" in built) is (provider == family and name != "openai_responses")
 
 
 def test_reasoning_of_openrouter_and_deepseek_style_servers() -> None:
-    part = ReasoningPart("hm", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, "there")
-    chat = ask(say("user", "q"), say("assistant", part, "a"), say("user", "r"))
-    for replay, field in (("details", "reasoning_details"), ("content", "reasoning_content"), ("none", None)):
-        form = RequestForm(family="there", reasoning_replay=replay)  # type: ignore[arg-type]
-        assistant = body_of(OpenAIChat(request=form), chat)["messages"][1]
-        assert set(assistant) == {"role", "content"} | ({field} if field else set())
+    part = ReasoningPart("hm", {"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}, Origin("there"))
+    calling = say("assistant", part, ToolCallPart("c", "f", {}))
+    looping = ask(say("user", "q"), calling)
+    over = ask(say("user", "q"), calling, say("user", "r"))
+
+    def fields(replay: Any, chat: ChatRequest) -> set[str]:
+        form = RequestForm(family="there", reasoning_replay=replay)
+        return set(body_of(OpenAIChat(request=form), chat)["messages"][1]) - {"role", "content", "tool_calls"}
+
+    assert fields("details", looping) == fields("details", over) == {"reasoning_details"}
+    assert fields("content", looping) == {"reasoning_content"}
+    assert fields("content", over) == fields("none", looping) == set()
 
 
 @pytest.mark.parametrize("dialect", ALL, ids=NAMES)

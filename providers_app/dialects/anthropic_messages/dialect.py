@@ -10,6 +10,7 @@ from providers_app.dialects.anthropic_messages.request import RequestForm, build
 from providers_app.dialects.anthropic_messages.rules import LEAST_BUDGET, RULES
 from providers_app.dialects.anthropic_messages.stream import MessagesReading
 from providers_app.dialects.body import BodyReducer
+from providers_app.dialects.tool_forms import ANTHROPIC_NAMES, NameForm
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
@@ -21,6 +22,7 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The Messages API; ``request`` holds the facts about the server and its models."""
 
     name: ClassVar[str] = "anthropic_messages"
+    tool_names: ClassVar[NameForm] = ANTHROPIC_NAMES
 
     request: RequestForm = RequestForm()
 

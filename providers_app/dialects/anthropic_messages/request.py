@@ -4,11 +4,15 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects import media, tool_forms
 from providers_app.dialects.anthropic_messages.rules import BUDGET_MODELS, BUDGETS, EFFORTS, LEAST_BUDGET
-from providers_app.dialects.history import ANTHROPIC_IDS, IdForm, Turn, leading_system, opened_by_user, wire_turns
+from providers_app.dialects.call_ids import ANTHROPIC_IDS, IdForm
+from providers_app.dialects.history import Replay, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
+    AudioPart,
     ChatRequest,
+    FilePart,
     ImagePart,
     Part,
     ReasoningPart,
@@ -36,7 +40,8 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    system, turns = leading_system(wire_turns(chat.messages, form.ids, form.family), everywhere=True)
+    chat = tool_forms.wired(chat, tool_forms.ANTHROPIC_NAMES)
+    system, turns = leading_system(wire_turns(chat, form.ids, Replay(form.family)), everywhere=True)
     params = chat.params
     body: dict[str, Any] = {
         "model": chat.model,
@@ -78,17 +83,39 @@ def _messages(turns: list[Turn]) -> list[dict[str, Any]]:
 def _block(part: Part) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text} if part.text.strip() else None
-    if isinstance(part, ImagePart):
-        if part.url:
-            return {"type": "image", "source": {"type": "url", "url": part.url}}
-        source = {"type": "base64", "media_type": part.media_type, "data": part.data or ""}
-        return {"type": "image", "source": source}
+    if isinstance(part, ImagePart | FilePart | AudioPart):
+        return _media(part)
     if isinstance(part, ToolCallPart):
         return {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
     if isinstance(part, ToolResultPart):
-        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": part.content}
+        block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": _result(part)}
         return {**block, "is_error": True} if part.is_error else block
     return _reasoning(part)
+
+
+def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
+    """A picture, a PDF or a text. Raises ``UnsupportedContent`` for everything else."""
+    if isinstance(part, ImagePart):
+        return {"type": "image", "source": _source(part)}
+    if isinstance(part, AudioPart) or not (media.is_text(part) or part.media_type == "application/pdf"):
+        raise media.unsupported(part, "The Messages API")
+    source = _source(part)
+    if media.is_text(part):
+        source = {"type": "text", "media_type": "text/plain", "data": media.text_of(part)}
+    return {"type": "document", "source": source, **({"title": part.name} if part.name else {})}
+
+
+def _source(part: ImagePart | FilePart) -> dict[str, Any]:
+    if part.url:
+        return {"type": "url", "url": part.url}
+    return {"type": "base64", "media_type": part.media_type, "data": part.data or ""}
+
+
+def _result(part: ToolResultPart) -> str | list[dict[str, Any]]:
+    if not part.media:
+        return part.content
+    text = [{"type": "text", "text": part.content}] if part.content.strip() else []
+    return [*text, *(_media(one) for one in part.media)]
 
 
 def _reasoning(part: ReasoningPart) -> dict[str, Any] | None:

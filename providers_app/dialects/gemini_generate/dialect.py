@@ -10,6 +10,7 @@ from providers_app.dialects.gemini_generate.errors import WORDS
 from providers_app.dialects.gemini_generate.request import RequestForm, build_body
 from providers_app.dialects.gemini_generate.rules import BUDGETS, RULES
 from providers_app.dialects.gemini_generate.stream import GenerateReading
+from providers_app.dialects.tool_forms import GEMINI_NAMES, NameForm
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
@@ -24,6 +25,7 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "gemini_generate"
+    tool_names: ClassVar[NameForm] = GEMINI_NAMES
 
     request: RequestForm = RequestForm()
 

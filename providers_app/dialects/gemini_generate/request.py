@@ -4,11 +4,15 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects import media, tool_forms
+from providers_app.dialects.call_ids import GEMINI_IDS
 from providers_app.dialects.gemini_generate.rules import BUDGET_MODELS, BUDGETS, EFFORTS
-from providers_app.dialects.history import IdForm, Turn, leading_system, opened_by_user, wire_turns
+from providers_app.dialects.history import Replay, Turn, leading_system, opened_by_user, wire_turns
 from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
+    AudioPart,
     ChatRequest,
+    FilePart,
     ImagePart,
     Part,
     ReasoningPart,
@@ -19,13 +23,13 @@ from providers_app.types.chat import (
 )
 from providers_app.wire import payload
 
-_IDS = IdForm(r"[\x21-\x7e]{1,128}")
-
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about the server and its models.
 
-    ``echo_call_ids`` sends the ids of calls that came with one, and of their results (Vertex AI knows none).
+    ``family`` is the slug that is asked. ``echo_call_ids`` sends the ids that it gave to calls itself, and with them
+    their results (Vertex AI knows none); to an id of somebody else nothing would belong. Signatures are bound to the
+    model and to the login that they were given out by.
     ``budget_models`` know a thinking budget instead of a level; they, by the start of their names, also do not check
     thought signatures. For the others a call that came without one (from another provider) carries
     ``placeholder_signature``.
@@ -40,7 +44,9 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    system, turns = leading_system(wire_turns(chat.messages, _IDS, form.family), everywhere=True)
+    chat = tool_forms.wired(chat, tool_forms.GEMINI_NAMES)
+    replay = Replay(form.family, same_model=True, same_session=True)
+    system, turns = leading_system(wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
     params = chat.params
     budgeted = chat.model.removeprefix("models/").startswith(form.budget_models)
     body: dict[str, Any] = {}
@@ -101,7 +107,9 @@ def _sign(parts: list[dict[str, Any]], placeholder: str) -> None:
 def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"text": part.text, **_signature(part.opaque)} if part.text or _signature(part.opaque) else None
-    if isinstance(part, ImagePart):
+    if isinstance(part, AudioPart):
+        return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
+    if isinstance(part, ImagePart | FilePart):
         if part.url:
             return {"fileData": {"mimeType": part.media_type, "fileUri": part.url}}
         return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}}
@@ -132,13 +140,14 @@ def _signature(opaque: dict[str, Any] | None) -> dict[str, Any]:
 
 def _response(part: ToolResultPart) -> dict[str, Any]:
     """A result has to be an object: JSON objects go as they are, everything else is wrapped."""
+    content = media.result_text(part)
     if part.is_error:
-        return {"error": part.content}
+        return {"error": content}
     try:
-        value = payload.decode(part.content.encode("utf-8", "replace"))
+        value = payload.decode(content.encode("utf-8", "replace"))
     except ValueError:
-        return {"result": part.content}
-    return value if isinstance(value, dict) else {"result": part.content}
+        return {"result": content}
+    return value if isinstance(value, dict) else {"result": content}
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:

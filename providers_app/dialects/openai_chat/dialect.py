@@ -11,6 +11,7 @@ from providers_app.dialects.openai_chat.quirks import prepared
 from providers_app.dialects.openai_chat.request import RequestForm, build_body
 from providers_app.dialects.openai_chat.rules import RULES
 from providers_app.dialects.openai_chat.stream import ChatReading
+from providers_app.dialects.tool_forms import OPENAI_NAMES, NameForm
 from providers_app.errors import UnknownModel, UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
@@ -28,6 +29,7 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "openai_chat"
+    tool_names: ClassVar[NameForm] = OPENAI_NAMES
 
     request: RequestForm = RequestForm()
     think_tags: Literal["off", "tags", "opened"] = "off"

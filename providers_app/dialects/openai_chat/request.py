@@ -4,18 +4,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from providers_app.dialects.history import (
-    OPENAI_IDS,
-    IdForm,
-    Turn,
-    joined_text,
-    leading_system,
-    wire_turns,
-)
-from providers_app.dialects.request_body import image_address, schema, to_bytes
+from providers_app.dialects import media, tool_forms
+from providers_app.dialects.call_ids import OPENAI_IDS, IdForm
+from providers_app.dialects.history import Replay, Turn, joined_text, leading_system, wire_turns
+from providers_app.dialects.request_body import schema, to_bytes
 from providers_app.types.chat import (
+    AudioPart,
     ChatParams,
     ChatRequest,
+    FilePart,
     ImagePart,
     ReasoningPart,
     TextPart,
@@ -28,7 +25,9 @@ from providers_app.wire import payload
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     """How one server's requests differ from OpenAI's own; every field is a fact about the server.
 
-    ``family`` is the slug whose reasoning is replayed. ``unsupported`` names top-level fields that are never sent.
+    ``family`` is the slug that is asked: its own ids and reasoning go back to it. ``reasoning_replay`` says how:
+    ``details`` are bound to their model; text is sent within a tool loop only, and only to the session it came from.
+    ``unsupported`` names top-level fields that are never sent.
     ``system_everywhere`` moves all system text to the front, which many local templates insist on.
     ``renamed`` are fields that the server calls otherwise. ``named_tool_choice``: it can be told which tool to call;
     ``image_urls``: it fetches pictures from their address (see ``quirks``).
@@ -55,15 +54,18 @@ REASONING_TEXT = {"content": "reasoning_content", "reasoning": "reasoning"}
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """The request's JSON bytes, deterministic."""
-    family = "" if form.reasoning_replay == "none" else form.family
-    turns = wire_turns(chat.messages, form.ids, family)
+    chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
+    kind = form.reasoning_replay
+    replay = Replay(form.family, kind != "none", same_model=kind == "details", same_session=kind in REASONING_TEXT)
+    turns = wire_turns(chat, form.ids, replay)
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:
         system, turns = leading_system(turns, everywhere=True)
         if system:
             messages.append({"role": form.system_role, "content": system})
-    for turn in turns:
-        messages += _messages(turn, form)
+    last_question = max((number for number, turn in enumerate(turns) if turn.role == "user"), default=-1)
+    for number, turn in enumerate(turns):
+        messages += _messages(turn, form, in_loop=number > last_question)
     params = chat.params
     body: dict[str, Any] = {"model": chat.model, "messages": messages, "stream": chat.stream}
     if chat.stream and form.include_usage:
@@ -86,28 +88,46 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     return to_bytes(body, params.extra, form.unsupported)
 
 
-def _messages(turn: Turn, form: RequestForm) -> list[dict[str, Any]]:
+def _messages(turn: Turn, form: RequestForm, *, in_loop: bool) -> list[dict[str, Any]]:
     if turn.role == "tool":
         return [
-            {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
+            {"role": "tool", "tool_call_id": part.call_id, "content": media.result_text(part)}
             for part in turn.parts
             if isinstance(part, ToolResultPart)
         ]
     if turn.role == "assistant":
-        return [_assistant(turn, form)]
+        return [_assistant(turn, form, in_loop=in_loop)]
     role = form.system_role if turn.role == "system" else "user"
-    if not any(isinstance(part, ImagePart) for part in turn.parts):
+    if all(isinstance(part, TextPart) for part in turn.parts):
         return [{"role": role, "content": joined_text(turn.parts)}]
     content: list[dict[str, Any]] = []
     for part in turn.parts:
         if isinstance(part, TextPart) and part.text:
             content.append({"type": "text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            content.append({"type": "image_url", "image_url": {"url": image_address(part)}})
+        elif isinstance(part, ImagePart | FilePart | AudioPart):
+            content.append(_media(part))
     return [{"role": role, "content": content}]
 
 
-def _assistant(turn: Turn, form: RequestForm) -> dict[str, Any]:
+def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
+    """A picture, an inline document, or a recording as WAV or MP3. Raises ``UnsupportedContent`` otherwise."""
+    if isinstance(part, ImagePart):
+        return {"type": "image_url", "image_url": {"url": media.image_address(part)}}
+    if isinstance(part, AudioPart):
+        if part.media_type not in media.AUDIO_FORMATS:
+            raise media.unsupported(part, "Chat Completions")
+        return {
+            "type": "input_audio",
+            "input_audio": {"data": part.data, "format": media.AUDIO_FORMATS[part.media_type]},
+        }
+    if media.is_text(part):
+        return {"type": "text", "text": media.headed_text(part)}
+    if part.url:
+        raise media.unsupported(part, "Chat Completions")
+    return {"type": "file", "file": {"filename": media.file_name(part), "file_data": media.data_address(part)}}
+
+
+def _assistant(turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any]:
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
     text = joined_text(turn.parts)
     message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
@@ -116,7 +136,7 @@ def _assistant(turn: Turn, form: RequestForm) -> dict[str, Any]:
         details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
         if details:
             message["reasoning_details"] = details
-    elif field := REASONING_TEXT.get(form.reasoning_replay):
+    elif (field := REASONING_TEXT.get(form.reasoning_replay)) and in_loop and calls:
         reasoning = "".join(part.text for part in replayed)
         if reasoning:
             message[field] = reasoning
@@ -157,5 +177,9 @@ def _response_format(params: ChatParams, form: RequestForm) -> dict[str, Any] | 
         return {"type": "json_object"}
     return {
         "type": "json_schema",
-        "json_schema": {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict},
+        "json_schema": {
+            "name": tool_forms.OPENAI_NAMES.of(wanted.name),
+            "schema": wanted.schema,
+            "strict": wanted.strict,
+        },
     }

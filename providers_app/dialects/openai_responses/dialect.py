@@ -6,11 +6,12 @@ from typing import ClassVar
 import msgspec
 
 from providers_app.dialects.body import BodyReducer
-from providers_app.dialects.history import OPENAI_IDS, IdForm
+from providers_app.dialects.call_ids import RESPONSES_IDS, IdForm
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.request import build_body
 from providers_app.dialects.openai_responses.rules import RULES
 from providers_app.dialects.openai_responses.stream import ResponsesReading
+from providers_app.dialects.tool_forms import OPENAI_NAMES, NameForm
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Event
@@ -26,10 +27,11 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "openai_responses"
+    tool_names: ClassVar[NameForm] = OPENAI_NAMES
 
     family: str = "openai"
     encrypted_reasoning: bool = True
-    ids: IdForm = OPENAI_IDS
+    ids: IdForm = RESPONSES_IDS
     unsupported: frozenset[str] = frozenset()
 
     def rules(self, model: str) -> FormatRules:

@@ -2,9 +2,20 @@
 
 from typing import Any
 
-from providers_app.dialects.history import IdForm, Turn, joined_text, leading_system, wire_turns
-from providers_app.dialects.request_body import image_address, schema, to_bytes
-from providers_app.types.chat import ChatRequest, ImagePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.dialects import media, tool_forms
+from providers_app.dialects.call_ids import IdForm
+from providers_app.dialects.history import Replay, Turn, joined_text, leading_system, wire_turns
+from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.types.chat import (
+    AudioPart,
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from providers_app.wire import payload
 
 
@@ -12,7 +23,8 @@ def build_body(
     chat: ChatRequest, *, family: str, ids: IdForm, encrypted_reasoning: bool, unsupported: frozenset[str]
 ) -> bytes:
     """The request's JSON bytes, deterministic. Nothing is stored at the provider, so the whole history is in it."""
-    system, turns = leading_system(wire_turns(chat.messages, ids, family))
+    chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
+    system, turns = leading_system(wire_turns(chat, ids, Replay(family, same_session=True)))
     items: list[dict[str, Any]] = []
     for turn in turns:
         items += _items(turn)
@@ -32,7 +44,8 @@ def build_body(
             body["reasoning"]["summary"] = "auto"
     if params.response_schema is not None:
         wanted = params.response_schema
-        form = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+        name = tool_forms.OPENAI_NAMES.of(wanted.name)
+        form = {"type": "json_schema", "name": name, "schema": wanted.schema, "strict": wanted.strict}
         body["text"] = {"format": form}
     if chat.tools:
         body["tools"] = [
@@ -57,7 +70,7 @@ def build_body(
 def _items(turn: Turn) -> list[dict[str, Any]]:
     if turn.role == "tool":
         return [
-            {"type": "function_call_output", "call_id": part.call_id, "output": part.content}
+            {"type": "function_call_output", "call_id": part.call_id, "output": _output(part)}
             for part in turn.parts
             if isinstance(part, ToolResultPart)
         ]
@@ -69,9 +82,29 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
     for part in turn.parts:
         if isinstance(part, TextPart) and part.text:
             content.append({"type": "input_text", "text": part.text})
-        elif isinstance(part, ImagePart):
-            content.append({"type": "input_image", "image_url": image_address(part)})
+        elif isinstance(part, ImagePart | FilePart | AudioPart):
+            content.append(_media(part))
     return [{"role": "user", "content": content}] if content else []
+
+
+def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
+    """A picture or a document. Raises ``UnsupportedContent`` for a recording."""
+    if isinstance(part, ImagePart):
+        return {"type": "input_image", "image_url": media.image_address(part), "detail": "auto"}
+    if isinstance(part, AudioPart):
+        raise media.unsupported(part, "The Responses API")
+    if media.is_text(part):
+        return {"type": "input_text", "text": media.headed_text(part)}
+    if part.url:
+        return {"type": "input_file", "file_url": part.url}
+    return {"type": "input_file", "filename": media.file_name(part), "file_data": media.data_address(part)}
+
+
+def _output(part: ToolResultPart) -> str | list[dict[str, Any]]:
+    if not part.media:
+        return part.content
+    text = [{"type": "input_text", "text": part.content}] if part.content else []
+    return [*text, *(_media(one) for one in part.media)]
 
 
 def _assistant(turn: Turn) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app.dialects.history import NINE_ALPHANUMERICS
+from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import RequestForm
 
 SLUG = "remote"

@@ -16,6 +16,7 @@ from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.anthropic_messages import RequestForm as MessagesForm
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GenerateForm
+from providers_app.dialects.tool_forms import NameForm
 from providers_app.errors import UpstreamError
 from providers_app.providers.vertex_ai import refusals
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Publisher
@@ -42,6 +43,11 @@ class OnVertex(msgspec.Struct, frozen=True, kw_only=True):
     def request(self) -> Any:
         """The facts about the server that the format is built with."""
         return getattr(self.inner, "request", None)
+
+    @property
+    def tool_names(self) -> NameForm:
+        """Which names of tools the format takes."""
+        return self.inner.tool_names
 
     def rules(self, model: str) -> FormatRules:
         """What the format takes in a request for ``model``."""

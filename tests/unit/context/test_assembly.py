@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from context_app import assembly
 from context_app.assembly import NOT_RUN, build_messages, with_user_text
 from providers_app.types.chat import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.intent import ToolIntent
+from providers_app.types.origin import Origin
 
 TURN = uuid.uuid4()
 
@@ -23,7 +25,9 @@ class Piece:
     excluded: bool = False
     deleted_at: Any = None
     turn_id: Any = TURN
+    intent: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
@@ -112,10 +116,33 @@ def test_ids_that_repeat_in_another_turn_stay_apart() -> None:
     assert [(part.call_id, part.content) for part in results] == [(ids[0], "old"), (ids[1], "new")]
 
 
-def test_reasoning_goes_back_only_with_what_the_provider_attached() -> None:
-    metadata = {"reasoning": [{"text": "hm", "opaque": {"signature": "s"}, "provider": "anthropic"}, {"text": "plain"}]}
-    (message,) = build_messages([Piece("assistant", "so", metadata=metadata)])
-    assert message.parts == (ReasoningPart("hm", {"signature": "s"}, "anthropic"), TextPart("so"))
+def test_reasoning_goes_back_with_its_origin_in_front_of_what_it_led_to() -> None:
+    signed = {"text": "hm", "opaque": {"signature": "s"}, "provider": "anthropic", "model": "m", "session": "7"}
+    answer = Piece("assistant", "so", metadata={"reasoning": [signed, {"text": "plain"}]})
+    made = call(provenance={"provider": "anthropic", "model": "old"})  # written before origins were noted
+    made.metadata |= {"reasoning": [{**signed, "text": "then"}], "opaque": {"x": 1}}
+    message, _ = build_messages([answer, made])
+    origin = Origin("anthropic", "m", "7")
+    assert message.parts == (
+        ReasoningPart("hm", {"signature": "s"}, origin),
+        ReasoningPart("plain"),
+        TextPart("so"),
+        ReasoningPart("then", {"signature": "s"}, origin),
+        ToolCallPart("c1", "look", {"q": 1}, None, {"x": 1}, Origin("anthropic", "old")),
+    )
+
+
+def test_a_call_has_its_intent_and_one_of_the_rule_where_none_can_be_read() -> None:
+    stored = {"purpose": "test_pass", "scope": "tests/", "risk_level": "low", "source": "model"}
+    old = {"purpose": "best_practice", "scope": "docs", "risk": "high"}
+    messages = build_messages([call(f"c{n}", intent=intent) for n, intent in enumerate((stored, old, {}, {"risk": 9}))])
+    found = [part.intent for part in messages[0].parts if isinstance(part, ToolCallPart)]
+    assert found == [
+        ToolIntent("test_pass", "tests/", "low", "model"),
+        ToolIntent("best_practice", "docs", "high"),
+        ToolIntent("maintenance", "look", "medium"),
+        ToolIntent("maintenance", "look", "medium"),
+    ]
 
 
 def test_a_draft_joins_the_last_user_message() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from context_app.models import ContextEdit
+from context_app.services import chunks
 from context_app.store import DjangoContextStore
 from providers_app import ports, provider
 from providers_app.errors import UnknownContext
 from providers_app.ports import SYSTEM
 from providers_app.types.chat import TextPart
+from providers_app.types.intent import ToolIntent
 from sessions_app.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 
@@ -46,13 +48,13 @@ async def test_messages_are_what_would_be_sent(talked: Desk) -> None:
 
 async def test_deleted_chunk_is_gone_and_can_be_undone(talked: Desk) -> None:
     store = DjangoContextStore()
-    chunks = await store.list_chunks(talked.user.pk, str(talked.context.pk))
-    await provider.delete_context_chunk("demo", "ada_demo", str(talked.context.pk), chunks[0].id, owner=talked.user)
+    listed = await store.list_chunks(talked.user.pk, str(talked.context.pk))
+    await provider.delete_context_chunk("demo", "ada_demo", str(talked.context.pk), listed[0].id, owner=talked.user)
     left = await store.list_chunks(talked.user.pk, str(talked.context.pk))
-    assert [chunk.id for chunk in left] == [chunk.id for chunk in chunks[1:]]
+    assert [chunk.id for chunk in left] == [chunk.id for chunk in listed[1:]]
     assert await in_store(ContextEdit.objects.count) == 1
     with pytest.raises(UnknownContext):
-        await store.delete_chunk(talked.user.pk, str(talked.context.pk), chunks[0].id)
+        await store.delete_chunk(talked.user.pk, str(talked.context.pk), listed[0].id)
 
 
 async def test_what_is_foreign_does_not_exist(talked: Desk) -> None:
@@ -69,3 +71,21 @@ async def test_what_is_foreign_does_not_exist(talked: Desk) -> None:
     with pytest.raises(UnknownContext):
         await store.delete_chunk(bob.user.pk, str(bob.context.pk), chunk.id)
     assert len(await store.messages(SYSTEM, str(talked.context.pk))) == 4
+
+
+async def test_tool_calls_are_listed_with_their_intent(talked: Desk) -> None:
+    def add() -> None:
+        metadata = {"call_id": "c1", "name": "deploy", "intent_error": "No intent: soon."}
+        intent = {"purpose": "test_pass", "scope": "staging", "risk_level": "high", "source": "model"}
+        common: dict[str, Any] = {"context": talked.context, "kind": "tool_call", "role": "assistant", "content": "{}"}
+        chunks.append(**common, metadata=metadata, intent=intent)
+        chunks.append(**common, metadata={"call_id": "c2", "name": "look"})
+
+    await in_store(add)
+    listed = await provider.list_context_chunks("demo", "ada_demo", str(talked.context.pk), owner=talked.user)
+    found = [(chunk.intent, chunk.intent_error) for chunk in listed if chunk.kind == "tool_call"]
+    assert found == [
+        (ToolIntent("test_pass", "staging", "high", "model"), "No intent: soon."),
+        (ToolIntent("maintenance", "look", "medium"), ""),
+    ]
+    assert {chunk.intent for chunk in listed if chunk.kind != "tool_call"} == {None}

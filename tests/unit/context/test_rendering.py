@@ -100,7 +100,8 @@ def test_an_answer_that_is_not_whole_says_why(turn: Turn, state: str, result: Ch
 
 def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
     metadata: dict[str, Any] = {"call_id": "c1", "name": "search", "arguments": {"q": EVIL}}
-    intent = {"purpose": f"Find {EVIL}", "scope": "reads", "risk": "low"}
+    metadata["intent_error"] = f"No intent: {EVIL}"
+    intent = {"purpose": "test_pass", "scope": f"reads {EVIL}", "risk_level": "low", "source": "model"}
     chunks.append(
         context=turn.context,
         kind="tool_call",
@@ -113,11 +114,32 @@ def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
     chunks.append(
         context=turn.context, kind="tool_result", role="tool", content=f"7 hits {EVIL}", turn=turn, metadata=metadata
     )
-    call = ResultToolCall(id="c1", name="search", arguments={"q": EVIL})
+    wrong = ErrorInfo(code="invalid_intent", message=f"No intent: {EVIL}")
+    call = ResultToolCall(id="c1", name="search", arguments={"q": EVIL}, intent_error=wrong)
     html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
-    for word in ("search", "Purpose", "Scope", 'data-risk="low"', "Answered", "7 hits"):
+    shown = ("search", "Making tests pass", "Scope", 'data-risk="low"', "stated by the model", "No intent", "7 hits")
+    for word in shown:
         assert word in html
     assert "<script" not in html
+
+
+def test_the_card_of_an_older_call_says_what_can_be_read(turn: Turn) -> None:
+    metadata: dict[str, Any] = {"call_id": "c1", "name": "search", "arguments": {}}
+    intent = {"purpose": "free words", "risk": "high"}
+    chunks.append(
+        context=turn.context,
+        kind="tool_call",
+        role="assistant",
+        content="{}",
+        turn=turn,
+        metadata=metadata,
+        intent=intent,
+    )
+    call = ResultToolCall(id="c1", name="search", arguments={})
+    html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
+    assert "Maintenance" in html
+    assert "<dd>search</dd>" in html
+    assert 'data-risk="high"' in html
 
 
 def test_arguments_that_are_no_json_are_shown_and_marked(turn: Turn) -> None:

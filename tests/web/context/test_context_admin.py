@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from context_app.models import Context, ContextEdit
+from context_app.models import Context, ContextChunk, ContextEdit
 from tests.web.context.conftest import BACKEND, Person
 
 MODELS = ["context", "contextchunk", "contextedit", "stream", "turn"]
@@ -72,3 +72,26 @@ def test_deleting_a_chat_here_can_be_undone_as_everywhere(operator: Client, ada:
     assert ada.context.deleted_at is not None
     page = operator.get(reverse("admin:context_app_context_changelist")).content.decode()
     assert 'value="remove"' in page and 'value="delete_selected"' not in page
+
+
+def test_tool_calls_are_found_by_risk_and_purpose(operator: Client, ada: Person) -> None:
+    def add(content: str, intent: dict[str, str]) -> None:
+        metadata = {"call_id": content, "name": "deploy"}
+        chunk = ada.add("tool_call", content, metadata=metadata)
+        ContextChunk.objects.filter(pk=chunk.pk).update(intent=intent)
+
+    add("stated-high", {"purpose": "test_pass", "scope": "s", "risk_level": "high"})
+    add("older-high", {"purpose": "tidy up", "risk": "high"})
+    add("unsaid", {})
+    ada.add("user", "no call")
+
+    def found(**filters: str) -> set[str]:
+        page = operator.get(reverse("admin:context_app_contextchunk_changelist"), filters).content.decode()
+        return {word for word in ("stated-high", "older-high", "unsaid", "no call") if f">{word}<" in page}
+
+    assert found(risk="high") == {"stated-high", "older-high"}
+    assert found(risk="medium") == {"unsaid"}
+    assert found(risk="low") == set()
+    assert found(purpose="test_pass") == {"stated-high"}
+    assert found(purpose="maintenance") == {"older-high", "unsaid"}
+    assert found(risk="nonsense") == {"stated-high", "older-high", "unsaid", "no call"}

@@ -35,6 +35,18 @@ def test_a_row_carries_what_the_page_counts_with(ada: Person) -> None:
     assert "1,234" in page
 
 
+def test_the_row_of_a_tool_call_says_its_risk_and_unfolded_its_intent(ada: Person) -> None:
+    call, result = pair(ada)
+    ContextChunk.objects.filter(pk=call.pk).update(
+        intent={"purpose": "test_pass", "scope": "<b>", "risk_level": "high"}
+    )
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert page.count('class="risk" data-risk="high" title="Making tests pass · &lt;b&gt; · high risk"') == 1
+    peek = ada.client.get(reverse("chats:chunk", args=[ada.context.pk, call.pk])).content.decode()
+    assert "Making tests pass · &lt;b&gt; · high risk" in peek
+    assert "risk" not in ada.client.get(reverse("chats:chunk", args=[ada.context.pk, result.pk])).content.decode()
+
+
 def test_adding_a_note_returns_its_row_and_the_meter(ada: Person) -> None:
     response = ada.client.post(reverse("chats:add-note", args=[ada.context.pk]), {"content": "Mind <b>this</b>"})
     html = response.content.decode()

@@ -8,8 +8,9 @@ from typing import Any
 from providers_app import conf, provider
 from providers_app.errors import UnknownSession
 from providers_app.ports import Session
-from providers_app.types.chat import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
-from providers_app.types.events import Event, ReasoningDelta, TextDelta, ToolCall
+from providers_app.streaming import fold
+from providers_app.types.chat import Message, TextPart, ToolResultPart
+from providers_app.types.events import Event, TextDelta, ToolCall
 from tests.vendors import anthropic, chat, gemini, openai
 from tests.vendors.ledger import Ledger
 from tests.vendors.server import VendorServer
@@ -89,14 +90,8 @@ def calls_of(events: list[Event]) -> list[ToolCall]:
     return [event for event in events if isinstance(event, ToolCall)]
 
 
-def replay(slug: str, question: str, events: list[Event], results: list[str]) -> tuple[Message, ...]:
+def replay(_slug: str, question: str, events: list[Event], results: list[str]) -> tuple[Message, ...]:
     """The conversation after the tools of an answer have run, as the application would send it on."""
-    said: list[Any] = []
-    reasoning = [event for event in events if isinstance(event, ReasoningDelta)]
-    if reasoning:
-        opaque = next((event.opaque for event in reasoning if event.opaque), None)
-        said.append(ReasoningPart("".join(event.text for event in reasoning), opaque, slug))
     calls = calls_of(events)
-    said += [ToolCallPart(call.id, call.name, call.arguments, call.provider_id, call.opaque) for call in calls]
     answered = tuple(ToolResultPart(call.id, call.name, result) for call, result in zip(calls, results, strict=True))
-    return (Message("user", (TextPart(question),)), Message("assistant", tuple(said)), Message("tool", answered))
+    return (Message("user", (TextPart(question),)), fold(events).message, Message("tool", answered))

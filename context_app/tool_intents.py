@@ -1,0 +1,46 @@
+"""The intent of a stored tool call: as it was written, as older rows wrote it, or as the rule says."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from providers_app.intents import intent_of
+from providers_app.types.intent import PURPOSES, RISK_LEVELS, ToolIntent
+
+PURPOSE_WORDS: dict[str, str] = {
+    "test_pass": "Making tests pass",
+    "best_practice": "Good practice",
+    "maintenance": "Maintenance",
+}
+SOURCE_WORDS: dict[str, str] = {
+    "tool": "declared by the tool",
+    "model": "stated by the model",
+    "rule": "by rule, as nobody said",
+}
+
+
+class HasIntent(Protocol):
+    """What is read of a ``ContextChunk``."""
+
+    intent: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+def intent_of_chunk(chunk: HasIntent) -> ToolIntent:
+    """Never ``None``: what cannot be read of it is as the rule says. Old rows call ``risk_level`` ``risk``."""
+    return stored_intent(chunk.intent, str(chunk.metadata.get("name") or "tool"))
+
+
+def stored_intent(data: Any, name: str) -> ToolIntent:
+    """The intent in ``data`` for a call of the tool ``name``."""
+    rule = intent_of(None, name)
+    if not isinstance(data, Mapping):
+        return rule
+    purpose, scope = data.get("purpose"), data.get("scope")
+    risk = data.get("risk_level", data.get("risk"))
+    source = data.get("source")
+    return ToolIntent(
+        purpose=purpose if purpose in PURPOSES else rule.purpose,
+        scope=scope if scope and isinstance(scope, str) else rule.scope,
+        risk_level=risk if risk in RISK_LEVELS else rule.risk_level,
+        source=source if source in ("tool", "model") else "rule",
+    )

@@ -1,0 +1,81 @@
+"""An answer as the parts that have to stand in the next request: in their order, with what goes back with each."""
+
+from typing import Any
+
+import msgspec
+
+from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
+from providers_app.types.events import Event, ReasoningDelta, StreamStart, TextDelta, ToolCall
+from providers_app.types.origin import Origin
+
+
+class _Draft(msgspec.Struct):
+    kind: str
+    number: int = 0
+    pieces: list[str] = []
+    opaque: dict[str, Any] | None = None
+
+
+class AnswerParts:
+    """Gathers events. A call that may not be run (its arguments are no object) is no part: nothing can answer it."""
+
+    __slots__ = ("_drafts", "_origin")
+
+    def __init__(self, origin: Origin | None = None) -> None:
+        self._drafts: list[_Draft | ToolCall] = []
+        self._origin = origin
+
+    def add(self, event: Event) -> None:
+        """The next event of the answer; ``StreamStart`` says where it comes from."""
+        if isinstance(event, TextDelta):
+            last = self._drafts[-1] if self._drafts else None
+            if not isinstance(last, _Draft) or last.kind != "text":
+                last = _Draft("text")
+                self._drafts.append(last)
+            self._extend(last, event.text, event.opaque)
+        elif isinstance(event, ReasoningDelta):
+            self._extend(self._reasoning(event.part), event.text, event.opaque)
+        elif isinstance(event, ToolCall):
+            if event.invalid_arguments is None:
+                self._drafts.append(event)
+        elif isinstance(event, StreamStart) and event.origin is not None:
+            self._origin = event.origin
+
+    def parts(self) -> tuple[Part, ...]:
+        """What was gathered; empty pieces of text are left out."""
+        found: list[Part] = []
+        for draft in self._drafts:
+            if isinstance(draft, ToolCall):
+                found.append(self._call(draft))
+                continue
+            text = "".join(draft.pieces)
+            if draft.kind == "reasoning":
+                found.append(ReasoningPart(text, draft.opaque, self._origin))
+            elif text or draft.opaque:
+                found.append(TextPart(text, draft.opaque, self._origin if draft.opaque else None))
+        return tuple(found)
+
+    @property
+    def origin(self) -> Origin | None:
+        """Who gave the answer, where that is known."""
+        return self._origin
+
+    def _reasoning(self, number: int) -> _Draft:
+        for draft in reversed(self._drafts):
+            if isinstance(draft, _Draft) and draft.kind == "reasoning" and draft.number == number:
+                return draft
+        draft = _Draft("reasoning", number)
+        self._drafts.append(draft)
+        return draft
+
+    @staticmethod
+    def _extend(draft: _Draft, text: str, opaque: dict[str, Any] | None) -> None:
+        if text:
+            draft.pieces.append(text)
+        if opaque:
+            draft.opaque = {**(draft.opaque or {}), **opaque}
+
+    def _call(self, call: ToolCall) -> ToolCallPart:
+        return ToolCallPart(
+            call.id, call.name, call.arguments, call.provider_id, call.opaque, self._origin, call.intent
+        )

@@ -1,0 +1,71 @@
+"""Pictures, documents and recordings as wires have them, and a clear word where a wire has no place for one."""
+
+import base64
+import binascii
+
+from providers_app.errors import UnsupportedContent
+from providers_app.types.chat import AudioPart, FilePart, ImagePart, ToolResultPart
+
+AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+"""What ``input_audio`` of OpenAI's formats takes."""
+
+
+def data_address(part: ImagePart | FilePart | AudioPart) -> str:
+    """The content as a ``data:`` URL."""
+    return f"data:{part.media_type};base64,{part.data or ''}"
+
+
+def image_address(part: ImagePart) -> str:
+    """The picture as an address: its own, or a ``data:`` URL."""
+    return part.url or data_address(part)
+
+
+def is_text(part: FilePart) -> bool:
+    """Is the document plain text that is here (and not behind an address)?"""
+    return part.data is not None and part.media_type.startswith("text/")
+
+
+def text_of(part: FilePart) -> str:
+    """The text of a document that ``is_text``; bytes that are no UTF-8 become U+FFFD."""
+    try:
+        return base64.b64decode(part.data or "").decode("utf-8", "replace")
+    except binascii.Error:
+        return ""
+
+
+def headed_text(part: FilePart) -> str:
+    """A text document as text, with its name as a heading, for wires that have no documents of text."""
+    return f"# {part.name}\n\n{text_of(part)}" if part.name else text_of(part)
+
+
+def file_name(part: FilePart) -> str:
+    """Its name; one made of its type where it has none, because the wire demands one."""
+    return part.name or ("document.pdf" if part.media_type == "application/pdf" else "document")
+
+
+def unsupported(part: ImagePart | FilePart | AudioPart, api: str) -> UnsupportedContent:
+    """The error for a part that ``api`` has no form for; to be raised."""
+    where = " by address" if not isinstance(part, AudioPart) and part.url else ""
+    return UnsupportedContent(
+        f"{api} takes no {kind_of(part)} of type {part.media_type}{where}.",
+        hint="Exclude it from the context, send it in another form, or ask another provider.",
+    )
+
+
+def kind_of(part: ImagePart | FilePart | AudioPart) -> str:
+    """``picture``, ``document`` or ``recording``."""
+    return "picture" if isinstance(part, ImagePart) else "recording" if isinstance(part, AudioPart) else "document"
+
+
+def result_text(result: ToolResultPart) -> str:
+    """A tool's result as text alone, for wires whose results have no other form: what is left out is said."""
+    if not result.media:
+        return result.content
+    kinds = [f"{kind_of(part)} ({part.media_type})" for part in result.media if not _is_text_file(part)]
+    texts = [headed_text(part) for part in result.media if isinstance(part, FilePart) and is_text(part)]
+    said = [f"[Left out, because this API takes only text from tools: {', '.join(kinds)}.]"] if kinds else []
+    return "\n\n".join(filter(None, [result.content, *texts, *said]))
+
+
+def _is_text_file(part: ImagePart | FilePart) -> bool:
+    return isinstance(part, FilePart) and is_text(part)

@@ -1,0 +1,37 @@
+"""Why a tool call is made, as data that every call carries and that an audit can ask for."""
+
+from typing import Literal
+
+import msgspec
+
+Purpose = Literal["test_pass", "best_practice", "maintenance"]
+RiskLevel = Literal["low", "medium", "high"]
+
+PURPOSES: tuple[Purpose, ...] = ("test_pass", "best_practice", "maintenance")
+RISK_LEVELS: tuple[RiskLevel, ...] = ("low", "medium", "high")
+MAX_SCOPE = 200
+
+
+class ToolIntent(msgspec.Struct, frozen=True):
+    """What a call is for, what it touches, and how much it may break.
+
+    ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (it follows a rule of good work:
+    a review, a lint, a document) or ``maintenance`` (everything else). ``scope`` names what is touched, at most
+    ``MAX_SCOPE`` characters. ``source`` says who decided: the tool's declaration, the model's own statement, or the
+    rule for calls of which neither said anything.
+    """
+
+    purpose: Purpose = "maintenance"
+    scope: str = ""
+    risk_level: RiskLevel = "medium"
+    source: Literal["tool", "model", "rule"] = "rule"
+
+
+def scoped(intent: ToolIntent, name: str) -> ToolIntent:
+    """The intent itself; one without a scope gets the tool's name as its scope."""
+    return intent if intent.scope else msgspec.structs.replace(intent, scope=name[:MAX_SCOPE] or "tool")
+
+
+def higher(one: RiskLevel, other: RiskLevel) -> RiskLevel:
+    """The greater of two risks."""
+    return max(one, other, key=RISK_LEVELS.index)

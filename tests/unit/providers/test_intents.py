@@ -1,0 +1,146 @@
+"""The intent of a tool call: declared, stated by the model, or decided by the rule; never missing, never lost."""
+
+import msgspec
+import pytest
+
+from providers_app import intents
+from providers_app.errors import InvalidIntent, InvalidRequest
+from providers_app.intents import INTENT_PROPERTY, decided, intent_of, parse_intent, stated_schema
+from providers_app.parameters import parse_tools
+from providers_app.types.chat import ResultToolCall, Tool, ToolCallPart
+from providers_app.types.events import ToolCall, decode_events, encode_events
+from providers_app.types.intent import ToolIntent
+
+ASKING = Tool("deploy", ask_intent=True)
+STATED = {"purpose": "test_pass", "scope": "staging", "risk_level": "low"}
+
+
+def call(arguments: dict[str, object] | None = None) -> ToolCall:
+    return ToolCall(0, "call_1", "deploy", arguments or {})
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [
+        (None, ToolIntent("maintenance", "deploy", "medium", "rule")),
+        (Tool("deploy"), ToolIntent("maintenance", "deploy", "medium", "rule")),
+        (Tool("deploy", read_only=True), ToolIntent("maintenance", "deploy", "low", "rule")),
+        (Tool("deploy", destructive=True), ToolIntent("maintenance", "deploy", "high", "rule")),
+        (Tool("deploy", read_only=True, destructive=True), ToolIntent("maintenance", "deploy", "high", "rule")),
+        (Tool("deploy", read_only=False, destructive=False), ToolIntent("maintenance", "deploy", "medium", "rule")),
+        (
+            Tool("deploy", intent=ToolIntent("best_practice", "", "low"), destructive=True),
+            ToolIntent("best_practice", "deploy", "low", "tool"),
+        ),
+    ],
+)
+def test_what_the_tool_declares_counts_and_else_the_rule(tool: Tool | None, expected: ToolIntent) -> None:
+    assert intent_of(tool, "deploy") == expected
+    assert decided(call(), tool).intent == expected
+
+
+def test_no_call_is_without_an_intent_wherever_it_is_made() -> None:
+    rule = ToolIntent("maintenance", "f", "medium")
+    assert ToolCall(0, "1", "f", {}).intent == rule
+    assert ToolCallPart("1", "f", {}).intent == rule
+    assert ResultToolCall(id="1", name="f", arguments={}).intent == rule
+    assert ToolCall(0, "1", "", {}).intent.scope == "tool"
+    stored = [{"type": "tool_call", "index": 0, "id": "1", "name": "f", "arguments": {}}]  # before intents were stored
+    (event,) = decode_events(msgspec.json.encode(stored))
+    assert isinstance(event, ToolCall)
+    assert event.intent == rule
+    said = ToolCall(0, "1", "f", {}, intent=ToolIntent("test_pass", "f", "high", "model"))
+    assert decode_events(encode_events([said])) == [said]
+
+
+def test_what_the_model_states_counts_and_the_tool_receives_what_it_would_without_it() -> None:
+    made = decided(call({"host": "a", INTENT_PROPERTY: STATED}), ASKING)
+    assert made.arguments == {"host": "a"}
+    assert made.intent == ToolIntent("test_pass", "staging", "low" if ASKING.read_only else "medium", "model")
+    assert made.opaque == {INTENT_PROPERTY: STATED}
+    assert made.intent_error is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "stated", "risk"),
+    [
+        (Tool("deploy", ask_intent=True, destructive=True), "low", "high"),
+        (Tool("deploy", ask_intent=True, read_only=True), "low", "low"),
+        (Tool("deploy", ask_intent=True, read_only=True), "high", "high"),
+        (Tool("deploy", ask_intent=True, intent=ToolIntent(risk_level="medium")), "low", "medium"),
+    ],
+)
+def test_a_model_raises_the_risk_and_never_lowers_it(tool: Tool, stated: str, risk: str) -> None:
+    made = decided(call({INTENT_PROPERTY: {**STATED, "risk_level": stated}}), tool)
+    assert made.intent.risk_level == risk
+
+
+@pytest.mark.parametrize("wrong", ["soon", 7, None, {"purpose": "fun"}, {**STATED, "risk_level": 3}, {"why": "so"}])
+def test_a_statement_that_is_no_intent_is_said_and_not_lost(wrong: object) -> None:
+    made = decided(call({"host": "a", INTENT_PROPERTY: wrong}), ASKING)
+    assert made.arguments == {"host": "a"}
+    assert made.intent == ToolIntent("maintenance", "deploy", "medium", "rule")
+    assert made.intent_error is not None
+    assert made.intent_error.code == "invalid_intent"
+    assert made.opaque == {INTENT_PROPERTY: wrong}
+
+
+def test_only_a_tool_that_asks_gives_up_the_argument() -> None:
+    arguments = {INTENT_PROPERTY: STATED}
+    assert decided(call(arguments), Tool("deploy")).arguments == arguments
+    assert decided(call(arguments), None).arguments == arguments
+
+
+def test_the_place_for_the_statement_is_optional_unless_the_schema_is_strict() -> None:
+    parameters = {"properties": {"host": {"type": "string"}}, "required": ["host"], "additionalProperties": False}
+    loose, strict = stated_schema(parameters), stated_schema(parameters, strict=True)
+    assert list(loose["properties"]) == ["host", INTENT_PROPERTY]
+    assert (loose["type"], loose["required"], strict["required"]) == ("object", ["host"], ["host", INTENT_PROPERTY])
+    assert parameters["properties"] == {"host": {"type": "string"}}
+    assert stated_schema({})["properties"].keys() == {INTENT_PROPERTY}
+
+
+def test_a_tool_with_an_argument_of_that_name_cannot_ask() -> None:
+    taken = {"type": "object", "properties": {INTENT_PROPERTY: {"type": "string"}}}
+    with pytest.raises(InvalidRequest, match="of its own"):
+        parse_tools([{"name": "f", "parameters": taken, "ask_intent": True}])
+    assert parse_tools([{"name": "f", "parameters": taken}])[0].parameters == taken
+
+
+def test_tools_declare_their_intent_in_dictionaries_and_in_the_annotations_of_mcp() -> None:
+    declared, hinted, nested = parse_tools(
+        [
+            {"name": "a", "intent": {"purpose": "test_pass", "risk": "high"}},
+            {"name": "b", "annotations": {"readOnlyHint": True, "destructiveHint": False}},
+            {"type": "function", "function": {"name": "c"}, "destructive": True, "ask_intent": True},
+        ]
+    )
+    assert declared.intent == ToolIntent("test_pass", "", "high", "tool")
+    assert (hinted.read_only, hinted.destructive, hinted.ask_intent) == (True, False, False)
+    assert (nested.destructive, nested.ask_intent) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("low", "must have purpose"),
+        ({"purpose": "cleaning"}, "purpose must be one of"),
+        ({"risk_level": "extreme"}, "risk_level must be one of"),
+        ({"scope": "x" * 201}, "at most 200"),
+        ({"scope": 3}, "at most 200"),
+        ({"level": "low"}, "unknown field"),
+        (ToolIntent("cleaning"), "purpose must be one of"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_intent_that_is_none_is_a_typed_error(wrong: object, words: str) -> None:
+    with pytest.raises(InvalidIntent, match=words) as caught:
+        parse_intent(wrong)
+    assert caught.value.code == "invalid_intent"
+    with pytest.raises(InvalidIntent, match="tool 1"):
+        parse_tools([{"name": "f", "intent": wrong}])
+    assert intents.parse_intent({"scope": " a "}).scope == "a"
+
+
+def test_flags_of_a_tool_are_true_or_false() -> None:
+    with pytest.raises(InvalidRequest, match="must be true or false"):
+        parse_tools([{"name": "f", "read_only": "yes"}])
