@@ -15,6 +15,13 @@ __all__ = ["guards"]  # imported for its hook
 pytest_plugins = ["tests.vendors.fixtures", "tests.fixtures_atomic"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--mock-providers``: the cross-provider suite against recorded answers, without the strict servers."""
+    parser.addoption(
+        "--mock-providers", action="store_true", help="run the cross-provider suite with recorded answers only"
+    )
+
+
 def need(binary: str) -> str:
     """The path of a binary; without it the test is skipped, and fails where ``CI`` is set."""
     path = shutil.which(binary)

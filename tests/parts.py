@@ -201,6 +201,7 @@ def main() -> int:
         return 1
     parts.insert(1, postgres) if postgres else say("skipped: postgresql is not installed, so 'both' ran on SQLite only")
     parts.insert(1, Part("browser", (BROWSER,)))
+    parts.append(Part("replayed", ("tests/wire/test_cross_provider.py", "--mock-providers")))
     jobs = int(os.environ.get("TEST_JOBS", "2"))
     with tempfile.TemporaryDirectory(prefix="maestro-coverage-") as folder:
         try:

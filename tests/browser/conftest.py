@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests import guards
 from tests.conftest import need
@@ -28,6 +28,7 @@ def browser() -> Iterator[Browser]:
     # Session scope is right only because the browser tests are a run of their own: the sync API keeps a loop running.
     path = need("chromium")
     guards.watch.loops = False
+    expect.set_options(timeout=15_000)  # as long as an action may take: other tests run beside these
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium

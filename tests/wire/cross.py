@@ -50,8 +50,9 @@ class Row:
     ``api``, ``auth`` and ``machine`` name the fixtures of its servers (two may be the same one). ``configure`` gives
     the provider's settings, ``people`` makes accounts, ``given`` are the answers to the fields of the sign-in.
     ``further`` rows are other sign-ins of a provider and auth type that has a row: ``e2e`` alone is run with them.
-    ``listed``: there is a list of models.
-    ``faults``: the server takes fault names at the end of a model's name (see ``tests.vendors.plan``).
+    ``listed``: there is a list of models (``listed_as``: the name in it). ``path`` ends its address.
+    ``faults``: the server takes fault names at the end of a model's name (see ``tests.vendors.plan``); without,
+    ``names`` are the models that have them.
     """
 
     provider: str
@@ -68,9 +69,12 @@ class Row:
     configure: Callable[[Sides], dict[str, Any]] = _nothing
     people: Callable[[Sides], None] = _nothing  # type: ignore[assignment]
     given: Callable[[Sides], dict[str, str]] = _nothing
+    path: str = ""
     further: bool = False
     listed: bool = True
+    listed_as: str = ""
     faults: bool = True
+    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def configured(self) -> bool:
@@ -81,6 +85,12 @@ class Row:
     def id(self) -> str:
         """How tests name it."""
         return "-".join(part for part in (self.provider, self.auth_type, self.flow, self.method) if part)
+
+    def model_with(self, fault: str) -> str:
+        """The model whose answer has this fault."""
+        if not fault:
+            return self.model
+        return f"{self.model}-{fault}" if self.faults else self.names[fault]
 
     def sides(self, request: pytest.FixtureRequest) -> Sides:
         """Its servers, started, with the accounts that it needs."""
@@ -114,16 +124,19 @@ def _openrouter(sides: Sides) -> dict[str, Any]:
 
 
 def _vertex(sides: Sides) -> dict[str, Any]:
-    return _vertex_desk(sides).config().model_dump()
-
-
-def _vertex_desk(sides: Sides) -> vertex_desk.VertexDesk:
     assert sides.api is not None and sides.auth is not None and sides.machine is not None
-    return vertex_desk.VertexDesk(sides.api, sides.auth, sides.machine)
+    origin, machine = sides.auth.origin, sides.machine.origin
+    oauth = {"issuer": origin, "token_url": f"{origin}/token", "revoke_url": f"{origin}/revoke"}
+    return {
+        "base_url": sides.api.origin,
+        "enabled_flows": ("metadata",),
+        "oauth": oauth | {"metadata_url": machine},
+    }
 
 
 def _adc(sides: Sides) -> dict[str, str]:
-    return _vertex_desk(sides).material("adc")
+    assert sides.api is not None and sides.auth is not None and sides.machine is not None
+    return vertex_desk.VertexDesk(sides.api, sides.auth, sides.machine).material("adc")
 
 
 def _ada(**more: Any) -> Callable[[Sides], None]:
@@ -151,16 +164,33 @@ _GOOGLE = {
     "configure": _google,
     "people": _ada(project_id="ada-project"),
 }
-_ROUTER = {"api": "openrouter_server", "auth": "openrouter_server", "configure": _openrouter, "people": _ada()}
+_ROUTER = {
+    "api": "openrouter_server",
+    "auth": "openrouter_server",
+    "configure": _openrouter,
+    "people": _ada(),
+    "path": "/api/v1",
+}
 _VERTEX = {"api": "vertex_server", "auth": "google_auth", "machine": "gce_metadata", "configure": _vertex}
 _DESKTOP = {"client": (GOOGLE_DESKTOP, GOOGLE_SECRET), "given": lambda sides: {"project": "ada-project"}}
+_DEMO = {
+    "tools": "demo-instant-tools",
+    "json": "demo-instant",
+    "truncate": "demo-instant-truncated",
+    "slow-50": "demo-d50",
+    "mystery": "demo-mystery",
+    "status-401": "demo-error-401",
+    "status-429-retry-after-3": "demo-error-429",
+    "status-500": "demo-error-500",
+    "html-502": "demo-html-502",
+}
 _V1 = {"surface": "v1"}
 
 ROWS: tuple[Row, ...] = (
     Row("anthropic", "api_key", CLAUDE, "anthropic_server", key=anthropic.VALID_KEY),
     Row("anthropic", "oauth", CLAUDE, flow="claude", **_ANTHROPIC),
     Row("anthropic", "oauth", CLAUDE, flow="console_key", further=True, **_ANTHROPIC),
-    Row("openai", "api_key", GPT, "openai_server", key=openai.VALID_KEY),
+    Row("openai", "api_key", GPT, "openai_server", key=openai.VALID_KEY, path="/v1"),
     Row("openai", "oauth", GPT, flow="chatgpt", **_OPENAI),
     Row("openai", "oauth", GPT, flow="codex", method="paste_url", further=True, **_OPENAI),
     Row("openai", "oauth", GPT, flow="device", further=True, **_OPENAI),
@@ -168,15 +198,15 @@ ROWS: tuple[Row, ...] = (
     Row("gemini", "oauth", GEMINI, flow="google", **_GOOGLE, **_DESKTOP),
     Row("gemini", "oauth", GEMINI, flow="google", method="paste_url", further=True, **_GOOGLE, **_DESKTOP),
     Row("gemini", "oauth", GEMINI, flow="service_account", further=True, given=_robot, **_GOOGLE),
-    Row("openrouter", "api_key", ROUTED, "openrouter_server", key=openrouter.VALID_KEY),
+    Row("openrouter", "api_key", ROUTED, "openrouter_server", key=openrouter.VALID_KEY, path="/api/v1"),
     Row("openrouter", "oauth", ROUTED, flow="openrouter", **_ROUTER),
     Row("openrouter", "oauth", ROUTED, flow="openrouter", method="paste_code", further=True, **_ROUTER),
-    Row("remote", "api_key", "local-large", "chat_server", key=chat.VALID_KEY),
-    Row("remote", "none", "local-large", "keyless_chat_server"),
-    Row("azure_openai", "api_key", "chat-prod", "azure_server", key=azure.VALID_KEY, settings=_V1),
+    Row("remote", "api_key", "local-large", "chat_server", key=chat.VALID_KEY, path="/v1"),
+    Row("remote", "none", "local-large", "keyless_chat_server", path="/v1"),
+    Row("azure_openai", "api_key", "reasoner", "azure_server", key=azure.VALID_KEY, settings=_V1, listed_as=GPT),
     Row("vertex_ai", "api_key", GEMINI, key=vertex.VALID_KEY, listed=False, **_VERTEX),
     Row("vertex_ai", "oauth", GEMINI, flow="service_account", given=_robot, **_VERTEX),
     Row("vertex_ai", "oauth", CLAUDE, flow="adc", further=True, given=_adc, **_VERTEX),
     Row("vertex_ai", "oauth", GEMINI, flow="metadata", further=True, **_VERTEX),
-    Row("demo", "none", "demo-instant", faults=False),
+    Row("demo", "none", "demo-instant", faults=False, names=_DEMO),
 )

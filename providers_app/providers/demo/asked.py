@@ -54,6 +54,8 @@ def read(body: bytes) -> Asked:
     messages = value.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
         raise Refused("'messages' must be a list with at least one message.", "messages")
+    if any(_has_picture(one) for one in messages):
+        raise Refused("The demo models read text only: leave the picture out.", "messages")
     last_user = max((n for n, one in enumerate(messages) if one.get("role") == "user"), default=-1)
     counts: dict[str, int] = {}
     for one in messages:
@@ -87,6 +89,11 @@ def text_of(message: dict[str, Any]) -> str:
     if isinstance(content, str):
         return content
     return " ".join(payload.text(payload.mapping(part).get("text")) for part in payload.sequence(content)).strip()
+
+
+def _has_picture(message: dict[str, Any]) -> bool:
+    parts = (payload.mapping(part) for part in payload.sequence(message.get("content")))
+    return any(part.get("type") not in (None, "text", "refusal") for part in parts)
 
 
 def _size(value: dict[str, Any]) -> int:

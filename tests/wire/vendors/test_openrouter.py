@@ -1,6 +1,6 @@
 """OpenRouter with a key, through the universal interface against its strict server.
 
-What holds for every provider is imported from the common tests and runs here on this server.
+What holds for every provider is in ``test_cross_provider``; further common tests are imported and run here.
 """
 
 import json
@@ -21,7 +21,6 @@ from tests.wire.vendors.test_api_key_errors import (
     test_a_gateways_page_or_nothing_is_an_upstream_error,  # noqa: F401
     test_a_success_that_is_no_answer_is_never_a_clean_end,  # noqa: F401
     test_an_error_status_is_its_typed_error,  # noqa: F401
-    test_an_unknown_model_is_named_as_such,  # noqa: F401
     test_the_waiting_time_of_a_rate_limit_is_known,  # noqa: F401
 )
 from tests.wire.vendors.test_api_key_providers import (
@@ -34,15 +33,10 @@ from tests.wire.vendors.test_api_key_providers import (
     test_models_are_listed_over_all_pages,  # noqa: F401
     test_reasoning_comes_apart_from_the_text,  # noqa: F401
     test_reasoning_with_tools_is_replayed_as_the_provider_wants_it,  # noqa: F401
-    test_structured_output_has_the_asked_shape,  # noqa: F401
     test_system_parameters_and_history_are_accepted,  # noqa: F401
-    test_text_is_streamed_to_a_clean_end_with_usage,  # noqa: F401
     test_the_output_limit_ends_with_length,  # noqa: F401
-    test_the_same_answer_not_streamed,  # noqa: F401
-    test_two_parallel_tool_calls_and_the_answer_from_their_results,  # noqa: F401
 )
 from tests.wire.vendors.test_api_key_streams import (
-    test_leaving_the_stream_closes_it_upstream,  # noqa: F401
     test_one_byte_per_packet_gives_the_same_answer,  # noqa: F401
     test_silence_ends_with_a_timeout_and_closes_upstream,  # noqa: F401
     test_the_preview_is_what_is_sent_to_the_byte_and_hides_the_key,  # noqa: F401
