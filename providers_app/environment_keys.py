@@ -1,4 +1,4 @@
-"""Keys that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions, and no login.
+"""Logins that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions, and none itself.
 
 Nothing signs a request with one. Whoever looks after the installation stores it as a session of theirs; so what is
 asked with it has an owner, a name, a trail, and an end.
@@ -13,6 +13,8 @@ from providers_app.setting_types import Env
 from providers_app.types.credentials import Secret
 
 FIELD = "api_key"
+FILE_FIELD = "credentials_file"
+"""A file with a login, as another program left it (``GOOGLE_APPLICATION_CREDENTIALS``)."""
 
 
 def key_of(slug: str) -> Secret:
@@ -40,21 +42,33 @@ def found() -> dict[str, Secret]:
     return keys
 
 
-def names_of(slug: str) -> tuple[str, ...]:
-    """The variables that such a key is read from, the strongest first; none where the provider has no such setting."""
-    field = conf.config_class(slug).model_fields.get(FIELD)
-    if field is None:
+def files() -> dict[str, str]:
+    """The path of every file with a login that the settings name, by provider."""
+    paths = {}
+    for slug in registry.packages():
+        try:
+            if path := getattr(conf.provider(slug), FILE_FIELD, ""):
+                paths[slug] = str(path)
+        except ProviderBroken:
+            continue
+    return paths
+
+
+def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
+    """The variables that such a field is read from, the strongest first; none where the provider has no such one."""
+    info = conf.config_class(slug).model_fields.get(field)
+    if info is None:
         return ()
-    others = (name for mark in field.metadata if isinstance(mark, Env) for name in mark.names)
-    return (f"MAESTRO_PROVIDERS__{slug.upper()}__{FIELD.upper()}", *others)
+    others = (name for mark in info.metadata if isinstance(mark, Env) for name in mark.names)
+    return (f"MAESTRO_PROVIDERS__{slug.upper()}__{field.upper()}", *others)
 
 
-def slugs_by_name() -> dict[str, str]:
-    """The provider whose key a variable of this name holds."""
+def slugs_by_name(field: str = FIELD) -> dict[str, str]:
+    """The provider whose key (or other field) a variable of this name holds."""
     names: dict[str, str] = {}
     for slug in registry.packages():
         try:
-            names |= dict.fromkeys(names_of(slug), slug)
+            names |= dict.fromkeys(names_of(slug, field), slug)
         except ProviderBroken:
             continue
     return names

@@ -1,6 +1,6 @@
 """Settings of the session store. Values are injected once at start; nothing here reads the environment."""
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 
 class SessionsConfig(BaseModel, frozen=True):
@@ -32,10 +32,3 @@ class SessionsConfig(BaseModel, frozen=True):
         "the session and its trail stay. 0 never does.",
     )
     event_retention_days: int = Field(default=365, ge=1, description="How many days the audit trail is kept.")
-
-
-class KeyRingConfig(BaseModel, frozen=True):
-    """Where the encryption keys come from; see ``sessions_app.crypto``."""
-
-    keys: SecretStr | None = None
-    key_file: str = ""

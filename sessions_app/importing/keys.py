@@ -1,4 +1,4 @@
-"""Plain keys: the llm tool's ``keys.json``, ``.env`` files, and what the settings of this installation hold."""
+"""Plain keys: the llm tool's ``keys.json`` and ``.env`` files."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -66,14 +66,6 @@ def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
         else:
             logins.append(_key(slug, f"env_{slug}", where, value))
     return logins
-
-
-def read_settings() -> list[ImportedLogin]:
-    """The keys that the settings hold, from the environment or from files: one per provider."""
-    return [
-        _key(slug, f"env_{slug}", f"the setting {environment_keys.names_of(slug)[0]}", key.reveal())
-        for slug, key in environment_keys.found().items()
-    ]
 
 
 def _key(slug: str, name: str, where: str, value: str) -> ImportedLogin:

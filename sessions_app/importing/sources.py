@@ -7,7 +7,7 @@ from typing import Any
 from providers_app import importing
 from providers_app.errors import InvalidRequest
 from providers_app.types.imports import ImportedLogin
-from sessions_app.importing import keys, legacy
+from sessions_app.importing import keys, legacy, settings
 
 LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"
 OWN = {
@@ -15,7 +15,7 @@ OWN = {
     LLM: "keys.json of the llm tool",
     ENV: ".env file",
 }
-IN_SETTINGS = "Keys in this installation's environment"
+IN_SETTINGS = "Logins in this installation's environment"
 """The label of ``SETTINGS``, which is no kind of file: those who look after the installation may choose it."""
 MAX_TEXT = 64 * 1024 * 1024
 
@@ -63,7 +63,7 @@ def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bo
     if kind == LEGACY:
         return [login for text in texts for login in legacy.read(text, slugs, retired=retired)]
     if kind == SETTINGS:
-        return keys.read_settings()
+        return settings.read()
     if kind == ENV:
         return [login for text in texts for login in keys.read_env(text, slugs)]
     if kind not in kinds():

@@ -10,10 +10,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from providers_app import environment_keys
 from providers_app.errors import InvalidRequest, ProviderError
 from sessions_app.forms import add_error
-from sessions_app.importing import sources
+from sessions_app.importing import settings, sources
 from sessions_app.providers import slugs
 from sessions_app.services import importing
 from sessions_app.services.importing import Plan
@@ -50,7 +49,7 @@ class ImportForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)
-        held = environment_keys.found() if user.is_superuser else {}
+        held = settings.held() if user.is_superuser else []
         own = [(sources.SETTINGS, f"{sources.IN_SETTINGS}: {', '.join(held)}")] if held else []
         kinds.choices = [("", "Recognise it"), *sources.kinds().items(), *own]
 
@@ -102,7 +101,7 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
     texts += [pasted] if pasted else []
     of_settings = form.cleaned_data["kind"] == sources.SETTINGS
     if of_settings and texts:
-        raise InvalidRequest("The environment's keys are read from no file.", hint="Import the file by itself.")
+        raise InvalidRequest("The environment's logins are read from no upload.", hint="Import the file by itself.")
     if not of_settings and not texts:
         raise InvalidRequest("Choose a file, or paste its text.")
     kind = form.cleaned_data["kind"] or sources.recognise(texts)

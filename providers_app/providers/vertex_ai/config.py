@@ -40,6 +40,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    credentials_file: Annotated[str, Env("GOOGLE_APPLICATION_CREDENTIALS")] = Field(
+        default="",
+        description="A file of gcloud or of a service account to store as a session with `manage.py import_sessions "
+        "--env`. Nothing is asked with it before.",
+    )
     base_url: str = Field(
         default="",
         description="Another address for all of the API, such as a gateway's; its path is kept, and the version is "

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         add = parser.add_argument
         add("file", nargs="*", help="the file, or the files that belong together; - is standard input")
         add("--kind", default="", metavar="KIND", help=f"what it is, where that is not recognised: {kinds}")
-        add("--env", action="store_true", help="the keys in this installation's environment (OPENAI_API_KEY ...)")
+        add("--env", action="store_true", help="the logins in this installation's environment (OPENAI_API_KEY ...)")
         add("--dry-run", action="store_true", help="say what would be done, and do nothing")
         add("--replace", action="store_true", help="replace the login of a session that has the name already")
         add("--skip", action="store_true", help="leave out what cannot be imported instead of refusing all")
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         kind = sources.SETTINGS if options["env"] else options["kind"] or sources.recognise(texts)
         logins = sources.read(kind, texts, slugs(), retired=options["retired"])
         if options["env"] and not logins:
-            raise InvalidRequest("The environment holds no key of a provider.", hint=_key_names())
+            raise InvalidRequest("The environment holds no login of a provider.", hint=_key_names())
         source = "environment" if options["env"] else ", ".join(Path(name).name for name in options["file"])
         plan = importing.plan(owner, kind, logins, source=source, replace=options["replace"])
         stopped = plan.of("refused", "conflict") and not options["skip"] and kind == sources.LEGACY
@@ -116,8 +116,10 @@ class Command(BaseCommand):
 
 
 def _key_names() -> str:
-    names = [name for name in environment_keys.slugs_by_name() if not name.startswith("MAESTRO_")]
-    return f"It is looked for under {', '.join(names)}, and under <name>_FILE."
+    fields = (environment_keys.FIELD, environment_keys.FILE_FIELD)
+    known = [name for field in fields for name in environment_keys.slugs_by_name(field)]
+    names = [name for name in known if not name.startswith("MAESTRO_")]
+    return f"It is looked for under {', '.join(names)}, and a key under <name>_FILE."
 
 
 def _text(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +16,7 @@ from sessions_app.importing import sources
 from sessions_app.models import AuthSession
 from sessions_app.providers import slugs
 from tests.unit.sessions.commands import Run
+from tests.unit.sessions.test_importing_sources import key_file
 
 pytestmark = pytest.mark.django_db
 OPENAI, GEMINI = "sk-proj-" + "o" * 30, "AIza" + "g" * 35
@@ -48,9 +50,34 @@ def test_the_command_stores_each_as_a_session_once(alice: User, run: Run, held: 
     assert code == 0 and "2 unchanged" in out and AuthSession.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (json.dumps(key_file()), ""),
+        (json.dumps({**key_file(), "project_id": ""}), "It names no project."),
+        (json.dumps({"type": "external_account"}), "Or: "),
+        ("{", "It is no JSON."),
+        (None, "It cannot be read: No such file"),
+    ],
+    ids=["service account", "without project", "another kind", "no JSON", "missing"],
+)
+def test_a_file_that_the_settings_name(content: str | None, words: str, tmp_path: Path, alice: User, run: Run) -> None:
+    path = tmp_path / "credentials.json"
+    if content is not None:
+        path.write_text(content)
+    with conf.use(site_conf.load({"GOOGLE_APPLICATION_CREDENTIALS": str(path)}).providers):
+        code, out, _ = run("import_sessions", "--env", "--json", "--dry-run")
+    (login,) = json.loads(out)["logins"]
+    assert login["where"] == "the file of MAESTRO_PROVIDERS__VERTEX_AI__CREDENTIALS_FILE"
+    if words:
+        assert code == 1 and login["what"] == "refused" and words in login["why"]
+    else:
+        assert (code, login["what"], login["provider"], login["auth_type"]) == (0, "create", "vertex_ai", "oauth")
+
+
 def test_nothing_to_import(alice: User, run: Run, none_held: None) -> None:
     code, _, err = run("import_sessions", "--env")
-    assert code == 1 and "OPENAI_API_KEY" in err and "_FILE" in err
+    assert code == 1 and "OPENAI_API_KEY" in err and "GOOGLE_APPLICATION_CREDENTIALS" in err and "_FILE" in err
     code, _, err = run("import_sessions", "--env", "keys.json")
     assert code == 1 and "reads no files" in err
 
