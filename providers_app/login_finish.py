@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from providers_app import clients, loop, ports, storing
+from providers_app import clients, conf, loop, ports, storing
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
 from providers_app.errors import (
     AddressRefused,
@@ -37,6 +37,7 @@ from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt
 from providers_app.types.sealing import from_plain, to_plain
 from providers_app.types.tokens import Tokens, secrets_of
+from providers_app.wire.guard import check_url
 
 logger = logging.getLogger("maestro.logins")
 
@@ -239,7 +240,10 @@ async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]
         ) from None
     key = credential.secret if credential.secret != tokens.access else tokens.api_key
     facts = {**tokens.facts, **credential.settings}
-    return msgspec.structs.replace(tokens, flow=tokens.flow or attempt.state.flow, api_key=key, facts=facts)
+    address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""
+    return msgspec.structs.replace(
+        tokens, flow=tokens.flow or attempt.state.flow, api_key=key, facts=facts, base_url=address
+    )
 
 
 def _other_account(attempt: LoginAttempt, tokens: Tokens) -> WrongAccount | None:

@@ -30,6 +30,8 @@ from providers_app.types.tokens import OAuthClient, Tokens
 
 CALLBACK_PATH = "/oauth/callback/"
 """Where the provider's page leads the browser back to, below our own origin."""
+ADDRESS_FIELD = "base_url"
+"""The name of a flow's field that asks for the address of the session's requests (``Tokens.base_url``)."""
 MAX_GIVEN_CHARS = 65_536
 MAX_RETURN_TO = 300
 LOCAL_NAMES = ("localhost", "127.0.0.1")
@@ -139,13 +141,14 @@ def as_before(flow: OAuthFlow, given: Mapping[str, Any] | None, earlier: Tokens 
     """The answers to a flow's open fields; what is not given stays as a person chose it when signing in before."""
     if earlier is None or earlier.flow != flow.name:
         return given
+    known = {**earlier.facts, ADDRESS_FIELD: earlier.base_url}
     chosen = {
-        field.name: earlier.facts[field.name]
+        field.name: known[field.name]
         for field in flow.fields
         if not field.secret
-        and earlier.facts.get(field.name)
+        and known.get(field.name)
         # A fact with a source was concluded by the provider, unless a person overrode it.
-        and earlier.facts.get(f"{field.name}_source", "override") == "override"
+        and known.get(f"{field.name}_source", "override") == "override"
     }
     return {**chosen, **{name: value for name, value in (given or {}).items() if value}}
 

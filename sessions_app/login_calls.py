@@ -14,6 +14,7 @@ from providers_app.behaviours.oauth import OAuthFlow, PendingLogin, answers
 from providers_app.errors import LoginDenied, LoginError, ProviderError, UpstreamTimeout
 from providers_app.login_finish import EXCHANGE_S, pending_of
 from providers_app.login_flow import OfferedFlow
+from providers_app.login_parts import ADDRESS_FIELD
 from providers_app.resolver import resolve
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
@@ -48,7 +49,7 @@ def has_client(provider: str) -> bool:
 
 def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
     """Answers to the flow's fields that a stored session still knows: those it needs, and what was chosen by hand."""
-    facts = session.settings
+    facts = {**session.settings, ADDRESS_FIELD: session.base_url}
     names = (
         field.name
         for field in flow.fields

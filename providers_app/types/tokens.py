@@ -29,7 +29,9 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     ``api_key`` is the key that requests are signed with where the flow exchanges its tokens for one; without it the
     access token signs. ``account_id`` never changes for one account (empty: unknown), ``account_label`` is for people.
     ``facts`` are not secret and become the session's settings (account header, project, plan, mode ...). ``material``
-    is secret and lasts: what a ``minted`` flow makes its tokens from. ``refresh_until`` is when the refresh token
+    is secret and lasts: what a ``minted`` flow makes its tokens from. ``base_url`` is the address that the person gave
+    with the login and that its requests go to (empty: the provider's own); it is sealed with the tokens and changes
+    only with a new sign-in. ``refresh_until`` is when the refresh token
     itself ends. ``read_only`` says why these tokens must never be refreshed here (empty: they may be).
     """
 
@@ -48,6 +50,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     account_label: str = ""
     facts: dict[str, str] = msgspec.field(default_factory=dict)
     material: dict[str, Secret] = msgspec.field(default_factory=dict)
+    base_url: str = ""
     read_only: str = ""
 
     @property

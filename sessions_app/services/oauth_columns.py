@@ -18,6 +18,7 @@ def oauth_columns(tokens: Tokens, next_refresh_at: float | None) -> dict[str, An
     """Column values that follow from ``tokens``; ``next_refresh_at`` is seconds since the epoch, ``None`` for never."""
     return {
         "settings": dict(tokens.facts),
+        "base_url": tokens.base_url,
         "flow": tokens.flow,
         "account_id": tokens.account_id[:MAX_LABEL],
         "account_label": tokens.account_label[:MAX_LABEL],

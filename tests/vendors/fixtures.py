@@ -7,8 +7,10 @@ import pytest
 from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.auth import Book
 from tests.vendors.auth.anthropic import AnthropicAuth
+from tests.vendors.auth.entra import EntraAuth
 from tests.vendors.auth.gce import GceMetadata
 from tests.vendors.auth.google import GoogleAuth
+from tests.vendors.auth.identity import IdentityService
 from tests.vendors.auth.openai import OpenAIAuth
 from tests.vendors.azure import AzureVendor
 from tests.vendors.chat import ChatVendor
@@ -77,6 +79,19 @@ def _chat_process() -> Iterator[VendorServer]:
 @pytest.fixture(scope="session")
 def _gemini_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
     with VendorServer(GeminiVendor(_books["google"]), path="/v1beta") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _entra_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
+    with VendorServer(EntraAuth(_books["entra"])) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _identity_process(_books: dict[str, Book], _entra_process: VendorServer) -> Iterator[VendorServer]:
+    with VendorServer(IdentityService(_books["entra"])) as server:
+        _books["entra"].origin = _entra_process.origin
         yield server
 
 
@@ -190,3 +205,21 @@ def gce_metadata(_gce_process: VendorServer, _clean_books: None) -> VendorServer
     assert isinstance(_gce_process.vendor, GceMetadata)
     _gce_process.vendor.reset()
     return _gce_process
+
+
+@pytest.fixture
+def entra_auth(_entra_process: VendorServer, _clean_books: None) -> VendorServer:
+    """Entra's token endpoint; ``azure_server`` takes its tokens. ``vendor.register()`` makes an application."""
+    _entra_process.ledger.clear()
+    assert isinstance(_entra_process.vendor, EntraAuth)
+    _entra_process.vendor.applications.clear()
+    return _entra_process
+
+
+@pytest.fixture
+def imds_server(_identity_process: VendorServer, _clean_books: None) -> VendorServer:
+    """The identity service of a machine at Azure, in both forms; ``azure_server`` takes its tokens."""
+    _identity_process.ledger.clear()
+    assert isinstance(_identity_process.vendor, IdentityService)
+    _identity_process.vendor.start_anew()
+    return _identity_process

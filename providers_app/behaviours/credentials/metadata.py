@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import BadAnswer, ConnectionFailed, UpstreamTimeout
+from providers_app.types.credentials import Secret
 from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http, HttpLimits
@@ -21,8 +22,12 @@ ANSWER_S = 10.0
 MAX_BODY = 64 * 1024
 
 
-async def ask_metadata(url: str, headers: Mapping[str, str]) -> HttpResponse:
+async def ask_metadata(
+    url: str, headers: Mapping[str, str], *, secret: Mapping[str, Secret] | None = None
+) -> HttpResponse:
     """The answer of a metadata service, whatever its status. ``url`` is the operator's setting, never a person's.
+
+    ``secret`` are headers whose values are never shown.
 
     Raises ``ConnectionFailed`` and ``UpstreamTimeout`` where there is no such service, and other ``UpstreamError``.
     """
@@ -32,6 +37,7 @@ async def ask_metadata(url: str, headers: Mapping[str, str]) -> HttpResponse:
     hint = "This kind of login works only on a machine of that cloud that was given an identity."
     try:
         request = HttpRequest(method="GET", url=url, headers={"accept": "application/json", **headers})
+        request = request.with_headers({name: value.reveal() for name, value in (secret or {}).items()}, secret=True)
         return await http.send(request, timeout=ANSWER_S, max_body=MAX_BODY)
     except (ConnectionFailed, UpstreamTimeout) as error:
         raise type(error)(f"There is no metadata service at {place}: {error.message}", hint=hint) from None

@@ -92,11 +92,14 @@ def service_account_assertion(
     """
     claims = {"iss": email, "aud": audience, "scope": scope, "iat": int(now), "exp": int(now) + ASSERTION_S}
     header = {"alg": "RS256", "typ": "JWT", **({"kid": key_id} if key_id else {})}
-    return Secret(jwt.encode(header, claims, _rsa_key(key_pem), algorithms=["RS256"]))
+    return Secret(jwt.encode(header, claims, rsa_key(key_pem, hint=_KEY_FILE), algorithms=["RS256"]))
 
 
-def _rsa_key(pem: Secret) -> RSAKey:
-    hint = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
+_KEY_FILE = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
+
+
+def rsa_key(pem: Secret, *, hint: str) -> RSAKey:
+    """A key that can sign. Raises ``InvalidCredential`` with ``hint``; nothing of it is quoted."""
     try:
         key = load_pem_private_key(pem.reveal().strip().encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -117,6 +117,8 @@ def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
     found = payload.mapping(body)
     error, detail = payload.mapping(found.get("error")), payload.mapping(found.get("detail"))
     candidates = (
+        # Entra's own numbers, which say more than its ``error``: {"error": "invalid_client", "error_codes": [7000215]}.
+        *(f"AADSTS{number}" for number in payload.sequence(found.get("error_codes")) if payload.count(number)),
         # Where both are there, ``code`` is the more exact: {"error": "invalid_grant", "code": "..._reused"}.
         *(error.get(name) for name in ("code", "error", "status", "type")),
         found.get("code"),

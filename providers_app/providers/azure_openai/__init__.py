@@ -9,7 +9,7 @@ PROVIDER = ProviderInfo(
     monogram="Az",
     description="The deployments of your own resource at Azure, over Chat Completions or Responses.",
     also_called=("azure",),
-    auth_types=("api_key",),
+    auth_types=("api_key", "oauth"),
     capabilities=Capabilities(
         names=frozenset(
             {"chat", "streaming", "tools", "parallel_tools", "reasoning", "images_in", "structured_output", "models"}

@@ -2,10 +2,65 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
-from providers_app.setting_types import Env, EnvironmentKey, IdleTimeout, key_field
+from providers_app.setting_types import Env, EnvironmentKey, IdleTimeout, Names, RefreshMargin, key_field, known_flows
+
+RESTRICTED = ("managed_identity",)
+"""The flows that ``enabled_flows`` may name."""
+HOSTS = (
+    *(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
+    *(".openai.azure.us", ".cognitiveservices.azure.us", ".openai.azure.cn", ".cognitiveservices.azure.cn"),
+)
+
+
+class EntraConfig(BaseModel):
+    """``MAESTRO_PROVIDERS__AZURE_OPENAI__ENTRA__...``: the flow ``entra_client``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    authority: Annotated[str, Env("AZURE_AUTHORITY_HOST")] = Field(
+        default="https://login.microsoftonline.com",
+        description="Where tokens are asked for; another cloud has its own, such as https://login.microsoftonline.us.",
+    )
+    scope: str = Field(
+        default="https://cognitiveservices.azure.com/.default",
+        description="What tokens are asked for; it ends with /.default. Some resources of Foundry want "
+        "https://ai.azure.com/.default.",
+    )
+
+
+class IdentityConfig(BaseModel):
+    """``MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__...``: the flow ``managed_identity``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, Env("IDENTITY_ENDPOINT")] = Field(
+        default="http://169.254.169.254/metadata/identity/oauth2/token",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address of the identity service; in App Service and Container Apps that of IDENTITY_ENDPOINT.",
+    )
+    header: Annotated[SecretStr, Env("IDENTITY_HEADER")] = Field(
+        default=SecretStr(""),
+        description="In App Service and Container Apps the value of IDENTITY_HEADER; empty elsewhere.",
+    )
+    client_id: str = Field(
+        default="", description="The client ID of a user-assigned identity; empty: the machine's own."
+    )
+    resource: str = Field(
+        default="https://cognitiveservices.azure.com/",
+        description="The resource that tokens are asked for; a scope without its /.default.",
+    )
+    hosts: Names = Field(
+        default=HOSTS,
+        min_length=1,
+        description="Where the machine's tokens may be sent, comma-separated: endings of host names that begin with a "
+        "dot (https only), or whole hosts.",
+    )
+    retry_pause_s: float = Field(
+        default=0.8, ge=0, le=10, description="Seconds before an identity service that is not ready is asked again."
+    )
 
 
 class Config(BaseModel):
@@ -37,3 +92,16 @@ class Config(BaseModel):
     )
     default_model: str = Field(default="", description="The deployment that is asked when a call names none.")
     idle_timeout_s: IdleTimeout = None
+    refresh_margin_s: RefreshMargin = None
+    enabled_flows: Names = Field(
+        default=(),
+        description="Restricted ways to sign in that are turned on, comma-separated: managed_identity. It lends the "
+        "identity of this machine to everybody who may connect sessions here.",
+    )
+    entra: EntraConfig = Field(default=EntraConfig(), description="Sign-in with an application of Entra.")
+    identity: IdentityConfig = Field(default=IdentityConfig(), description="Sign-in with the machine's own identity.")
+
+    @field_validator("enabled_flows")
+    @classmethod
+    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return known_flows(value, RESTRICTED)

@@ -17,6 +17,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     api_version: str = ""
 
 
+def without_query(address: str) -> str:
+    """The address as a base URL: a target that was copied from Azure's pages ends with its API version."""
+    head, _, query = address.partition("?")
+    return head + "".join(query.partition("#")[1:])
+
+
 def read(address: str) -> Target:
     """The parts of an address that was checked before. The first segment ``openai`` of its path divides it, so that
     a gateway's own path stays in front. Microsoft writes all of these:

@@ -142,7 +142,7 @@ async def test_another_account_s_header_is_refused(plans: OpenAIDesk) -> None:
 
 async def test_a_model_that_the_plan_has_not(plans: OpenAIDesk) -> None:
     await connect(plans, "chatgpt")
-    with pytest.raises(errors.BadRequest, match="not supported"):
+    with pytest.raises(errors.UnknownModel, match="not supported"):
         await plans.stream(model="gpt-4.1")
 
 

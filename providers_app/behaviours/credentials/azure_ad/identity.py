@@ -1,0 +1,120 @@
+"""Managed identity: the machine's own cloud says who it is and gives tokens; nothing secret is stored.
+
+On virtual machines and in AKS the metadata service (IMDS), in App Service and Container Apps an address of the app's
+own with a header that only it knows. https://learn.microsoft.com/entra/identity/managed-identities-azure-resources and
+https://learn.microsoft.com/azure/app-service/overview-managed-identity. Both want a ``resource``, not a scope.
+"""
+
+import asyncio
+import time
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from providers_app.behaviours.credentials.metadata import ask_metadata, object_of
+from providers_app.behaviours.oauth.endpoint import tokens_from
+from providers_app.behaviours.oauth.refusals import words_of
+from providers_app.errors import (
+    AuthenticationFailed,
+    BadAnswer,
+    PermissionDenied,
+    ServerError,
+    TokenRefused,
+    UpstreamError,
+)
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire import payload
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http
+from providers_app.wire.status import class_of_status, retry_after
+
+IMDS = "http://169.254.169.254/metadata/identity/oauth2/token"
+RESOURCE = "https://cognitiveservices.azure.com/"
+FLOW = "managed_identity"
+ISSUER = "managed-identity"
+VERSIONS = {"imds": "2018-02-01", "app": "2019-08-01"}
+TRIES = 4
+PAUSE_S = 0.8
+"""Before the second request; twice as long before each further one."""
+LONGEST_PAUSE_S = 3.0
+PASSING = frozenset({404, 410, 429})
+"""As for every status from 500 on: the service is being set up, updated or asked too often. All else is final."""
+
+
+class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """``url`` and ``header`` are the operator's: an app's own address and the value of its ``X-IDENTITY-HEADER``.
+
+    ``client_id`` is that of a user-assigned identity; empty: the machine's own.
+    """
+
+    url: str = IMDS
+    header: Secret = Secret("")
+    client_id: str = ""
+    resource: str = RESOURCE
+    tries: int = TRIES
+    pause_s: float = PAUSE_S
+
+    async def mint(self, http: Http, *, flow: str = FLOW, before: Tokens | None = None) -> Tokens:
+        """One access token. Raises ``TokenRefused`` where there is no such identity, and other ``UpstreamError``.
+
+        A service that is not ready is asked ``tries`` times at most; one that does not answer is not asked again.
+        """
+        now = time.time()
+        answer = await self._asked()
+        if answer.status != 200:
+            raise self._refused(answer)
+        found = object_of(answer)
+        tokens = tokens_from(found, flow=flow, client=OAuthClient(), issuer=ISSUER, now=now, before=before)
+        known = payload.text(found.get("client_id")) or self.client_id
+        client = OAuthClient(id=known if known.isprintable() and len(known) <= 100 else "")
+        return msgspec.structs.replace(tokens, client=client)
+
+    async def _asked(self) -> HttpResponse:
+        """The answer that is final, or the last one."""
+        form = "app" if self.header else "imds"
+        query = {"api-version": VERSIONS[form], "resource": self.resource}
+        if self.client_id:
+            query["client_id"] = self.client_id
+        url = f"{self.url}?{urlencode(query)}"
+        headers, secret = ({}, {"x-identity-header": self.header}) if self.header else ({"metadata": "true"}, {})
+        pause = self.pause_s
+        for last in (False,) * (self.tries - 1) + (True,):
+            answer = await ask_metadata(url, headers, secret=secret)
+            if last or not (answer.status in PASSING or answer.status >= 500):
+                return answer
+            await asyncio.sleep(min(retry_after(answer.headers) or pause, LONGEST_PAUSE_S))
+            pause *= 2
+        raise AssertionError("unreachable: the last round returns")
+
+    def _refused(self, answer: HttpResponse) -> UpstreamError:
+        status, code = answer.status, _code(answer, self.header)
+        named = f"{code}, status {status}" if code else f"status {status}"
+        if status == 400:
+            whose = f"the identity {self.client_id}" if self.client_id else "an identity of its own"
+            return TokenRefused(
+                f"This machine does not have {whose} ({named}).",
+                hint="Give the machine that identity in the Azure portal (Identity), or change the configured one.",
+                status=status,
+                upstream_code=code or None,
+            )
+        kind = ServerError if status == 410 else class_of_status(status) if status >= 400 else BadAnswer
+        hint = "It may be starting or being updated; Maestro asks again."
+        if issubclass(kind, AuthenticationFailed | PermissionDenied | BadAnswer):
+            hint = "Check the configured address and header of the identity service."
+        return kind(
+            f"The identity service at {urlsplit(self.url).netloc} gave no token ({named}).",
+            hint=hint,
+            status=status,
+            upstream_code=code or None,
+            retry_after=retry_after(answer.headers),
+        )
+
+
+def _code(answer: HttpResponse, header: Secret) -> str:
+    """The error code of an answer, where it has one that is fit to be shown."""
+    try:
+        found = payload.decode(answer.body)
+    except ValueError:
+        return ""
+    return words_of(found, [header.reveal()] if header else []).code

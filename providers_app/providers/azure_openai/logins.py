@@ -1,0 +1,138 @@
+"""From what a person gave, or from stored tokens, to the source that makes tokens; and what is kept of it."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.credentials.azure_ad import EntraApplication, ManagedIdentity
+from providers_app.behaviours.oauth.enabled import why_disabled
+from providers_app.errors import AddressRefused, TokenRefused
+from providers_app.providers.azure_openai.config import Config
+from providers_app.providers.azure_openai.flows import (
+    CERTIFICATE,
+    CLIENT,
+    ENDPOINT,
+    ENTRA,
+    IDENTITY,
+    SECRET,
+    TENANT,
+    flows,
+)
+from providers_app.providers.azure_openai.requests import SLUG
+from providers_app.providers.azure_openai.target import without_query
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import Tokens
+from providers_app.wire.client import Http
+from providers_app.wire.guard import check_url
+
+Given = dict[str, Secret]
+
+
+def endpoint(given: Given, flow: str) -> str:
+    """The address that was given, as a base URL; empty where the configured one is meant.
+
+    Raises ``InvalidRequest``, ``AddressRefused``.
+    """
+    text = given.get(ENDPOINT, Secret("")).reveal()
+    found = check_url(without_query(text), conf.current().allowed_private_hosts) if text else ""
+    if flow == IDENTITY:
+        check_receiver(found)
+    return found
+
+
+async def check_application(given: Given) -> None:
+    """Raises ``InvalidRequest``, ``InvalidCredential`` for what Entra could not know."""
+    await asyncio.to_thread(_application(_plain(given, TENANT), _plain(given, CLIENT), given).check)
+
+
+async def first_tokens(given: Given, flow: str, http: Http) -> Tokens:
+    """The tokens of a new login.
+
+    Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidRequest``, ``InvalidCredential``, ``UpstreamError``.
+    """
+    address = endpoint(given, flow)
+    if flow == IDENTITY:
+        return await _of_machine(Tokens(flow=flow, base_url=address), http)
+    tenant, client = _plain(given, TENANT), _plain(given, CLIENT)
+    bare = Tokens(
+        flow=ENTRA,
+        base_url=address,
+        account_id=f"{tenant}/{client}".lower(),
+        account_label=f"application {client}",
+        facts={TENANT: tenant, CLIENT: client},
+        material={name: given[name] for name in (SECRET, CERTIFICATE) if given.get(name)},
+    )
+    return await again(bare, http)
+
+
+async def again(tokens: Tokens, http: Http) -> Tokens:
+    """New tokens from the same material. Raises as ``first_tokens``, and ``TokenRefused``."""
+    if tokens.flow == IDENTITY:
+        return await _of_machine(tokens, http)
+    source = _application(tokens.facts.get(TENANT, ""), tokens.facts.get(CLIENT, ""), tokens.material)
+    return await source.mint(http, flow=ENTRA, before=tokens)
+
+
+def check_receiver(base_url: str) -> None:
+    """May tokens of the machine be sent there? Raises ``AddressRefused``.
+
+    They open every resource on which the machine has a role, so they go to Azure's own hosts only: whoever may connect
+    a session must not be able to have them sent elsewhere.
+    """
+    config: Config = conf.provider(SLUG)
+    parts = urlsplit(base_url or config.base_url)
+    host, place = (parts.hostname or "").lower(), parts.netloc.lower()
+    for entry in config.identity.hosts:
+        named = entry.strip().lower()
+        if named in (host, place) or (named.startswith(".") and host.endswith(named) and parts.scheme == "https"):
+            return
+    raise AddressRefused(
+        "The identity of this machine is not sent to that address.",
+        hint="Give the resource's own https address at Azure. Whoever runs Maestro can allow others with "
+        "MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
+    )
+
+
+async def _of_machine(before: Tokens, http: Http) -> Tokens:
+    off = next((why for flow in flows() if flow.name == IDENTITY and (why := why_disabled(SLUG, flow))), None)
+    if off is not None:
+        raise off  # it may have been turned off since the session was made
+    check_receiver(before.base_url)
+    config = conf.provider(SLUG).identity
+    source = ManagedIdentity(
+        url=config.url,
+        header=Secret(config.header.get_secret_value()),
+        client_id=config.client_id,
+        resource=config.resource,
+        pause_s=config.retry_pause_s,
+    )
+    tokens = await source.mint(http, flow=IDENTITY, before=before)
+    account = tokens.client.id or "this machine"
+    if before.account_id and before.account_id != account:
+        raise TokenRefused("This machine has another identity than the one of this login.")
+    return msgspec.structs.replace(
+        tokens,
+        account_id=account,
+        account_label=f"managed identity {tokens.client.id}".rstrip(),
+        facts={CLIENT: tokens.client.id} if tokens.client.id else {},
+        # Not secret; it says that tokens can be made anew.
+        material={"identity": Secret(account)},
+    )
+
+
+def _application(tenant: str, client: str, material: Given) -> EntraApplication:
+    config = conf.provider(SLUG).entra
+    return EntraApplication(
+        tenant=tenant,
+        client_id=client,
+        secret=material.get(SECRET, Secret("")),
+        certificate=material.get(CERTIFICATE, Secret("")),
+        authority=config.authority,
+        scope=config.scope,
+    )
+
+
+def _plain(given: Given, name: str) -> str:
+    return given.get(name, Secret("")).reveal().strip()
