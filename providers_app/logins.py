@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from providers_app import catalogue, clients, conf, options, ports
+from providers_app.behaviours import addresses
 from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import (
@@ -47,6 +48,7 @@ def make_credential(
         raise UnsupportedOperation(
             f"A session of {card.name} with OAuth begins with a sign-in.", hint="Use begin_login."
         )
+    base_url, settings = options.copied(card, base_url, settings)
     chosen = options.checked(card, auth_type, settings)
     return Credential(
         auth_type=auth_type,
@@ -133,7 +135,7 @@ def _checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[s
         raise InvalidRequest("The base URL must be a string.")
     base_url = options.address(card, base_url, chosen)
     if not base_url:
-        if card.base_url_required:
+        if addresses.required(card):
             raise InvalidRequest(f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1.")
         return None
     if not (card.base_url_editable or card.base_url_required):

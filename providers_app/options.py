@@ -7,6 +7,7 @@ script are told the same. What an option may be is declared; nothing is known of
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from providers_app.errors import InvalidOption, InvalidRequest
 from providers_app.nearest import nearest
@@ -61,6 +62,21 @@ def error_of(advice: Advice) -> InvalidOption:
     """A finding as the error that the services raise."""
     hint = advice.nearest if isinstance(advice.nearest, str) else ""
     return InvalidOption(advice.message, hint=hint, field=advice.field)
+
+
+def copied(
+    card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None
+) -> tuple[str | None, Mapping[str, Any] | None]:
+    """A copied address without its query, and what the query said as options (``ProviderInfo.address_options``).
+
+    Options that were given are stronger. A query with anything else in it stays where it is, and is refused there.
+    """
+    head, mark, query = base_url.partition("?") if isinstance(base_url, str) else ("", "", "")
+    named, found = dict(card.address_options), dict(parse_qsl(query, keep_blank_values=True))
+    if not mark or not set(found) <= set(named) or not isinstance(given or {}, Mapping):
+        return base_url, given
+    said = {named[name]: value for name, value in found.items()}
+    return head, said | {name: value for name, value in (given or {}).items() if value}
 
 
 def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None) -> str:

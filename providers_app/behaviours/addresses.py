@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from providers_app import conf
 from providers_app.errors import InvalidRequest
+from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Credential
 
 
@@ -18,6 +19,11 @@ def address(slug: str, credential: Credential, path: str) -> str:
         raise InvalidRequest(f"The provider {slug!r} has no address.", hint="Set the session's base URL.")
     first = "/" + path.lstrip("/").split("/", 1)[0]
     return base + (path.removeprefix(first) if base.endswith(first) and path.startswith(first + "/") else path)
+
+
+def required(card: ProviderInfo) -> bool:
+    """Must each session have an address of its own? Not where the operator configured one for all."""
+    return card.base_url_required and not getattr(conf.provider(card.slug), "base_url", "")
 
 
 def segment(name: str) -> str:

@@ -118,6 +118,7 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     page, ``base_url_editable`` allows another one, ``models_in_order`` says that its models are listed in an
     order that means something and is kept (else they are sorted by id). ``settings`` are the options of its sessions,
     ``also_called`` are names under which other programs keep its keys, in small letters (``claude``).
+    ``address_options`` are pairs: a parameter that the query of a copied address may have, and the option it becomes.
     """
 
     slug: str
@@ -134,3 +135,4 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     models_in_order: bool = False
     settings: tuple[SettingField, ...] = ()
     also_called: tuple[str, ...] = ()
+    address_options: tuple[tuple[str, str], ...] = ()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from providers_app import conf as providers_conf
 from providers_app import options
+from providers_app.behaviours import addresses
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import ProviderInfo
@@ -79,11 +80,12 @@ def check(
             f"A session of {info.name} with OAuth begins with a sign-in.",
             hint=f"Use manage.py sessions login {info.slug}, or Connect in the browser.",
         )
-    chosen = options.checked(info, auth_type, settings)
+    address, said = options.copied(info, base_url, settings)
+    chosen = options.checked(info, auth_type, said)
     return Credential(
         auth_type=auth_type,
         secret=_checked_secret(info, auth_type, secret),
-        base_url=_checked_base_url(info, options.address(info, base_url, chosen)) or None,
+        base_url=_checked_base_url(info, options.address(info, address, chosen)) or None,
         settings=chosen,
     )
 
@@ -110,12 +112,15 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     The stored key is dropped: it was given for the old address, and must not be sent to whoever answers at the new one.
     Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
     """
-    base_url = _checked_base_url(usable(session.provider), base_url)
+    info = usable(session.provider)
+    address, chosen = options.copied(info, base_url, session.options)
+    base_url = _checked_base_url(info, address or "")
     if base_url == session.base_url:
         return False
     if session.auth_type == AuthSession.AuthType.OAUTH:
         raise InvalidRequest("The address of a sign-in is its provider's and cannot be changed.")
-    changes = fresh_columns(session) | {"base_url": base_url}
+    chosen = options.checked(info, session.auth_type, chosen)
+    changes = fresh_columns(session) | {"base_url": base_url, "options": chosen}
     enabled = session.status != AuthSession.Status.DISABLED
     if session.auth_type == AuthSession.AuthType.API_KEY and enabled:
         changes |= {
@@ -197,7 +202,7 @@ def _checked_secret(info: ProviderInfo, auth_type: str, secret: Secret) -> Secre
 def _checked_base_url(info: ProviderInfo, base_url: str) -> str:
     base_url = base_url.strip()
     if not base_url:
-        if info.base_url_required:
+        if addresses.required(info):
             raise InvalidRequest(f"{info.name} needs a base URL.", hint="Give an address such as https://host/v1.")
         return ""
     if not (info.base_url_editable or info.base_url_required):

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from providers_app.behaviours import addresses
 from providers_app.errors import (
     AddressRefused,
     AuthenticationFailed,
@@ -110,7 +111,7 @@ def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
     options: dict[str, Any] = {
         "with_key": kind == AuthSession.AuthType.API_KEY,
         "with_base_url": info.base_url_required or info.base_url_editable,
-        "base_url_required": info.base_url_required,
+        "base_url_required": addresses.required(info),
         "key_hint": info.key_hint,
         "card": info,
         "auth_type": kind,

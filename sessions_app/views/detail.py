@@ -6,6 +6,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from providers_app.behaviours import addresses
 from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.catalogue import ProviderInfo
 from sessions_app import providers, selectors
@@ -192,5 +193,5 @@ def _address_form(session: AuthSession, info: ProviderInfo | None, bound: Addres
     if oauth or info is None or not (info.base_url_editable or info.base_url_required):
         return None
     form = bound or AddressForm(initial={"base_url": session.base_url})
-    form.fields["base_url"].required = info.base_url_required
+    form.fields["base_url"].required = addresses.required(info)
     return form

@@ -20,4 +20,5 @@ PROVIDER = ProviderInfo(
     base_url_required=True,
     models_in_order=True,
     settings=SETTINGS,
+    address_options=(("api-version", "api_version"),),
 )

@@ -1,6 +1,7 @@
 """From what a person gave, or from stored tokens, to the source that makes tokens; and what is kept of it."""
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,8 +21,9 @@ from providers_app.providers.azure_openai.flows import (
     TENANT,
     flows,
 )
+from providers_app.providers.azure_openai.options import VERSION
 from providers_app.providers.azure_openai.requests import SLUG
-from providers_app.providers.azure_openai.target import without_query
+from providers_app.providers.azure_openai.target import read, without_query
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
@@ -54,14 +56,14 @@ async def first_tokens(given: Given, flow: str, http: Http) -> Tokens:
     """
     address = endpoint(given, flow)
     if flow == IDENTITY:
-        return await _of_machine(Tokens(flow=flow, base_url=address), http)
+        return await _of_machine(Tokens(flow=flow, base_url=address, facts=_said(given)), http)
     tenant, client = _plain(given, TENANT), _plain(given, CLIENT)
     bare = Tokens(
         flow=ENTRA,
         base_url=address,
         account_id=f"{tenant}/{client}".lower(),
         account_label=f"application {client}",
-        facts={TENANT: tenant, CLIENT: client},
+        facts={TENANT: tenant, CLIENT: client, **_said(given)},
         material={name: given[name] for name in (SECRET, CERTIFICATE) if given.get(name)},
     )
     return await again(bare, http)
@@ -116,7 +118,7 @@ async def _of_machine(before: Tokens, http: Http) -> Tokens:
         tokens,
         account_id=account,
         account_label=f"managed identity {tokens.client.id}".rstrip(),
-        facts={CLIENT: tokens.client.id} if tokens.client.id else {},
+        facts={**before.facts, **({CLIENT: tokens.client.id} if tokens.client.id else {})},
         # Not secret; it says that tokens can be made anew.
         material={"identity": Secret(account)},
     )
@@ -132,6 +134,12 @@ def _application(tenant: str, client: str, material: Given) -> EntraApplication:
         authority=config.authority,
         scope=config.scope,
     )
+
+
+def _said(given: Given) -> dict[str, str]:
+    """The API version of a copied target; an option of the session is stronger."""
+    version = read(_plain(given, ENDPOINT)).api_version
+    return {"api_version": version} if re.fullmatch(VERSION, version) else {}
 
 
 def _plain(given: Given, name: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from providers_app import errors, login_flow, loop, provider
 from sessions_app.models import AuthSession, OAuthAttempt
+from sessions_app.services import options
 from tests.vendors.auth import Fault
 from tests.vendors.auth.entra import add_certificate
 from tests.vendors.script import expected_text
@@ -46,6 +47,14 @@ def test_a_copied_target_is_the_endpoint_without_its_query(desk: EntraDesk) -> N
     assert desk.row().base_url == desk.resource.base_url + path
     assert text_of(desk.stream("chat-prod")) == EXPECTED
     assert desk.resource.ledger[-1].path == path
+    assert desk.resource.ledger[-1].query == {"api-version": "2025-01-01-preview"}
+    desk.refresh()
+    options.change(desk.row(), {"api_version": "2024-06-01"})
+    assert text_of(desk.stream("chat-prod")) == EXPECTED
+    assert desk.resource.ledger[-1].query == {"api-version": "2024-06-01"}, "an option is stronger"
+    options.change(desk.row(), {"surface": "v1", "api": "responses"})
+    assert text_of(desk.stream("chat-prod")) == EXPECTED
+    assert desk.resource.ledger[-1].path == "/openai/v1/responses"
 
 
 ADDRESSES = {

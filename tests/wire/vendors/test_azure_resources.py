@@ -43,6 +43,16 @@ async def test_an_address_may_be_copied_from_anywhere(vendor: Azure, path: str, 
     assert vendor.ledger[-1].path.removeprefix("/openai").removeprefix("/v1") == "/models"
 
 
+async def test_a_copied_target_brings_its_api_version(vendor: Azure) -> None:
+    await vendor.connect(path="/openai/deployments/chat-prod/chat/completions?api-version=2024-06-01")
+    assert text_of(await vendor.stream()) == EXPECTED
+    assert vendor.ledger[-1].query == {"api-version": "2024-06-01"}
+    with pytest.raises(errors.InvalidRequest, match="query"):
+        await vendor.connect("other", path="/openai?api-version=2024-06-01&code=secret")
+    with pytest.raises(errors.InvalidOption, match="API version is a date"):
+        await vendor.connect("other", path="/openai?api-version=latest")
+
+
 async def test_an_api_version_alone_means_the_classic_surface(vendor: Azure) -> None:
     await vendor.connect(settings={"api_version": "2024-06-01"})
     assert text_of(await vendor.stream()) == EXPECTED
@@ -101,7 +111,7 @@ async def test_declared_deployments_are_the_list_in_their_order(vendor: Azure) -
         ("chat-prod", "configured"),
         ("filtered", "configured"),
     ]
-    assert models[0].raw == {"deployment": "reasoner", "model": "gpt-5.6"}
+    assert [model.underlying for model in models] == ["gpt-5.6", "gpt-4.1", ""]
     assert [model.name for model in models] == ["reasoner (gpt-5.6)", "chat-prod (gpt-4.1)", "filtered"]
     assert len(vendor.ledger) == 0, "nobody has to be asked"
     assert (await provider.get_model("azure_openai", "main", "filtered")).id == "filtered"
@@ -132,6 +142,12 @@ async def test_the_operators_settings_hold_where_a_session_says_nothing(vendor: 
     ]
     assert text_of(await vendor.stream()) == EXPECTED
     assert vendor.ledger[-1].path == "/openai/v1/responses"
+    with pytest.raises(errors.InvalidRequest, match="needs a base URL"):
+        await provider.create_session("azure_openai", "api_key", name="bare", api_key=VALID_KEY)
+    everything = {**SETTINGS.model_dump(), "azure_openai": {"base_url": vendor.server.base_url}}
+    with conf.use(conf.build_model()(**everything)):
+        await provider.create_session("azure_openai", "api_key", name="bare", api_key=VALID_KEY)
+        await provider.test_session("azure_openai", "api_key", "bare")
     await vendor.connect("own", settings={"api": "chat", "deployments": "chat-prod"})
     events = [e async for e in provider.stream_chat("azure_openai", "own", "Hello there.", model="chat-prod")]
     assert text_of(events) == EXPECTED
