@@ -24,7 +24,17 @@ from tests.vendors.auth import Book
 from tests.vendors.server import VendorServer
 from tests.web.sessions.login_support import Browser
 
-NAMES = ("code", "code_verifier", "refresh_token", "assertion", "subject_token", "client_secret", "token", "state")
+NAMES = (
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "assertion",
+    "subject_token",
+    "client_secret",
+    "token",
+    "state",
+    "client_assertion",
+)
 SHORTEST = 16
 """Characters; what is shorter (the code that a person types, the number of a project) is found by chance."""
 
