@@ -52,7 +52,9 @@ def change(
         after = options.checked(info, session.auth_type, {**kept, **given})
         changed = tuple(name for name in sorted({*row, *after}) if row.get(name) != after.get(name))
         if changed:
-            AuthSession.objects.filter(pk=session.pk).update(options=after)
+            # What a test learned of the account may be another one with these options; a sign-in's is its own.
+            forgotten = {} if session.auth_type == AuthSession.AuthType.OAUTH else {"account_label": ""}
+            AuthSession.objects.filter(pk=session.pk).update(options=after, **forgotten)
             said = ", ".join(f"{name} = {after[name]}" if name in after else f"{name} taken away" for name in changed)
             trail.note(session, trail.OPTIONS_CHANGED, said, actor_id=actor_id)
     session.options = after

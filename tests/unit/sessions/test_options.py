@@ -1,10 +1,12 @@
 """Options of stored sessions: the service and the commands."""
 
+import importlib
 import json
 import threading
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connections
 
@@ -58,6 +60,34 @@ def test_options_of_a_login_outlive_what_a_refresh_writes(alice: User) -> None:
         options={"project": "mine"}, settings={"project": "p", "plan": "x"}
     )
     assert credentials.settings_of(fresh(session)) == {"project": "mine", "plan": "x"}
+
+
+def test_options_of_earlier_versions_move_to_their_own_column_and_back(alice: User) -> None:
+    keyed, login = make(alice, "one", **OPENAI), make(alice, "two", **OPENAI)
+    AuthSession.objects.filter(pk=keyed.pk).update(settings={"project": "p"})
+    AuthSession.objects.filter(pk=login.pk).update(settings={"plan": "x"}, auth_type="oauth")
+    steps = importlib.import_module("sessions_app.migrations.0003_options")
+    steps.move(apps, None)
+    assert (fresh(keyed).settings, fresh(keyed).options) == ({}, {"project": "p"})
+    assert (fresh(login).settings, fresh(login).options) == ({"plan": "x"}, {})
+    steps.move_back(apps, None)
+    assert fresh(keyed).settings == {"project": "p"} and fresh(login).settings == {"plan": "x"}
+
+
+def test_an_address_that_a_choice_brought_stays_when_the_choice_changes(alice: User) -> None:
+    session = make(alice, provider="remote", secret=Secret(CANARY), settings={"server": "mistral"})
+    assert session.base_url == "https://api.mistral.ai/v1"
+    options.change(session, {"server": "groq"})
+    row = fresh(session)
+    assert (row.base_url, row.options) == ("https://api.mistral.ai/v1", {"server": "groq"})
+    assert credentials.open_credential(row).secret.reveal() == CANARY, "and the key with it"
+
+
+def test_what_a_test_learned_of_the_account_is_forgotten_with_other_options(alice: User) -> None:
+    session = make(alice, **OPENAI)
+    AuthSession.objects.filter(pk=session.pk).update(account_label="org of before")
+    options.change(session, {"organization": "org-2"})
+    assert fresh(session).account_label == ""
 
 
 def test_a_session_that_is_gone_takes_none(alice: User) -> None:

@@ -250,3 +250,10 @@ async def test_a_single_option_wins_over_the_row(connected: Any) -> None:
     await stream(max_output_tokens=500, temperature=0.5)
     assert server.ledger[-1].body["max_tokens"] == 500 and "temperature" not in server.ledger[-1].body
     assert "max_completion_tokens" not in server.ledger[-1].body
+
+
+async def test_reasoning_between_tags_is_read_as_the_session_says(connected: Any) -> None:
+    await connected("vllm", think_tags="opened")
+    events = await stream(messages="Hello</think> there.")
+    said = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    assert said == "You said: Hello" and text_of(events).startswith(" there.")
