@@ -91,7 +91,7 @@ def as_info(model_id: str, entry: Entry, sources: dict[str, Source]) -> ModelInf
     figures = {
         name: Figure(source="shipped", as_of=sources[entry.figures.get(name, entry.source)].as_of) for name in known
     }
-    return ModelInfo(id=model_id, name=entry.name or model_id, source="shipped", figures=figures, **known)
+    return ModelInfo(id=model_id, name=entry.name, source="shipped", figures=figures, **known)
 
 
 def _layered(below: ModelInfo | None, above: ModelInfo) -> ModelInfo:
@@ -104,8 +104,7 @@ def _layered(below: ModelInfo | None, above: ModelInfo) -> ModelInfo:
         if name not in above.figures or figure.as_of > above.figures[name].as_of
     }
     values = {name: getattr(below, name) for name in kept}
-    name = above.name if above.name != above.id else below.name
-    return msgspec.structs.replace(above, name=name, figures=above.figures | kept, **values)
+    return msgspec.structs.replace(above, name=above.name or below.name, figures=above.figures | kept, **values)
 
 
 def _there(model_id: str, same: SameAs) -> str:

@@ -79,10 +79,15 @@ def row(model: ModelInfo, today: datetime.date) -> Row:
         extras=tuple((words, price) for words, price in cached if price is not None),
         reads=tuple(name for name in model.input_modalities if name != "text"),
         writes=tuple(name for name in model.output_modalities if name != "text"),
-        abilities=tuple(WORDS.get(name, name) for name in model.capabilities if name not in NOT_SHOWN),
+        abilities=tuple(WORDS.get(name, name) for name in model.capabilities if name not in _said(model)),
         warned=warned(model, today),
         origin={"shipped": "from the model file", "configured": "configured"}.get(model.source, ""),
     )
+
+
+def _said(model: ModelInfo) -> frozenset[str]:
+    """Capabilities that need no word: all models have them, or a modality says the same."""
+    return NOT_SHOWN | {"images_in"} if "image" in model.input_modalities else NOT_SHOWN
 
 
 def cell(model: ModelInfo, name: str, today: datetime.date) -> Cell:

@@ -14,6 +14,7 @@ from providers_app.types.credentials import Secret
 from sessions_app import model_rows
 from sessions_app.models import AuthSession
 from tests.unit.sessions.support import CANARY, make, make_remote
+from tests.vendors.chat import ChatVendor
 from tests.vendors.server import VendorServer
 from tests.web.sessions.support import HTMX, copyable, signed_in, text_of
 
@@ -59,13 +60,11 @@ def test_without_scripts_the_page_has_the_filters(alice: User, demo: AuthSession
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_old_list_stays_with_its_reason_and_a_code(
-    alice: User, vendor: VendorServer, old_at_once: None, private_hosts: None
-) -> None:
-    session = make_remote(alice, vendor)
+def test_an_old_list_stays_with_its_reason_and_a_code(alice: User, old_at_once: None, private_hosts: None) -> None:
     client = signed_in(alice)
-    assert "local-large" in text_of(client.get(url(session), headers=HTMX))
-    vendor.stop()
+    with VendorServer(ChatVendor(), path="/v1") as server:
+        session = make_remote(alice, server)
+        assert "local-large" in text_of(client.get(url(session), headers=HTMX))
     late = client.get(url(session), {"refresh": "1"}, headers=HTMX)
     words = text_of(late)
     assert "local-large" in words and "could not be asked" in words and "As of now" in words
