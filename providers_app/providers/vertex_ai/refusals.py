@@ -89,7 +89,8 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes, location: str
         fields = msgspec.structs.replace(fields, message=message)
     error = error_of_fields(fields, WORDS, status=status, headers=headers, body=body)
     known = next((found for reason in fields.reasons if (found := REFUSALS.get(reason))), None)
-    hint = known.hint if known is not None else _by_class(error, location)
+    # A page of something in between says nothing of the project.
+    hint = known.hint if known is not None else _by_class(error, location) if fields.found else ""
     return recast(error, type(error), hint) if hint else error
 
 

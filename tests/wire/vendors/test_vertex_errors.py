@@ -99,6 +99,7 @@ STATUSES = [
     ("status-429", errors.RateLimited, Retry.AFTER_WAIT),
     ("status-500", errors.ServerError, Retry.AFTER_WAIT),
     ("status-503", errors.Overloaded, Retry.AFTER_WAIT),
+    ("html-403", errors.PermissionDenied, Retry.NEVER),
     ("html-502", errors.ServerError, Retry.AFTER_WAIT),
     ("empty-404", errors.NotFound, Retry.NEVER),
 ]
@@ -115,6 +116,7 @@ async def test_statuses_are_typed_errors(
     with pytest.raises(kind) as caught:
         await desk.stream(f"{model}-{fault}")
     assert caught.value.retry is retry and caught.value.message
+    assert "roles/aiplatform" not in caught.value.hint
 
 
 @BOTH

@@ -23,10 +23,9 @@ from providers_app.types.credentials import Credential, Secret
 from tests.vendors.auth import Fault
 from tests.vendors.auth.clients import GEMINI_SCOPES
 from tests.vendors.auth.gce import GceMetadata
-from tests.vendors.auth.workloads import add_service_account
 from tests.vendors.script import expected_text
 from tests.wire.vendors.connected import text_of
-from tests.wire.vendors.vertex_desk import CLAUDE, GEMINI, LOGINS, ROBOT, VertexDesk, act, desk
+from tests.wire.vendors.vertex_desk import CLAUDE, GEMINI, LOGINS, ROBOT, VertexDesk, act, desk, robot_file
 
 __all__ = ["desk"]
 EXPECTED = expected_text("Hello there.")
@@ -258,7 +257,7 @@ async def test_a_token_never_goes_to_an_address_of_the_session(desk: VertexDesk)
 
 
 def sources(desk: VertexDesk) -> list[Source]:
-    robot = json.dumps(add_service_account(desk.book, ROBOT))
+    robot = json.dumps(robot_file(desk.book))
     return [
         service_account.read(Secret(robot), authority()),
         authorized_user.read(desk.adc_file()),

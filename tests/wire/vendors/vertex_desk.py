@@ -19,6 +19,7 @@ from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 from tests.vendors.auth import Book
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET
+from tests.vendors.auth.records import Account, ServiceAccount
 from tests.vendors.auth.workloads import add_service_account
 from tests.vendors.server import VendorServer
 from tests.vendors.vertex import VALID_KEY
@@ -29,6 +30,7 @@ GEMINI, CLAUDE = "gemini-3-pro", "claude-opus-5"
 LOGINS = ("service_account", "adc", "metadata")
 CASES = [*((way, model) for way in LOGINS for model in (GEMINI, CLAUDE)), ("express", GEMINI)]
 """Every way in, with each publisher that it reaches."""
+_robot: list[tuple[dict[str, str], ServiceAccount, Account]] = []
 ROBOT = "robot@local.iam.gserviceaccount.com"
 
 
@@ -72,7 +74,7 @@ class VertexDesk:
     def material(self, way: str) -> dict[str, str]:
         """What the person pastes; a file of a person is what gcloud would have written."""
         if way == "service_account":
-            return {"service_account": json.dumps(add_service_account(self.book, ROBOT))}
+            return {"service_account": json.dumps(robot_file(self.book))}
         if way == "adc":
             return {"credentials": json.dumps(self.adc_file())}
         return {}
@@ -128,6 +130,16 @@ def desk(vertex_server: VendorServer, google_auth: VendorServer, gce_metadata: V
     made = VertexDesk(vertex_server, google_auth, gce_metadata)
     with made.configured():
         yield made
+
+
+def robot_file(book: Book) -> dict[str, str]:
+    """The key file of a service account that the book knows; its key is made once, because that takes long."""
+    if not _robot:
+        _robot.append((add_service_account(book, ROBOT), book.service_accounts[ROBOT], book.accounts[ROBOT]))
+    file, robot, account = _robot[0]
+    with book.lock:
+        book.service_accounts[ROBOT], book.accounts[ROBOT] = robot, account
+    return file | {"token_uri": f"{book.origin}/token"}
 
 
 async def act(call: Callable[[Http], Awaitable[T]]) -> T:
