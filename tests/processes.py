@@ -24,7 +24,7 @@ def environment(data: Path, **extra: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("MAESTRO_") and name not in {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
     }
-    return {**kept, "MAESTRO_DATA_DIR": str(data), **extra}
+    return {**kept, "MAESTRO_DATA_DIR": str(data), "MAESTRO_ENV_FILE": os.devnull, **extra}
 
 
 def manage(data: Path, *arguments: str, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:

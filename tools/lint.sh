@@ -9,6 +9,7 @@ $bin/mypy --strict providers_app
 $bin/lint-imports --no-cache
 git ls-files 'templates/*.html' | xargs $bin/djade --target-version 5.2 --check
 data=$(mktemp -d)
+export MAESTRO_ENV_FILE=/dev/null
 trap 'rm -rf "$data"' EXIT
 MAESTRO_DATA_DIR=$data $bin/python manage.py check --fail-level WARNING
 $bin/python manage.py settings_docs --check

@@ -51,7 +51,8 @@ def _run_apart(name: str) -> list[tuple[str, str, str]] | None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MAESTRO_")}
         if recordings := os.environ.get("MAESTRO_RECORDINGS"):
             environment["MAESTRO_RECORDINGS"] = recordings
-        environment |= {"MAESTRO_DATA_DIR": data, "DJANGO_SETTINGS_MODULE": "maestro_site.settings"}
+        environment |= {"MAESTRO_DATA_DIR": data, "MAESTRO_ENV_FILE": os.devnull}
+        environment["DJANGO_SETTINGS_MODULE"] = "maestro_site.settings"
         done = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks", "--module", name],
             cwd=ROOT,
