@@ -13,6 +13,7 @@ from typing import Any
 from django.template.loader import render_to_string
 
 from context_app import markup
+from context_app.advice import AdviceView, changes
 from context_app.catalogue import monogram
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.tokens import estimate
@@ -65,6 +66,7 @@ class AnswerView:
     reasoning_html: str = ""
     reasoning_tokens: int = 0
     calls: list[ToolCallView] = field(default_factory=list)
+    changes: list[AdviceView] = field(default_factory=list)
     failure: Failure | None = None
     output_tokens: int | None = None
     usage_is_exact: bool = False
@@ -118,6 +120,7 @@ def answer_view(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> An
         reasoning_html="" if running else markup.to_html(reasoning),
         reasoning_tokens=usage.get("reasoning_tokens") or estimate(reasoning),
         calls=[] if running else _calls(data, chunks),
+        changes=[] if running else changes(data.get("advice") or ()),
         failure=None if running else _failure(state, data, bool(source)),
         output_tokens=usage.get("output_tokens") or (estimate(source) if source else None),
         usage_is_exact=usage.get("source") == "provider",

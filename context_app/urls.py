@@ -3,7 +3,7 @@
 from django.urls import path
 
 from context_app import views_stream
-from context_app.views import asking, chats, pages, panel
+from context_app.views import asking, chats, pages, panel, params
 
 app_name = "chats"
 urlpatterns = [
@@ -19,7 +19,8 @@ urlpatterns = [
     path("<uuid:pk>/delete/", chats.delete, name="delete"),
     path("<uuid:pk>/restore/", chats.restore, name="restore"),
     path("<uuid:pk>/choose/", asking.choose, name="choose"),
-    path("<uuid:pk>/params/", asking.params, name="params"),
+    path("<uuid:pk>/params/", params.save, name="params"),
+    path("<uuid:pk>/params/check/", params.check, name="params-check"),
     path("<uuid:pk>/preview/", asking.preview, name="preview"),
     path("<uuid:pk>/panel/", panel.show, name="panel"),
     path("<uuid:pk>/panel/search/", panel.search, name="search"),

@@ -13,6 +13,7 @@ from providers_app.quoting import quoted
 from providers_app.registry import registry
 from providers_app.resilience.faults import faults_of
 from providers_app.types.advice import Advice
+from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
 from providers_app.types.credentials import Credential
 
@@ -58,6 +59,25 @@ async def build_chat(
     )
 
 
+def options(
+    model: str | None,
+    system: str | None,
+    tools: ToolsInput | None,
+    tool_choice: ToolChoiceInput | None,
+    context_id: str | None,
+    strict: bool | None,
+) -> dict[str, Any]:
+    """These arguments of a call as ``build_chat`` takes them."""
+    return {
+        "model": model,
+        "system": system,
+        "tools": tools,
+        "tool_choice": tool_choice,
+        "context_id": context_id,
+        "strict": strict,
+    }
+
+
 def check_timeout(seconds: float | None) -> None:
     """Raises ``InvalidRequest`` for a deadline that is not a positive number of seconds."""
     if seconds is None:
@@ -84,11 +104,14 @@ def validate_parameters(
     tools: ToolsInput | None = None,
     tool_choice: ToolChoiceInput | None = None,
     credential: Credential | None = None,
+    session: str = "",
+    known: ModelInfo | None = None,
 ) -> list[Advice]:
     """What would be refused, left out or changed, and what could be better, before anything is sent; errors first.
 
     ``credential`` says over which kind of login and with which settings it would be sent; its secret is not looked at,
-    and without it the provider's own settings hold.
+    and without it the provider's own settings hold. ``session`` is the session's name and ``known`` what its list of
+    models says of the model, for figures that no file has.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``, ``InvalidRequest`` (no model, tools that
     are none).
@@ -102,6 +125,8 @@ def validate_parameters(
             tools=parsed,
             tool_choice=parse_tool_choice(tool_choice, parsed),
             credential=credential,
+            session=session,
+            known=known,
         )
 
 

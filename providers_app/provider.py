@@ -130,6 +130,7 @@ def stream_chat(
     tools: ToolsInput | None = None,
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
+    strict: bool | None = None,
     timeout: float | None = None,
     auth_type: AuthType | None = None,
     owner: Any = None,
@@ -137,11 +138,12 @@ def stream_chat(
 ) -> AsyncGenerator[Event, None]:
     """The answer as events while it is written; the last one is ``StreamEnd`` or ``StreamFailed``.
 
-    ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``. A
+    ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``; what
+    the provider or model does not take is left out, and ``StreamStart.advice`` says so, or with ``strict`` refused. A
     failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
     """
-    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    options = asking.options(model, system, tools, tool_choice, context_id, strict)
     who = owner if owner is not None else ownership.acting()  # now: the block may have ended at the first event
 
     async def events() -> AsyncGenerator[Event, None]:
@@ -164,6 +166,7 @@ async def complete_chat(
     tools: ToolsInput | None = None,
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
+    strict: bool | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  the deadline is part of the interface
     auth_type: AuthType | None = None,
     owner: Any = None,
@@ -173,7 +176,7 @@ async def complete_chat(
 
     Raises typed errors for a request that was refused; an answer that is itself broken comes with ``complete`` false.
     """
-    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    options = asking.options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, timeout, False, options, params)
     async with aclosing(dispatcher.complete(call)) as events:
         return await collect(events)
@@ -211,6 +214,7 @@ async def preview_request(
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
     stream: bool = True,
+    strict: bool | None = None,
     auth_type: AuthType | None = None,
     owner: Any = None,
     **params: Any,
@@ -219,12 +223,11 @@ async def preview_request(
 
     Secret headers are redacted. Nothing is sent.
     """
-    options = {"model": model, "system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id}
+    options = asking.options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
     found, credential = await opening.find(call.owner, provider, session, auth_type)
-    request = await client_of(call.owner, found, credential).preview(credential, call.chat)
+    request, advice = await client_of(call.owner, found, credential).preview(credential, call.chat)
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
-    advice = opening.advice(found, credential, call.chat)
     return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)
 
 

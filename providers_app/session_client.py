@@ -18,6 +18,7 @@ from providers_app.errors import AuthenticationFailed
 from providers_app.genai_platform.endpoint import caller_of
 from providers_app.ports import Owner, Session
 from providers_app.resilience import opening, outcome
+from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
@@ -100,16 +101,21 @@ class SessionClient:
             outcome.report(self.session, error)
             raise
 
-    async def prepare(self, credential: Credential, chat: ChatRequest) -> HttpRequest:
-        """The request as it is sent: built, signed, and where a gateway stands in front, addressed to it."""
-        return await self.http(credential).routed(opening.prepare(self.session, credential, chat))
+    async def prepare(self, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
+        """The request as it is sent: built, signed, and where a gateway stands in front, addressed to it.
 
-    async def preview(self, credential: Credential, chat: ChatRequest) -> HttpRequest:
+        With it, what was left out of it, changed in it or is doubtful.
+        """
+        request, advice = opening.prepare(self.session, credential, chat)
+        return await self.http(credential).routed(request), advice
+
+    async def preview(self, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
         """The same for a person to read: nobody is asked for a token, its place is marked."""
-        request = opening.prepare(self.session, credential, chat)
+        request, advice = opening.prepare(self.session, credential, chat)
         if self._platform is None:
-            return request
-        return await self._platform.preview(caller_of(self._session.provider, self._owner, credential), request)
+            return request, advice
+        caller = caller_of(self._session.provider, self._owner, credential)
+        return await self._platform.preview(caller, request), advice
 
 
 async def open_session(owner: Owner, provider: str | None, session: str, auth_type: str | None = None) -> SessionClient:

@@ -46,6 +46,15 @@ def open_credential(session: AuthSession) -> Credential:
     )
 
 
+def login_of(session: AuthSession) -> Credential:
+    """Which kind of login a session has and what its requests are built with, without its secret: nothing is opened."""
+    return Credential(
+        auth_type=session.auth_type,  # type: ignore[arg-type]
+        base_url=session.base_url or None,
+        settings=settings_of(session),
+    )
+
+
 def settings_of(session: AuthSession) -> dict[str, str]:
     """What its requests are built with besides the secret: what a person chose wins over what a sign-in learned."""
     return {str(name): str(value) for name, value in {**session.settings, **session.options}.items()}

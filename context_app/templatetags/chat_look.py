@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from context_app import catalogue
+from context_app.advice import AdviceView
 from context_app.models import ContextChunk
 from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
 
@@ -31,6 +32,12 @@ _AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
 def kind_icon(kind: str) -> str:
     """The icon of a kind of chunk."""
     return KIND_ICONS.get(kind, "file")
+
+
+@register.filter
+def of_field(advice: dict[str, list[AdviceView]] | None, name: str) -> list[AdviceView]:
+    """What is said of one field of the parameters."""
+    return (advice or {}).get(name, [])
 
 
 @register.filter

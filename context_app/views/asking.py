@@ -1,4 +1,4 @@
-"""Who is asked and how: the model picker, the parameters drawer, and the exact request that would be sent."""
+"""Who is asked, and the exact request that would be sent: the model picker and the preview."""
 
 import json
 from datetime import UTC, datetime
@@ -12,12 +12,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from context_app import assembly, catalogue, markup, selectors
-from context_app.forms import ChooseForm, ParametersForm
+from context_app.advice import shown
+from context_app.forms import ChooseForm
 from context_app.models import Context
-from context_app.services import chunks, contexts
+from context_app.services import contexts
 from context_app.views.access import context_or_404, owner
 from context_app.views.panel_data import panel, session_of
 from providers_app import loop, provider
+from providers_app.advice.draft import CHANGES
 from providers_app.errors import EmptyPrompt, ProviderError
 from providers_app.types.advice import Advice
 from sessions_app import model_rows
@@ -63,35 +65,8 @@ def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
     session = _session_or_404(request, str(form.cleaned_data["session"]))
     contexts.choose(context=context, session=session, model=form.cleaned_data["model"])
     data = {**panel(context), "session": session, "model": context.model}
-    return render(request, "chats/_chosen.html", data)
-
-
-@login_required
-@require_POST
-def params(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Store the parameters of the next requests. What the validator refuses is not stored but said beside its field."""
-    context = context_or_404(request, pk)
-    form = ParametersForm(request.POST)
-    advice: list[Advice] = []
-    if form.is_valid():
-        advice = _advice(context, form.params())
-        for item in advice:
-            if item.level == "error":
-                form.add_error(item.field if item.field in form.fields else None, item.message)
-    ok = form.is_valid()
-    if ok:
-        contexts.set_params(context=context, params=form.params())
-        chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
-    data = {
-        **panel(context),
-        "params_form": form,
-        "advice": {item.field: item for item in advice if item.level != "error"},
-        "general_advice": [item for item in advice if item.field not in form.fields and item.level != "error"],
-        "saved": ok,
-    }
-    response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
-    if ok:
-        response["HX-Trigger"] = json.dumps({"params-saved": {"count": len(context.params)}})
+    response = render(request, "chats/_chosen.html", data)
+    response["HX-Trigger"] = "model-chosen"  # what was said of the parameters was about another model
     return response
 
 
@@ -124,6 +99,7 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
         response["Content-Disposition"] = f'attachment; filename="request-{context.pk}.json"'
         return response
     data |= {"prepared": prepared, "body": text, "size": len(prepared.body), "draft": draft}
+    data |= _said(prepared.advice)
     data["coloured"] = markup.inline_code_html(_pretty(text), "json")
     return render(request, "chats/_preview.html", data)
 
@@ -143,6 +119,15 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
     return loop.run(call, timeout=PREVIEW_SECONDS)
 
 
+def _said(advice: tuple[Advice, ...]) -> dict[str, Any]:
+    """What is not sent as it was asked for, and what else there is to say."""
+    changed = [item for item in advice if item.code in CHANGES]
+    return {
+        "changes": [shown(item) for item in changed],
+        "remarks": [shown(item) for item in advice if item not in changed],
+    }
+
+
 def _pretty(text: str) -> str:
     """The body for reading: indented, and cut where it would make the page slow. Copy and Download give the bytes."""
     try:
@@ -150,16 +135,6 @@ def _pretty(text: str) -> str:
     except ValueError:
         shown = text
     return shown if len(shown) <= SHOWN_BYTES else shown[:SHOWN_BYTES] + "\n…"
-
-
-def _advice(context: Context, values: dict[str, Any]) -> list[Advice]:
-    session = session_of(context)
-    if session is None:
-        return []
-    try:
-        return list(provider.validate_parameters(session.provider, context.model, values))
-    except ProviderError as error:
-        return [Advice(level="warning", field="", what=error.message)]
 
 
 def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:

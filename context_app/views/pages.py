@@ -13,6 +13,7 @@ from context_app import catalogue, rendering, selectors
 from context_app.forms import ParametersForm
 from context_app.models import Context, Turn
 from context_app.services import chunks, contexts
+from context_app.views import params
 from context_app.views.access import context_or_404, owner, typed
 from context_app.views.panel_data import panel, session_of
 from sessions_app.models import AuthSession
@@ -68,7 +69,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "more_turns": more,
         "suggestions": SUGGESTIONS,
         "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
-        "params_form": ParametersForm(initial={**context.params, "system": system.content if system else ""}),
+        **params.drawer(context, system.content if system else ""),
     }
     return render(request, "chats/page.html", data)
 

@@ -68,12 +68,31 @@ def _format(draft: Draft) -> None:
     if draft.tools and "tools" in form.refused_fields:
         draft.tools = ()
         draft.say("warning", "tools", "not_in_format", "The tools are not sent.", f"This {name} server knows none.")
-    if draft.tool_choice.mode != "auto" and ("tool_choice" in form.refused_fields or not draft.tools):
-        if draft.tools:
-            why = f"This {name} server has no such parameter: the model chooses by itself."
-            draft.say("warning", "tool_choice", "not_in_format", "tool_choice is not sent.", why)
-        draft.tool_choice = ToolChoice()
+    _choice(draft)
     _parallel(draft)
+
+
+def _choice(draft: Draft) -> None:
+    """A choice among tools that the server has no word for."""
+    form, mode = draft.rules.format, draft.tool_choice.mode
+    if mode == "auto" or not draft.tools:
+        draft.tool_choice = ToolChoice()
+        return
+    silent = "tool_choice" in form.refused_fields
+    if not silent and (mode != "tool" or form.named_tool_choice):
+        return
+    why = f"This {draft.rules.name} server has no word for the choice."
+    if form.fewer_tools and mode == "none":
+        draft.say("hint", "tool_choice", "tool_choice_by_tools", "The tools are not sent, so that none is called.", why)
+    elif form.fewer_tools and mode == "tool" and not silent:
+        what = f"The tool {draft.tool_choice.name!r} is sent alone, so that no other is called."
+        draft.say("hint", "tool_choice", "tool_choice_by_tools", what, why)
+    elif form.fewer_tools and mode == "tool":
+        what = f"The tool {draft.tool_choice.name!r} is sent alone, and the model may answer without calling it."
+        draft.say("warning", "tool_choice", "replaced", what, why)
+    else:
+        draft.tool_choice = ToolChoice()
+        draft.say("warning", "tool_choice", "not_in_format", "tool_choice is not sent.", f"{why} The model chooses.")
 
 
 def _parallel(draft: Draft) -> None:
@@ -86,7 +105,10 @@ def _parallel(draft: Draft) -> None:
         why = "It is said together with tools, and there are none."
     elif value == draft.rules.format.defaults.get("parallel_tool_calls"):
         why = f"{draft.rules.name} does so anyway."
-    elif draft.tool_choice.mode == "none" and "tool_choice" in draft.rules.format.places["parallel_tool_calls"]:
+    elif draft.tool_choice.mode == "none" and (
+        "tool_choice" in draft.rules.format.places["parallel_tool_calls"]
+        or "tool_choice" in draft.rules.format.refused_fields
+    ):
         why = "The model may call no tool."
     if why:
         del draft.values["parallel_tool_calls"]

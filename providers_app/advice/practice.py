@@ -3,7 +3,6 @@
 Nothing is changed here. Pure.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,8 +20,6 @@ ROOM = 4096
 MOST_TOOLS = 128
 LARGE_SCHEMA = 200
 """Properties from which on a schema costs noticeable time and tokens in every request."""
-PORTABLE_NAME = r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}"
-"""A tool's name that every provider takes."""
 RARE = frozenset({"$ref", "oneOf", "const", "not", "patternProperties", "if"})
 """JSON Schema that older models and servers refuse in tools, or do not understand."""
 
@@ -87,11 +84,6 @@ def _tools(tools: tuple[Tool, ...]) -> Iterator[Advice]:
         if not tool.description.strip():
             what = f"The tool {tool.name!r} has no description."
             yield _one("hint", field, "tool_without_description", what, "The model chooses tools by it.")
-        if not re.fullmatch(PORTABLE_NAME, tool.name):
-            what = f"Not every provider takes the tool's name {tool.name!r}."
-            nearest = shapes.name_like(tool.name, PORTABLE_NAME, 64)
-            why = "A letter or _, then up to 63 of A-Z, a-z, 0-9, _ and - goes everywhere."
-            yield _one("hint", field, "tool_name_not_portable", what, why, nearest)
         try:
             keyword = shapes.uses(tool.parameters, RARE)
         except shapes.TooDeep:

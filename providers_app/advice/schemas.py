@@ -30,7 +30,7 @@ def fit(draft: Draft) -> None:
 def _answer(draft: Draft, wanted: JsonSchema) -> None:
     name, kind = draft.rules.name, draft.rules.format.schema
     if kind == "unsent":
-        what = "The schema of the answer is not sent, only that the answer is JSON."
+        what = "The answer is asked to be JSON, and its schema only in words: the answer may differ from it."
         draft.say("warning", "response_schema", "schema_unsent", what, f"This {name} server takes no schemas.")
         return
     if kind == "strict" and not re.fullmatch(SCHEMA_NAME, wanted.name):
@@ -69,9 +69,9 @@ def _strict_answer(draft: Draft, wanted: JsonSchema) -> None:
 def _tool(draft: Draft, tool: Tool) -> Tool:
     form, field = draft.rules.format, f"tools.{tool.name}"
     if not re.fullmatch(form.tool_name, tool.name):
-        what = f"The tool's name {tool.name!r} is not taken: {form.tool_name_words}."
-        nearest = shapes.name_like(tool.name, form.tool_name, NAME_LENGTH)
-        draft.limit(field, "tool_name", what, f"That is what {draft.rules.name}'s API asks for.", nearest)
+        what = f"The tool's name {tool.name!r} is sent as another one; its calls come back under its own."
+        why = f"{draft.rules.name}'s API takes {form.tool_name_words}."
+        draft.say("hint", field, "tool_name", what, why, shapes.name_like(tool.name, form.tool_name, NAME_LENGTH))
     kind = tool.parameters.get("type", "object")
     tops = sorted(form.tool_tops & tool.parameters.keys())
     if kind != "object" or tops:

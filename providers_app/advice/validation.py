@@ -30,12 +30,14 @@ def validate(
     messages: tuple[Message, ...] = (),
     credential: Credential | None = None,
     session: str = "",
+    known: ModelInfo | None = None,
 ) -> list[Advice]:
     """Advice about ``params`` under the names that the caller gave them, errors first.
 
     ``credential`` (its secret is not looked at) says of which kind of login and with which settings; without one, the
-    provider's own settings hold. ``session`` is the session's name, for figures that are configured for it. A
-    parameter that is wrong by itself is not looked at further.
+    provider's own settings hold. ``session`` is the session's name, for figures that are configured for it. ``known``
+    is what a list of models says of the model, where no file knows it. A parameter that is wrong by itself is not
+    looked at further.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
     """
@@ -53,8 +55,8 @@ def validate(
     signed = credential or plain_credential(slug)
     rules = rules_of(slug, model, signed)
     facts = facts_of(slug, rules, signed, session)
-    found += examine(slug, chat, facts, rules, signed)
-    found += _unknown(slug, rules, facts, signed)
+    found += examine(slug, chat, rules, signed, facts, known)
+    found += _unknown(slug, rules, facts or known, signed)
     named = (msgspec.structs.replace(item, field=given.get(item.field, item.field)) for item in found)
     return sorted(named, key=lambda item: ORDER[item.level])
 
@@ -72,14 +74,28 @@ def _unknown(slug: str, rules: Rules, facts: ModelInfo | None, credential: Crede
 
 
 def examine(
-    slug: str, chat: ChatRequest, facts: ModelInfo | None, rules: Rules, credential: Credential
+    slug: str,
+    chat: ChatRequest,
+    rules: Rules,
+    credential: Credential,
+    facts: ModelInfo | None,
+    known: ModelInfo | None = None,
 ) -> tuple[Advice, ...]:
-    """What ``fit`` says of a request, what its login says of the rest, and what could be better."""
+    """What ``fit`` says of a request, what its login says of the rest, and what could be better.
+
+    What is left out depends on ``facts`` alone, which are the same whoever was asked for models lately.
+    """
     fitted, found = fit(chat, rules, facts)
-    said = list(found)
-    if credential.auth_type == "oauth" and not any(item.level == "error" for item in found):
-        said += resolve(slug, "oauth").advise(fitted, credential)
-    return merged(said, practice.advise(fitted, rules, facts))
+    return merged(found, of_login(slug, fitted, credential, found), practice.advise(fitted, rules, facts or known))
+
+
+def of_login(
+    slug: str, fitted: ChatRequest, credential: Credential, found: Iterable[Advice] = ()
+) -> tuple[Advice, ...]:
+    """What this kind of login takes out of a request or adds to it; nothing for a key, or where errors were found."""
+    if credential.auth_type != "oauth" or any(item.level == "error" for item in found):
+        return ()
+    return tuple(resolve(slug, "oauth").advise(fitted, credential))
 
 
 def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:

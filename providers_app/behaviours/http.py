@@ -37,7 +37,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it would be sent, for a person to read: the body's very bytes, headers with secrets redacted.
 
-    ``advice`` says what the login took out of the request or added to it.
+    ``advice`` says what was left out of the request, changed in it or added to it, and what is doubtful about it.
     """
 
     method: str

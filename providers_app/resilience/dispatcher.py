@@ -37,7 +37,7 @@ from providers_app.errors import (
 from providers_app.ports import Owner, Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of
-from providers_app.resilience.opening import advice, check_status
+from providers_app.resilience.opening import check_status
 from providers_app.resilience.stamping import Stamp
 from providers_app.resolver import spoken
 from providers_app.session_client import SessionClient, open_session
@@ -200,8 +200,7 @@ class _Answer:
 
     async def _send(self, client: SessionClient, credential: Credential) -> tuple[HttpStream, Dialect]:
         session = client.session
-        request = await client.prepare(credential, self._call.chat)
-        self._advice = advice(session, credential, self._call.chat)
+        request, self._advice = await client.prepare(credential, self._call.chat)
         self._session = session
         self._mask = Mask(request)
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)

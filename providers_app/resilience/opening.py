@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, ports
+from providers_app.advice.sending import fitted
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import (
@@ -47,23 +48,21 @@ async def find(
     return found, credential
 
 
-def prepare(session: Session, credential: Credential, chat: ChatRequest) -> HttpRequest:
-    """The signed request, byte for byte as it is sent. Raises ``ContextTooLong`` over the configured size."""
+def prepare(session: Session, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
+    """The signed request, byte for byte as it is sent, and what was left out of it, changed in it or is doubtful.
+
+    The only way from a chat to a request: what does not fit is taken out here, and said.
+
+    Raises ``InvalidParameter``, ``UnsupportedParameter``, and ``ContextTooLong`` over the configured size.
+    """
     chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
     with faults_of(session.provider, chat):
+        chat, advice = fitted(session, credential, chat)
         request = resolve(session.provider, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:
             raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
-        return authorizer(session.provider, credential.auth_type)(credential, request)
-
-
-def advice(session: Session, credential: Credential, chat: ChatRequest) -> tuple[Advice, ...]:
-    """What this kind of login takes out of the request or adds to it; nothing for a key."""
-    if credential.auth_type != "oauth":
-        return ()
-    with faults_of(session.provider):
-        return tuple(resolve(session.provider, "oauth").advise(chat, credential))
+        return authorizer(session.provider, credential.auth_type)(credential, request), advice
 
 
 async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:

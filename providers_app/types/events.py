@@ -37,7 +37,7 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):
-    """The provider accepted the request and began to answer; ``advice`` says what the login changed in it.
+    """The provider accepted the request and began to answer; ``advice`` says what was changed in it.
 
     ``origin`` is who answers: what the answer's parts carry for replay goes back only there.
     """

@@ -40,9 +40,13 @@ class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
     Schema keywords that the top of a tool's schema may not have, ``strict_tools`` says whether a tool can ask for
     strict arguments.
 
+    ``named_tool_choice``: the format can say which tool to call. ``fewer_tools``: where it cannot, or has no word for
+    a choice at all, a choice is made by sending the named tool alone, or none.
+
     ``schema`` is how the answer's schema is taken: ``strict`` (the subset with every property required and nothing
-    else allowed), ``object`` (an object at the top), ``any``, or ``unsent`` (that the answer is JSON is all that can
-    be said). ``lenient``: servers of this format differ, so its limits are warnings and nothing is refused by them.
+    else allowed), ``object`` (an object at the top), ``any``, or ``unsent`` (that the answer is JSON is all that can be
+    said; the schema stands in words). ``lenient``: servers of this format differ, so its limits are warnings and
+    nothing is refused by them.
     """
 
     places: dict[str, str]
@@ -59,6 +63,8 @@ class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
     tool_name_words: str = "1 to 128 of A-Z, a-z, 0-9, _ - . and :"
     tool_tops: frozenset[str] = frozenset()
     strict_tools: bool = True
+    named_tool_choice: bool = True
+    fewer_tools: bool = False
     schema: Literal["strict", "object", "any", "unsent"] = "any"
     lenient: bool = False
 

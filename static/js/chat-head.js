@@ -9,6 +9,8 @@ export function chatHead(root, side) {
       side.close();
     } else if (event.target.closest?.("[data-params-reset]")) {
       reset(event.target.closest("form"));
+    } else if (event.target.closest?.("[data-use-for]")) {
+      use(event.target.closest("[data-use-for]").dataset);
     } else if (event.target.closest?.("[data-note-close]")) {
       const box = event.target.closest("details");
       box.open = false;
@@ -66,6 +68,15 @@ function reset(form) {
     field.value = "";
   }
   form.querySelector("input")?.focus();
+  form.querySelector("input")?.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// the nearest value that was offered beside a field; the field then says what there is to say of that one
+function use({ useFor, use: value }) {
+  const field = document.getElementById(useFor);
+  field.value = value;
+  field.focus();
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 function deleted(root) {

@@ -44,6 +44,8 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
             RULES,
             places={**RULES.places, **fields, **dict(form.renamed)},
             refused_fields=form.unsupported,
+            named_tool_choice=form.named_tool_choice,
+            fewer_tools=True,
             schema="unsent" if form.structured == "json_object" else RULES.schema,
             lenient=not self.own_limits,
         )

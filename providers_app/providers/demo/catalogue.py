@@ -20,6 +20,7 @@ LISTED: dict[str, str] = {
     "demo-long": "Demo, long: 2,000 numbered words",
     "demo-markdown": "Demo, Markdown: every element that an answer can have",
     "demo-small-window": "Demo, small window: refuses more than 1,000 tokens of context",
+    "demo-no-sampling": "Demo, picky: takes no temperature and no top p; the answer says what was left out",
     "demo-d20": "Knob: 20 ms between words (demo-d0 to demo-d60000, also after other names)",
     "demo-n500": "Knob: 500 words (demo-n1 to demo-n200000, also after other names)",
     "demo-error-400": "Fault: 400, the request is refused as wrong",

@@ -20,6 +20,7 @@ QUIRKS = frozenset(
         "content-filter",
         "length",
         "small-window",
+        "no-sampling",
     }
 )
 SPEEDS = frozenset({"instant", "slow"})

@@ -17,7 +17,7 @@ from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from sessions_app import selectors
-from sessions_app.management import terminal
+from sessions_app.management import parameters, terminal
 
 MAX_PROMPT_CHARS = 8_000_000
 CLOSING_S = 5.0
@@ -39,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the question; - or nothing reads stdin")
         parser.add_argument("--model", default="", help="model id; without it, the provider's default")
         parser.add_argument("--system", default="", help="system prompt")
+        parameters.add(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         as_json = options["json"]
@@ -64,7 +65,7 @@ class Command(BaseCommand):
 
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
-        prompt = _prompt(options["prompt"])
+        prompt, params = _prompt(options["prompt"]), parameters.read(options)
         owner = terminal.owner_id(options["owner"])
         session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
         interrupted = answer.run(
@@ -74,7 +75,9 @@ class Command(BaseCommand):
                 prompt,
                 model=options["model"] or None,
                 system=options["system"] or None,
+                strict=options["strict"],
                 owner=owner,
+                **params,
             )
         )
         if answer.gone:
@@ -160,12 +163,11 @@ class _Answer:
             self._ends_line = event.text.endswith("\n")
 
     def _advise(self, event: StreamStart) -> None:
-        """What the login changed in the request: beside the answer, so that a pipe takes the answer alone."""
+        """What was left out of the request or changed in it, and what is doubtful about it."""
         if self._advised or self._as_json:
             return
         self._advised = True
-        for item in event.advice:
-            self._command.stderr.write(terminal.printable(f"{item.level}: {item.message}"))
+        parameters.say(self._command, event.advice)
 
 
 def _prompt(given: str | None) -> str:

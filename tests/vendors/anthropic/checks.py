@@ -123,6 +123,8 @@ OPTIONS = {
 }
 MESSAGES_BODY = obj({**NEEDED, "max_tokens": integer(0)}, OPTIONS)
 WITHOUT_SAMPLING = "2026-10-21"
+NO_SAMPLING = {"claude-opus-5", "claude-sonnet-5"}
+"""Models that take no sampling parameters under any version."""
 THINKING = {"claude-haiku-4-5": {"enabled", "disabled"}}
 """Which kinds of thinking an older model takes; the newer ones take the adaptive kind and none with a budget."""
 
@@ -146,6 +148,8 @@ def check_fields(body: dict[str, Any], base: str, version: str) -> None:
     rule(thinking["type"] in kinds, ("thinking", "type"), f'"{thinking["type"]}" is not supported by this model.')
     if thinking["type"] in ("enabled", "adaptive"):
         rule(body.get("temperature", 1) == 1, (), "`temperature` may only be set to 1 when thinking is enabled.")
+    for name in ("temperature", "top_p", "top_k"):
+        rule(name not in body or base not in NO_SAMPLING, (), f"`{name}` is deprecated for this model.")
     if thinking["type"] == "enabled":
         rule(
             thinking["budget_tokens"] < body.get("max_tokens", 10**9),

@@ -169,6 +169,12 @@ def check_fields(body: dict[str, Any], base: str) -> None:
     for position, tool in enumerate(body.get("tools", ())):
         if tool.get("strict"):
             _check_strict(tool.get("parameters") or {}, ("tools", position, "parameters"), tool["name"])
+    form = body.get("text", {}).get("format", {})
+    if form.get("type") == "json_schema":
+        said = f"Invalid schema for response_format '{form['name']}': it must be of type object."
+        rule(form["schema"].get("type") == "object", ("text", "format", "schema"), said, code="invalid_json_schema")
+        if form.get("strict"):
+            _check_strict(form["schema"], ("text", "format", "schema"), form["name"])
 
 
 def _check_strict(schema: dict[str, Any], path: tuple[str | int, ...], name: str) -> None:

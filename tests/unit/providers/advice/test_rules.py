@@ -1,5 +1,6 @@
 """What each format and family refuses, drops or replaces, as a table; and what strict makes of it."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from providers_app.advice.sources import Rules, plain_credential, rules_of
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.chat import JsonSchema, ToolChoice
+from providers_app.types.chat import JsonSchema, Tool, ToolChoice
 from providers_app.types.credentials import Credential
 from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, fitted
 
@@ -135,6 +136,34 @@ def test_fields_that_a_server_does_not_know_are_said() -> None:
     without = OpenAIChat(request=RequestForm(unsupported=frozenset({"tools"})))
     made, advice = fit(chat, msgspec.structs.replace(rules, format=without.rules("m")))
     assert made.tools == () and ("warning", "tools", "not_in_format") in codes(advice)
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "expected"),
+    [
+        ({"unsupported": frozenset({"tool_choice"})}, "none", ("hint", "tool_choice", "tool_choice_by_tools")),
+        ({"unsupported": frozenset({"tool_choice"})}, "tool", ("warning", "tool_choice", "replaced")),
+        ({"unsupported": frozenset({"tool_choice"})}, "required", ("warning", "tool_choice", "not_in_format")),
+        ({"named_tool_choice": False}, "tool", ("hint", "tool_choice", "tool_choice_by_tools")),
+        ({"named_tool_choice": False}, "none", None),
+        ({"named_tool_choice": False}, "required", None),
+        ({}, "tool", None),
+    ],
+)
+def test_a_choice_that_a_server_has_no_word_for(form: dict[str, Any], mode: Any, expected: Any) -> None:
+    dialect = OpenAIChat(request=RequestForm(**form))
+    rules = Rules(name="Small", model="m", dialect=dialect.name, format=dialect.rules("m"))
+    choice = ToolChoice(mode, "weather" if mode == "tool" else None)
+    made, advice = fit(ask("m", tools=[WEATHER, Tool("other", "does")], choice=choice), rules)
+    assert codes(advice) == ([expected] if expected else [])
+    body = json.loads(dialect.build_body(made))
+    sent_tools = [tool["function"]["name"] for tool in body.get("tools", ())]
+    if expected and mode == "tool":
+        assert sent_tools == ["weather"]
+    elif expected and mode == "none":
+        assert sent_tools == []
+    else:
+        assert sent_tools == ["weather", "other"]
 
 
 def test_what_the_list_of_models_leaves_out_is_not_sent() -> None:

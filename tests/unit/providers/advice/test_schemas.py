@@ -65,13 +65,13 @@ def test_schemas_of_answers(slug: str, schema: JsonSchema, expected: list[Any]) 
 @pytest.mark.parametrize(
     ("slug", "tool", "expected"),
     [
-        ("openai", Tool("a.b"), ("error", "tools.a.b", "tool_name", "a_b")),
-        ("anthropic", Tool("a.b"), ("error", "tools.a.b", "tool_name", "a_b")),
+        ("openai", Tool("a.b"), ("hint", "tools.a.b", "tool_name", "a_b")),
+        ("anthropic", Tool("a.b"), ("hint", "tools.a.b", "tool_name", "a_b")),
         ("anthropic", Tool("x" * 100), None),
-        ("openai", Tool("x" * 100), ("error", "tools." + "x" * 100, "tool_name", "x" * 64)),
-        ("gemini", Tool("1st"), ("error", "tools.1st", "tool_name", "_1st")),
+        ("openai", Tool("x" * 100), ("hint", "tools." + "x" * 100, "tool_name", "x" * 64)),
+        ("gemini", Tool("1st"), ("hint", "tools.1st", "tool_name", "_1st")),
         ("gemini", Tool("a.b"), None),
-        ("remote", Tool("a.b"), ("warning", "tools.a.b", "tool_name", "a_b")),
+        ("remote", Tool("a.b"), ("hint", "tools.a.b", "tool_name", "a_b")),
         ("openai", Tool("t", "", {"type": "string"}), ("error", "tools.t", "tool_top", None)),
         ("anthropic", Tool("t", "", {"anyOf": [{"type": "object"}]}), ("error", "tools.t", "tool_top", None)),
         ("openai", Tool("t", "", {}), None),
@@ -91,7 +91,7 @@ def test_tools(slug: str, tool: Tool, expected: Any) -> None:
 
 def test_validating_judges_tools_too() -> None:
     found = provider.validate_parameters("openai", "gpt-4.1", {}, tools=[{"name": "a.b", "parameters": OPEN}])
-    assert ("error", "tools.a.b", "tool_name") in codes(found)
+    assert ("hint", "tools.a.b", "tool_name") in codes(found)
     assert ("hint", "tools.a.b", "tool_without_description") in codes(found)
 
 
