@@ -14,10 +14,11 @@ from providers_app.types.catalogue import AuthType
 from tests.vendors import anthropic, azure, chat, gemini, openai, openrouter, vertex
 from tests.vendors.auth import Book
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET
+from tests.vendors.auth.entra import EntraAuth
 from tests.vendors.auth.workloads import add_service_account
 from tests.vendors.ledger import Ledger
 from tests.vendors.server import VendorServer
-from tests.wire.vendors import anthropic_desk, openai_logins, vertex_desk
+from tests.wire.vendors import anthropic_desk, azure_desk, openai_logins, vertex_desk
 
 
 @dataclass
@@ -139,6 +140,17 @@ def _adc(sides: Sides) -> dict[str, str]:
     return vertex_desk.VertexDesk(sides.api, sides.auth, sides.machine).material("adc")
 
 
+def _azure(sides: Sides) -> dict[str, Any]:
+    assert sides.api is not None and sides.auth is not None and sides.machine is not None
+    return azure_desk.configured(sides.auth, sides.machine, base_url=sides.api.base_url)
+
+
+def _application(sides: Sides) -> dict[str, str]:
+    assert sides.auth is not None and isinstance(sides.auth.vendor, EntraAuth)
+    made = sides.auth.vendor.register()
+    return {"tenant": made.tenant, "client_id": made.client_id, "client_secret": made.secret}
+
+
 def _ada(**more: Any) -> Callable[[Sides], None]:
     def add(sides: Sides) -> None:
         sides.book.add_account("acct-ada", "ada@example.com", **more)
@@ -172,6 +184,7 @@ _ROUTER = {
     "path": "/api/v1",
 }
 _VERTEX = {"api": "vertex_server", "auth": "google_auth", "machine": "gce_metadata", "configure": _vertex}
+_AZURE = {"api": "azure_server", "auth": "entra_auth", "machine": "imds_server", "configure": _azure, "listed_as": GPT}
 _DESKTOP = {"client": (GOOGLE_DESKTOP, GOOGLE_SECRET), "given": lambda sides: {"project": "ada-project"}}
 _DEMO = {
     "tools": "demo-instant-tools",
@@ -204,6 +217,8 @@ ROWS: tuple[Row, ...] = (
     Row("remote", "api_key", "local-large", "chat_server", key=chat.VALID_KEY, path="/v1"),
     Row("remote", "none", "local-large", "keyless_chat_server", path="/v1"),
     Row("azure_openai", "api_key", "reasoner", "azure_server", key=azure.VALID_KEY, settings=_V1, listed_as=GPT),
+    Row("azure_openai", "oauth", "reasoner", flow="entra_client", given=_application, **_AZURE),
+    Row("azure_openai", "oauth", "reasoner", flow="managed_identity", further=True, **_AZURE),
     Row("vertex_ai", "api_key", GEMINI, key=vertex.VALID_KEY, listed=False, **_VERTEX),
     Row("vertex_ai", "oauth", GEMINI, flow="service_account", given=_robot, **_VERTEX),
     Row("vertex_ai", "oauth", CLAUDE, flow="adc", further=True, given=_adc, **_VERTEX),

@@ -15,7 +15,7 @@ from tests.wire.cross import ROWS
 from tests.wire.e2e_desk import Shell
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LATER: set[tuple[str, str]] = {("azure_openai", "oauth")}
+LATER: set[tuple[str, str]] = set()
 """Provider and auth type that have no row yet."""
 STEPS = [
     *("authentication", "models", "streaming", "validation", "interruption"),

@@ -4,9 +4,11 @@ What holds for every provider is imported from the common tests and runs here on
 """
 
 import pytest
+from msgspec.structs import replace
 
 from providers_app import errors, provider
 from providers_app.types.events import ReasoningDelta, StreamEnd, UsageReport
+from providers_app.types.origin import Origin
 from tests.vendors.azure import VALID_KEY
 from tests.vendors.script import REASONING
 from tests.vendors.server import VendorServer
@@ -119,7 +121,11 @@ async def test_reasoning_is_shown_and_goes_on_over_tool_calls(responses: Azure) 
 async def test_reasoning_of_another_provider_is_not_sent(responses: Azure) -> None:
     responses.model = "reasoner"
     events = await responses.stream("tools", "Weather?", tools=[WEATHER], reasoning_effort="high")
-    await responses.stream("tools", replay("openai", "Weather?", events, ["fine", "wet"]), tools=[WEATHER])
+    question, said, answered = replay("azure_openai", "Weather?", events, ["fine", "wet"])
+    elsewhere = Origin("openai", "reasoner")
+    parts = tuple(replace(part, origin=elsewhere) if hasattr(part, "origin") else part for part in said.parts)
+    assert parts != said.parts
+    await responses.stream("tools", (question, replace(said, parts=parts), answered), tools=[WEATHER])
     assert all(item.get("type") != "reasoning" for item in responses.ledger[-1].body["input"])
 
 
