@@ -1,5 +1,6 @@
 """What the context panel shows, gathered once for the page and for every answer to HTMX."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.conf import settings
 from context_app import catalogue, meter, selectors
 from context_app.models import Context, ContextChunk
 from context_app.services import undo
+from sessions_app import model_rows
 from sessions_app.models import AuthSession
 
 
@@ -29,6 +31,7 @@ def panel(context: Context) -> dict[str, Any]:
         "context": context,
         "chunks": rows,
         "meter": measured,
+        "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
         "pinned_count": sum(1 for row in rows if row.pinned),
         "kinds": _kinds(rows),
         "undoable": undoable,

@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 
 from providers_app.behaviours.asking import items_of
-from providers_app.behaviours.listing import ListedModels
 from providers_app.model_facts import completed
-from providers_app.providers.anthropic.models import BEHAVIOUR as ANTHROPIC
-from providers_app.providers.gemini.models import BEHAVIOUR as GEMINI
-from providers_app.providers.openai.models import OF_A_KEY as OPENAI
-from providers_app.providers.openrouter.models import BEHAVIOUR as OPENROUTER
-from providers_app.providers.remote.models import BEHAVIOUR as REMOTE
+from providers_app.providers.anthropic import models as anthropic
+from providers_app.providers.gemini import models as gemini
+from providers_app.providers.openai import models as openai
+from providers_app.providers.openrouter import models as openrouter
+from providers_app.providers.remote import models as remote
 from providers_app.types.catalogue import ModelInfo
 from providers_app.wire import payload
 from tests.wire import recordings
 
-LISTS: dict[str, ListedModels] = {
-    "anthropic": ANTHROPIC,
-    "gemini": GEMINI,
-    "openai": OPENAI,
-    "openrouter": OPENROUTER,
+READERS: dict[str, Any] = {
+    "anthropic": anthropic.read,
+    "gemini": gemini.read,
+    "openai": openai.read,
+    "openrouter": openrouter.read,
 }
 """By the folder of the recording; every other one is of a compatible server."""
+CURSORS: dict[str, Any] = {"anthropic": anthropic.cursor, "gemini": gemini.cursor}
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,17 @@ class Listed:
     expected: dict[str, Any]
 
     @property
-    def behaviour(self) -> ListedModels:
-        return LISTS.get(self.name.partition("/")[0], REMOTE)
+    def folder(self) -> str:
+        return self.name.partition("/")[0]
 
     def models(self) -> dict[str, ModelInfo]:
+        read = READERS.get(self.folder, remote.read)
         items = items_of(self.body, "data", "models")
-        return {model.id: model for item in items if (model := self.behaviour.read(item)) is not None}
+        return {model.id: model for item in items if (model := read(item)) is not None}
+
+    def cursor(self) -> str | None:
+        found: str | None = CURSORS.get(self.folder, lambda body: None)(self.body)
+        return found
 
 
 def _all() -> list[Listed]:
@@ -67,7 +72,7 @@ def one(name: str) -> Listed:
 def test_there_are_lists_of_every_provider_that_was_recorded() -> None:
     if not recordings.available():
         pytest.skip("there are no recordings here")
-    assert {each.name.partition("/")[0] for each in ALL} >= {*LISTS, "deepseek"}
+    assert {each.folder for each in ALL} >= {*READERS, "deepseek"}
     print(f"{len(ALL)} recorded lists of models")
 
 
@@ -75,16 +80,14 @@ def test_there_are_lists_of_every_provider_that_was_recorded() -> None:
 def test_a_recorded_list_is_read_whole(listed: Listed) -> None:
     expected = [model_id.removeprefix("models/") for model_id in listed.expected["models"]]
     assert len(expected) == listed.expected["count"]
-    if listed.behaviour is GEMINI:  # its list has what embeds, speaks and paints among it
+    if listed.folder == "gemini":  # its list has what embeds, speaks and paints among it
         talks = {
             item["name"] for item in listed.body["models"] if "generateContent" in item["supportedGenerationMethods"]
         }
         expected = [model_id for model_id in expected if f"models/{model_id}" in talks]
     assert list(listed.models()) == expected
-    assert listed.behaviour.cursor(listed.body) == listed.expected["next_page"]
-    assert bool(listed.behaviour.cursor(listed.body)) == bool(
-        listed.expected["has_more"] or listed.expected["next_page"]
-    )
+    assert listed.cursor() == listed.expected["next_page"]
+    assert bool(listed.cursor()) == bool(listed.expected["has_more"] or listed.expected["next_page"])
 
 
 def test_what_anthropic_says_of_a_model() -> None:

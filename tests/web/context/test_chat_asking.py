@@ -123,3 +123,22 @@ def test_the_window_of_the_chosen_model_arrives_with_the_refresh(demo: Person) -
     assert "?models=1" not in html
     assert "The window of this model is not known" not in html
     assert 'id="chat-title"' in html
+
+
+def test_a_chosen_model_that_is_not_listed_is_warned_of_with_the_nearest_name(demo: Person) -> None:
+    asked = {"session": str(demo.session.pk), "model": "demo-instnat"}
+    html = demo.client.get(reverse("chats:models"), asked).content.decode()
+    assert "is not in this list" in html and 'data-model="demo-instant"' in html
+    assert (
+        "is not in this list"
+        not in demo.client.get(reverse("chats:models"), asked | {"model": "demo-slow"}).content.decode()
+    )
+
+
+def test_the_picker_shows_what_files_know_when_the_provider_gives_no_list(demo: Person, loopback_allowed: None) -> None:
+    down = AuthSession.objects.create(
+        owner=demo.user, provider="anthropic", auth_type="none", name="down", base_url="http://127.0.0.1:9"
+    )
+    html = demo.client.get(reverse("chats:models"), {"session": str(down.pk)}).content.decode()
+    assert "gave no list" in html and 'data-model="claude-opus-5"' in html and "data-models-again" in html
+    assert 'class="picker-mode">image<' in html

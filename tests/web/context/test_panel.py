@@ -9,7 +9,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from context_app import catalogue
-from context_app.models import ContextChunk, ContextEdit, Turn
+from context_app.models import Context, ContextChunk, ContextEdit, Turn
 from context_app.views import panel
 from sessions_app.models import AuthSession
 from tests.web.context.conftest import Person
@@ -235,3 +235,11 @@ def test_somebody_elses_session_is_neither_shown_nor_asked(ada: Person, eve: Per
     assert 'value="eve_demo"' not in page and ">eve_demo<" not in page.split("chat-list")[0]
     ada.client.get(reverse("chats:panel", args=[ada.context.pk]), {"models": "1"})
     assert not catalogue.is_remembered(eve.session), "her key was not used"
+
+
+def test_the_window_and_the_price_of_a_known_model_need_no_list(ada: Person) -> None:
+    AuthSession.objects.filter(pk=ada.session.pk).update(provider="anthropic", auth_type="api_key")
+    Context.objects.filter(pk=ada.context.pk).update(model="claude-opus-5-20260724")
+    html = ada.client.get(reverse("chats:panel", args=[ada.context.pk])).content.decode()
+    assert 'data-window="1000000"' in html and 'data-price="5.0"' in html
+    assert "From Maestro&#x27;s model file" in html
