@@ -32,6 +32,7 @@ crash: .venv/.development ## kill a process at every step of a refresh (CRASH="-
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
+	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
 
 docs: .venv/.documentation ## build the documentation site into site/
 	@.venv/bin/mkdocs build --strict --quiet && echo "open site/index.html"

@@ -1,8 +1,9 @@
-"""The proofs of refreshing: ``python -m tests.proofs race|crash|refresh``.
+"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
     refresh  [--write FILE]     both at full size: the race on Postgres and SQLite, the crash on both; their tables
+    round-trip [--examples 10000] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
@@ -26,7 +27,7 @@ FULL = (
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description="The proofs of refreshing.")
+    parser = argparse.ArgumentParser(prog="python -m tests.proofs", description="The proofs.")
     proofs = parser.add_subparsers(dest="proof", required=True)
     race = proofs.add_parser("race", help="many processes refresh the same sessions at the same moment")
     race.add_argument("--processes", type=int, default=8)
@@ -37,7 +38,12 @@ def main() -> int:
     crash.add_argument("--database", choices=("postgres", "sqlite"), default="sqlite")
     both = proofs.add_parser("refresh", help="race and crash at full size, on both databases")
     both.add_argument("--write", type=Path, help="also write the results, with date and commit, to this file")
+    trip = proofs.add_parser("round-trip", help="random transcripts through every request form and back")
+    trip.add_argument("--examples", type=int, default=10_000)
+    trip.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
     options = parser.parse_args()
+    if options.proof == "round-trip":
+        return _round_trip(options.examples, options.write)
     if options.proof == "refresh":
         return _full(options.write)
     if options.proof == "race":
@@ -47,6 +53,24 @@ def main() -> int:
     from tests.proofs.crash import run as run_crash
 
     return 0 if run_crash(options.runs, options.database, _say) else 1
+
+
+def _round_trip(examples: int, page: Path | None) -> int:
+    from tests.proofs import round_trip
+
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        _say(line)
+
+    whole = round_trip.run(examples, say)
+    if page is not None:
+        about = (round_trip.__doc__ or "").split("\n\n", 1)[1].strip()
+        table = "\n".join(lines)
+        head = "# Proof of the round trip\n\n`make proofs` writes this page.\n\n"
+        page.write_text(f"{head}{about}\n\n{_when_and_where()}\n\n{table}\n")
+    return 0 if whole else 1
 
 
 def _say(line: str) -> None:
@@ -79,18 +103,22 @@ def _as_markdown(text: str) -> str:
     return "\n\n".join("\n".join(lines) if table else "```\n" + "\n".join(lines) + "\n```" for table, lines in parts)
 
 
-def _page(parts: list[str]) -> str:
+def _when_and_where() -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine}."
+
+
+def _page(parts: list[str]) -> str:
     return (
         "# Proofs of refreshing\n\n"
         "`make proofs` writes this page; `make race` and `make crash` run one of them. The race lets the access of\n"
         "ten sessions end again and again while every process refreshes all of them at one moment. The crash kills a\n"
         "process at every step of a refresh and lets fresh ones take over. The server is a strict one of our own: it\n"
         "ends a login whose refresh token comes twice, and it keeps the ledger.\n\n"
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine}.\n\n" + "\n\n".join(parts) + "\n"
+        f"{_when_and_where()}\n\n" + "\n\n".join(parts) + "\n"
     )
 
 
