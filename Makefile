@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench race crash proofs docs clean
+.PHONY: help install run test lint bench race crash proofs contract docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -33,12 +33,23 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
 	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
+	@$(MAKE) --no-print-directory contract
+
+contract: .venv/.development .venv-contract/.installed ## judge request bodies by the official SDKs' types, in an environment apart
+	@$(PYTHON) -m tests.contract.corpus .venv-contract/corpus.json
+	@.venv-contract/bin/python tests/contract/validate.py .venv-contract/corpus.json --write docs/contract.md
+
+.venv-contract/.installed: tests/contract/constraints.txt
+	@echo "Installing the official SDKs into .venv-contract ..."
+	@.venv/bin/python -m venv .venv-contract
+	@.venv-contract/bin/pip install -qq --disable-pip-version-check -c $< openai anthropic google-genai mistralai pydantic
+	@touch $@
 
 docs: .venv/.documentation ## build the documentation site into site/
 	@.venv/bin/mkdocs build --strict --quiet && echo "open site/index.html"
 
 clean: ## remove the environment and everything generated (never var/)
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* site build *.egg-info
+	@rm -rf .venv .venv-contract .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* site build *.egg-info
 
 .venv/bin/python:
 	@sh tools/venv.sh

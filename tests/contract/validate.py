@@ -187,6 +187,8 @@ def page(counts: "collections.Counter[tuple[str, str]]", corpus: dict[str, Any],
     sdks = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     rows = [f"| {provider} | {kind} | {number} |" for (provider, kind), number in sorted(counts.items())]
     refused = [f"| {one['name']} | {one['why']} |" for one in corpus["refused"]]
+    taken_out = {one["provider"]: ", ".join(f"`{path}`" for path in one["beyond"]) for one in corpus["cases"]}
+    beyond = [f"| {provider} | {paths} |" for provider, paths in sorted(taken_out.items()) if paths]
     return "\n".join(
         [
             "# Contract with the official SDKs",
@@ -203,6 +205,12 @@ def page(counts: "collections.Counter[tuple[str, str]]", corpus: dict[str, Any],
             "| provider | judged as | bodies |",
             "|---|---|---|",
             *rows,
+            "",
+            "Fields that the provider documents and the SDK's type does not have, taken out before judging:",
+            "",
+            "| provider | fields |",
+            "|---|---|",
+            *beyond,
             "",
             "These requests have no form there and are refused with a typed error before anything is sent:",
             "",

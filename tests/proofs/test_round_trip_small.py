@@ -12,8 +12,8 @@ from tests.proofs.transcripts import Step, Transcript
 
 def test_transcripts_come_through_every_form_and_home_again() -> None:
     lines: list[str] = []
-    assert round_trip.run(150, lines.append)
-    assert "| transcripts | 150 |" in lines
+    assert round_trip.run(200, lines.append)
+    assert "| transcripts | 200 |" in lines
 
 
 CALLS = [ToolCallPart(f"call_{n}" + "x" * 60, "look", {"n": n}) for n in range(2)]
