@@ -29,6 +29,7 @@ FOREIGN = (
     "GOOGLE_",
     "OPENROUTER_",
     "AZURE_",
+    "IDENTITY_",
     "GENAI_",
 )
 KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(FOREIGN)}
