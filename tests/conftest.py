@@ -8,6 +8,7 @@ import pytest
 from django.test import override_settings
 
 from providers_app import conf as providers_conf
+from providers_app.registry import registry
 from sessions_app import crypto
 from tests import guards, servers
 
@@ -20,6 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--mock-providers", action="store_true", help="run the cross-provider suite with recorded answers only"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A marker per provider that there is, for the tests against the real ones (``tests/integration/README.md``)."""
+    for slug in registry.packages():
+        config.addinivalue_line("markers", f"provider_{slug}: asks the real {slug}")
 
 
 def need(binary: str) -> str:

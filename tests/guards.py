@@ -1,7 +1,7 @@
 """What no test may do, held by an audit hook: reach beyond loopback, or block a thread on which a loop runs.
 
 Installed once per process, when this module is imported. The browser's tests switch the second one off: Playwright's
-synchronous interface keeps a loop on the test's own thread.
+synchronous interface keeps a loop on the test's own thread. Tests against real providers switch the first one off.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ class Blocked(RuntimeError):
 
 class _Watch:
     loops = True
+    network = True
 
 
 watch = _Watch()
@@ -42,7 +43,7 @@ def _checked_sleep(seconds: float) -> None:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.connect":
+    if event == "socket.connect" and watch.network:
         _refuse_network(args[1])
     elif event in BLOCKING and watch.loops and asyncio._get_running_loop() is not None:
         raise Blocked(f"{event} was called on the thread of a running event loop")

@@ -51,7 +51,7 @@ class Row:
     ``api``, ``auth`` and ``machine`` name the fixtures of its servers (two may be the same one). ``configure`` gives
     the provider's settings, ``people`` makes accounts, ``given`` are the answers to the fields of the sign-in.
     ``further`` rows are other sign-ins of a provider and auth type that has a row: ``e2e`` alone is run with them.
-    ``listed``: there is a list of models (``listed_as``: the name in it). ``path`` ends its address.
+    ``listed_as`` is the model's name in the list of models. ``path`` ends the server's address.
     ``faults``: the server takes fault names at the end of a model's name (see ``tests.vendors.plan``); without,
     ``names`` are the models that have them.
     """
@@ -72,7 +72,6 @@ class Row:
     given: Callable[[Sides], dict[str, str]] = _nothing
     path: str = ""
     further: bool = False
-    listed: bool = True
     listed_as: str = ""
     faults: bool = True
     names: dict[str, str] = field(default_factory=dict)
@@ -219,7 +218,7 @@ ROWS: tuple[Row, ...] = (
     Row("azure_openai", "api_key", "reasoner", "azure_server", key=azure.VALID_KEY, settings=_V1, listed_as=GPT),
     Row("azure_openai", "oauth", "reasoner", flow="entra_client", given=_application, **_AZURE),
     Row("azure_openai", "oauth", "reasoner", flow="managed_identity", further=True, **_AZURE),
-    Row("vertex_ai", "api_key", GEMINI, key=vertex.VALID_KEY, listed=False, **_VERTEX),
+    Row("vertex_ai", "api_key", GEMINI, key=vertex.VALID_KEY, listed_as="gemini-2.5-flash", **_VERTEX),
     Row("vertex_ai", "oauth", GEMINI, flow="service_account", given=_robot, **_VERTEX),
     Row("vertex_ai", "oauth", CLAUDE, flow="adc", further=True, given=_adc, **_VERTEX),
     Row("vertex_ai", "oauth", GEMINI, flow="metadata", further=True, **_VERTEX),

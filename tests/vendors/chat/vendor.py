@@ -16,15 +16,16 @@ MODELS = {"local-large": 131_072, "local-small": 32_768}
 class ChatVendor:
     """Answers like a self-hosted server with the OpenAI layer; a ``keyless`` one was started without a key."""
 
-    def __init__(self, *, keyless: bool = False) -> None:
+    def __init__(self, *, key: str = VALID_KEY, keyless: bool = False) -> None:
         self.ledger = Ledger()
+        self._key = key
         self._keyless = keyless
 
     def key_state(self, request: Request) -> KeyState:
         key = bearer(request.headers)
         if self._keyless and key is None:
             return "unchecked"
-        return "missing" if key is None else "right" if read_plan(key, [VALID_KEY]) else "wrong"
+        return "missing" if key is None else "right" if read_plan(key, [self._key]) else "wrong"
 
     def answer(self, request: Request, entry: Entry) -> Reply | Streamed:
         headers = {"x-request-id": f"req_{request.number:032d}"}
@@ -71,7 +72,7 @@ class ChatVendor:
         return Streamed(head, frames(answer, model, request.number, include_usage), broken(plan), plan)
 
     def _models(self, request: Request, headers: dict[str, str]) -> Reply:
-        found = read_plan(bearer(request.headers) or "", [VALID_KEY])
+        found = read_plan(bearer(request.headers) or "", [self._key])
         plan = found[1] if found else Plan()
         failure = failed(plan, headers)
         if failure is not None:
