@@ -1,7 +1,6 @@
 """Finding models in a list: by words, abilities, size, price and lifecycle, in a chosen order. Pure."""
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,8 @@ from providers_app.nearest import nearest
 from providers_app.types.catalogue import Capabilities, ModelInfo
 
 MAX_TEXT = 100
-PARTS = re.compile(r"[^a-z0-9]+")
+APART = str.maketrans(dict.fromkeys("-_./:@+()[],", " "))
+"""What stands between the parts of a name."""
 FUZZY_FROM = 4
 """Shorter words must be written as they are: with one letter changed, they would fit too much."""
 
@@ -87,28 +87,26 @@ def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilitie
     words = query.text[:MAX_TEXT].lower().split()
     if words:
         found = _with_words(found, words)
-    if query.sort:
-        return sorted(found, key=SORTS[query.sort])
-    if words:
-        return sorted(found, key=lambda model: not model.id.lower().startswith(words[0]))
-    return found
+    return sorted(found, key=SORTS[query.sort]) if query.sort else found
 
 
 def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
-    """The models with every word; where no model has a word, those with a part that is one letter away from it."""
+    """The models with every word, those first whose id begins with one. Where no model has a word, those with a part
+    that is one letter away from it have it.
+    """
     left = [(f"{model.id} {model.name}".lower(), model) for model in models]
-    parts: dict[str, list[str]] = {}
     vocabulary: set[str] = set()
     for word in words:
-        exact = [each for each in left if word in each[0]]
-        if not exact and len(word) >= FUZZY_FROM:
-            if not parts:
-                parts = {text: PARTS.split(text) for text, _ in left}
-                vocabulary = set().union(*parts.values())
-            near = {part for part in vocabulary if _one_away(word, part)}
-            exact = [each for each in left if not near.isdisjoint(parts[each[0]])] if near else []
-        left = exact
-    return [model for _, model in left]
+        fitting = [each for each in left if word in each[0]]
+        if not fitting and len(word) >= FUZZY_FROM:
+            vocabulary = vocabulary or set(" ".join([text for text, _ in left]).translate(APART).split())
+            for near in [part for part in vocabulary if _one_away(word, part)]:
+                fitting += [each for each in left if near in each[0]]
+            fitting = list({each[1].id: each for each in fitting}.values())
+        left = fitting
+    first = words[0]
+    begin = [model for text, model in left if text.startswith(first)]
+    return begin + [model for text, model in left if not text.startswith(first)] if begin else [m for _, m in left]
 
 
 def _one_away(word: str, part: str) -> bool:
