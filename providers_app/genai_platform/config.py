@@ -28,6 +28,9 @@ Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
 SecretHeaders = Annotated[dict[str, SecretStr], BeforeValidator(_secret_headers)]
 
 
+TokenSource = Literal["none", "static", "client_credentials", "entra", "google", "azure_identity", "google_identity"]
+
+
 class GenAIPlatformConfig(BaseModel):
     """``MAESTRO_GENAI_PLATFORM__...``: an enterprise gateway in front of the providers."""
 
@@ -54,16 +57,28 @@ class GenAIPlatformConfig(BaseModel):
     secret_headers: SecretHeaders = Field(
         default={}, description="The same for values that are secret (a subscription key); they are never shown."
     )
-    token_source: Literal["none", "static", "client_credentials"] = Field(
+    token_source: TokenSource = Field(
         default="none",
-        description="Where the gateway's own token comes from: `none`, `static` (the setting token), or "
-        "`client_credentials` (asked of token_url with client_id and client_secret).",
+        description="Where the gateway's own token comes from: `none`, `static` (the setting token), "
+        "`client_credentials` (asked of token_url with client_id and client_secret), `entra` (the same at Microsoft "
+        "Entra, with tenant), `google` (the setting service_account), `azure_identity` or `google_identity` (the "
+        "identity that its cloud gave this machine).",
     )
     token: SecretStr = Field(default=SecretStr(""), description="The token for `static`.")
-    token_url: str = Field(default="", description="The token endpoint for `client_credentials`.")
-    client_id: str = Field(default="", description="The client for `client_credentials`.")
-    client_secret: SecretStr = Field(default=SecretStr(""), description="The client's secret for `client_credentials`.")
-    scope: str = Field(default="", description="The scope that is asked for with `client_credentials`.")
+    token_url: str = Field(
+        default="",
+        description="The token endpoint for `client_credentials`; for the other sources another address than their "
+        "cloud's own (of Entra the authority, of an identity the metadata service).",
+    )
+    tenant: str = Field(default="", description="The tenant for `entra`: a directory's ID or its domain.")
+    client_id: str = Field(default="", description="The client for `client_credentials` and `entra`.")
+    client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that client.")
+    service_account: SecretStr = Field(
+        default=SecretStr(""), description="The JSON of a service account's key file for `google`."
+    )
+    scope: str = Field(
+        default="", description="The scope that is asked for; of an identity of Azure the resource. Empty: the usual."
+    )
     token_header: str = Field(default="Authorization", description="The header that carries the gateway's token.")
     token_scheme: str = Field(default="Bearer", description="What stands before the token in its header.")
     provider_credential: Literal["keep", "remove"] = Field(
@@ -84,10 +99,14 @@ class GenAIPlatformConfig(BaseModel):
         return self
 
     def _needed(self) -> tuple[str, ...]:
-        needs = {
+        needs: dict[str, tuple[str, ...]] = {
             "none": (),
             "static": ("token", "token_header"),
             "client_credentials": ("token_url", "client_id", "client_secret", "token_header"),
+            "entra": ("tenant", "client_id", "client_secret", "token_header"),
+            "google": ("service_account", "token_header"),
+            "azure_identity": ("token_header",),
+            "google_identity": ("token_header",),
         }
         project = ("project",) if self._names_project() else ()
         return ("base_url", "path_template", *needs[self.token_source], *project)

@@ -9,33 +9,25 @@ request of a provider ─▶ path into the template below the base URL
 Local providers (``demo://``) are answered in this process and never go there.
 """
 
-import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from providers_app import people
-from providers_app.behaviours.credentials import Minted
+from providers_app.behaviours.credentials import CredentialProvider
 from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.oauth import grants
-from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
-from providers_app.errors import AuthenticationFailed, BadAnswer, BadRequest, NotConfigured, NotFound, PermissionDenied
+from providers_app.errors import AuthenticationFailed, NotConfigured
 from providers_app.genai_platform import headers
 from providers_app.genai_platform.config import GenAIPlatformConfig
+from providers_app.genai_platform.tokens import gateways_matter, source_of
 from providers_app.ports import Owner
-from providers_app.types.credentials import Credential, Secret
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
 from providers_app.wire.guard import DEFAULT_PORTS
 from providers_app.wire.mask import MASKED
 
-FLOW = "genai_platform"
-# What a token endpoint says to a client that it does not know: the operator's matter, and nothing about any session.
-REFUSALS = (AuthenticationFailed, PermissionDenied, BadRequest, NotFound, BadAnswer)
-TOKEN_HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_URL, __CLIENT_ID, __CLIENT_SECRET and __SCOPE."  # noqa: S105
 WEB = ("http", "https")
 
 
@@ -59,7 +51,7 @@ class Platform:
         """``http`` is a client of its own, whose guard knows the hosts of ``hosts_of(config)``."""
         self.config = config
         self.http = http
-        self._tokens = Minted(self._mint) if config.token_source == "client_credentials" else None  # noqa: S105
+        self._source: CredentialProvider | None = None
         self._used: Credential | None = None
 
     def covers(self, provider: str) -> bool:
@@ -101,10 +93,10 @@ class Platform:
 
         Raises as ``route``.
         """
-        if self._tokens is None or self._used is None:
+        if self._source is None or self._used is None or self.config.token_source == "static":  # noqa: S105
             return False
-        with _gateways_matter():
-            await self._tokens.renewed(self._used, error, self.http)
+        with gateways_matter():
+            await self._source.renewed(self._used, error, self.http)
         return True
 
     def blame(self, error: AuthenticationFailed) -> None:
@@ -132,18 +124,12 @@ class Platform:
         }
 
     async def _token(self) -> str:
-        if self._tokens is None:
-            return self.config.token.get_secret_value()
-        with _gateways_matter():
-            self._used = await self._tokens.credential(self.http)
+        with gateways_matter():
+            if self._source is None:
+                self._source = source_of(self.config)
+            assert self._source is not None, "a gateway without a token is asked for none"
+            self._used = await self._source.credential(self.http)
         return self._used.secret.reveal()
-
-    async def _mint(self, http: Http) -> Tokens:
-        config, now = self.config, time.time()
-        client = OAuthClient(id=config.client_id, secret=Secret(config.client_secret.get_secret_value()))
-        endpoint = TokenEndpoint(url=config.token_url, terminal=frozenset())
-        answer = await grants.client_credentials(endpoint, client, http, extra={"scope": config.scope})
-        return tokens_from(answer, flow=FLOW, client=OAuthClient(), issuer=config.token_url, now=now)
 
 
 def hosts_of(config: GenAIPlatformConfig) -> tuple[str, ...]:
@@ -154,15 +140,6 @@ def hosts_of(config: GenAIPlatformConfig) -> tuple[str, ...]:
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         found.append(f"{host}:{parts.port or DEFAULT_PORTS[parts.scheme.lower()]}")
     return tuple(found)
-
-
-@contextmanager
-def _gateways_matter() -> Iterator[None]:
-    """A refusal of the token endpoint inside the block is no refusal of the session."""
-    try:
-        yield
-    except REFUSALS as error:
-        raise NotConfigured(f"The gateway's token endpoint gave no token: {error.message}", hint=TOKEN_HINT) from None
 
 
 def _with(request: HttpRequest, added: dict[str, str], *, secret: bool) -> HttpRequest:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tests.vendors.asgi import Answer, Reply, Request
 from tests.vendors.ledger import Entry, KeyState, Ledger
 from tests.vendors.replies import json_reply
+from tests.vendors.server import VendorServer
 
 CLIENT_ID = "maestro-at-work"
 CLIENT_SECRET = "client-secret-of-the-gateway-0123456789"
@@ -33,15 +34,16 @@ class GenAIPlatformVendor:
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self.behind: dict[str, str] = {}
+        self.servers: dict[str, VendorServer] = {}
+        self.trusting = False
         self.issued: list[str] = []
         self.life_s = 3600
         self.refusing = ""
 
-    def reset(self, behind: dict[str, str]) -> None:
-        """Nothing was issued yet; ``behind`` has the origin of each provider."""
+    def reset(self, servers: dict[str, VendorServer]) -> None:
+        """Nothing was issued yet; ``servers`` stand behind it, by slug. ``trusting``: it takes any token."""
         self.ledger.clear()
-        self.behind, self.issued, self.life_s, self.refusing = behind, [], 3600, ""
+        self.servers, self.issued, self.life_s, self.refusing, self.trusting = servers, [], 3600, "", False
 
     def revoke_all(self) -> None:
         """No token is good any more."""
@@ -53,7 +55,7 @@ class GenAIPlatformVendor:
         given = request.headers.get("x-gateway-token", "")
         if not given:
             return "missing"
-        return "right" if given.removeprefix("Token ") in self.issued else "wrong"
+        return "right" if self.trusting or given.removeprefix("Token ") in self.issued else "wrong"
 
     def answer(self, request: Request, entry: Entry) -> Answer | Awaitable[Answer]:
         if request.path == "/oauth/token":
@@ -66,9 +68,9 @@ class GenAIPlatformVendor:
         if lacking:
             return json_reply(400, {"statusCode": 400, "message": f"Missing header {lacking[0]}."})
         _, root, provider, *rest = request.path.split("/")
-        if root != "genai" or provider not in self.behind:
+        if root != "genai" or provider not in self.servers:
             return json_reply(404, {"statusCode": 404, "message": "Resource not found"})
-        return asyncio.to_thread(self._forward, request, self.behind[provider], "/" + "/".join(rest))
+        return asyncio.to_thread(self._forward, request, self.servers[provider].origin, "/" + "/".join(rest))
 
     def _token(self, request: Request) -> Reply:
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}

@@ -13,9 +13,11 @@ from providers_app.errors import AuthenticationFailed, NotConfigured, UpstreamEr
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.ports import Owner
 from tests.vendors import genai_platform as words
+from tests.vendors.auth.entra import EntraAuth
 from tests.vendors.genai_platform import GenAIPlatformVendor
 from tests.vendors.server import VendorServer
-from tests.wire.vendors.connected import SETTINGS, WEATHER, Vendor, calls_of, text_of
+from tests.wire.vendors.connected import SETTINGS, VENDORS, WEATHER, Vendor, calls_of, text_of
+from tests.wire.vendors.memory_store import MemorySessions
 
 CORRELATION = "x-correlation-id"
 
@@ -44,7 +46,7 @@ def genai_platform(
     """The gateway in front of four providers, with nothing issued yet."""
     assert isinstance(_process.vendor, GenAIPlatformVendor)
     servers = {"anthropic": anthropic_server, "openai": openai_server, "gemini": gemini_server, "remote": chat_server}
-    _process.vendor.reset({slug: server.origin for slug, server in servers.items()})
+    _process.vendor.reset(servers)
     return _process
 
 
@@ -141,9 +143,9 @@ async def test_a_token_that_is_refused_is_made_anew_once(vendor: Vendor, platfor
 async def test_a_refused_client_is_the_operators_matter(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
     platform.refusing = "unauthorized_client"
     await connect(vendor)
-    with pytest.raises(NotConfigured, match="token endpoint gave no token") as caught:
+    with pytest.raises(NotConfigured, match="token could not be had") as caught:
         await vendor.stream()
-    assert "MAESTRO_GENAI_PLATFORM__TOKEN_URL" in caught.value.hint
+    assert "MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE" in caught.value.hint
     assert words.CLIENT_SECRET not in str(caught.value) + caught.value.hint
     assert vendor.store.outcomes == []
     assert len(vendor.ledger) == 0
@@ -201,3 +203,71 @@ async def test_an_error_of_the_gateway_quotes_no_secret(vendor: Vendor, platform
     text = f"{caught.value} {caught.value.hint}"
     assert "subscription key" in text
     assert not any(token in text for token in platform.issued)
+
+
+def openai_behind(genai_platform: VendorServer, store: MemorySessions) -> Vendor:
+    """One of the four, for what is the same with each."""
+    slug = "openai"
+    server_key, model = VENDORS[slug][1], VENDORS[slug][2]
+    vendor = genai_platform.vendor
+    assert isinstance(vendor, GenAIPlatformVendor)
+    return Vendor(slug, vendor.servers[slug], server_key, model, None, store)
+
+
+async def answered(vendor: Vendor, gateway: VendorServer, **source: Any) -> GenAIPlatformVendor:
+    """An answer through the gateway, whose token has another source; the gateway takes any token now."""
+    platform = gateway.vendor
+    assert isinstance(platform, GenAIPlatformVendor)
+    platform.trusting = True
+    plain = {"token_url": "", "client_id": "", "client_secret": SecretStr(""), "scope": ""}
+    people.install(Directory())
+    try:
+        with conf.use(SETTINGS, config_of(gateway, **{**plain, **source})):
+            assert text_of(await vendor.stream())
+            assert text_of(await vendor.stream())
+    finally:
+        people.install(None)
+    return platform
+
+
+async def test_a_token_of_entra(genai_platform: VendorServer, store: MemorySessions, entra_auth: VendorServer) -> None:
+    assert isinstance(entra_auth.vendor, EntraAuth)
+    known = entra_auth.vendor.register()
+    platform = await answered(
+        openai_behind(genai_platform, store),
+        genai_platform,
+        token_source="entra",
+        token_url=entra_auth.origin,
+        tenant=known.tenant,
+        client_id=known.client_id,
+        client_secret=SecretStr(known.secret),
+    )
+    assert len(entra_auth.ledger) == 1
+    assert len({entry.headers["x-gateway-token"] for entry in platform.ledger}) == 1
+
+
+async def test_a_token_of_the_machines_identity_at_google(
+    genai_platform: VendorServer, store: MemorySessions, gce_metadata: VendorServer
+) -> None:
+    platform = await answered(
+        openai_behind(genai_platform, store),
+        genai_platform,
+        token_source="google_identity",
+        token_url=gce_metadata.origin,
+    )
+    assert len({entry.headers["x-gateway-token"] for entry in platform.ledger}) == 1
+    assert len(gce_metadata.ledger.of("/token")) == 1
+
+
+async def test_a_service_account_that_cannot_be_read_is_the_operators_matter(
+    genai_platform: VendorServer, store: MemorySessions
+) -> None:
+    with pytest.raises(NotConfigured, match="could not be had") as caught:
+        await answered(
+            openai_behind(genai_platform, store),
+            genai_platform,
+            token_source="google",
+            service_account=SecretStr('{"type": "service_account", "private_key": "very-private"}'),
+        )
+    assert "very-private" not in f"{caught.value} {caught.value.hint}"
+    assert store.outcomes == []
