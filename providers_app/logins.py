@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 
-from providers_app import catalogue, clients, conf, options, ports
+from providers_app import clients, conf, options, ports
 from providers_app.behaviours import addresses
 from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.oauth import OAuth
+from providers_app.catalogue import listing as catalogue
 from providers_app.errors import (
     AddressRefused,
     InvalidCredential,

@@ -19,6 +19,7 @@ from typing import Any
 from providers_app import asking, clients, counting, logins, ownership, ports, registry
 from providers_app.asking import ToolChoiceInput, ToolsInput, validate_parameters
 from providers_app.behaviours.http import PreparedRequest, redacted
+from providers_app.catalogue.access import get_model, list_models, model_listing
 from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.login_flow import (
     begin_login,
@@ -35,7 +36,6 @@ from providers_app.login_flow import (
 from providers_app.logins import try_credential
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.messages import MessagesInput
-from providers_app.model_access import get_model, list_models, model_listing
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
 from providers_app.refreshing import refresh_session, refresh_tokens

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from providers_app.model_facts import facts, host_of
+from providers_app.catalogue.facts import facts, host_of
 from providers_app.registry import registry
 from providers_app.resolver import resolve, spoken, supports
 from providers_app.types.catalogue import ModelInfo

@@ -9,7 +9,7 @@ import msgspec
 from providers_app.advice import practice, values
 from providers_app.advice.fitting import fit
 from providers_app.advice.sources import Rules, facts_of, plain_credential, rules_of
-from providers_app.model_facts import shelf_of
+from providers_app.catalogue.facts import shelf_of
 from providers_app.quoting import quoted
 from providers_app.resolver import resolve
 from providers_app.types.advice import Advice

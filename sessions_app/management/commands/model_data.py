@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from providers_app import conf, loop, provider
 from providers_app.behaviours.asking import items_of
 from providers_app.behaviours.openai_models import read_model
-from providers_app.model_file import MAX_BYTES, ModelFile, ModelFileError, Source, read
-from providers_app.model_library import library
-from providers_app.model_update import Changes, updated, written
+from providers_app.catalogue.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
+from providers_app.catalogue.library import library
+from providers_app.catalogue.update import Changes, updated, written
 from providers_app.registry import registry
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import ModelInfo

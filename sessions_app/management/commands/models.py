@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
-from providers_app import loop, model_facts, provider
-from providers_app.model_search import SORTS, ModelQuery, checked, search
+from providers_app import loop, provider
+from providers_app.catalogue import facts as model_facts
+from providers_app.catalogue.search import SORTS, ModelQuery, checked, search
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.listing import ModelListing
 from sessions_app import model_rows, selectors

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from providers_app import catalogue, compliance, errors, provider, providers
+from providers_app import compliance, errors, provider, providers
+from providers_app.catalogue import listing as catalogue
 from providers_app.registry import registry
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.events import StreamFailed

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from providers_app import catalogue, conf, errors, model_lists, provider
+from providers_app import conf, errors, provider
 from providers_app.behaviours.listing import MAX_MODELS
+from providers_app.catalogue import listing as catalogue
+from providers_app.catalogue import lists as model_lists
 from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions

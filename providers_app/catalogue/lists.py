@@ -12,11 +12,11 @@ from collections import OrderedDict
 from typing import Any
 
 from providers_app import conf, loop
+from providers_app.catalogue.facts import host_of
+from providers_app.catalogue.library import library
+from providers_app.catalogue.merge import day_of, merged_list
+from providers_app.catalogue.overrides import configured
 from providers_app.errors import ProviderError
-from providers_app.model_facts import host_of
-from providers_app.model_library import library
-from providers_app.model_merge import day_of, merged_list
-from providers_app.model_overrides import configured
 from providers_app.ports import Session
 from providers_app.registry import registry
 from providers_app.types.catalogue import ModelInfo

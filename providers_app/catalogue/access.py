@@ -1,12 +1,12 @@
-"""The part of the universal interface that is about models; see ``provider``."""
+"""The functions of the universal interface that are about models; see ``provider``."""
 
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from providers_app import catalogue
+from providers_app.catalogue import listing as catalogue
+from providers_app.catalogue.search import supporting
 from providers_app.loop import on_provider_loop
-from providers_app.model_search import supporting
 from providers_app.ownership import find_owner
 from providers_app.registry import registry
 from providers_app.resilience import opening

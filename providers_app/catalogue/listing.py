@@ -12,17 +12,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from providers_app import clients, conf, loop, model_lists
+from providers_app import clients, conf, loop
 from providers_app.asking import checked_model
 from providers_app.behaviours.listing import check_size
+from providers_app.catalogue import lists as model_lists
+from providers_app.catalogue.facts import completed, facts, host_of
+from providers_app.catalogue.lists import Kept, lists
 from providers_app.errors import (
     AuthenticationFailed,
     ProviderError,
     UnsupportedOperation,
     UpstreamError,
 )
-from providers_app.model_facts import completed, facts, host_of
-from providers_app.model_lists import Kept, lists
 from providers_app.ports import Session
 from providers_app.resilience import outcome
 from providers_app.resilience.faults import faults_of

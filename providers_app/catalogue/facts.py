@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.model_library import library
-from providers_app.model_merge import merged, today
-from providers_app.model_overrides import configured
-from providers_app.model_shelf import Shelf
+from providers_app.catalogue.library import library
+from providers_app.catalogue.merge import merged, today
+from providers_app.catalogue.overrides import configured
+from providers_app.catalogue.shelf import Shelf
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import msgspec
 
-from providers_app.model_file import FIGURES, Entry, ModelFile, SameAs, Source
+from providers_app.catalogue.file import FIGURES, Entry, ModelFile, SameAs, Source
 from providers_app.types.catalogue import Figure, ModelInfo
 
 # What a vendor puts behind a model's id to name one day's or one revision's version of it.

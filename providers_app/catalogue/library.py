@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from providers_app import conf
-from providers_app.model_file import ModelFile, ModelFileError, read
-from providers_app.model_shelf import Shelf
+from providers_app.catalogue.file import ModelFile, ModelFileError, read
+from providers_app.catalogue.shelf import Shelf
 from providers_app.registry import registry
 
 logger = logging.getLogger("maestro.models")
