@@ -22,7 +22,7 @@ from providers_app.ports import Owner, Session
 from providers_app.registry import registry
 from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
-from providers_app.session_client import client_of
+from providers_app.session_client import client_of, client_of_credential
 from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
@@ -91,13 +91,19 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
     ``owner`` is on whose behalf it is tried, for a gateway that wants to know.
     """
     seconds = conf.current().lookup_timeout_s
-    http = clients.http_for(provider, owner if owner is not None else acting(), credential)
+    who = owner if owner is not None else acting()
+    client = client_of_credential(who, provider, credential)
+
+    async def ask(signed_with: Credential) -> Account:
+        http = clients.http_for(provider, who, signed_with)
+        with faults_of(provider):
+            if signed_with.auth_type != "none":
+                return await _tester(provider, signed_with).test(signed_with, http)
+            return Account(models=len(await resolve(provider, "models").list(signed_with, http)))
+
     try:
         async with asyncio.timeout(seconds) as deadline:
-            with faults_of(provider):
-                if credential.auth_type != "none":
-                    return await _tester(provider, credential).test(credential, http)
-                return Account(models=len(await resolve(provider, "models").list(credential, http)))
+            return await client.attempt(ask)
     except TimeoutError:
         if not deadline.expired():
             raise

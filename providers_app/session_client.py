@@ -14,16 +14,21 @@ from typing import TypeVar
 from providers_app import clients, refreshing
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.behaviours.http import HttpRequest
-from providers_app.errors import AuthenticationFailed
-from providers_app.genai_platform.endpoint import caller_of
+from providers_app.errors import AuthenticationFailed, PermissionDenied
+from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.resilience import opening, outcome
+from providers_app.resolver import authorizer
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
 
 T = TypeVar("T")
+
+
+def _nothing() -> None:
+    pass
 
 
 class OAuthCredentialProvider:
@@ -49,11 +54,13 @@ class OAuthCredentialProvider:
 class SessionClient:
     """A session with its credentials, its endpoint and its client. It belongs to the provider loop, for one call."""
 
-    def __init__(self, owner: Owner, session: Session, credentials: CredentialProvider) -> None:
+    def __init__(self, owner: Owner | None, session: Session, credentials: CredentialProvider) -> None:
         self._owner = owner
         self._session = session
         self._credentials = credentials
         self._platform = clients.platform_of(session.provider)
+        self.renewed = False
+        """Was the session's credential renewed after a refusal?"""
 
     @property
     def session(self) -> Session:
@@ -74,31 +81,43 @@ class SessionClient:
         """A credential that is good now."""
         return await self._credentials.credential(clients.http())
 
-    async def renewed(self, refused: Credential, error: AuthenticationFailed) -> Credential:
-        """What to try again with after a refusal, of the session's credential or of the gateway's own.
+    async def attempt(self, work: Callable[[Credential], Awaitable[T]], *, refused: Callable[[], None] = _nothing) -> T:
+        """``work`` with a good credential. After a 401 again: with another token of the gateway, then with another
+        credential of the session, each once and only where there can be another one.
 
-        Raises ``error`` where nothing can be tried again, ``NotConfigured`` where only the gateway's credential was
-        sent, and otherwise as the credential provider.
+        ``refused`` is called after each refusal. Raises the last refusal, ``NotConfigured`` where the session's
+        credential was not sent and so cannot be to blame, and otherwise as ``work`` and the credential provider.
         """
-        if self._platform is not None:
-            if await self._platform.renew(error):
-                return refused
-            self._platform.blame(error)
-        return await self._credentials.renewed(refused, error, clients.http())
+        credential = await self.credential()
+        gateway_renewed = session_renewed = False
+        while True:
+            passage = Passage()
+            try:
+                with watched(passage):
+                    return await work(credential)
+            except PermissionDenied as error:
+                passage.blame(error)
+                raise
+            except AuthenticationFailed as error:
+                last = error
+            refused()
+            if self._platform is not None and not gateway_renewed:
+                gateway_renewed = True
+                if await self._platform.renew(last, passage):
+                    continue
+            passage.blame(last)
+            if session_renewed:
+                raise last
+            credential = await self._credentials.renewed(credential, last, clients.http())
+            session_renewed = self.renewed = True
 
     async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:
-        """``work`` with a good credential, and after a 401 once more with another; the last refusal is reported."""
-        credential = await self.credential()
+        """``attempt``, and a login that is refused although it was just renewed is reported."""
         try:
-            return await work(self.session, credential)
+            return await self.attempt(lambda credential: work(self.session, credential))
         except AuthenticationFailed as error:
-            credential = await self.renewed(credential, error)
-        try:
-            return await work(self.session, credential)
-        except AuthenticationFailed as error:
-            if self._platform is not None:
-                self._platform.blame(error)
-            outcome.report(self.session, error)
+            if self.renewed:
+                outcome.report(self.session, error)
             raise
 
     async def prepare(self, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
@@ -133,3 +152,18 @@ def client_of(owner: Owner, session: Session, credential: Credential) -> Session
     else:
         credentials = ApiKeyCredentialProvider(credential)
     return SessionClient(owner, session, credentials)
+
+
+def client_of_credential(owner: Owner | None, provider: str, credential: Credential) -> SessionClient:
+    """The client of a login that is not stored, as it is: nothing of it is refreshed."""
+    bare = Session(id="", owner="", provider=provider, auth_type=credential.auth_type, name="", status="active")
+    return SessionClient(owner, bare, ApiKeyCredentialProvider(credential))
+
+
+def sends_credential(provider: str, credential: Credential) -> bool:
+    """Does the provider get to see this credential, or does a gateway in front keep it back? Call it on the loop."""
+    platform = clients.platform_of(provider)
+    if platform is None:
+        return True
+    bare = HttpRequest(method="GET", url="https://provider.invalid/")
+    return carries(platform.config, authorizer(provider, credential.auth_type)(credential, bare))

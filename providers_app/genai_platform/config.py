@@ -21,7 +21,12 @@ def _headers(value: Any) -> Any:
 
 def _secret_headers(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return {name: SecretStr(inner) for name, inner in headers.parse(text).items()} if isinstance(text, str) else value
+    if not isinstance(text, str):
+        return value
+    try:
+        return {name: SecretStr(inner) for name, inner in headers.parse(text).items()}
+    except ValueError:  # its message quotes, and where a secret is split wrongly, a part of it looks like a name
+        raise ValueError("it is not of the form 'Name: value; Name: value', each name once") from None
 
 
 Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
@@ -48,6 +53,11 @@ class GenAIPlatformConfig(BaseModel):
     )
     project: str = Field(
         default="", description="What `{project}` stands for where a session names no project of its own."
+    )
+    session_project: bool = Field(
+        default=False,
+        description="Let a session's own option `project` stand for `{project}`; without it, people do not choose "
+        "whose project the gateway counts.",
     )
     headers: Headers = Field(
         default={},
@@ -79,7 +89,14 @@ class GenAIPlatformConfig(BaseModel):
     scope: str = Field(
         default="", description="The scope that is asked for; of an identity of Azure the resource. Empty: the usual."
     )
-    token_header: str = Field(default="Authorization", description="The header that carries the gateway's token.")
+    identity_header: SecretStr = Field(
+        default=SecretStr(""), description="The value of X-IDENTITY-HEADER for `azure_identity` in App Service."
+    )
+    token_header: str = Field(
+        default="Authorization",
+        description="The header that carries the gateway's token. A provider's own header of that name is not sent: "
+        "for most providers the default means that the session's key stays here.",
+    )
     token_scheme: str = Field(default="Bearer", description="What stands before the token in its header.")
     provider_credential: Literal["keep", "remove"] = Field(
         default="keep",
@@ -124,9 +141,11 @@ class GenAIPlatformConfig(BaseModel):
             if (address := getattr(self, name)) and (reason := _address_problem(address)):
                 return f"{name}: {reason}"
         secret = {name: value.get_secret_value() for name, value in self.secret_headers.items()}
-        for name, value in {**self.headers, **secret}.items():
+        for name, value in self.headers.items():
             if reason := headers.problem(name, value):
                 return reason
+        if any(headers.problem(name, value) for name, value in secret.items() if "{" not in value):
+            return "secret_headers holds a name or a value that no header can have, or a header that Maestro writes"
         if any("{" in value for value in secret.values()):
             return "a secret header is static: it holds no {variables}"
         both = {name.lower() for name in self.headers} & {name.lower() for name in self.secret_headers}
@@ -134,9 +153,10 @@ class GenAIPlatformConfig(BaseModel):
             return f"the header {sorted(both)[0]!r} is given twice, once as a secret"
         if self.token_source != "none":  # noqa: S105
             scheme = headers.problem(self.token_header, self.token_scheme)
-            token = headers.problem(self.token_header, self.token.get_secret_value())
-            if reason := scheme or token:
-                return reason
+            if scheme:
+                return scheme
+            if headers.problem(self.token_header, self.token.get_secret_value()):
+                return "the token holds a line break, a brace or something that is not plain ASCII"
         return headers.unknown_variables(self.path_template, PATH_VARIABLES, "path_template")
 
 

@@ -9,8 +9,12 @@ request of a provider ─▶ path into the template below the base URL
 Local providers (``demo://``) are answered in this process and never go there.
 """
 
+import asyncio
+import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -18,17 +22,25 @@ import msgspec
 from providers_app import people
 from providers_app.behaviours.credentials import CredentialProvider
 from providers_app.behaviours.http import HttpRequest
-from providers_app.errors import AuthenticationFailed, NotConfigured
+from providers_app.errors import (
+    AddressRefused,
+    AuthenticationFailed,
+    InvalidCredential,
+    NotConfigured,
+    PermissionDenied,
+)
 from providers_app.genai_platform import headers
 from providers_app.genai_platform.config import GenAIPlatformConfig
-from providers_app.genai_platform.tokens import gateways_matter, source_of
+from providers_app.genai_platform.tokens import gateways_matter, not_configured, source_of
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
-from providers_app.wire.guard import DEFAULT_PORTS
+from providers_app.wire.guard import DEFAULT_PORTS, climbs
 from providers_app.wire.mask import MASKED
 
 WEB = ("http", "https")
+YOUNG_S = 30.0
+"""Seconds for which a new token of the gateway is beyond doubt."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +56,45 @@ def caller_of(provider: str, owner: Owner | None, credential: Credential) -> Cal
     return Caller(provider=provider, owner=owner, project=credential.settings.get("project", ""))
 
 
+class Passage:
+    """What the last request of one call took with it: the gateway's token, and whether the session's own credential."""
+
+    __slots__ = ("carried", "token")
+
+    def __init__(self) -> None:
+        self.token: Credential | None = None
+        self.carried = True
+
+    def blame(self, error: AuthenticationFailed | PermissionDenied) -> None:
+        """Raises ``NotConfigured`` where the session's credential was not sent, so that it cannot be to blame."""
+        if not self.carried:
+            hint = "Check the token and the headers under MAESTRO_GENAI_PLATFORM__."
+            raise NotConfigured(f"The gateway refused its own credential: {error.message}", hint=hint) from None
+
+
+_passage: ContextVar[Passage | None] = ContextVar("maestro_passage", default=None)
+
+
+@contextmanager
+def watched(passage: Passage) -> Iterator[None]:
+    """Requests inside the block note in ``passage`` what they took with them."""
+    token = _passage.set(passage)
+    try:
+        yield
+    finally:
+        _passage.reset(token)
+
+
+def carries(config: GenAIPlatformConfig, request: HttpRequest) -> bool:
+    """Does a signed request keep its own credential on the way through the gateway?"""
+    if config.provider_credential == "remove":
+        return False
+    own = {name.lower() for name in (*config.headers, *config.secret_headers)}
+    if config.token_source != "none":  # noqa: S105
+        own.add(config.token_header.lower())
+    return bool(request.secret_headers - own)
+
+
 class Platform:
     """The gateway of this process, with its token. It belongs to the provider loop."""
 
@@ -52,7 +103,10 @@ class Platform:
         self.config = config
         self.http = http
         self._source: CredentialProvider | None = None
+        self._making = asyncio.Lock()
+        self._unusable: NotConfigured | None = None
         self._used: Credential | None = None
+        self._since = 0.0
 
     def covers(self, provider: str) -> bool:
         """Do this provider's requests go through the gateway?"""
@@ -86,30 +140,35 @@ class Platform:
         hidden = {name: value.get_secret_value() for name, value in self.config.secret_headers.items()}
         if self.config.token_source != "none":  # noqa: S105
             hidden[self.config.token_header] = f"{self.config.token_scheme} {await token()}".strip()
-        return _with(routed, hidden, secret=True)
+        routed = _with(routed, hidden, secret=True)
+        if (passage := _passage.get()) is not None:
+            passage.carried = carries(self.config, request)
+        return routed
 
-    async def renew(self, error: AuthenticationFailed) -> bool:
-        """After a refusal: another token, if the gateway's is one that can be made anew; ``False`` where there is none.
+    async def renew(self, error: AuthenticationFailed, passage: Passage) -> bool:
+        """After a refusal: is there another token than the one that was sent? It is made anew where that may help.
 
-        Raises as ``route``.
+        A token that was made a moment ago is not to blame, whoever refused: a wrong key of one person must not use up
+        the tokens of all. Raises as ``route``.
         """
-        if self._source is None or self._used is None or self.config.token_source == "static":  # noqa: S105
+        sent = passage.token
+        if self._source is None or sent is None or self.config.token_source == "static":  # noqa: S105
+            return False
+        if self._used is not None and self._used.secret != sent.secret:
+            return True  # another call has renewed it meanwhile
+        if time.monotonic() - self._since < YOUNG_S:
             return False
         with gateways_matter():
-            await self._source.renewed(self._used, error, self.http)
+            self._use(await self._source.renewed(sent, error, self.http))
         return True
-
-    def blame(self, error: AuthenticationFailed) -> None:
-        """Raises ``NotConfigured`` where the session's own credential was not sent, so that it cannot be to blame."""
-        if self.config.provider_credential == "remove":
-            hint = "Check the token and the headers under MAESTRO_GENAI_PLATFORM__."
-            raise NotConfigured(f"The gateway refused its own credential: {error.message}", hint=hint) from None
 
     def _address(self, url: str, caller: Caller, project: str) -> str:
         parts = urlsplit(url)
         path = self.config.path_template
         for name, value in {"provider": caller.provider, "project": quote(project, safe="")}.items():
             path = path.replace(f"{{{name}}}", value)
+        if climbs(parts.path):
+            raise AddressRefused("The address climbs out of its path (..), which is not sent to the gateway.")
         path = path.replace("{path}", parts.path or "/")
         whole = self.config.base_url.rstrip("/") + "/" + path.lstrip("/")
         return f"{whole}?{parts.query}" if parts.query else whole
@@ -119,17 +178,34 @@ class Platform:
         return {
             "user.id": str(caller.owner) if isinstance(caller.owner, int | str) else "",
             "user.email": await people.email_of(caller.owner) if "user.email" in named else "",
-            "project": caller.project or self.config.project,
+            "project": (caller.project if self.config.session_project else "") or self.config.project,
             "request.id": uuid.uuid4().hex,
         }
 
     async def _token(self) -> str:
+        if self._unusable is not None:
+            raise self._unusable
         with gateways_matter():
-            if self._source is None:
-                self._source = source_of(self.config)
-            assert self._source is not None, "a gateway without a token is asked for none"
-            self._used = await self._source.credential(self.http)
-        return self._used.secret.reveal()
+            async with self._making:
+                if self._source is None:
+                    self._source = await self._made()
+            self._use(found := await self._source.credential(self.http))
+        if (passage := _passage.get()) is not None:
+            passage.token = found
+        return found.secret.reveal()
+
+    async def _made(self) -> CredentialProvider:
+        try:
+            source = await asyncio.to_thread(source_of, self.config)  # reading a private key takes some 40 ms
+        except InvalidCredential as error:
+            self._unusable = not_configured(error)
+            raise
+        assert source is not None, "a gateway without a token is asked for none"
+        return source
+
+    def _use(self, found: Credential) -> None:
+        if self._used is None or self._used.secret != found.secret:
+            self._used, self._since = found, time.monotonic()
 
 
 def hosts_of(config: GenAIPlatformConfig) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from providers_app.errors import (
     NotConfigured,
     NotFound,
     PermissionDenied,
+    ProviderError,
 )
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.types.credentials import Credential, Secret
@@ -58,7 +59,12 @@ def gateways_matter() -> Iterator[None]:
     try:
         yield
     except REFUSALS as error:
-        raise NotConfigured(f"The gateway's token could not be had: {error.message}", hint=HINT) from None
+        raise not_configured(error) from None
+
+
+def not_configured(error: ProviderError) -> NotConfigured:
+    """What a refusal of the token means: a matter of the settings."""
+    return NotConfigured(f"The gateway's token could not be had: {error.message}", hint=HINT)
 
 
 def _static(config: GenAIPlatformConfig) -> CredentialProvider:
@@ -89,14 +95,16 @@ def _entra(config: GenAIPlatformConfig) -> CredentialProvider:
 
 def _azure_identity(config: GenAIPlatformConfig) -> CredentialProvider:
     identity = ManagedIdentity(
-        url=config.token_url or IMDS, client_id=config.client_id, resource=config.scope or RESOURCE
+        url=config.token_url or IMDS,
+        header=_secret(config.identity_header),
+        client_id=config.client_id,
+        resource=config.scope or RESOURCE,
     )
     return AzureADCredentialProvider(identity)
 
 
 def _google(config: GenAIPlatformConfig) -> CredentialProvider:
     authority = Authority(token_url=config.token_url or TOKEN_URI, scopes=config.scope or CLOUD)
-    # Reading the key takes some 40 ms of arithmetic: once, when the gateway is first used.
     return GCPCredentialProvider(service_account.read(_secret(config.service_account), authority), authority)
 
 

@@ -19,6 +19,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -182,21 +183,15 @@ class _Answer:
     async def _open(self) -> tuple[HttpStream, Dialect]:
         call = self._call
         client = await open_session(call.owner, call.provider, call.session, call.auth_type)
-        credential = await client.credential()
+        # Nothing was shown yet. A key is refused for good; an access token may have ended before its time.
         try:
-            return await self._send(client, credential)
-        except AuthenticationFailed as error:
-            # Nothing was shown yet. A key is refused for good; an access token may have ended before its time.
-            self._session = None
-            credential = await self._renewed(client, credential, error)
-        return await self._send(client, credential)
-
-    async def _renewed(self, client: SessionClient, refused: Credential, error: AuthenticationFailed) -> Credential:
-        try:
-            return await client.renewed(refused, error)
+            return await client.attempt(partial(self._send, client), refused=self._refused)
         except AuthenticationFailed:
             self._session = client.session
             raise
+
+    def _refused(self) -> None:
+        self._session = None  # what becomes of its renewal is not an outcome of this request
 
     async def _send(self, client: SessionClient, credential: Credential) -> tuple[HttpStream, Dialect]:
         session = client.session

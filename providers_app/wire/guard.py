@@ -5,9 +5,10 @@ connection is made, on the addresses that the name resolved to, which are then t
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable, Sequence
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from providers_app.errors import AddressRefused, InvalidRequest
 
@@ -138,11 +139,18 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
         raise InvalidRequest("The base URL must not contain a fragment (#...).")
     if parts.query or "?" in url:
         raise InvalidRequest("The base URL must not contain a query (?...).")
+    if climbs(parts.path):
+        raise InvalidRequest("The base URL must not climb out of its path (. or ..).")
     host = _checked_host(parts)
     literal = literal_address(host)
     if literal is not None:
         Guard(allowed).judge(host, port or DEFAULT_PORTS[parts.scheme.lower()], [str(literal)])
     return url.rstrip("/")
+
+
+def climbs(path: str) -> bool:
+    """Does a path have a segment ``.`` or ``..``, in whatever spelling a server may take for one?"""
+    return any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path)))
 
 
 def literal_address(host: str) -> Address | None:

@@ -23,6 +23,7 @@ from providers_app.errors import (
     UpstreamError,
 )
 from providers_app.ports import Session
+from providers_app.session_client import sends_credential
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.credentials import Secret
@@ -175,6 +176,8 @@ async def wrong_key(plan: Plan, state: State) -> str:
     _, credential = await ports.session_store().lookup(plan.owner, plan.provider, state.name, plan.auth_type)
     if not credential.secret:
         raise Skipped("The login is fetched for each use; there is no secret of its own to change.")
+    if not sends_credential(plan.provider, credential):
+        raise Skipped("The gateway in front keeps the login back, so the provider cannot refuse it.")
     wrong = msgspec.structs.replace(credential, secret=Secret(mangled(credential.secret.reveal())))
     try:
         await provider.try_credential(plan.provider, wrong)

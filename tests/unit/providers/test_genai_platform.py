@@ -49,6 +49,8 @@ def test_all_that_is_missing_is_named_at_once() -> None:
         ({"headers": {"X-A": "ü"}}, "plain ASCII"),
         ({"headers": {"X A": "1"}}, "is not the name of a header"),
         ({"secret_headers": SecretStr("X-Key: {user.id}")}, "is static"),
+        ({"secret_headers": SecretStr("Ocp Key")}, "not of the form"),
+        ({"secret_headers": SecretStr("Ocp Key: 1")}, "no header can have"),
         ({"headers": "X-Key: 1", "secret_headers": SecretStr("x-key: 2")}, "given twice, once as a secret"),
         ({"path_template": "/{model}{path}"}, "names {model}"),
         ({"token_source": "static", "token": SecretStr("to\nken")}, "line break"),
@@ -108,8 +110,11 @@ async def test_the_gateways_token_takes_the_place_of_the_providers() -> None:
 
 
 async def test_the_installation_itself_has_no_id_and_a_session_may_have_its_own_project() -> None:
-    texts = {"headers": "X-User: {user.id}; X-Project: {project}; X-Static: yes", "project": "common"}
+    texts: dict[str, Any] = {"headers": "X-User: {user.id}; X-Project: {project}; X-Static: yes", "project": "common"}
     system = Caller(provider="openai", owner=SYSTEM, project="own")
+    sent = (await routed("https://api.openai.com/v1/models", system, **texts)).headers
+    assert sent["X-Project"] == "common"
+    texts["session_project"] = True
     sent = (await routed("https://api.openai.com/v1/models", system, **texts)).headers
     assert "X-User" not in sent
     assert (sent["X-Project"], sent["X-Static"]) == ("own", "yes")

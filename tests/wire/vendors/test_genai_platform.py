@@ -5,13 +5,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
-from providers_app import conf, people, provider
-from providers_app.errors import AuthenticationFailed, NotConfigured, UpstreamError
+from providers_app import clients, conf, people, provider
+from providers_app.errors import AuthenticationFailed, NotConfigured, ProviderError, UpstreamError
+from providers_app.genai_platform import endpoint
 from providers_app.genai_platform.config import GenAIPlatformConfig
+from providers_app.loop import on_provider_loop
 from providers_app.ports import Owner
+from providers_app.resolver import resolve
+from providers_app.session_client import SessionClient
+from providers_app.types.credentials import Credential, Secret
 from tests.vendors import genai_platform as words
 from tests.vendors.auth.entra import EntraAuth
 from tests.vendors.genai_platform import GenAIPlatformVendor
@@ -130,7 +136,10 @@ async def test_many_at_once_ask_for_one_token(vendor: Vendor, platform: GenAIPla
     assert len(platform.issued) == 1
 
 
-async def test_a_token_that_is_refused_is_made_anew_once(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+async def test_a_token_that_is_refused_is_made_anew_once(
+    vendor: Vendor, platform: GenAIPlatformVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "YOUNG_S", 0.0)
     await connect(vendor)
     assert text_of(await vendor.stream())
     platform.revoke_all()
@@ -138,6 +147,120 @@ async def test_a_token_that_is_refused_is_made_anew_once(vendor: Vendor, platfor
     platform.revoke_all()
     assert await provider.list_models(vendor.slug, "api_key", "main", refresh=True)
     assert len(platform.ledger.of("/oauth/token")) == 3
+
+
+async def test_wrong_keys_use_up_no_tokens(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    with conf.use(SETTINGS, conf.platform()):
+        await vendor.connect(key=vendor.key[:-4] + "zzzz")
+    for _ in range(5):
+        with pytest.raises(AuthenticationFailed):
+            await vendor.stream()
+    assert len(platform.issued) == 1
+
+
+async def test_many_refused_at_once_share_one_new_token(
+    vendor: Vendor, platform: GenAIPlatformVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await connect(vendor)
+    assert text_of(await vendor.stream())
+    monkeypatch.setattr(endpoint, "YOUNG_S", 0.0)
+    platform.revoke_all()
+    calls = (provider.complete_chat(vendor.slug, "main", f"Hello {n}.", model=vendor.model) for n in range(8))
+    assert all(result.complete for result in await asyncio.gather(*calls))
+    assert len(platform.ledger.of("/oauth/token")) == 2
+
+
+async def test_a_wrong_login_is_tried_through_the_gateway(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
+    with conf.use(SETTINGS, conf.platform()):
+        session = await vendor.connect()
+    _, credential = await vendor.store.lookup(1, vendor.slug, session.id)
+    assert (
+        await provider.try_credential(vendor.slug, credential, owner=1)
+    ).request_id is not None or vendor.slug != "openai"
+    wrong = msgspec.structs.replace(credential, secret=Secret(vendor.key[:-4] + "zzzz"))
+    with pytest.raises(AuthenticationFailed):
+        await provider.try_credential(vendor.slug, wrong, owner=1)
+    assert all(entry.path.startswith("/genai/") for entry in platform.ledger if entry.path != "/oauth/token")
+
+
+async def test_a_token_in_the_providers_own_header_is_to_blame_itself(
+    genai_platform: VendorServer, store: MemorySessions
+) -> None:
+    vendor = openai_behind(genai_platform, store)
+    taken = config_of(
+        genai_platform, token_source="static", token=SecretStr("no-such-token"), token_header="Authorization"
+    )
+    people.install(Directory())
+    try:
+        with conf.use(SETTINGS, taken), pytest.raises(NotConfigured, match="refused its own credential"):
+            await vendor.stream()
+    finally:
+        people.install(None)
+    assert store.outcomes == []
+
+
+class Ended:
+    """A login whose token has ended, and that can be renewed."""
+
+    def __init__(self, old: Credential, new: Credential) -> None:
+        self.old, self.new, self.renewals = old, new, 0
+
+    async def credential(self, http: Any) -> Credential:
+        return self.old
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Any) -> Credential:
+        assert refused == self.old
+        self.renewals += 1
+        return self.new
+
+
+async def test_after_the_gateways_token_the_sessions_credential_is_renewed_as_well(
+    genai_platform: VendorServer, store: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "YOUNG_S", 0.0)
+    vendor = openai_behind(genai_platform, store)
+    gateway = genai_platform.vendor
+    assert isinstance(gateway, GenAIPlatformVendor)
+    people.install(Directory())
+    try:
+        with conf.use(SETTINGS, config_of(genai_platform)):
+            session = await vendor.connect()
+            assert text_of(await vendor.stream())
+            _, good = await store.lookup(1, "openai", session.id)
+            login = Ended(msgspec.structs.replace(good, secret=Secret(vendor.key[:-4] + "zzzz")), good)
+            gateway.revoke_all()
+
+            @on_provider_loop
+            async def listed() -> int:
+                client = SessionClient(1, session, login)
+
+                async def ask(credential: Credential) -> int:
+                    http = clients.http_for("openai", 1, credential)
+                    return len(await resolve("openai", "models").list(credential, http))
+
+                return await client.attempt(ask)
+
+            assert await listed() > 0
+    finally:
+        people.install(None)
+    assert login.renewals == 1
+    asked = [entry.status for entry in genai_platform.ledger if entry.path.endswith("/models")]
+    assert asked == [401, 401, 200]
+    assert len(gateway.ledger.of("/oauth/token")) == 2
+
+
+async def test_an_address_that_climbs_is_refused(genai_platform: VendorServer, store: MemorySessions) -> None:
+    vendor = openai_behind(genai_platform, store)
+    for path in ("/../../admin", "/%2e%2e/%2E%2e/admin", "/v1/..%2fadmin", "/..\\admin"):
+        with conf.use(SETTINGS, config_of(genai_platform)), pytest.raises(ProviderError):
+            await provider.create_session(
+                "openai", "api_key", name="climber", api_key=vendor.key, base_url="https://api.openai.com" + path
+            )
+    with conf.use(SETTINGS, config_of(genai_platform)):
+        await vendor.connect()
+        with pytest.raises(ProviderError):
+            await provider.get_model("gemini", "main", "../../admin")
+    assert len(genai_platform.ledger) == 0
 
 
 async def test_a_refused_client_is_the_operators_matter(vendor: Vendor, platform: GenAIPlatformVendor) -> None:
