@@ -1,0 +1,114 @@
+"""Pictures, documents and recordings in the forms of the common libraries: read alike, judged before they are sent."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from providers_app import conf
+from providers_app.errors import InvalidRequest
+from providers_app.estimates import IMAGE_TOKENS, PDF_TOKENS, estimate_part
+from providers_app.messages import parse_messages
+from providers_app.types.chat import AudioPart, FilePart, ImagePart, Message, ToolCallPart, ToolResultPart
+
+DATA = base64.b64encode(b"some bytes").decode()
+WEB = "https://x.example/a"
+
+FORMS: list[tuple[dict[str, Any], Any]] = [
+    ({"type": "image_url", "image_url": {"url": WEB}}, ImagePart(url=WEB)),
+    ({"type": "input_image", "image_url": f"data:image/jpg;base64,{DATA}"}, ImagePart("image/jpeg", DATA)),
+    ({"type": "image", "source": {"type": "url", "url": WEB}}, ImagePart(url=WEB)),
+    ({"type": "image", "source": {"media_type": "image/gif", "data": DATA}}, ImagePart("image/gif", DATA)),
+    ({"type": "image", "data": DATA}, ImagePart("image/png", DATA)),
+    ({"type": "file", "file": {"filename": "a.pdf", "file_data": DATA}}, FilePart(data=DATA, name="a.pdf")),
+    ({"type": "file", "file": {"filename": "a.md", "file_data": DATA}}, FilePart("text/plain", DATA, name="a.md")),
+    ({"type": "input_file", "file_data": f"data:text/csv;base64,{DATA}"}, FilePart("text/csv", DATA)),
+    ({"type": "input_file", "file_url": WEB}, FilePart(url=WEB)),
+    ({"type": "document", "source": {"data": DATA}, "title": "T"}, FilePart(data=DATA, name="T")),
+    ({"type": "document", "source": {"type": "url", "url": WEB}}, FilePart(url=WEB)),
+    ({"type": "document", "url": f"data:application/pdf;base64,{DATA}"}, FilePart(data=DATA)),
+    (
+        {"type": "document", "source": {"type": "text", "data": "some bytes"}},
+        FilePart("text/plain", DATA),
+    ),
+    ({"type": "input_audio", "input_audio": {"data": DATA, "format": "mp3"}}, AudioPart("audio/mpeg", DATA)),
+    ({"type": "audio", "media_type": "audio/x-wav", "data": DATA}, AudioPart("audio/wav", DATA)),
+]
+
+
+def read(part: Any, role: str = "user") -> Any:
+    (message,) = parse_messages([{"role": role, "content": [part]}])
+    return message.parts[0]
+
+
+@pytest.mark.parametrize(("form", "part"), FORMS)
+def test_every_form_becomes_one_part_and_a_part_stays_one(form: dict[str, Any], part: Any) -> None:
+    assert read(form) == part
+    assert read(part) == part
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"type": "image_url"}, "no address"),
+        ({"type": "image_url", "image_url": "ftp://x/a.png"}, "must begin with"),
+        ({"type": "image_url", "image_url": f"data:image/png,{DATA}"}, "must be base64"),
+        ({"type": "image", "data": "%%%"}, "empty or not base64"),
+        ({"type": "image", "data": DATA, "media_type": "image/bmp"}, "not accepted"),
+        ({"type": "image", "source": 7}, "must be a dictionary"),
+        ({"type": "input_image", "file_id": "file-1"}, "file_id"),
+        ({"type": "file", "file": {"file_id": "file-1"}}, "file_id"),
+        ({"type": "document", "source": {"type": "file", "file_id": "f"}}, "file_id"),
+        ({"type": "file", "file": {"file_data": f"data:application/zip;base64,{DATA}"}}, "not accepted"),
+        ({"type": "document", "source": {"data": ""}}, "empty or not base64"),
+        ({"type": "input_audio", "input_audio": {"data": DATA, "format": "midi"}}, "not accepted"),
+        ({"type": "video", "url": WEB}, "is not known"),
+        (FilePart(media_type=3, data=DATA), "wrong type"),  # type: ignore[arg-type]
+        (AudioPart("audio/wav", 3), "empty or not base64"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_cannot_be_sent_is_said_before_it_is(wrong: Any, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
+        read(wrong)
+
+
+def test_a_file_that_is_too_large_is_refused_by_the_setting() -> None:
+    large = base64.b64encode(b"x" * 2000).decode()
+    with conf.use(conf.ProvidersConfig(max_file_bytes=1024)):
+        with pytest.raises(InvalidRequest, match="at most 1,024") as caught:
+            read(FilePart(data=large))
+        assert "MAX_FILE_BYTES" in caught.value.hint
+        assert read(FilePart(data=DATA)) == FilePart(data=DATA)
+        assert read(FilePart(url=WEB)) == FilePart(url=WEB)
+
+
+@pytest.mark.parametrize("role", ["assistant", "system"])
+def test_only_a_person_and_a_tool_send_files(role: Any) -> None:
+    for message in ({"role": role, "content": [FORMS[0][0]]}, Message(role, (ImagePart(url=WEB),))):
+        with pytest.raises(InvalidRequest, match="only"):
+            parse_messages([message])
+
+
+def test_a_tool_answers_with_pictures_and_documents() -> None:
+    called = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "look", "arguments": "{}"}}]}
+    content = [{"type": "text", "text": "seen"}, FORMS[0][0], FORMS[5][0]]
+    _, result = parse_messages([called, {"role": "tool", "tool_call_id": "c", "content": content}])
+    assert result.parts == (
+        ToolResultPart("c", "look", "seen", media=(ImagePart(url=WEB), FilePart(data=DATA, name="a.pdf"))),
+    )
+    with pytest.raises(InvalidRequest, match="text, pictures and documents"):
+        parse_messages([called, {"role": "tool", "tool_call_id": "c", "content": [FORMS[-1][0]]}])
+    bad = Message("tool", (ToolResultPart("c", "look", "", media=(ImagePart("image/bmp", DATA),)),))
+    with pytest.raises(InvalidRequest, match="not accepted"):
+        parse_messages([called, bad])
+
+
+def test_estimates_count_what_is_sent() -> None:
+    pdf = base64.b64encode(b"x" * 400_000).decode()
+    assert estimate_part(ImagePart(url=WEB)) == IMAGE_TOKENS
+    assert estimate_part(FilePart(url=WEB)) == estimate_part(FilePart(data=DATA)) == PDF_TOKENS
+    assert 9_900 < estimate_part(FilePart(data=pdf)) < 10_100
+    assert estimate_part(FilePart("text/plain", pdf)) > 99_000
+    assert estimate_part(AudioPart("audio/mpeg", pdf)) == 800
+    assert estimate_part(ToolCallPart("c", "look", {})) < 5
+    assert estimate_part(ToolResultPart("c", "look", "abcd", media=(ImagePart(url=WEB),))) == IMAGE_TOKENS + 1
