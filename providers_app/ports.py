@@ -33,6 +33,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     ``generation`` counts the credentials that the session had: what an older one did says nothing about a newer one.
     ``expires_at`` is when its credential ends, in seconds since the epoch (``None``: never, or not known).
+    ``flow`` is the sign-in that gave it, empty for a key.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     generation: int = 0
     expires_at: float | None = None
+    flow: str = ""
 
 
 class SessionStore(Protocol):

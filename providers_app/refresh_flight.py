@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from providers_app import clients, conf, loop
+from providers_app import clients, conf, flow_gate, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import (
     ProviderBroken,
@@ -128,6 +128,8 @@ class Flight:
             now=time.time(),
             within_s=self._within_s,
         )
+        if found.action in ("send", "give_up"):
+            found = _unless_off(claim, found)
         match found.action:
             case "send":
                 # Whoever goes away, and a process that ends, waits for it: a lost answer may be a lost login.
@@ -241,6 +243,15 @@ class Flight:
             next_try_at=state.next_try_at,
             code=code,
         )
+
+
+def _unless_off(claim: RefreshClaim, found: Decision) -> Decision:
+    """Nothing is sent or given up of a login whose flow was turned off: it is left as it is and looked at later."""
+    off = flow_gate.why_off(claim.provider, claim.tokens.flow)
+    if off is None:
+        return found
+    later = max(claim.due_at, time.time() + flow_gate.LOOK_AGAIN_S) if claim.due_at is not None else None
+    return Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
 
 
 async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:

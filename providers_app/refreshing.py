@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from providers_app import loop, ports
+from providers_app import flow_gate, loop, ports
 from providers_app.errors import (
     AuthenticationFailed,
+    FlowDisabled,
     NeedsReauth,
     NotRefreshable,
     ProviderError,
@@ -67,12 +68,13 @@ async def refresh_tokens(
     """Refresh a login now, and give what is stored afterwards (its secrets do not print).
 
     A refresh that somebody else just made counts. Raises ``UnknownSession``, ``NotRefreshable``, ``NeedsReauth``,
-    ``RefreshTooEarly``, ``RefreshFailed``, ``TokenOutcomeUnknown``, ``SessionDisabled``.
+    ``RefreshTooEarly``, ``RefreshFailed``, ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
     """
     who = await find_owner(owner)
     found, _ = await ports.session_store().lookup(who, provider, session, auth_type)
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    flow_gate.require_on(found)
     report = await refresh_session(found.id, trigger="command")
     if report.code == NOT_REFRESHABLE:
         raise NotRefreshable(f"The session {found.name!r} cannot be refreshed: {report.why}.")
@@ -84,8 +86,11 @@ async def refresh_tokens(
 async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple[Session, Credential]:
     """The session ready for use: refreshed first when its access token has ended.
 
-    Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``.
+    Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``, and
+    ``FlowDisabled`` where its kind of sign-in was turned off.
     """
+    if session.auth_type == "oauth":
+        flow_gate.require_on(session)
     if session.auth_type != "oauth" or session.expires_at is None or session.expires_at > time.time() + USE_WITHIN_S:
         return session, credential
     report = await refresh_session(session.id, trigger="use", seen_generation=session.generation)
@@ -138,6 +143,8 @@ def _error_of(session: Session, report: RefreshReport) -> ProviderError:
         case RefreshReport(done="needs_person"):
             why = f": {report.why}" if report.code != "needs_reauth" else "."
             return NeedsReauth(f"{name} needs a new sign-in{why}")
+        case RefreshReport(code=FlowDisabled.code):
+            return FlowDisabled(f"{name} is kept, but not used: {report.why}")
         case RefreshReport(code="refresh_too_early"):
             return RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
         case RefreshReport(done="unknown" | "kept"):

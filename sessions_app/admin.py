@@ -68,7 +68,8 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
             if new or data["name"] != self.initial["name"]:
                 connect.require_free(owner_id, provider, auth_type, data["name"])
             data["chosen"] = option_text.parse(filter(str.strip, data.get("chosen", "").splitlines()))
-            if new or "chosen" in self.changed_data:  # a session can be renamed when its provider is gone
+            data["options_changed"] = option_text.changes(self.instance.options, data["chosen"])
+            if new or data["options_changed"]:  # a session can be renamed when its provider is gone
                 options.checked(providers.usable(provider), auth_type, data["chosen"])
             if key or new:
                 judged = connect.check(provider, auth_type, key, data.get("base_url", ""), data["chosen"])
@@ -173,8 +174,11 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
         if "base_url" in form.changed_data:
             connect.change_base_url(stored, data["base_url"], actor_id=request.user.pk)
-        if "chosen" in form.changed_data:
-            option_service.change(stored, data["chosen"], actor_id=request.user.pk, whole=True)
+        if data["options_changed"]:
+            # Upon what is stored by now: a copied address may have brought options of its own.
+            after = {**stored.options, **data["options_changed"]}
+            after = {name: value for name, value in after.items() if value}
+            option_service.change(stored, after, actor_id=request.user.pk, whole=True)
         if key:
             connect.replace_key(stored, key, actor_id=request.user.pk)
 

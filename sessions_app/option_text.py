@@ -24,6 +24,16 @@ def parse(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def changes(options: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, str]:
+    """What ``typed``, made of the text of ``options``, says otherwise; an empty value for what is not there any more.
+
+    Line endings and the order of lines are no change, nor is a value that the text shows joined.
+    """
+    before = parse(written(options).splitlines())
+    gone = {name: "" for name in before if name not in typed}
+    return gone | {name: value for name, value in typed.items() if value != before.get(name, "")}
+
+
 def written(options: Mapping[str, str]) -> str:
     """The options as ``parse`` reads them, one on a line; what has several lines is joined."""
     return "\n".join(f"{name}={' '.join(str(value).split())}" for name, value in options.items())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from providers_app.flow_gate import why_off
 from sessions_app.models import AuthSession
 
 # States whose words are a reason that was stored, and `when` its age.
@@ -131,7 +132,7 @@ def _expired(session: AuthSession) -> StatusView:
     if refreshable(session):
         action, label = "refresh", "Refresh now"
         words = "Access ended"
-        more = f"The last refresh failed: {session.refresh_error}" if session.refresh_error else _OVERDUE
+        more = f"The last refresh failed: {session.refresh_error}" if session.refresh_error else _overdue(session)
         if session.intent_generation == session.generation:
             words, more = "Last refresh has no known outcome, and access ended", _SECOND
     return StatusView("expired", "Expired", "bad", words, session.expires_at, action, label, urgent=True, more=more)
@@ -153,8 +154,14 @@ def _failing(session: AuthSession) -> StatusView:
         )  # fmt: skip
     return StatusView(
         "failing", "Refresh overdue", "warn", "Refresh was due", session.next_refresh_at,
-        "refresh", "Refresh now", more=_OVERDUE,
+        "refresh", "Refresh now", more=_overdue(session),
     )  # fmt: skip
+
+
+def _overdue(session: AuthSession) -> str:
+    """Why nothing has refreshed it: its kind of sign-in may be off here, and then nothing does."""
+    off = why_off(session.provider, session.flow)
+    return f"{off.message} {off.hint}" if off is not None else _OVERDUE
 
 
 def _expiring(session: AuthSession) -> StatusView:

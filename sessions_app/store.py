@@ -56,6 +56,7 @@ def as_session(row: AuthSession) -> Session:
         base_url=row.base_url or None,
         generation=row.generation,
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
+        flow=row.flow,
     )
 
 

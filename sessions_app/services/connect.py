@@ -113,13 +113,14 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
     """
     info = usable(session.provider)
-    address, chosen = options.copied(info, base_url, session.options)
+    address, said = options.copied(info, base_url, None)
     base_url = _checked_base_url(info, address or "")
     if base_url == session.base_url:
         return False
     if session.auth_type == AuthSession.AuthType.OAUTH:
         raise InvalidRequest("The address of a sign-in is its provider's and cannot be changed.")
-    chosen = options.checked(info, session.auth_type, chosen)
+    # What the copied address says is newer than what is stored.
+    chosen = options.checked(info, session.auth_type, {**session.options, **(said or {})})
     changes = fresh_columns(session) | {"base_url": base_url, "options": chosen}
     enabled = session.status != AuthSession.Status.DISABLED
     if session.auth_type == AuthSession.AuthType.API_KEY and enabled:
@@ -130,7 +131,7 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     with transaction.atomic():
         credentials.replace(session, Secret(""), changes)
         trail.note(session, trail.ADDRESS_CHANGED, f"now {base_url or 'the provider’s own'}", actor_id=actor_id)
-    session.base_url = base_url
+    session.base_url, session.options = base_url, chosen
     return True
 
 

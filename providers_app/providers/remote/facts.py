@@ -21,6 +21,8 @@ from providers_app.wire.client import Http
 
 ASK_S = 3.0
 ALL_S = 6.0
+MAX_BODY = 1024 * 1024
+"""Bytes of one answer; no description of models comes near, and the place is an address that a person typed."""
 MAX_SHOWN = 40
 """Models that are asked for one by one; the others keep what the list says."""
 AT_ONCE = 4
@@ -52,7 +54,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             body=json.dumps(body).encode() if body is not None else b"",
         )
         try:
-            answer = await self.http.send(self.sign(request), timeout=ASK_S)
+            answer = await self.http.send(self.sign(request), timeout=ASK_S, max_body=MAX_BODY)
             return payload.decode(answer.body) if 200 <= answer.status < 300 else None
         except (UpstreamError, AddressRefused, ValueError):
             return None

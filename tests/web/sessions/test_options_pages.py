@@ -106,6 +106,40 @@ def test_a_wrong_change_is_said_and_stores_nothing(alice: User, bob: User) -> No
     assert fresh(session).options == {"region": "eu"}
 
 
+def test_admin_takes_options_that_a_browser_only_posts_back_for_unchanged(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    session = acme(alice, tenant="acme")
+    client = signed_in(alice)
+    address = reverse("admin:sessions_app_authsession_change", args=[session.pk])
+    data = {"name": "my_acme", "base_url": "", "key": "", "chosen": "region=eu\r\ntenant=acme"}
+    AuthSession.objects.filter(pk=session.pk).update(provider="zz_gone")
+    answer = client.post(address, data | {"name": "renamed"})
+    assert answer.status_code == 302, text_of(answer)
+    assert (fresh(session).name, fresh(session).options) == ("renamed", {"region": "eu", "tenant": "acme"})
+    AuthSession.objects.filter(pk=session.pk).update(provider="zz_acme")
+    assert client.post(address, data | {"chosen": "tenant=acme\r\n\r\nregion=us\r\n"}).status_code == 302
+    assert fresh(session).options == {"region": "us", "tenant": "acme"}
+    assert client.post(address, data | {"chosen": "region=us\r\n"}).status_code == 302
+    assert fresh(session).options == {"region": "us"}
+
+
+def test_admin_keeps_what_a_copied_address_says(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    options = {"surface": "classic", "api_version": "2024-10-21"}
+    session = make(alice, "azure", provider="azure_openai", settings=options, base_url="https://one.openai.azure.com")
+    address = reverse("admin:sessions_app_authsession_change", args=[session.pk])
+    copied = "https://two.openai.azure.com?api-version=2025-01-01-preview"
+    data = {"name": "azure", "base_url": copied, "key": ""}
+    answer = signed_in(alice).post(address, data | {"chosen": "surface=classic\r\napi_version=2024-10-21"})
+    assert answer.status_code == 302, text_of(answer)
+    assert fresh(session).options["api_version"] == "2025-01-01-preview"
+    copied = copied.replace("two", "three").replace("2025-01-01", "2025-03-01")
+    data |= {"base_url": copied, "chosen": "surface=classic\r\napi_version=2025-01-01-preview\r\napi=chat"}
+    answer = signed_in(alice).post(address, data)
+    assert answer.status_code == 302, text_of(answer)
+    assert fresh(session).options == {"surface": "classic", "api_version": "2025-03-01-preview", "api": "chat"}
+
+
 def test_admin_shows_and_changes_them(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
     session = acme(alice)

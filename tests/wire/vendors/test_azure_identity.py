@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from providers_app import errors, login_flow, loop
+from providers_app import errors, login_flow, loop, provider
 from sessions_app.models import AuthSession
 from tests.vendors.auth import Fault
 from tests.vendors.auth.identity import APP_PATH
@@ -143,9 +143,30 @@ def test_it_is_off_until_the_operator_names_it(
         assert "ENABLED_FLOWS=managed_identity" in offers["managed_identity"].why_not
         with pytest.raises(errors.FlowDisabled):
             connect(desk, "other")
-        report = desk.report()
-        assert (report.done, report.code) == ("failed", "flow_disabled"), "nor is a login of before renewed"
     assert len(desk.machine.ledger) == asked
+
+
+def test_turning_it_off_ends_the_use_of_a_stored_login_and_keeps_it(
+    desk: EntraDesk, entra_auth: VendorServer, imds_server: VendorServer
+) -> None:
+    connect(desk)
+    before, asked = desk.row(), (len(desk.machine.ledger), len(desk.resource.ledger))
+    with settings("azure_openai", **configured(entra_auth, imds_server, enabled_flows=())):
+        with pytest.raises(errors.FlowDisabled) as caught:
+            desk.stream("chat-prod")
+        assert "'work' is kept, but not used" in caught.value.message
+        assert "MAESTRO_PROVIDERS__AZURE_OPENAI__ENABLED_FLOWS=managed_identity" in caught.value.hint
+        with pytest.raises(errors.FlowDisabled):
+            loop.run(provider.test_session("azure_openai", None, "work", owner=desk.person.pk), 5)
+        report = desk.report()
+        assert (report.done, report.code) == ("skipped", "flow_disabled"), "nor is it renewed"
+        assert "ENABLED_FLOWS=managed_identity" in report.why
+    assert (len(desk.machine.ledger), len(desk.resource.ledger)) == asked, "nobody was asked"
+    row = desk.row()
+    for name in ("status", "generation", "key_id", "refresh_attempts", "refresh_error_code", "intent_generation"):
+        assert getattr(row, name) == getattr(before, name), name
+    desk.end()
+    assert text_of(desk.stream("chat-prod")) == EXPECTED, "on again, it works at once"
 
 
 def test_the_machines_tokens_go_to_azure_only(

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from providers_app import errors, provider
+from providers_app.providers.remote.facts import MAX_BODY
 from providers_app.types.chat import JsonSchema
 from providers_app.types.events import Citation, ReasoningDelta, StreamEnd, StreamFailed, UsageReport
 from tests.vendors.chat.kinds import KINDS, KindVendor
+from tests.vendors.chat.local_servers import LLAMA_CPP
 from tests.vendors.chat.vendor import VALID_KEY
 from tests.vendors.script import REASONING, expected_text
 from tests.vendors.server import VendorServer
@@ -168,6 +170,21 @@ async def test_models_are_listed_with_what_the_server_tells_where(name: str, con
     if name == "groq":
         assert list(found) == ["local-large"] and large.max_output_tokens == 8192
     assert {entry.key for entry in server.ledger} == {"right"}
+
+
+async def test_an_endless_description_changes_nothing_of_the_list(
+    connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = LLAMA_CPP.native["GET", "/props"]
+
+    def larger(body: Any) -> Any:
+        return described(body) | {"chat_template": "x" * MAX_BODY}
+
+    monkeypatch.setitem(LLAMA_CPP.native, ("GET", "/props"), larger)  # type: ignore[arg-type]
+    server = await connected("llama_cpp")
+    found = {model.id: model for model in await provider.list_models("remote", "api_key", "main")}
+    assert "local-large" in found and found["local-large"].context_window != 16_384
+    assert server.ledger[-1].path == "/props"
 
 
 async def test_a_server_is_recognised_by_its_list_and_its_own_endpoints_are_asked(connected: Any) -> None:
