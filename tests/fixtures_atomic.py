@@ -1,14 +1,16 @@
 """``short_transactions``: a test fails when a transaction lasts over 200 ms. Register it with ``pytest_plugins``.
 
 Under SQLite's IMMEDIATE every ``atomic()`` is the one writer, so a long one stops everybody. Time spent waiting to
-get in does not count: the clock starts when the outermost block has begun. Transactions of the test framework itself
-are not seen, because they began before the fixture.
+get in does not count: the clock starts when the outermost block has begun. Nor does time in which the thread was ready
+to run and other programs had the processors. Transactions of the test framework itself are not seen, because they began
+before the fixture.
 """
 
 import threading
 import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +25,14 @@ class LongTransaction(AssertionError):
     """An ``atomic()`` block lasted too long; the message says where it began and how long it took."""
 
 
+def _waited_s() -> float:
+    """Seconds for which this thread was ready to run and no processor was free; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 class _Watch:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -31,7 +41,7 @@ class _Watch:
 
     def entered(self, connection: Any) -> None:
         if getattr(self._local, "begun", None) is None and len(connection.atomic_blocks) == 1:
-            self._local.begun = time.monotonic()
+            self._local.begun = time.monotonic() - _waited_s()
             self._local.where = "".join(traceback.format_stack(limit=8)[:-2])
 
     def left(self, connection: Any) -> None:
@@ -39,7 +49,7 @@ class _Watch:
         if begun is None or connection.in_atomic_block:
             return
         self._local.begun = None
-        lasted = time.monotonic() - begun
+        lasted = time.monotonic() - _waited_s() - begun
         if lasted > self.limit_s:
             self.found.append(f"{lasted * 1000:.0f} ms, begun at\n{self._local.where}")
 

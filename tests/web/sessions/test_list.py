@@ -1,6 +1,5 @@
 """The table: what it shows, filters, pages, and how many queries that takes."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -108,17 +107,16 @@ def test_two_hundred_sessions_are_paged_with_a_bounded_number_of_queries(alice: 
     assert "provider=anthropic" in page.content.decode()
 
 
-def test_a_thousand_sessions_with_notices_are_listed_fast_and_with_the_same_queries(alice: User) -> None:
-    def look() -> tuple[int, float]:
+def test_a_thousand_sessions_with_notices_are_listed_with_the_same_queries(alice: User) -> None:
+    def look() -> int:
         with CaptureQueriesContext(connection) as captured:
-            began = time.perf_counter()
             assert client.get(LIST).status_code == 200
-        return len(captured), time.perf_counter() - began
+        return len(captured)
 
     client = signed_in(alice)
     notices.raise_notice(make_login(alice, "first_one", status="needs_reauth"), notices.NEEDS_REAUTH, "It needs you")
     client.get(LIST)
-    few, _ = look()
+    few = look()
     soon, now = timezone.now() + timedelta(minutes=30), timezone.now()
     kinds: list[dict[str, Any]] = [
         {"expires_at": soon, "next_refresh_at": now + timedelta(minutes=10)},
@@ -133,9 +131,7 @@ def test_a_thousand_sessions_with_notices_are_listed_fast_and_with_the_same_quer
     )
     for session in made[:100]:
         notices.raise_notice(session, notices.NEEDS_REAUTH, "It needs you")
-    looks = [look() for _ in range(7)]
-    assert {queries for queries, _ in looks} == {few} and few <= 12
-    assert min(seconds for _, seconds in looks) < 0.2, looks
+    assert {look() for _ in range(3)} == {few} and few <= 12
 
 
 def test_other_peoples_sessions_are_not_there(alice: User, bob: User) -> None:

@@ -103,10 +103,10 @@ def test_only_a_flow_that_is_only_imported_leads_to_the_import(alice: User, vend
 def test_the_preview_says_what_the_login_changes_in_the_request(alice: User, vendors: Vendors) -> None:
     client = browser_at(alice)
     session = signed_in_session(client, vendors, "codex")
-    context = Context.objects.create(owner=alice, session=session, model="gpt-5.6", params={"max_output_tokens": 9})
+    context = Context.objects.create(owner=alice, session=session, model="gpt-5.6", params={"max_output_tokens": 900})
     chunks.append(context=context, kind="user", role="user", content="Hello")
     shown = text_of(client.get(reverse("chats:preview", args=[context.pk])))
-    assert "This login changes the request" in shown and "max_output_tokens is not sent" in shown
+    assert "Not sent as it was asked for" in shown and "max_output_tokens is not sent" in shown
 
 
 def test_the_chat_command_says_it_beside_the_answer(alice: User, vendors: Vendors, run: Run) -> None:

@@ -327,7 +327,7 @@ async def test_the_deadline_is_the_configured_one(server: TokenServer, loopback:
         began = time.monotonic()
         with pytest.raises(TokenOutcomeUnknown):
             await ask(server.endpoint, FIELDS, client, spends=True)
-    assert 0.2 < time.monotonic() - began < 2
+    assert 0.2 < time.monotonic() - began < 10
     await client.aclose()
 
 
