@@ -12,6 +12,7 @@ from pathlib import Path
 from providers_app import conf, loop, ports, provider, providers
 from providers_app.registry import registry
 from providers_app.resolver import resolve
+from providers_app.streaming import fold
 from providers_app.types.catalogue import Capabilities
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential
@@ -138,7 +139,9 @@ async def _measure() -> tuple[float, float]:
         reducer = dialect.reducer()
         direct = [*reducer.feed(body), *reducer.close()]
         alone.append(time.perf_counter() - began)
-        assert events == direct
+        # On its way a call is given its own id and intent, and each piece its origin: the same pieces, stamped.
+        assert [type(event) for event in events] == [type(event) for event in direct]
+        assert fold(events).text == fold(direct).text
     return statistics.median(whole) * 1000, statistics.median(alone) * 1000
 
 
