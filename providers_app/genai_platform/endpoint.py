@@ -10,6 +10,7 @@ Local providers (``demo://``) are answered in this process and never go there.
 """
 
 import asyncio
+import importlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -31,7 +32,7 @@ from providers_app.errors import (
 )
 from providers_app.genai_platform import headers
 from providers_app.genai_platform.config import GenAIPlatformConfig
-from providers_app.genai_platform.tokens import gateways_matter, not_configured, source_of
+from providers_app.genai_platform.refusals import gateways_matter, not_configured
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
@@ -196,7 +197,7 @@ class Platform:
 
     async def _made(self) -> CredentialProvider:
         try:
-            source = await asyncio.to_thread(source_of, self.config)  # reading a private key takes some 40 ms
+            source = await asyncio.to_thread(_source, self.config)
         except InvalidCredential as error:
             self._unusable = not_configured(error)
             raise
@@ -206,6 +207,13 @@ class Platform:
     def _use(self, found: Credential) -> None:
         if self._used is None or self._used.secret != found.secret:
             self._used, self._since = found, time.monotonic()
+
+
+def _source(config: GenAIPlatformConfig) -> CredentialProvider | None:
+    """Off the loop, because reading a private key takes some 40 ms, and so do the libraries that are loaded for it."""
+    tokens = importlib.import_module("providers_app.genai_platform.tokens")
+    found: CredentialProvider | None = tokens.source_of(config)
+    return found
 
 
 def hosts_of(config: GenAIPlatformConfig) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
-"""Where the gateway's own token comes from: a static one, an OAuth client, Entra, Google, or the machine's identity."""
+"""Where the gateway's own token comes from: a static one, an OAuth client, Entra, Google, or the machine's identity.
+
+Imported when a gateway needs its first token, because signing takes libraries that load slowly.
+"""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
@@ -15,56 +17,17 @@ from providers_app.behaviours.credentials.google.authority import CLOUD, TOKEN_U
 from providers_app.behaviours.credentials.google.machine import SERVER
 from providers_app.behaviours.oauth import grants
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
-from providers_app.errors import (
-    AuthenticationFailed,
-    BadAnswer,
-    BadRequest,
-    InvalidCredential,
-    InvalidRequest,
-    LoginError,
-    NotConfigured,
-    NotFound,
-    PermissionDenied,
-    ProviderError,
-)
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
 FLOW = "genai_platform"
-# What a token endpoint says to a client that it does not know, and what our own reading of the settings finds: the
-# operator's matter, and nothing about any session.
-REFUSALS = (
-    AuthenticationFailed,
-    PermissionDenied,
-    BadRequest,
-    NotFound,
-    BadAnswer,
-    InvalidCredential,
-    InvalidRequest,
-    LoginError,
-)
-HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it needs."
 
 
 def source_of(config: GenAIPlatformConfig) -> CredentialProvider | None:
     """The provider of the gateway's token; ``None`` where it wants none. Asks nobody."""
     return _SOURCES[config.token_source](config)
-
-
-@contextmanager
-def gateways_matter() -> Iterator[None]:
-    """A refusal inside the block is no refusal of the session: it becomes ``NotConfigured``."""
-    try:
-        yield
-    except REFUSALS as error:
-        raise not_configured(error) from None
-
-
-def not_configured(error: ProviderError) -> NotConfigured:
-    """What a refusal of the token means: a matter of the settings."""
-    return NotConfigured(f"The gateway's token could not be had: {error.message}", hint=HINT)
 
 
 def _static(config: GenAIPlatformConfig) -> CredentialProvider:
