@@ -32,7 +32,7 @@ def models(session: AuthSession, *, refresh: bool = False) -> ModelListing:
     except TimeoutError:
         cache.set(_failed_key(session), True, FAILED_SECONDS)
         late = UpstreamTimeout("The provider did not list its models in time.")
-        before = catalogue.remembered(str(session.pk)) or ModelListing()
+        before = catalogue.remembered(str(session.pk), session.account_id) or ModelListing()
         return ModelListing(
             models=before.models, fetched_at=before.fetched_at, stale=before.fetched_at is not None, error=late.info()
         )
@@ -42,7 +42,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
     """What is known of a model without asking anybody; ``None`` when that is nothing."""
     if session is None or not model_id:
         return None
-    listing = catalogue.remembered(str(session.pk))
+    listing = catalogue.remembered(str(session.pk), session.account_id)
     found = listing.get(model_id) if listing is not None else None
     if found is not None:
         return found
@@ -52,7 +52,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
 
 def is_remembered(session: AuthSession) -> bool:
     """Are this session's models in memory, or was its provider asked in vain a moment ago?"""
-    return catalogue.asked_lately(str(session.pk)) or cache.get(_failed_key(session)) is not None
+    return catalogue.asked_lately(str(session.pk), session.account_id) or cache.get(_failed_key(session)) is not None
 
 
 def card(slug: str) -> ProviderInfo | None:

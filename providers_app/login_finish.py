@@ -16,6 +16,7 @@ import msgspec
 
 from providers_app import clients, conf, loop, ports, storing
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
+from providers_app.catalogue import lists as model_lists
 from providers_app.errors import (
     AddressRefused,
     InvalidLoginAnswer,
@@ -161,6 +162,7 @@ async def keep(attempt: LoginAttempt, tokens: Tokens) -> Session:
 
     await advance(attempt, step="store")
     session = await stubbornly(write)
+    model_lists.forget(session.id)  # not every provider says whose login it is
     await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
     return session
 

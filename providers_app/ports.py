@@ -34,6 +34,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ``generation`` counts the credentials that the session had: what an older one did says nothing about a newer one.
     ``expires_at`` is when its credential ends, in seconds since the epoch (``None``: never, or not known).
     ``flow`` is the sign-in that gave it, empty for a key.
+    ``account`` is ``Tokens.account_id`` of the sign-in (empty: none, or not known).
     """
 
     id: str
@@ -47,6 +48,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     expires_at: float | None = None
     flow: str = ""
+    account: str = ""
 
 
 class SessionStore(Protocol):

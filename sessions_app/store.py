@@ -57,6 +57,7 @@ def as_session(row: AuthSession) -> Session:
         generation=row.generation,
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
         flow=row.flow,
+        account=row.account_id,
     )
 
 

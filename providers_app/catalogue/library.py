@@ -6,17 +6,22 @@
 
 The operator's folder is looked at again every few seconds, so that an update needs no restart. A file there that cannot
 be read leaves the last good one in force.
+
+The provider loop never waits for a file: it is given what was read last, and a thread looks again. Other callers look
+for themselves. Readers take no lock that is held while a file is read.
 """
 
+import asyncio
 import importlib.util
 import logging
+import os
 import threading
 import time
 from pathlib import Path
 
 import msgspec
 
-from providers_app import conf
+from providers_app import conf, loop
 from providers_app.catalogue.file import ModelFile, ModelFileError, read
 from providers_app.catalogue.shelf import Shelf
 from providers_app.registry import registry
@@ -25,7 +30,6 @@ logger = logging.getLogger("maestro.models")
 
 FILE = "models.json"
 LOOK_AGAIN_S = 5.0
-MAX_SHELVES = 500
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -37,74 +41,153 @@ class Held(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
+class Looked(msgspec.Struct, frozen=True):
+    """What the last look at a provider's files found; ``at`` is when it began, on the monotonic clock."""
+
+    shipped: Held
+    own: Held
+    folder: str
+    at: float
+
+    @property
+    def files(self) -> tuple[ModelFile, ...]:
+        """The files in force, the operator's last."""
+        return tuple(held.file for held in (self.shipped, self.own) if held.file is not None)
+
+
 class Library:
     """The model files of one process. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self.reset()
+        self._looked: dict[str, Looked] = {}
+        self._shelves: dict[tuple[str, str], Shelf] = {}
+        self._nobody_looks()
+        os.register_at_fork(after_in_child=self._nobody_looks)  # a thread that held a lock is not there in the child
+
+    def _nobody_looks(self) -> None:
+        self._reading = threading.RLock()  # held while files are read; whoever must not wait does not take it
+        self._lock = threading.Lock()  # held for the change of a few names only
+        self._behind: dict[str, threading.Thread] = {}
 
     def reset(self) -> None:
         """Forget everything that was read."""
-        with self._lock:
-            self._shipped: dict[str, Held] = {}
-            self._own: dict[str, tuple[float, Held]] = {}
-            self._shelves: dict[tuple[str, str], Shelf] = {}
+        self.settle()
+        with self._reading, self._lock:
+            self._looked, self._shelves = {}, {}
+
+    def settle(self) -> None:
+        """Wait until no thread looks at files any more. Not for the provider loop."""
+        for thread in list(self._behind.values()):
+            thread.join()
+
+    async def ready(self, provider: str, host: str = "") -> None:
+        """Have a provider's models in memory. Only the first caller waits, for a thread; the loop goes on."""
+        looked = self._looked.get(provider)
+        if looked is None or (provider, _shelved(looked, host)) not in self._shelves:
+            await asyncio.to_thread(self.look, provider, host)
 
     def shelf(self, provider: str, host: str = "") -> Shelf:
         """The models of a provider; with ``host``, what only this address sells is among them.
 
         Empty for a provider without a file, and for one that there is not. The same value as long as no file changed.
+        On the provider loop it is the last one, empty before the first look (see ``ready``).
         """
-        files = self._files(provider)
-        sold = [same for each in files for same in each.same_as]
-        others = tuple((same, Shelf(self._files(same.provider))) for same in sold)
-        kept = self._shelves.get((provider, host))
-        shelf = Shelf(files, host, others)
-        if kept is not None and kept.made_of == shelf.made_of:
+        self._look_if_due(provider)
+        looked = self._looked.get(provider)
+        if looked is None:
+            return _NOTHING
+        key = provider, _shelved(looked, host)
+        kept = self._shelves.get(key)
+        if kept is not None:
             return kept
+        made = self._made(looked, key[1])
         with self._lock:
-            if len(self._shelves) >= MAX_SHELVES:  # hosts come from people's base URLs
-                self._shelves.clear()
-            self._shelves[provider, host] = shelf
-        return shelf
+            return self._shelves.setdefault(key, made) if self._looked.get(provider) is looked else made
 
     def problems(self, provider: str) -> list[tuple[str, str]]:
-        """The path of each file of a provider that cannot be used now, and why."""
-        with self._lock:
-            if provider in self._own:
-                self._own[provider] = (-LOOK_AGAIN_S, self._own[provider][1])
-        self._files(provider)
-        held = [self._shipped.get(provider), self._own.get(provider, (0.0, None))[1]]
-        return [(each.path, each.problem) for each in held if each is not None and each.problem]
+        """The path of each file of a provider that cannot be used now, and why. Looks at the files now."""
+        self.look(provider)
+        looked = self._looked[provider]
+        return [(each.path, each.problem) for each in (looked.shipped, looked.own) if each.problem]
 
     def file(self, provider: str, *, own: bool = False) -> ModelFile | None:
         """The file that ships with a provider, or the operator's; ``None`` where none can be read."""
-        self._files(provider)
-        return self._own.get(provider, (0.0, Held()))[1].file if own else self._shipped[provider].file
+        self._look_if_due(provider)
+        looked = self._looked.get(provider)
+        return None if looked is None else (looked.own if own else looked.shipped).file
 
-    def _files(self, provider: str) -> tuple[ModelFile, ...]:
-        shipped = self._shipped.get(provider)
-        path = _shipped_path(provider) if shipped is None else None
-        if shipped is None:
-            shipped = _read(path, provider, Held())
-            self._shipped[provider] = shipped
-        own = self._operators(provider)
-        return tuple(held.file for held in (shipped, own) if held.file is not None)
+    def look(self, provider: str, host: str = "") -> None:
+        """Look at the files of a provider now, and put what they tell where readers find it. Waits for the disk."""
+        with self._reading:
+            looked = self._read_files(provider)
+            for slug in {same.provider for each in looked.files for same in each.same_as} - {provider}:
+                if self._due(slug):
+                    found = self._read_files(slug)
+                    self._publish(slug, found, {""})
+            self._publish(provider, looked, {"", _shelved(looked, host)})
 
-    def _operators(self, provider: str) -> Held:
-        folder = conf.current().model_data_dir
-        if not folder:
-            return Held()
-        path = Path(folder) / f"{provider}.json"
-        looked, held = self._own.get(provider, (0.0, Held()))
-        now = time.monotonic()
-        if held.path == str(path) and now - looked < LOOK_AGAIN_S:
-            return held
+    def _look_if_due(self, provider: str) -> None:
+        if not self._due(provider):
+            return
+        if not loop.is_current():
+            self.look(provider)
+            return
         with self._lock:
-            held = _read(path, provider, held if held.path == str(path) else Held(path=str(path)))
-            self._own[provider] = (now, held)
-        return held
+            if provider in self._behind:
+                return
+            thread = threading.Thread(target=self._look_behind, args=(provider,), name="model-files", daemon=True)
+            self._behind[provider] = thread
+            thread.start()
+
+    def _look_behind(self, provider: str) -> None:
+        try:
+            self.look(provider)
+        except Exception:
+            logger.exception("looking at the model files of %s failed", provider)
+        finally:
+            with self._lock:
+                self._behind.pop(provider, None)
+
+    def _due(self, provider: str) -> bool:
+        looked, folder = self._looked.get(provider), conf.current().model_data_dir or ""
+        if looked is None or looked.folder != folder:
+            return True
+        return bool(folder) and time.monotonic() - looked.at >= LOOK_AGAIN_S
+
+    def _read_files(self, provider: str) -> Looked:
+        before, folder, now = self._looked.get(provider), conf.current().model_data_dir or "", time.monotonic()
+        shipped = _read(_shipped_path(provider), provider, Held()) if before is None else before.shipped
+        own = Held()
+        if folder:
+            path = Path(folder) / f"{provider}.json"
+            same = before is not None and before.own.path == str(path)
+            own = _read(path, provider, before.own if before is not None and same else Held(path=str(path)))
+        return Looked(shipped, own, folder, now)
+
+    def _publish(self, provider: str, looked: Looked, hosts: set[str]) -> None:
+        """The new shelves are made and worked out before anybody sees them."""
+        shelves = {}
+        for host in hosts | {_shelved(looked, host) for slug, host in list(self._shelves) if slug == provider}:
+            kept, made = self._shelves.get((provider, host)), self._made(looked, host)
+            if kept is None or kept.made_of != made.made_of:
+                made.work_out()
+                kept = made
+            shelves[provider, host] = kept
+        with self._lock:
+            others = {key: shelf for key, shelf in self._shelves.items() if key[0] != provider}
+            self._looked[provider], self._shelves = looked, others | shelves
+
+    def _made(self, looked: Looked, host: str) -> Shelf:
+        sold = ((same, self._looked.get(same.provider)) for each in looked.files for same in each.same_as)
+        return Shelf(looked.files, host, tuple((same, Shelf(there.files)) for same, there in sold if there is not None))
+
+
+_NOTHING = Shelf(())
+
+
+def _shelved(looked: Looked, host: str) -> str:
+    """``host`` if a file tells of models that only it sells: people's addresses are many, and most are alike."""
+    return host if any(host in each.hosts for each in looked.files) else ""
 
 
 def _read(path: Path | None, provider: str, before: Held) -> Held:

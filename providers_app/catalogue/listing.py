@@ -82,15 +82,18 @@ async def asked_now(session: Session, credential: Credential) -> list[ModelInfo]
     return list(kept.models())
 
 
-def remembered(session_id: str) -> ModelListing | None:
-    """The list that was given last for a session; ``None`` when nobody asked. Asks nobody, from any thread."""
-    kept = model_lists.peek(session_id)
+def remembered(session_id: str, account: str | None = None) -> ModelListing | None:
+    """The list that was given last for a session; ``None`` when nobody asked. Asks nobody, from any thread.
+
+    ``account`` is whom the session is signed in as now (``Session.account``): another one's list is not given.
+    """
+    kept = model_lists.peek(session_id, account)
     return None if kept is None or (kept.listed is None and kept.error is None) else _shown(kept)
 
 
-def asked_lately(session_id: str) -> bool:
+def asked_lately(session_id: str, account: str | None = None) -> bool:
     """Is there a list, or was the provider asked in vain a moment ago? Asks nobody, from any thread."""
-    kept = model_lists.peek(session_id)
+    kept = model_lists.peek(session_id, account)
     return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 

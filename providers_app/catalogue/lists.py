@@ -32,7 +32,8 @@ class Kept:
     ``flight`` is the request for it that is on its way."""
 
     def __init__(self, session: Session, credential: Credential) -> None:
-        self.identity = identity_of(credential)
+        self.identity = identity_of(session, credential)
+        self.account = session.account
         self.secret = hash(credential.secret)
         self.listed: list[ModelInfo] | None = None
         self.fetched_at = 0.0
@@ -77,7 +78,7 @@ class Kept:
 
 
 class ModelLists:
-    """Lists by session; a session whose key or address changed begins anew."""
+    """Lists by session; a session whose key, account or address changed begins anew."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -87,7 +88,7 @@ class ModelLists:
         """What is kept for a session that signs with this credential."""
         with self._lock:
             kept = self._kept.get(session.id)
-            if kept is None or kept.identity != identity_of(credential):
+            if kept is None or kept.identity != identity_of(session, credential):
                 kept = self._kept[session.id] = Kept(session, credential)
             self._kept.move_to_end(session.id)
             total = sum(len(each.listed or ()) for each in self._kept.values())
@@ -95,9 +96,15 @@ class ModelLists:
                 total -= len(self._kept.popitem(last=False)[1].listed or ())
         return kept
 
-    def peek(self, session_id: str) -> Kept | None:
-        """What is kept for a session, whatever it signs with."""
-        return self._kept.get(session_id)
+    def peek(self, session_id: str, account: str | None = None) -> Kept | None:
+        """What is kept for a session, whatever it signs with; with ``account``, only if that account was asked."""
+        kept = self._kept.get(session_id)
+        return kept if kept is None or account is None or kept.account == account else None
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept for a session; what is on its way for it will not be kept either."""
+        with self._lock:
+            self._kept.pop(session_id, None)
 
 
 class _Latest:
@@ -110,15 +117,20 @@ def lists() -> ModelLists:
     return _Latest.lists
 
 
-def peek(session_id: str) -> Kept | None:
-    """What is kept for a session. May be called from any thread."""
-    return _Latest.lists.peek(session_id)
+def peek(session_id: str, account: str | None = None) -> Kept | None:
+    """What is kept for a session, see ``ModelLists.peek``. May be called from any thread."""
+    return _Latest.lists.peek(session_id, account)
 
 
-def identity_of(credential: Credential) -> int:
-    """Changes when other models may be seen: with the address, the options, and the key.
+def forget(session_id: str) -> None:
+    """Drop the list of a session that was signed in again. May be called from any thread."""
+    _Latest.lists.forget(session_id)
+
+
+def identity_of(session: Session, credential: Credential) -> int:
+    """Changes when other models may be seen: with the account, the address, the options, and the key.
 
     A login's access token changes every hour and shows the same models; see ``Kept.secret``.
     """
-    key = "" if credential.auth_type == "oauth" else credential.secret
-    return hash((credential.auth_type, key, credential.base_url, tuple(sorted(credential.settings.items()))))
+    who = session.account if credential.auth_type == "oauth" else credential.secret
+    return hash((credential.auth_type, who, credential.base_url, tuple(sorted(credential.settings.items()))))

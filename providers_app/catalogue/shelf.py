@@ -42,6 +42,11 @@ class Shelf:
                 found.setdefault(there, _moved(info, there, same))
         return found | {model_id: _layered(found.get(model_id), info) for model_id, info in self._own.items()}
 
+    def work_out(self) -> None:
+        """All that is worked out once, now and here, and not in the hands of the first reader."""
+        for part in (self, *(other for _, other in self._others)):
+            _ = part.models, part._aliases
+
     def find(self, model_id: str) -> ModelInfo | None:
         """The model of that id, with that id: the entry itself, that of an alias or of the id before a version, or
         the one with the longest beginning; else that of another provider whose models are here as well."""

@@ -9,6 +9,8 @@ from providers_app import conf, ports
 from providers_app.advice.sending import fitted
 from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.streaming import Dialect
+from providers_app.catalogue.facts import host_of
+from providers_app.catalogue.library import library
 from providers_app.errors import (
     BadAnswer,
     ContextTooLong,
@@ -33,7 +35,7 @@ ERROR_BODY_S = 10.0
 async def find(
     owner: Owner, provider: str | None, session: str, auth_type: str | None = None
 ) -> tuple[Session, Credential]:
-    """The owner's session and its credential.
+    """The owner's session and its credential; what files tell of its provider's models is in memory then.
 
     Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
     was dropped.
@@ -45,6 +47,7 @@ async def find(
         raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
     if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
         raise NeedsReauth(f"The session {found.name!r} is not signed in: {found.status_reason or 'its login is gone'}.")
+    await library.ready(found.provider, host_of(credential))  # what comes next is worked out on the loop
     return found, credential
 
 

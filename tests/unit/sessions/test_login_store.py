@@ -34,6 +34,7 @@ from sessions_app.login_store import DjangoLoginStore
 from sessions_app.models import AuthSession, OAuthAttempt, RefreshLane, SessionEvent
 from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services import lifecycle, notices, oauth
+from sessions_app.store import as_session
 from tests.unit.providers.login_flow.signer import Side, installed
 from tests.unit.sessions.support import make
 
@@ -339,6 +340,7 @@ def test_another_account_waits_for_a_word(alice: User, side: Side) -> None:
     assert loop.run(login_flow.confirm_login(pending.id, browser="b1", owner=alice.pk)).id == str(session.pk)
     stored = AuthSession.objects.get()
     assert (stored.account_id, stored.generation) == ("acc-2", 1) and stored.lane_id != session.lane_id
+    assert as_session(stored).account == "acc-2"
     assert not bytes(OAuthAttempt.objects.latest("created_at").sealed_tokens)
 
 

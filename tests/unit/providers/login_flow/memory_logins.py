@@ -131,7 +131,9 @@ class MemoryLogins:
         if session_id not in self.sessions.rows:
             raise UnknownSession("There is no such session.")
         before, credential = self.sessions.rows[session_id]
-        session = msgspec.structs.replace(before, generation=before.generation + 1, status="active")
+        session = msgspec.structs.replace(
+            before, generation=before.generation + 1, status="active", account=tokens.account_id
+        )
         self.sessions.rows[session_id] = (session, msgspec.structs.replace(credential, secret=tokens.signing))
         self.tokens[session_id], self.refreshes[session_id] = tokens, next_refresh_at
         return session

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from providers_app import conf, login_flow, provider
+from providers_app.catalogue.listing import remembered
+from providers_app.catalogue.lists import lists
 from providers_app.errors import (
     DuplicateSession,
     FlowDisabled,
@@ -20,6 +22,7 @@ from providers_app.errors import (
     UnsupportedOperation,
     WrongAccount,
 )
+from providers_app.types.catalogue import ModelInfo
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side
 
@@ -223,3 +226,13 @@ async def test_a_login_is_ended_at_the_provider(logins: MemoryLogins, side: Side
     side.can_revoke = True
     assert await login_flow.revoke_session("signer", "dev_login", owner=1)
     assert side.revoked[-1] == refresh and logins.dropped == [session.id]
+
+
+async def test_the_models_of_the_login_before_are_not_those_of_the_new_one(logins: MemoryLogins, side: Side) -> None:
+    session = await signed_in(side)
+    kept = lists().of(*logins.sessions.rows[session.id])
+    kept.got([ModelInfo(id="of-the-login-before")], logins.sessions.rows[session.id][1])
+    assert remembered(session.id) is not None
+    pending = await begin(name="", session="dev_login", method="paste_code")
+    await login_flow.complete_login(pending.id, answer=side.allow(pending.url, "acc-1"), owner=1)
+    assert remembered(session.id) is None

@@ -208,6 +208,21 @@ async def test_another_key_begins_anew_and_another_access_token_does_not(session
     assert held.secret != hash(again.secret), "so it is asked for behind the caller's back"
 
 
+async def test_another_account_begins_anew_and_its_refreshes_do_not(sessions: MemorySessions) -> None:
+    await connect()
+    row, _ = sessions.rows["s1"]
+    lists = model_lists.ModelLists()
+    ann, bob = (replace(row, auth_type="oauth", account=who) for who in ("acc-1", "acc-2"))
+    login = Credential(auth_type="oauth", secret=Secret("one"))
+    held = lists.of(ann, login)
+    held.got([ModelInfo(id="of-ann")], login)
+    refreshed = replace(ann, generation=ann.generation + 1)
+    assert lists.of(refreshed, replace(login, secret=Secret("two"))) is held
+    assert lists.peek("s1", "acc-1") is held
+    assert lists.peek("s1", "acc-2") is None, "a page shows nothing of the account that was there before"
+    assert lists.of(bob, replace(login, secret=Secret("three"))).listed is None
+
+
 async def test_only_so_many_lists_and_models_are_kept(sessions: MemorySessions) -> None:
     await connect()
     lists = model_lists.ModelLists()
