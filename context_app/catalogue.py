@@ -34,7 +34,11 @@ def models(session: AuthSession, *, refresh: bool = False) -> ModelListing:
         late = UpstreamTimeout("The provider did not list its models in time.")
         before = catalogue.remembered(str(session.pk), session.account_id) or ModelListing()
         return ModelListing(
-            models=before.models, fetched_at=before.fetched_at, stale=before.fetched_at is not None, error=late.info()
+            models=before.models,
+            fetched_at=before.fetched_at,
+            stale=before.fetched_at is not None,
+            error=late.info(),
+            lacks=before.lacks,
         )
 
 

@@ -43,6 +43,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "fetched": datetime.fromtimestamp(found.fetched_at, UTC) if found.fetched_at is not None else None,
         "rows": [model_rows.row(model, today) for model in found.models],
         "error": found.error,
+        "lacks": found.lacks,
         "chosen": chosen,
         "unlisted": bool(chosen and found.models and found.get(chosen) is None and known is None),
         "near": next(iter(get_close_matches(chosen, [model.id for model in found.models], n=1)), ""),

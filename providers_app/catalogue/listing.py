@@ -30,7 +30,7 @@ from providers_app.resilience.faults import faults_of
 from providers_app.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
-from providers_app.types.listing import ModelListing
+from providers_app.types.listing import ModelListing, PartialList
 from providers_app.wire.client import Http
 
 BACKGROUND = 8
@@ -123,6 +123,7 @@ def _shown(kept: Kept) -> ModelListing:
         stale=late or (not never and kept.error is not None),
         refreshing=kept.flight is not None,
         error=kept.error.info() if kept.error is not None else None,
+        lacks=kept.lacks,
     )
 
 
@@ -173,7 +174,7 @@ async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:
         if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
             outcome.report(session, error)  # a refused access token is first refreshed: ``refreshing`` tells
         raise
-    return listed
+    return PartialList(listed, found.lacks) if isinstance(found, PartialList) else listed
 
 
 def _http(session: Session, credential: Credential) -> Http:

@@ -21,6 +21,7 @@ from providers_app.ports import Session
 from providers_app.registry import registry
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.listing import PartialList
 
 KEPT = 256
 KEPT_MODELS = 100_000
@@ -36,6 +37,7 @@ class Kept:
         self.account = session.account
         self.secret = hash(credential.secret)
         self.listed: list[ModelInfo] | None = None
+        self.lacks = ""
         self.fetched_at = 0.0
         self.answered = 0.0
         self.error: ProviderError | None = None
@@ -48,6 +50,7 @@ class Kept:
     def got(self, listed: list[ModelInfo], credential: Credential) -> None:
         """The provider gave its list."""
         self.listed, self.error = listed, None
+        self.lacks = listed.lacks if isinstance(listed, PartialList) else ""
         self.fetched_at, self.answered = time.time(), time.monotonic()
         self.secret = hash(credential.secret)
 

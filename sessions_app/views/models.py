@@ -83,5 +83,9 @@ def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing
         late = UpstreamTimeout("The provider did not answer in time.")
         before = catalogue.remembered(str(session.pk), session.account_id) or ModelListing()
         return ModelListing(
-            models=before.models, fetched_at=before.fetched_at, stale=before.fetched_at is not None, error=late.info()
+            models=before.models,
+            fetched_at=before.fetched_at,
+            stale=before.fetched_at is not None,
+            error=late.info(),
+            lacks=before.lacks,
         )

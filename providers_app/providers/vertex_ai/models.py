@@ -1,7 +1,7 @@
 """``publishers/<publisher>/models``, all pages, of every publisher whose models can be asked here.
 
 The lists say neither limits nor abilities of a model. A project may be kept from Anthropic's list; then there are
-Google's models alone. Keys of express mode have no list at all
+Google's models alone, and that is said. Keys of express mode have no list at all
 (https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/vertex-ai-express-mode-api-reference).
 """
 
@@ -19,6 +19,7 @@ from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBL
 from providers_app.providers.vertex_ai.requests import get, list_url
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.listing import PartialList
 from providers_app.wire.client import Http
 
 PAGE = 100
@@ -97,8 +98,8 @@ class VertexModels:
         found = await LISTS[GOOGLE.name].list(credential, http)
         try:
             found += await LISTS[ANTHROPIC.name].list(credential, http)
-        except (NotFound, PermissionDenied, BadRequest):
-            return found
+        except (NotFound, PermissionDenied, BadRequest) as error:
+            return PartialList(found, f"Claude is left out: Anthropic's list could not be read ({error.code}).")
         return found
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:

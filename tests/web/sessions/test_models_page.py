@@ -9,8 +9,12 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from providers_app import conf
+from providers_app.behaviours.models import Models
+from providers_app.resolver import resolve
 from providers_app.types.catalogue import Figure, ModelInfo
-from providers_app.types.credentials import Secret
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.listing import PartialList
+from providers_app.wire.client import Http
 from sessions_app import model_rows
 from sessions_app.models import AuthSession
 from tests.unit.sessions.support import CANARY, make, make_remote
@@ -50,6 +54,23 @@ def test_the_list_is_searched_filtered_and_sorted(alice: User, demo: AuthSession
     assert largest.index(">demo<") < largest.index("demo-small-window")
     nonsense = client.get(url(demo), {"can": "flying", "sort": "--", "stage": "'"}, headers=HTMX)
     assert nonsense.status_code == 200 and "demo-small-window" in text_of(nonsense)
+
+
+def test_a_part_of_the_list_that_could_not_be_read_is_said(
+    alice: User, demo: AuthSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(resolve("demo", "models"))
+    whole = kind.list
+
+    async def partly(self: Models, credential: Credential, http: Http) -> list[ModelInfo]:
+        return PartialList(await whole(self, credential, http), "The <other> half is left out.")
+
+    monkeypatch.setattr(kind, "list", partly)
+    client = signed_in(alice)
+    page = client.get(url(demo), headers=HTMX)
+    assert "The &lt;other&gt; half is left out." in page.content.decode() and "demo-slow" in text_of(page)
+    picker = client.get(reverse("chats:models"), {"session": str(demo.pk)}, headers=HTMX)
+    assert "half is left out." in text_of(picker)
 
 
 def test_without_scripts_the_page_has_the_filters(alice: User, demo: AuthSession) -> None:

@@ -129,6 +129,10 @@ async def test_a_project_without_anthropics_list_still_has_googles(desk: VertexD
     desk.api.vendor.closed = {"anthropic"}
     await desk.connect("service_account")
     assert len(await provider.list_models("vertex_ai", "oauth", "main")) == LISTED["google"]
+    listing = await provider.model_listing("vertex_ai", "oauth", "main")
+    assert "Anthropic's list could not be read (upstream_permission)" in listing.lacks and listing.error is None
+    desk.api.vendor.closed = set()
+    assert not (await provider.model_listing("vertex_ai", "oauth", "main", refresh=True)).lacks
     desk.api.vendor.closed = {"google"}
     with pytest.raises(errors.PermissionDenied):
         await provider.list_models("vertex_ai", "oauth", "main", refresh=True)
