@@ -91,7 +91,7 @@ def test_an_impatient_operator_ends_it_all_the_same(tmp_path: Path, number: int)
             server.process.send_signal(number)
             time.sleep(0.05)
         assert server.process.wait(10) == 0, server.lines
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 10
         assert not any("Traceback" in line for line in server.lines), server.lines
 
 

@@ -225,4 +225,4 @@ def test_causes_wrapped_in_causes_are_not_followed_for_ever() -> None:
 def test_a_page_made_to_be_slow_to_read_is_not(piece: bytes) -> None:
     began = time.process_time()
     plain_text(piece * 200_000)
-    assert time.process_time() - began < 0.15
+    assert time.process_time() - began < 1.0  # quadratic, it takes minutes
