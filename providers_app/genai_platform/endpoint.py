@@ -87,13 +87,15 @@ def watched(passage: Passage) -> Iterator[None]:
 
 
 def carries(config: GenAIPlatformConfig, request: HttpRequest) -> bool:
-    """Does a signed request keep its own credential on the way through the gateway?"""
+    """Does a signed request keep its own credential, or has the gateway none that could be refused instead?"""
     if config.provider_credential == "remove":
         return False
     own = {name.lower() for name in (*config.headers, *config.secret_headers)}
-    if config.token_source != "none":  # noqa: S105
+    has_token = config.token_source != "none"  # noqa: S105
+    if has_token:
         own.add(config.token_header.lower())
-    return bool(request.secret_headers - own)
+    kept = request.secret_headers - own
+    return bool(kept) or not (request.secret_headers or has_token or config.secret_headers)
 
 
 class Platform:

@@ -8,7 +8,7 @@ from pydantic import SecretStr, ValidationError
 from providers_app.behaviours.http import HttpRequest
 from providers_app.genai_platform import headers
 from providers_app.genai_platform.config import GenAIPlatformConfig
-from providers_app.genai_platform.endpoint import Caller, Platform, hosts_of
+from providers_app.genai_platform.endpoint import Caller, Platform, carries, hosts_of
 from providers_app.ports import SYSTEM
 from providers_app.wire.client import Http
 from providers_app.wire.guard import Guard
@@ -118,6 +118,16 @@ async def test_the_installation_itself_has_no_id_and_a_session_may_have_its_own_
     sent = (await routed("https://api.openai.com/v1/models", system, **texts)).headers
     assert "X-User" not in sent
     assert (sent["X-Project"], sent["X-Static"]) == ("own", "yes")
+
+
+def test_a_session_without_a_key_is_to_blame_only_where_nobody_signs() -> None:
+    bare = HttpRequest(method="GET", url="https://vllm.example.com/v1/models")
+    signed = bare.with_headers({"Authorization": "Bearer own"}, secret=True)
+    nobody = GenAIPlatformConfig(**BASE)
+    token = GenAIPlatformConfig(**BASE, token_source="static", token=SecretStr("gateway"))
+    beside = GenAIPlatformConfig(**BASE, secret_headers=SecretStr("X-Key: sub"))
+    assert [carries(config, bare) for config in (nobody, token, beside)] == [True, False, False]
+    assert [carries(config, signed) for config in (nobody, token, beside)] == [True, False, True]
 
 
 async def test_what_is_answered_in_this_process_does_not_go_there() -> None:
