@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from providers_app.intents import intent_of
 from providers_app.types.intent import PURPOSES, RISK_LEVELS, ToolIntent
+from providers_app.types.intent_rules import intent_of
 
 PURPOSE_WORDS: dict[str, str] = {
     "test_pass": "Making tests pass",

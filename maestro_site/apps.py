@@ -17,7 +17,7 @@ class SiteConfig(AppConfig):
         from maestro_site import bootstrap, checks, conf
         from maestro_site.accounts.directory import Directory
         from providers_app import conf as providers_conf
-        from providers_app import people
+        from providers_app import ports
         from providers_app.conf import ProvidersConfig
         from sessions_app import crypto
 
@@ -25,7 +25,7 @@ class SiteConfig(AppConfig):
         if not chosen.model_data_dir:
             chosen = chosen.model_copy(update={"model_data_dir": str(settings.MAESTRO.data_dir / "models")})
         providers_conf.configure(chosen, settings.MAESTRO.genai_platform)
-        people.install(Directory())
+        ports.install(people=Directory())
         crypto.load_with(bootstrap.load_key_ring)
         register(checks.check_settings, "settings")
         for sentence in (*conf.earlier_names(), *conf.unknown_earlier_names()):

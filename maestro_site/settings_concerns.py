@@ -6,7 +6,7 @@ import msgspec
 
 from maestro_site.setting_tree import Setting
 from providers_app.errors import ProviderBroken
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 
 
 class Concern(msgspec.Struct, frozen=True):

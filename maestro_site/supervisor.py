@@ -13,7 +13,7 @@ from contextlib import suppress
 from django.db import DatabaseError
 
 from maestro_site import pulse
-from providers_app.refresh_flight import holder_of
+from providers_app.refresh.flight import holder_of
 from sessions_app import lanes
 
 PR_SET_PDEATHSIG = 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.checks import ERROR, CheckMessage, Error, Warning
 
-from providers_app import compliance
+from providers_app.registry import compliance
 
 
 class BrokenProvider(Error):

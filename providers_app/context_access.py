@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from providers_app import asking, ports
+from providers_app import ports
+from providers_app.chat import request
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.types.catalogue import AuthType
@@ -25,7 +26,7 @@ async def list_context_chunks(
 
     Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
     """
-    wanted = frozenset(asking.names_of(kinds, "kinds"))
+    wanted = frozenset(request.names_of(kinds, "kinds"))
     found = await find_owner(owner)
     await ports.session_store().lookup(found, provider, session, auth_type)
     return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)

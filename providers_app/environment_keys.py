@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from providers_app import conf
 from providers_app.errors import InvalidCredential, ProviderBroken
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from providers_app.setting_types import Env
 from providers_app.types.credentials import Secret
 

@@ -55,3 +55,9 @@ async def find_owner(owner: Any = None) -> Owner:
     if sole is None:
         raise OwnerRequired("It is not clear whose session is meant: this installation has no user, or several.")
     return sole
+
+
+async def email_of(owner: Owner | None) -> str:
+    """Return the e-mail address of the owner; empty without an owner, an address, or an installed ``People``."""
+    people = ports.people()
+    return "" if owner is None or people is None else await people.email_of(owner)

@@ -23,8 +23,8 @@ class _System:
         return "SYSTEM"
 
 
-S = TypeVar("S")
 SYSTEM = _System()
+S = TypeVar("S")
 Owner = int | str | _System
 
 
@@ -89,8 +89,7 @@ class SessionStore(Protocol):
 
 
 class RefreshStore(Protocol):
-    """The database side of a refresh: leases per lane, the intent, the swap. Each method is one short
-    transaction; the network is asked between them, never inside."""
+    """The database side of a refresh: leases per lane, the intent, the swap. Each method is one short transaction."""
 
     async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
         """The tokens of an OAuth session, for revoking and exporting nothing else. Raises ``UnknownSession``."""
@@ -198,10 +197,7 @@ class LoginStore(Protocol):
         ...
 
     async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
-        """The provider ended the login at a person's wish: destroy its secrets and switch the session off.
-
-        Raises ``UnknownSession``.
-        """
+        """Destroy the secrets of a login that was revoked, switch its session off. Raises ``UnknownSession``."""
         ...
 
 
@@ -219,12 +215,21 @@ class ContextStore(Protocol):
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None: ...
 
 
+class People(Protocol):
+    """Where people live."""
+
+    async def email_of(self, owner: Owner) -> str:
+        """Return the e-mail address of the owner, empty without one."""
+        ...
+
+
 class _Ports:
     def __init__(self) -> None:
         self.sessions: SessionStore | None = None
         self.contexts: ContextStore | None = None
         self.refreshes: RefreshStore | None = None
         self.logins: LoginStore | None = None
+        self.people: People | None = None
 
 
 _ports = _Ports()
@@ -236,11 +241,11 @@ def install(
     contexts: ContextStore | None = None,
     refreshes: RefreshStore | None = None,
     logins: LoginStore | None = None,
+    people: People | None = None,
 ) -> None:
-    """Plug in the stores; called once by the apps' ``ready()``. A later call replaces."""
-    for name, store in {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins}.items():
-        if store is not None:
-            setattr(_ports, name, store)
+    """Plug in stores, once, from the apps' ``ready()``. A later call replaces."""
+    given = {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins, "people": people}
+    vars(_ports).update({name: store for name, store in given.items() if store is not None})
 
 
 @contextmanager
@@ -250,14 +255,20 @@ def use(
     contexts: ContextStore | None = None,
     refreshes: RefreshStore | None = None,
     logins: LoginStore | None = None,
+    people: People | None = None,
 ) -> Iterator[None]:
-    """The given stores inside the block, the earlier ones after it."""
+    """Install the given stores inside the block; the earlier ones are back after it."""
     before = dict(vars(_ports))
-    install(sessions=sessions, contexts=contexts, refreshes=refreshes, logins=logins)
+    install(sessions=sessions, contexts=contexts, refreshes=refreshes, logins=logins, people=people)
     try:
         yield
     finally:
         vars(_ports).update(before)
+
+
+def people() -> People | None:
+    """Return what knows of people, if anything is installed."""
+    return _ports.people
 
 
 def session_store() -> SessionStore:

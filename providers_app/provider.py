@@ -16,12 +16,23 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from providers_app import asking, clients, counting, logins, ownership, ports, registry
-from providers_app.asking import ToolChoiceInput, ToolsInput, validate_parameters
-from providers_app.behaviours.http import PreparedRequest, redacted
+from providers_app import ownership, ports
 from providers_app.catalogue.access import get_model, list_models, model_listing
+from providers_app.chat import counting
+from providers_app.chat import request as asking
+from providers_app.chat.messages import MessagesInput
+from providers_app.chat.request import ToolChoiceInput, ToolsInput, validate_parameters
 from providers_app.context_access import delete_context_chunk, list_context_chunks
-from providers_app.login_flow import (
+from providers_app.dispatch import clients, dispatcher, prepare
+from providers_app.dispatch.credentials import client_of, open_session
+from providers_app.dispatch.dispatcher import Call
+from providers_app.loop import hand_over_stream, on_provider_loop
+from providers_app.ownership import acting_as, find_owner
+from providers_app.ports import SYSTEM, Session
+from providers_app.refresh.service import refresh_session, refresh_tokens
+from providers_app.registry import discovery
+from providers_app.sign_in import keys
+from providers_app.sign_in.flow import (
     begin_login,
     cancel_login,
     complete_callback,
@@ -33,20 +44,13 @@ from providers_app.login_flow import (
     revoke_session,
     wait_login,
 )
-from providers_app.logins import try_credential
-from providers_app.loop import hand_over_stream, on_provider_loop
-from providers_app.messages import MessagesInput
-from providers_app.ownership import acting_as, find_owner
-from providers_app.ports import SYSTEM, Session
-from providers_app.refreshing import refresh_session, refresh_tokens
-from providers_app.resilience import dispatcher, opening
-from providers_app.resilience.dispatcher import Call
-from providers_app.session_client import client_of, open_session
+from providers_app.sign_in.keys import try_credential
 from providers_app.streaming import collect
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ProviderInfo, TokenCount
 from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
+from providers_app.types.http import PreparedRequest, redacted
 
 __all__ = [
     "SYSTEM",
@@ -100,7 +104,7 @@ async def create_session(
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
     ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
     """
-    credential = logins.make_credential(provider, auth_type, api_key, base_url, settings)
+    credential = keys.make_credential(provider, auth_type, api_key, base_url, settings)
     return await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
 
 
@@ -117,7 +121,7 @@ async def delete_session(provider: str, auth_type: AuthType | None, name: str, *
 async def test_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> Account:
     """Does the login work? One cheap authenticated request, noted on the session. Raises ``UpstreamError``."""
     found = await find_owner(owner)
-    return await logins.run_test(found, *await opening.find(found, provider, name, auth_type))
+    return await keys.run_test(found, *await prepare.find(found, provider, name, auth_type))
 
 
 def stream_chat(
@@ -225,7 +229,7 @@ async def preview_request(
     """
     options = asking.options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
-    found, credential = await opening.find(call.owner, provider, session, auth_type)
+    found, credential = await prepare.find(call.owner, provider, session, auth_type)
     request, advice = await client_of(call.owner, found, credential).preview(credential, call.chat)
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
     return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)
@@ -233,12 +237,12 @@ async def preview_request(
 
 def list_providers() -> list[ProviderInfo]:
     """The cards of all providers that load, by name."""
-    return registry.list_providers()
+    return discovery.list_providers()
 
 
 def provider_capabilities(provider: str) -> Capabilities:
     """What a provider declares that it can do. Raises ``UnknownProvider``, ``ProviderBroken``."""
-    return registry.registry.card(provider).capabilities
+    return discovery.registry.card(provider).capabilities
 
 
 async def _call(

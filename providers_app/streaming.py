@@ -8,12 +8,13 @@ parse_response(provider, body, status, headers) ──────────�
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
-from providers_app import dialects, resolver
-from providers_app.answer_parts import AnswerParts
-from providers_app.behaviours.streaming import Dialect
+from providers_app import dialects
+from providers_app.chat.answer_parts import AnswerParts
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
-from providers_app.quoting import quoted
+from providers_app.registry import resolver
+from providers_app.text import quoted
 from providers_app.types.chat import ChatResult, ResultToolCall
+from providers_app.types.dialect import Dialect
 from providers_app.types.events import (
     ErrorInfo,
     Event,

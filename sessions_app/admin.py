@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from providers_app import options
 from providers_app.errors import InvalidOption, ProviderError, UnknownSession
+from providers_app.registry import options
 from providers_app.types.credentials import Secret
 from sessions_app import credentials, option_text, providers, selectors
 from sessions_app.admin_records import ReadOnlyAdmin

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.html import escape
 
-from providers_app import options
+from providers_app.registry import options
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from sessions_app.coded import CodedError
 

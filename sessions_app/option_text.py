@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from providers_app.errors import InvalidOption
-from providers_app.quoting import quoted
+from providers_app.text import quoted
 
 
 def parse(lines: Iterable[str]) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
-from providers_app.registry import registry
-from providers_app.resolver import resolve
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ProviderInfo
 from sessions_app.models import AuthSession
 

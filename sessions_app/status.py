@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from providers_app.flow_gate import why_off
+from providers_app.refresh.gate import why_off
 from sessions_app.models import AuthSession
 
 # States whose words are a reason that was stored, and `when` its age.

@@ -8,7 +8,7 @@ import pytest
 from django.test import override_settings
 
 from providers_app import conf as providers_conf
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from sessions_app import crypto
 from tests import guards, servers
 

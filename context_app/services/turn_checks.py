@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from context_app import assembly, catalogue, selectors
 from context_app.errors import ModelRequired, SessionRequired, SignedOut, TooManyRunning
 from context_app.models import Context, ContextChunk, Stream
-from providers_app import asking, parameters
+from providers_app.chat import parameters, request
 from providers_app.errors import ContextTooLong, InvalidRequest, SessionDisabled, UnknownContext
 from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
@@ -53,7 +53,7 @@ def model_of(session: AuthSession, context: Context, session_ref: str | None, mo
     if not model and session.pk == context.session_id:
         model = context.model
     try:
-        return asking.model_name(session.provider, (model or "").strip() or None)
+        return request.model_name(session.provider, (model or "").strip() or None)
     except InvalidRequest:
         if model:
             raise

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from context_app.streams.live import AnswerChunk, Ending
-from providers_app.answer_parts import AnswerParts
+from providers_app.chat.answer_parts import AnswerParts
 from providers_app.streaming import fold
 from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
 from providers_app.types.events import (

@@ -7,7 +7,7 @@ from sessions_app.pool import in_store
 
 
 class Directory:
-    """The people of this installation, as ``providers_app.people`` asks for them."""
+    """The people of this installation, behind the port ``People``."""
 
     async def email_of(self, owner: Owner) -> str:
         """The person's e-mail address; empty where there is none, and for the installation itself."""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from providers_app.advice.sources import Rules
-from providers_app.quoting import quoted
+from providers_app.text import quoted
 from providers_app.types.advice import REFUSED_BY_LOGIN, Advice, Level
 from providers_app.types.chat import ChatParams, ChatRequest, Tool, ToolChoice
 from providers_app.types.rules import Condition

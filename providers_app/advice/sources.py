@@ -3,8 +3,8 @@
 import msgspec
 
 from providers_app.catalogue.facts import facts, host_of
-from providers_app.registry import registry
-from providers_app.resolver import resolve, spoken, supports
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import resolve, spoken, supports
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ANYTHING, FormatRules, ModelRule

@@ -10,8 +10,8 @@ from providers_app.advice import practice, values
 from providers_app.advice.fitting import fit
 from providers_app.advice.sources import Rules, facts_of, plain_credential, rules_of
 from providers_app.catalogue.facts import shelf_of
-from providers_app.quoting import quoted
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
+from providers_app.text import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatParams, ChatRequest, Message, Tool, ToolChoice

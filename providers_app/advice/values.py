@@ -5,8 +5,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from providers_app.nearest import nearest
-from providers_app.quoting import quoted
+from providers_app.text import nearest, quoted
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatParams, JsonSchema
 

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from providers_app import conf
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http

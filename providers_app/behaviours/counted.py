@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 
 

@@ -6,9 +6,9 @@ estimates.
 
 from typing import Protocol
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 
 class Counting(Protocol):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
 MAX_LENGTH = 16_384

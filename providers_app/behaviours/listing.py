@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer, NotFound, UnknownModel
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
 MAX_PAGES = 100

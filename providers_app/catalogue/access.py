@@ -6,11 +6,11 @@ from typing import Any
 
 from providers_app.catalogue import listing as catalogue
 from providers_app.catalogue.search import supporting
+from providers_app.dispatch import prepare
+from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
-from providers_app.registry import registry
-from providers_app.resilience import opening
-from providers_app.session_client import client_of, open_session
+from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import AuthType, ModelInfo
 from providers_app.types.listing import ModelListing
 
@@ -32,7 +32,7 @@ async def list_models(
     provider declares. Raises ``UpstreamError``.
     """
     found = await find_owner(owner)
-    session, credential = await opening.find(found, provider, name, auth_type)
+    session, credential = await prepare.find(found, provider, name, auth_type)
     ask = client_of(found, session, credential).call
     models = await catalogue.list_models(session, credential, ask, refresh=refresh)
     return supporting(models, supports, registry.card(session.provider).capabilities)
@@ -47,7 +47,7 @@ async def model_listing(
     Raises what finding the session raises.
     """
     found = await find_owner(owner)
-    session, credential = await opening.find(found, provider, name, auth_type)
+    session, credential = await prepare.find(found, provider, name, auth_type)
     ask = client_of(found, session, credential).call
     return await catalogue.listing(session, credential, ask, refresh=refresh)
 

@@ -24,7 +24,7 @@ import msgspec
 from providers_app import conf, loop
 from providers_app.catalogue.file import ModelFile, ModelFileError, read
 from providers_app.catalogue.shelf import Shelf
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 
 logger = logging.getLogger("maestro.models")
 

@@ -12,12 +12,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from providers_app import clients, conf, loop
-from providers_app.asking import checked_model
+from providers_app import conf, loop
 from providers_app.behaviours.listing import check_size
 from providers_app.catalogue import lists as model_lists
 from providers_app.catalogue.facts import completed, facts, host_of
 from providers_app.catalogue.lists import Kept, lists
+from providers_app.chat.request import checked_model
+from providers_app.dispatch import clients, report
+from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -25,9 +27,7 @@ from providers_app.errors import (
     UpstreamError,
 )
 from providers_app.ports import Session
-from providers_app.resilience import outcome
-from providers_app.resilience.faults import faults_of
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.listing import ModelListing, PartialList
@@ -172,7 +172,7 @@ async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:
         check_size(len(listed))
     except UpstreamError as error:
         if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
-            outcome.report(session, error)  # a refused access token is first refreshed: ``refreshing`` tells
+            report.report(session, error)  # a refused access token is first refreshed: ``refresh.service`` tells
         raise
     return PartialList(listed, found.lacks) if isinstance(found, PartialList) else listed
 

@@ -18,7 +18,7 @@ from providers_app.catalogue.merge import day_of, merged_list
 from providers_app.catalogue.overrides import configured
 from providers_app.errors import ProviderError
 from providers_app.ports import Session
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.listing import PartialList

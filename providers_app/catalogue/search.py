@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from providers_app.asking import names_of
 from providers_app.catalogue.abilities import CAPABILITY_NAMES, able
 from providers_app.catalogue.file import LIFECYCLES, MODALITIES
+from providers_app.chat.request import names_of
 from providers_app.errors import InvalidRequest
-from providers_app.nearest import nearest
+from providers_app.text import nearest
 from providers_app.types.catalogue import Capabilities, ModelInfo
 
 MAX_TEXT = 100

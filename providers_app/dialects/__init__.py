@@ -3,9 +3,9 @@
 Import order matters nowhere here: a dialect knows the types and the wire, never a provider.
 """
 
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects import anthropic_messages, gemini_generate, openai_chat, openai_responses
 from providers_app.errors import InvalidRequest
+from providers_app.types.dialect import Dialect
 
 DIALECTS: dict[str, Dialect] = {
     module.DIALECT.name: module.DIALECT

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects.call_ids import base62
-from providers_app.intents import INTENT_PROPERTY, stated_schema
 from providers_app.types.chat import ChatRequest, Message, Part, Tool, ToolCallPart, ToolResultPart
+from providers_app.types.intent_rules import INTENT_PROPERTY, stated_schema
 
 _HASH = 8
 

@@ -20,9 +20,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from providers_app import people
+from providers_app import ownership
 from providers_app.behaviours.credentials import CredentialProvider
-from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import (
     AddressRefused,
     AuthenticationFailed,
@@ -35,6 +34,7 @@ from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.genai_platform.refusals import gateways_matter, not_configured
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 from providers_app.wire.guard import DEFAULT_PORTS, climbs
 from providers_app.wire.mask import MASKED
@@ -180,7 +180,7 @@ class Platform:
         named = set().union(*(headers.variables_in(text) for text in self.config.headers.values()))
         return {
             "user.id": str(caller.owner) if isinstance(caller.owner, int | str) else "",
-            "user.email": await people.email_of(caller.owner) if "user.email" in named else "",
+            "user.email": await ownership.email_of(caller.owner) if "user.email" in named else "",
             "project": (caller.project if self.config.session_project else "") or self.config.project,
             "request.id": uuid.uuid4().hex,
         }

@@ -104,7 +104,7 @@ class Tool(msgspec.Struct, frozen=True):
     """A function the model may call; ``parameters`` is a JSON Schema object.
 
     ``intent`` is what its calls are for. Where none is declared, ``read_only`` and ``destructive`` decide the risk.
-    ``ask_intent`` lets the model state the intent of each call (see ``providers_app.intents``).
+    ``ask_intent`` lets the model state the intent of each call (see ``providers_app.types.intent_rules``).
     """
 
     name: str

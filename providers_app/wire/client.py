@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from providers_app.behaviours.http import HttpRequest, LocalResponder
 from providers_app.errors import BadAnswer, UpstreamError, UpstreamTimeout
+from providers_app.types.http import HttpRequest, LocalResponder
 from providers_app.wire.answer import HttpResponse, HttpStream
 from providers_app.wire.failures import CONNECT_TIMEOUTS, NETWORK_ERRORS, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard

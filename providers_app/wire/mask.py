@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.events import ErrorInfo
+from providers_app.types.http import HttpRequest
 
 SHORTEST = 6
 """A shorter value is no key, and would be found in ordinary words."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 import msgspec
 
 from providers_app import conf, ports, provider
+from providers_app.dispatch.credentials import sends_credential
 from providers_app.errors import (
     AuthenticationFailed,
     InvalidCredential,
@@ -23,7 +24,6 @@ from providers_app.errors import (
     UpstreamError,
 )
 from providers_app.ports import Session
-from providers_app.session_client import sends_credential
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.credentials import Secret

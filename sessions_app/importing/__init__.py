@@ -6,5 +6,5 @@
     legacy       an export of the earlier product's table saved_authentications, JSON or CSV
 
 What only one provider can read (auth.json of a CLI, credentials of a cloud) that provider's own package reads
-(``providers_app.importing``).
+(``providers_app.registry.file_formats``).
 """

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from providers_app import environment_keys
-from providers_app.registry import list_providers
+from providers_app.registry.discovery import list_providers
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, unusable
 

@@ -17,7 +17,7 @@ from providers_app import conf
 from providers_app.behaviours.oauth import OAuthFlow
 from providers_app.behaviours.oauth.enabled import is_enabled, setting_for
 from providers_app.errors import InvalidRequest
-from providers_app.resolver import resolve, supports
+from providers_app.registry.resolver import resolve, supports
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from providers_app import environment_keys, importing
+from providers_app import environment_keys
+from providers_app.registry import file_formats
 from providers_app.types.imports import ImportedLogin, unusable
 
 LARGEST = 1024 * 1024
@@ -39,8 +40,8 @@ def _file(slug: str, path: str) -> ImportedLogin:
     except (ValueError, RecursionError):
         return unusable(where, "It is no JSON.", provider=slug)
     problems = []
-    for name, (owner, _) in importing.formats().items():
-        for login in importing.read(name, (decoded,)) if owner == slug else ():
+    for name, (owner, _) in file_formats.formats().items():
+        for login in file_formats.read(name, (decoded,)) if owner == slug else ():
             if not login.problem:
                 return msgspec.structs.replace(login, where=where)
             problems.append(login.problem)

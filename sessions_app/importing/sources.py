@@ -4,8 +4,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from providers_app import importing
 from providers_app.errors import InvalidRequest
+from providers_app.registry import file_formats
 from providers_app.types.imports import ImportedLogin
 from sessions_app.importing import keys, legacy, settings
 
@@ -22,14 +22,14 @@ MAX_TEXT = 64 * 1024 * 1024
 
 def kinds() -> dict[str, str]:
     """Every kind of file that can be read, with its label: our own, then those that providers bring."""
-    return {**OWN, **{name: each.label for name, (_, each) in importing.formats().items()}}
+    return {**OWN, **{name: each.label for name, (_, each) in file_formats.formats().items()}}
 
 
 def places() -> dict[str, str]:
     """Where people find the files of a kind."""
     return {
         LLM: "~/.config/io.datasette.llm/keys.json",
-        **{name: each.place for name, (_, each) in importing.formats().items() if each.place},
+        **{name: each.place for name, (_, each) in file_formats.formats().items() if each.place},
     }
 
 
@@ -39,7 +39,7 @@ def recognise(texts: Sequence[str]) -> str:
         decoded = _decoded(text)
         if decoded is None:
             continue
-        name = importing.recognise(decoded)
+        name = file_formats.recognise(decoded)
         if name:
             return name
         if legacy.is_export(decoded):
@@ -73,7 +73,7 @@ def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bo
         raise InvalidRequest("The file is not valid JSON.")
     if kind == LLM:
         return [login for found in decoded for login in _llm(found, slugs)]
-    return importing.read(kind, decoded)
+    return file_formats.read(kind, decoded)
 
 
 def _llm(found: Any, slugs: Collection[str]) -> list[ImportedLogin]:

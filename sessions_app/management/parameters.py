@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app.advice.values import ALIASES
 from providers_app.errors import InvalidRequest
-from providers_app.quoting import quoted
+from providers_app.text import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.rules import EFFORTS
 from sessions_app.management import terminal

@@ -20,9 +20,9 @@ from providers_app.errors import (
     UnsupportedOperation,
     WrongAccount,
 )
-from providers_app.login_flow import OfferedFlow
 from providers_app.ports import Session
 from providers_app.provider import list_providers
+from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from sessions_app.management import terminal

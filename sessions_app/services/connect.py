@@ -9,10 +9,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from providers_app import conf as providers_conf
-from providers_app import options
 from providers_app.behaviours import addresses
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
-from providers_app.resolver import resolve
+from providers_app.registry import options
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url

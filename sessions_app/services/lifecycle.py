@@ -22,7 +22,7 @@ from django.utils import timezone
 from providers_app import conf, loop
 from providers_app import provider as door
 from providers_app.errors import DuplicateSession, UnknownSession, UpstreamTimeout
-from providers_app.login_parts import oauth_only
+from providers_app.sign_in.checks import oauth_only
 from sessions_app.credentials import DESTROYED
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import validate_name

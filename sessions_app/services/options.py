@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from providers_app import options
 from providers_app.errors import UnknownSession
+from providers_app.registry import options
 from providers_app.types.catalogue import SettingField
 from sessions_app import providers
 from sessions_app.models import AuthSession, Pk

@@ -1,6 +1,6 @@
 """Refreshing sessions from outside a request: the schedule, the command, the button. One implementation for all.
 
-What a refresh is and who may send what is decided by ``providers_app.refreshing``; here is only *which* sessions.
+What a refresh is and who may send what is decided by ``providers_app.refresh.service``; here is only *which* sessions.
 """
 
 import asyncio

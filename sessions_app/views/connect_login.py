@@ -14,8 +14,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.errors import ProviderError, UnknownSession
-from providers_app.login_flow import OfferedFlow
-from providers_app.login_parts import MAX_RETURN_TO
+from providers_app.sign_in.checks import MAX_RETURN_TO
+from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.tokens import OAuthClient
 from sessions_app import login_calls, selectors, where

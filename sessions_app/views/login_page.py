@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
 from providers_app.errors import ProviderError, UnknownSession
-from providers_app.login_flow import OfferedFlow
+from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.logins import LoginState
 from sessions_app import login_calls, providers, selectors, where
 from sessions_app.login_forms import AnswerForm

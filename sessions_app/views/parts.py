@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from providers_app.behaviours.oauth import OAuth
 from providers_app.errors import ProviderError, UnsupportedOperation
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice, Pk
 from sessions_app.services import notices, trail

@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.urls import get_resolver
 
 from providers_app import loop
-from providers_app.login_finish import pending_of
 from providers_app.ports import login_store
+from providers_app.sign_in.exchange import pending_of
 from providers_app.types.tokens import secrets_of
 from sessions_app.models import AuthSession, ImportRun, Notice, OAuthAttempt, RefreshLane
 from tests.architecture.test_no_secret_leaves import forms_of, walk

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from providers_app import errors
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from providers_app.wire.status import RETRYABLE_STATUSES, class_of_status
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from providers_app import login_flow, loop, provider
+from providers_app import loop, provider
 from providers_app.errors import ProviderError
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
+from providers_app.sign_in import flow as login_flow
 from sessions_app import credentials
 from sessions_app.models import AuthSession
 from tests.architecture.login_watch import Watch, Watched, behind_the_pages, command, visit

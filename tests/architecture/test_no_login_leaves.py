@@ -25,12 +25,13 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from providers_app import conf, login_flow, loop, provider
+from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError
-from providers_app.login_finish import pending_of
 from providers_app.ports import login_store
 from providers_app.providers.anthropic.config import FederationConfig
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
+from providers_app.sign_in import flow as login_flow
+from providers_app.sign_in.exchange import pending_of
 from providers_app.types.tokens import secrets_of
 from sessions_app import credentials
 from sessions_app.models import AuthSession, ImportRun, OAuthAttempt

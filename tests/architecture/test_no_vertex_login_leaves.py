@@ -19,7 +19,7 @@ from django.urls import reverse
 from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError
 from providers_app.providers.vertex_ai.config import Config, OAuthConfig
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from sessions_app import credentials
 from sessions_app.models import AuthSession, ImportRun
 from tests.architecture.login_watch import Watch, Watched, behind_the_pages, command, visit

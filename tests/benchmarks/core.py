@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from providers_app import conf, loop, ports, provider, providers
-from providers_app.registry import registry
-from providers_app.resolver import resolve
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import resolve
 from providers_app.streaming import fold
 from providers_app.types.catalogue import Capabilities
 from providers_app.types.chat import ChatRequest, Message, TextPart
@@ -25,7 +25,7 @@ FRESH = 5
 
 LOCAL = """
 
-from providers_app.behaviours.http import LocalAnswer
+from providers_app.types.http import LocalAnswer
 
 
 async def _chunks():
@@ -47,7 +47,7 @@ LOCAL = _Local()
 DISCOVERY = """
 import time
 began = time.perf_counter()
-from providers_app import registry
+from providers_app.registry import discovery as registry
 found = registry.list_providers()
 print((time.perf_counter() - began) * 1000, len(found))
 """
@@ -73,7 +73,9 @@ import django.core.handlers.asgi, django.forms, django.template, django.core.man
 django.core.handlers.asgi.ASGIHandler()
 process = psutil.Process()
 before = process.memory_info().rss
-from providers_app import clients, compliance, conf, loop, provider, streaming
+from providers_app import conf, loop, provider, streaming
+from providers_app.dispatch import clients
+from providers_app.registry import compliance
 assert not [finding for finding in compliance.findings() if finding.level == "error"]
 conf.build_model()()
 async def make():

@@ -43,7 +43,7 @@ BEHAVIOUR = Models()
 def run() -> list[tuple[str, str, str]]:
     """Rows of (what, measured, bound). Needs a data folder of its own (MAESTRO_DATA_DIR), which the runner gives."""
     from providers_app import providers
-    from providers_app.registry import registry
+    from providers_app.registry.discovery import registry
     from tests.unit.providers.packages import write_package
 
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from providers_app import dialects
-from providers_app.behaviours.streaming import Dialect
+from providers_app.types.dialect import Dialect
 from tests.wire import fixture_cases, recordings
 
 CHUNK = 1400  # bytes: about what one network packet brings

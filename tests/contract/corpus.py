@@ -16,7 +16,7 @@ import msgspec
 from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import UnsupportedContent
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from providers_app.types.chat import (
     AudioPart,
     ChatParams,

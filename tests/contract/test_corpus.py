@@ -5,8 +5,9 @@ from typing import Any, get_args
 
 import pytest
 
-from providers_app import dialects, registry
-from providers_app.resolver import resolve
+from providers_app import dialects
+from providers_app.registry import discovery as registry
+from providers_app.registry.resolver import resolve
 from providers_app.types.chat import ChatParams, ChatRequest, Part, ToolChoice
 from tests.contract import corpus
 

@@ -63,7 +63,7 @@ class DyingStore:
 def refresh(order: dict[str, Any]) -> dict[str, Any]:
     """One refresh in this process."""
     from providers_app import conf, loop, ports
-    from providers_app.refreshing import refresh_session
+    from providers_app.refresh.service import refresh_session
 
     config = conf.current()
     oauth = config.anthropic.oauth.model_copy(update={"token_url": order["token_url"]})  # type: ignore[attr-defined]
@@ -99,11 +99,11 @@ def preload() -> None:
         "anyio._backends._asyncio",
         "certifi",
         "httpcore",
-        "providers_app.clients",
+        "providers_app.dispatch.clients",
         "sessions_app.refresh_store",
     ):
         importlib.import_module(name)
-    from providers_app.resolver import resolve
+    from providers_app.registry.resolver import resolve
 
     assert resolve("anthropic", "oauth").flows
 

@@ -16,7 +16,7 @@ from typing import Any
 async def refresh(session_id: str, trigger: Any, seen: int) -> dict[str, Any]:
     """One refresh, and when it was answered."""
     from providers_app.errors import ProviderError
-    from providers_app.refreshing import refresh_session
+    from providers_app.refresh.service import refresh_session
 
     begun = time.monotonic()
     try:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from providers_app import dialects
-from providers_app.behaviours.streaming import Dialect
 from providers_app.types.chat import ChatRequest, Message, Part, TextPart, Tool, ToolCallPart, ToolResultPart
+from providers_app.types.dialect import Dialect
 
 ALL = list(dialects.DIALECTS.values())
 NAMES = list(dialects.DIALECTS)

@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
-from providers_app import clients, conf, login_parts, loop, ports, provider
+from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, answers
+from providers_app.dispatch import clients
 from providers_app.ports import Session
-from providers_app.resolver import resolve, spoken
+from providers_app.registry.resolver import resolve, spoken
+from providers_app.sign_in import checks as login_parts
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from tests.vendors.ledger import Ledger

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable
 
-from providers_app.behaviours.streaming import Dialect
+from providers_app.types.dialect import Dialect
 from providers_app.types.events import Event
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from providers_app import login_flow
 from providers_app.provider import list_providers
+from providers_app.sign_in import flow as login_flow
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.unit.sessions.support import settle
 from tests.wire.cross import ROWS

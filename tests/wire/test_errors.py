@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers_app import dialects, errors, streaming
-from providers_app.behaviours.streaming import Dialect
+from providers_app.types.dialect import Dialect
 from providers_app.wire.error_body import fields_of, plain_text
 from providers_app.wire.status import retry_after
 

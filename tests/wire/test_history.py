@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
 from providers_app.dialects.history import INTERRUPTED_RESULT, LEFT_OUT
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import ReasoningPart, ToolCallPart, ToolResultPart
+from providers_app.types.dialect import Dialect
 from providers_app.types.origin import Origin
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, ask, body_of, say
 

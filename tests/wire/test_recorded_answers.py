@@ -10,7 +10,7 @@ import pytest
 from providers_app.behaviours.oauth.token_answer import tokens_from
 from providers_app.dialects import openai_images
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from providers_app.types.tokens import OAuthClient
 from tests.wire import recordings
 from tests.wire.recordings import DIALECT_OF_API, MODEL_LIST_APIS, OTHER_APIS, Recording

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers_app import clients, conf
-from providers_app.resolver import resolve
+from providers_app import conf
+from providers_app.dispatch import clients
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential, Secret
 from tests.vendors.asgi import Reply, Request

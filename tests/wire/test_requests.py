@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from providers_app import dialects
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
@@ -23,6 +22,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolChoice,
 )
+from providers_app.types.dialect import Dialect
 from providers_app.types.origin import Origin
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
 

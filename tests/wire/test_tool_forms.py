@@ -4,15 +4,15 @@ import re
 
 import pytest
 
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects import tool_forms
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.call_ids import ANTHROPIC_IDS, NINE_ALPHANUMERICS, OPENAI_IDS, CallIds, IdForm
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.openai_responses import OpenAIResponses
-from providers_app.intents import INTENT_PROPERTY
 from providers_app.types.chat import ChatRequest, Tool, ToolCallPart, ToolChoice, ToolResultPart
+from providers_app.types.dialect import Dialect
+from providers_app.types.intent_rules import INTENT_PROPERTY
 from providers_app.types.origin import Origin
 from tests.wire.asking import ALL, NAMES, ask, body_of, say
 

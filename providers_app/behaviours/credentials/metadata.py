@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import BadAnswer, ConnectionFailed, UpstreamTimeout
 from providers_app.types.credentials import Secret
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http, HttpLimits

@@ -16,11 +16,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Rotation, Tokens
 from providers_app.wire.client import Http
 

@@ -21,11 +21,11 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth.refusals import Words, refusal, words_of
 from providers_app.behaviours.oauth.token_answer import tokens_from
 from providers_app.errors import BadAnswer, TokenOutcomeUnknown, TokenRefused, UpstreamError
 from providers_app.types.credentials import Secret
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http

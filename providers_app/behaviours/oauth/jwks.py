@@ -8,9 +8,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from providers_app import conf
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth.endpoint import skew_of
 from providers_app.errors import BadAnswer
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 from providers_app.wire.status import class_of_status, retry_after

@@ -8,10 +8,10 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.asking import ask, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.errors import ProviderError
 from providers_app.providers.anthropic.requests import SLUG
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
 

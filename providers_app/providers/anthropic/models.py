@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.asking import number
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic import api_key
 from providers_app.providers.anthropic.requests import get, signed_by_login
 from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 # Every model of the Messages API takes tools; the list has no flag for it.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "count_tokens"})

@@ -12,7 +12,6 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.asking import ask, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.dialects.anthropic_messages import DIALECT
@@ -36,6 +35,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 

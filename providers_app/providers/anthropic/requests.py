@@ -4,8 +4,8 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.addresses import address, setting
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "anthropic"
 BETA = "anthropic-beta"

@@ -1,11 +1,11 @@
 """``POST /v1/messages``."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class AnthropicStreaming:

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.addresses import segment
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import UnknownModel
@@ -19,6 +18,7 @@ from providers_app.providers.azure_openai.requests import deployments, get
 from providers_app.providers.azure_openai.signing import sign
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 

@@ -4,7 +4,6 @@ https://learn.microsoft.com/azure/ai-services/openai/how-to/managed-identity
 """
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.errors import InvalidRequest
 from providers_app.providers.azure_openai import flows, logins, signing
@@ -14,6 +13,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 
 from providers_app import conf
 from providers_app.behaviours.addresses import address, segment, setting
-from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import InvalidRequest
 from providers_app.providers.azure_openai.options import read_deployments
 from providers_app.providers.azure_openai.target import API_VERSION, Target, read
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "azure_openai"
 RECENT_VERSION = "2024-10-21"

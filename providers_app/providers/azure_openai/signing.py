@@ -1,8 +1,8 @@
 """How requests are signed: ``api-key`` with a resource's key, ``authorization`` with an access token of Entra."""
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.providers.azure_openai import api_key
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 
 def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:

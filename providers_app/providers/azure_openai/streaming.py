@@ -1,10 +1,10 @@
 """``POST .../chat/completions`` on both surfaces, and ``POST /openai/v1/responses``."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.azure_openai import dialect, requests
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class AzureStreaming:

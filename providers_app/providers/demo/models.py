@@ -2,11 +2,11 @@
 
 from urllib.parse import quote
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 URL = "demo://local/v1/models"
 

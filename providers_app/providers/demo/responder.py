@@ -9,13 +9,13 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.http import HttpRequest, LocalAnswer
 from providers_app.providers.demo import asked, catalogue, errors, wire
 from providers_app.providers.demo.asked import Asked, Refused
 from providers_app.providers.demo.config import Config
 from providers_app.providers.demo.delivery import deliver, pace
 from providers_app.providers.demo.knobs import Knobs, parse
 from providers_app.providers.demo.script import compose
+from providers_app.types.http import HttpRequest, LocalAnswer
 
 JSON = {"content-type": "application/json"}
 

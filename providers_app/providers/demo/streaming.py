@@ -1,9 +1,9 @@
 """Requests to the responder in this process."""
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 URL = "demo://local/v1/chat/completions"
 

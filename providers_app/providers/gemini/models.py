@@ -4,13 +4,13 @@ from typing import Any
 from urllib.parse import quote
 
 from providers_app.behaviours.asking import number
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.providers.gemini import api_key, oauth
 from providers_app.providers.gemini.requests import get, model_path
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 # The list has no flag for tools, pictures and schemas; the provider's models take them.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "images_in", "structured_output"})

@@ -14,7 +14,6 @@ from providers_app import conf
 from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT, PROJECT_HEADER
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import (
     LoginAnswer,
     LoginField,
@@ -34,6 +33,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 

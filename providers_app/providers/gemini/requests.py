@@ -3,8 +3,8 @@
 import re
 
 from providers_app.behaviours.addresses import address, segment, setting
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "gemini"
 VERSION = re.compile(r"/v\d+[a-z0-9]*$")

@@ -1,11 +1,11 @@
 """``models/<model>:streamGenerateContent?alt=sse`` and ``:generateContent``."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.providers.gemini.requests import model_path, post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class GeminiStreaming:

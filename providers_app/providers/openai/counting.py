@@ -1,13 +1,13 @@
 """``POST /responses/input_tokens``, which takes a key only."""
 
 from providers_app.behaviours.counted import JsonCount
-from providers_app.behaviours.http import HttpRequest
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import UnsupportedOperation
 from providers_app.providers.openai.requests import post
 from providers_app.providers.openai.subscription import mode_of
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 
 def _request(chat: ChatRequest, credential: Credential, body: bytes) -> HttpRequest:

@@ -11,10 +11,10 @@ import msgspec
 
 from providers_app import conf, loop
 from providers_app.behaviours.asking import ask, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import BadAnswer
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 

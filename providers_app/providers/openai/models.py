@@ -12,7 +12,6 @@ import msgspec
 from providers_app import conf
 from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.asking import number
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.catalogue.merge import day_of
@@ -22,6 +21,7 @@ from providers_app.providers.openai.requests import SLUG, get
 from providers_app.providers.openai.subscription import mode_of
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 

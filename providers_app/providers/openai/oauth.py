@@ -4,7 +4,6 @@ with in ``account``, what requests lose by it in ``subscription``."""
 import msgspec
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, endpoint
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.dialects.openai_responses import DIALECT
@@ -16,6 +15,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 

@@ -7,9 +7,9 @@ chatgpt    chatgpt_base_url, with the account and our own name
 
 from providers_app import conf
 from providers_app.behaviours.addresses import address, setting
-from providers_app.behaviours.http import HttpRequest
 from providers_app.providers.openai.subscription import mode_of
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "openai"
 ACCOUNT_HEADERS = {"OpenAI-Organization": "organization", "OpenAI-Project": "project"}

@@ -1,12 +1,12 @@
 """``POST /responses``, in the form that the session's kind of login takes."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.openai import subscription
 from providers_app.providers.openai.dialect import DIALECT
 from providers_app.providers.openai.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class OpenAIStreaming:

@@ -6,7 +6,6 @@
 from typing import Any
 
 from providers_app.behaviours.asking import ask, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.errors import BadAnswer
 from providers_app.providers.openrouter.dialect import DIALECT
@@ -14,6 +13,7 @@ from providers_app.providers.openrouter.requests import get
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
 MAX_LABEL = 200

@@ -10,7 +10,6 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.asking import JSON_HEADERS, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.errors import (
     BadAnswer,
@@ -26,6 +25,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http

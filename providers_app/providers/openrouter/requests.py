@@ -1,8 +1,8 @@
 """How a request to OpenRouter is addressed and headed."""
 
 from providers_app.behaviours.addresses import address, setting
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "openrouter"
 

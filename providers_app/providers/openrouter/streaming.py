@@ -1,12 +1,12 @@
 """``POST /chat/completions``."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.openrouter.dialect import DIALECT
 from providers_app.providers.openrouter.options import routed
 from providers_app.providers.openrouter.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class OpenRouterStreaming:

@@ -5,7 +5,6 @@ for an answer that has no messages does: a good key is told that it lacks them, 
 """
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.errors import BadRequest, NotFound
@@ -16,6 +15,7 @@ from providers_app.providers.remote.servers import GENERIC, of_answer
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from providers_app.nearest import nearest
 from providers_app.providers.remote.servers import AUTO, SERVERS
 from providers_app.setting_types import DefaultModel, IdleTimeout
+from providers_app.text import nearest
 
 Switch = Literal["", "true", "false"]
 

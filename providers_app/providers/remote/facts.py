@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app.behaviours.asking import number
-from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import AddressRefused, UpstreamError
 from providers_app.types.catalogue import ModelInfo
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 

@@ -1,9 +1,9 @@
 """How a request to a compatible server is addressed."""
 
 from providers_app.behaviours.addresses import address
-from providers_app.behaviours.http import HttpRequest
 from providers_app.providers.remote.servers import SLUG
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 
 def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:

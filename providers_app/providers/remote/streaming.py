@@ -1,11 +1,11 @@
 """``POST /chat/completions``."""
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.remote.dialect import dialect
 from providers_app.providers.remote.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class RemoteStreaming:

@@ -6,7 +6,6 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overvie
 import msgspec
 
 from providers_app.behaviours.asking import ask, json_of
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.errors import BadAnswer, UnknownModel
 from providers_app.providers.vertex_ai import probe
@@ -14,6 +13,7 @@ from providers_app.providers.vertex_ai.dialects import GENERATE
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
 _KEY = HeaderKey(

@@ -6,8 +6,6 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude
 import msgspec
 
 from providers_app.behaviours.counted import JsonCount
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.errors import BadAnswer
 from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.dialects import CLAUDE_COUNT, GENERATE
@@ -16,6 +14,8 @@ from providers_app.providers.vertex_ai.requests import call_url, post
 from providers_app.providers.vertex_ai.streaming import bare
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.streaming import Dialect, Reducer
 from providers_app.dialects.anthropic_messages import DIALECT as MESSAGES
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.anthropic_messages import RequestForm as MessagesForm
@@ -21,6 +20,7 @@ from providers_app.errors import UpstreamError
 from providers_app.providers.vertex_ai import refusals
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Publisher
 from providers_app.types.chat import ChatRequest
+from providers_app.types.dialect import Dialect, Reducer
 from providers_app.types.events import Event
 from providers_app.types.rules import FormatRules
 

@@ -10,7 +10,6 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.listing import ListedModels
 from providers_app.errors import BadRequest, NotFound, PermissionDenied, UnsupportedOperation
 from providers_app.providers.vertex_ai import api_key, oauth, publishers
@@ -19,6 +18,7 @@ from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBL
 from providers_app.providers.vertex_ai.requests import get, list_url
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 from providers_app.types.listing import PartialList
 from providers_app.wire.client import Http
 

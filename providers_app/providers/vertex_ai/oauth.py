@@ -11,7 +11,6 @@ import msgspec
 from providers_app.behaviours.asking import ask
 from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT_HEADER, object_in
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke
@@ -32,6 +31,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 

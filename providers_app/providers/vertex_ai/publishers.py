@@ -10,9 +10,8 @@ import re
 import msgspec
 
 from providers_app.errors import InvalidRequest
-from providers_app.nearest import nearest
 from providers_app.providers.vertex_ai.config import LOCATION
-from providers_app.quoting import quoted
+from providers_app.text import nearest, quoted
 
 
 class Publisher(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,11 @@ import re
 from typing import Any
 
 from providers_app import conf
-from providers_app.behaviours.http import HttpRequest
 from providers_app.errors import InvalidRequest, UnsupportedOperation
 from providers_app.providers.vertex_ai.config import LOCATION, PROJECT, Config
 from providers_app.providers.vertex_ai.publishers import Model
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
 
 SLUG = "vertex_ai"
 GLOBAL = "global"

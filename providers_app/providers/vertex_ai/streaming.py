@@ -4,14 +4,14 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.http import HttpRequest
-from providers_app.behaviours.streaming import Dialect
 from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.dialects import GENERATE, spoken
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, Model
 from providers_app.providers.vertex_ai.requests import GLOBAL, call_url, location_of, post, settings
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
 
 
 class VertexStreaming:

@@ -15,8 +15,8 @@ from providers_app.behaviours.openai_models import read_model
 from providers_app.catalogue.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
 from providers_app.catalogue.library import library
 from providers_app.catalogue.update import Changes, updated, written
-from providers_app.registry import registry
-from providers_app.resolver import resolve
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
 from providers_app.wire import payload
 from sessions_app import selectors

@@ -15,8 +15,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app.errors import ProviderError, UnknownProvider
 from providers_app.ports import SYSTEM
-from providers_app.refresh_flight import rotation_of
-from providers_app.refresh_rules import decide
+from providers_app.refresh.flight import rotation_of
+from providers_app.refresh.rules import decide
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger
 from providers_app.types.tokens import Tokens

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from providers_app.behaviours.http import HttpRequest, LocalAnswer
 from providers_app.providers.demo.local import LOCAL
 from providers_app.providers.demo.streaming import BEHAVIOUR, URL
 from providers_app.types.chat import ChatParams, ChatRequest, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Event, ReasoningDelta, TextDelta, ToolCall
+from providers_app.types.http import HttpRequest, LocalAnswer
 
 NONE = Credential(auth_type="none")
 WEATHER = Tool(

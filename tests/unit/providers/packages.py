@@ -32,7 +32,7 @@ from providers_app.behaviours.unsupported import Unsupported
 BEHAVIOUR = Unsupported("Keys only.")
 """,
     "api_key.py": """
-from providers_app.behaviours.http import HttpRequest
+from providers_app.types.http import HttpRequest
 from providers_app.types.catalogue import Account
 
 
@@ -51,7 +51,7 @@ BEHAVIOUR = Key()
 """,
     "streaming.py": """
 from providers_app.behaviours.addresses import address
-from providers_app.behaviours.http import HttpRequest
+from providers_app.types.http import HttpRequest
 from providers_app.dialects.openai_chat import DIALECT
 
 

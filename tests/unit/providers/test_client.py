@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from providers_app.behaviours.http import HttpRequest, LocalAnswer
 from providers_app.errors import (
     AddressRefused,
     BadAnswer,
@@ -15,6 +14,7 @@ from providers_app.errors import (
     StreamInterrupted,
     UpstreamTimeout,
 )
+from providers_app.types.http import HttpRequest, LocalAnswer
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from providers_app import clients, conf, errors, provider, providers
-from providers_app.behaviours.http import HttpRequest
+from providers_app import conf, errors, provider, providers
+from providers_app.chat.estimates import IMAGE_TOKENS, estimate
 from providers_app.conf import ProvidersConfig
-from providers_app.estimates import IMAGE_TOKENS, estimate
-from providers_app.registry import registry
-from providers_app.resilience.outcome import error_of
+from providers_app.dispatch import clients
+from providers_app.dispatch.report import error_of
+from providers_app.registry.discovery import registry
 from providers_app.types.chat import ChatRequest, ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.events import StreamFailed, TextDelta
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import MAX_ORIGINS, Http
 from providers_app.wire.guard import Guard
 from tests.unit.providers.memory_store import MemorySessions
@@ -24,7 +25,7 @@ Start = Callable[..., Awaitable[str]]
 
 FAULTY = """
 from providers_app.behaviours.addresses import address
-from providers_app.behaviours.http import HttpRequest
+from providers_app.types.http import HttpRequest
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.types.events import TextDelta
 

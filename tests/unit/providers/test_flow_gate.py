@@ -5,8 +5,10 @@ import time
 import msgspec
 import pytest
 
-from providers_app import errors, flow_gate, provider, refreshing
+from providers_app import errors, provider
 from providers_app.behaviours.oauth import OAuthFlow
+from providers_app.refresh import gate as flow_gate
+from providers_app.refresh import service as refreshing
 from providers_app.types.credentials import Secret
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.memory_store import MemorySessions

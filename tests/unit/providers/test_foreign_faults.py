@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from providers_app import compliance, errors, provider, providers
+from providers_app import errors, provider, providers
 from providers_app.catalogue import listing as catalogue
-from providers_app.registry import registry
+from providers_app.registry import compliance
+from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.events import StreamFailed
 from tests.unit.providers.memory_store import MemorySessions
@@ -52,7 +53,7 @@ class Key:
 BEHAVIOUR = Key()
 """
 LOCAL = """
-from providers_app.behaviours.http import LocalAnswer
+from providers_app.types.http import LocalAnswer
 
 TEXT = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"Hi"}}]}\\n\\n'
 

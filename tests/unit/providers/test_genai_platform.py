@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.genai_platform import headers
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.genai_platform.endpoint import Caller, Platform, carries, hosts_of
 from providers_app.ports import SYSTEM
+from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 from providers_app.wire.guard import Guard
 

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from providers_app import intents
+from providers_app.chat.parameters import parse_tools
 from providers_app.errors import InvalidIntent, InvalidRequest
-from providers_app.intents import INTENT_PROPERTY, decided, intent_of, parse_intent, stated_schema
-from providers_app.parameters import parse_tools
+from providers_app.types import intent_rules as intents
 from providers_app.types.chat import ResultToolCall, Tool, ToolCallPart
 from providers_app.types.events import ToolCall, decode_events, encode_events
 from providers_app.types.intent import ToolIntent
+from providers_app.types.intent_rules import INTENT_PROPERTY, decided, intent_of, parse_intent, stated_schema
 
 ASKING = Tool("deploy", ask_intent=True)
 STATED = {"purpose": "test_pass", "scope": "staging", "risk_level": "low"}

@@ -6,16 +6,17 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from providers_app import loop
-from providers_app.loop_bridge import BUFFER
+from providers_app.loop import provider_loop
+from providers_app.loop.bridge import BUFFER
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     loop.detach()
     yield
-    running = loop._state.running
+    running = provider_loop._state.running
     if running is not None and running.thread is not None:
-        loop._at_exit()
+        provider_loop._at_exit()
     loop.detach()
 
 
@@ -209,7 +210,7 @@ async def test_a_web_loop_takes_over_from_the_thread_loop_which_finishes_its_wor
 
     early = asyncio.create_task(loop.hand_over(work()))
     await asyncio.sleep(0.05)
-    old = loop._state.running
+    old = provider_loop._state.running
     assert old is not None and old.thread is not None
     loop.attach(asyncio.get_running_loop())
     assert loop.is_current()

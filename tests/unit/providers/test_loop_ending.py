@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from providers_app import loop
+from providers_app.loop import provider_loop
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     loop.detach()
     yield
-    loop._at_exit()
+    provider_loop._at_exit()
     loop.detach()
 
 
@@ -128,7 +129,7 @@ def test_whoever_interrupts_a_call_waits_for_what_must_not_be_cut_off(monkeypatc
         await asyncio.shield(loop.spawn(lasting(), lasting_s=5))
 
     def interrupted(future: Any, timeout: float | None = None) -> None:
-        while not loop._current().lasting:
+        while not provider_loop._current().lasting:
             time.sleep(0.01)
         monkeypatch.undo()
         raise KeyboardInterrupt

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from providers_app.behaviours.http import HttpRequest
 from providers_app.types.events import ErrorInfo
+from providers_app.types.http import HttpRequest
 from providers_app.wire.mask import Mask
 
 KEY = "correct-horse-battery"

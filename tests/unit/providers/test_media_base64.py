@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
+from providers_app.chat.media import checked_media
 from providers_app.errors import InvalidRequest
-from providers_app.media_input import checked_media
 from providers_app.types.chat import FilePart
 
 PIECE = 64 * 1024

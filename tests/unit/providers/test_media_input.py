@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from providers_app import conf
+from providers_app.chat.estimates import IMAGE_TOKENS, PDF_TOKENS, estimate_part
+from providers_app.chat.messages import parse_messages
 from providers_app.errors import InvalidRequest
-from providers_app.estimates import IMAGE_TOKENS, PDF_TOKENS, estimate_part
-from providers_app.messages import parse_messages
 from providers_app.types.chat import AudioPart, FilePart, ImagePart, Message, ToolCallPart, ToolResultPart
 
 DATA = base64.b64encode(b"some bytes").decode()

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from providers_app.chat.messages import parse_messages
 from providers_app.errors import EmptyPrompt, InvalidRequest
-from providers_app.messages import parse_messages
 from providers_app.types.chat import ImagePart, Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 
 PIXEL = base64.b64encode(b"\x89PNG").decode()

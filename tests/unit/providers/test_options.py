@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from providers_app import logins, options
 from providers_app.errors import InvalidOption, InvalidRequest
-from providers_app.registry import card_problem, registry
+from providers_app.registry import options
+from providers_app.registry.discovery import card_problem, registry
+from providers_app.sign_in import keys as logins
 from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
 
 REGION = SettingField(name="region", label="Region", choices=("eu", "us"), choice_labels=("Europe", "America"))

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from providers_app import errors, loop, ports, provider
-from providers_app.behaviours.http import HttpRequest
 from providers_app.ports import Chunk
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.chat import Message, TextPart
 from providers_app.types.credentials import Secret
 from providers_app.types.events import ReasoningDelta, StreamEnd, ToolCall
+from providers_app.types.http import HttpRequest
 from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
 from tests.vendors import anthropic, chat, gemini, openai
 from tests.vendors.server import VendorServer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers_app.refresh_rules import ANSWER_LOST, backoff, decide
+from providers_app.refresh.rules import ANSWER_LOST, backoff, decide
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshClaim
 from providers_app.types.tokens import Tokens

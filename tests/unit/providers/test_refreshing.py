@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app import conf, errors, loop, ports, provider, refreshing
+from providers_app import conf, errors, loop, ports, provider
 from providers_app.behaviours.oauth import OAuthFlow
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.ports import Session
-from providers_app.registry import registry
+from providers_app.refresh import service as refreshing
+from providers_app.registry.discovery import registry
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential, Secret

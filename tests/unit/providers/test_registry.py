@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from providers_app import checks, compliance, conf, provider, providers
+from providers_app import checks, conf, provider, providers
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
-from providers_app.registry import registry
-from providers_app.resolver import authorizer, resolve, spoken, supports
+from providers_app.registry import compliance
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import authorizer, resolve, spoken, supports
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.broken_packages import FAULTS

@@ -12,7 +12,7 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from maestro_site.conf import MaestroSettings
-from providers_app import login_flow, loop, ports
+from providers_app import loop, ports
 from providers_app.errors import (
     DuplicateSession,
     InvalidLoginAnswer,
@@ -26,6 +26,7 @@ from providers_app.errors import (
     UnknownSession,
     WrongAccount,
 )
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient, Tokens

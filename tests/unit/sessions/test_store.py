@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
-from providers_app.resilience import outcome
+from providers_app.dispatch import report as outcome
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto, pool
 from sessions_app.errors import StoreUnavailable

@@ -14,7 +14,7 @@ from maestro_site import conf, settings_docs
 from maestro_site.setting_tree import ROOT, walk
 from maestro_site.settings_concerns import CONCERNS, grouped
 from providers_app.conf import ProvidersConfig
-from providers_app.registry import Package, registry
+from providers_app.registry.discovery import Package, registry
 from sessions_app.conf import SessionsConfig
 
 HELP = "A help sentence that was changed."

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from maestro_site import supervisor
-from providers_app.refresh_flight import holder_of
+from providers_app.refresh.flight import holder_of
 from sessions_app.models import RefreshLane
 
 STUBBORN = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(60)"

@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from providers_app import conf, login_flow, loop
-from providers_app.login_finish import pending_of
+from providers_app import conf, loop
 from providers_app.ports import login_store
+from providers_app.sign_in import flow as login_flow
+from providers_app.sign_in.exchange import pending_of
 from sessions_app.models import OAuthAttempt
 from tests.unit.sessions.support import settle
 from tests.vendors.auth import Book

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from providers_app import providers
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from sessions_app.models import AuthSession
 from tests.unit.sessions.support import CANARY, make, settle
 from tests.vendors.chat import VALID_KEY

@@ -9,8 +9,8 @@ from django.urls import reverse
 from context_app.models import Context
 from context_app.services import chunks
 from providers_app import errors
-from providers_app.login_parts import checked_given
 from providers_app.providers.openai.oauth import BEHAVIOUR
+from providers_app.sign_in.checks import checked_given
 from sessions_app.models import AuthSession
 from tests.unit.sessions.commands import Run, run
 from tests.web.sessions.login_support import Vendors, attempt, begin, browser_at, form_of, url_of

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from providers_app import providers
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from sessions_app.models import AuthSession, SessionEvent
 from tests.unit.providers.packages import WITH_OPTIONS, write_package
 from tests.unit.sessions.support import CANARY, fresh, make

@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from providers_app import clients, conf, loop, ports, provider
+from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import Method, OAuthFlow, PendingLogin, answers
+from providers_app.dispatch import clients
 from providers_app.loop import on_provider_loop
 from providers_app.ports import Owner, Session
 from providers_app.providers.openai.config import Config, OAuthConfig, SiwcConfig
-from providers_app.resolver import resolve
+from providers_app.registry.resolver import resolve
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
 from providers_app.types.tokens import OAuthClient, Tokens

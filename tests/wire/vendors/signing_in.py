@@ -8,9 +8,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from providers_app import conf, login_flow, loop, ports, provider
+from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.ports import Session
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.chat import ChatResult
 from providers_app.types.events import Event
 from providers_app.types.refresh import RefreshReport

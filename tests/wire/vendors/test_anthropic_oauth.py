@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app import errors, login_flow, loop, provider
+from providers_app import errors, loop, provider
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.events import StreamEnd, StreamStart
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.vendors.anthropic.tokens import CLAUDE_CODE_ONLY, NOT_ALLOWED

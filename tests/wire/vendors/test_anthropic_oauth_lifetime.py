@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app import errors, login_flow, loop, provider
+from providers_app import errors, loop, provider
 from providers_app.providers.anthropic import profile
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.events import StreamStart
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.vendors.auth import workloads

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from providers_app import errors, login_flow, loop, provider
+from providers_app import errors, loop, provider
+from providers_app.sign_in import flow as login_flow
 from sessions_app.models import AuthSession, OAuthAttempt
 from sessions_app.services import options
 from tests.vendors.auth import Fault

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from providers_app import errors, login_flow, loop, provider
+from providers_app import errors, loop, provider
+from providers_app.sign_in import flow as login_flow
 from sessions_app.models import AuthSession
 from tests.vendors.auth import Fault
 from tests.vendors.auth.identity import APP_PATH

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 import pytest
 
-from providers_app import clients, conf, loop, ports, provider
+from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import LoginAnswer, Method, PendingLogin, answers
+from providers_app.dispatch import clients
 from providers_app.errors import (
     AuthenticationFailed,
     InvalidIdToken,

@@ -9,14 +9,15 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from providers_app import clients, conf, people, provider
+from providers_app import conf, ports, provider
+from providers_app.dispatch import clients
+from providers_app.dispatch.credentials import SessionClient
 from providers_app.errors import AuthenticationFailed, NotConfigured, ProviderError, UpstreamError
 from providers_app.genai_platform import endpoint
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.loop import on_provider_loop
 from providers_app.ports import Owner
-from providers_app.resolver import resolve
-from providers_app.session_client import SessionClient
+from providers_app.registry.resolver import resolve
 from providers_app.types.credentials import Credential, Secret
 from tests.vendors import genai_platform as words
 from tests.vendors.auth.entra import EntraAuth
@@ -80,12 +81,11 @@ def config_of(server: VendorServer, **changes: Any) -> GenAIPlatformConfig:
 @pytest.fixture
 def platform(genai_platform: VendorServer, vendor: Vendor) -> Iterator[GenAIPlatformVendor]:
     """The gateway in front of each provider in turn. Its address is nowhere on the list of private hosts."""
-    people.install(Directory())
     settings = SETTINGS.model_copy(update={"allowed_private_hosts": ()})
     conf.configure(settings, config_of(genai_platform))
     assert isinstance(genai_platform.vendor, GenAIPlatformVendor)
-    yield genai_platform.vendor
-    people.install(None)
+    with ports.use(people=Directory()):
+        yield genai_platform.vendor
     conf.configure(None)
 
 
@@ -190,12 +190,9 @@ async def test_a_token_in_the_providers_own_header_is_to_blame_itself(
     taken = config_of(
         genai_platform, token_source="static", token=SecretStr("no-such-token"), token_header="Authorization"
     )
-    people.install(Directory())
-    try:
-        with conf.use(SETTINGS, taken), pytest.raises(NotConfigured, match="refused its own credential"):
-            await vendor.stream()
-    finally:
-        people.install(None)
+    refused = pytest.raises(NotConfigured, match="refused its own credential")
+    with ports.use(people=Directory()), conf.use(SETTINGS, taken), refused:
+        await vendor.stream()
     assert store.outcomes == []
 
 
@@ -221,28 +218,24 @@ async def test_after_the_gateways_token_the_sessions_credential_is_renewed_as_we
     vendor = openai_behind(genai_platform, store)
     gateway = genai_platform.vendor
     assert isinstance(gateway, GenAIPlatformVendor)
-    people.install(Directory())
-    try:
-        with conf.use(SETTINGS, config_of(genai_platform)):
-            session = await vendor.connect()
-            assert text_of(await vendor.stream())
-            _, good = await store.lookup(1, "openai", session.id)
-            login = Ended(msgspec.structs.replace(good, secret=Secret(vendor.key[:-4] + "zzzz")), good)
-            gateway.revoke_all()
+    with ports.use(people=Directory()), conf.use(SETTINGS, config_of(genai_platform)):
+        session = await vendor.connect()
+        assert text_of(await vendor.stream())
+        _, good = await store.lookup(1, "openai", session.id)
+        login = Ended(msgspec.structs.replace(good, secret=Secret(vendor.key[:-4] + "zzzz")), good)
+        gateway.revoke_all()
 
-            @on_provider_loop
-            async def listed() -> int:
-                client = SessionClient(1, session, login)
+        @on_provider_loop
+        async def listed() -> int:
+            client = SessionClient(1, session, login)
 
-                async def ask(credential: Credential) -> int:
-                    http = clients.http_for("openai", 1, credential)
-                    return len(await resolve("openai", "models").list(credential, http))
+            async def ask(credential: Credential) -> int:
+                http = clients.http_for("openai", 1, credential)
+                return len(await resolve("openai", "models").list(credential, http))
 
-                return await client.attempt(ask)
+            return await client.attempt(ask)
 
-            assert await listed() > 0
-    finally:
-        people.install(None)
+        assert await listed() > 0
     assert login.renewals == 1
     asked = [entry.status for entry in genai_platform.ledger if entry.path.endswith("/models")]
     assert asked == [401, 401, 200]
@@ -343,13 +336,9 @@ async def answered(vendor: Vendor, gateway: VendorServer, **source: Any) -> GenA
     assert isinstance(platform, GenAIPlatformVendor)
     platform.trusting = True
     plain = {"token_url": "", "client_id": "", "client_secret": SecretStr(""), "scope": ""}
-    people.install(Directory())
-    try:
-        with conf.use(SETTINGS, config_of(gateway, **{**plain, **source})):
-            assert text_of(await vendor.stream())
-            assert text_of(await vendor.stream())
-    finally:
-        people.install(None)
+    with ports.use(people=Directory()), conf.use(SETTINGS, config_of(gateway, **{**plain, **source})):
+        assert text_of(await vendor.stream())
+        assert text_of(await vendor.stream())
     return platform
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from providers_app import errors, loop, provider
-from providers_app.refreshing import refresh_session
+from providers_app.refresh.service import refresh_session
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshReport, Trigger
 from providers_app.types.tokens import Tokens

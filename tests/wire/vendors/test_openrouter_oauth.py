@@ -7,7 +7,8 @@ import httpx
 import pytest
 from django.contrib.auth.models import User
 
-from providers_app import errors, login_flow, loop, provider
+from providers_app import errors, loop, provider
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.events import StreamEnd, StreamStart
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.unit.sessions.support import settle

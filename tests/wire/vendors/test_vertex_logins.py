@@ -8,7 +8,7 @@ import time
 import msgspec
 import pytest
 
-from providers_app import clients, errors, loop, provider
+from providers_app import errors, loop, provider
 from providers_app.behaviours.credentials.google import (
     Authority,
     GCPCredentialProvider,
@@ -17,8 +17,9 @@ from providers_app.behaviours.credentials.google import (
     authorized_user,
     service_account,
 )
-from providers_app.login_parts import as_before
+from providers_app.dispatch import clients
 from providers_app.providers.vertex_ai.oauth import BEHAVIOUR, authority
+from providers_app.sign_in.checks import as_before
 from providers_app.types.credentials import Credential, Secret
 from tests.vendors.auth import Fault
 from tests.vendors.auth.clients import GEMINI_SCOPES

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from providers_app import clients, conf, loop, ports, provider
+from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import LoginAnswer
+from providers_app.dispatch import clients
 from providers_app.ports import Session
 from providers_app.providers.vertex_ai.config import Config, OAuthConfig
 from providers_app.providers.vertex_ai.oauth import BEHAVIOUR

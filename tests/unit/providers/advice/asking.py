@@ -6,7 +6,7 @@ from typing import Any
 
 from providers_app.advice.fitting import fit
 from providers_app.advice.sources import plain_credential, rules_of
-from providers_app.resolver import spoken
+from providers_app.registry.resolver import spoken
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatParams, ChatRequest, Message, TextPart, Tool, ToolChoice

@@ -4,8 +4,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from providers_app.registry import registry
-from providers_app.resolver import supports
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import supports
 from providers_app.types.chat import ChatParams, JsonSchema, ToolChoice
 from providers_app.types.rules import EFFORTS
 from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, fitted, sent

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from providers_app import provider
 from providers_app.advice.draft import set_values
 from providers_app.advice.fitting import refuse
+from providers_app.chat.parameters import parse_params
 from providers_app.errors import InvalidParameter, UnsupportedParameter
-from providers_app.parameters import parse_params
 from providers_app.types.rules import EFFORTS
 from tests.unit.providers.advice.asking import WEATHER, ask, codes, fitted
 

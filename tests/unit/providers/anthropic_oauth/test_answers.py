@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from providers_app import clients, conf, errors
+from providers_app import conf, errors
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
+from providers_app.dispatch import clients
 from providers_app.providers.anthropic.oauth import BEHAVIOUR
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens

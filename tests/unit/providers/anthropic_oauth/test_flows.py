@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from maestro_site.conf import load
 from providers_app import conf, errors
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
 from providers_app.providers.anthropic import oauth
 from providers_app.providers.anthropic.config import Config
 from providers_app.providers.anthropic.requests import get, post, with_beta
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 
 BEHAVIOUR = oauth.BEHAVIOUR

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers_app import clients, conf
+from providers_app import conf
 from providers_app.behaviours.credentials.azure_ad import (
     AzureADCredentialProvider,
     EntraApplication,
@@ -13,6 +13,7 @@ from providers_app.behaviours.credentials.azure_ad import (
 )
 from providers_app.behaviours.credentials.azure_ad.codes import MEANINGS, TERMINAL, explained
 from providers_app.behaviours.oauth.refusals import words_of
+from providers_app.dispatch import clients
 from providers_app.errors import (
     AuthenticationFailed,
     BadRequest,

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from providers_app import login_waiting, ports
+from providers_app import ports
+from providers_app.sign_in import pending as login_waiting
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side, installed
 from tests.unit.providers.memory_store import MemorySessions

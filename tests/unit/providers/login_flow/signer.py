@@ -16,7 +16,7 @@ from providers_app import providers
 from providers_app.behaviours.oauth import LoginAnswer, LoginField, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.pkce import challenge_of, new_state, new_verifier
 from providers_app.errors import LoginDenied, TokenRefused
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens

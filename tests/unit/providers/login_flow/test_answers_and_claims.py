@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from providers_app import errors, login_flow
+from providers_app import errors
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import (
     ConnectionFailed,
@@ -17,6 +17,7 @@ from providers_app.errors import (
     TokenRefused,
     UnknownLogin,
 )
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.sealing import to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side

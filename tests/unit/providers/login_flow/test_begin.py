@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app import conf, login_flow, provider
+from providers_app import conf, provider
 from providers_app.catalogue.listing import remembered
 from providers_app.catalogue.lists import lists
 from providers_app.errors import (
@@ -22,6 +22,7 @@ from providers_app.errors import (
     UnsupportedOperation,
     WrongAccount,
 )
+from providers_app.sign_in import flow as login_flow
 from providers_app.types.catalogue import ModelInfo
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from providers_app import conf, login_flow, login_waiting, loop
+from providers_app import conf, loop
 from providers_app.errors import (
     ConnectionFailed,
     InvalidLoginAnswer,
@@ -16,6 +16,8 @@ from providers_app.errors import (
     LoginExpired,
     PermissionDenied,
 )
+from providers_app.sign_in import flow as login_flow
+from providers_app.sign_in import pending as login_waiting
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side
 

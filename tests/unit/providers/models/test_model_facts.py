@@ -12,7 +12,7 @@ from providers_app import conf, providers
 from providers_app.catalogue.facts import facts, known_models
 from providers_app.catalogue.library import library
 from providers_app.catalogue.merge import today
-from providers_app.registry import registry
+from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import Figure
 from tests.unit.providers.packages import write_package
 

@@ -12,7 +12,7 @@ import pytest
 from providers_app import conf
 from providers_app.catalogue.facts import facts
 from providers_app.catalogue.library import library
-from providers_app.resilience import opening
+from providers_app.dispatch import prepare as opening
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions
 

@@ -10,7 +10,7 @@ import pytest
 
 from providers_app import conf
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint
-from providers_app.clients import make
+from providers_app.dispatch.clients import make
 from providers_app.wire.client import Http
 
 Behave = Callable[["Seen", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -14,7 +14,7 @@ import pytest
 from providers_app import conf
 from providers_app.behaviours.oauth import endpoint
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, revoke
-from providers_app.clients import make
+from providers_app.dispatch.clients import make
 from providers_app.errors import (
     AddressRefused,
     AuthenticationFailed,

@@ -15,7 +15,6 @@ from joserfc.jwk import RSAKey
 
 from providers_app import conf
 from providers_app.behaviours.credentials.google import service_account
-from providers_app.behaviours.http import HttpRequest
 from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin
 from providers_app.errors import (
     AuthenticationFailed,
@@ -32,6 +31,7 @@ from providers_app.providers.gemini.config import Config, OAuthConfig
 from providers_app.providers.gemini.oauth import BEHAVIOUR, service_accounts
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 from tests.unit.providers.oauth.conftest import TokenServer

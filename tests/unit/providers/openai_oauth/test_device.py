@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from providers_app import clients, errors
+from providers_app import errors
 from providers_app.behaviours.oauth import PendingLogin
+from providers_app.dispatch import clients
 from providers_app.providers.openai import device
 from providers_app.providers.openai.config import OAuthConfig
 from providers_app.types.credentials import Secret

@@ -7,7 +7,7 @@ import pytest
 
 from providers_app import conf
 from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin, pkce
-from providers_app.clients import make
+from providers_app.dispatch.clients import make
 from providers_app.errors import FlowDisabled, InvalidLoginAnswer, InvalidRequest
 from providers_app.providers.openai import flows, sign_in
 from providers_app.providers.openai.config import Config

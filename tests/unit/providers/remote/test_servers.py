@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from providers_app import conf, options
+from providers_app import conf
 from providers_app.errors import InvalidOption
 from providers_app.providers.remote import PROVIDER, servers
 from providers_app.providers.remote.config import Config
 from providers_app.providers.remote.dialect import advice
 from providers_app.providers.remote.options import QUIRKS, quirks_of, server_of
+from providers_app.registry import options
 from providers_app.types.credentials import Credential
 
 DOCS = Path(__file__).parents[4] / "docs" / "compatible-servers.md"

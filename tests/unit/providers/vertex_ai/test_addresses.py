@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from providers_app import conf, errors, ports, provider
-from providers_app.behaviours.http import PreparedRequest
 from providers_app.providers.vertex_ai.config import Config
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import PreparedRequest
 from tests.wire.vendors.memory_store import MemorySessions
 
 GEMINI, CLAUDE = "gemini-2.5-pro", "claude-sonnet-4-5@20250929"

@@ -7,8 +7,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from providers_app import conf, importing
+from providers_app import conf
 from providers_app.providers.vertex_ai.config import Config
+from providers_app.registry import file_formats as importing
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
 

@@ -1,0 +1,205 @@
+"""Pictures, documents and recordings in the dictionary forms of the common libraries, as parts.
+
+| form | from | becomes |
+|---|---|---|
+| ``image_url``, ``input_image`` | OpenAI | ``ImagePart`` |
+| ``image`` with ``source``, or with ``data`` or ``url`` | Anthropic, Maestro | ``ImagePart`` |
+| ``file``, ``input_file`` | OpenAI | ``FilePart`` |
+| ``document`` with ``source``, or with ``data`` or ``url`` | Anthropic, Maestro | ``FilePart`` |
+| ``input_audio`` | OpenAI | ``AudioPart`` |
+| ``audio`` with ``data`` | Maestro | ``AudioPart`` |
+
+A file that lies at a provider (``file_id``) is refused: it exists for one provider and one login only.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from providers_app import conf
+from providers_app.errors import InvalidRequest
+from providers_app.text import quoted
+from providers_app.types.chat import AudioPart, FilePart, ImagePart
+
+IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+DOCUMENT_TYPES = frozenset({"application/pdf", "text/plain", "text/markdown", "text/csv", "text/html", "text/xml"})
+AUDIO_TYPES = frozenset(
+    {"audio/wav", "audio/mpeg", "audio/mp4", "audio/aac", "audio/ogg", "audio/flac", "audio/webm", "audio/aiff"}
+)
+_SAME = {"audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "image/jpg": "image/jpeg"}
+_FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_PIECE = 64 * 1024
+_KNOWN = {"picture": IMAGE_TYPES, "document": DOCUMENT_TYPES, "recording": AUDIO_TYPES}
+
+MediaPart = ImagePart | FilePart | AudioPart
+
+
+def parse_media(where: str, part: Mapping[str, Any]) -> MediaPart | None:
+    """The part, or ``None`` when its ``type`` is no form of a picture, document or recording.
+
+    Raises ``InvalidRequest`` that says what is wrong with it.
+    """
+    kind = part.get("type")
+    read = _FORMS.get(kind) if isinstance(kind, str) else None
+    return None if read is None else read(where, part)
+
+
+def checked_media(where: str, part: MediaPart) -> MediaPart:
+    """The part itself when its type, content and size may be sent. Raises ``InvalidRequest``."""
+    what = _words(part)
+    url = None if isinstance(part, AudioPart) else part.url
+    name = part.name if isinstance(part, FilePart) else ""
+    if not isinstance(part.media_type, str) or not isinstance(url or "", str) or not isinstance(name, str):
+        raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
+    if url:
+        if not url.startswith(("https://", "http://", "gs://")):
+            raise InvalidRequest(f"{where}: a {what}'s address must begin with https://, http:// or data:.")
+        return part
+    if part.media_type not in _KNOWN[what]:
+        known = ", ".join(sorted(_KNOWN[what]))
+        raise InvalidRequest(
+            f"{where}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=f"Accepted: {known}."
+        )
+    _check_data(where, what, part.data)
+    return part
+
+
+def _check_data(where: str, what: str, data: Any) -> None:
+    limit = conf.current().max_file_bytes
+    if isinstance(data, str) and len(data) * 3 // 4 > limit + 2:
+        raise InvalidRequest(
+            f"{where}: a {what} of {len(data) * 3 // 4:,} bytes is too large; at most {limit:,} are sent.",
+            hint="Send a smaller one, give an address instead, or raise MAESTRO_PROVIDERS__MAX_FILE_BYTES.",
+        )
+    if not isinstance(data, str) or not _is_base64(data):
+        raise InvalidRequest(f"{where}: a {what}'s data is empty or not base64.")
+
+
+def _is_base64(data: str) -> bool:
+    """Judged piece by piece and without decoding: a large file would hold up the loop, and need its size again."""
+    if not data or len(data) % 4 or not data.isascii():
+        return False
+    end = len(data) - (2 if data.endswith("==") else 1 if data.endswith("=") else 0)
+    pieces = (data[at : min(at + _PIECE, end)] for at in range(0, end, _PIECE))
+    return not any(piece.encode("ascii").translate(None, _BASE64) for piece in pieces)
+
+
+def _words(part: MediaPart) -> str:
+    return "picture" if isinstance(part, ImagePart) else "document" if isinstance(part, FilePart) else "recording"
+
+
+def _type(given: Any, default: str) -> str:
+    name = given.partition(";")[0].strip().lower() if isinstance(given, str) and given else default
+    return _SAME.get(name, name)
+
+
+def _data_url(where: str, what: str, url: str) -> tuple[str, str]:
+    """The media type and the base64 content of a ``data:`` address."""
+    head, comma, data = url[5:].partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise InvalidRequest(f"{where}: a {what}'s data address must be base64.")
+    return head.removesuffix(";base64"), data
+
+
+def _image(where: str, part: Mapping[str, Any]) -> ImagePart:
+    address = part.get("image_url")
+    url = address.get("url") if isinstance(address, Mapping) else address
+    if not isinstance(url, str) or not url:
+        _refuse_file_id(where, part)
+        raise InvalidRequest(f"{where}: a picture has no address.")
+    return _image_at(where, url)
+
+
+def _image_at(where: str, url: str) -> ImagePart:
+    if url.startswith("data:"):
+        media_type, data = _data_url(where, "picture", url)
+        found = ImagePart(_type(media_type, "image/png"), data)
+    else:
+        found = ImagePart(url=url)
+    checked_media(where, found)
+    return found
+
+
+def _plain_image(where: str, part: Mapping[str, Any]) -> ImagePart:
+    source = _source(where, part)
+    url = source.get("url")
+    if isinstance(url, str) and url:
+        return _image_at(where, url)
+    found = ImagePart(_type(source.get("media_type"), "image/png"), source.get("data"))
+    checked_media(where, found)
+    return found
+
+
+def _document(where: str, part: Mapping[str, Any]) -> FilePart:
+    source = _source(where, part)
+    name = str(part.get("title") or part.get("name") or "")
+    url = source.get("url")
+    if source.get("type") == "text":
+        text = str(source.get("data") or "")
+        data = base64.b64encode(text.encode("utf-8", "replace")).decode()
+        return _file(where, _type(source.get("media_type"), "text/plain"), data, None, name)
+    media_type = _type(source.get("media_type"), "application/pdf")
+    return _file(where, media_type, source.get("data"), url if isinstance(url, str) else None, name)
+
+
+def _openai_file(where: str, part: Mapping[str, Any]) -> FilePart:
+    inner = part.get("file")
+    body = inner if isinstance(inner, Mapping) else part
+    name = str(body.get("filename") or "")
+    url, data = body.get("file_url"), body.get("file_data")
+    if not data and not url:
+        _refuse_file_id(where, body)
+    media_type = _type(None, "text/plain" if name.lower().endswith((".txt", ".md", ".csv")) else "application/pdf")
+    if isinstance(data, str) and data.startswith("data:"):
+        given, data = _data_url(where, "document", data)
+        media_type = _type(given, media_type)
+    return _file(where, media_type, data, url if isinstance(url, str) else None, name)
+
+
+def _file(where: str, media_type: str, data: Any, url: str | None, name: str) -> FilePart:
+    if url and url.startswith("data:"):
+        media_type, data = _data_url(where, "document", url)
+        url = None
+    found = FilePart(_type(media_type, "application/pdf"), None if url else data, url, name)
+    checked_media(where, found)
+    return found
+
+
+def _audio(where: str, part: Mapping[str, Any]) -> AudioPart:
+    inner = part.get("input_audio")
+    body = inner if isinstance(inner, Mapping) else part
+    form = body.get("format")
+    media_type = _FORMATS.get(form, f"audio/{form}") if isinstance(form, str) else _type(body.get("media_type"), "")
+    found = AudioPart(_type(media_type, "audio/wav"), body.get("data") or "")
+    checked_media(where, found)
+    return found
+
+
+def _source(where: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the content is: Anthropic's ``source``, or the part itself."""
+    source = part.get("source", part)
+    if not isinstance(source, Mapping):
+        raise InvalidRequest(f"{where}: the source of a {quoted(part.get('type'))} must be a dictionary.")
+    if not source.get("data") and not source.get("url"):
+        _refuse_file_id(where, source)
+    return source
+
+
+def _refuse_file_id(where: str, part: Mapping[str, Any]) -> None:
+    if part.get("file_id"):
+        raise InvalidRequest(
+            f"{where}: a file that lies at a provider (file_id) cannot be sent on.", hint="Send its content or address."
+        )
+
+
+_FORMS: dict[str, Callable[[str, Mapping[str, Any]], MediaPart]] = {
+    "image_url": _image,
+    "input_image": _image,
+    "image": _plain_image,
+    "file": _openai_file,
+    "input_file": _openai_file,
+    "document": _document,
+    "input_audio": _audio,
+    "audio": _audio,
+}

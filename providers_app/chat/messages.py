@@ -1,0 +1,227 @@
+"""What a caller may pass as messages, turned into ``Message`` values, or a clear error about which one is wrong.
+
+Accepted: a string (one user message), ``Message`` values, and dictionaries with ``role`` and ``content`` as most
+libraries use them (content a string or parts; pictures, documents and recordings in the forms of ``media_input``;
+``tool_calls`` of an assistant; ``tool_call_id`` of a tool).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from providers_app.chat.media import checked_media, parse_media
+from providers_app.errors import EmptyPrompt, InvalidRequest
+from providers_app.text import quoted
+from providers_app.types import intent_rules
+from providers_app.types.chat import (
+    AudioPart,
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from providers_app.types.origin import Origin
+
+MessagesInput = str | Message | Sequence[Message | Mapping[str, Any]]
+
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+KNOWN_PARTS = "text, image_url, image, file, document, input_audio"
+
+
+def parse_messages(
+    given: MessagesInput | None, *, system: str | None = None, before: Iterable[Message] = ()
+) -> tuple[Message, ...]:
+    """``before`` (a context's messages) and then what was ``given``, with ``system`` in front of all.
+
+    Raises ``EmptyPrompt`` when nothing is asked, ``InvalidRequest`` for anything that is not a message.
+    """
+    messages = [*before, *_parse(given)]
+    if system is not None and not isinstance(system, str):
+        raise InvalidRequest(f"system must be a string, not {type(system).__name__}.")
+    if not any(_says_something(message) for message in messages if message.role != "system"):
+        raise EmptyPrompt("There is nothing to ask: no message has any content.")
+    if system and system.strip():
+        messages.insert(0, Message("system", (TextPart(system),)))
+    _check_tool_results(messages)
+    return tuple(messages)
+
+
+def _parse(given: MessagesInput | None) -> list[Message]:
+    if given is None:
+        return []
+    if isinstance(given, str):
+        if not given.strip():
+            raise EmptyPrompt("The message is empty.")
+        return [Message("user", (TextPart(given),))]
+    if isinstance(given, Message):
+        given = [given]
+    if isinstance(given, Mapping) or not isinstance(given, Iterable):
+        raise InvalidRequest(
+            f"messages must be a string or a list of messages, not {type(given).__name__}.",
+            hint='For example: [{"role": "user", "content": "Hello"}].',
+        )
+    items = list(given)
+    names: dict[str, str] = {}
+    messages = [_one(number, item, names) for number, item in enumerate(items, start=1)]
+    for number, message in enumerate(messages, start=1):
+        if not _says_something(message) and message.role in ("user", "system"):
+            raise EmptyPrompt(f"Message {number} ({message.role}) is empty.")
+    return [message for message in messages if _says_something(message)]
+
+
+def _one(number: int, item: Any, names: dict[str, str]) -> Message:
+    """``names`` gathers tool names by call id, because a tool's dictionary message need not repeat its name."""
+    where = f"Message {number}"
+    if isinstance(item, Message):
+        message = _checked(where, item)
+        names.update({part.id: part.name for part in message.parts if isinstance(part, ToolCallPart)})
+        return message
+    if not isinstance(item, Mapping):
+        raise InvalidRequest(f"{where} must be a dictionary with role and content, not {type(item).__name__}.")
+    given = item.get("role")
+    role = ROLES.get(given) if isinstance(given, str) else None
+    if role is None:
+        raise InvalidRequest(f"{where} has the unknown role {quoted(given)}.", hint=f"Roles: {', '.join(ROLES)}.")
+    if role == "tool":
+        return Message("tool", (_tool_result(where, item, names),))
+    parts = _content(where, item.get("content"))
+    if role == "assistant":
+        reasoning = item.get("reasoning_content")
+        if isinstance(reasoning, str) and reasoning:
+            parts.insert(0, ReasoningPart(reasoning))
+        called = item.get("tool_calls") or ()
+        if not isinstance(called, list | tuple):
+            raise InvalidRequest(f"{where}: tool_calls must be a list.")
+        calls = [_tool_call(where, call) for call in called]
+        names.update({call.id: call.name for call in calls})
+        parts.extend(calls)
+    elif item.get("tool_calls"):
+        raise InvalidRequest(f"{where} ({role}) has tool_calls; only an assistant calls tools.")
+    return _fitting(where, Message(role, tuple(parts)))
+
+
+def _checked(where: str, message: Message) -> Message:
+    """The message itself when its fields are what they say: Python does not check the types of a value's fields."""
+    if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
+        raise InvalidRequest(f"{where} is not a message with a role and a tuple of parts.")
+    return _fitting(where, Message(message.role, tuple(_checked_part(where, part) for part in message.parts)))
+
+
+def _fitting(where: str, message: Message) -> Message:
+    """The message itself when its role may hold such parts."""
+    wrong = {
+        "system": [part for part in message.parts if not isinstance(part, TextPart)],
+        "assistant": [part for part in message.parts if isinstance(part, ImagePart | FilePart | AudioPart)],
+    }
+    if wrong.get(message.role):
+        only = "text" if message.role == "system" else "text, reasoning and tool calls"
+        raise InvalidRequest(f"{where} ({message.role}) may hold {only} only.")
+    return message
+
+
+def _checked_part(where: str, part: Any) -> Part:
+    match part:
+        case TextPart(text=str()) | ReasoningPart(text=str()):
+            fine = True
+        case ImagePart() | FilePart() | AudioPart():
+            return checked_media(where, part)
+        case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id, intent=intent):
+            intent_rules.parse_intent(intent, f"{where}: the intent of {quoted(part.name)}")
+            fine = isinstance(provider_id or "", str)
+        case ToolResultPart(call_id=str(), name=str(), content=str(), media=tuple() as media):
+            for one in media:
+                checked_media(where, one)
+            fine = all(isinstance(one, ImagePart | FilePart) for one in media)
+        case _:
+            fine = False
+    bound = isinstance(getattr(part, "opaque", None) or {}, dict)
+    if not fine or not bound or not isinstance(getattr(part, "origin", None), Origin | None):
+        raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
+    found: Part = part
+    return found
+
+
+def _content(where: str, content: Any) -> list[Part]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [TextPart(content)] if content else []
+    if isinstance(content, Mapping) or not isinstance(content, Iterable):
+        raise InvalidRequest(f"{where}: content must be a string or a list of parts, not {type(content).__name__}.")
+    return [_part(where, part) for part in content]
+
+
+def _part(where: str, part: Any) -> Part:
+    if isinstance(part, Part):
+        return _checked_part(where, part)
+    if isinstance(part, str):
+        return TextPart(part)
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind in ("text", "input_text", "output_text"):
+        if not isinstance(part.get("text"), str):
+            raise InvalidRequest(f"{where}: a text part has no text.")
+        return TextPart(part["text"])
+    media = parse_media(where, part) if isinstance(part, Mapping) else None
+    if media is None:
+        raise InvalidRequest(f"{where}: the part type {quoted(kind)} is not known.", hint=f"Known: {KNOWN_PARTS}.")
+    return media
+
+
+def _tool_call(where: str, call: Any) -> ToolCallPart:
+    if isinstance(call, ToolCallPart):
+        _checked_part(where, call)
+        return call
+    function = call.get("function") if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str) or not call.get("id"):
+        raise InvalidRequest(f"{where}: a tool call needs an id and a function with a name.")
+    arguments = function.get("arguments") or {}
+    if isinstance(arguments, str):
+        try:
+            arguments = msgspec.json.decode(arguments)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} are not JSON.") from None
+    if not isinstance(arguments, dict):
+        raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} must be a JSON object.")
+    return ToolCallPart(id=str(call["id"]), name=function["name"], arguments=arguments, provider_id=str(call["id"]))
+
+
+def _tool_result(where: str, item: Mapping[str, Any], names: dict[str, str]) -> ToolResultPart:
+    call_id = item.get("tool_call_id")
+    if not isinstance(call_id, str) or not call_id:
+        raise InvalidRequest(f"{where} (tool) has no tool_call_id.")
+    content = item.get("content")
+    parts = [TextPart(content)] if isinstance(content, str) else _content(where, content)
+    media = tuple(part for part in parts if isinstance(part, ImagePart | FilePart))
+    texts = [part.text for part in parts if isinstance(part, TextPart)]
+    if len(media) + len(texts) < len(parts):
+        raise InvalidRequest(f"{where} (tool) may hold text, pictures and documents only.")
+    name = str(item.get("name") or names.get(call_id, ""))
+    is_error = bool(item.get("is_error", False))
+    return ToolResultPart(call_id=call_id, name=name, content="".join(texts), is_error=is_error, media=media)
+
+
+def _says_something(message: Message) -> bool:
+    return any(not isinstance(part, TextPart) or part.text.strip() for part in message.parts)
+
+
+def _check_tool_results(messages: list[Message]) -> None:
+    """Every tool result must answer a call made before it: providers refuse the whole request otherwise."""
+    called: set[str] = set()
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                called.add(part.id)
+            elif isinstance(part, ToolResultPart) and part.call_id not in called:
+                raise InvalidRequest(f"The tool result {part.call_id!r} answers no earlier tool call.")

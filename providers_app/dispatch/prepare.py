@@ -1,0 +1,91 @@
+"""From a session's name to the signed request, and from an answer's status to a typed error."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf, ports
+from providers_app.advice.sending import fitted
+from providers_app.catalogue.facts import host_of
+from providers_app.catalogue.library import library
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    BadAnswer,
+    ContextTooLong,
+    InvalidCredential,
+    NeedsReauth,
+    ProviderError,
+    SessionDisabled,
+)
+from providers_app.ports import Owner, Session
+from providers_app.registry.resolver import authorizer, resolve
+from providers_app.types.advice import Advice
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
+from providers_app.types.origin import Origin
+from providers_app.wire.answer import HttpStream
+
+ERROR_BODY = 64 * 1024
+ERROR_BODY_S = 10.0
+
+
+async def find(
+    owner: Owner, provider: str | None, session: str, auth_type: str | None = None
+) -> tuple[Session, Credential]:
+    """The owner's session and its credential; what files tell of its provider's models is in memory then.
+
+    Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
+    was dropped.
+    """
+    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type)
+    if found.status == "disabled":
+        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    if credential.auth_type == "api_key" and not credential.secret:
+        raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
+    if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
+        raise NeedsReauth(f"The session {found.name!r} is not signed in: {found.status_reason or 'its login is gone'}.")
+    await library.ready(found.provider, host_of(credential))  # what comes next is worked out on the loop
+    return found, credential
+
+
+def prepare(session: Session, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
+    """The signed request, byte for byte as it is sent, and what was left out of it, changed in it or is doubtful.
+
+    The only way from a chat to a request: what does not fit is taken out here, and said.
+
+    Raises ``InvalidParameter``, ``UnsupportedParameter``, and ``ContextTooLong`` over the configured size.
+    """
+    chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
+    with faults_of(session.provider, chat):
+        chat, advice = fitted(session, credential, chat)
+        request = resolve(session.provider, "streaming").build(chat, credential)
+        limit = conf.current().max_request_bytes
+        if len(request.body) > limit:
+            raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
+        return authorizer(session.provider, credential.auth_type)(credential, request), advice
+
+
+async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
+    """Raises the typed error of an answer that is no success; its body is read within limits, redirects are named."""
+    if 200 <= answer.status < 300:
+        return
+    if 300 <= answer.status < 400:
+        raise BadAnswer(_redirect_message(answer, url), status=answer.status)
+    try:
+        async with asyncio.timeout(ERROR_BODY_S):
+            body = await answer.read(ERROR_BODY)
+    except (TimeoutError, ProviderError):
+        body = b""  # the status alone still says what happened
+    raise dialect.error(answer.status, answer.headers, body)
+
+
+def _redirect_message(answer: HttpStream, url: str) -> str:
+    try:
+        target = urlsplit(answer.headers.get("location", ""))
+        where = f" to {target.scheme or urlsplit(url).scheme}://{target.hostname}" if target.hostname else ""
+    except ValueError:
+        where = ""
+    return f"The address answered with a redirect{where}; redirects are not followed."

@@ -1,0 +1,292 @@
+"""One refresh of one session: claim, decide, write the intent, send, store. ``service`` is the door to it."""
+
+import asyncio
+import logging
+import math
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeVar
+
+import msgspec
+
+from providers_app import conf, loop
+from providers_app.behaviours.oauth import OAuth
+from providers_app.dispatch import clients
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    ProviderBroken,
+    ProviderError,
+    TokenOutcomeUnknown,
+    TokenRefused,
+    UnsupportedOperation,
+    UpstreamError,
+)
+from providers_app.ports import RefreshStore, Session
+from providers_app.refresh import gate
+from providers_app.refresh.persist import stubbornly
+from providers_app.refresh.rules import (
+    ANSWER_LOST,
+    BACKOFF_S,
+    NOT_REFRESHABLE,
+    PRESENTATIONS,
+    REFUSED,
+    USE_WITHIN_S,
+    Decision,
+    backoff,
+    decide,
+    lost,
+)
+from providers_app.registry.resolver import resolve
+from providers_app.types.credentials import Secret
+from providers_app.types.refresh import (
+    Done,
+    RefreshBusy,
+    RefreshClaim,
+    RefreshFailure,
+    RefreshReport,
+    RefreshState,
+    Trigger,
+)
+from providers_app.types.tokens import Rotation, Tokens
+
+logger = logging.getLogger("maestro.refresh")
+
+T = TypeVar("T")
+POLL_S = 0.1
+SLOWEST_POLL_S = 0.25
+STORE_TRIES = 60
+LASTING_S = 10.0
+"""Seconds that a process which ends leaves for storing an answer, after the time that the answer may take."""
+_DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
+
+
+def holder_of(pid: int) -> str:
+    """How a process of this machine names itself in the lanes that it holds."""
+    return f"{socket.gethostname()}:{pid}"[:100]
+
+
+def rotation_of(slug: str, flow: str) -> Rotation:
+    """What a refresh does in this flow; a flow that the provider no longer has counts as single use."""
+    found = next((each for each in resolve(slug, "oauth").flows if each.name == flow), None)
+    return found.rotation if found is not None else "single_use"
+
+
+class Flight:
+    """At most one request is sent."""
+
+    def __init__(self, store: RefreshStore, session_id: str, trigger: Trigger, seen: int, within_s: float) -> None:
+        self._store = store
+        self._id = session_id
+        self._trigger = trigger
+        self._seen = seen
+        self._within_s = within_s
+
+    async def run(self) -> RefreshReport:
+        settings = conf.current()
+        give_up = time.monotonic() + settings.refresh_lease_s + settings.refresh_timeout_s
+        while True:
+            claim = await self._store.claim(self._id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
+            if isinstance(claim, RefreshClaim):
+                return await self._with(claim)
+            report = await self._wait(claim, give_up)
+            if report is not None:
+                return report
+
+    async def _wait(self, busy: RefreshBusy, give_up: float) -> RefreshReport | None:
+        """The winner's result; ``None`` when the lane is free and nothing came of it for this session."""
+        poll, before = POLL_S, await self._store.peek(self._id)
+        state = before
+        while True:
+            if state.generation > self._seen:
+                return self._report(state, "waited", "refreshed by another process")
+            if state.status == "needs_reauth":
+                return self._report(state, "needs_person", state.status_reason, code="needs_reauth")
+            if state.failed_at is not None and state.failed_at != before.failed_at:
+                done: Done = "unknown" if state.intent_open else "failed"
+                return self._report(state, done, state.error, code=state.error_code)
+            if state.lease_left <= 0:
+                return None
+            if time.monotonic() > give_up:
+                why = "another process holds the lane for too long"
+                return self._report(state, "failed", why, code="refresh_failed")
+            await asyncio.sleep(poll)
+            poll = min(poll * 1.3, SLOWEST_POLL_S)
+            state = await self._store.peek(self._id)
+
+    async def _with(self, claim: RefreshClaim) -> RefreshReport:
+        try:
+            behaviour = resolve(claim.provider, "oauth")
+            rotation = rotation_of(claim.provider, claim.tokens.flow)
+        except (ProviderBroken, UnsupportedOperation) as error:
+            await self._store.postpone(claim, time.time() + backoff(claim.attempts), error.message)
+            return _of(claim, "failed", error.message, code=error.code)
+        found = decide(
+            claim,
+            rotation,
+            trigger=self._trigger,
+            seen_generation=self._seen,
+            now=time.time(),
+            within_s=self._within_s,
+        )
+        if found.action in ("send", "give_up"):
+            found = _unless_off(claim, found)
+        match found.action:
+            case "send":
+                # Whoever goes away, and a process that ends, waits for it: a lost answer may be a lost login.
+                work = self._send(claim, behaviour, rotation)
+                lasts = conf.current().refresh_timeout_s + LASTING_S
+                return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self._id}", lasting_s=lasts))
+            case "give_up":
+                return await self._refused(claim, found.code, found.why, ANSWER_LOST)
+            case "person" if found.code != "needs_reauth":
+                return await self._refused(claim, found.code, found.why, REFUSED)
+            case _:
+                return await self._left_alone(claim, found)
+
+    async def _left_alone(self, claim: RefreshClaim, found: Decision) -> RefreshReport:
+        settled = found.action == "keep" or found.code == NOT_REFRESHABLE
+        until = found.until if found.until is not None or settled else claim.due_at
+        await self._store.postpone(claim, until, found.why)
+        return _of(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, next_try_at=until)
+
+    async def _send(self, claim: RefreshClaim, behaviour: OAuth, rotation: Rotation) -> RefreshReport:
+        marked = await self._store.write_intent(claim)
+        if marked is None:
+            why = "the lane or the session was somebody else's by then"
+            return await self._current("skipped", why, code="refresh_failed")
+        settings = conf.current()
+        seconds = settings.refresh_timeout_s
+        if time.monotonic() + seconds + _spare(seconds) > marked.claimed + marked.lease_s:
+            # The last step before sending: an answer that comes after the lease could meet a second sender.
+            return await self._failed(marked, "no", "refresh_failed", "this machine was too slow; nothing was sent")
+        try:
+            tokens = await _ask(behaviour, marked, seconds)
+        except TokenRefused as error:
+            if rotation == "single_use" and marked.presentations >= PRESENTATIONS:
+                return await self._refused(marked, error.code, lost(marked.provider), ANSWER_LOST)
+            return await self._refused(marked, error.code, error.message, REFUSED)
+        except (TokenOutcomeUnknown, ProviderBroken) as error:
+            if rotation == "single_use" and marked.presentations >= PRESENTATIONS:
+                return await self._refused(marked, error.code, lost(marked.provider), ANSWER_LOST)
+            return await self._failed(marked, "unknown", error.code, error.message, rotation=rotation)
+        except ProviderError as error:
+            wait = error.retry_after if isinstance(error, UpstreamError) else None
+            return await self._failed(marked, "no", error.code, error.message, retry_after=wait)
+        return await self._keep(marked, tokens, behaviour)
+
+    async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
+        now = time.time()
+        due = tokens.due_at(conf.refresh_margin(claim.provider), now)
+        if tokens.expired(now, USE_WITHIN_S):
+            due = max(due, now + BACKOFF_S)  # it ended before it came: the schedule must not turn in circles
+        next_at = due if math.isfinite(due) else None
+        session = await _stubbornly(lambda: self._store.keep(claim, tokens, next_at))
+        if session is None:
+            return await self._current("waited", "somebody signed in again meanwhile")
+        why = "refreshed"
+        if tokens.api_key and self._trigger == "unauthorized":
+            why = await self._renew_key(claim, session, tokens, behaviour)
+        return RefreshReport(
+            session_id=claim.session_id,
+            done="refreshed",
+            why=why,
+            generation=session.generation,
+            expires_at=tokens.expires_at,
+            next_try_at=next_at,
+        )
+
+    async def _renew_key(self, claim: RefreshClaim, session: Session, tokens: Tokens, behaviour: OAuth) -> str:
+        """The key that was obtained with the tokens was refused as well: obtain another one."""
+        try:
+            with faults_of(claim.provider):
+                bare = msgspec.structs.replace(tokens, api_key=Secret(""))
+                credential = await behaviour.api_credentials(bare, clients.http())
+        except ProviderError as error:
+            return f"refreshed, but its key could not be renewed: {error.message}"
+        key = msgspec.structs.replace(tokens, api_key=credential.secret)
+        kept = await _stubbornly(lambda: self._store.keep_key(claim.session_id, session.generation, key))
+        return "refreshed, with a new key" if kept else "refreshed"
+
+    async def _failed(
+        self,
+        claim: RefreshClaim,
+        spent: Literal["no", "unknown"],
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        rotation: Rotation = "none",
+    ) -> RefreshReport:
+        now = time.time()
+        at = now + backoff(claim.attempts, retry_after)
+        if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
+            at = max(at, claim.tokens.expires_at)
+        failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
+        await _stubbornly(lambda: self._store.fail(claim, failure))
+        return _of(claim, "unknown" if spent == "unknown" else "failed", message, code=code, next_try_at=at)
+
+    async def _refused(self, claim: RefreshClaim, code: str, message: str, reason: str) -> RefreshReport:
+        failure = RefreshFailure(spent="refused", code=code, message=message, reason=reason)
+        await _stubbornly(lambda: self._store.fail(claim, failure))
+        return _of(claim, "needs_person", message, code=code)
+
+    async def _current(self, done: Done, why: str, *, code: str = "") -> RefreshReport:
+        return self._report(await self._store.peek(self._id), done, why, code=code)
+
+    def _report(self, state: RefreshState, done: Done, why: str, *, code: str = "") -> RefreshReport:
+        return RefreshReport(
+            session_id=self._id,
+            done=done,
+            why=why,
+            generation=state.generation,
+            expires_at=state.expires_at,
+            next_try_at=state.next_try_at,
+            code=code,
+        )
+
+
+def _unless_off(claim: RefreshClaim, found: Decision) -> Decision:
+    """Nothing is sent or given up of a login whose flow was turned off: it is left as it is and looked at later."""
+    off = gate.why_off(claim.provider, claim.tokens.flow)
+    if off is None:
+        return found
+    later = max(claim.due_at, time.time() + gate.LOOK_AGAIN_S) if claim.due_at is not None else None
+    return Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
+
+
+async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
+    """The one request. Whatever may have reached the provider without a readable answer is an unknown outcome."""
+    try:
+        # A little later than the request's own deadline, whose error says whether anything was sent at all.
+        async with asyncio.timeout(seconds + _spare(seconds)) as deadline:
+            with faults_of(claim.provider):
+                return await behaviour.refresh(claim.tokens, clients.http())
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.") from None
+
+
+def _spare(seconds: float) -> float:
+    return min(seconds / 10, 1.0)
+
+
+async def _stubbornly(write: Callable[[], Awaitable[T]]) -> T:
+    """For some minutes."""
+    return await stubbornly(write, tries=STORE_TRIES, what="the outcome of a refresh", logger=logger)
+
+
+def _of(
+    claim: RefreshClaim, done: Done, why: str, *, code: str = "", next_try_at: float | None = None
+) -> RefreshReport:
+    return RefreshReport(
+        session_id=claim.session_id,
+        done=done,
+        why=why,
+        generation=claim.generation,
+        expires_at=claim.tokens.expires_at,
+        next_try_at=next_try_at,
+        code=code,
+    )

@@ -1,0 +1,155 @@
+"""Refreshing a session's tokens, so that no refresh token is ever spent twice and none is lost.
+
+    join the flight of this process → claim the lane → decide (``refresh_rules``) → write the intent → send
+    → store by compare-and-swap → give the lane back
+
+Whoever loses the claim waits for the winner and reads its result. A caller that is cancelled leaves the flight alone:
+the answer to a request that was sent is stored whoever still wants it.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from providers_app import loop, ports
+from providers_app.errors import (
+    AuthenticationFailed,
+    FlowDisabled,
+    NeedsReauth,
+    NotRefreshable,
+    ProviderError,
+    RefreshFailed,
+    RefreshTooEarly,
+    SessionDisabled,
+    TokenOutcomeUnknown,
+)
+from providers_app.loop import on_provider_loop
+from providers_app.ownership import find_owner
+from providers_app.ports import Owner, Session
+from providers_app.refresh import gate
+from providers_app.refresh.flight import Flight
+from providers_app.refresh.rules import NOT_REFRESHABLE, USE_WITHIN_S
+from providers_app.types.catalogue import AuthType
+from providers_app.types.credentials import Credential
+from providers_app.types.refresh import RefreshReport, Trigger
+from providers_app.types.tokens import Tokens
+
+
+async def refresh_session(
+    session_id: str, *, trigger: Trigger, seen_generation: int | None = None, within_s: float = 0.0
+) -> RefreshReport:
+    """Refresh one session if that is due or asked for; never raises for what a provider does.
+
+    ``seen_generation`` is that of the credential which the caller used: when a newer one is stored, nothing is sent.
+    ``within_s`` lets the schedule come so many seconds early. Call it on the provider loop. Raises ``UnknownSession``,
+    ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
+    """
+    flights: dict[str, asyncio.Task[RefreshReport]] = loop.local("refresh-flights", dict)
+    if seen_generation is None:
+        seen_generation = (await ports.refresh_store().peek(session_id)).generation
+    while (flight := flights.get(session_id)) is not None:
+        report = await asyncio.shield(flight)
+        _landed(flights, session_id, flight)
+        if report.generation > seen_generation:
+            return msgspec.structs.replace(report, done="waited", why="refreshed by another request")
+        if report.done not in ("skipped", "kept"):
+            return report
+    work = Flight(ports.refresh_store(), session_id, trigger, seen_generation, within_s).run()
+    flight = flights[session_id] = loop.spawn(work, name=f"refresh-{session_id}")
+    flight.add_done_callback(lambda task: _landed(flights, session_id, task))
+    return await asyncio.shield(flight)
+
+
+@on_provider_loop
+async def refresh_tokens(
+    provider: str, session: str, *, auth_type: AuthType | None = None, owner: Any = None
+) -> Tokens:
+    """Refresh a login now, and give what is stored afterwards (its secrets do not print).
+
+    A refresh that somebody else just made counts. Raises ``UnknownSession``, ``NotRefreshable``, ``NeedsReauth``,
+    ``RefreshTooEarly``, ``RefreshFailed``, ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
+    """
+    who = await find_owner(owner)
+    found, _ = await ports.session_store().lookup(who, provider, session, auth_type)
+    if found.status == "disabled":
+        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    gate.require_on(found)
+    report = await refresh_session(found.id, trigger="command")
+    if report.code == NOT_REFRESHABLE:
+        raise NotRefreshable(f"The session {found.name!r} cannot be refreshed: {report.why}.")
+    if report.done not in ("refreshed", "waited"):
+        raise _error_of(found, report)
+    return await ports.refresh_store().tokens_of(who, found.id)
+
+
+async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple[Session, Credential]:
+    """The session ready for use: refreshed first when its access token has ended.
+
+    Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``, and
+    ``FlowDisabled`` where its kind of sign-in was turned off.
+    """
+    if session.auth_type == "oauth":
+        gate.require_on(session)
+    if session.auth_type != "oauth" or session.expires_at is None or session.expires_at > time.time() + USE_WITHIN_S:
+        return session, credential
+    report = await refresh_session(session.id, trigger="use", seen_generation=session.generation)
+    if report.generation > session.generation:
+        return await _again(owner, session)
+    if session.expires_at > time.time() and report.done != "needs_person":
+        return session, credential
+    if (await ports.refresh_store().tokens_of(owner, session.id)).api_key:
+        return session, credential  # it is a key that signs, and the key does not end with the tokens
+    raise _error_of(session, report)
+
+
+async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:
+    """The session after one forced refresh, because the provider refused its access token.
+
+    Raises ``error`` where a refresh cannot help (a key; only a person can), else ``RefreshFailed``,
+    ``RefreshTooEarly`` or ``TokenOutcomeUnknown``.
+    """
+    if session.auth_type != "oauth":
+        raise error
+    report = await refresh_session(session.id, trigger="unauthorized", seen_generation=session.generation)
+    if report.generation > session.generation:
+        return await _again(owner, session)
+    if report.done == "needs_person" or report.code == "":
+        raise error
+    raise _error_of(session, report) from error
+
+
+async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
+    """What is stored now. Raises ``SessionDisabled`` when a person switched it off meanwhile."""
+    found, credential = await ports.session_store().lookup(owner, session.provider, session.id)
+    if found.status == "disabled":
+        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+    return found, credential
+
+
+def _landed(
+    flights: dict[str, "asyncio.Task[RefreshReport]"], session_id: str, flight: "asyncio.Task[RefreshReport]"
+) -> None:
+    if flights.get(session_id) is flight:
+        del flights[session_id]
+    if not flight.cancelled():
+        flight.exception()  # it is raised to whoever awaits; without anybody it must not be complained of
+
+
+def _error_of(session: Session, report: RefreshReport) -> ProviderError:
+    """Why the session cannot be used now."""
+    name = f"The session {session.name!r}"
+    match report:
+        case RefreshReport(done="needs_person"):
+            why = f": {report.why}" if report.code != "needs_reauth" else "."
+            return NeedsReauth(f"{name} needs a new sign-in{why}")
+        case RefreshReport(code=FlowDisabled.code):
+            return FlowDisabled(f"{name} is kept, but not used: {report.why}")
+        case RefreshReport(code="refresh_too_early"):
+            return RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
+        case RefreshReport(done="unknown" | "kept"):
+            return TokenOutcomeUnknown(f"{name} could not be refreshed for certain: {report.why}")
+        case _:
+            wait = max(report.next_try_at - time.time(), 0.0) if report.next_try_at is not None else None
+            return RefreshFailed(f"{name} could not be refreshed: {report.why}", retry_after=wait)

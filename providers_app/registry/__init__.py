@@ -1,0 +1,8 @@
+"""Which providers there are, what each can do, and what is wrong with a broken one.
+
+discovery       provider packages: the folders of ``providers/`` and installed entry points, loaded on first use
+resolver        (provider, operation) -> behaviour
+compliance      checks of packages against the Protocols, with stable ids
+options         options that a provider declares for its sessions, judged in one place for every door
+file_formats    files of other programs that installed providers can read
+"""

@@ -1,0 +1,239 @@
+"""What is wrong with provider packages, as findings with stable ids. Pure: ``checks`` turns them into system checks.
+
+    E001 bad slug                      E009 missing module              E015 auth type without its behaviour
+    E002 duplicate slug                E010 no BEHAVIOUR                E016 capability without its behaviour
+    E003 import error                  E011 member missing              W001 behaviour without its capability
+    E004 no PROVIDER                   E012 wrong signature             W002 setting without help
+    E005 slug differs from the folder  E013 must be async               W003 behaviour without its auth type
+    E006 unknown capability            E014 must not be async           W004 card incomplete
+    E007 unknown auth type
+    E008 missing or invalid config     E017 models.json cannot be used
+
+Each provider is looked at by itself: whatever one of them does when it is imported, the others are still judged.
+"""
+
+from types import ModuleType
+from typing import Any, Literal, get_args
+
+import msgspec
+from pydantic import BaseModel
+
+from providers_app import conf
+from providers_app.behaviours.contract import violations
+from providers_app.behaviours.streaming import SeveralDialects
+from providers_app.behaviours.unsupported import Unsupported
+from providers_app.catalogue.library import library
+from providers_app.errors import ProviderBroken
+from providers_app.registry.discovery import OPERATIONS, Registry, card_problem, registry
+from providers_app.registry.resolver import OPTIONAL, PROTOCOLS
+from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
+from providers_app.types.dialect import Dialect, Reducer
+
+# Capabilities that a behaviour always brings, and the behaviour that does them.
+NEEDS = {"chat": "streaming", "streaming": "streaming", "models": "models", "count_tokens": "counting"}
+# What an answer may have; nothing of it is there without answers.
+OF_ANSWERS = ("tools", "parallel_tools", "reasoning", "images_in", "structured_output")
+AUTH_NEEDS = {"oauth": "oauth", "api_key": "api_key"}
+MEMBER_IDS = {"missing": "E011", "signature": "E012", "must_be_async": "E013", "must_be_sync": "E014"}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """``id`` is stable (``maestro.providers.E003``), ``slug`` the provider it is about, ``hint`` what to do."""
+
+    id: str
+    slug: str
+    message: str
+    hint: str
+
+    @property
+    def level(self) -> Literal["error", "warning"]:
+        """By the letter of the id."""
+        return "error" if self.id.rpartition(".")[2].startswith("E") else "warning"
+
+
+def findings(source: Registry = registry) -> list[Finding]:
+    """Everything that is wrong with any provider, by slug."""
+    found = [_rejected(loser) for loser in source.rejected()]
+    for slug in source.packages():
+        found += _Package(slug, source).judge()
+    return found
+
+
+def _rejected(loser: Any) -> Finding:
+    if loser.problem == "duplicate":
+        return _finding(
+            "E002",
+            loser.slug,
+            f"{loser.module} ({loser.source}) has the slug of {loser.winner}, which is used instead.",
+            "Choose another slug, or uninstall one of the two.",
+        )
+    return _finding(
+        "E001",
+        loser.slug,
+        f"{loser.module} ({loser.source}) has the slug {loser.slug!r}, which is not valid.",
+        "A slug has 2 to 40 lower-case letters, digits and _, and begins with a letter.",
+    )
+
+
+class _Package:
+    """One package under examination."""
+
+    def __init__(self, slug: str, source: Registry) -> None:
+        self.slug = slug
+        self.source = source
+        self.found: list[Finding] = []
+        self.behaviours: dict[str, Any] = {}
+
+    def judge(self) -> list[Finding]:
+        if conf.reserved(self.slug):
+            self.add("E001", f"The slug {self.slug!r} is the name of a common setting.", "Choose another slug.")
+        module = self.load("")
+        if module is None:
+            return self.found
+        card = self.card(module)
+        for operation in OPERATIONS:
+            self.behaviour(operation, required=True)
+        for operation in OPTIONAL:
+            self.behaviour(operation, required=False)
+        self.config()
+        self.models_file()
+        if card is not None:
+            self.claims(card)
+        return self.found
+
+    def add(self, number: str, message: str, hint: str) -> None:
+        self.found.append(_finding(number, self.slug, message, hint))
+
+    def load(self, part: str) -> ModuleType | None:
+        try:
+            return self.source.load(self.slug, part)
+        except ProviderBroken as error:
+            cause = error.__cause__
+            kind = type(cause).__name__ if cause is not None else "error"
+            self.add(
+                "E003",
+                f"{self.slug}{'.' + part if part else ''} cannot be imported: {kind}: {cause}",
+                "Install what it needs, or remove the package; the other providers are not affected.",
+            )
+            return None
+
+    def card(self, module: ModuleType) -> ProviderInfo | None:
+        card = getattr(module, "PROVIDER", None)
+        if not isinstance(card, ProviderInfo):
+            hint = "Define PROVIDER = ProviderInfo(...) in the package's __init__.py."
+            self.add("E004", f"{module.__name__} defines no PROVIDER.", hint)
+            return None
+        if problem := card_problem(card):
+            self.add("E004", f"{module.__name__}.PROVIDER {problem}.", "Compare it with types.catalogue.ProviderInfo.")
+            return None
+        if card.slug != self.slug:
+            message = f"{module.__name__} calls itself {card.slug!r}, but its folder or entry point is {self.slug!r}."
+            self.add("E005", message, "Give both the same name.")
+        for name in sorted(set(map(str, card.capabilities.names)) - set(get_args(CapabilityName))):
+            known = ", ".join(get_args(CapabilityName))
+            self.add("E006", f"{self.slug} claims the unknown capability {name!r}.", f"Known: {known}.")
+        for auth_type in card.auth_types:
+            if auth_type not in get_args(AuthType):
+                known = ", ".join(get_args(AuthType))
+                self.add("E007", f"{self.slug} has the unknown auth type {auth_type!r}.", f"Known: {known}.")
+        if not card.auth_types:
+            self.add("E007", f"{self.slug} has no auth type, so no session can be made.", "Name at least one.")
+        if not (card.name and card.description and len(card.monogram) == 2):
+            hint = "Give name, description and a monogram of two letters."
+            self.add("W004", f"The card of {self.slug} is incomplete.", hint)
+        return card
+
+    def behaviour(self, operation: str, *, required: bool) -> None:
+        if not self.source.has_part(self.slug, operation):
+            if required:
+                hint = f'Add {operation}.py; where there is nothing to do: BEHAVIOUR = Unsupported("why").'
+                self.add("E009", f"{self.slug} has no module {operation}.", hint)
+            return
+        module = self.load(operation)
+        if module is None:
+            return
+        if not hasattr(module, "BEHAVIOUR"):
+            hint = f"Define BEHAVIOUR, a value with the methods of behaviours.{operation}."
+            self.add("E010", f"{module.__name__} defines no BEHAVIOUR.", hint)
+            return
+        behaviour = self.behaviours[operation] = module.BEHAVIOUR
+        if isinstance(behaviour, Unsupported):
+            return
+        where = f"{module.__name__}.BEHAVIOUR"
+        fits = self.members(where, behaviour, PROTOCOLS[operation])
+        if operation == "streaming" and hasattr(behaviour, "dialect_of"):
+            fits = self.members(where, behaviour, SeveralDialects) and fits
+        if operation == "streaming" and fits and self.members(f"{where}.dialect", behaviour.dialect, Dialect):
+            self.reducer(f"{where}.dialect.reducer()", behaviour.dialect)
+
+    def reducer(self, where: str, dialect: Dialect) -> None:
+        """The one value that a dialect makes is looked at as well: each answer is read by one."""
+        try:
+            made: Any = dialect.reducer()
+        except Exception as error:  # noqa: BLE001  it is code of the provider
+            hint = "It is called without arguments and gives a value with feed and close."
+            self.add("E011", f"{where} fails with {type(error).__name__}.", hint)
+            return
+        self.members(where, made, Reducer)
+
+    def members(self, where: str, value: Any, protocol: type) -> bool:
+        """Whether ``value`` has the shape of ``protocol``; what is wrong becomes findings."""
+        found = violations(value, protocol)
+        for violation in found:
+            hint = f"Compare it with {protocol.__module__}.{protocol.__name__}."
+            self.add(MEMBER_IDS[violation.problem], f"{where} {violation.message}.", hint)
+        return not found
+
+    def config(self) -> None:
+        hint = "Define class Config(pydantic.BaseModel) with frozen settings that all have defaults, in config.py."
+        if not self.source.has_part(self.slug, "config"):
+            self.add("E008", f"{self.slug} has no module config.", hint)
+            return
+        module = self.load("config")
+        if module is None:
+            return
+        config = getattr(module, "Config", None)
+        if not (isinstance(config, type) and issubclass(config, BaseModel)):
+            self.add("E008", f"{module.__name__} defines no pydantic model Config.", hint)
+            return
+        if not config.model_config.get("frozen"):
+            self.add("E008", f"{module.__name__}.Config is not frozen.", hint)
+        try:
+            config()
+        except Exception as error:  # noqa: BLE001  a validator may raise anything
+            self.add("E008", f"{module.__name__}.Config has no complete defaults: {type(error).__name__}.", hint)
+        for name, field in config.model_fields.items():
+            if not field.description:
+                message = f"{module.__name__}.Config.{name} says nothing of what it is for."
+                self.add("W002", message, "Give it a description: Field(..., description=...).")
+
+    def models_file(self) -> None:
+        """Its file of models and the operator's; the others' files are not touched by it."""
+        for path, problem in library.problems(self.slug):
+            hint = "Mend or remove the file (docs/models.md); until then what it told of models is not known."
+            self.add("E017", f"The model file {path} is not used: {problem}.", hint)
+
+    def claims(self, card: ProviderInfo) -> None:
+        for name, operation in {**NEEDS, **dict.fromkeys(OF_ANSWERS, "streaming")}.items():
+            if name in card.capabilities and not self.does(operation):
+                message = f"{self.slug} claims {name}, but its {operation} behaviour is missing or Unsupported."
+                self.add("E016", message, f"Take {name} out of PROVIDER.capabilities, or add the behaviour.")
+        for name, operation in NEEDS.items():
+            if name not in card.capabilities and self.does(operation):
+                message = f"{self.slug} has a {operation} behaviour, but does not claim {name}."
+                self.add("W001", message, f"Add {name} to PROVIDER.capabilities.")
+        for auth_type, operation in AUTH_NEEDS.items():
+            if auth_type in card.auth_types and not self.does(operation):
+                message = f"{self.slug} offers {auth_type}, but its {operation} behaviour is missing or Unsupported."
+                self.add("E015", message, f"Take {auth_type} out of PROVIDER.auth_types, or add the behaviour.")
+            elif auth_type not in card.auth_types and self.does(operation):
+                message = f"{self.slug} has an {operation} behaviour, but does not offer {auth_type}."
+                self.add("W003", message, f"Add {auth_type} to PROVIDER.auth_types.")
+
+    def does(self, operation: str) -> bool:
+        behaviour = self.behaviours.get(operation)
+        return behaviour is not None and not isinstance(behaviour, Unsupported)
+
+
+def _finding(number: str, slug: str, message: str, hint: str) -> Finding:
+    return Finding(id=f"maestro.providers.{number}", slug=slug, message=message, hint=hint)

@@ -1,0 +1,228 @@
+"""Which providers there are: a name for each package at the first look, its code when it is first used.
+
+    folder scan of ``providers_app.providers``  ─┐
+                                                 ├─▶ Package(slug, module) ──first use──▶ card, behaviours
+    entry points of group ``maestro.providers`` ─┘        │
+                                                          └─ what is wrong with it stays with it, the others go on
+
+An entry point's name is the slug and its value the package, e.g. ``acme = "maestro_acme"``. A folder wins over an entry
+point of the same slug, so that an installed package cannot take the place of a provider that ships with Maestro.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import logging
+import pkgutil
+import re
+import threading
+from types import ModuleType
+from typing import Any, Literal
+
+import msgspec
+
+from providers_app import providers
+from providers_app.errors import ProviderBroken, UnknownProvider
+from providers_app.registry import options
+from providers_app.text import nearest, quoted
+from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
+from providers_app.types.http import LocalResponder
+
+logger = logging.getLogger("maestro.registry")
+
+ENTRY_POINTS = "maestro.providers"
+SLUG = re.compile(r"[a-z][a-z0-9_]{1,39}\Z")
+OPERATIONS = ("oauth", "api_key", "streaming", "models")
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider's code is; ``source`` says who brought it (``folder``, or the distribution's name)."""
+
+    slug: str
+    module: str
+    source: str
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that was found but not taken, and why."""
+
+    slug: str
+    module: str
+    source: str
+    problem: Literal["bad_slug", "duplicate"]
+    winner: str = ""
+
+
+class Registry:
+    """The packages of one process and what was loaded of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; the next look scans again. Imported modules stay imported."""
+        with self._lock:
+            self._packages: dict[str, Package] | None = None
+            self._rejected: tuple[Rejected, ...] = ()
+            self._cards: dict[str, ProviderInfo] = {}
+            self._errors: dict[str, str] = {}
+            self._resolved: dict[tuple[str, str], Any] = {}
+
+    def packages(self) -> dict[str, Package]:
+        """Every package by slug, in alphabetical order; imports none of them."""
+        found = self._packages
+        if found is None:
+            with self._lock:
+                found = self._packages if self._packages is not None else self._scan()
+        return found
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """What was found and not taken: bad slugs and duplicates."""
+        self.packages()
+        return self._rejected
+
+    def card(self, slug: str) -> ProviderInfo:
+        """The provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
+        card = self._cards.get(slug) if isinstance(slug, str) else None
+        if card is None:
+            package = self._package(slug)
+            card = getattr(self.load(slug), "PROVIDER", None)
+            if not isinstance(card, ProviderInfo):
+                raise self.broken(slug, f"{package.module} has no PROVIDER = ProviderInfo(...).")
+            if problem := card_problem(card):
+                raise self.broken(slug, f"{package.module}.PROVIDER {problem}.")
+            if card.slug != slug:
+                raise self.broken(slug, f"{package.module} calls itself {card.slug!r} but is installed as {slug!r}.")
+            self._cards[slug] = card
+        return card
+
+    def load(self, slug: str, part: str = "") -> ModuleType:
+        """The package's module, or its module ``part`` (``config``, ``streaming`` ...).
+
+        Raises ``UnknownProvider`` with the nearest name, ``ProviderBroken`` when the import fails, whatever it raises.
+        """
+        package = self._package(slug)
+        name = f"{package.module}.{part}" if part else package.module
+        try:
+            return importlib.import_module(name)
+        except (Exception, SystemExit) as error:  # a provider's code may fail in any way; only this provider is lost
+            problem = f"{name} does not load: {type(error).__name__}: {error}"
+            raise self.broken(slug, problem) from error
+
+    def has_part(self, slug: str, part: str) -> bool:
+        """Does the package have a module ``part``? Imports the package, not the part."""
+        module = self.load(slug)
+        try:
+            return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
+        except ImportError:  # the provider is one file and no package
+            return False
+
+    def local_responder(self, scheme: str) -> LocalResponder | None:
+        """The ``LOCAL`` value in the module ``local`` of the package whose slug is this URL scheme, if it has one."""
+        if scheme in ("http", "https") or scheme not in self.packages():
+            return None
+        responder: LocalResponder | None = self.cached(scheme, "local")
+        if responder is None and self.has_part(scheme, "local"):
+            responder = getattr(self.load(scheme, "local"), "LOCAL", None)
+            self.remember(scheme, "local", responder)
+        return responder
+
+    def cached(self, slug: str, operation: str) -> Any:
+        """What ``remember`` kept, or ``None``."""
+        return self._resolved.get((slug, operation)) if isinstance(slug, str) else None
+
+    def remember(self, slug: str, operation: str, behaviour: Any) -> None:
+        """Keep a behaviour that was found fit."""
+        self._resolved[slug, operation] = behaviour
+
+    def _package(self, slug: str) -> Package:
+        packages = self.packages()
+        package = packages.get(slug) if isinstance(slug, str) else None
+        if package is None:
+            raise UnknownProvider(f"There is no provider {quoted(slug)}.", hint=nearest(slug, packages))
+        return package
+
+    def broken(self, slug: str, problem: str) -> ProviderBroken:
+        """The error to raise for a provider that is not usable; each problem is logged once."""
+        with self._lock:
+            if self._errors.get(slug) != problem:
+                self._errors[slug] = problem
+                logger.error("provider %s is broken: %s", slug, problem)
+        return ProviderBroken(f"The provider {slug!r} is broken: {problem}")
+
+    def _scan(self) -> dict[str, Package]:
+        found: dict[str, Package] = {}
+        rejected: list[Rejected] = []
+        for package in (*_folders(), *_installed()):
+            slug, module, source = package.slug, package.module, package.source
+            if not SLUG.match(slug):
+                rejected.append(Rejected(slug=slug, module=module, source=source, problem="bad_slug"))
+            elif slug in found:
+                winner = found[slug].module
+                rejected.append(Rejected(slug=slug, module=module, source=source, problem="duplicate", winner=winner))
+            else:
+                found[slug] = package
+        for slug in sorted(found):
+            logger.info("provider %s: %s (%s)", slug, found[slug].module, found[slug].source)
+        for loser in rejected:
+            logger.error("provider %r of %s is not used: %s", loser.slug, loser.source, loser.problem)
+        self._rejected = tuple(rejected)
+        self._packages = {slug: found[slug] for slug in sorted(found)}
+        return self._packages
+
+
+def card_problem(card: ProviderInfo) -> str:
+    """What makes a card unusable for everybody who lists cards; Python does not check the types of its fields."""
+    for field in ("slug", "name", "monogram", "description", "key_hint", "key_url", "default_model"):
+        if not isinstance(getattr(card, field), str):
+            return f"has a {field} that is no text"
+    if not isinstance(card.capabilities, Capabilities) or not isinstance(card.capabilities.names, frozenset):
+        return "has capabilities that are not Capabilities(names=frozenset(...))"
+    if not isinstance(card.auth_types, tuple):
+        return "has auth_types that are no tuple"
+    if not isinstance(card.settings, tuple) or not all(isinstance(field, SettingField) for field in card.settings):
+        return "has settings that are no tuple of SettingField"
+    if not isinstance(card.also_called, tuple) or not all(isinstance(name, str) for name in card.also_called):
+        return "has also_called that is no tuple of names"
+    names = [field.name for field in card.settings]
+    if len(set(names)) < len(names):
+        return "declares an option twice"
+    return next((problem for field in card.settings if (problem := options.field_problem(field))), "")
+
+
+def _folders() -> list[Package]:
+    entries = pkgutil.iter_modules(providers.__path__)
+    return [
+        Package(slug=entry.name, module=f"{providers.__name__}.{entry.name}", source="folder")
+        for entry in entries
+        if entry.ispkg and not entry.name.startswith("_")
+    ]
+
+
+def _installed() -> list[Package]:
+    entries = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    packages = (
+        Package(slug=entry.name, module=entry.value.partition(":")[0].strip(), source=_distribution(entry))
+        for entry in entries
+    )
+    return sorted(packages, key=lambda package: (package.slug, package.source))
+
+
+def _distribution(entry: importlib.metadata.EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an installed package"
+
+
+registry = Registry()
+"""The one registry of the process."""
+
+
+def list_providers() -> list[ProviderInfo]:
+    """The cards of all providers that load, by name. A broken one is logged, found by ``check``, and left out."""
+    cards = []
+    for slug in registry.packages():
+        try:
+            cards.append(registry.card(slug))
+        except ProviderBroken:
+            continue
+    return sorted(cards, key=lambda card: card.name.lower())

@@ -1,0 +1,147 @@
+"""Options of a session: what its provider declares (``ProviderInfo.settings``), and what a person gave for them.
+
+Both doors, the provider core's and the session store's, judge options here, so that a page, a command, an import and a
+script are told the same. What an option may be is declared; nothing is known of a provider by its name.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from providers_app.errors import InvalidOption, InvalidRequest
+from providers_app.text import nearest, quoted
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import ProviderInfo, SettingField
+from providers_app.wire.error_body import redact
+
+MAX_OPTIONS = 40
+MAX_VALUE = 500
+MAX_LINES = 4000
+"""Characters of an option with several lines."""
+# A part of a name: `token_limit` would be told apart from `max_tokens_field` by hand, so whole words count.
+_SECRET = re.compile(r"(?:^|[_-])(?:api_?key|key|secret|password|passwd|token|credentials?|authorization|bearer)$")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+
+
+def declared(card: ProviderInfo, auth_type: str) -> tuple[SettingField, ...]:
+    """The options of the provider's sessions of one auth type, in its order."""
+    return tuple(field for field in card.settings if not field.auth_types or auth_type in field.auth_types)
+
+
+def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> list[Advice]:
+    """Everything that keeps these values from being stored, one error for each option; an empty value counts as none.
+
+    Raises ``InvalidRequest`` where there is no telling: ``given`` is no mapping of names, or has too many.
+    """
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InvalidRequest(f"The options of a session are a dictionary of strings, not {quoted(given)}.")
+    if len(given) > MAX_OPTIONS:
+        raise InvalidRequest(f"A session has at most {MAX_OPTIONS} options.")
+    fields = {field.name: field for field in declared(card, auth_type)}
+    found = [_unknown(card, auth_type, name, fields) for name in given if name not in fields]
+    for name, field in fields.items():
+        value = given.get(name)
+        why = _refused(field, "" if value is None else value)
+        if why is not None:
+            found.append(why)
+    return found
+
+
+def checked(card: ProviderInfo, auth_type: str, given: Mapping[str, Any] | None) -> dict[str, str]:
+    """The values to store, without the empty ones. Raises ``InvalidOption`` for the first that is wrong."""
+    wrong = problems(card, auth_type, given or {})
+    if wrong:
+        raise error_of(wrong[0])
+    cleaned = {name: value.strip() for name, value in (given or {}).items() if value}
+    return {name: value for name, value in cleaned.items() if value}
+
+
+def error_of(advice: Advice) -> InvalidOption:
+    """A finding as the error that the services raise."""
+    hint = advice.nearest if isinstance(advice.nearest, str) else ""
+    return InvalidOption(advice.message, hint=hint, field=advice.field)
+
+
+def copied(
+    card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None
+) -> tuple[str | None, Mapping[str, Any] | None]:
+    """A copied address without its query, and what the query said as options (``ProviderInfo.address_options``).
+
+    Options that were given are stronger. A query with anything else in it stays where it is, and is refused there.
+    """
+    head, mark, query = base_url.partition("?") if isinstance(base_url, str) else ("", "", "")
+    named, found = dict(card.address_options), dict(parse_qsl(query, keep_blank_values=True))
+    if not mark or not set(found) <= set(named) or not isinstance(given or {}, Mapping):
+        return base_url, given
+    said = {named[name]: value for name, value in found.items()}
+    return head, said | {name: value for name, value in (given or {}).items() if value}
+
+
+def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None) -> str:
+    """The session's address: the given one, else what a chosen option stands for (``SettingField.addresses``).
+
+    It is stored with the session like one that was typed, so that another choice later never sends the stored key
+    elsewhere.
+    """
+    own = base_url.strip() if isinstance(base_url, str) else ""
+    if own:
+        return own
+    for field in card.settings:
+        value = (given or {}).get(field.name)
+        if value in field.choices and field.addresses:
+            found = field.addresses[field.choices.index(value)]
+            if found:
+                return found
+    return ""
+
+
+def field_problem(field: SettingField) -> str:
+    """What makes a declaration unusable; empty when it is fine. It is about a package, so it names what to change."""
+    if not isinstance(field.name, str) or not _NAME.match(field.name):
+        return f"has an option {quoted(field.name)}, which is no lower-case name"
+    if _SECRET.search(field.name):
+        return f"has an option {field.name!r}, which sounds like a secret; options are shown on pages"
+    if not isinstance(field.label, str) or not field.label:
+        return f"has an option {field.name!r} without a label"
+    for name in ("choice_labels", "addresses"):
+        parallel = getattr(field, name)
+        if parallel and len(parallel) != len(field.choices):
+            return f"has an option {field.name!r} with {len(field.choices)} choices and {len(parallel)} {name}"
+    try:
+        re.compile(field.pattern)
+    except (re.error, TypeError):
+        return f"has an option {field.name!r} whose pattern is no regular expression"
+    return ""
+
+
+def _unknown(card: ProviderInfo, auth_type: str, name: str, fields: Mapping[str, SettingField]) -> Advice:
+    if _SECRET.search(name.lower()):
+        why = "Options are shown on pages, so a secret never goes into one: give it as the session's key."
+        return Advice(level="error", field=name, what=f"{quoted(name)} looks like a secret.", why=why, code="secret")
+    hint = nearest(name, fields) or f"{card.name} has none for this auth type ({auth_type})."
+    what = f"{card.name} has no option {quoted(name)}."
+    return Advice(level="error", field=name, what=what, nearest=hint, code="unknown_option")
+
+
+def _refused(field: SettingField, value: Any) -> Advice | None:
+    def error(what: str, hint: str = "") -> Advice:
+        return Advice(level="error", field=field.name, what=what, nearest=hint or None, code="invalid_option")
+
+    if not isinstance(value, str):
+        return error(f"{field.label} must be text, not {type(value).__name__}.")
+    value = value.strip()
+    if not value:
+        return error(f"{field.label} is needed.", field.help) if field.required else None
+    limit = MAX_LINES if field.multiline else MAX_VALUE
+    if len(value) > limit:
+        return error(f"{field.label} is longer than {limit} characters.")
+    if not (value.replace("\n", "").replace("\r", "").replace("\t", "") if field.multiline else value).isprintable():
+        return error(f"{field.label} has line breaks or control characters.")
+    if redact(value) != value:
+        return error(f"{field.label} looks like a key.", "Options are shown on pages; a key goes into the key's field.")
+    if field.choices and value not in field.choices:
+        return error(f"{field.label} cannot be {quoted(value)}.", nearest(value, field.choices))
+    if field.pattern and not re.fullmatch(field.pattern, value):
+        return error(field.problem or f"{field.label} cannot be {quoted(value)}.")
+    return None

@@ -1,0 +1,123 @@
+"""(provider, operation) -> behaviour, and the authorisation that goes with an auth type."""
+
+from collections.abc import Callable
+from typing import Any, Literal, overload
+
+from providers_app.behaviours.api_key import ApiKey
+from providers_app.behaviours.contract import violations
+from providers_app.behaviours.counting import Counting
+from providers_app.behaviours.imports import Imports
+from providers_app.behaviours.models import Models
+from providers_app.behaviours.oauth import OAuth
+from providers_app.behaviours.rules import Rules
+from providers_app.behaviours.streaming import SeveralDialects, Streaming
+from providers_app.behaviours.unsupported import Unsupported
+from providers_app.errors import ProviderBroken, UnsupportedOperation
+from providers_app.registry.discovery import registry
+from providers_app.types.catalogue import AuthType
+from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
+
+Operation = Literal["oauth", "api_key", "streaming", "models", "counting", "imports", "rules"]
+
+PROTOCOLS: dict[str, type] = {
+    "oauth": OAuth,
+    "api_key": ApiKey,
+    "streaming": Streaming,
+    "models": Models,
+    "counting": Counting,
+    "imports": Imports,
+    "rules": Rules,
+}
+"""What the ``BEHAVIOUR`` of each module must satisfy."""
+OPTIONAL = {
+    "counting": "it has no way to count tokens before sending.",
+    "imports": "it reads no files of other programs.",
+    "rules": "its models take whatever its wire format takes.",
+}
+"""The modules that a package may leave out, and what that means."""
+
+
+@overload
+def resolve(slug: str, operation: Literal["oauth"]) -> OAuth: ...
+@overload
+def resolve(slug: str, operation: Literal["api_key"]) -> ApiKey: ...
+@overload
+def resolve(slug: str, operation: Literal["streaming"]) -> Streaming: ...
+@overload
+def resolve(slug: str, operation: Literal["models"]) -> Models: ...
+@overload
+def resolve(slug: str, operation: Literal["counting"]) -> Counting: ...
+@overload
+def resolve(slug: str, operation: Literal["imports"]) -> Imports: ...
+@overload
+def resolve(slug: str, operation: Literal["rules"]) -> Rules: ...
+def resolve(slug: str, operation: Operation) -> Any:
+    """The behaviour of a provider: ``resolve("anthropic", "streaming")``.
+
+    Raises ``UnknownProvider`` with the nearest name, ``UnsupportedOperation`` with the provider's own reason, and
+    ``ProviderBroken`` when the package does not load or its behaviour has not the shape that the Protocol asks for.
+    """
+    behaviour = registry.cached(slug, operation)
+    if behaviour is None:
+        behaviour = _load(slug, operation)
+        registry.remember(slug, operation, behaviour)
+    if isinstance(behaviour, Unsupported):
+        name = registry.card(slug).name
+        raise UnsupportedOperation(f"{name} does not support {operation}: {behaviour.reason}")
+    return behaviour
+
+
+def supports(slug: str, operation: Operation) -> bool:
+    """Does the provider have this behaviour? A broken provider has none. Raises ``UnknownProvider``."""
+    try:
+        resolve(slug, operation)
+    except (UnsupportedOperation, ProviderBroken):
+        return False
+    return True
+
+
+def spoken(slug: str, model: str, credential: Credential) -> Dialect:
+    """The dialect in which the provider answers a request for ``model`` with this credential.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    """
+    behaviour = resolve(slug, "streaming")
+    chosen: Callable[[str, Credential], Dialect] | None = getattr(behaviour, "dialect_of", None)
+    return behaviour.dialect if chosen is None else chosen(model, credential)
+
+
+def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequest], HttpRequest]:
+    """What signs a request of this provider for a session of this auth type.
+
+    ``none`` leaves the request as it is. Raises ``UnsupportedOperation`` when the provider has no such auth type.
+    """
+    card = registry.card(slug)
+    if auth_type not in card.auth_types:
+        known = ", ".join(card.auth_types)
+        raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
+    if auth_type == "none":
+        return _unsigned
+    return resolve(slug, "oauth").authorize if auth_type == "oauth" else resolve(slug, "api_key").authorize
+
+
+def _unsigned(credential: Credential, request: HttpRequest) -> HttpRequest:
+    return request
+
+
+def _load(slug: str, operation: Operation) -> Any:
+    if operation in OPTIONAL and not registry.has_part(slug, operation):
+        return Unsupported(OPTIONAL[operation])
+    registry.card(slug)
+    module = registry.load(slug, operation)
+    if not hasattr(module, "BEHAVIOUR"):
+        raise registry.broken(slug, f"{module.__name__} defines no BEHAVIOUR.")
+    behaviour = module.BEHAVIOUR
+    if not isinstance(behaviour, Unsupported):
+        wrong = violations(behaviour, PROTOCOLS[operation])
+        if operation == "streaming" and hasattr(behaviour, "dialect_of"):
+            wrong += violations(behaviour, SeveralDialects)
+        if wrong:
+            raise registry.broken(slug, f"{module.__name__}.BEHAVIOUR {wrong[0].message}.")
+    return behaviour

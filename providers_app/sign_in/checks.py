@@ -1,0 +1,276 @@
+"""What a sign-in is checked for before it begins, and what of it may be shown; no input or output here."""
+
+import math
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf, errors
+from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth.enabled import is_enabled, why_disabled
+from providers_app.errors import (
+    FlowDisabled,
+    InvalidRequest,
+    LoginDenied,
+    LoginError,
+    LoginExpired,
+    LoginUsed,
+    ProviderError,
+    UnsupportedOperation,
+)
+from providers_app.registry.discovery import registry
+from providers_app.text import quoted
+from providers_app.types.credentials import Secret
+from providers_app.types.logins import LoginState
+from providers_app.types.tokens import OAuthClient, Tokens
+
+CALLBACK_PATH = "/oauth/callback/"
+"""Where the provider's page leads the browser back to, below our own origin."""
+ADDRESS_FIELD = "base_url"
+"""The name of a flow's field that asks for the address of the session's requests (``Tokens.base_url``)."""
+MAX_GIVEN_CHARS = 65_536
+MAX_RETURN_TO = 300
+LOCAL_NAMES = ("localhost", "127.0.0.1")
+
+
+class OfferedFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to sign in, as it can be offered here.
+
+    ``methods`` are those that can work from where the browser is, in the order to offer them; ``impossible`` says of
+    each other one why it cannot. ``why_not`` says why the flow is not enabled (empty when it is).
+    """
+
+    flow: OAuthFlow
+    enabled: bool
+    why_not: str = ""
+    methods: tuple[Method, ...] = ()
+    impossible: dict[Method, str] = msgspec.field(default_factory=dict)
+
+
+def offered(slug: str, flow: OAuthFlow, *, origin: str, local_browser: bool) -> OfferedFlow:
+    """The flow with what can be done about it from here."""
+    why = {method: why_impossible(method, origin=origin, local_browser=local_browser) for method in flow.methods}
+    off = why_disabled(slug, flow)
+    return OfferedFlow(
+        flow=flow,
+        enabled=off is None,
+        why_not=f"{off.message} {off.hint}" if off else "",
+        methods=tuple(method for method in flow.methods if not why[method]),
+        impossible={method: reason for method, reason in why.items() if reason},
+    )
+
+
+def choose_flow(
+    slug: str, flows: Collection[OAuthFlow], name: str | None, method: str | None, *, origin: str, local_browser: bool
+) -> OAuthFlow:
+    """The named flow, or the first enabled one that can work from here. Raises ``InvalidRequest``, ``FlowDisabled``."""
+    named = [flow for flow in flows if name in (None, "", flow.name)]
+    if not named:
+        known = ", ".join(flow.name for flow in flows)
+        raise InvalidRequest(f"{registry.card(slug).name} has no sign-in {quoted(name)}.", hint=f"It has: {known}.")
+    begun = [flow for flow in named if flow.methods]
+    if not begun:
+        raise InvalidRequest(f"'{named[0].label}' is not begun here.", hint=named[0].description)
+    fitting = [flow for flow in begun if method in (None, "", *flow.methods)]
+    if not fitting:
+        known = ", ".join(sorted({known for flow in begun for known in flow.methods}))
+        raise InvalidRequest(f"This sign-in has no method {quoted(method)}.", hint=f"It has: {known}.")
+    enabled = [flow for flow in fitting if is_enabled(slug, flow)]
+    if not enabled:
+        raise why_disabled(slug, fitting[0]) or FlowDisabled("This sign-in is off.")
+    possible = (flow for flow in enabled if offered(slug, flow, origin=origin, local_browser=local_browser).methods)
+    return next(possible, enabled[0])
+
+
+def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_browser: bool) -> Method:
+    """The wished method, or the first that can work from here. Raises ``InvalidRequest`` naming those that can."""
+    why = {name: why_impossible(name, origin=origin, local_browser=local_browser) for name in flow.methods}
+    possible = [name for name in flow.methods if not why[name]]
+    hint = f"These can: {', '.join(possible)}." if possible else ""
+    for name in flow.methods:
+        if name == method:
+            if why[name]:
+                raise InvalidRequest(f"The method {name} cannot work here: {why[name]}.", hint=hint)
+            return name
+    if possible:
+        return possible[0]
+    raise InvalidRequest(f"'{flow.label}' cannot work here: {'; '.join(why.values())}.")
+
+
+def why_impossible(method: Method, *, origin: str, local_browser: bool) -> str:
+    """Why this method cannot work from where the browser is; empty when it can."""
+    if method == "callback":
+        if not origin:
+            return "the address under which the browser reaches Maestro is not known"
+        if not is_callback_origin(origin):
+            return "a provider leads back only to an https address, or to http on localhost or 127.0.0.1"
+    if method == "loopback" and not local_browser:
+        return "the browser is not on the machine that Maestro runs on, so it cannot reach a listener here"
+    return ""
+
+
+def is_callback_origin(origin: str) -> bool:
+    """Is it ``https://host[:port]``, or the same with http on this machine?"""
+    try:
+        parts = urlsplit(origin)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    bare = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+    return bare and bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in LOCAL_NAMES))
+
+
+def redirect_uri(flow: OAuthFlow, method: Method, *, origin: str) -> str:
+    """Where the answer goes to, for every method without a listener of its own."""
+    if method == "callback":
+        return f"{origin.rstrip('/')}{CALLBACK_PATH}"
+    if method == "paste_code":
+        return flow.paste_redirect
+    if method == "paste_url":
+        # Nobody listens there: the address is what is pasted. Any port will do where the provider takes any.
+        port = flow.ports[0] if flow.ports and flow.ports[0] else 49152 + secrets.randbelow(16384)
+        return f"http://{flow.redirect_host}:{port}{flow.redirect_path}"
+    return ""
+
+
+def as_before(flow: OAuthFlow, given: Mapping[str, Any] | None, earlier: Tokens | None) -> Mapping[str, Any] | None:
+    """The answers to a flow's open fields; what is not given stays as a person chose it when signing in before."""
+    if earlier is None or earlier.flow != flow.name:
+        return given
+    known = {**earlier.facts, ADDRESS_FIELD: earlier.base_url}
+    chosen = {
+        field.name: known[field.name]
+        for field in flow.fields
+        if not field.secret
+        and known.get(field.name)
+        # A fact with a source was concluded by the provider, unless a person overrode it.
+        and known.get(f"{field.name}_source", "override") == "override"
+    }
+    return {**chosen, **{name: value for name, value in (given or {}).items() if value}}
+
+
+def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str, Secret]:
+    """The answers to the flow's fields. Raises ``InvalidRequest`` naming what is missing, unknown or too long."""
+    found: dict[str, Secret] = {}
+    known = {field.name: field for field in flow.fields}
+    for name, value in (given or {}).items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        if name not in known:
+            hint = f"It has: {', '.join(known)}." if known else "Leave it out."
+            raise InvalidRequest(f"'{flow.label}' has no field {quoted(name)}.", hint=hint)
+        if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARS:
+            raise InvalidRequest(f"{known[name].label} must be a text of at most {MAX_GIVEN_CHARS} characters.")
+        if text.strip():
+            found[name] = _chosen(known[name], text.strip())
+    missing = [field for field in flow.fields if field.required and field.name not in found]
+    if missing:
+        hint = " ".join(field.help for field in missing if field.help)
+        raise InvalidRequest(f"'{flow.label}' needs: {', '.join(field.label for field in missing)}.", hint=hint)
+    return found
+
+
+def _chosen(field: LoginField, text: str) -> Secret:
+    """The value, in the spelling of the field's choices where it has some. Raises ``InvalidRequest``."""
+    word = text.lower().replace("-", "_")
+    fitting = [choice for choice in field.choices if word == choice.lower().replace("-", "_")]
+    if field.choices and not fitting:
+        raise InvalidRequest(
+            f"{field.label}: there is no choice {quoted(text)}.", hint=f"It has: {', '.join(field.choices)}."
+        )
+    return Secret(fitting[0] if fitting else text)
+
+
+def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | None) -> OAuthClient | None:
+    """The person's own OAuth client, ``None`` where none is given. Raises ``InvalidRequest``."""
+    if client is None:
+        return None
+    if isinstance(client, Mapping):
+        secret = client.get("secret") or ""
+        client = OAuthClient(
+            id=str(client.get("id") or "").strip(),
+            secret=secret if isinstance(secret, Secret) else Secret(str(secret).strip()),
+        )
+    if not (client.id or client.secret):
+        return None
+    if not flow.client_fields:
+        raise InvalidRequest(f"'{flow.label}' has a client of its own.", hint="Leave the client id and secret out.")
+    if not client.id:
+        raise InvalidRequest("A client secret came without a client id.")
+    return client
+
+
+def checked_return_to(path: str) -> str:
+    """A path on this site, or nothing. Raises ``InvalidRequest`` for an address of another one."""
+    local = path.startswith("/") and path[1:2] not in ("/", "\\") and len(path) <= MAX_RETURN_TO
+    if path and not (local and path.isprintable() and "\\" not in path):
+        raise InvalidRequest("return_to must be a path of this site.")
+    return path
+
+
+def public(pending: PendingLogin) -> PendingLogin:
+    """What the person who signs in may see of it."""
+    return msgspec.structs.replace(
+        pending,
+        state=Secret(""),
+        verifier=Secret(""),
+        nonce=Secret(""),
+        device_code=Secret(""),
+        client=OAuthClient(id=pending.client.id),
+        given={},
+    )
+
+
+def next_refresh_at(slug: str, tokens: Tokens) -> float | None:
+    """When to refresh (seconds since the epoch); ``None`` where nothing ends, or there is nothing to refresh with."""
+    if tokens.read_only or not (tokens.refresh or tokens.material):
+        return None
+    due = tokens.due_at(conf.refresh_margin(slug), time.time())
+    return due if math.isfinite(due) else None
+
+
+def ended(state: LoginState) -> LoginError:
+    """Why a sign-in that is not waiting takes no answer."""
+    match state.status:
+        case "done":
+            return LoginUsed(f"This sign-in is done: '{state.name}' is signed in.")
+        case "confirm":
+            return LoginUsed("This sign-in has its answer, and waits for a word about the account.", hint=state.hint)
+        case "exchanging":
+            return LoginUsed("This sign-in has its answer, which is being exchanged.", hint="Wait a moment.")
+        case "cancelled":
+            return LoginUsed("This sign-in was cancelled.")
+    if state.code == LoginExpired.code:
+        return LoginExpired(state.error)
+    return LoginUsed(f"This sign-in has ended: {state.error}" if state.error else "This sign-in has ended.")
+
+
+def error_of(state: LoginState) -> ProviderError:
+    """The error that a failed or cancelled sign-in ended with, or the one of tokens that wait for a confirmation."""
+    if state.status == "cancelled":
+        return LoginDenied("The sign-in was cancelled.", hint="Begin again when you want to.")
+    kind = next((kind for kind in _kinds() if kind.code == state.code), LoginError)
+    return kind(state.error or "The sign-in failed.", hint=state.hint)
+
+
+def scrubbed(error: ProviderError, values: Collection[str]) -> ProviderError:
+    """The same error with these secret values taken out of what it says: a provider may repeat what it was sent."""
+    for value in sorted((value for value in values if len(value) >= 6), key=len, reverse=True):
+        error.message = error.message.replace(value, "***")
+        error.hint = error.hint.replace(value, "***")
+    error.args = (error.message,)
+    return error
+
+
+def oauth_only(slug: str, auth_type: str, name: str) -> None:
+    """Raises ``UnsupportedOperation`` for a session that nobody signed in to."""
+    if auth_type != "oauth":
+        raise UnsupportedOperation(f"The session '{name}' of {slug} is no OAuth session.")
+
+
+def _kinds() -> list[type[ProviderError]]:
+    found = (getattr(errors, name) for name in errors.__all__)
+    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, ProviderError)]

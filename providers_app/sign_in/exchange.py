@@ -1,0 +1,276 @@
+"""From an answer to a stored session; every answer goes through here (callback, listener, paste, poll).
+
+answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) ─▶ exchange ─▶ same account? ─▶ store
+                              │ not ours, or unreadable                              │ another one
+                              └─▶ goes on waiting, with the error shown              └─▶ waits for a confirmation
+"""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from providers_app import conf, loop, ports
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
+from providers_app.catalogue import lists as model_lists
+from providers_app.dispatch import clients
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    AddressRefused,
+    InvalidLoginAnswer,
+    LoginDenied,
+    LoginError,
+    LoginExpired,
+    LoginUsed,
+    ProviderError,
+    UnknownLogin,
+    UpstreamError,
+    UpstreamTimeout,
+    WrongAccount,
+)
+from providers_app.ports import Session
+from providers_app.refresh import persist
+from providers_app.registry.resolver import resolve
+from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
+from providers_app.types.credentials import Secret
+from providers_app.types.logins import LoginAttempt
+from providers_app.types.sealing import from_plain, to_plain
+from providers_app.types.tokens import Tokens, secrets_of
+from providers_app.wire.guard import check_url
+
+logger = logging.getLogger("maestro.logins")
+
+T = TypeVar("T")
+
+LASTING_S = 30.0
+"""A process that is told to stop waits so many seconds for an exchange that was sent: its code is spent."""
+EXCHANGE_S = 60.0
+"""For everything between an accepted answer and the stored session: exchange, key, look-ups."""
+STALLED_S = 120.0
+"""An exchange that is older than its sign-in by so much belonged to a process that is gone."""
+STORE_TRIES = 8
+
+
+def sealed(value: msgspec.Struct) -> Secret:
+    """A pending login, or tokens, as the store seals it."""
+    return Secret(to_plain(value).decode())
+
+
+def pending_of(attempt: LoginAttempt) -> PendingLogin:
+    """What was sealed when the sign-in began. Raises ``UnknownLogin`` where that is gone."""
+    try:
+        found = from_plain(attempt.pending.reveal().encode(), PendingLogin)
+    except ValueError:
+        raise UnknownLogin("This sign-in cannot be opened any more.") from None
+    return msgspec.structs.replace(found, id=attempt.state.id, name=attempt.state.name)
+
+
+async def require_open(attempt: LoginAttempt) -> None:
+    """Raises ``LoginExpired`` (which ends it) or ``LoginUsed`` unless the sign-in waits for an answer."""
+    await expire(attempt)
+    if attempt.state.status != "waiting":
+        raise ended(attempt.state)
+
+
+async def expire(attempt: LoginAttempt) -> None:
+    """End a sign-in whose time is over. Raises ``LoginExpired`` then."""
+    state, store = attempt.state, ports.login_store()
+    late = time.time() - state.expires_at
+    over = late >= (STALLED_S if state.status == "exchanging" else 0.0)
+    if not over or state.status not in ("waiting", "confirm", "exchanging"):
+        return
+    error = LoginExpired("This sign-in was not finished in time.")
+    if await store.claim_login(state.id, status=state.status):
+        await store.advance_login(state.id, status="failed", error=error)
+        raise error
+
+
+async def answer(attempt: LoginAttempt, given: str | Mapping[str, str]) -> Session:
+    """Take what came back. A paste that cannot be read, or belongs elsewhere, spends nothing: the login waits on.
+
+    Raises ``LoginError`` of every kind, ``UpstreamError``, and what storing raises.
+    """
+    await require_open(attempt)
+    pending, store = pending_of(attempt), ports.login_store()
+    found = LoginAnswer()
+    try:
+        found = answers.parse(given) if isinstance(given, str) else answers.of_params(given)
+        answers.check(pending, found)
+    except LoginDenied as error:
+        # Only an answer with our state proves that the provider's page speaks; anything else could be anybody.
+        if _proven(pending, found) and await store.claim_login(attempt.state.id):
+            await store.advance_login(attempt.state.id, status="failed", error=error)
+        else:
+            await store.advance_login(attempt.state.id, error=error)
+        raise
+    except InvalidLoginAnswer as error:
+        await store.advance_login(attempt.state.id, error=error)
+        raise
+    return await _exchange(attempt, pending, found)
+
+
+async def direct(attempt: LoginAttempt) -> Session:
+    """Complete a sign-in that needs no answer: the material makes the tokens. Raises as ``answer`` does."""
+    return await _exchange(attempt, pending_of(attempt), LoginAnswer())
+
+
+async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]], secrets: list[str]) -> Session:
+    """Tokens, then the session; for the one caller that claimed the sign-in. What goes wrong is kept for its page."""
+    state = attempt.state
+    try:
+        await advance(attempt, step="exchange")
+        tokens = await _obtain(attempt, obtain)
+        other = _other_account(attempt, tokens)
+        if other is not None:
+            await advance(attempt, status="confirm", tokens=sealed(tokens), account=tokens.account_label, error=other)
+            raise other
+        return await keep(attempt, tokens)
+    except WrongAccount:
+        raise
+    except ProviderError as error:
+        scrubbed(error, secrets)
+        if _unspent(error) and state.method not in ("device", "direct"):
+            await advance(attempt, status="waiting", step="made", error=error)
+        else:
+            await advance(attempt, status="failed", error=error)
+        raise
+    except BaseException:
+        stopped = LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
+        await ports.login_store().advance_login(state.id, status="failed", error=stopped)
+        raise
+
+
+async def advance(attempt: LoginAttempt, **given: Any) -> None:
+    """``advance_login`` of the store, tried again while the database is away."""
+    await stubbornly(lambda: ports.login_store().advance_login(attempt.state.id, **given))
+
+
+async def keep(attempt: LoginAttempt, tokens: Tokens) -> Session:
+    """Store the tokens: a new session, or the one that is signed in again. Tried again while the database is away."""
+    store, state = ports.login_store(), attempt.state
+    due = next_refresh_at(state.provider, tokens)
+    detail = f"{state.flow}, {state.method}"
+
+    async def write() -> Session:
+        if state.target:
+            return await store.replace_tokens(attempt.owner, state.target, tokens, next_refresh_at=due, detail=detail)
+        return await store.create_session(
+            attempt.owner, state.provider, state.name, tokens, next_refresh_at=due, detail=detail
+        )
+
+    await advance(attempt, step="store")
+    session = await stubbornly(write)
+    model_lists.forget(session.id)  # not every provider says whose login it is
+    await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
+    return session
+
+
+async def confirm(attempt: LoginAttempt) -> Session:
+    """Store tokens that waited for a person's word. Raises ``LoginExpired``, ``LoginUsed``, and what storing raises."""
+    state, store = attempt.state, ports.login_store()
+    await expire(attempt)
+    if state.status == "waiting":
+        raise LoginError("This sign-in has no answer yet, so there is nothing to confirm.")
+    if state.status != "confirm":
+        raise ended(state)
+    try:
+        tokens = from_plain(attempt.tokens.reveal().encode(), Tokens)
+    except ValueError:
+        raise UnknownLogin("This sign-in cannot be opened any more.") from None
+    if not await store.claim_login(state.id, status="confirm"):
+        raise ended(msgspec.structs.replace(state, status="exchanging"))
+    try:
+        return await keep(attempt, tokens)
+    except ProviderError as error:
+        scrubbed(error, secrets_of(tokens))
+        await advance(attempt, status="failed", error=error)
+        raise
+
+
+async def cancel(attempt: LoginAttempt) -> None:
+    """End a sign-in that waits. Raises ``LoginUsed`` for one that is over, or whose answer is being exchanged."""
+    state, store = attempt.state, ports.login_store()
+    if state.status == "cancelled":
+        return
+    before = "confirm" if state.status == "confirm" else "waiting"
+    if not await store.claim_login(state.id, status=before):
+        raise ended(state) if state.status != before else LoginUsed("This sign-in has its answer already.")
+    await store.advance_login(state.id, status="cancelled")
+
+
+async def detached(coro: Coroutine[Any, Any, T]) -> T:
+    """Run to the end even if the caller leaves: an answer that was sent is spent, and its tokens must be stored."""
+
+    async def settled() -> T | ProviderError:
+        try:
+            return await coro
+        except ProviderError as error:
+            return error
+
+    result = await asyncio.shield(loop.spawn(settled(), name="login", lasting_s=LASTING_S))
+    if isinstance(result, ProviderError):
+        raise result
+    return cast(T, result)
+
+
+async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAnswer) -> Session:
+    if not await ports.login_store().claim_login(attempt.state.id):
+        raise LoginUsed("This sign-in has its answer already.")
+
+    async def exchange() -> Tokens:
+        with faults_of(attempt.state.provider):
+            return await resolve(attempt.state.provider, "oauth").exchange(pending, found, clients.http())
+
+    return await detached(complete(attempt, exchange, [*secrets_of(pending), *secrets_of(found)]))
+
+
+async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
+    """Tokens, with the key that signs requests where the flow exchanges them for one."""
+    slug = attempt.state.provider
+    try:
+        async with asyncio.timeout(EXCHANGE_S) as deadline:
+            tokens = await obtain()
+            with faults_of(slug):
+                credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise UpstreamTimeout(
+            f"The provider did not finish the sign-in within {EXCHANGE_S:g} s.", hint="Begin the sign-in again."
+        ) from None
+    key = credential.secret if credential.secret != tokens.access else tokens.api_key
+    facts = {**tokens.facts, **credential.settings}
+    address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""
+    return msgspec.structs.replace(
+        tokens, flow=tokens.flow or attempt.state.flow, api_key=key, facts=facts, base_url=address
+    )
+
+
+def _other_account(attempt: LoginAttempt, tokens: Tokens) -> WrongAccount | None:
+    expected = attempt.expected_account
+    if not (attempt.state.target and expected and tokens.account_id) or tokens.account_id == expected:
+        return None
+    there = attempt.state.expected or expected
+    return WrongAccount(
+        f"You signed in as {tokens.account_label or tokens.account_id}, but '{attempt.state.name}' belongs to {there}."
+    )
+
+
+def _unspent(error: ProviderError) -> bool:
+    """Is it certain that the answer never left this machine, so that it can be given once more?"""
+    return isinstance(error, AddressRefused) or (isinstance(error, UpstreamError) and not error.sent)
+
+
+def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:
+    if found.state is None or not pending.state:
+        return False
+    return hmac.compare_digest(found.state.reveal().encode(), pending.state.reveal().encode())
+
+
+async def stubbornly(write: Callable[[], Awaitable[T]]) -> T:
+    """For as long as somebody may be waiting for it."""
+    return await persist.stubbornly(write, tries=STORE_TRIES, what="the outcome of a sign-in", logger=logger)

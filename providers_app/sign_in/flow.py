@@ -1,0 +1,296 @@
+"""Signing in to a provider: begin, answer, look, confirm, cancel; and ending a login at the provider.
+
+    pending = await begin_login("openai", name="dev_gpt")        # open pending.url; pending.method says what comes back
+    session = await complete_login(pending.id, answer="...")     # a code or an address that was pasted
+    session = await complete_callback(params, browser=...)       # what the provider's redirect brought to us
+    session = await wait_login(pending.id)                       # device codes and listeners complete by themselves
+
+A sign-in belongs to the person and the browser session that began it. ``browser`` is a hash of the latter, and empty
+outside a browser.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app import conf, ports
+from providers_app.behaviours.oauth import OAuth, OAuthFlow, PendingLogin
+from providers_app.dispatch import clients
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    InvalidLoginAnswer,
+    InvalidRequest,
+    LoginError,
+    NotConfigured,
+    ProviderError,
+    UnknownLogin,
+)
+from providers_app.loop import on_provider_loop
+from providers_app.ownership import find_owner
+from providers_app.ports import Owner, Session
+from providers_app.registry.resolver import resolve
+from providers_app.sign_in import checks as parts
+from providers_app.sign_in import exchange
+from providers_app.sign_in import pending as login_waiting
+from providers_app.sign_in.checks import OfferedFlow
+from providers_app.types.credentials import Secret
+from providers_app.types.logins import LoginAttempt, LoginState
+from providers_app.types.tokens import OAuthClient, Tokens
+
+__all__ = [
+    "OfferedFlow",
+    "begin_login",
+    "cancel_login",
+    "complete_callback",
+    "complete_login",
+    "confirm_login",
+    "find_callback",
+    "login_state",
+    "offered_flows",
+    "revoke_session",
+    "wait_login",
+]
+
+LOOK_EVERY_S = 0.5
+
+
+@on_provider_loop
+async def offered_flows(provider: str, *, origin: str = "", local_browser: bool = True) -> list[OfferedFlow]:
+    """The ways to sign in to a provider: whether each is enabled, and which methods can work from where the browser is.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    """
+    return [
+        parts.offered(provider, flow, origin=origin, local_browser=local_browser)
+        for flow in _flows(provider, resolve(provider, "oauth"))
+    ]
+
+
+@on_provider_loop
+async def begin_login(
+    provider: str,
+    *,
+    name: str = "",
+    flow: str | None = None,
+    method: str | None = None,
+    session: str | None = None,
+    client: OAuthClient | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    origin: str = "",
+    browser: str = "",
+    return_to: str = "",
+    local_browser: bool = True,
+    owner: Any = None,
+) -> PendingLogin:
+    """Begin a sign-in; what is returned says where to go, and has no secret in it.
+
+    ``session`` (id or name) signs that session in again, in place; else ``name`` names the new one. ``flow`` and
+    ``method`` default to the first that can be used. ``client`` is the person's own OAuth client, ``given`` are the
+    answers to the flow's fields. ``origin`` is our own address for the method ``callback``, ``return_to`` a path of
+    this site. A ``direct`` flow is complete when this returns.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidRequest``, ``FlowDisabled``, ``InvalidName``,
+    ``DuplicateSession``, ``UnknownSession``, ``ListenerUnavailable``, ``OwnerRequired``, ``UpstreamError``.
+    """
+    who = await _person(owner)
+    behaviour = resolve(provider, "oauth")
+    flows = _flows(provider, behaviour)
+    target, earlier = await _target(who, provider, session)
+    same = (
+        earlier.flow
+        if earlier is not None and earlier.flow in {known.name for known in flows if known.methods}
+        else None
+    )
+    from_here: dict[str, Any] = {"origin": origin, "local_browser": local_browser}
+    chosen = parts.choose_flow(provider, flows, flow or same, method, **from_here)
+    how = parts.choose_method(chosen, method, **from_here)
+    fields = parts.checked_given(chosen, parts.as_before(chosen, given, earlier))
+    path = parts.checked_return_to(return_to)
+    own = parts.checked_client(chosen, client)
+    again = earlier is not None and earlier.flow == chosen.name
+    if own is None and earlier is not None and again and (chosen.client_fields or chosen.keeps_client):
+        own = earlier.client
+    place = target.name if target else await ports.login_store().require_place(who, provider, name)
+    listener = await login_waiting.listen(chosen, who) if how == "loopback" else None
+    try:
+        redirect = listener.redirect_uri if listener else parts.redirect_uri(chosen, how, origin=origin)
+        with faults_of(provider):
+            pending = await behaviour.begin(chosen, how, own or OAuthClient(), redirect, fields, clients.http())
+        now, settings = time.time(), conf.current()
+        ends = now + (settings.device_login_ttl_s if how == "device" else settings.login_ttl_s)
+        pending = msgspec.structs.replace(
+            pending,
+            flow=chosen.name,
+            method=how,
+            name=place,
+            client=pending.client if pending.client.id else own or pending.client,
+            given=pending.given or fields,
+            expires_at=min(ends, pending.expires_at or ends),
+        )
+        state = LoginState(
+            id="",
+            provider=provider,
+            flow=chosen.name,
+            method=how,
+            name=place,
+            status="waiting",
+            step="listening" if listener else "made",
+            created_at=now,
+            expires_at=pending.expires_at or ends,
+            target=target.id if target else "",
+            return_to=path,
+        )
+        state = await ports.login_store().open_login(
+            who, state, browser=browser, pending=exchange.sealed(pending), state_token=pending.state
+        )
+        await login_waiting.set_off(who, state, browser, pending, listener)
+    except BaseException:
+        if listener is not None:
+            listener.stop()
+        raise
+    return parts.public(msgspec.structs.replace(pending, id=state.id))
+
+
+@on_provider_loop
+async def complete_login(
+    login_id: str, *, answer: str | Mapping[str, str] | None = None, browser: str = "", owner: Any = None
+) -> Session:
+    """Give a sign-in its answer: what was pasted, or the parameters that came back.
+
+    Raises ``UnknownLogin``, ``LoginExpired``, ``LoginUsed``, ``InvalidLoginAnswer`` (the sign-in waits on),
+    ``LoginDenied``, ``WrongAccount`` (see ``confirm_login``), ``MissingScope``, ``UpstreamError``, and what storing
+    raises.
+    """
+    attempt = await _find(owner, login_id, browser)
+    await exchange.require_open(attempt)
+    if attempt.state.method in ("device", "direct"):
+        raise InvalidLoginAnswer("This sign-in takes no answer here.", hint="It completes by itself.")
+    if answer is None:
+        raise InvalidLoginAnswer("There is no answer.", hint="Give the code or the address that was shown at the end.")
+    session = await exchange.answer(attempt, answer)
+    login_waiting.forget(login_id)
+    return session
+
+
+@on_provider_loop
+async def complete_callback(params: Mapping[str, str], *, browser: str, owner: Any = None) -> Session:
+    """The provider's page led the browser back to us: finds the sign-in by its state, then as ``complete_login``."""
+    attempt = await _find_by_state(params, browser, owner)
+    if attempt.state.method != "callback":
+        raise UnknownLogin("The answer belongs to a sign-in that does not come back to this address.")
+    return await exchange.answer(attempt, params)
+
+
+@on_provider_loop
+async def find_callback(params: Mapping[str, str], *, browser: str, owner: Any = None) -> LoginState:
+    """The sign-in that a callback belongs to, for the page that answers it. Raises ``UnknownLogin``."""
+    return (await _find_by_state(params, browser, owner)).state
+
+
+@on_provider_loop
+async def login_state(login_id: str, *, browser: str = "", owner: Any = None) -> LoginState:
+    """How far a sign-in is. Cheap; takes up a device login that nobody polls any more. Raises ``UnknownLogin``."""
+    attempt = await _find(owner, login_id, browser)
+    try:
+        await exchange.expire(attempt)
+    except LoginError:
+        login_waiting.forget(login_id)
+        return (await _find(owner, login_id, browser)).state
+    if attempt.state.method == "device" and attempt.state.status == "waiting":
+        await login_waiting.start_polling(attempt)
+    return attempt.state
+
+
+@on_provider_loop
+async def cancel_login(login_id: str, *, browser: str = "", owner: Any = None) -> None:
+    """Give a sign-in up; its secrets are destroyed. Raises ``UnknownLogin``, ``LoginUsed``."""
+    await exchange.cancel(await _find(owner, login_id, browser))
+    login_waiting.forget(login_id)
+
+
+@on_provider_loop
+async def confirm_login(login_id: str, *, browser: str = "", owner: Any = None) -> Session:
+    """Yes, the session shall belong to the other account. Raises ``UnknownLogin``, ``LoginUsed``, ``LoginExpired``."""
+    attempt = await _find(owner, login_id, browser)
+    return await exchange.detached(exchange.confirm(attempt))
+
+
+@on_provider_loop
+async def wait_login(login_id: str, *, browser: str = "", owner: Any = None) -> Session:
+    """Until a sign-in is done: a device code, a listener, or an answer that is given elsewhere.
+
+    Raises what it ended with: ``LoginExpired``, ``LoginDenied``, ``WrongAccount``, ``UpstreamError`` ...
+    """
+    away = 0
+    while True:
+        try:
+            state = await login_state(login_id, browser=browser, owner=owner)
+        except NotConfigured:
+            away += 1
+            if away > exchange.STORE_TRIES:
+                raise
+            await asyncio.sleep(LOOK_EVERY_S)
+            continue
+        away = 0
+        if state.status == "done":
+            found, _ = await ports.session_store().lookup(await find_owner(owner), state.provider, state.session_id)
+            return found
+        if state.status in ("failed", "cancelled", "confirm"):
+            raise parts.error_of(state)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+@on_provider_loop
+async def revoke_session(provider: str, name: str, *, owner: Any = None) -> bool:
+    """End a login at the provider, then destroy its tokens here; ``False`` where the provider has no way to.
+
+    Raises ``UnknownSession``, ``UnsupportedOperation``, ``UpstreamError`` (then nothing was changed here).
+    """
+    who = await find_owner(owner)
+    session, _ = await ports.session_store().lookup(who, provider, name, "oauth")
+    parts.oauth_only(provider, session.auth_type, session.name)
+    tokens = await ports.refresh_store().tokens_of(who, session.id)
+    with faults_of(provider):
+        done = await resolve(provider, "oauth").revoke(tokens, clients.http())
+    if done:
+        await ports.login_store().drop_tokens(who, session.id, reason="The login was ended at the provider.")
+    return done
+
+
+def _flows(provider: str, behaviour: OAuth) -> tuple[OAuthFlow, ...]:
+    with faults_of(provider):
+        return tuple(behaviour.flows)
+
+
+async def _person(owner: Any) -> int | str:
+    who = await find_owner(owner)
+    if not isinstance(who, int | str):
+        raise InvalidRequest("A sign-in needs a person as its owner.", hint="Pass owner=.")
+    return who
+
+
+async def _target(who: Owner, provider: str, ref: str | None) -> tuple[Session | None, Tokens | None]:
+    """The session to sign in again, and the tokens that it had (``None`` where they are gone)."""
+    if not ref:
+        return None, None
+    session, _ = await ports.session_store().lookup(who, provider, ref, "oauth")
+    parts.oauth_only(provider, session.auth_type, session.name)
+    try:
+        return session, await ports.refresh_store().tokens_of(who, session.id)
+    except ProviderError:
+        return session, None
+
+
+async def _find(owner: Any, login_id: str, browser: str) -> LoginAttempt:
+    who = await find_owner(owner)
+    return await ports.login_store().find_login(who, login_id=login_id, browser=browser)
+
+
+async def _find_by_state(params: Mapping[str, str], browser: str, owner: Any) -> LoginAttempt:
+    token = params.get("state", "")
+    if not isinstance(token, str) or not token:
+        raise UnknownLogin("The answer does not say which sign-in it belongs to (it has no state).")
+    return await ports.login_store().find_login(await find_owner(owner), state_token=Secret(token), browser=browser)

@@ -1,0 +1,152 @@
+"""Making the credential of a new session from what a person gave, and testing a stored one."""
+
+import asyncio
+from collections.abc import Mapping
+
+from providers_app import conf, ports
+from providers_app.behaviours import addresses
+from providers_app.behaviours.api_key import ApiKey
+from providers_app.behaviours.oauth import OAuth
+from providers_app.catalogue import listing as catalogue
+from providers_app.dispatch import clients
+from providers_app.dispatch.credentials import client_of, client_of_credential
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    AddressRefused,
+    InvalidCredential,
+    InvalidRequest,
+    UnsupportedOperation,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from providers_app.loop import on_provider_loop
+from providers_app.ownership import acting
+from providers_app.ports import Owner, Session
+from providers_app.registry import options
+from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import resolve
+from providers_app.types.catalogue import Account, AuthType, ProviderInfo
+from providers_app.types.credentials import Credential, Secret
+from providers_app.wire.guard import check_url
+
+
+def make_credential(
+    provider: str,
+    auth_type: AuthType,
+    api_key: str | Secret | None,
+    base_url: str | None,
+    settings: Mapping[str, str] | None,
+) -> Credential:
+    """A credential whose parts were checked, without asking the provider.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidOption``,
+    ``InvalidRequest``, ``AddressRefused``.
+    """
+    card = registry.card(provider)
+    if auth_type not in card.auth_types:
+        known = ", ".join(card.auth_types)
+        raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
+    if auth_type == "oauth":
+        resolve(provider, "oauth")
+        raise UnsupportedOperation(
+            f"A session of {card.name} with OAuth begins with a sign-in.", hint="Use begin_login."
+        )
+    base_url, settings = options.copied(card, base_url, settings)
+    chosen = options.checked(card, auth_type, settings)
+    return Credential(
+        auth_type=auth_type,
+        secret=_checked_key(card, auth_type, api_key),
+        base_url=_checked_address(card, base_url, chosen),
+        settings=chosen,
+    )
+
+
+async def run_test(owner: Owner, session: Session, credential: Credential) -> Account:
+    """One cheap authenticated request; the store learns how it went before this returns. Raises ``UpstreamError``."""
+    seconds = conf.current().lookup_timeout_s
+    store = ports.session_store()
+    asked = session  # a refresh on the way gives the session another generation, which the outcome is then about
+
+    async def ask(found: Session, signed_with: Credential) -> Account:
+        nonlocal asked
+        asked = found
+        return await _ask(found, signed_with)
+
+    try:
+        async with asyncio.timeout(seconds):
+            account = await client_of(owner, session, credential).call(ask)
+    except TimeoutError:
+        error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
+        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
+        raise error from None
+    except (UpstreamError, AddressRefused) as error:
+        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
+        raise
+    await store.record_outcome(session.id, None, tested=True, generation=asked.generation)
+    return account
+
+
+@on_provider_loop
+async def try_credential(provider: str, credential: Credential, *, owner: Owner | None = None) -> Account:
+    """Would this login work? The request of ``test_session`` with a login as it is: stored or not, never refreshed.
+
+    ``owner`` is on whose behalf it is tried, for a gateway that wants to know.
+    """
+    seconds = conf.current().lookup_timeout_s
+    who = owner if owner is not None else acting()
+    client = client_of_credential(who, provider, credential)
+
+    async def ask(signed_with: Credential) -> Account:
+        http = clients.http_for(provider, who, signed_with)
+        with faults_of(provider):
+            if signed_with.auth_type != "none":
+                return await _tester(provider, signed_with).test(signed_with, http)
+            return Account(models=len(await resolve(provider, "models").list(signed_with, http)))
+
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await client.attempt(ask)
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise UpstreamTimeout(f"The provider did not answer within {seconds:g} s.") from None
+
+
+async def _ask(session: Session, credential: Credential) -> Account:
+    if credential.auth_type == "none":
+        models = await catalogue.asked_now(session, credential)
+        return Account(models=len(models))
+    http = clients.http_for(session.provider, session.owner, credential)
+    with faults_of(session.provider):
+        return await _tester(session.provider, credential).test(credential, http)
+
+
+def _tester(provider: str, credential: Credential) -> ApiKey | OAuth:
+    return resolve(provider, "oauth") if credential.auth_type == "oauth" else resolve(provider, "api_key")
+
+
+def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:
+    key = given.reveal() if isinstance(given, Secret) else (given or "")
+    if auth_type == "none":
+        if key:
+            raise InvalidCredential(f"{card.name} takes no key with the auth type 'none'.", hint="Leave the key out.")
+        return Secret("")
+    if not isinstance(key, str):
+        raise InvalidCredential("The key must be a string.")
+    for advice in resolve(card.slug, "api_key").validate(key):
+        if advice.level == "error":
+            raise InvalidCredential(advice.message, hint=f"Keys look like {card.key_hint}." if card.key_hint else "")
+    return Secret(key)
+
+
+def _checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
+    if base_url and not isinstance(base_url, str):
+        raise InvalidRequest("The base URL must be a string.")
+    base_url = options.address(card, base_url, chosen)
+    if not base_url:
+        if addresses.required(card):
+            raise InvalidRequest(f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1.")
+        return None
+    if not (card.base_url_editable or card.base_url_required):
+        raise InvalidRequest(f"{card.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
+    return check_url(base_url, conf.current().allowed_private_hosts)

@@ -1,0 +1,238 @@
+"""What waits for an answer by itself: listeners on this machine, and the polling of device logins.
+
+Both are detached tasks of the provider loop that end at the sign-in's expiry. How far they are is read from the store.
+A device login belongs to the process that holds its turn; when that process is gone, the turn runs out and whoever
+looks at the sign-in next takes it.
+"""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from providers_app import loop, ports
+from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
+from providers_app.dispatch import clients
+from providers_app.dispatch.faults import faults_of
+from providers_app.errors import (
+    ListenerUnavailable,
+    LoginError,
+    NotConfigured,
+    ProviderError,
+    Retry,
+    UpstreamTimeout,
+    WrongAccount,
+)
+from providers_app.ports import Owner
+from providers_app.registry.resolver import resolve
+from providers_app.sign_in import exchange
+from providers_app.sign_in.checks import scrubbed
+from providers_app.types.credentials import Secret
+from providers_app.types.logins import LoginAttempt, LoginState
+from providers_app.types.tokens import Tokens, secrets_of
+from providers_app.wire.loopback import Listener
+
+LOOK_EVERY_S = 2.0
+"""How often a listener looks whether its sign-in was finished or cancelled elsewhere."""
+POLL_S = 30.0
+"""For one question to the provider."""
+SLOWEST_POLL_S = 60.0
+
+
+class _Here:
+    """What this process does for sign-ins, by their ids."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.listeners: dict[str, tuple[LoginAttempt, Listener]] = {}
+
+    async def aclose(self) -> None:
+        for _, listener in self.listeners.values():
+            listener.stop()
+        self.listeners.clear()
+
+
+def _here() -> _Here:
+    return loop.local("logins", _Here, _Here.aclose)
+
+
+async def listen(flow: OAuthFlow, owner: Owner) -> Listener:
+    """A listener on one of the flow's ports. Raises ``ListenerUnavailable``.
+
+    When the ports are taken by older sign-ins of the same person in this process, the oldest of them makes room.
+    """
+    try:
+        return await Listener.start(flow.redirect_host, flow.ports, flow.redirect_path)
+    except ListenerUnavailable:
+        for attempt, listener in list(_here().listeners.values()):
+            if attempt.owner == owner and listener.port in flow.ports:
+                with suppress(LoginError):
+                    await exchange.cancel(attempt)
+                forget(attempt.state.id)
+                return await Listener.start(flow.redirect_host, flow.ports, flow.redirect_path)
+        raise
+
+
+async def set_off(
+    who: int | str, state: LoginState, browser: str, pending: PendingLogin, listener: Listener | None
+) -> None:
+    """Start what completes a new sign-in without anybody's answer; a ``direct`` one is complete when this returns."""
+    if state.method not in ("loopback", "device", "direct"):
+        return
+    attempt = await ports.login_store().find_login(who, login_id=state.id, browser=browser)
+    if listener is not None:
+        start_listening(attempt, listener, pending.state)
+    elif state.method == "device":
+        await start_polling(attempt)
+    else:
+        # Another account than expected waits for a confirmation, as the state says.
+        with suppress(WrongAccount):
+            await exchange.direct(attempt)
+
+
+def start_listening(attempt: LoginAttempt, listener: Listener, state: Secret) -> None:
+    """Let the listener complete this sign-in."""
+    listener.expect(state)
+    _here().listeners[attempt.state.id] = (attempt, listener)
+    _begin(attempt.state.id, _listen(attempt, listener))
+
+
+async def start_polling(attempt: LoginAttempt) -> None:
+    """Ask for the tokens of a device login until they are there, unless somebody does so already."""
+    login_id = attempt.state.id
+    running = _here().tasks.get(login_id)
+    if running is not None and not running.done():
+        return
+    pending = exchange.pending_of(attempt)
+    mark = await ports.login_store().poll_turn(login_id, held="", seconds=pending.interval + POLL_S)
+    if mark:
+        _begin(login_id, _poll(attempt, pending, mark))
+
+
+def forget(login_id: str) -> None:
+    """Stop what this process does for a sign-in that is over; the port is free at once."""
+    here = _here()
+    _, listener = here.listeners.pop(login_id, (None, None))
+    if listener is not None:
+        listener.stop()
+    task = here.tasks.pop(login_id, None)
+    if task is not None and task is not asyncio.current_task():
+        task.cancel()
+
+
+def _begin(login_id: str, coro: Coroutine[Any, Any, None]) -> None:
+    tasks = _here().tasks
+    task = loop.spawn(coro, name=f"login {login_id}")
+    tasks[login_id] = task
+
+    def over(task: asyncio.Task[None]) -> None:
+        if tasks.get(login_id) is task:
+            del tasks[login_id]
+
+    task.add_done_callback(over)
+
+
+async def _listen(attempt: LoginAttempt, listener: Listener) -> None:
+    login_id, ends = attempt.state.id, attempt.state.expires_at
+    try:
+        while (left := ends - time.time()) > 0:
+            try:
+                async with asyncio.timeout(min(left, LOOK_EVERY_S)):
+                    params = await listener.wait()
+            except TimeoutError:
+                if not await _waits(attempt):
+                    return
+                continue
+            await _take(attempt, params)
+            return
+        with suppress(ProviderError):
+            await exchange.expire(attempt)
+    finally:
+        listener.stop()
+        _here().listeners.pop(login_id, None)
+
+
+async def _take(attempt: LoginAttempt, params: dict[str, str]) -> None:
+    """Give the answer that arrived; the attempt keeps what went wrong, and its page shows it."""
+    for _ in range(exchange.STORE_TRIES):
+        try:
+            await exchange.answer(attempt, params)
+        except NotConfigured:
+            # The database is away for a moment. What was claimed already is not exchanged twice.
+            await asyncio.sleep(0.2)
+            continue
+        except ProviderError:
+            pass
+        return
+
+
+async def _poll(attempt: LoginAttempt, pending: PendingLogin, mark: str) -> None:
+    store, login_id = ports.login_store(), attempt.state.id
+    pause = pending.interval
+    while (left := attempt.state.expires_at - time.time()) > 0:
+        await asyncio.sleep(min(pause, left))
+        try:
+            mark = await store.poll_turn(login_id, held=mark, seconds=POLL_S + 2 * pause)
+        except NotConfigured:
+            continue  # the database is away for a moment; nobody is asked without the turn
+        if not mark:
+            return
+        try:
+            found = await _ask(attempt, pending)
+        except ProviderError as error:
+            scrubbed(error, secrets_of(pending))
+            if error.retry is Retry.NEVER:
+                await _end(attempt, error)
+                return
+            # No answer now (RFC 8628, section 3.5: ask less often); the person may be typing the code meanwhile.
+            pause = min(max(2 * pause, getattr(error, "retry_after", None) or 0.0), SLOWEST_POLL_S)
+            await exchange.advance(attempt, error=error)
+            continue
+        if isinstance(found, Tokens):
+            await _finish(attempt, found, pending)
+            return
+        if found != pending:
+            pending = found
+            await exchange.advance(attempt, pending=exchange.sealed(pending))
+        pause = pending.interval
+    with suppress(ProviderError):
+        await exchange.expire(attempt)
+
+
+async def _ask(attempt: LoginAttempt, pending: PendingLogin) -> Tokens | PendingLogin:
+    slug = attempt.state.provider
+    try:
+        async with asyncio.timeout(POLL_S) as deadline:
+            with faults_of(slug):
+                return await resolve(slug, "oauth").poll(pending, clients.http())
+    except TimeoutError:
+        if not deadline.expired():
+            raise
+        raise UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.") from None
+
+
+async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) -> None:
+    if not await exchange.stubbornly(lambda: ports.login_store().claim_login(attempt.state.id)):
+        return
+
+    async def obtained() -> Tokens:
+        return tokens
+
+    with suppress(ProviderError):
+        await exchange.complete(attempt, obtained, [*secrets_of(pending), *secrets_of(tokens)])
+
+
+async def _end(attempt: LoginAttempt, error: ProviderError) -> None:
+    if await exchange.stubbornly(lambda: ports.login_store().claim_login(attempt.state.id)):
+        await exchange.advance(attempt, status="failed", error=error)
+
+
+async def _waits(attempt: LoginAttempt) -> bool:
+    try:
+        found = await ports.login_store().find_login(attempt.owner, login_id=attempt.state.id, browser=attempt.browser)
+    except LoginError:
+        return False
+    except NotConfigured:
+        return True  # the database is away for a moment
+    return found.state.status == "waiting"

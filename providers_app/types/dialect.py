@@ -1,0 +1,45 @@
+"""A wire format without I/O: request bodies out, bytes of answers in, events out."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from providers_app.errors import UpstreamError
+from providers_app.types.chat import ChatRequest
+from providers_app.types.events import Event
+
+
+class Reducer(Protocol):
+    """Turns the bytes of one streamed answer into events. Pure: no I/O, any cut of the bytes gives the same events."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete."""
+        ...
+
+    def close(self) -> list[Event]:
+        """The events that the end of the body completes; a body that ended too early gives ``StreamFailed``."""
+        ...
+
+
+class Dialect(Protocol):
+    """A wire format, sans I/O."""
+
+    @property
+    def name(self) -> str:
+        """``openai_chat``, ``openai_responses``, ``anthropic_messages`` or ``gemini_generate``."""
+        ...
+
+    def build_body(self, chat: ChatRequest) -> bytes:
+        """The JSON body of a request, deterministic."""
+        ...
+
+    def reducer(self) -> Reducer:
+        """A fresh reducer for one streamed answer."""
+        ...
+
+    def parse(self, body: bytes) -> list[Event]:
+        """The events of a whole (not streamed) answer with status 2xx; errors inside it become ``StreamFailed``."""
+        ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with status >= 400, whatever its body is."""
+        ...

@@ -1,0 +1,108 @@
+"""How the intent of a tool call is decided. Pure.
+
+1. ``Tool.intent``, where the tool declares one.
+2. Where ``Tool.ask_intent`` is set, the model is offered one more argument, ``maestro_intent``, and what it states
+   there says purpose and scope. The argument is taken out again: the tool receives what it would receive without it.
+3. The rule: purpose ``maintenance``, scope the tool's name, risk ``low`` for a tool that only reads, ``high`` for one
+   that destroys, ``medium`` for all others.
+
+A model can raise the risk that 1 or 3 gives a call, and never lower it. A statement that is no intent is not lost: the
+call keeps the intent of 1 or 3, and says in ``intent_error`` what was stated.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from providers_app.errors import InvalidIntent, InvalidRequest
+from providers_app.text import quoted
+from providers_app.types.chat import Tool
+from providers_app.types.events import ToolCall
+from providers_app.types.intent import MAX_SCOPE, PURPOSES, RISK_LEVELS, RiskLevel, ToolIntent, higher
+
+INTENT_PROPERTY = "maestro_intent"
+_FIELDS = ("purpose", "scope", "risk_level")
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "Why you make this call: what it is for, what it touches, and how much it may break.",
+    "properties": {
+        "purpose": {"type": "string", "enum": list(PURPOSES)},
+        "scope": {"type": "string"},
+        "risk_level": {"type": "string", "enum": list(RISK_LEVELS)},
+    },
+    "required": list(_FIELDS),
+    "additionalProperties": False,
+}
+
+
+def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
+    """An intent from itself or from a dictionary with its fields; ``risk`` is read as ``risk_level``.
+
+    Raises ``InvalidIntent`` that says which field is wrong.
+    """
+    if isinstance(given, ToolIntent):
+        given = {name: getattr(given, name) for name in _FIELDS}
+    if not isinstance(given, Mapping):
+        raise InvalidIntent(f"{where} must have purpose, scope and risk_level, not {quoted(given)}.")
+    unknown = set(given) - {*_FIELDS, "risk", "source"}
+    if unknown:
+        raise InvalidIntent(f"{where} has the unknown field {quoted(min(map(str, unknown)))}.")
+    purpose = given.get("purpose", "maintenance")
+    if purpose not in PURPOSES:
+        raise InvalidIntent(f"{where}: purpose must be one of {', '.join(PURPOSES)}, not {quoted(purpose)}.")
+    risk = given.get("risk_level", given.get("risk", "medium"))
+    if risk not in RISK_LEVELS:
+        raise InvalidIntent(f"{where}: risk_level must be one of {', '.join(RISK_LEVELS)}, not {quoted(risk)}.")
+    scope = given.get("scope", "")
+    if not isinstance(scope, str) or len(scope) > MAX_SCOPE:
+        raise InvalidIntent(f"{where}: scope must be a text of at most {MAX_SCOPE} characters.")
+    return ToolIntent(purpose, scope.strip(), risk, "tool")
+
+
+def intent_of(tool: Tool | None, name: str) -> ToolIntent:
+    """What the tool declares, else what the rule says; a tool that nobody declared is one that changes something."""
+    if tool is not None and tool.intent is not None:
+        return msgspec.structs.replace(tool.intent, scope=tool.intent.scope or name[:MAX_SCOPE], source="tool")
+    risk: RiskLevel = "medium"
+    if tool is not None and tool.destructive:
+        risk = "high"
+    elif tool is not None and tool.read_only:
+        risk = "low"
+    return ToolIntent(scope=name[:MAX_SCOPE], risk_level=risk)
+
+
+def stated_schema(parameters: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
+    """A tool's schema with the place for the model's statement; required only where the schema is strict."""
+    properties = {**parameters.get("properties", {}), INTENT_PROPERTY: _SCHEMA}
+    extended = {"type": "object", **parameters, "properties": properties}
+    if strict:
+        extended["required"] = [*parameters.get("required", ()), INTENT_PROPERTY]
+    return extended
+
+
+def check_tool(tool: Tool) -> None:
+    """Raises ``InvalidRequest`` for a tool that asks for a statement and has an argument of that name itself."""
+    properties = tool.parameters.get("properties")
+    if tool.ask_intent and isinstance(properties, Mapping) and INTENT_PROPERTY in properties:
+        raise InvalidRequest(
+            f"The tool {tool.name!r} has a parameter {INTENT_PROPERTY!r} of its own.",
+            hint="Rename it, or leave ask_intent off.",
+        )
+
+
+def decided(call: ToolCall, tool: Tool | None) -> ToolCall:
+    """The call with its intent, and without the model's statement among its arguments."""
+    known = intent_of(tool, call.name)
+    if tool is None or not tool.ask_intent or INTENT_PROPERTY not in call.arguments:
+        return msgspec.structs.replace(call, intent=known)
+    arguments = dict(call.arguments)
+    stated = arguments.pop(INTENT_PROPERTY)
+    opaque = {**(call.opaque or {}), INTENT_PROPERTY: stated}
+    call = msgspec.structs.replace(call, arguments=arguments, opaque=opaque)
+    try:
+        said = parse_intent(stated, f"The model's intent for {quoted(call.name)}")
+    except InvalidIntent as error:
+        return msgspec.structs.replace(call, intent=known, intent_error=error.info())
+    intent = ToolIntent(said.purpose, said.scope or known.scope, higher(said.risk_level, known.risk_level), "model")
+    return msgspec.structs.replace(call, intent=intent)
