@@ -12,13 +12,17 @@ Every parameter that is set is afterwards in the request as it was, or in the ad
 
 from collections.abc import Iterable
 
-from providers_app.advice import efforts, schemas
+from providers_app.advice import efforts, practice, schemas
 from providers_app.advice.draft import CHANGES, Draft
-from providers_app.advice.sources import Rules
+from providers_app.advice.sources import Rules, facts_of, rules_of
 from providers_app.errors import InvalidParameter, UnsupportedParameter
+from providers_app.ports import Session
+from providers_app.registry.resolver import resolve
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatRequest, ToolChoice
+from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
 from providers_app.types.rules import ModelRule
 
 LISTED_BY_MODELS = frozenset(
@@ -40,6 +44,27 @@ def fit(chat: ChatRequest, rules: Rules, facts: ModelInfo | None = None) -> tupl
     efforts.fit(draft)
     schemas.fit(draft)
     return draft.finished(), tuple(draft.found)
+
+
+def fitted(
+    session: Session, credential: Credential, chat: ChatRequest, dialect: Dialect
+) -> tuple[ChatRequest, tuple[Advice, ...]]:
+    """Return the request as it can be sent in ``dialect``, and the advice that goes along with its answer.
+
+    The advice is what was left out or changed, also by the session's kind of login, and the warnings; the other hints
+    are only for callers that ask for them (``validate_parameters``).
+
+    Raises ``InvalidParameter`` for what cannot be sent, ``UnsupportedParameter`` where a ``strict`` request would be
+    changed, and as the provider's behaviours do.
+    """
+    rules = rules_of(session.provider, chat.model, credential, dialect)
+    facts = facts_of(session.provider, rules, credential, session.name)
+    fit_chat, found = fit(chat, rules, facts)
+    refuse(found)
+    said = merged(found, of_login(session.provider, fit_chat, credential))
+    refuse(said, strict=chat.strict)
+    doubts = (item for item in practice.advise(fit_chat, rules, facts) if item.level == "warning")
+    return fit_chat, merged(said, doubts)
 
 
 def refuse(advice: Iterable[Advice], *, strict: bool = False) -> None:
@@ -152,3 +177,20 @@ def _ranges(draft: Draft) -> None:
     if len(stops) > form.max_stops:
         what = f"stop has {len(stops)} entries; {name} takes at most {form.max_stops}."
         draft.limit("stop", "too_many_stops", what, nearest=list(stops[: form.max_stops]))
+
+
+def of_login(
+    slug: str, fitted: ChatRequest, credential: Credential, found: Iterable[Advice] = ()
+) -> tuple[Advice, ...]:
+    """What this kind of login takes out of a request or adds to it; nothing for a key, or where errors were found."""
+    if credential.auth_type != "oauth" or any(item.level == "error" for item in found):
+        return ()
+    return tuple(resolve(slug, "oauth").advise(fitted, credential))
+
+
+def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:
+    """Findings of several sources in their order, the same one once."""
+    kept: dict[tuple[str, str], Advice] = {}
+    for item in (item for part in parts for item in part):
+        kept.setdefault((item.field, item.what), item)
+    return tuple(kept.values())

@@ -4,9 +4,10 @@ import msgspec
 
 from providers_app.catalogue.facts import facts, host_of
 from providers_app.registry.discovery import registry
-from providers_app.registry.resolver import resolve, spoken, supports
+from providers_app.registry.resolver import resolve, supports
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
 from providers_app.types.rules import ANYTHING, FormatRules, ModelRule
 
 
@@ -24,12 +25,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelRule, ...] = ()
 
 
-def rules_of(slug: str, model: str, credential: Credential) -> Rules:
-    """The rules for a request that is signed with this credential.
+def rules_of(slug: str, model: str, credential: Credential, dialect: Dialect) -> Rules:
+    """Return the rules for a request in ``dialect`` that is signed with this credential.
 
-    Raises ``UnknownProvider``, ``UnsupportedOperation`` (it answers no chats), ``ProviderBroken``.
+    Raises ``UnknownProvider``.
     """
-    dialect = spoken(slug, model, credential)
     declared = getattr(dialect, "rules", None)
     every: tuple[ModelRule, ...] = ()
     meant = model

@@ -1,16 +1,16 @@
 """All that can be said of parameters before anything is sent, for a caller that sends nothing. Pure."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from providers_app.advice import practice, values
-from providers_app.advice.fitting import fit
+from providers_app.advice.fitting import fit, merged, of_login
 from providers_app.advice.sources import Rules, facts_of, plain_credential, rules_of
 from providers_app.catalogue.facts import shelf_of
-from providers_app.registry.resolver import resolve
+from providers_app.registry.resolver import spoken
 from providers_app.text import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
@@ -53,7 +53,7 @@ def validate(
         params=ChatParams(**sound),
     )
     signed = credential or plain_credential(slug)
-    rules = rules_of(slug, model, signed)
+    rules = rules_of(slug, model, signed, spoken(slug, model, signed))
     facts = facts_of(slug, rules, signed, session)
     found += examine(slug, chat, rules, signed, facts, known)
     found += _unknown(slug, rules, facts or known, signed)
@@ -87,20 +87,3 @@ def examine(
     """
     fitted, found = fit(chat, rules, facts)
     return merged(found, of_login(slug, fitted, credential, found), practice.advise(fitted, rules, facts or known))
-
-
-def of_login(
-    slug: str, fitted: ChatRequest, credential: Credential, found: Iterable[Advice] = ()
-) -> tuple[Advice, ...]:
-    """What this kind of login takes out of a request or adds to it; nothing for a key, or where errors were found."""
-    if credential.auth_type != "oauth" or any(item.level == "error" for item in found):
-        return ()
-    return tuple(resolve(slug, "oauth").advise(fitted, credential))
-
-
-def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:
-    """Findings of several sources in their order, the same one once."""
-    kept: dict[tuple[str, str], Advice] = {}
-    for item in (item for part in parts for item in part):
-        kept.setdefault((item.field, item.what), item)
-    return tuple(kept.values())

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, ports
-from providers_app.advice.sending import fitted
+from providers_app.advice.fitting import fitted
 from providers_app.catalogue.facts import host_of
 from providers_app.catalogue.library import library
 from providers_app.dispatch.faults import faults_of
@@ -19,7 +19,7 @@ from providers_app.errors import (
     SessionDisabled,
 )
 from providers_app.ports import Owner, Session
-from providers_app.registry.resolver import authorizer, resolve
+from providers_app.registry.resolver import authorizer, resolve, spoken
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -60,7 +60,8 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> tupl
     """
     chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
     with faults_of(session.provider, chat):
-        chat, advice = fitted(session, credential, chat)
+        dialect = spoken(session.provider, chat.model, credential)
+        chat, advice = fitted(session, credential, chat, dialect)
         request = resolve(session.provider, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from providers_app.advice.fitting import fit
-from providers_app.advice.sources import plain_credential, rules_of
+from providers_app.advice.sources import Rules, plain_credential, rules_of
 from providers_app.registry.resolver import spoken
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
@@ -38,9 +38,15 @@ def ask(
     )
 
 
+def plain_rules(slug: str, model: str) -> Rules:
+    """The rules for a request over a session without settings of its own."""
+    credential = plain_credential(slug)
+    return rules_of(slug, model, credential, spoken(slug, model, credential))
+
+
 def fitted(slug: str, chat: ChatRequest, facts: ModelInfo | None = None) -> tuple[ChatRequest, tuple[Advice, ...]]:
     """The request as this provider would be sent it, and what was said of it."""
-    return fit(chat, rules_of(slug, chat.model, plain_credential(slug)), facts)
+    return fit(chat, plain_rules(slug, chat.model), facts)
 
 
 def sent(slug: str, chat: ChatRequest) -> dict[str, Any]:

@@ -7,11 +7,10 @@ import pytest
 
 from providers_app.advice import practice
 from providers_app.advice.headers import LONGEST, advice_headers
-from providers_app.advice.sources import plain_credential, rules_of
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ImagePart, JsonSchema, Message, Tool
-from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes
+from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, plain_rules
 
 KNOWN = ModelInfo(
     id="gpt-4.1",
@@ -23,7 +22,7 @@ KNOWN = ModelInfo(
 
 def said(facts: ModelInfo | None = KNOWN, **asked: Any) -> list[tuple[str, str, str]]:
     chat = ask("gpt-4.1", **asked)
-    return codes(practice.advise(chat, rules_of("openai", "gpt-4.1", plain_credential("openai")), facts))
+    return codes(practice.advise(chat, plain_rules("openai", "gpt-4.1"), facts))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_the_window_is_shared() -> None:
 
 def test_the_nearest_limit_fits_the_model() -> None:
     chat = ask("gpt-4.1", max_output_tokens=500, reasoning_effort="max")
-    rules = rules_of("openai", "gpt-4.1", plain_credential("openai"))
+    rules = plain_rules("openai", "gpt-4.1")
     (item,) = practice.advise(chat, rules, ModelInfo(id="m", max_output_tokens=8000))
     assert item.nearest == 8000
     (item,) = practice.advise(chat, rules, None)
@@ -77,7 +76,7 @@ def test_what_the_model_is_not_known_to_do() -> None:
 
 def test_a_picture_for_a_model_that_sees_none() -> None:
     chat = msgspec.structs.replace(ask("m"), messages=(Message("user", (ImagePart(data="aGk="),)),))
-    rules = rules_of("openai", "m", plain_credential("openai"))
+    rules = plain_rules("openai", "m")
     assert codes(practice.advise(chat, rules, KNOWN)) == [("warning", "messages", "no_images")]
     seeing = ModelInfo(id="m", capabilities=("chat", "images_in"))
     assert practice.advise(chat, rules, seeing) == ()

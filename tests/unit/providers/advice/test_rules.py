@@ -10,13 +10,13 @@ from providers_app import conf, provider
 from providers_app.advice.draft import CHANGES
 from providers_app.advice.families.openai import RULES
 from providers_app.advice.fitting import fit, refuse
-from providers_app.advice.sources import Rules, plain_credential, rules_of
+from providers_app.advice.sources import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import JsonSchema, Tool, ToolChoice
 from providers_app.types.credentials import Credential
-from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, fitted
+from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, fitted, plain_rules
 
 NOTHING: list[Any] = []
 
@@ -98,7 +98,7 @@ def test_thinking_with_a_budget_gives_way_to_a_forced_tool() -> None:
 
 def test_over_chat_completions_tools_go_without_reasoning() -> None:
     dialect = OpenAIChat(own_limits=True)
-    every = rules_of("openai", "gpt-5.6", plain_credential("openai"))
+    every = plain_rules("openai", "gpt-5.6")
     rules = msgspec.structs.replace(
         every,
         dialect=dialect.name,
