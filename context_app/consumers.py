@@ -12,7 +12,7 @@ from django.conf import settings
 from context_app import access, frames
 from context_app.conf import ContextConfig
 from context_app.errors import BadFrame, SignedOut
-from context_app.feed import FOREIGN, RESTART, SIGNED_OUT, ChatFeed
+from context_app.feed import FOREIGN, RESTART, SIGNED_OUT, ChatFeed, Disconnected
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
 
@@ -71,6 +71,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self._close_with(FOREIGN)
         except ProviderError as error:
             await self.send(text_data=frames.error(error, frames.client_id_of(raw)))
+        except Disconnected:
+            logger.debug("a chat's socket was gone before its answer")
         except Exception:
             logger.exception("a chat frame failed")
             broken = ProviderError("The frame could not be handled because of an error inside Maestro.")

@@ -7,6 +7,7 @@ cursor.
 
 import asyncio
 import contextvars
+import datetime
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
@@ -32,11 +33,18 @@ logger = logging.getLogger(__name__)
 SIGNED_OUT, FOREIGN, RESTART = 4401, 4403, 1012
 CHECK_S = 10.0
 """How often sign-in is checked and, for want of a channel layer, new turns are looked for."""
+OVERLAP_S = 60.0
+"""How far a look for new turns reaches back before the last one: transactions commit late, clocks differ."""
 MAX_READERS = 32
 """Streams that one connection may read at a time."""
 FRAME_S = 1 / 60
 """The least time between two ``events`` frames of one stream on one connection."""
 RENDER_TRIES = 5
+READ_FAILED = "The answer could not be read because of an error inside Maestro. Reload the page to try again."
+
+
+class Disconnected(Exception):
+    """The other end of the connection is gone."""
 
 
 class ChatFeed:
@@ -59,7 +67,7 @@ class ChatFeed:
         self._announced: dict[UUID, UUID] = {}  # turn -> stream
         self._ticket: object | None = None
         self._listener: layer.Listener | None = None
-        self._since = timezone.now()
+        self._opened_at = self._since = timezone.now()
 
     async def open(self) -> None:
         """Say hello and listen from now on. Raises ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``."""
@@ -92,9 +100,12 @@ class ChatFeed:
             self._listener = None
 
     async def send(self, text: str) -> None:
-        """One frame at a time."""
+        """Send one frame at a time. Raises ``Disconnected``."""
         async with self._lock:
-            await self._carry(text)
+            try:
+                await self._carry(text)
+            except Exception as error:  # servers name a lost connection in different ways
+                raise Disconnected(type(error).__name__) from error
 
     async def handle(self, frame: frames.ClientFrame) -> None:
         """Do what a client frame asks, after checking who asks. Raises ``ProviderError`` for what is refused."""
@@ -125,16 +136,16 @@ class ChatFeed:
     async def attach(self, stream: UUID, after: int) -> None:
         """Read a stream of this chat from a cursor on; replaces an earlier reading of it. Raises ``UnknownStream``."""
         await in_store(_require_stream, self._context, stream)
-        await self._read(stream, after)
+        self._read(stream, after)
 
-    async def _read(self, stream: UUID, after: int) -> None:
-        earlier = self._readers.pop(stream, None)
+    def _read(self, stream: UUID, after: int) -> None:
+        earlier = self._readers.get(stream)
+        if earlier is None and len(self._readers) >= MAX_READERS:
+            raise UnknownStream(f"At most {MAX_READERS} answers are read on one connection.")
         if earlier is not None:
             earlier.cancel()
-            await asyncio.wait([earlier])
-        if len(self._readers) >= MAX_READERS:
-            raise UnknownStream(f"At most {MAX_READERS} answers are read on one connection.")
-        task = _detached(self._pump(stream, after), f"read {stream}")
+        # Registered before anything is awaited: the next caller replaces this reader instead of adding a second one.
+        task = _detached(self._pump(stream, after, earlier), f"read {stream}")
         self._readers[stream] = task
         task.add_done_callback(lambda task: self._read_ended(stream, task))
 
@@ -142,8 +153,10 @@ class ChatFeed:
         if self._readers.get(stream) is task:
             del self._readers[stream]
 
-    async def _pump(self, stream: UUID, after: int) -> None:
+    async def _pump(self, stream: UUID, after: int, earlier: asyncio.Task[None] | None) -> None:
         try:
+            if earlier is not None:
+                await asyncio.wait([earlier])
             async with aclosing(read(stream, after)) as items:
                 async for item in items:
                     match item:
@@ -158,8 +171,11 @@ class ChatFeed:
                             await self.send(await self._end(stream, item))
         except ProviderError as error:
             await self._try_send(frames.error(error))
-        except Exception as error:  # noqa: BLE001 - a carrier that is gone raises what it likes
-            logger.debug("a reader of %s ended (%s)", stream, type(error).__name__)
+        except Disconnected as error:
+            logger.debug("a reader of %s ended (%s)", stream, error)
+        except Exception:
+            logger.exception("reading the stream %s failed", stream)
+            await self._try_send(frames.error(ProviderError(READ_FAILED)))
 
     async def _end(self, stream: UUID, ended: Ended) -> str:
         delay = 0.1
@@ -182,7 +198,7 @@ class ChatFeed:
             return
         self._announced[turn] = stream
         await self.send(frames.encode(frame))
-        await self._read(stream, 0)
+        self._read(stream, 0)
 
     def _heard(self, message: dict[str, Any]) -> None:
         match message.get("type"):
@@ -199,10 +215,11 @@ class ChatFeed:
         while True:
             await asyncio.sleep(CHECK_S)
             try:
-                new = await in_store(_look, self._who, self._context, self._since)
-                for turn, stream in new:
+                now = timezone.now()
+                for turn, stream in await in_store(_look, self._who, self._context, self._since):
                     if self._announced.get(turn) != stream:
                         await self._announce(turn)
+                self._since = max(self._opened_at, now - datetime.timedelta(seconds=OVERLAP_S))
             except SignedOut:
                 await self._close(SIGNED_OUT)
                 return
@@ -212,11 +229,15 @@ class ChatFeed:
             except StoreUnavailable:
                 continue
             except ProviderError as error:
-                # Told, and no more: whoever signs out next must still be shut out by this loop.
+                # Told, and no more: this loop must still notice that the person signs out.
                 await self._try_send(frames.error(error))
+            except Disconnected:
+                return
+            except Exception:
+                logger.exception("looking for new turns of a chat failed")
 
     async def _try_send(self, text: str) -> None:
-        with suppress(Exception):
+        with suppress(Disconnected):
             await self.send(text)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -229,8 +250,10 @@ class ChatFeed:
             await work
         except ProviderError as error:
             await self._try_send(frames.error(error))
-        except Exception as error:  # noqa: BLE001 - as in _pump
-            logger.debug("a chat feed's task ended (%s)", type(error).__name__)
+        except Disconnected as error:
+            logger.debug("a task of a chat's connection ended (%s)", error)
+        except Exception:
+            logger.exception("a task of a chat's connection failed")
 
 
 def _detached(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
