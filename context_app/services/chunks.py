@@ -40,20 +40,22 @@ def append(
 
     Not an edit: conversations are not undone. Call it inside the transaction of the turn it belongs to.
     """
-    last = ContextChunk.objects.filter(context=context).aggregate(last=Max("order"))["last"] or 0
-    return ContextChunk.objects.create(
-        context=context,
-        turn=turn,
-        order=last + STEP,
-        kind=kind,
-        role=role,
-        content=content,
-        tokens=token_counts.estimate(content) if tokens is None else tokens,
-        state=state,
-        metadata=metadata or {},
-        intent=intent or {},
-        provenance=provenance or {},
-    )
+    with transaction.atomic(savepoint=False):
+        lock(context.pk)  # two chunks at once would read the same end
+        last = ContextChunk.objects.filter(context=context).aggregate(last=Max("order"))["last"] or 0
+        return ContextChunk.objects.create(
+            context=context,
+            turn=turn,
+            order=last + STEP,
+            kind=kind,
+            role=role,
+            content=content,
+            tokens=token_counts.estimate(content) if tokens is None else tokens,
+            state=state,
+            metadata=metadata or {},
+            intent=intent or {},
+            provenance=provenance or {},
+        )
 
 
 def add_note(
@@ -62,7 +64,6 @@ def add_note(
     """Add a note at the end, undoably. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
     text = _checked(content, max_chars)
     with transaction.atomic():
-        lock(context.pk)
         chunk = append(
             context=context,
             kind=ContextChunk.Kind.NOTE,

@@ -96,6 +96,8 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
     turn = Turn.objects.filter(stream_id=stream).first()
     if turn is None:  # the chat is gone, or the turn was asked again
         return
+    # First, because it locks the context: a chunk that is appended meanwhile would read the same end.
+    Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
     question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER).order_by("order").first()
     if question is not None:
         order = question.order + 1
@@ -127,7 +129,6 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         unique_fields=["id"],
         update_fields=["content", "tokens", "state", "intent", "metadata"],
     )
-    Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
 
 
 def cancel_requests(process: str) -> set[UUID]:

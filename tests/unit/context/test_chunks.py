@@ -1,10 +1,12 @@
 """Edits of a context: what they change, what goes along, and how they are taken back."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
 from pytest_django import DjangoAssertNumQueries
 
 from context_app import assembly, selectors
@@ -46,6 +48,21 @@ def test_append_keeps_the_order_and_leaves_room(context: Context) -> None:
 def test_append_takes_a_given_token_count(context: Context) -> None:
     assert add(context, tokens=0).tokens == 0
     assert add(context, tokens=812).tokens == 812
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chunks_that_are_appended_at_once_get_places_of_their_own(context: Context) -> None:
+    def several(number: int) -> None:
+        try:
+            for _ in range(6):
+                add(context, content=str(number))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(several, range(6)))
+    orders = [row.order for row in selectors.chunks(context)]
+    assert orders == [chunks.STEP * number for number in range(1, 37)]
 
 
 def test_exclude_and_include_are_journalled_and_undone(context: Context) -> None:
