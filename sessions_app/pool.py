@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
 
 from sessions_app.errors import StoreUnavailable
 
@@ -47,7 +47,7 @@ async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
     """Call a function that uses the database on a thread of the pool, and await its result.
 
     A caller that is cancelled leaves the function running to its end: a half-done write would be worse. Raises
-    ``StoreUnavailable`` when the database does not answer.
+    ``StoreUnavailable`` when the database does not answer; its other errors are bugs and are raised as they are.
     """
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool.get(), lambda: _call(function, *args, **kwargs))
@@ -58,7 +58,7 @@ def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # An unusable connection is dropped before and after; a good one persists.
         close_old_connections()
         return function(*args, **kwargs)
-    except (DatabaseError, InterfaceError) as error:
+    except (OperationalError, InterfaceError) as error:
         raise StoreUnavailable(
             f"The database did not answer ({type(error).__name__}), so no session could be read or written."
         ) from error

@@ -60,6 +60,7 @@ def begin(
     before = selectors.chunks(context)
     turn_checks.check_window(session, model, before, tokens.estimate(text), config.default_window)
     now = timezone.now()
+    runtime.prepare()
     try:
         with transaction.atomic():
             turn_checks.check_running(owner_id, config.max_running_per_owner)
@@ -108,6 +109,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     before = [chunk for chunk in selectors.chunks(context) if chunk.order <= question.order]
     turn_checks.check_window(session, model, before, 0, runtime.config.default_window)
     now = timezone.now()
+    runtime.prepare()
     with transaction.atomic():
         turn_checks.check_running(owner_id, runtime.config.max_running_per_owner)
         stream = Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=now)

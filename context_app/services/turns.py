@@ -138,8 +138,6 @@ async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | Provide
     if runtime.closing:
         return ShuttingDown("The server is stopping.")
     try:
-        # A process is known to live by its spool; it must be there before a stream is this process's.
-        runtime.prepare()
         prepared: Prepared = await in_store(write, *args)
     except ProviderError as error:
         return error

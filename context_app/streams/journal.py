@@ -13,15 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-from django.db import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    connection,
-    connections,
-    transaction,
-)
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from context_app.models import Stream
@@ -151,10 +143,7 @@ class Journal:
             try:
                 lost, gone = self._commit(pieces)
                 break
-            except (DataError, IntegrityError) as error:
-                self._apart(pieces, error)
-                return
-            except (DatabaseError, InterfaceError) as error:
+            except (OperationalError, InterfaceError) as error:
                 if self.failing_since is None:
                     self.failing_since = time.monotonic()
                     logger.warning("the journal cannot commit (%s); it keeps everything and tries again", error)
@@ -163,6 +152,9 @@ class Journal:
                     return
                 self._pause(delay, whole=True)
                 delay = min(delay * 2, MAX_BACKOFF_S)
+            except DatabaseError as error:  # no outage: these rows would be refused every time
+                self._apart(pieces, error)
+                return
             except Exception as error:  # noqa: BLE001 - whatever one stream's rows provoke must not stop the others
                 self._drop_connection()
                 surprises += 1

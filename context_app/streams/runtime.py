@@ -81,7 +81,10 @@ class Runtime:
         return self.journal.open_streams()
 
     def prepare(self) -> None:
-        """Make the spool, so that this process is known to live before a stream is its own."""
+        """Make the spool before a stream is this process's: others know by its lock that the process lives.
+
+        Works on files: call it off the event loop.
+        """
         try:
             self.spool.open()
         except OSError as error:  # then the heartbeat alone says that it lives

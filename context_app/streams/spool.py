@@ -67,21 +67,28 @@ class SpoolFile:
 
 
 class Spool:
-    """The files of one process. Made on first use; every method may be called from any thread."""
+    """The files of one process. Every method may be called from any thread.
+
+    ``write`` runs on the event loop, so it waits for nothing but another write: files are made, emptied and removed
+    outside its lock. Two files take turns for that: one is written while the other is emptied.
+    """
 
     def __init__(self, folder: Path, process: str) -> None:
         self.folder = folder
         self.process = process
         self.failing = False
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # which file is current, and writing to it
+        self._upkeep = threading.Lock()  # making, emptying and removing files
         self._file: SpoolFile | None = None
+        self._spare: SpoolFile | None = None
         self._retired: list[tuple[SpoolFile, dict[UUID, int]]] = []
         self._number = 0
 
     def open(self) -> None:
         """Make the first file, so that this process is known to live before it owns a stream. Raises ``OSError``."""
-        with self._lock:
-            self._current()
+        with self._upkeep:
+            if self._file is None:
+                self._file = self._make()
 
     def write(self, streams: Collection[LiveStream]) -> bool:
         """Append what the streams have beyond their ``spooled`` number and accept it; ``False`` when the disk refuses.
@@ -116,51 +123,65 @@ class Spool:
         return True
 
     def compact(self, running: Callable[[], Collection[LiveStream]]) -> None:
-        """Drop what the journal has; start a new file when the current one is large and still needed."""
-        with self._lock:
-            # Asked under the lock: a stream that came since the caller looked may have written already.
-            streams = running()
+        """Drop what the journal has; start another file when the current one is large and still needed."""
+        with self._upkeep:
+            current = self._file
+            if current is not None and current.size and self._spare is None:
+                try:
+                    self._spare = self._make()
+                except OSError as error:
+                    logger.error("the spool cannot be rotated (%s)", error)
+            with self._lock:
+                # Asked under the lock: a stream that came since the caller looked may have written already.
+                streams = running()
+                marks = {live.id: live.spooled for live in streams if live.spooled > live.committed}
+                if current is not None and self._spare is not None and current.size > (ROTATE_BYTES if marks else 0):
+                    self._file, self._spare = self._spare, None
+                    self._retired.append((current, marks))
             committed = {live.id: live.committed for live in streams}
-            kept = []
-            for file, marks in self._retired:
-                if all(committed.get(stream, mark) >= mark for stream, mark in marks.items()):
-                    file.close(remove=True)
-                else:
-                    kept.append((file, marks))
-            self._retired = kept
-            file_now = self._file
-            if file_now is None or not file_now.size:
-                return
-            open_marks = {live.id: live.spooled for live in streams if live.spooled > live.committed}
-            try:
-                if not open_marks:
-                    file_now.empty()
-                elif file_now.size > ROTATE_BYTES:
-                    self._file = None
-                    self._retired.append((file_now, open_marks))
-                    self._current()
-            except OSError as error:
-                logger.error("the spool cannot be rotated (%s)", error)
+            retired, self._retired = self._retired, []
+            for file, marks in retired:
+                if any(committed.get(stream, mark) < mark for stream, mark in marks.items()) or not self._reuse(file):
+                    self._retired.append((file, marks))
 
     def close(self, *, clean: bool) -> None:
         """Release the files. ``clean`` says that the journal has everything; else they stay for a take-over."""
-        with self._lock:
-            for file, _ in self._retired:
-                file.close(remove=clean)
-            self._retired = []
-            if self._file is not None:
-                self._file.close(remove=clean)
+        with self._upkeep:
+            files, spare = self._files(), self._spare
+            with self._lock:
                 self._file = None
+            self._spare, self._retired = None, []
+            for file in files:
+                file.close(remove=clean or file is spare)
 
     def forget_in_child(self) -> None:
         """After a fork: the child must not hold the parent's lock open."""
-        for file in [*(file for file, _ in self._retired), *([self._file] if self._file else [])]:
+        for file in self._files():
             with suppress(OSError):
                 os.close(file.fd)
 
+    def _files(self) -> list[SpoolFile]:
+        return [file for file in (self._file, self._spare, *(file for file, _ in self._retired)) if file is not None]
+
+    def _reuse(self, file: SpoolFile) -> bool:
+        """Empty a file whose events are all committed, or remove it; ``False`` when the disk refuses."""
+        try:
+            if self._spare is None:
+                file.empty()
+                self._spare = file
+            else:
+                file.close(remove=True)
+        except OSError as error:
+            logger.error("the spool file %s cannot be emptied (%s)", file.path.name, error)
+            return False
+        return True
+
     def _current(self) -> SpoolFile:
         if self._file is None:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._number += 1
-            self._file = SpoolFile(self.folder / f"{self.process}.{self._number}.log")
+            raise FileNotFoundError("there is no spool file")
         return self._file
+
+    def _make(self) -> SpoolFile:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._number += 1
+        return SpoolFile(self.folder / f"{self.process}.{self._number}.log")

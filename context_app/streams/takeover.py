@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from context_app.models import Stream, Turn
@@ -27,6 +27,7 @@ from providers_app.types.events import ErrorInfo
 logger = logging.getLogger(__name__)
 
 ALIVE_FACTOR = 8
+ATTEMPTS = 5
 _HINT = "What arrived is kept. Retry for a whole answer."
 DIED = ErrorInfo(code=outcome.INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
 SILENT = ErrorInfo(
@@ -34,6 +35,10 @@ SILENT = ErrorInfo(
     message="The server that wrote this answer was not heard of any more.",
     hint=_HINT,
 )
+
+
+class Contended(Exception):
+    """Another process changed the stream at the same time; nothing was stored."""
 
 
 def run(folder: Path, *, own: frozenset[UUID], process: str, timeout_s: float) -> list[UUID]:
@@ -47,8 +52,9 @@ def run(folder: Path, *, own: frozenset[UUID], process: str, timeout_s: float) -
             if opened is None:
                 alive.add(name)
                 continue
-            ended += _replay(name, opened)
-            for path in files:
+            found, whole = _replay(name, opened)
+            ended += found
+            for path in files if whole else ():
                 path.unlink(missing_ok=True)
     now = timezone.now()
     stale = Stream.objects.filter(
@@ -74,9 +80,9 @@ def adopt(
 
     Events after a gap cannot be stored and were never shown. A stream that had ended keeps its state; its partial chunk
     grows by what was found. ``heartbeat_before`` makes it conditional on the heartbeat being that one. Returns whether
-    this call ended the stream.
+    this call ended the stream. Raises ``Contended`` when other processes changed the stream during each attempt.
     """
-    for _ in range(5):
+    for _ in range(ATTEMPTS):
         stream = Stream.objects.filter(id=stream_id).first()
         if stream is None or stream.pruned_at is not None:  # gone, or ended long ago
             return False
@@ -101,7 +107,7 @@ def adopt(
             if stream.state == Stream.State.INTERRUPTED:
                 _grow(stream, ending, last + len(more))
             return False
-    return False
+    raise Contended(stream_id)
 
 
 def refresh(stream_id: UUID) -> None:
@@ -133,22 +139,33 @@ def _ending(stream_id: UUID, events: list[bytes], reason: ErrorInfo) -> Ending:
     return transcript.ending(timezone.now(), cut=reason)
 
 
-def _replay(name: str, files: list[tuple[Path, int]]) -> list[UUID]:
-    """Store what the spool of a dead process holds, and end every stream that it left running."""
+def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]:
+    """Store what the spool of a dead process holds, and end every stream that it left running.
+
+    Returns the streams that ended, and whether everything was stored: only then may the files be removed.
+    """
     found: defaultdict[UUID, dict[int, bytes]] = defaultdict(dict)
     for path, fd in files:
         data = _read(fd)
-        whole = 0
+        size = 0
         for record in records.parse(data):
-            whole += records.HEADER_SIZE + len(record.payload)
+            size += records.HEADER_SIZE + len(record.payload)
             for number, event in enumerate(records.split(record.payload), start=record.first_seq):
                 found[record.stream][number] = event
-        if whole < len(data):
-            logger.warning(
-                "the spool %s has a torn tail of %d bytes, which nobody had seen", path.name, len(data) - whole
-            )
+        if size < len(data):
+            logger.warning("the spool %s has a torn tail of %d bytes, never shown", path.name, len(data) - size)
     left = Stream.objects.filter(process=name, state=Stream.State.RUNNING).values_list("id", flat=True)
-    return [stream for stream in {*found, *left} if adopt(stream, found.get(stream, {}), DIED)]
+    ended, whole = [], True
+    for stream in {*found, *left}:
+        try:
+            if adopt(stream, found.get(stream, {}), DIED):
+                ended.append(stream)
+        except (OperationalError, InterfaceError):
+            raise
+        except (Contended, DatabaseError) as error:
+            whole = False
+            logger.error("the spool of %s is kept: stream %s was not stored (%r)", name, stream, error)
+    return ended, whole
 
 
 def _following(events: dict[int, bytes], last: int) -> list[bytes]:

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, connection
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.utils import timezone
 
 from context_app.conf import ContextConfig
@@ -18,7 +26,9 @@ from context_app.models import Stream
 from context_app.streams import records, takeover
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
+from context_app.streams.spool import SpoolFile
 from sessions_app.pool import in_store
+from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import Kit, answer_chunks, row, stored, until, watch, words
 
 sqlite_only = pytest.mark.skipif("os.environ.get('TEST_DATABASE') == 'postgres'", reason="locks a SQLite file")
@@ -88,6 +98,8 @@ async def test_lost_connection_of_the_journal_is_opened_again(kit: Kit) -> None:
             broken += 1
             connection.ensure_connection()
             connection.connection.close()  # under Django's feet, as a server that goes away does
+            if connection.vendor == "sqlite":  # has no server, and calls a closed handle a bug of its user
+                raise OperationalError("the server closed the connection unexpectedly")
         return original(pieces)
 
     kit.runtime.journal._commit = commit  # type: ignore[method-assign]
@@ -99,8 +111,6 @@ async def test_lost_connection_of_the_journal_is_opened_again(kit: Kit) -> None:
 
 
 async def test_repeated_commit_whose_answer_was_lost_changes_nothing(kit: Kit) -> None:
-    from django.db import OperationalError
-
     live = await kit.begin(words(80, every=0.003))
     original = kit.runtime.journal._commit
     lost = []
@@ -122,23 +132,87 @@ async def test_repeated_commit_whose_answer_was_lost_changes_nothing(kit: Kit) -
     assert len(await in_store(answer_chunks, live.id)) == 1
 
 
-async def test_full_disk_shows_text_once_the_journal_has_it(kit: Kit) -> None:
+async def test_full_disk_shows_text_once_the_journal_has_it(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     live = await kit.begin(words(120, every=0.003))
     watching = asyncio.create_task(watch(live.id))
     await until(lambda: live.accepted > 5)
-    file = kit.runtime.spool._file
-    assert file is not None
-    original, full = file.fd, os.open("/dev/full", os.O_WRONLY)
-    file.fd = full
+    full = os.open("/dev/full", os.O_WRONLY)
+    original = SpoolFile.write
+
+    def write(file: SpoolFile, data: bytes) -> None:
+        file.fd, own = full, file.fd
+        try:
+            original(file, data)
+        finally:
+            file.fd = own
+
+    monkeypatch.setattr(SpoolFile, "write", write)
     await until(lambda: kit.runtime.spool.failing)
     before = live.accepted
     await until(lambda: live.accepted > before + 10)
     assert live.accepted <= live.committed
-    file.fd = original
+    monkeypatch.setattr(SpoolFile, "write", original)
     await until(lambda: not kit.runtime.spool.failing)
     seen = await watching
     os.close(full)
     assert seen.events == await in_store(stored, live.id)
+
+
+async def test_the_loop_writes_on_while_the_spool_empties_a_file(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    emptying, go_on = threading.Event(), threading.Event()
+    original = SpoolFile.empty
+
+    def empty(file: SpoolFile) -> None:
+        emptying.set()
+        go_on.wait(10)
+        original(file)
+
+    monkeypatch.setattr(SpoolFile, "empty", empty)
+    live = await kit.begin(words(100_000, every=0.002))
+    assert await asyncio.to_thread(emptying.wait, 5)
+    before = live.accepted
+    await until(lambda: live.accepted > before + 5)
+    go_on.set()
+
+
+async def test_spool_files_are_made_off_the_loop(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    original = SpoolFile.__init__
+
+    def make(file: SpoolFile, path: Path) -> None:
+        threads.append(threading.current_thread().name)
+        original(file, path)
+
+    monkeypatch.setattr(SpoolFile, "__init__", make)
+    await desk.answer(model="demo-d1-n40")
+    assert threads
+    assert threading.current_thread().name not in threads
+
+
+@pytest.mark.parametrize("bug", [DataError, ProgrammingError, NotSupportedError, DatabaseError])
+async def test_a_bug_in_one_stream_is_said_at_once_and_not_taken_for_an_outage(
+    kit: Kit, caplog: pytest.LogCaptureFixture, bug: type[DatabaseError]
+) -> None:
+    doomed = await kit.begin(words(100_000, every=0.003))
+    other = await kit.begin(words(100, every=0.003))
+    watching = asyncio.create_task(watch(other.id))
+    original, alone = kit.runtime.journal._commit, 0
+
+    def commit(pieces: Any) -> Any:
+        nonlocal alone
+        if any(piece.live is doomed for piece in pieces):
+            alone += len(pieces) == 1
+            raise bug("no column takes this")
+        return original(pieces)
+
+    kit.runtime.journal._commit = commit  # type: ignore[method-assign]
+    await until(lambda: kit.runtime.find(doomed.id) is None)
+    seen = await watching
+    assert isinstance(seen.last, Ended)
+    assert seen.last.state == "complete"
+    assert alone == 1
+    assert kit.runtime.journal.failing_since is None
+    assert "no column takes this" in caplog.text
 
 
 async def test_owner_deleted_in_the_middle_ends_only_that_stream(kit: Kit) -> None:
@@ -264,4 +338,6 @@ async def test_busy_spool_is_rotated_and_old_files_go(kit: Kit, monkeypatch: pyt
     for live, seen in zip(lives, await watching, strict=True):
         assert seen.events == await in_store(stored, live.id)
     assert len(names) > 2
-    await until(lambda: len(list(kit.folder.glob("*.log"))) == 1)
+    # One to write, and an empty one for the next turn.
+    await until(lambda: len(list(kit.folder.glob("*.log"))) <= 2)
+    assert all(path.stat().st_size == 0 for path in kit.folder.glob("*.log"))

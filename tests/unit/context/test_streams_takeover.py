@@ -15,6 +15,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from context_app.conf import ContextConfig
@@ -218,6 +219,33 @@ def test_streams_of_a_deleted_owner_do_not_stop_the_replay(transactional_db: Any
     )
     assert look(tmp_path) == [stream.pk]
     assert stored(stream.pk) == EVENTS
+
+
+def test_spool_that_could_not_be_stored_is_kept_for_the_next_round(
+    transactional_db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contended, _ = make_turn("ada", "dead-1")
+    other, _ = make_turn("ada", "dead-1")
+    spool = dead_spool(
+        tmp_path,
+        "dead-1",
+        *(records.frame(stream.pk, 1, records.join(EVENTS)) for stream in (contended, other)),
+    )
+    original = writes.stored_events
+
+    def changed_meanwhile(stream: UUID) -> Any:
+        found = original(stream)
+        Stream.objects.filter(pk=stream, pk__in=[contended.pk]).update(last_seq=F("last_seq") + 1)
+        return found
+
+    monkeypatch.setattr(writes, "stored_events", changed_meanwhile)
+    assert look(tmp_path) == [other.pk]
+    assert spool.exists()
+    assert stored(contended.pk) == []
+    monkeypatch.setattr(writes, "stored_events", original)
+    assert look(tmp_path) == [contended.pk]
+    assert stored(contended.pk) == EVENTS
+    assert not spool.exists()
 
 
 def test_unreadable_event_of_a_newer_version_is_stored_and_passed_over(transactional_db: Any, tmp_path: Path) -> None:

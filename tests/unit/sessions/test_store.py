@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
 from providers_app.dispatch import report as outcome
@@ -121,6 +121,14 @@ def test_a_database_that_does_not_answer_is_a_typed_error() -> None:
     with pytest.raises(StoreUnavailable) as found:
         loop.run(pool.in_store(broken), 10)
     assert found.value.http_status == 503 and "/secret/place" not in found.value.message
+
+
+def test_a_bug_is_not_taken_for_a_database_that_does_not_answer() -> None:
+    def broken() -> None:
+        raise DataError("value too long")
+
+    with pytest.raises(DataError):
+        loop.run(pool.in_store(broken), 10)
 
 
 def test_uses_and_their_outcome_reach_the_row(alice: User, vendor: VendorServer) -> None:
