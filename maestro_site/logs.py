@@ -2,8 +2,16 @@
 
 import logging
 import re
+import sys
 
-import structlog
+# structlog imports these where they are installed, for features that are not used here; None makes an import fail.
+_LEFT_OUT = {"rich", "twisted"} - sys.modules.keys()
+for _name in _LEFT_OUT:
+    sys.modules[_name] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+
+for _name in _LEFT_OUT:
+    del sys.modules[_name]
 
 SHARED = (
     structlog.contextvars.merge_contextvars,

@@ -23,7 +23,6 @@ EMBEDDED_DATABASE = MAESTRO.database_url is None
 REDIS_URL = MAESTRO.redis_url.get_secret_value() if MAESTRO.redis_url else ""
 
 INSTALLED_APPS = [
-    "daphne",
     "maestro_site",
     "maestro_site.accounts",
     "gateway_app",
