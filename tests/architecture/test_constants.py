@@ -19,8 +19,7 @@ IDS_ALLOWED = {"maestro_site/home.py": {"demo"}}
 STATUSES_ALLOWED = {
     "providers_app/wire/status.py",
     "providers_app/behaviours/oauth/endpoint.py",
-    "providers_app/providers/demo/errors.py",
-    "providers_app/providers/demo/answers",
+    "providers_app/providers/demo/local.py",
 }
 
 

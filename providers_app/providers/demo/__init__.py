@@ -1,6 +1,6 @@
 """The demo provider: scripted answers without key or network, with delays and faults chosen by model name.
 
-    streaming.build ──HttpRequest──▶ Http ──scheme demo──▶ responder ▶ script ▶ delivery ──bytes──▶ dialect openai_chat
+    streaming ──HttpRequest──▶ Http ──scheme demo──▶ local ▶ request ▶ script ▶ wire ──bytes──▶ dialect openai_chat
 
 It speaks the real wire format as bytes: everything between a request and its events runs as with other providers.
 """

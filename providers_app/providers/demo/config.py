@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Config(BaseModel):
-    """How fast the demo models speak; a model name with a knob (``demo-d20``) overrides it."""
+    """Speed of the demo models; a model name with a knob (``demo-d20``) overrides it."""
 
     model_config = ConfigDict(frozen=True)
 

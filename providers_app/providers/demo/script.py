@@ -1,14 +1,14 @@
-"""What a demo model says to a request."""
+"""What a demo model says to a request: calls of tools, or one of the texts in ``answers``."""
 
 import re
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import msgspec
 
-from providers_app.providers.demo.answers import prose, stripe
-from providers_app.providers.demo.answers.markdown import SHOWCASE
-from providers_app.providers.demo.asked import Asked, tokens
-from providers_app.providers.demo.knobs import Knobs
+from providers_app.providers.demo.model_names import Knobs
+from providers_app.providers.demo.request import DemoRequest, tokens
 
 SAMPLES = {"city": "Zürich", "location": "Zürich", "timezone": "Europe/Zurich", "unit": "celsius", "query": "maestro"}
 DEFAULT_TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -16,6 +16,9 @@ DEFAULT_TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("get_time", {"type": "object", "properties": {"timezone": {"type": "string"}}}),
 )
 LONG_WORDS = 2_000
+PARAGRAPH_WORDS = 60
+MAX_QUOTE = 280
+"""Characters of what was sent that an answer repeats."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -44,17 +47,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return said + self.reasoning_tokens
 
 
+@cache
+def template(name: str) -> str:
+    """Return a file of the folder ``answers``, read once."""
+    return resources.files(__package__).joinpath("answers", name).read_text("utf-8")
+
+
 def pieces(text: str) -> list[str]:
-    """The text as it is streamed: a word with the white space before it."""
+    """Split the text as it is streamed: a word with the white space before it."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
-def compose(knobs: Knobs, asked: Asked) -> Answer:
-    """The answer of this model to this request."""
-    if knobs.script.startswith("tool") and not asked.results and asked.tools_allowed:
-        return Answer(calls=_calls(knobs, asked), finish="tool_calls")
-    text = _text(knobs, asked)
-    reasoning = prose.reasoning(asked.last_text) if knobs.script == "reasoning" else ""
+def compose(knobs: Knobs, request: DemoRequest) -> Answer:
+    """Compose the answer of this model to this request."""
+    if knobs.script.startswith("tool") and not request.results and request.tools_allowed:
+        return Answer(calls=_calls(knobs, request), finish="tool_calls")
+    text = _text(knobs, request)
+    reasoning = _reasoning(request.last_text) if knobs.script == "reasoning" else ""
     finish = "stop"
     if "length" in knobs.quirks:
         text, finish = _first(text, len(pieces(text)) * 2 // 3), "length"
@@ -62,30 +71,31 @@ def compose(knobs: Knobs, asked: Asked) -> Answer:
         text, finish = _first(text, len(pieces(text)) // 3), "content_filter"
     elif "unknown-finish" in knobs.quirks:
         finish = "curtain_fell"
-    return _limited(Answer(text=text, reasoning=reasoning, finish=finish), asked)
+    return _limited(Answer(text=text, reasoning=reasoning, finish=finish), request)
 
 
-def _text(knobs: Knobs, asked: Asked) -> str:
-    if asked.results:
-        return prose.from_results(asked.results)
-    if asked.schema is not None:
-        return msgspec.json.encode(example(asked.schema, "answer")).decode()
+def _text(knobs: Knobs, request: DemoRequest) -> str:
+    if request.results:
+        return _from_results(request.results)
+    if request.schema is not None:
+        return msgspec.json.encode(example(request.schema, "answer")).decode()
     if knobs.words is not None or knobs.script == "long":
-        return prose.numbered(knobs.words or LONG_WORDS)
+        return numbered(knobs.words or LONG_WORDS)
     if knobs.script == "markdown":
-        return SHOWCASE
-    if stripe.fits(asked.last_text):
-        return stripe.ANSWER
-    return prose.introduction(asked)
+        return template("markdown.md")
+    question = request.last_text.lower()
+    if "stripe" in question and ("fastapi" in question or "subscription" in question):
+        return template("stripe.md")
+    return _introduction(request)
 
 
-def _calls(knobs: Knobs, asked: Asked) -> tuple[Call, ...]:
-    tools = asked.tools or DEFAULT_TOOLS
+def _calls(knobs: Knobs, request: DemoRequest) -> tuple[Call, ...]:
+    tools = request.tools or DEFAULT_TOOLS
     if knobs.script == "tool-empty-args":
         return (Call(tools[0][0], ""),)
     if knobs.script == "tool-bad-args":
         return (Call(tools[0][0], '{"city": "Zürich", "unit":'),)
-    chosen = (tools * 2)[: 2 if asked.parallel else 1]
+    chosen = (tools * 2)[: 2 if request.parallel else 1]
     return tuple(Call(name, _arguments(schema, number)) for number, (name, schema) in enumerate(chosen))
 
 
@@ -96,7 +106,7 @@ def _arguments(schema: dict[str, Any], number: int) -> str:
 
 
 def example(schema: Any, name: str, number: int = 0) -> Any:
-    """A value that fits a JSON Schema (its everyday part); ``number`` makes a second one differ where it can."""
+    """Return a value that fits a JSON Schema (its everyday part); ``number`` varies it where it can."""
     if not isinstance(schema, dict):
         return None
     choices = schema.get("enum")
@@ -126,18 +136,18 @@ def example(schema: Any, name: str, number: int = 0) -> Any:
             return SAMPLES.get(name, f"demo {name}")
 
 
-def _limited(answer: Answer, asked: Asked) -> Answer:
+def _limited(answer: Answer, request: DemoRequest) -> Answer:
     text, finish = answer.text, answer.finish
-    places = [text.index(stop) for stop in asked.stops if stop in text]
+    places = [text.index(stop) for stop in request.stops if stop in text]
     if places:
         text, finish = text[: min(places)], "stop"
-    if asked.max_tokens is not None and tokens(text) + answer.reasoning_tokens > asked.max_tokens:
-        text, finish = _fitting(text, asked.max_tokens - answer.reasoning_tokens), "length"
+    if request.max_tokens is not None and tokens(text) + answer.reasoning_tokens > request.max_tokens:
+        text, finish = _fitting(text, request.max_tokens - answer.reasoning_tokens), "length"
     return Answer(text=text, reasoning=answer.reasoning, calls=answer.calls, finish=finish)
 
 
 def _fitting(text: str, limit: int) -> str:
-    """The leading words that have at most ``limit`` tokens, counted as ``tokens`` does."""
+    """Return the leading words that have at most ``limit`` tokens, counted as ``tokens`` does."""
     kept: list[str] = []
     size = 0
     for word in pieces(text):
@@ -150,3 +160,60 @@ def _fitting(text: str, limit: int) -> str:
 
 def _first(text: str, words: int) -> str:
     return "".join(pieces(text)[:words])
+
+
+def _introduction(request: DemoRequest) -> str:
+    """Return who speaks, the message, and exactly what arrived, which shows the effect of the context panel."""
+    more = []
+    if request.system_text:
+        more.append(f"The system text that came with it begins:\n\n{_quote(request.system_text)}\n\n")
+    if request.tools:
+        more.append("You also offered tools: " + ", ".join(f"`{name}`" for name, _ in request.tools) + ".\n\n")
+    return _filled(
+        "introduction.md",
+        said=_quote(request.last_text) if request.last_text else "> (no text)",
+        messages=_plural(sum(request.counts.values()), "message"),
+        roles=", ".join(f"{number} {role}" for role, number in request.counts.items()),
+        tokens=_plural(request.prompt_tokens, "token"),
+        more="".join(more),
+    )
+
+
+def _reasoning(text: str) -> str:
+    return _filled("reasoning.md", subject=" ".join(text.split())[:120] or "an empty message")
+
+
+def _from_results(results: tuple[str, ...]) -> str:
+    opening = "The tool answered:" if len(results) == 1 else f"All {len(results)} tools answered:"
+    listed = (f"{number}. {_cut(' '.join(result.split()))}" for number, result in enumerate(results, start=1))
+    return _filled("tool_results.md", opening=opening, results="\n".join(listed))
+
+
+def numbered(words: int) -> str:
+    """Return exactly so many words in numbered sentences, so that a lost or doubled piece is seen at once."""
+    sentences = template("sentences.txt").splitlines()
+    made: list[str] = []
+    sentence = 0
+    while len(made) < words:
+        sentence += 1
+        body = sentences[(sentence * 5 + sentence // len(sentences)) % len(sentences)]
+        made += f"{sentence}. {body}".split()
+    made = made[:words]
+    paragraphs = (made[at : at + PARAGRAPH_WORDS] for at in range(0, len(made), PARAGRAPH_WORDS))
+    return "\n\n".join(map(" ".join, paragraphs))
+
+
+def _filled(name: str, **values: str) -> str:
+    return template(name).removesuffix("\n").format(**values)
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {line}" if line else ">" for line in _cut(text).splitlines())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE else text[:MAX_QUOTE].rstrip() + " …"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -14,7 +14,7 @@ class DemoStreaming:
     dialect = OpenAIChat()
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request. Pure."""
+        """Build the request."""
         headers = {
             "content-type": "application/json",
             "accept": "text/event-stream" if chat.stream else "application/json",

@@ -1,15 +1,20 @@
-"""An answer as Chat Completions bytes: the chunks of a stream, or one body."""
+"""An answer as Chat Completions bytes: one body, or the chunks of a stream with the chosen delays and faults."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from providers_app.providers.demo.asked import Asked, tokens
-from providers_app.providers.demo.knobs import Knobs
+from providers_app.providers.demo.config import Config
+from providers_app.providers.demo.model_names import Knobs
+from providers_app.providers.demo.request import DemoRequest, tokens
 from providers_app.providers.demo.script import Answer, pieces
 
 ARGUMENT_PIECE = 9
+KEEPALIVES = 5
+KEEPALIVE_S = 0.4
+"""The pause of ``demo-keepalive-comments`` in the middle: so many comments, so many seconds apart."""
 ERROR = {
     "message": "The demo model broke in the middle, as its name says.",
     "type": "server_error",
@@ -25,20 +30,20 @@ class Chunk(msgspec.Struct, frozen=True):
     visible: bool = False
 
 
-def usage(answer: Answer, asked: Asked, output_tokens: int | None = None) -> dict[str, Any]:
-    """The token counts; ``output_tokens`` for a count in the middle of the answer."""
+def usage(answer: Answer, request: DemoRequest, output_tokens: int | None = None) -> dict[str, Any]:
+    """Return the token counts; ``output_tokens`` for a count in the middle of the answer."""
     output = answer.output_tokens if output_tokens is None else output_tokens
     return {
-        "prompt_tokens": asked.prompt_tokens,
+        "prompt_tokens": request.prompt_tokens,
         "completion_tokens": output,
-        "total_tokens": asked.prompt_tokens + output,
+        "total_tokens": request.prompt_tokens + output,
         "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens},
     }
 
 
-def completion(answer: Answer, asked: Asked, knobs: Knobs, number: int, now: int) -> bytes:
-    """The body of an answer that is not streamed; ``now`` is seconds since the epoch."""
+def completion(answer: Answer, request: DemoRequest, knobs: Knobs, number: int, now: int) -> bytes:
+    """Encode an answer that is not streamed; ``now`` is seconds since the epoch."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None}
     if answer.reasoning:
         message["reasoning_content"] = answer.reasoning
@@ -55,25 +60,25 @@ def completion(answer: Answer, asked: Asked, knobs: Knobs, number: int, now: int
         "id": f"chatcmpl-demo-{number}",
         "object": "chat.completion",
         "created": now,
-        "model": asked.model,
+        "model": request.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish}],
     }
     if "no-usage" not in knobs.quirks:
-        body["usage"] = usage(answer, asked)
+        body["usage"] = usage(answer, request)
     return msgspec.json.encode(body)
 
 
-def chunks(answer: Answer, asked: Asked, knobs: Knobs, number: int, now: int) -> Iterator[Chunk]:
-    """The stream from the role to ``[DONE]``; made one by one, as a long answer need not be in memory."""
+def chunks(answer: Answer, request: DemoRequest, knobs: Knobs, number: int, now: int) -> Iterator[Chunk]:
+    """Yield the stream from the role to ``[DONE]``; a long answer need not be in memory."""
     newline = b"\r\n" if "crlf" in knobs.quirks else b"\n"
     counted = "usage-every-chunk" in knobs.quirks
-    head = {"id": f"chatcmpl-demo-{number}", "object": "chat.completion.chunk", "created": now, "model": asked.model}
+    head = {"id": f"chatcmpl-demo-{number}", "object": "chat.completion.chunk", "created": now, "model": request.model}
     said = 0
 
     def chunk(delta: dict[str, Any], finish: str | None = None, *, visible: bool = True) -> Chunk:
         body = {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
         if counted:
-            body["usage"] = usage(answer, asked, said)
+            body["usage"] = usage(answer, request, said)
         return Chunk(_framed(body, newline), visible)
 
     yield chunk({"role": "assistant", "content": ""}, visible=False)
@@ -92,20 +97,20 @@ def chunks(answer: Answer, asked: Asked, knobs: Knobs, number: int, now: int) ->
             yield chunk({"tool_calls": [{"index": n, "function": {"arguments": piece}}]})
     said = answer.output_tokens
     yield chunk({}, answer.finish, visible=False)
-    if asked.include_usage and "no-usage" not in knobs.quirks:
-        yield Chunk(_framed({**head, "choices": [], "usage": usage(answer, asked)}, newline))
+    if request.include_usage and "no-usage" not in knobs.quirks:
+        yield Chunk(_framed({**head, "choices": [], "usage": usage(answer, request)}, newline))
     if "no-done" not in knobs.quirks:
         yield Chunk(b"data: [DONE]" + newline * 2)
 
 
 def visible_count(answer: Answer) -> int:
-    """How many visible chunks the stream has."""
+    """Count the visible chunks of the stream."""
     calls = sum(1 + -(-len(call.arguments) // ARGUMENT_PIECE) for call in answer.calls)
     return len(pieces(answer.reasoning)) + len(pieces(answer.text)) + calls
 
 
 def error_event(newline: bytes = b"\n") -> bytes:
-    """The event that ends a stream with an error."""
+    """Return the event that ends a stream with an error."""
     return _framed({"error": ERROR}, newline)
 
 
@@ -115,3 +120,76 @@ def _framed(body: dict[str, Any], newline: bytes) -> bytes:
 
 def _call_id(number: int, position: int) -> str:
     return f"call_demo{number:08d}{position:04d}"
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """Seconds before the first output and between two pieces of it."""
+
+    first: float
+    between: float
+
+
+def pace(knobs: Knobs, config: Config) -> Pace:
+    """Return the delays. The knob in the name wins over its speed word, which wins over the settings."""
+    if knobs.delay_ms is not None:
+        return Pace(min(config.first_delay_ms, knobs.delay_ms) / 1000, knobs.delay_ms / 1000)
+    match knobs.speed:
+        case "instant":
+            return Pace(0.0, 0.0)
+        case "slow":
+            return Pace(config.first_delay_ms / 1000, config.slow_delay_ms / 1000)
+        case _:
+            return Pace(config.first_delay_ms / 1000, config.word_delay_ms / 1000)
+
+
+async def deliver(chunks: Iterable[Chunk], visible: int, knobs: Knobs, pace: Pace) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the stream. ``visible`` counts the visible chunks; a fault happens in their middle.
+
+    Raises ``ConnectionResetError`` where the model's name asks for a broken connection.
+    """
+    middle = max(1, visible // 2)
+    seen = 0
+    for chunk in chunks:
+        if chunk.visible:
+            await asyncio.sleep(pace.between if seen else pace.first)
+            if seen == middle:
+                async for data in _pause(knobs):
+                    yield data
+                if knobs.fault:
+                    async for data in _break(knobs.fault, chunk):
+                        yield data
+                    return
+            seen += 1
+        async for data in _packets(chunk.data, knobs):
+            yield data
+
+
+async def _packets(data: bytes, knobs: Knobs) -> AsyncGenerator[bytes, None]:
+    if "one-byte" not in knobs.quirks:
+        yield data
+        return
+    for at in range(len(data)):
+        if not at % 16:
+            await asyncio.sleep(0)  # a stream without delays must not keep the loop from everyone else
+        yield data[at : at + 1]
+
+
+async def _pause(knobs: Knobs) -> AsyncGenerator[bytes, None]:
+    if "keepalive-comments" in knobs.quirks:
+        for _ in range(KEEPALIVES):
+            await asyncio.sleep(0 if knobs.speed == "instant" else KEEPALIVE_S)
+            yield b": keep-alive\n\n"
+
+
+async def _break(fault: str, chunk: Chunk) -> AsyncGenerator[bytes, None]:
+    match fault:
+        case "midstream-error":
+            yield error_event()
+        case "truncated":
+            yield chunk.data[: len(chunk.data) // 2]
+        case "bad-json":
+            yield b'data: {"choices": [{"delta": {"content": "never closed\n\n'
+        case "reset":
+            raise ConnectionResetError("the demo connection broke, as the model's name says")
+        case _:
+            await asyncio.Event().wait()

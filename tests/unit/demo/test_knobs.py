@@ -2,8 +2,7 @@
 
 import pytest
 
-from providers_app.providers.demo.catalogue import LISTED
-from providers_app.providers.demo.knobs import Knobs, parse
+from providers_app.providers.demo.model_names import LISTED, Knobs, parse
 
 
 def test_the_bare_name_has_no_fault() -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from providers_app import conf, errors, provider
-from providers_app.providers.demo import catalogue
+from providers_app.providers.demo.model_names import LISTED
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.wire.vendors.connected import SETTINGS, text_of
 from tests.wire.vendors.memory_store import MemorySessions
@@ -50,7 +50,7 @@ async def test_every_fault_is_a_model_with_a_line_of_explanation() -> None:
 async def test_the_models_come_as_the_provider_lists_them_and_faults_after_what_works() -> None:
     await connect()
     shown = [model.id for model in await provider.list_models("demo", "none", "demo_login")]
-    assert shown == list(catalogue.LISTED) and shown[0] == "demo"
+    assert shown == list(LISTED) and shown[0] == "demo"
     assert shown.index("demo-tools") < shown.index("demo-error-400") < shown.index("demo-unreachable")
 
 

@@ -16,7 +16,7 @@ class Refused(Exception):
         self.param = param
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class DemoRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request. ``counts`` are the messages by role; ``results`` the tool results after the last user message."""
 
     model: str
@@ -40,8 +40,8 @@ def tokens(text: str) -> int:
     return (len(text.encode("utf-8", "replace")) + 3) // 4
 
 
-def read(body: bytes) -> Asked:
-    """The request in these bytes. Raises ``Refused``."""
+def read(body: bytes) -> DemoRequest:
+    """Parse the bytes of a request. Raise ``Refused``."""
     try:
         value = payload.decode(body)
     except ValueError:
@@ -65,7 +65,7 @@ def read(body: bytes) -> Asked:
     stop = value.get("stop")
     tools = [payload.mapping(payload.mapping(tool).get("function")) for tool in payload.sequence(value.get("tools"))]
     wanted = payload.mapping(payload.mapping(value.get("response_format")).get("json_schema"))
-    return Asked(
+    return DemoRequest(
         model=model,
         stream=value.get("stream") is True,
         include_usage=payload.mapping(value.get("stream_options")).get("include_usage") is True,
@@ -84,7 +84,7 @@ def read(body: bytes) -> Asked:
 
 
 def text_of(message: dict[str, Any]) -> str:
-    """The plain text of a message."""
+    """Return the plain text of a message."""
     content = message.get("content")
     if isinstance(content, str):
         return content

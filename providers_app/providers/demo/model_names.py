@@ -1,8 +1,21 @@
-"""The demo models that are listed, each with one line that says what will happen; composed names work unlisted."""
+"""A demo model's name says what it does: ``demo``, then any words, such as ``demo-tools-one-byte-d5``."""
 
+import re
 from typing import Any
 
-from providers_app.providers.demo.knobs import Knobs
+import msgspec
+
+SCRIPTS = frozenset({"chat", "reasoning", "tools", "tool-empty-args", "tool-bad-args", "long", "markdown"})
+FAULTS = frozenset({"midstream-error", "truncated", "reset", "silence", "hang", "unreachable", "bad-json"})
+QUIRKS = frozenset(
+    {
+        *("keepalive-comments", "no-usage", "usage-every-chunk", "one-byte", "crlf", "json-200", "no-done"),
+        *("unknown-finish", "content-filter", "length", "small-window", "no-sampling"),
+    }
+)
+SPEEDS = frozenset({"instant", "slow"})
+MAX_WORDS = 200_000
+MAX_DELAY_MS = 60_000
 
 CONTEXT_WINDOW = 128_000
 SMALL_WINDOW = 1_000
@@ -54,22 +67,82 @@ LISTED: dict[str, str] = {
     "demo-json-200": "Quirk: the whole answer at once although a stream was asked for",
     "demo-no-done": "Quirk: the stream ends without its [DONE]",
 }
+"""The models that are listed, each with one line that says what will happen; composed names work unlisted."""
+
+_WORDS = "|".join(sorted(map(re.escape, SCRIPTS | FAULTS | QUIRKS | SPEEDS), key=len, reverse=True))
+_TOKEN = re.compile(
+    rf"-(?:(?P<word>{_WORDS})|(?P<kind>error|html|empty)-(?P<status>\d{{3}})|(?P<knob>[dn])(?P<n>\d{{1,6}}))(?=-|$)"
+)
 
 
-def window(knobs: Knobs) -> int:
-    """The context window of a model, in tokens."""
-    return SMALL_WINDOW if "small-window" in knobs.quirks else CONTEXT_WINDOW
+class Knobs(msgspec.Struct, frozen=True, kw_only=True):
+    """Behaviour that a model's name asks for.
+
+    ``delay_ms`` is the delay between two words in milliseconds, ``words`` the length of the answer. ``status`` and
+    ``body`` (``error``, ``html``, ``empty``) describe an answer that is no stream; ``fault`` is what happens in the
+    middle, or instead, of one.
+    """
+
+    script: str = "chat"
+    speed: str = "normal"
+    delay_ms: float | None = None
+    words: int | None = None
+    status: int | None = None
+    body: str = "error"
+    fault: str | None = None
+    quirks: frozenset[str] = frozenset()
+
+    @property
+    def context_window(self) -> int:
+        """The window in tokens."""
+        return SMALL_WINDOW if "small-window" in self.quirks else CONTEXT_WINDOW
+
+
+def parse(model: str) -> Knobs | None:
+    """Return the knobs of a model name; ``None`` when there is no such model."""
+    if not model.startswith("demo"):
+        return None
+    rest, values = model.removeprefix("demo"), dict[str, Any](quirks=frozenset())
+    while rest:
+        token = _TOKEN.match(rest)
+        if token is None or not _take(token, values):
+            return None
+        rest = rest[token.end() :]
+    return Knobs(**values)
+
+
+def _take(token: re.Match[str], values: dict[str, Any]) -> bool:
+    word, knob = token["word"], token["knob"]
+    if word in QUIRKS:
+        values["quirks"] |= {word}
+    elif word in SCRIPTS:
+        values["script"] = word
+    elif word in FAULTS:
+        values["fault"] = word
+    elif word:
+        values["speed"] = word
+    elif knob == "d":
+        delay = values["delay_ms"] = float(token["n"])
+        return delay <= MAX_DELAY_MS
+    elif knob == "n":
+        words = values["words"] = int(token["n"])
+        return 0 < words <= MAX_WORDS
+    else:
+        status = values["status"] = int(token["status"])
+        values["body"] = token["kind"]
+        return (400 if token["kind"] == "error" else 200) <= status <= 599
+    return True
 
 
 def entry(model_id: str, knobs: Knobs) -> dict[str, Any]:
-    """The model as the listing shows it."""
+    """Return the model as an entry of the list of models."""
     return {
         "id": model_id,
         "object": "model",
         "created": 1_760_000_000,
         "owned_by": "maestro",
         "name": LISTED.get(model_id, f"Demo, composed: {model_id.removeprefix('demo-')}"),
-        "context_length": window(knobs),
+        "context_length": knobs.context_window,
         "max_output_tokens": MAX_OUTPUT,
         "supported_parameters": list(PARAMETERS),
         "pricing": {"prompt": "0", "completion": "0"},
