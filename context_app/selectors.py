@@ -34,11 +34,13 @@ def get_context(owner_id: Any, context_id: UUID) -> Context:
     return owned(owner_id).select_related("session").defer("session__sealed_credential").get(pk=context_id)
 
 
-def get_chunk(context: Context, chunk_id: UUID) -> ContextChunk:
-    """One chunk of a chat, deleted ones included (they can be restored). Raises ``ContextChunk.DoesNotExist``."""
-    chunk = ContextChunk.objects.get(pk=chunk_id, context=context)
-    chunk.context = context
-    return chunk
+def get_chunk(owner_id: Any, context_id: UUID, chunk_id: UUID) -> ContextChunk:
+    """Return one chunk with its chat and the chat's session, deleted chunks included (they can be restored).
+
+    Raises ``ContextChunk.DoesNotExist`` where ``get_context`` would find no chat, or the chat has no such chunk.
+    """
+    rows = ContextChunk.objects.select_related("context__session").defer("context__session__sealed_credential")
+    return rows.get(pk=chunk_id, context=context_id, context__owner=owner_id, context__deleted_at=None)
 
 
 def chunks(context: Context) -> list[ContextChunk]:

@@ -58,14 +58,14 @@ def _list_chunks(owner: Owner, context_id: str, query: str, kinds: frozenset[str
 
 
 def _delete_chunk(owner: Owner, context_id: str, chunk_id: str) -> None:
-    context = _context(owner, context_id)
+    owner_id = _context(owner, context_id).owner_id if owner is SYSTEM else owner
     try:
-        chunk = selectors.get_chunk(context, UUID(str(chunk_id)))
+        chunk = selectors.get_chunk(owner_id, UUID(str(context_id)), UUID(str(chunk_id)))
     except (ValueError, ContextChunk.DoesNotExist):
         chunk = None
     if chunk is None or chunk.deleted_at is not None:
         raise UnknownContext("There is no such chunk in this chat.")
-    chunk_services.delete(chunk=chunk, actor=context.owner)
+    chunk_services.delete(chunk=chunk, actor=owner_id)
 
 
 def _as_chunk(row: ContextChunk) -> Chunk:

@@ -1,10 +1,13 @@
-"""Writes to the chunks of a context. Each edit of a person leaves a ``ContextEdit``, in the same transaction."""
+"""Writes to the chunks of a context. Each edit leaves a ``ContextEdit``, in the same transaction.
+
+``actor`` is the person who edits, or their key.
+"""
 
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -190,15 +193,19 @@ def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
 
 
 def lock(context_id: Any) -> None:
-    """Let the edits of a chat follow each other: two tabs each see what the other did. Call it in a transaction."""
-    Context.objects.select_for_update(no_key=True).filter(pk=context_id).values_list("pk", flat=True).first()
+    """Serialise the edits of a chat, so that each sees the ones before it. Call it in a transaction.
+
+    SQLite has no row locks and needs none: its transactions begin IMMEDIATE, so one at a time runs.
+    """
+    if connection.features.has_select_for_update:
+        Context.objects.select_for_update(no_key=True).filter(pk=context_id).values_list("pk", flat=True).first()
 
 
 def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
     """The journal entry of a new chunk; taking it back deletes the chunk."""
     ContextEdit.objects.create(
         context=context,
-        actor=actor,
+        actor_id=getattr(actor, "pk", actor),
         action="add",
         before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
         after={str(chunk.id): {"deleted_at": None}},
@@ -222,7 +229,8 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
         touched.append(chunk)
     if touched:
         ContextChunk.objects.filter(pk__in=[chunk.pk for chunk in touched]).update(**changes)
-        ContextEdit.objects.create(context=context, actor=actor, action=action, before=before, after=after)
+        by = getattr(actor, "pk", actor)
+        ContextEdit.objects.create(context=context, actor_id=by, action=action, before=before, after=after)
         _forget_undone(context)
     return touched
 

@@ -1,9 +1,9 @@
 """Undo and redo of edits, from the journal: it survives a reload and knows every window of the same person."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -38,10 +38,19 @@ def redo(*, context: Context) -> ContextEdit | None:
     return edit
 
 
-def depth(context: Context) -> tuple[int, int]:
-    """How many edits can be undone, and how many redone."""
-    counted = _edits(context).aggregate(all=Count("pk"), undone=Count("undone_at"))
-    return counted["all"] - counted["undone"], counted["undone"]
+class History(NamedTuple):
+    """How many edits can be undone and redone, and the number of the one that is undone next."""
+
+    undoable: int
+    redoable: int
+    latest: int | None
+
+
+def history(context: Context) -> History:
+    """Return the state of a context's edits. One query."""
+    done = Q(undone_at=None)
+    counted = _edits(context).aggregate(done=Count("pk", filter=done), all=Count("pk"), latest=Max("pk", filter=done))
+    return History(counted["done"], counted["all"] - counted["done"], counted["latest"])
 
 
 def _edits(context: Context) -> "QuerySet[ContextEdit]":

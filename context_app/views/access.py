@@ -30,6 +30,6 @@ def context_or_404(request: HttpRequest, pk: UUID) -> Context:
 def chunk_or_404(request: HttpRequest, pk: UUID, chunk_id: UUID) -> ContextChunk:
     """A chunk of the person's chat. Raises ``Http404``."""
     try:
-        return selectors.get_chunk(context_or_404(request, pk), chunk_id)
+        return selectors.get_chunk(owner(request).pk, pk, chunk_id)
     except ContextChunk.DoesNotExist:
         raise Http404("There is no such chunk.") from None

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from context_app import catalogue
 from context_app.forms import NoteForm
-from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
 from context_app.views.access import chunk_or_404, context_or_404, owner, typed
 from context_app.views.panel_data import panel, session_of
@@ -75,8 +75,7 @@ def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
         return response
     data = form.cleaned_data
     chunk = chunks.add_note(context=context, actor=owner(request), content=data["content"], role=data["role"])
-    response = render(request, "chats/_rows.html", {**panel(context), "rows": [chunk], "fresh_form": NoteForm()})
-    return _toasted(response, context, "Note added", quiet=True)
+    return render(request, "chats/_rows.html", {**panel(context), "rows": [chunk], "fresh_form": NoteForm()})
 
 
 @login_required
@@ -120,8 +119,9 @@ def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
     chunk = chunk_or_404(request, pk, chunk_id)
     gone = chunks.delete(chunk=chunk, actor=owner(request)) if chunk.deleted_at is None else []
     others = [row for row in gone if row.pk != chunk.pk]
-    response = render(request, "chats/_rows.html", {**panel(chunk.context), "rows": [], "gone": others})
-    return _toasted(response, chunk.context, f"{_count(gone)} deleted") if gone else response
+    data = panel(chunk.context)
+    response = render(request, "chats/_rows.html", {**data, "rows": [], "gone": others})
+    return _with_undo(response, data, f"{_count(gone)} deleted") if gone else response
 
 
 @login_required
@@ -141,13 +141,14 @@ def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
     action = chunks.delete_many if request.POST.get("action") == "delete" else chunks.exclude_many
     ids = _ids(request.POST.getlist("ids"))
     if len(ids) > MAX_BULK:
-        return _said(_whole(request, context), f"At most {MAX_BULK:,} chunks are changed at once.")
+        return _with_toast(_whole(request, context), f"At most {MAX_BULK:,} chunks are changed at once.")
     changed = action(context=context, actor=owner(request), ids=ids)
-    response = _whole(request, context)
+    data = panel(context)
+    response = render(request, "chats/_panel_update.html", data)
     if not changed:
-        return _said(response, "Nothing changed: pinned chunks stay.")
+        return _with_toast(response, "Nothing changed: pinned chunks stay.")
     word = "deleted" if action is chunks.delete_many else "excluded"
-    return _toasted(response, context, f"{_count(changed)} {word}, −{_tokens(changed):,} tokens")
+    return _with_undo(response, data, f"{_count(changed)} {word}, −{_tokens(changed):,} tokens")
 
 
 @login_required
@@ -158,7 +159,7 @@ def undo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     number = request.POST.get("edit") or request.GET.get("edit") or ""
     edit = undo.undo(context=context, edit_id=int(number) if number.isdecimal() and len(number) < 19 else None)
     words = f"{EDIT_WORDS.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
-    return _said(_whole(request, context), words)
+    return _with_toast(_whole(request, context), words)
 
 
 @login_required
@@ -168,7 +169,7 @@ def redo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = context_or_404(request, pk)
     edit = undo.redo(context=context)
     words = f"{EDIT_WORDS.get(edit.action, 'Edit')} done again" if edit else "Nothing to redo"
-    return _said(_whole(request, context), words)
+    return _with_toast(_whole(request, context), words)
 
 
 def _whole(request: HttpRequest, context: Context) -> HttpResponse:
@@ -186,23 +187,18 @@ def _rows(
     response = render(request, "chats/_rows.html", {**shown, "rows": rows, "others": others})
     if words is None or not changed:
         return response
-    return _toasted(response, chunk.context, words(_count(changed)))
+    return _with_undo(response, shown, words(_count(changed)))
 
 
-def _toasted(response: HttpResponse, context: Context, words: str, *, quiet: bool = False) -> HttpResponse:
-    """Say what happened with an Undo that takes back exactly this edit."""
-    if quiet:
-        return response
-    last = (
-        ContextEdit.objects.filter(context=context, undone_at=None).order_by("-id").values_list("pk", flat=True).first()
-    )
-    undo_url = f"{reverse('chats:undo', args=[context.pk])}?edit={last}"
-    response["HX-Trigger"] = json.dumps({"toast": {"message": words, "undo": undo_url}})
+def _with_undo(response: HttpResponse, data: dict[str, Any], message: str) -> HttpResponse:
+    """Add a toast with an Undo that takes back exactly this edit."""
+    undo_url = f"{reverse('chats:undo', args=[data['context'].pk])}?edit={data['latest_edit']}"
+    response["HX-Trigger"] = json.dumps({"toast": {"message": message, "undo": undo_url}})
     return response
 
 
-def _said(response: HttpResponse, words: str) -> HttpResponse:
-    response["HX-Trigger"] = json.dumps({"toast": {"message": words}})
+def _with_toast(response: HttpResponse, message: str) -> HttpResponse:
+    response["HX-Trigger"] = json.dumps({"toast": {"message": message}})
     return response
 
 

@@ -26,7 +26,7 @@ def panel(context: Context) -> dict[str, Any]:
     session = session_of(context)
     info = catalogue.known(session, context.model)
     measured = meter.measure(rows, info, default_window=settings.MAESTRO.context.default_window)
-    undoable, redoable = undo.depth(context)
+    history = undo.history(context)
     return {
         "context": context,
         "chunks": rows,
@@ -34,8 +34,9 @@ def panel(context: Context) -> dict[str, Any]:
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
         "pinned_count": sum(1 for row in rows if row.pinned),
         "kinds": _kinds(rows),
-        "undoable": undoable,
-        "redoable": redoable,
+        "undoable": history.undoable,
+        "redoable": history.redoable,
+        "latest_edit": history.latest,
         # The window and the price come a moment later when nobody asked for this session's models lately.
         "model_pending": session is not None and bool(context.model) and not catalogue.is_remembered(session),
     }

@@ -69,10 +69,10 @@ def test_exclude_and_include_are_journalled_and_undone(context: Context) -> None
     chunk = add(context)
     chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
     assert assembly.sent(selectors.chunks(context)) == []
-    assert undo.depth(context) == (1, 0)
+    assert undo.history(context)[:2] == (1, 0)
     undo.undo(context=context)
     assert len(assembly.sent(selectors.chunks(context))) == 1
-    assert undo.depth(context) == (0, 1)
+    assert undo.history(context)[:2] == (0, 1)
     undo.redo(context=context)
     assert assembly.sent(selectors.chunks(context)) == []
 
@@ -188,7 +188,7 @@ def test_undo_never_reaches_into_another_chat(context: Context) -> None:
 
 def test_a_retry_in_the_journal_is_not_undone(context: Context) -> None:
     ContextEdit.objects.create(context=context, action="retry", before={"chunks": []}, after={})
-    assert undo.depth(context) == (0, 0)
+    assert undo.history(context)[:2] == (0, 0)
     assert undo.undo(context=context) is None
 
 
@@ -211,7 +211,7 @@ def test_two_tabs_that_delete_the_same_chunk_leave_one_edit(context: Context) ->
     undo.undo(context=context)
     assert listed(context) == ["hello"]
     assert chunks.restore(chunk=here, actor=context.owner) == []
-    assert undo.depth(context) == (0, 1)
+    assert undo.history(context)[:2] == (0, 1)
 
 
 def test_an_edit_looks_at_the_chunk_as_it_is_not_as_the_tab_remembers_it(context: Context) -> None:

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db.backends.utils import CursorWrapper
 
 from context_app.models import ContextEdit
 from context_app.services import chunks
@@ -55,6 +56,23 @@ async def test_deleted_chunk_is_gone_and_can_be_undone(talked: Desk) -> None:
     assert await in_store(ContextEdit.objects.count) == 1
     with pytest.raises(UnknownContext):
         await store.delete_chunk(talked.user.pk, str(talked.context.pk), listed[0].id)
+
+
+async def test_the_deletion_of_a_chunk_takes_few_queries(talked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = await DjangoContextStore().list_chunks(talked.user.pk, str(talked.context.pk))
+    statements: list[str] = []
+    original = CursorWrapper.execute
+
+    def execute(cursor: CursorWrapper, sql: Any, params: Any = None) -> Any:
+        statements.append(sql)
+        return original(cursor, sql, params)
+
+    monkeypatch.setattr(CursorWrapper, "execute", execute)  # of every thread; a capture sees one connection only
+    await provider.delete_context_chunk("demo", "ada_demo", str(talked.context.pk), listed[0].id, owner=talked.user)
+    monkeypatch.undo()
+    mine = [sql for sql in statements if "context_app_stream" not in sql]
+    # The session, the chunk, BEGIN or the lock, the chunk again, its change, the edit, what could be redone.
+    assert len(mine) <= 7, mine
 
 
 async def test_what_is_foreign_does_not_exist(talked: Desk) -> None:
