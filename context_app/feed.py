@@ -26,7 +26,7 @@ from context_app.streams.reader import Batch, Ended, Reset, UnknownStream, read
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
 from sessions_app.errors import StoreUnavailable
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from context_app.tool_intents import intent_of_chunk
 from providers_app.errors import UnknownContext
 from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 
 class DjangoContextStore:

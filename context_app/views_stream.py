@@ -18,7 +18,7 @@ from context_app.feed import ChatFeed
 from context_app.services import turns
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 KEEPALIVE_S = 15.0
 """Proxies close what is silent."""

@@ -17,8 +17,9 @@ from context_app.models import Context, Turn
 from context_app.services import contexts
 from maestro_site import health
 from providers_app.errors import DuplicateSession, ProviderError
-from sessions_app import providers, selectors, status
+from sessions_app import providers, selectors
 from sessions_app.models import AuthSession
+from sessions_app.presenters import status
 from sessions_app.services import connect
 from sessions_app.views import parts
 from sessions_app.views.notices import SHOWN_AT_HOME

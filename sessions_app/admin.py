@@ -19,9 +19,9 @@ from sessions_app.admin_records import ReadOnlyAdmin
 from sessions_app.forms import KeyField, add_error
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.names import validate_name
+from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle, refresh, testing
 from sessions_app.services import options as option_service
-from sessions_app.status import describe
 
 TESTED_AT_ONCE = 20
 

@@ -11,8 +11,8 @@ class SessionsConfig(AppConfig):
     def ready(self) -> None:
         # The stores need the models, which exist only now.
         from providers_app import ports
-        from sessions_app.login_store import DjangoLoginStore
-        from sessions_app.refresh_store import DjangoRefreshStore
-        from sessions_app.store import DjangoSessionStore
+        from sessions_app.stores.logins import DjangoLoginStore
+        from sessions_app.stores.refreshes import DjangoRefreshStore
+        from sessions_app.stores.sessions import DjangoSessionStore
 
         ports.install(sessions=DjangoSessionStore(), refreshes=DjangoRefreshStore(), logins=DjangoLoginStore())

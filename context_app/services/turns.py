@@ -24,7 +24,7 @@ from context_app.streams.runtime import Runtime, current
 from providers_app import loop
 from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, UnknownContext
 from sessions_app.models import Pk
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 __all__ = ["Started", "retry", "start", "stop", "stop_all"]
 

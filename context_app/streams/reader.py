@@ -19,7 +19,7 @@ from context_app.streams.live import LiveStream, Waiter
 from context_app.streams.runtime import Runtime, current
 from providers_app.errors import CallerError
 from sessions_app.errors import StoreUnavailable
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 MAX_EVENTS = 2000
 MAX_BYTES = 256 * 1024

@@ -26,7 +26,7 @@ from context_app.streams.live import LiveStream
 from context_app.streams.runner import LOST, SHUTDOWN, STOPPED, Runner, Source
 from context_app.streams.spool import Spool
 from providers_app import loop as provider_loop
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 logger = logging.getLogger(__name__)
 

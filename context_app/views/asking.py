@@ -22,8 +22,8 @@ from providers_app import loop, provider
 from providers_app.advice.draft import CHANGES
 from providers_app.errors import EmptyPrompt, ProviderError
 from providers_app.types.advice import Advice
-from sessions_app import model_rows
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 
 PREVIEW_SECONDS = 20.0
 SHOWN_BYTES = 400_000

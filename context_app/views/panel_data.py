@@ -8,8 +8,8 @@ from django.conf import settings
 from context_app import catalogue, meter, selectors
 from context_app.models import Context, ContextChunk
 from context_app.services import undo
-from sessions_app import model_rows
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 
 
 def session_of(context: Context) -> AuthSession | None:

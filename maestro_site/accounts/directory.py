@@ -3,7 +3,7 @@
 from django.contrib.auth import get_user_model
 
 from providers_app.ports import Owner
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 
 
 class Directory:

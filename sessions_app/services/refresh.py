@@ -22,8 +22,8 @@ from providers_app.types.refresh import RefreshReport, Trigger
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession, Pk
-from sessions_app.pool import in_store
 from sessions_app.services import trail
+from sessions_app.stores.pool import in_store
 from sessions_app.throttle import allow
 
 logger = logging.getLogger("maestro.refresh")

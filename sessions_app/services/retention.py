@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice
+from sessions_app.presenters.status import describe, refreshable
 from sessions_app.services import lifecycle, notices
-from sessions_app.status import describe, refreshable
 
 WARNED_BEFORE = timedelta(days=7)
 # A refresh that comes a little late is no news.

@@ -20,7 +20,7 @@ from providers_app.errors import ProviderError, UnknownSession
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.models import AuthSession
-from sessions_app.status import describe
+from sessions_app.presenters.status import describe
 from sessions_app.views.parts import login_context
 
 

@@ -30,12 +30,13 @@ from providers_app.errors import (
 )
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
-from sessions_app import login_calls, providers
+from sessions_app import providers
 from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes, testing
+from sessions_app.sign_in import service as sign_in
 from sessions_app.views.access import in_words, say
 from sessions_app.views.connect_login import connect_login
 
@@ -102,7 +103,7 @@ def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
     if AuthSession.AuthType.OAUTH not in card.auth_types:
         return False
     try:
-        return not any(offer.enabled and offer.flow.methods for offer in login_calls.offers(request, card.slug))
+        return not any(offer.enabled and offer.flow.methods for offer in sign_in.offers(request, card.slug))
     except ProviderError:
         return True
 

@@ -18,11 +18,13 @@ from providers_app.sign_in.checks import MAX_RETURN_TO
 from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.tokens import OAuthClient
-from sessions_app import login_calls, selectors, where
+from sessions_app import selectors
 from sessions_app.forms import add_error
-from sessions_app.login_forms import SignInForm
 from sessions_app.models import AuthSession
 from sessions_app.services import connect as service
+from sessions_app.sign_in import browser_location
+from sessions_app.sign_in import service as sign_in
+from sessions_app.sign_in.forms import SignInForm
 
 Kinds = Sequence[tuple[str, str]]
 
@@ -30,7 +32,7 @@ Kinds = Sequence[tuple[str, str]]
 def connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> HttpResponse:
     """The form of the chosen flow; a valid POST begins the sign-in and leads to its page."""
     target = _target(request, info)
-    offers = login_calls.offers(request, info.slug)
+    offers = sign_in.offers(request, info.slug)
     usable = [offer for offer in offers if offer.enabled and offer.flow.methods]
     wanted = request.GET.get("flow", "") or (target.flow if target else "")
     chosen = next((offer for offer in usable if offer.flow.name == wanted), usable[0] if usable else None)
@@ -52,7 +54,7 @@ def connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> Htt
         "form": form,
         "target": target,
         "can_begin": form is not None and any(not choice.problem for choice in form.choices),
-        "callback": where.callback_address(request),
+        "callback": browser_location.callback_address(request),
         "address": request.get_full_path(),
     }
     return render(request, "sessions/connect_login.html", context, status=422 if form and form.errors else 200)
@@ -81,9 +83,9 @@ def _target(request: HttpRequest, info: ProviderInfo) -> AuthSession | None:
 def _form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, target: AuthSession | None) -> SignInForm:
     options: dict[str, Any] = {
         "flow": offer.flow,
-        "choices": where.choices(offer.flow.methods, request, offer.impossible),
+        "choices": browser_location.choices(offer.flow.methods, request, offer.impossible),
         "with_client": offer.flow.client_fields and target is None,
-        "client_required": not login_calls.has_client(info.slug),
+        "client_required": not sign_in.has_client(info.slug),
         "fixed_name": target is not None,
     }
     if request.method == "POST":
@@ -91,7 +93,7 @@ def _form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, target: 
     name = request.GET.get("name", "")[:50] or service.suggest_name(request.user.pk, info.slug)
     initial = {"name": name}
     if target is not None:
-        initial |= SignInForm.initial_of(login_calls.remembered(target, offer.flow))
+        initial |= SignInForm.initial_of(sign_in.remembered(target, offer.flow))
     method = request.GET.get("method", "")
     if any(choice.method == method and not choice.problem for choice in options["choices"]):
         initial["method"] = method
@@ -108,7 +110,7 @@ def _begin(
     client, next_page = None, request.GET.get("next", "")[:MAX_RETURN_TO]
     if form.cleaned_data.get("client_id"):
         client = OAuthClient(id=form.cleaned_data["client_id"], secret=form.cleaned_data["client_secret"])
-    return login_calls.begin(
+    return sign_in.begin(
         request,
         info.slug,
         name=target.name if target else form.cleaned_data["name"],

@@ -20,11 +20,12 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from providers_app.errors import InvalidLoginAnswer, LoginUsed, ProviderError, UnknownLogin, UnknownSession
 from providers_app.types.logins import LoginState
-from sessions_app import login_calls, selectors
+from sessions_app import selectors
 from sessions_app.coded import CodedError
-from sessions_app.login_forms import AnswerForm
-from sessions_app.login_words import describe
 from sessions_app.services import testing
+from sessions_app.sign_in import service
+from sessions_app.sign_in.forms import AnswerForm
+from sessions_app.sign_in.labels import describe
 from sessions_app.views.access import in_words, say, signed_in
 from sessions_app.views.connect_login import address_of
 from sessions_app.views.login_page import context, needs_form, offer_of
@@ -57,7 +58,7 @@ def with_login(
     @wraps(view)
     def wrapper(request: HttpRequest, pk: UUID) -> HttpResponse:
         try:
-            return view(request, login_calls.state(request, pk))
+            return view(request, service.state(request, pk))
         except UnknownLogin as error:
             if request.htmx:  # type: ignore[attr-defined]
                 # The whole page says it; a part of it could only fail again and again.
@@ -113,8 +114,8 @@ def live(request: HttpRequest, state: LoginState) -> HttpResponse:
 def check(request: HttpRequest, state: LoginState) -> HttpResponse:
     """What can be said of a pasted answer without spending it."""
     text = request.POST.get("answer", "").strip()
-    waiting = login_calls.pending(request, UUID(state.id)) if text else None
-    fits, words = login_calls.look_at(waiting, text) if waiting else (False, "")
+    waiting = service.pending(request, UUID(state.id)) if text else None
+    fits, words = service.look_at(waiting, text) if waiting else (False, "")
     return render(request, "sessions/_login_hint.html", {"fits": fits, "words": words})
 
 
@@ -128,11 +129,11 @@ def answer(request: HttpRequest, state: LoginState) -> HttpResponse:
     if not form.is_valid():
         return _page(request, state, form=form)
     try:
-        session_id = login_calls.complete(request, UUID(state.id), form.cleaned_data["answer"])
+        session_id = service.complete(request, UUID(state.id), form.cleaned_data["answer"])
     except UnknownLogin:
         raise
     except ProviderError as error:
-        now = login_calls.state(request, UUID(state.id))
+        now = service.state(request, UUID(state.id))
         if describe(now, time.time()).phase != "open":
             return _to_page(now)
         form.add_error("answer", CodedError(in_words(error), code=error.code))
@@ -145,7 +146,7 @@ def answer(request: HttpRequest, state: LoginState) -> HttpResponse:
 def confirm(request: HttpRequest, state: LoginState) -> HttpResponse:
     """Take the other account."""
     try:
-        return finished(request, login_calls.confirm(request, UUID(state.id)), state)
+        return finished(request, service.confirm(request, UUID(state.id)), state)
     except UnknownLogin:
         raise
     except ProviderError as error:
@@ -158,7 +159,7 @@ def confirm(request: HttpRequest, state: LoginState) -> HttpResponse:
 def cancel(request: HttpRequest, state: LoginState) -> HttpResponse:
     """End it."""
     try:
-        login_calls.cancel(request, UUID(state.id))
+        service.cancel(request, UUID(state.id))
     except LoginUsed:
         return _to_page(state)
     messages.success(request, "The sign-in is cancelled. Nothing was stored.")
@@ -176,9 +177,9 @@ def again(request: HttpRequest, state: LoginState) -> HttpResponse:
         return redirect(form)
     if describe(state, time.time()).phase in ("open", "confirm"):
         # Two open attempts under one name help nobody.
-        login_calls.cancel(request, UUID(state.id))
+        service.cancel(request, UUID(state.id))
     try:
-        pending = login_calls.begin(
+        pending = service.begin(
             request,
             state.provider,
             name=state.name,
@@ -219,7 +220,7 @@ def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpRe
         say(request, messages.WARNING, text, error=result.error)
     else:
         messages.success(request, f"{session.name} is {verb}{account}, and it works.")
-    for note in login_calls.warnings(session):
+    for note in service.warnings(session):
         messages.warning(request, note)
     local = url_has_allowed_host_and_scheme(state.return_to, None)
     target = state.return_to if local else reverse("sessions:detail", args=[session.pk])

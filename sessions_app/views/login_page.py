@@ -10,9 +10,10 @@ from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
 from providers_app.errors import ProviderError, UnknownSession
 from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.logins import LoginState
-from sessions_app import login_calls, providers, selectors, where
-from sessions_app.login_forms import AnswerForm
-from sessions_app.login_words import LoginView, clock, describe
+from sessions_app import providers, selectors
+from sessions_app.sign_in import browser_location, service
+from sessions_app.sign_in.forms import AnswerForm
+from sessions_app.sign_in.labels import LoginView, clock, describe
 from sessions_app.views.connect_login import address_of
 
 # Ways whose page also takes a pasted answer: the way out when the browser does not find back by itself.
@@ -23,7 +24,7 @@ def context(request: HttpRequest, state: LoginState, view: LoginView, form: Answ
     info = providers.info(state.provider)
     offer = offer_of(request, state)
     flow = offer.flow if offer else None
-    waiting = login_calls.pending(request, UUID(state.id)) if view.phase == "open" else None
+    waiting = service.pending(request, UUID(state.id)) if view.phase == "open" else None
     now = time.time()
     untested = view.phase == "done" and _untested(request, state)
     if view.phase == "done":
@@ -53,7 +54,7 @@ def _title(flow: OAuthFlow | None, provider: str) -> str:
 def offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:
     """The flow of a sign-in; ``None`` when its provider, or the flow, is gone."""
     try:
-        offers = login_calls.offers(request, state.provider)
+        offers = service.offers(request, state.provider)
     except ProviderError:
         return None
     return next((offer for offer in offers if offer.flow.name == state.flow), None)
@@ -68,7 +69,7 @@ def needs_form(request: HttpRequest, state: LoginState, offer: OfferedFlow, meth
 
 def _other_methods(
     request: HttpRequest, state: LoginState, offer: OfferedFlow | None, waiting: PendingLogin | None
-) -> list[where.Choice]:
+) -> list[browser_location.Choice]:
     """Ways that would work from here too."""
     if offer is None or waiting is None:
         return []
@@ -76,8 +77,8 @@ def _other_methods(
     return [choice for choice in found if not choice.problem]
 
 
-def _choices(request: HttpRequest, offer: OfferedFlow) -> list[where.Choice]:
-    return where.choices(offer.flow.methods, request, offer.impossible)
+def _choices(request: HttpRequest, offer: OfferedFlow) -> list[browser_location.Choice]:
+    return browser_location.choices(offer.flow.methods, request, offer.impossible)
 
 
 def _untested(request: HttpRequest, state: LoginState) -> bool:

@@ -13,9 +13,10 @@ from providers_app.catalogue.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.errors import ProviderError, UpstreamTimeout
 from providers_app.types.catalogue import Capabilities
 from providers_app.types.listing import ModelListing
-from sessions_app import model_rows, providers
+from sessions_app import providers
 from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 from sessions_app.views.access import with_session
 
 MODELS_SHOWN = 100

@@ -22,8 +22,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from providers_app.behaviours.oauth import answers
 from providers_app.errors import InvalidLoginAnswer, LoginError, ProviderError
-from sessions_app import login_calls, where
 from sessions_app.models import AuthSession
+from sessions_app.sign_in import browser_location, service
 from sessions_app.views.access import in_words, say, with_session
 from sessions_app.views.connect_login import address_of
 from sessions_app.views.login import SEE_OTHER, finished
@@ -55,17 +55,17 @@ def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
         return redirect(f"{reverse('sessions:detail', args=[session.pk])}#key")
     form = address_of(session.provider, flow=session.flow, session=session.pk)
     try:
-        offers = login_calls.offers(request, session.provider)
+        offers = service.offers(request, session.provider)
         offer = next((one for one in offers if one.enabled and one.flow.name == session.flow), None)
         if offer is None or not offer.flow.methods:
             return redirect(form)
-        given = login_calls.remembered(session, offer.flow)
+        given = service.remembered(session, offer.flow)
         if any(field.required and field.name not in given for field in offer.flow.fields):
             return redirect(form)
-        choices = where.choices(offer.flow.methods, request, offer.impossible)
+        choices = browser_location.choices(offer.flow.methods, request, offer.impossible)
         if choices[0].problem:
             return redirect(form)
-        pending = login_calls.begin(
+        pending = service.begin(
             request,
             session.provider,
             name=session.name,
@@ -98,7 +98,7 @@ def _taken(request: HttpRequest) -> str:
 def _callback(request: HttpRequest, query: str) -> HttpResponse:
     if not request.user.is_authenticated:
         return _after_login(request, query)
-    browser = where.this_browser(request)
+    browser = browser_location.this_browser(request)
     if not query and COOKIE in request.COOKIES:
         query, browser = _kept(request)
     response = _complete(request, browser, query)
@@ -114,17 +114,17 @@ def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
     except InvalidLoginAnswer:
         return _lost("empty" if not query else "unreadable")
     try:
-        state = login_calls.by_callback(request.user.pk, browser, params)
+        state = service.by_callback(request.user.pk, browser, params)
     except LoginError:
         return _lost("unknown" if params.get("state") else "stateless")
     session_id = ""
     try:
-        session_id = login_calls.complete_callback(request.user.pk, browser, params)
+        session_id = service.complete_callback(request.user.pk, browser, params)
     except LoginError:
         pass
     except ProviderError as error:
         say(request, messages.ERROR, in_words(error), error=error)
-    if browser == where.this_browser(request):
+    if browser == browser_location.this_browser(request):
         return _see(reverse("sessions:login", args=[state.id]))
     # Begun before the person signed in again: that page belongs to the browser session that ended.
     return finished(request, session_id, state) if session_id else _lost("unknown")
@@ -155,7 +155,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
     """
     address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}"
     response = _see(address)
-    browser = where.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    browser = browser_location.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
     if query and len(value) <= COOKIE_MAX_CHARS:
         response.set_cookie(
@@ -176,7 +176,7 @@ def _kept(request: HttpRequest) -> tuple[str, str]:
         kept = signing.loads(request.COOKIES[COOKIE], salt=_SALT, max_age=COOKIE_S)
         return str(kept["query"]), str(kept["browser"])
     except (signing.BadSignature, json.JSONDecodeError, KeyError, TypeError, ValueError):
-        return "", where.this_browser(request)
+        return "", browser_location.this_browser(request)
 
 
 def _see(address: str) -> HttpResponse:

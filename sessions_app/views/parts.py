@@ -8,8 +8,8 @@ from providers_app.errors import ProviderError, UnsupportedOperation
 from providers_app.registry.resolver import resolve
 from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice, Pk
+from sessions_app.presenters.status import StatusView, describe
 from sessions_app.services import notices, trail
-from sessions_app.status import StatusView, describe
 
 HISTORY = (
     trail.REFRESHED, trail.REFRESH_FAILED, trail.REFRESH_UNKNOWN, trail.REFRESH_REFUSED, trail.REFRESH_ASKED,

@@ -101,9 +101,9 @@ def _measure(database: str) -> list[tuple[str, str, str]]:
 
 async def _select_and_claim() -> tuple[list[float], list[float]]:
     """Seconds of one look's selection, and of the claim of what it found first."""
-    from sessions_app.pool import in_store
-    from sessions_app.refresh_store import DjangoRefreshStore
     from sessions_app.services import refresh
+    from sessions_app.stores.pool import in_store
+    from sessions_app.stores.refreshes import DjangoRefreshStore
 
     store = DjangoRefreshStore()
     selected, claimed = [], []
@@ -146,7 +146,7 @@ def _few(users: Any) -> Any:
 
 
 async def _close() -> None:
-    from sessions_app import pool
+    from sessions_app.stores import pool
 
     pool.shutdown()
 

@@ -50,7 +50,7 @@ def run() -> list[tuple[str, str, str]]:
 
 
 async def _lookups(owner: Any) -> list[float]:
-    from sessions_app.store import DjangoSessionStore
+    from sessions_app.stores.sessions import DjangoSessionStore
 
     store = DjangoSessionStore()
     times = []
@@ -63,9 +63,9 @@ async def _under_load(owner: Any, base_url: str, key: str) -> dict[str, list[flo
     """What one person waits for while the others' answers are being written."""
     from providers_app import provider
     from sessions_app import selectors
-    from sessions_app.pool import in_store
     from sessions_app.services import lifecycle
-    from sessions_app.store import DjangoSessionStore
+    from sessions_app.stores.pool import in_store
+    from sessions_app.stores.sessions import DjangoSessionStore
 
     received = [0] * IN_USE
 

@@ -55,7 +55,7 @@ async def _many(folder: Path, seconds: float) -> tuple[float, float, list[float]
     from context_app.streams.runtime import Runtime, replace
     from providers_app import loop
     from providers_app.types.events import Event, StreamEnd, TextDelta
-    from sessions_app.pool import in_store
+    from sessions_app.stores.pool import in_store
     from tests.unit.context.streams_kit import make_turn
 
     loop.attach(asyncio.get_running_loop())  # as in a web process: the server's loop is the provider loop

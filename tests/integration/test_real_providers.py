@@ -3,10 +3,10 @@
 import pytest
 from django.contrib.auth.models import User
 
+from maestro_site.e2e.course import Course
+from maestro_site.e2e.plan import Plan, Step
 from providers_app import conf, loop
 from providers_app.types.credentials import Secret
-from sessions_app.e2e.course import Course
-from sessions_app.e2e.plan import Plan, Step
 from sessions_app.models import AuthSession
 from tests.integration.real import key_of, settings_for, slugs, wish
 from tests.unit.sessions.support import settle

@@ -100,7 +100,7 @@ def preload() -> None:
         "certifi",
         "httpcore",
         "providers_app.dispatch.clients",
-        "sessions_app.refresh_store",
+        "sessions_app.stores.refreshes",
     ):
         importlib.import_module(name)
     from providers_app.registry.resolver import resolve

@@ -73,7 +73,7 @@ def _prepare() -> Any:
 def _close() -> None:
     from django.db import connections
 
-    from sessions_app import pool
+    from sessions_app.stores import pool
 
     pool.shutdown()
     connections.close_all()

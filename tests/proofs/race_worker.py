@@ -45,7 +45,7 @@ def main() -> None:
     django.setup()
     from maestro_site import bootstrap
     from providers_app import loop
-    from sessions_app import pool
+    from sessions_app.stores import pool
 
     bootstrap.prepare_key_ring()
     print(json.dumps({"ready": True}), flush=True)

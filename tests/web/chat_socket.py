@@ -9,7 +9,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import Client
 
 from maestro_site.asgi import websocket_application
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 
 

@@ -13,7 +13,7 @@ from context_app import feed
 from context_app.access import Viewer
 from context_app.feed import ChatFeed
 from context_app.streams import reader
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import until
 from tests.web.chat_socket import Closed

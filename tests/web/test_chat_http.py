@@ -13,7 +13,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from maestro_site.asgi import application
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import stored, watch
 from tests.web.chat_socket import sign_in

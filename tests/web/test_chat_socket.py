@@ -8,7 +8,7 @@ import pytest
 
 from context_app import feed as feed_module
 from context_app.models import Turn
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import stored, text_of, until
 from tests.web.chat_socket import Closed, Tab

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from context_app import feed as feed_module
 from context_app.models import Context, Stream, Turn
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import until
 from tests.web.chat_socket import Tab, sign_in

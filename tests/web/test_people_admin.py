@@ -13,7 +13,7 @@ from context_app.models import ContextChunk, Stream, StreamSegment
 from context_app.services import turns
 from maestro_site.accounts import people
 from sessions_app.models import AuthSession, SessionEvent
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import until
 from tests.web.chat_socket import sign_in

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from maestro_site.e2e.course import Course
+from maestro_site.e2e.plan import Plan, SignIn, Step
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
-from sessions_app.e2e.course import Course
-from sessions_app.e2e.plan import Plan, SignIn, Step
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.processes import ROOT, environment, manage
 from tests.vendors.chat import vendor as chat_vendor

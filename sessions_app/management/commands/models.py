@@ -11,10 +11,11 @@ from providers_app.catalogue import facts as model_facts
 from providers_app.catalogue.search import SORTS, ModelQuery, checked, search
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.listing import ModelListing
-from sessions_app import model_rows, selectors
+from sessions_app import selectors
 from sessions_app.management import terminal
-from sessions_app.model_rows import Row
 from sessions_app.models import AuthSession, Pk
+from sessions_app.presenters import model_rows
+from sessions_app.presenters.model_rows import Row
 
 HEADS = ("MODEL", "WINDOW", "OUTPUT", "$ IN/OUT", "READS", "STAGE", "SOURCE")
 RIGHT = (1, 2, 3)

@@ -14,9 +14,9 @@ from providers_app.types.credentials import Secret
 from sessions_app import option_text, selectors
 from sessions_app.management import session_options, sign_in, terminal
 from sessions_app.models import AuthSession
+from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.connect import MAX_KEY_CHARS
-from sessions_app.status import describe
 
 SETTINGS = "="
 """Stands for ``--key-env`` without a name: no variable can be called so."""

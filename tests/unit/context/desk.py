@@ -10,7 +10,7 @@ from context_app.services import turns
 from context_app.streams.reader import Ended
 from providers_app import provider
 from sessions_app.models import AuthSession
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.streams_kit import Kit, Seen, watch
 
 

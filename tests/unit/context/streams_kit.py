@@ -21,8 +21,8 @@ from context_app.streams.live import LiveStream
 from context_app.streams.reader import Batch, Ended, Item, Reset, read
 from providers_app import loop as provider_loop
 from providers_app.types.events import Event, StreamEnd, StreamStart, TextDelta
-from sessions_app import pool
-from sessions_app.pool import in_store
+from sessions_app.stores import pool
+from sessions_app.stores.pool import in_store
 
 CONFIG = ContextConfig(commit_interval_ms=5)
 

@@ -14,7 +14,7 @@ from providers_app.errors import UnknownContext
 from providers_app.ports import SYSTEM
 from providers_app.types.chat import TextPart
 from providers_app.types.intent import ToolIntent
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 
 

@@ -13,7 +13,7 @@ from context_app.services import contexts, retention, turns
 from context_app.streams import records
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import encoded, watch, words
 from tests.unit.context.test_streams_takeover import EVENTS, dead_spool

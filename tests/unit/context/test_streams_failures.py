@@ -27,7 +27,7 @@ from context_app.streams import records, takeover
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from context_app.streams.spool import SpoolFile
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import Kit, answer_chunks, row, stored, until, watch, words
 

@@ -19,7 +19,7 @@ from context_app.models import Stream
 from context_app.services import turns
 from context_app.streams import records, runtime
 from providers_app import loop
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import Kit, make_turn, row, stored, until, words
 from tests.unit.context.test_streams_takeover import EVENTS, dead_spool

@@ -16,7 +16,7 @@ from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from providers_app.errors import StreamInterrupted
 from providers_app.types.events import Event, ReasoningDelta, StreamEnd, StreamFailed, StreamStart, TextDelta
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.streams_kit import Kit, Seen, answer_chunks, close_kit, open_kit, row, stored, text_of, watch
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=()), min_size=0, max_size=12)

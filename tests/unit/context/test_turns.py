@@ -21,7 +21,7 @@ from providers_app.errors import (
     UnknownSession,
 )
 from sessions_app.models import AuthSession
-from sessions_app.pool import in_store
+from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk, state_of
 from tests.unit.context.streams_kit import until, watch
 

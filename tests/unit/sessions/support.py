@@ -8,10 +8,11 @@ from django.contrib.auth.models import User
 
 from providers_app import conf as providers_conf
 from providers_app.types.credentials import Secret
-from sessions_app import crypto, pool, selectors
+from sessions_app import crypto, selectors
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect
+from sessions_app.stores import pool
 from tests.vendors.chat import VALID_KEY, ChatVendor
 from tests.vendors.server import VendorServer
 

@@ -17,8 +17,9 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from providers_app import conf
-from sessions_app import credentials, pool
+from sessions_app import credentials
 from sessions_app.models import AuthSession, OAuthAttempt, SessionEvent
+from sessions_app.stores import pool
 from tests.unit.providers.login_flow.signer import Side, installed
 
 pytestmark = pytest.mark.django_db(transaction=True)

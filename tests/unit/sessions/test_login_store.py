@@ -30,12 +30,13 @@ from providers_app.sign_in import flow as login_flow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient, Tokens
-from sessions_app import credentials, lanes, pool
-from sessions_app.login_store import DjangoLoginStore
+from sessions_app import credentials, lanes
 from sessions_app.models import AuthSession, OAuthAttempt, RefreshLane, SessionEvent
-from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services import lifecycle, notices, oauth
-from sessions_app.store import as_session
+from sessions_app.stores import pool
+from sessions_app.stores.logins import DjangoLoginStore
+from sessions_app.stores.refreshes import DjangoRefreshStore
+from sessions_app.stores.sessions import as_session
 from tests.unit.providers.login_flow.signer import Side, installed
 from tests.unit.sessions.support import make
 

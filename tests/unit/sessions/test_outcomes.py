@@ -12,9 +12,9 @@ from providers_app import errors
 from providers_app.types.credentials import Secret
 from sessions_app import crypto
 from sessions_app.models import AuthSession, SessionEvent
+from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.outcomes import record
-from sessions_app.status import describe
 from tests.unit.sessions.support import CANARY, fresh, make
 
 pytestmark = pytest.mark.both

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_app.errors import StoreUnavailable
-from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services import refresh
+from sessions_app.stores.refreshes import DjangoRefreshStore
 from tests.unit.sessions.refresh.support import make_login
 from tests.unit.sessions.support import fresh
 

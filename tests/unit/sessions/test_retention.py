@@ -10,8 +10,8 @@ from django.utils import timezone
 from providers_app.types.credentials import Secret
 from sessions_app import credentials, selectors, tasks
 from sessions_app.models import AuthSession, Notice, SessionEvent
+from sessions_app.presenters.status import describe
 from sessions_app.services import lifecycle, notices, retention
-from sessions_app.status import describe
 from tests.unit.sessions.logins import ago, ahead, make_login
 from tests.unit.sessions.support import fresh, make
 

@@ -12,7 +12,7 @@ from providers_app.ports import SYSTEM
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
 from sessions_app.models import AuthSession
-from sessions_app.status import describe
+from sessions_app.presenters.status import describe
 from tests.unit.sessions.support import fresh, make
 
 pytestmark = pytest.mark.both

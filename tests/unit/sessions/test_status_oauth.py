@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sessions_app import selectors
 from sessions_app.models import AuthSession
-from sessions_app.status import describe
+from sessions_app.presenters.status import describe
 from tests.unit.sessions.logins import make_login
 from tests.unit.sessions.support import fresh
 

@@ -10,11 +10,12 @@ from django.db import DataError, OperationalError, connection
 from providers_app import errors, loop, ports, provider
 from providers_app.dispatch import report as outcome
 from providers_app.types.credentials import Credential, Secret
-from sessions_app import crypto, pool
+from sessions_app import crypto
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, testing
-from sessions_app.store import DjangoSessionStore
+from sessions_app.stores import pool
+from sessions_app.stores.sessions import DjangoSessionStore
 from tests.unit.sessions.support import CANARY, fresh, make, make_remote, settle
 from tests.vendors.chat import VALID_KEY
 from tests.vendors.server import VendorServer

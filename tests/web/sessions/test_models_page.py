@@ -15,8 +15,8 @@ from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.listing import PartialList
 from providers_app.wire.client import Http
-from sessions_app import model_rows
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 from tests.unit.sessions.support import CANARY, make, make_remote
 from tests.vendors.chat import ChatVendor
 from tests.vendors.server import VendorServer

@@ -14,8 +14,8 @@ from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailur
 from providers_app.types.tokens import OAuthClient, Tokens
 from sessions_app import credentials, lanes
 from sessions_app.models import AuthSession
-from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services.oauth_columns import oauth_columns
+from sessions_app.stores.refreshes import DjangoRefreshStore
 
 ISSUER = "https://auth.example"
 store = DjangoRefreshStore()

@@ -17,8 +17,8 @@ from providers_app.types.refresh import RefreshBusy, RefreshClaim
 from sessions_app import crypto, lanes
 from sessions_app.errors import KeyRingError
 from sessions_app.models import AuthSession, RefreshLane
-from sessions_app.refresh_store import DjangoRefreshStore
 from sessions_app.services import lifecycle
+from sessions_app.stores.refreshes import DjangoRefreshStore
 from tests.unit.sessions.refresh.support import (
     busy,
     intend,

@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
+from maestro_site.e2e.answers import problems
+from maestro_site.e2e.plan import PROMPT, Failed, Plan, Skipped, State
 from providers_app import conf, ports, provider
 from providers_app.dispatch.credentials import sends_credential
 from providers_app.errors import (
@@ -28,8 +30,6 @@ from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
-from sessions_app.e2e.answers import problems
-from sessions_app.e2e.plan import PROMPT, Failed, Plan, Skipped, State
 
 CLOSING_S = 10.0
 SHORT_PROMPT = "Reply with the one word: ready"

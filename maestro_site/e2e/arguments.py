@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from maestro_site.e2e.plan import Plan, SignIn
 from providers_app import conf
 from providers_app.errors import InvalidCredential, InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
-from sessions_app.e2e.plan import Plan, SignIn
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services.connect import MAX_KEY_CHARS

@@ -19,10 +19,10 @@ from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailur
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, lanes, selectors
 from sessions_app.models import AuthSession, Pk, RefreshLane
-from sessions_app.pool import in_store
 from sessions_app.services import refresh_failures, trail
 from sessions_app.services.oauth_columns import as_time, fresh_refresh_columns, oauth_columns
-from sessions_app.store import as_session
+from sessions_app.stores.pool import in_store
+from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
 

@@ -9,8 +9,8 @@ from providers_app.types.credentials import Credential
 from sessions_app import selectors
 from sessions_app.credentials import open_credential
 from sessions_app.models import AuthSession
-from sessions_app.pool import in_store
 from sessions_app.services import connect, lifecycle, outcomes
+from sessions_app.stores.pool import in_store
 
 
 class DjangoSessionStore:

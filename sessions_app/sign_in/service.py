@@ -20,8 +20,8 @@ from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient
-from sessions_app import where
 from sessions_app.models import AuthSession, Pk
+from sessions_app.sign_in.browser_location import is_local, origin, this_browser
 
 logger = logging.getLogger("maestro.logins")
 
@@ -37,8 +37,7 @@ def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
 
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``.
     """
-    origin, local = where.origin(request), where.is_local(request)
-    return _ask(door.offered_flows(provider, origin=origin, local_browser=local), READ_S)
+    return _ask(door.offered_flows(provider, origin=origin(request), local_browser=is_local(request)), READ_S)
 
 
 def has_client(provider: str) -> bool:
@@ -92,10 +91,10 @@ def begin(
             session=session,
             client=client,
             given=given or {},
-            origin=where.origin(request),
-            browser=where.this_browser(request),
+            origin=origin(request),
+            browser=this_browser(request),
             return_to=return_to,
-            local_browser=where.is_local(request),
+            local_browser=is_local(request),
             owner=request.user.pk,
         ),
         ASKING_S,
@@ -104,14 +103,15 @@ def begin(
 
 def state(request: HttpRequest, login_id: UUID) -> LoginState:
     """How far it is. Raises ``UnknownLogin``: missing, somebody else's, or begun in another browser."""
-    return _ask(door.login_state(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
+    return _ask(door.login_state(str(login_id), browser=this_browser(request), owner=request.user.pk), READ_S)
 
 
 def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
     """What waits: the address to open, the code to type. ``None`` once it is over. Raises ``UnknownLogin``."""
     owner: Pk = request.user.pk
     found = _ask(
-        ports.login_store().find_login(owner, login_id=str(login_id), browser=where.this_browser(request)), READ_S
+        ports.login_store().find_login(owner, login_id=str(login_id), browser=this_browser(request)),
+        READ_S,
     )
     return pending_of(found) if found.pending else None
 
@@ -120,7 +120,7 @@ def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
 def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
     """Spend a pasted answer; the id of the session. Raises as ``provider.complete_login``."""
     found = _ask(
-        door.complete_login(str(login_id), answer=answer, browser=where.this_browser(request), owner=request.user.pk),
+        door.complete_login(str(login_id), answer=answer, browser=this_browser(request), owner=request.user.pk),
         ASKING_S,
     )
     return found.id
@@ -141,7 +141,7 @@ def by_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginStat
 def confirm(request: HttpRequest, login_id: UUID) -> str:
     """Take the other account; the id of the session. Raises as ``provider.confirm_login``."""
     found = _ask(
-        door.confirm_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk),
+        door.confirm_login(str(login_id), browser=this_browser(request), owner=request.user.pk),
         ASKING_S,
     )
     return found.id
@@ -149,7 +149,7 @@ def confirm(request: HttpRequest, login_id: UUID) -> str:
 
 def cancel(request: HttpRequest, login_id: UUID) -> None:
     """End it; nothing is stored. Raises ``UnknownLogin``."""
-    _ask(door.cancel_login(str(login_id), browser=where.this_browser(request), owner=request.user.pk), READ_S)
+    _ask(door.cancel_login(str(login_id), browser=this_browser(request), owner=request.user.pk), READ_S)
 
 
 @sensitive_variables()

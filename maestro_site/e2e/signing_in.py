@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from maestro_site.e2e.plan import Plan
 from providers_app import provider
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import (
@@ -22,7 +23,6 @@ from providers_app.errors import (
     UpstreamError,
 )
 from providers_app.ports import Session
-from sessions_app.e2e.plan import Plan
 
 AGAIN_S = 10.0
 """Until the next try to begin a fresh sign-in, when one could not be begun and the older one still waits."""

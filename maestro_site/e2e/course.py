@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import uuid4
 
+from maestro_site.e2e import steps
+from maestro_site.e2e.plan import Failed, Plan, Report, Skipped, State, Step
+from maestro_site.e2e.signing_in import Desk, Paste, Refuse, Show
 from providers_app import ports, provider
 from providers_app.errors import InvalidRequest, ProviderError, UnknownSession
 from providers_app.ports import Session
-from sessions_app.e2e import steps
-from sessions_app.e2e.plan import Failed, Plan, Report, Skipped, State, Step
-from sessions_app.e2e.signing_in import Desk, Paste, Refuse, Show
 
 STEPS: tuple[tuple[str, Callable[[Plan, State], Awaitable[str]], bool], ...] = (
     ("models", steps.list_models, False),

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from maestro_site.e2e import arguments
+from maestro_site.e2e.course import STEPS, Course
+from maestro_site.e2e.pasting import Lines, quiet_terminal
+from maestro_site.e2e.plan import Plan, Report, Step
 from providers_app import loop
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import ProviderError
-from sessions_app.e2e.course import STEPS, Course
-from sessions_app.e2e.plan import Plan, Report, Step
-from sessions_app.management import e2e_options, terminal
-from sessions_app.management.pasting import Lines, quiet_terminal
+from sessions_app.management import terminal
 
 INTERRUPTED = 130
 CLEANING_S = 180.0
@@ -28,12 +29,12 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        e2e_options.add(parser)
+        arguments.add(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._json: bool = options["json"]
         with terminal.errors(self, self._json):
-            plan = e2e_options.plan_of(options)
+            plan = arguments.plan_of(options)
             with quiet_terminal():
                 report = self._run(plan)
             self._finish(report)

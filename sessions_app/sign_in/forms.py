@@ -9,7 +9,7 @@ from django.utils.html import escape
 from providers_app.behaviours.oauth import LoginField, OAuthFlow
 from providers_app.types.credentials import Secret
 from sessions_app.forms import KeyField, NameForm
-from sessions_app.where import Choice
+from sessions_app.sign_in.browser_location import Choice
 
 MAX_FIELD_CHARS = 500
 # A service account's JSON with its key has about 2,400 characters.

@@ -12,9 +12,9 @@ from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials
 from sessions_app.models import OAuthAttempt, Pk
-from sessions_app.pool import in_store
 from sessions_app.services import oauth
-from sessions_app.store import as_session
+from sessions_app.stores.pool import in_store
+from sessions_app.stores.sessions import as_session
 
 
 class DjangoLoginStore:
