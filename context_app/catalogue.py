@@ -7,9 +7,9 @@ What is remembered is the one list that the provider core keeps of each session.
 from django.core.cache import cache
 
 from providers_app import loop, provider
-from providers_app.catalogue import facts as model_facts
-from providers_app.catalogue import listing as catalogue
 from providers_app.errors import ProviderError, UpstreamTimeout
+from providers_app.listing import models as catalogue
+from providers_app.model_data import facts as model_facts
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.listing import ModelListing
 from sessions_app.models import AuthSession

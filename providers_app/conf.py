@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
-from providers_app.catalogue.overrides import ConfiguredModels
 from providers_app.errors import ProviderBroken
 from providers_app.genai_platform.config import GenAIPlatformConfig
+from providers_app.model_data.overrides import ConfiguredModels
 from providers_app.registry.discovery import registry
 from providers_app.setting_types import Names
 from providers_app.wire.guard import Guard

@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 from providers_app import ownership, ports
-from providers_app.catalogue.access import get_model, list_models, model_listing
 from providers_app.chat import counting
 from providers_app.chat import request as asking
 from providers_app.chat.messages import MessagesInput
@@ -26,6 +25,7 @@ from providers_app.context_access import delete_context_chunk, list_context_chun
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.dispatch.dispatcher import Call
+from providers_app.listing.access import get_model, list_models, model_listing
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session

@@ -9,7 +9,8 @@ import msgspec
 from providers_app.advice import practice, values
 from providers_app.advice.fitting import fit, merged, of_login
 from providers_app.advice.sources import Rules, facts_of, plain_credential, rules_of
-from providers_app.catalogue.facts import shelf_of
+from providers_app.model_data.facts import host_of
+from providers_app.model_data.library import library
 from providers_app.registry.resolver import spoken
 from providers_app.text import quoted
 from providers_app.types.advice import Advice
@@ -63,10 +64,10 @@ def validate(
 
 def _unknown(slug: str, rules: Rules, facts: ModelInfo | None, credential: Credential) -> Iterator[Advice]:
     """A name that nothing is known of, at a provider whose models are known."""
-    shelf = shelf_of(slug, credential)
-    if facts is not None or shelf.is_open:
+    index = library.index(slug, host_of(credential))
+    if facts is not None or index.is_open:
         return
-    close = difflib.get_close_matches(rules.model.lower(), shelf.models, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(rules.model.lower(), index.models, n=1, cutoff=0.6)
     what = f"Nothing is known of the model {quoted(rules.model)}."
     why = "It is asked all the same; its limits and abilities are not checked."
     nearest = close[0] if close else None

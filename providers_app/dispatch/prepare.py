@@ -7,8 +7,6 @@ import msgspec
 
 from providers_app import conf, ports
 from providers_app.advice.fitting import fitted
-from providers_app.catalogue.facts import host_of
-from providers_app.catalogue.library import library
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
     BadAnswer,
@@ -18,6 +16,8 @@ from providers_app.errors import (
     ProviderError,
     SessionDisabled,
 )
+from providers_app.model_data.facts import host_of
+from providers_app.model_data.library import library
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import authorizer, resolve, spoken
 from providers_app.types.advice import Advice

@@ -22,8 +22,8 @@ from providers_app import conf
 from providers_app.behaviours.contract import violations
 from providers_app.behaviours.streaming import SeveralDialects
 from providers_app.behaviours.unsupported import Unsupported
-from providers_app.catalogue.library import library
 from providers_app.errors import ProviderBroken
+from providers_app.model_data.library import library
 from providers_app.registry.discovery import OPERATIONS, Registry, card_problem, registry
 from providers_app.registry.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo

@@ -16,7 +16,6 @@ import msgspec
 
 from providers_app import conf, loop, ports
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
-from providers_app.catalogue import lists as model_lists
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
@@ -32,6 +31,7 @@ from providers_app.errors import (
     UpstreamTimeout,
     WrongAccount,
 )
+from providers_app.listing import cache as model_lists
 from providers_app.ports import Session
 from providers_app.refresh import persist
 from providers_app.registry.resolver import resolve

@@ -7,7 +7,6 @@ from providers_app import conf, ports
 from providers_app.behaviours import addresses
 from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.oauth import OAuth
-from providers_app.catalogue import listing as catalogue
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
 from providers_app.dispatch.faults import faults_of
@@ -19,6 +18,7 @@ from providers_app.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from providers_app.listing import models as catalogue
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import acting
 from providers_app.ports import Owner, Session

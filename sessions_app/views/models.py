@@ -8,9 +8,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from providers_app import conf, loop, provider
-from providers_app.catalogue import listing as catalogue
-from providers_app.catalogue.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.errors import ProviderError, UpstreamTimeout
+from providers_app.listing import models as catalogue
+from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.types.catalogue import Capabilities
 from providers_app.types.listing import ModelListing
 from sessions_app import providers

@@ -100,7 +100,7 @@ def _measured() -> list[tuple[str, str, str]]:
 
 
 def _filtered(models: list[Any]) -> list[tuple[str, str, str]]:
-    from providers_app.catalogue.search import ModelQuery, search
+    from providers_app.listing.search import ModelQuery, search
     from providers_app.types.catalogue import Capabilities
 
     assert len(models) == MODELS

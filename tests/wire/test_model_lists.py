@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers_app.behaviours.asking import items_of
-from providers_app.catalogue.facts import completed
+from providers_app.model_data.facts import completed
 from providers_app.providers.anthropic import models as anthropic
 from providers_app.providers.gemini import models as gemini
 from providers_app.providers.openai import models as openai

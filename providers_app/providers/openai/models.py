@@ -14,8 +14,8 @@ from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.asking import number
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
-from providers_app.catalogue.merge import day_of
 from providers_app.dialects.openai_responses import DIALECT
+from providers_app.model_data.merge import day_of
 from providers_app.providers.openai import api_key
 from providers_app.providers.openai.requests import SLUG, get
 from providers_app.providers.openai.subscription import mode_of

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from providers_app import conf, loop, provider
 from providers_app.behaviours.asking import items_of
 from providers_app.behaviours.openai_models import read_model
-from providers_app.catalogue.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
-from providers_app.catalogue.library import library
-from providers_app.catalogue.update import Changes, updated, written
+from providers_app.model_data.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
+from providers_app.model_data.library import library
+from providers_app.model_data.update import Changes, updated, written
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo

@@ -7,8 +7,8 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app import loop, provider
-from providers_app.catalogue import facts as model_facts
-from providers_app.catalogue.search import SORTS, ModelQuery, checked, search
+from providers_app.listing.search import SORTS, ModelQuery, checked, search
+from providers_app.model_data import facts as model_facts
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.listing import ModelListing
 from sessions_app import selectors

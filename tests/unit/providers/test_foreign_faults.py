@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers_app import errors, provider, providers
-from providers_app.catalogue import listing as catalogue
+from providers_app.listing import models as catalogue
 from providers_app.registry import compliance
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError
 
 from providers_app import conf
-from providers_app.catalogue.facts import facts
-from providers_app.catalogue.file import read
-from providers_app.catalogue.library import library
+from providers_app.model_data.facts import facts
+from providers_app.model_data.file import read
+from providers_app.model_data.library import library
 from sessions_app.models import AuthSession
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make, make_remote
@@ -36,7 +36,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A folder for the operator's own files, looked at every time."""
     folder = tmp_path / "models"
     before = conf.current()
-    monkeypatch.setattr("providers_app.catalogue.library.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("providers_app.model_data.library.LOOK_AGAIN_S", 0.0)
     conf.configure(before.model_copy(update={"model_data_dir": str(folder)}))
     yield folder
     conf.configure(before)

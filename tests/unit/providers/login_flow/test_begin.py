@@ -7,8 +7,6 @@ import msgspec
 import pytest
 
 from providers_app import conf, provider
-from providers_app.catalogue.listing import remembered
-from providers_app.catalogue.lists import lists
 from providers_app.errors import (
     DuplicateSession,
     FlowDisabled,
@@ -22,6 +20,8 @@ from providers_app.errors import (
     UnsupportedOperation,
     WrongAccount,
 )
+from providers_app.listing.cache import lists
+from providers_app.listing.models import remembered
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.catalogue import ModelInfo
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins

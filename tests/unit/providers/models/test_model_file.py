@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from providers_app.catalogue.file import ModelFileError, read
-from providers_app.catalogue.library import library
+from providers_app.model_data.file import ModelFileError, read
+from providers_app.model_data.library import library
 from providers_app.registry.discovery import registry
 
 SOURCES = {"docs": {"from": "https://example.com/models", "as_of": "2026-11-20"}}

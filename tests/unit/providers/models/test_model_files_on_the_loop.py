@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from providers_app import conf
-from providers_app.catalogue.facts import facts
-from providers_app.catalogue.library import library
 from providers_app.dispatch import prepare as opening
+from providers_app.model_data.facts import facts
+from providers_app.model_data.library import library
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions
 
 pytestmark = pytest.mark.usefixtures("on_loop")
 
-AGAIN = "providers_app.catalogue.library.LOOK_AGAIN_S"
+AGAIN = "providers_app.model_data.library.LOOK_AGAIN_S"
 PATIENCE_S = 20
 
 
@@ -79,14 +79,14 @@ async def test_the_loop_has_the_last_file_while_a_thread_reads_the_next(
     monkeypatch.setattr(AGAIN, 3600.0)
     assert await asyncio.to_thread(opened.wait, PATIENCE_S)
     assert window() == 1, "nobody waits for who is reading"
-    before = library.shelf("openai")
-    assert library.shelf("openai", "api.example.com") is before
+    before = library.index("openai")
+    assert library.index("openai", "api.example.com") is before
     await asyncio.wait_for(library.ready("openai", "api.example.com"), PATIENCE_S)
     answers.set()
     await asyncio.to_thread(library.settle)
     await asyncio.to_thread(writer.join)
     assert window() == 2
-    assert library.shelf("openai") is not before
+    assert library.index("openai") is not before
 
 
 async def test_a_broken_file_is_looked_at_behind_and_leaves_the_last_good_one(
@@ -95,9 +95,9 @@ async def test_a_broken_file_is_looked_at_behind_and_leaves_the_last_good_one(
     put(own, text(1))
     await library.ready("openai")
     monkeypatch.setattr(AGAIN, 0.0)
-    kept = library.shelf("openai")
+    kept = library.index("openai")
     await asyncio.to_thread(library.settle)
-    assert library.shelf("openai") is kept, "nothing changed"
+    assert library.index("openai") is kept, "nothing changed"
     await asyncio.to_thread(library.settle)
     put(own, "{")
     assert window() == 1

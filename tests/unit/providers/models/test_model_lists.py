@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from providers_app import conf, errors, provider
 from providers_app.behaviours.listing import MAX_MODELS
-from providers_app.catalogue import listing as catalogue
-from providers_app.catalogue import lists as model_lists
+from providers_app.listing import cache as model_lists
+from providers_app.listing import models as catalogue
 from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions

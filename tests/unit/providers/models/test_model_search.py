@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from providers_app.catalogue.search import ModelQuery, search
 from providers_app.errors import InvalidRequest
+from providers_app.listing.search import ModelQuery, search
 from providers_app.types.catalogue import Capabilities, ModelInfo
 
 DECLARED = Capabilities(names=frozenset({"chat", "tools", "count_tokens"}))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from pydantic import BeforeValidator
 
-from providers_app.catalogue.file import Entry, ModelFileError, check_figures
+from providers_app.model_data.file import Entry, ModelFileError, check_figures
 from providers_app.types.catalogue import Figure, ModelInfo
 
 MAX_MODELS = 2000

@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from providers_app.catalogue.abilities import CAPABILITY_NAMES, able
-from providers_app.catalogue.file import LIFECYCLES, MODALITIES
 from providers_app.chat.request import names_of
 from providers_app.errors import InvalidRequest
+from providers_app.model_data.file import CAPABILITIES, LIFECYCLES, MODALITIES
 from providers_app.text import nearest
 from providers_app.types.catalogue import Capabilities, ModelInfo
 
 MAX_TEXT = 100
+OF_THE_PROVIDER = frozenset({"models", "count_tokens"})
+"""Capabilities that no model file tells of, because they are the provider's and not the model's."""
 APART = str.maketrans(dict.fromkeys("-_./:@+()[],", " "))
 """What stands between the parts of a name."""
 FUZZY_FROM = 4
@@ -53,7 +54,7 @@ class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):
 def checked(query: ModelQuery) -> ModelQuery:
     """``query`` when it can be answered. Raises ``InvalidRequest`` with the nearest name."""
     for what, given, known in (
-        ("capability", query.supports, CAPABILITY_NAMES),
+        ("capability", query.supports, CAPABILITIES),
         ("modality", (*query.reads, *query.writes), MODALITIES),
         ("lifecycle", query.lifecycle, LIFECYCLES),
         ("order", (query.sort,) if query.sort else (), SORTS),
@@ -88,6 +89,14 @@ def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilitie
     if words:
         found = _with_words(found, words)
     return sorted(found, key=SORTS[query.sort]) if query.sort else found
+
+
+def able(model: ModelInfo, declared: Capabilities) -> frozenset[str]:
+    """Return the capabilities of a model; one without any in its entry has those that its provider has ``declared``."""
+    if not model.capabilities:
+        return frozenset(declared.names)
+    own = frozenset(model.capabilities)
+    return own if model.source == "provider" else own | (OF_THE_PROVIDER & declared.names)
 
 
 def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:

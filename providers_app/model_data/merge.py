@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.catalogue.file import FIGURES
+from providers_app.model_data.file import FIGURES
 from providers_app.types.catalogue import Figure, FigureSource, ModelInfo
 
 IMPLIED = ("capabilities", "input_modalities")

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from providers_app.catalogue import listing as catalogue
-from providers_app.catalogue.search import supporting
 from providers_app.dispatch import prepare
 from providers_app.dispatch.credentials import client_of, open_session
+from providers_app.listing import models as catalogue
+from providers_app.listing.search import supporting
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.registry.discovery import registry

@@ -5,22 +5,22 @@ from functools import cached_property
 
 import msgspec
 
-from providers_app.catalogue.file import FIGURES, Entry, ModelFile, SameAs, Source
+from providers_app.model_data.file import FIGURES, Entry, ModelFile, SameAs, Source
 from providers_app.types.catalogue import Figure, ModelInfo
 
 # What a vendor puts behind a model's id to name one day's or one revision's version of it.
 VERSION = re.compile(r"[-@:](?:latest|default|v\d{1,2}|\d{3,4}|\d{8}|\d{4}-\d{2}-\d{2}|\d{2}-\d{4})\Z")
 
 
-class Shelf:
+class ModelIndex:
     """The models of one provider, or of one of its addresses; made of files, of which a later one may correct another.
 
-    ``others`` are shelves of other providers whose models are here as well. Their own ``others`` are not looked at, so
+    ``others`` are indexes of other providers whose models are here as well. Their own ``others`` are not looked at, so
     that nothing goes round in circles.
     """
 
     def __init__(
-        self, files: tuple[ModelFile, ...], host: str = "", others: tuple[tuple[SameAs, "Shelf"], ...] = ()
+        self, files: tuple[ModelFile, ...], host: str = "", others: tuple[tuple[SameAs, "ModelIndex"], ...] = ()
     ) -> None:
         self._files = files
         self._host = host

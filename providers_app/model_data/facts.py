@@ -5,10 +5,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.catalogue.library import library
-from providers_app.catalogue.merge import merged, today
-from providers_app.catalogue.overrides import configured
-from providers_app.catalogue.shelf import Shelf
+from providers_app.model_data.library import library
+from providers_app.model_data.merge import merged, today
+from providers_app.model_data.overrides import configured
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 
@@ -20,8 +19,8 @@ def facts(provider: str, model: str, *, underlying: str = "", host: str = "", se
     the session's address, which decides whose models they are where a provider stands for many servers. ``session`` is
     the session's name, for figures that are configured for it alone.
     """
-    shelf = library.shelf(provider, host)
-    shipped = shelf.find(model) or (shelf.find(underlying) if underlying else None)
+    index = library.index(provider, host)
+    shipped = index.find(model) or (index.find(underlying) if underlying else None)
     if shipped is not None and shipped.id != model:
         shipped = msgspec.structs.replace(shipped, id=model)
     return merged(
@@ -31,18 +30,18 @@ def facts(provider: str, model: str, *, underlying: str = "", host: str = "", se
 
 def completed(listed: ModelInfo, provider: str, *, host: str = "", session: str = "") -> ModelInfo:
     """What a provider said of one model, with what else is known of it."""
-    shelf = library.shelf(provider, host)
-    shipped = shelf.find(listed.id) or (shelf.find(listed.underlying) if listed.underlying else None)
+    index = library.index(provider, host)
+    shipped = index.find(listed.id) or (index.find(listed.underlying) if listed.underlying else None)
     chosen = configured(conf.current().configured_models, provider, session).get(listed.id)
     return merged(listed, shipped, chosen, today=today()) or listed
 
 
 def known_models(provider: str, *, host: str = "", session: str = "") -> list[ModelInfo]:
     """Every model that files and configuration tell of, by id."""
-    shelf = library.shelf(provider, host)
+    index = library.index(provider, host)
     chosen = configured(conf.current().configured_models, provider, session)
-    ids = sorted({*shelf.models, *chosen})
-    found = (merged(None, shelf.models.get(one), chosen.get(one), today=today()) for one in ids)
+    ids = sorted({*index.models, *chosen})
+    found = (merged(None, index.models.get(one), chosen.get(one), today=today()) for one in ids)
     return [info for info in found if info is not None]
 
 
@@ -57,8 +56,3 @@ def host_in(address: str | None) -> str:
         return (urlsplit(address or "").hostname or "").lower()
     except ValueError:
         return ""
-
-
-def shelf_of(provider: str, credential: Credential) -> Shelf:
-    """The models that files tell of, for the sessions of one address."""
-    return library.shelf(provider, host_of(credential))

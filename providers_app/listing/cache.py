@@ -12,11 +12,11 @@ from collections import OrderedDict
 from typing import Any
 
 from providers_app import conf, loop
-from providers_app.catalogue.facts import host_of
-from providers_app.catalogue.library import library
-from providers_app.catalogue.merge import day_of, merged_list
-from providers_app.catalogue.overrides import configured
 from providers_app.errors import ProviderError
+from providers_app.model_data.facts import host_of
+from providers_app.model_data.library import library
+from providers_app.model_data.merge import day_of, merged_list
+from providers_app.model_data.overrides import configured
 from providers_app.ports import Session
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo
@@ -67,13 +67,13 @@ class Kept:
 
         They come by id, or as the provider lists them where its card says so.
         """
-        shelf, setting = library.shelf(self._provider, self._host), conf.current().configured_models
-        made_of = (self.listed, shelf, setting)
+        index, setting = library.index(self._provider, self._host), conf.current().configured_models
+        made_of = (self.listed, index, setting)
         if len(self._made_of) != 3 or any(a is not b for a, b in zip(made_of, self._made_of, strict=True)):
-            listed = self.listed if self.listed is not None else list(shelf.models.values())
+            listed = self.listed if self.listed is not None else list(index.models.values())
             day = day_of(self.fetched_at or time.time())
             chosen = configured(setting, self._provider, self._name)
-            found = merged_list(listed, shelf.find, chosen, today=day)
+            found = merged_list(listed, index.find, chosen, today=day)
             if self.listed is None or not registry.card(self._provider).models_in_order:
                 found.sort(key=lambda model: model.id)
             self._whole, self._made_of = tuple(found), made_of

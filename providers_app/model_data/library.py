@@ -1,7 +1,7 @@
 """The model files of all providers: read when first asked for, then kept. A broken one is named, and harms nobody else.
 
     models.json beside the provider's code            ──┐
-                                                        ├──▶ Shelf: entries by id, alias, beginning, id and version
+                                                        ├──▶ ModelIndex: entries by id, alias, beginning, id and version
     <slug>.json in the operator's ``model_data_dir``  ──┘    (figure by figure; the later day wins)
 
 The operator's folder is looked at again every few seconds, so that an update needs no restart. A file there that cannot
@@ -22,8 +22,8 @@ from pathlib import Path
 import msgspec
 
 from providers_app import conf, loop
-from providers_app.catalogue.file import ModelFile, ModelFileError, read
-from providers_app.catalogue.shelf import Shelf
+from providers_app.model_data.file import ModelFile, ModelFileError, read
+from providers_app.model_data.index import ModelIndex
 from providers_app.registry.discovery import registry
 
 logger = logging.getLogger("maestro.models")
@@ -60,7 +60,7 @@ class Library:
 
     def __init__(self) -> None:
         self._looked: dict[str, Looked] = {}
-        self._shelves: dict[tuple[str, str], Shelf] = {}
+        self._indexes: dict[tuple[str, str], ModelIndex] = {}
         self._nobody_looks()
         os.register_at_fork(after_in_child=self._nobody_looks)  # a thread that held a lock is not there in the child
 
@@ -73,7 +73,7 @@ class Library:
         """Forget everything that was read."""
         self.settle()
         with self._reading, self._lock:
-            self._looked, self._shelves = {}, {}
+            self._looked, self._indexes = {}, {}
 
     def settle(self) -> None:
         """Wait until no thread looks at files any more. Not for the provider loop."""
@@ -83,10 +83,10 @@ class Library:
     async def ready(self, provider: str, host: str = "") -> None:
         """Have a provider's models in memory. Only the first caller waits, for a thread; the loop goes on."""
         looked = self._looked.get(provider)
-        if looked is None or (provider, _shelved(looked, host)) not in self._shelves:
+        if looked is None or (provider, _host_key(looked, host)) not in self._indexes:
             await asyncio.to_thread(self.look, provider, host)
 
-    def shelf(self, provider: str, host: str = "") -> Shelf:
+    def index(self, provider: str, host: str = "") -> ModelIndex:
         """The models of a provider; with ``host``, what only this address sells is among them.
 
         Empty for a provider without a file, and for one that there is not. The same value as long as no file changed.
@@ -96,13 +96,13 @@ class Library:
         looked = self._looked.get(provider)
         if looked is None:
             return _NOTHING
-        key = provider, _shelved(looked, host)
-        kept = self._shelves.get(key)
+        key = provider, _host_key(looked, host)
+        kept = self._indexes.get(key)
         if kept is not None:
             return kept
         made = self._made(looked, key[1])
         with self._lock:
-            return self._shelves.setdefault(key, made) if self._looked.get(provider) is looked else made
+            return self._indexes.setdefault(key, made) if self._looked.get(provider) is looked else made
 
     def problems(self, provider: str) -> list[tuple[str, str]]:
         """The path of each file of a provider that cannot be used now, and why. Looks at the files now."""
@@ -124,7 +124,7 @@ class Library:
                 if self._due(slug):
                     found = self._read_files(slug)
                     self._publish(slug, found, {""})
-            self._publish(provider, looked, {"", _shelved(looked, host)})
+            self._publish(provider, looked, {"", _host_key(looked, host)})
 
     def _look_if_due(self, provider: str) -> None:
         if not self._due(provider):
@@ -165,27 +165,29 @@ class Library:
         return Looked(shipped, own, folder, now)
 
     def _publish(self, provider: str, looked: Looked, hosts: set[str]) -> None:
-        """The new shelves are made and worked out before anybody sees them."""
-        shelves = {}
-        for host in hosts | {_shelved(looked, host) for slug, host in list(self._shelves) if slug == provider}:
-            kept, made = self._shelves.get((provider, host)), self._made(looked, host)
+        """The new indexes are made and worked out before anybody sees them."""
+        indexes = {}
+        for host in hosts | {_host_key(looked, host) for slug, host in list(self._indexes) if slug == provider}:
+            kept, made = self._indexes.get((provider, host)), self._made(looked, host)
             if kept is None or kept.made_of != made.made_of:
                 made.work_out()
                 kept = made
-            shelves[provider, host] = kept
+            indexes[provider, host] = kept
         with self._lock:
-            others = {key: shelf for key, shelf in self._shelves.items() if key[0] != provider}
-            self._looked[provider], self._shelves = looked, others | shelves
+            others = {key: index for key, index in self._indexes.items() if key[0] != provider}
+            self._looked[provider], self._indexes = looked, others | indexes
 
-    def _made(self, looked: Looked, host: str) -> Shelf:
+    def _made(self, looked: Looked, host: str) -> ModelIndex:
         sold = ((same, self._looked.get(same.provider)) for each in looked.files for same in each.same_as)
-        return Shelf(looked.files, host, tuple((same, Shelf(there.files)) for same, there in sold if there is not None))
+        return ModelIndex(
+            looked.files, host, tuple((same, ModelIndex(there.files)) for same, there in sold if there is not None)
+        )
 
 
-_NOTHING = Shelf(())
+_NOTHING = ModelIndex(())
 
 
-def _shelved(looked: Looked, host: str) -> str:
+def _host_key(looked: Looked, host: str) -> str:
     """``host`` if a file tells of models that only it sells: people's addresses are many, and most are alike."""
     return host if any(host in each.hosts for each in looked.files) else ""
 

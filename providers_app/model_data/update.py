@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from providers_app.catalogue.file import FORMAT, Entry, ModelFile, Source
-from providers_app.catalogue.merge import IMPLIED, said
+from providers_app.model_data.file import FORMAT, Entry, ModelFile, Source
+from providers_app.model_data.merge import IMPLIED, said
 from providers_app.types.catalogue import ModelInfo
 
 ORDER = ("format", "provider", "open", "sources", "same_as", "models", "hosts")

@@ -14,9 +14,6 @@ from collections.abc import Awaitable, Callable
 
 from providers_app import conf, loop
 from providers_app.behaviours.listing import check_size
-from providers_app.catalogue import lists as model_lists
-from providers_app.catalogue.facts import completed, facts, host_of
-from providers_app.catalogue.lists import Kept, lists
 from providers_app.chat.request import checked_model
 from providers_app.dispatch import clients, report
 from providers_app.dispatch.faults import faults_of
@@ -26,6 +23,9 @@ from providers_app.errors import (
     UnsupportedOperation,
     UpstreamError,
 )
+from providers_app.listing import cache as model_lists
+from providers_app.listing.cache import Kept, lists
+from providers_app.model_data.facts import completed, facts, host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
