@@ -1,10 +1,12 @@
-"""Joins the apps: injects settings downwards once Django is ready."""
+"""Joins the apps: injects settings downwards once Django is ready, and checks the environment."""
 
-import logging
-from typing import cast
+from typing import Any, cast
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.checks import CheckMessage, Warning, register
+
+from maestro_site import conf
 
 
 class SiteConfig(AppConfig):
@@ -12,10 +14,8 @@ class SiteConfig(AppConfig):
     verbose_name = "Maestro"
 
     def ready(self) -> None:
-        from django.core.checks import register
-
-        from maestro_site import bootstrap, checks, conf
-        from maestro_site.accounts.directory import Directory
+        from maestro_site import bootstrap
+        from maestro_site.accounts.people import Directory
         from providers_app import conf as providers_conf
         from providers_app import ports
         from providers_app.conf import ProvidersConfig
@@ -27,6 +27,10 @@ class SiteConfig(AppConfig):
         providers_conf.configure(chosen, settings.MAESTRO.genai_platform)
         ports.install(people=Directory())
         crypto.load_with(bootstrap.load_key_ring)
-        register(checks.check_settings, "settings")
-        for sentence in (*conf.earlier_names(), *conf.unknown_earlier_names()):
-            logging.getLogger("maestro.settings").warning(sentence)
+        register(check_settings, "settings")
+
+
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Return a warning (W002) for each ``MAESTRO_`` variable that is not a setting."""
+    hint = "`manage.py up` does not start with it."
+    return [Warning(sentence, hint=hint, id="maestro_site.W002") for sentence in conf.unknown_variables()]

@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from context_app.conf import ContextConfig
 from maestro_site import environment
-from maestro_site.environment import ENV_FILE, ConfigError, Reading
-from maestro_site.setting_tree import PREFIX, ROOT, Setting, env_name, groups, marked, walk
-from providers_app.conf import ProvidersConfig, build_model
+from maestro_site.environment import ENV_FILE, PREFIX, ROOT, ConfigError, Reading, Setting, env_name, walk
+from providers_app.conf import build_model
 from providers_app.genai_platform.config import GenAIPlatformConfig
-from providers_app.setting_types import URL_WITH_SECRET, EarlierPrefix, Env, split
+from providers_app.setting_types import URL_WITH_SECRET, Env, split
 from sessions_app.conf import SessionsConfig
 
 EXTRA_NAMES = frozenset({ENV_FILE, "MAESTRO_RECORDINGS"})
@@ -88,7 +87,7 @@ class MaestroSettings(BaseModel):
     email: EmailConfig = Field(default=EmailConfig(), description="Mail server.")
     sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
     context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")
-    genai_platform: Annotated[GenAIPlatformConfig, EarlierPrefix("GENAI_PLATFORM_")] = Field(
+    genai_platform: GenAIPlatformConfig = Field(
         default=GenAIPlatformConfig(), description="An enterprise gateway in front of the providers."
     )
     providers: Providers = Field(default_factory=Providers, description="Providers.")  # type: ignore[valid-type]
@@ -101,7 +100,7 @@ class MaestroSettings(BaseModel):
 
 @cache
 def settings_list() -> tuple[Setting, ...]:
-    """Every setting of the tree."""
+    """Return every setting of the tree."""
     return tuple(walk(MaestroSettings))
 
 
@@ -113,11 +112,11 @@ def load(environ: Mapping[str, str] | None = None) -> MaestroSettings:
     try:
         return MaestroSettings.model_validate(reading.values)
     except ValidationError as error:
-        raise ConfigError("; ".join(sentence for _, sentence in wrong(error, reading))) from None
+        raise ConfigError("; ".join(sentence for _, sentence in problems_of(error, reading))) from None
 
 
-def wrong(error: ValidationError, reading: Reading) -> list[tuple[tuple[str, ...], str]]:
-    """What is wrong as path and sentence; a sentence names the variable to correct."""
+def problems_of(error: ValidationError, reading: Reading) -> list[tuple[tuple[str, ...], str]]:
+    """Return path and sentence of each problem; a sentence names the variable to correct and never quotes a secret."""
     secrets = {setting.path: setting.secret for setting in settings_list()}
     found = []
     for item in error.errors(include_input=False, include_url=False):
@@ -125,20 +124,20 @@ def wrong(error: ValidationError, reading: Reading) -> list[tuple[tuple[str, ...
         path = next((location[:end] for end in range(len(location), 0, -1) if location[:end] in secrets), location)
         used = reading.used.get(path)
         # A message of a validator may quote the value.
-        words = "It cannot be used." if secrets.get(path) else item["msg"]
+        message = "It cannot be used." if secrets.get(path) else item["msg"]
         name = used.place if used else env_name(path) if path else "The settings"
         instead = f" {env_name(path)} would be used instead of it." if used and used.kind != "own" else ""
-        found.append((path, f"{name}: {words}{instead}"))
+        found.append((path, f"{name}: {message}{instead}"))
     return found
 
 
 def known_names() -> set[str]:
-    """Every ``MAESTRO_`` variable that is read."""
+    """Return every ``MAESTRO_`` variable that is read."""
     return {*EXTRA_NAMES, *(name for setting in settings_list() for name in setting.names if name.startswith(PREFIX))}
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
-    """One sentence for each variable that looks like a setting and that nothing reads, with the nearest name."""
+    """Return a sentence for each ``MAESTRO_`` variable that is not a setting, with the nearest name."""
     names = known_names()
     sentences = []
     for name in environment.of_process(environ).names():
@@ -148,33 +147,11 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     return sentences
 
 
-def unknown_earlier_names(environ: Mapping[str, str] | None = None) -> list[str]:
-    """One sentence for each variable that begins as earlier names did and is none of those that still work."""
-    found = environment.of_process(environ)
-    prefixes = {
-        text for _, info in groups(MaestroSettings) for mark in marked(info, EarlierPrefix) for text in mark.names
-    }
-    known = {name for setting in settings_list() for name in setting.names}
-    return [
-        f"{name} is none of the earlier names that still work."
-        for name in found.names()
-        if name not in known and any(name.startswith(prefix) for prefix in prefixes)
-    ]
-
-
-def earlier_names(environ: Mapping[str, str] | None = None) -> list[str]:
-    """One sentence for each variable with an earlier name, with the new one."""
-    found = environment.of_process(environ)
-    return [
-        f"{each.place} is an earlier name: call it {setting.name}{'_FILE' if each.from_file else ''}."
-        for setting in settings_list()
-        for each in environment.candidates(setting, found)
-        if each.kind == "earlier"
-    ]
-
-
 def database(settings: MaestroSettings) -> dict[str, Any]:
-    """Django's ``DATABASES["default"]``: SQLite with write transactions that wait for each other, or Postgres."""
+    """Return Django's ``DATABASES["default"]``: SQLite with write transactions that wait for each other, or Postgres.
+
+    Raises ``ConfigError`` for an address that is not Postgres's.
+    """
     if settings.database_url is None:
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -208,18 +185,3 @@ def database(settings: MaestroSettings) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
-
-
-__all__ = [
-    "ROOT",
-    "ConfigError",
-    "MaestroSettings",
-    "ProvidersConfig",
-    "database",
-    "earlier_names",
-    "known_names",
-    "load",
-    "settings_list",
-    "unknown_earlier_names",
-    "unknown_variables",
-]

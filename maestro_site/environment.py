@@ -1,30 +1,147 @@
-"""Reads settings from the environment, and remembers which variable each came from and which ones it hid.
+"""The settings tree as a flat list, and how each setting is read from the environment.
 
-A setting's own name is stronger than the names that other programs use for it, those are stronger than its earlier
-names; within one name the process's environment is stronger than the ``.env`` file, and a secret's value than the file
-that ``<NAME>_FILE`` names. An empty variable is none.
+A setting is a leaf of a pydantic model; a group is a field whose type is one. Its name in the environment follows from
+its path (``MAESTRO_PROVIDERS__OPENAI__BASE_URL``); the names that other programs use for the same thing are declared at
+the field (``providers_app.setting_types``). Its own name is stronger than those; within one name the environment of the
+process is stronger than the ``.env`` file, and the value of a secret stronger than the file that ``<NAME>_FILE`` names.
+An empty variable counts as not set. For each value it is kept which variable it came from and which ones it hides.
 """
 
+import inspect
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import dotenv
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
 
-from maestro_site.setting_tree import LISTS, PREFIX, ROOT, Setting, kinds
-from providers_app.setting_types import split
+from providers_app.setting_types import Env, KeepsEmpty, UrlWithSecret, split
 
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "MAESTRO_"
 ENV_FILE = "MAESTRO_ENV_FILE"
 LARGEST_SECRET = 1024 * 1024
-Kind = Literal["own", "alias", "earlier"]
+"""Characters of the largest file that a secret is read from."""
+LISTS = (list, tuple, set, frozenset)
+Kind = Literal["own", "alias"]
+T = TypeVar("T")
 
 
 class ConfigError(Exception):
     """A setting that cannot be used; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One leaf of the tree."""
+
+    path: tuple[str, ...]
+    info: FieldInfo
+    model: type[BaseModel]
+    default: Any = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """``MAESTRO_PROVIDERS__OPENAI__BASE_URL``."""
+        return env_name(self.path)
+
+    @property
+    def dotted(self) -> str:
+        """``providers.openai.base_url``."""
+        return ".".join(self.path)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names that other programs use for it, the strongest first."""
+        return tuple(name for mark in _marks(self.info, Env) for name in mark.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All variables that it is read from, the strongest first; for a secret also those that name a file."""
+        plain = (self.name, *self.aliases)
+        return tuple(each for name in plain for each in ((name, f"{name}_FILE") if self.secret else (name,)))
+
+    @property
+    def help(self) -> str:
+        """The help sentence of the field."""
+        return self.info.description or ""
+
+    @property
+    def secret(self) -> bool:
+        """True when its value is a secret or contains one."""
+        return not {SecretStr, SecretBytes}.isdisjoint(plain_types(self.info.annotation))
+
+    @property
+    def url_with_secret(self) -> bool:
+        """True for an address that is shown with the secret parts masked."""
+        return bool(_marks(self.info, UrlWithSecret))
+
+    @property
+    def keeps_empty(self) -> bool:
+        """True when an empty variable is a value."""
+        return bool(_marks(self.info, KeepsEmpty))
+
+    @property
+    def declared(self) -> str:
+        """``providers_app/providers/openai/config.py: Config.base_url``."""
+        owner = next(base for base in self.model.__mro__ if self.path[-1] in inspect.get_annotations(base))
+        place = owner.__module__
+        try:
+            file = Path(inspect.getfile(owner))
+            place = str(file.relative_to(ROOT)) if file.is_relative_to(ROOT) else place
+        except (TypeError, OSError):
+            pass
+        return f"{place}: {owner.__qualname__}.{self.path[-1]}"
+
+
+def env_name(path: tuple[int | str, ...]) -> str:
+    """Return the name of a setting or group in the environment."""
+    return PREFIX + "__".join(str(part).upper() for part in path)
+
+
+def walk(model: type[BaseModel], default: Any = None, path: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """Yield the settings of a model, depth first, in the order in which they are declared."""
+    default = model() if default is None and not path else default
+    for name, info in model.model_fields.items():
+        value = getattr(default, name, None) if isinstance(default, BaseModel) else _own_default(info)
+        if group := group_of(info.annotation):
+            yield from walk(group, value, (*path, name))
+        else:
+            yield Setting((*path, name), info, model, value)
+
+
+def group_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of a field that is a group; ``None`` for a setting."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType):
+        models = [found for part in get_args(annotation) if (found := group_of(part))]
+        others = [part for part in get_args(annotation) if part is not NoneType and not group_of(part)]
+        return models[0] if len(models) == 1 and not others else None
+    return None
+
+
+def plain_types(annotation: Any) -> set[Any]:
+    """Return every plain type in an annotation: ``{dict, str, SecretStr}`` of ``dict[str, SecretStr] | None``."""
+    inner = get_args(annotation)
+    if not inner:
+        return {annotation}
+    origin = get_origin(annotation)
+    found = {kind for part in inner for kind in plain_types(part) if kind is not NoneType}
+    return found if origin in (Union, UnionType) else found | {origin}
+
+
+def _marks(info: FieldInfo, mark: type[T]) -> list[T]:
+    return [each for each in info.metadata if isinstance(each, mark)]
+
+
+def _own_default(info: FieldInfo) -> Any:
+    return None if info.is_required() else info.get_default(call_default_factory=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +156,13 @@ class Found:
 
     @property
     def place(self) -> str:
-        """In words: ``OPENAI_BASE_URL`` or ``OPENAI_BASE_URL in .env``."""
+        """``OPENAI_BASE_URL``, or ``OPENAI_BASE_URL in .env``."""
         return f"{self.variable} in {self.env_file}" if self.env_file else self.variable
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the environment says. ``values`` is nested as the tree is; ``problems`` are sentences by path."""
+    """The result of reading the environment: ``values`` nested as the tree is, ``problems`` as sentences by path."""
 
     values: dict[str, Any] = field(repr=False)
     used: dict[tuple[str, ...], Found]
@@ -57,30 +174,33 @@ class Environment:
     """The variables of this process and, where it has no such variable, those of the ``.env`` file."""
 
     def __init__(self, process: Mapping[str, str], env_file: Path | None = None) -> None:
-        """Raises ``ConfigError`` where the file is named and cannot be read."""
+        """Read the file, if one is named. Raises ``ConfigError``."""
         self.process = process
         self.file = _read_env_file(env_file) if env_file else {}
         self.file_name = env_file.name if env_file else ""
-        # Our own names are also known in small letters.
-        self._spelt = [
+        # Our own names are also accepted in lower case.
+        self._spellings = [
             {name.upper(): name for name in names if name.upper().startswith(PREFIX)} for names in (process, self.file)
         ]
 
     def names(self) -> list[str]:
-        """The names of all variables, each once."""
+        """Return the names of all variables, each once."""
         return sorted({*self.process, *self.file})
 
-    def holding(self, name: str) -> Iterator[tuple[str, str, str]]:
-        """Each place that holds this name: its spelling there, the text, and the file's name."""
-        for variables, spelt, where in zip((self.process, self.file), self._spelt, ("", self.file_name), strict=True):
-            spelling = name if name in variables else spelt.get(name, "")
+    def lookup(self, name: str) -> Iterator[tuple[str, str, str]]:
+        """Yield each source that has this name: its spelling there, the text, and the file's name."""
+        sources = zip((self.process, self.file), self._spellings, ("", self.file_name), strict=True)
+        for variables, spellings, file in sources:
+            spelling = name if name in variables else spellings.get(name, "")
             if spelling:
-                yield spelling, variables[spelling], where
+                yield spelling, variables[spelling], file
 
 
 def of_process(environ: Mapping[str, str] | None = None) -> Environment:
-    """The environment of this process, with the file that ``MAESTRO_ENV_FILE`` names, else ``.env`` beside
-    ``manage.py``; a given one stands alone. Raises ``ConfigError``."""
+    """Return the environment of this process; ``environ`` replaces it, without a file.
+
+    The file is the one that ``MAESTRO_ENV_FILE`` names, else ``.env`` beside ``manage.py``. Raises ``ConfigError``.
+    """
     if environ is not None:
         return Environment(environ)
     named = os.environ.get(ENV_FILE, "")
@@ -89,7 +209,7 @@ def of_process(environ: Mapping[str, str] | None = None) -> Environment:
 
 
 def read(settings: Iterable[Setting], environment: Environment) -> Reading:
-    """Look every setting up; nothing is validated yet."""
+    """Look up each setting; nothing is validated yet."""
     reading = Reading({}, {}, {}, {})
     for setting in settings:
         found = list(candidates(setting, environment))
@@ -99,7 +219,7 @@ def read(settings: Iterable[Setting], environment: Environment) -> Reading:
         if found[1:]:
             reading.shadowed[setting.path] = tuple(found[1:])
         try:
-            value = decoded(setting, contents(found[0]))
+            value = _decode(setting, _contents(found[0]))
         except ConfigError as error:
             reading.problems[setting.path] = str(error)
             continue
@@ -111,24 +231,20 @@ def read(settings: Iterable[Setting], environment: Environment) -> Reading:
 
 
 def candidates(setting: Setting, environment: Environment) -> Iterator[Found]:
-    """The variables that hold a value for the setting, the strongest first."""
-    kinds_of: list[tuple[str, Kind]] = [
-        (setting.name, "own"),
-        *((name, "alias") for name in setting.aliases),
-        *((name, "earlier") for name in setting.earlier),
-    ]
-    for name, kind in kinds_of:
-        for spelling, text, file in environment.holding(name):
+    """Yield the variables that hold a value for the setting, the strongest first."""
+    for name in (setting.name, *setting.aliases):
+        kind: Kind = "own" if name == setting.name else "alias"
+        for spelling, text, file in environment.lookup(name):
             if text.strip() or (setting.keeps_empty and kind == "own"):
                 yield Found(spelling, kind, text, env_file=file)
         if setting.secret:
-            for spelling, text, file in environment.holding(f"{name}_FILE"):
+            for spelling, text, file in environment.lookup(f"{name}_FILE"):
                 if text.strip():
                     yield Found(spelling, kind, text, from_file=True, env_file=file)
 
 
-def contents(found: Found) -> str:
-    """The text of a variable, or of the file that it names. Raises ``ConfigError``."""
+def _contents(found: Found) -> str:
+    """Return the text of a variable, or of the file that it names. Raises ``ConfigError``."""
     if not found.from_file:
         return found.text
     try:
@@ -145,16 +261,15 @@ def contents(found: Found) -> str:
     return text.strip()
 
 
-def decoded(setting: Setting, text: str) -> Any:
-    """What a variable's text says: a list with commas or in JSON, an object in JSON, else the text, which the field's
-    own validators may know how to read."""
-    found = kinds(setting.info.annotation)
+def _decode(setting: Setting, text: str) -> Any:
+    """Parse a list (commas or JSON) or a JSON object; other text is left to the validators of the field."""
+    found = plain_types(setting.info.annotation)
     if dict in found and text.lstrip().startswith("{"):
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
             return text
-    return split(text) if any(kind in found for kind in LISTS) else text
+    return split(text) if not found.isdisjoint(LISTS) else text
 
 
 def _read_env_file(path: Path) -> dict[str, str]:

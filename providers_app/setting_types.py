@@ -24,18 +24,6 @@ class Env:
         return f"{type(self).__name__}{self.names!r}"
 
 
-class EarlierEnv(Env):
-    """Names that a setting had before. They still work, after all others, and are named at start with the new one."""
-
-    __slots__ = ()
-
-
-class EarlierPrefix(Env):
-    """On a field that is a group: each setting of it is also read as one of these prefixes and its own name."""
-
-    __slots__ = ()
-
-
 class KeepsEmpty:
     """Marks a text that may be set to nothing. Everywhere else an empty variable counts as one that is not set."""
 

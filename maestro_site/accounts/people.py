@@ -1,4 +1,4 @@
-"""Removing people: what they have running is stopped first, since its rows may not go while they are written."""
+"""The people of this installation: their addresses for the provider core, and closing an account."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,14 +6,29 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from context_app.services import turns
+from providers_app.ports import Owner
+from sessions_app.stores.pool import in_store
 
 STOP_S = 5.0
 
 
-def close(people: Collection[Any]) -> bool:
-    """Disable the accounts with these primary keys, so that nothing new begins, and stop their answers.
+class Directory:
+    """The port ``People`` of the provider core."""
 
-    ``False`` when an answer did not end within ``STOP_S`` seconds. Call it outside of transactions.
+    async def email_of(self, owner: Owner) -> str:
+        """Return the person's e-mail address; empty where there is none, and for the installation itself."""
+        return await in_store(_email, owner) if isinstance(owner, int | str) else ""
+
+
+def close(people: Collection[Any]) -> bool:
+    """Disable the accounts with these primary keys and stop their answers, whose rows are being written.
+
+    Return ``False`` when an answer did not end within ``STOP_S`` seconds. Call it outside of transactions.
     """
     User.objects.filter(pk__in=people).update(is_active=False)
     return turns.stop_all(people, seconds=STOP_S)
+
+
+def _email(owner: int | str) -> str:
+    found = User.objects.filter(pk=owner).values_list("email", flat=True).first()
+    return found or ""

@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 from providers_app.errors import AddressRefused, InvalidRequest
 from providers_app.genai_platform import headers
-from providers_app.setting_types import Names
+from providers_app.setting_types import Env, Names
 from providers_app.wire.guard import check_url
 
 PREFIX = "MAESTRO_GENAI_PLATFORM__"
@@ -41,7 +41,9 @@ class GenAIPlatformConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: bool = Field(default=False, description="Send the requests of providers through an enterprise gateway.")
+    enabled: Annotated[bool, Env("GENAI_PLATFORM_ENABLED")] = Field(
+        default=False, description="Send the requests of providers through an enterprise gateway."
+    )
     providers: Names = Field(
         default=(), description="The providers whose requests go through it, comma-separated; empty: all of them."
     )

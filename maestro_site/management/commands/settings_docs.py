@@ -1,10 +1,10 @@
-"""``manage.py settings_docs [--check]``: writes the page of settings and ``.env.example``, or checks them."""
+"""``manage.py settings_docs [--check]``: writes ``docs/configuration.md`` and ``.env.example``, or checks them."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from maestro_site import settings_docs
+from maestro_site import settings_reference
 
 SHOWN = 20
 
@@ -20,14 +20,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["check"]:
-            for path in settings_docs.write():
+            for path in settings_reference.write():
                 self.stdout.write(f"wrote {path}")
             return
-        lines = settings_docs.differences()
+        lines = settings_reference.differences()
         if not lines:
             return
         for line in lines[:SHOWN]:
             self.stdout.write(line)
         if len(lines) > SHOWN:
             self.stdout.write(f"... and {len(lines) - SHOWN} more lines")
-        raise CommandError("The settings' documents are not current. Run `manage.py settings_docs`.")
+        raise CommandError("The settings reference is out of date. Run `manage.py settings_docs`.")

@@ -1,4 +1,4 @@
-"""``manage.py settings_explain [NAME]``: what a setting is, its value, where that comes from, and what it hides."""
+"""``manage.py settings_explain [NAME]``: shows a setting, its value, where that comes from, and what it hides."""
 
 import json
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from maestro_site.settings_catalogue import Catalogue, Described, catalogue
+from maestro_site.effective_settings import EffectiveSetting, EffectiveSettings, effective_settings
 
 WIDEST = 60
 
 
 class Command(BaseCommand):
-    help = "Say what a setting is, what it is set to and by what. Secrets are masked."
+    help = "Show a setting, its value and where that comes from. Secrets are masked."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,26 +20,26 @@ class Command(BaseCommand):
             "name",
             nargs="?",
             default="",
-            help="a variable, another program's name for it, or a path such as providers.openai.base_url; without it, "
-            "what differs from the defaults",
+            help="a variable, an alias of it, or a path such as providers.openai.base_url; without it, the settings "
+            "that differ from their defaults",
         )
         parser.add_argument("--all", action="store_true", help="without NAME: every setting")
         parser.add_argument("--json", action="store_true", help="machine-readable")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = catalogue()
+        found = effective_settings()
         chosen = self._chosen(found, options)
         if options["json"]:
             self._dump(found, chosen)
         elif len(chosen) == 1 and options["name"]:
             self._one(chosen[0])
         else:
-            self._table(chosen, named=bool(options["name"]))
+            self._table(chosen)
         if not options["json"]:
             for sentence in (*found.problems, *found.warnings):
                 self.stderr.write(sentence)
 
-    def _chosen(self, found: Catalogue, options: dict[str, Any]) -> tuple[Described, ...]:
+    def _chosen(self, found: EffectiveSettings, options: dict[str, Any]) -> tuple[EffectiveSetting, ...]:
         if options["name"]:
             chosen = found.find(options["name"])
             if not chosen:
@@ -50,12 +50,14 @@ class Command(BaseCommand):
             return chosen
         return found.settings if options["all"] else tuple(each for each in found.settings if each.changed)
 
-    def _dump(self, found: Catalogue, chosen: tuple[Described, ...]) -> None:
-        settings = [{**msgspec.to_builtins(each), "source": as_dict(each)} for each in chosen]
+    def _dump(self, found: EffectiveSettings, chosen: tuple[EffectiveSetting, ...]) -> None:
+        settings = [msgspec.to_builtins(each) for each in chosen]
+        for each, shown in zip(chosen, settings, strict=True):
+            shown["source"]["words"] = str(each.source)
         answer = {"settings": settings, "problems": found.problems, "warnings": found.warnings}
         self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))
 
-    def _one(self, one: Described) -> None:
+    def _one(self, one: EffectiveSetting) -> None:
         rows = [
             ("value", one.value or "(none)"),
             ("from", str(one.source)),
@@ -64,7 +66,6 @@ class Command(BaseCommand):
             ("default", one.default or "(none)"),
             ("type", one.type + (", secret" if one.secret else "")),
             ("also read from", ", ".join(one.aliases)),
-            ("earlier names", ", ".join(one.earlier)),
             ("path", one.path),
             ("declared in", one.declared),
             ("takes effect", "at the next start"),
@@ -74,7 +75,7 @@ class Command(BaseCommand):
             if words and not (label == "value" and one.problem):
                 self.stdout.write(f"  {label:<15} {words}")
 
-    def _table(self, chosen: tuple[Described, ...], *, named: bool) -> None:
+    def _table(self, chosen: tuple[EffectiveSetting, ...]) -> None:
         if not chosen:
             self.stdout.write("Every setting has its default. `settings_explain --all` lists them.")
             return
@@ -84,16 +85,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}".rstrip())
 
 
-def as_dict(one: Described) -> dict[str, Any]:
-    """The source, with the words that people read."""
-    return {**msgspec.to_builtins(one.source), "words": str(one.source)}
-
-
-def _cell(one: Described) -> str:
+def _cell(one: EffectiveSetting) -> str:
     text = "(wrong)" if one.problem else one.value or "(none)"
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 
-def _origin(one: Described) -> str:
+def _origin(one: EffectiveSetting) -> str:
     hidden = f", hides {', '.join(each.variable for each in one.shadows)}" if one.shadows else ""
     return f"{one.source}{hidden}"

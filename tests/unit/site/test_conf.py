@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maestro_site import checks, conf, datadir
+from maestro_site import apps, conf, datadir
 
 
 def test_comma_lists_nested_names_and_secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +101,9 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_checks_name_variables_that_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks.check_settings() == []
+    assert apps.check_settings() == []
     monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
-    (found,) = checks.check_settings()
+    (found,) = apps.check_settings()
     assert (found.id, found.msg) == ("maestro_site.W002", conf.unknown_variables()[0])
 
 

@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 from maestro_site import conf, environment
-from maestro_site.setting_tree import Setting, walk
-from maestro_site.settings_catalogue import catalogue
-from providers_app.setting_types import KEEPS_EMPTY, EarlierEnv, EarlierPrefix, Env
+from maestro_site.effective_settings import effective_settings
+from maestro_site.environment import Setting, walk
+from providers_app.setting_types import KEEPS_EMPTY, Env
 from tests.environment import FOREIGN
 
 
@@ -28,11 +28,9 @@ class Optional(BaseModel, frozen=True):
 
 
 class Tree(BaseModel, frozen=True):
-    token: Annotated[SecretStr, Env("A_TOKEN", "B_TOKEN"), EarlierEnv("OLD_TOKEN")] = Field(
-        default=SecretStr(""), description="A token."
-    )
+    token: Annotated[SecretStr, Env("A_TOKEN", "B_TOKEN")] = Field(default=SecretStr(""), description="A token.")
     title: Annotated[str, KEEPS_EMPTY, Env("OTHER_TITLE")] = Field(default="Title", description="Empty sends none.")
-    inner: Annotated[Inner, EarlierPrefix("OLD_INNER_")] = Field(default=Inner(), description="A group.")
+    inner: Inner = Field(default=Inner(), description="A group.")
     maybe: Optional | None = Field(default=None, description="A group that may be missing.")
 
 
@@ -47,8 +45,8 @@ def setting(name: str) -> Setting:
     return next(each for each in SETTINGS if each.name == name)
 
 
-def test_the_order_is_own_name_then_other_names_then_earlier_ones() -> None:
-    names = {"MAESTRO_TOKEN": "own", "A_TOKEN": "a", "B_TOKEN": "b", "OLD_TOKEN": "old"}
+def test_the_order_is_own_name_then_other_names() -> None:
+    names = {"MAESTRO_TOKEN": "own", "A_TOKEN": "a", "B_TOKEN": "b"}
     assert setting("MAESTRO_TOKEN").names[::2] == tuple(names)
     for name in list(names):
         reading = read(**names)
@@ -69,7 +67,7 @@ def test_an_empty_variable_is_none_except_where_empty_says_something() -> None:
 def test_every_name_of_a_secret_may_name_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("\ufefffrom a file\n\n")
-    for name in ("MAESTRO_TOKEN", "A_TOKEN", "OLD_TOKEN"):
+    for name in ("MAESTRO_TOKEN", "A_TOKEN", "B_TOKEN"):
         reading = read(**{f"{name}_FILE": str(file)})
         assert reading.values["token"].get_secret_value() == "from a file"
         assert reading.used["token",].variable == f"{name}_FILE"
@@ -110,11 +108,11 @@ def test_a_named_env_file_that_is_missing_is_an_error(monkeypatch: pytest.Monkey
         conf.load()
 
 
-def test_a_group_that_was_renamed_keeps_its_earlier_prefix() -> None:
-    reading = read(OLD_INNER_LEVEL="3", OLD_INNER_LABELS='{"a": "b"}', MAESTRO_INNER__SIZES="1, 2")
+def test_objects_may_be_written_in_json_and_lists_with_commas() -> None:
+    reading = read(OTHER_LEVEL="3", MAESTRO_INNER__LABELS='{"a": "b"}', MAESTRO_INNER__SIZES="1, 2")
     tree = Tree.model_validate(reading.values)
     assert (tree.inner.level, tree.inner.labels, tree.inner.sizes) == (3, {"a": "b"}, [1, 2])
-    assert {found.kind for found in reading.used.values()} == {"earlier", "own"}
+    assert {found.kind for found in reading.used.values()} == {"alias", "own"}
 
 
 def test_lists_may_be_written_in_json_and_our_names_in_small_letters() -> None:
@@ -129,9 +127,9 @@ def test_what_the_tree_holds_can_be_read_without_doubt() -> None:
     settings = conf.settings_list()
     paths = [each.name for each in settings]
     assert len(set(paths)) == len(paths)
-    files = {f"{name}_FILE" for each in settings if each.secret for name in (each.name, *each.aliases, *each.earlier)}
+    files = {f"{name}_FILE" for each in settings if each.secret for name in (each.name, *each.aliases)}
     assert not files & set(paths), "the file of a secret has the name of another setting"
-    foreign = [name for each in settings for name in (*each.aliases, *each.earlier)]
+    foreign = [name for each in settings for name in each.aliases]
     assert all(name.startswith(FOREIGN) for name in foreign), (
         "tests must not see a developer's own: tests/environment.py"
     )
@@ -226,42 +224,23 @@ def test_patterns_of_settings_hold_for_the_whole_text() -> None:
                 assert (pattern[0], pattern[-1]) == ("^", "$"), f"{each.name}: {pattern}"
 
 
-def test_the_gateway_in_front_keeps_its_earlier_names() -> None:
+def test_the_gateway_in_front_keeps_its_earlier_name() -> None:
     environ = {
         "GENAI_PLATFORM_ENABLED": "true",
         "GENAI_PLATFORM_BASE_URL": "https://genai.example/api",
-        "GENAI_PLATFORM_SECRET_HEADERS": "X-Subscription: s-e-c-r-e-t",
-        "GENAI_PLATFORM_ROUTE": "x",
         "MAESTRO_GENAI_PLATFORM__BASE_URL": "https://ours.example/api",
+        "MAESTRO_GENAI_PLATFORM__SECRET_HEADERS": "X-Subscription: s-e-c-r-e-t",
     }
     loaded = conf.load(environ).genai_platform
-    assert (loaded.enabled, loaded.base_url) == (True, "https://ours.example/api"), "ours is the stronger one"
-    assert loaded.secret_headers["X-Subscription"].get_secret_value() == "s-e-c-r-e-t"
-    assert conf.earlier_names(environ) == [
-        "GENAI_PLATFORM_ENABLED is an earlier name: call it MAESTRO_GENAI_PLATFORM__ENABLED.",
-        "GENAI_PLATFORM_BASE_URL is an earlier name: call it MAESTRO_GENAI_PLATFORM__BASE_URL.",
-        "GENAI_PLATFORM_SECRET_HEADERS is an earlier name: call it MAESTRO_GENAI_PLATFORM__SECRET_HEADERS.",
-    ]
+    assert (loaded.enabled, loaded.base_url) == (True, "https://ours.example/api")
     assert conf.unknown_variables(environ) == [], "what is not ours stops nothing"
-    assert conf.unknown_earlier_names(environ) == ["GENAI_PLATFORM_ROUTE is none of the earlier names that still work."]
-    shown = catalogue(environ)
+    shown = effective_settings(environ)
     assert "s-e-c-r-e-t" not in str(shown)
-    assert shown.find("genai_platform_base_url")[0].shadows[0].name == "earlier"
-    del environ["MAESTRO_GENAI_PLATFORM__BASE_URL"], environ["GENAI_PLATFORM_BASE_URL"]
+    (found,) = shown.find("genai_platform_enabled")
+    assert (found.name, found.source.name) == ("MAESTRO_GENAI_PLATFORM__ENABLED", "alias")
+    ours = {**environ, "MAESTRO_GENAI_PLATFORM__ENABLED": "false"}
+    assert not conf.load(ours).genai_platform.enabled, "ours is the stronger one"
+    assert effective_settings(ours).find("genai_platform.enabled")[0].shadows[0].name == "alias"
+    del environ["MAESTRO_GENAI_PLATFORM__BASE_URL"]
     with pytest.raises(conf.ConfigError, match="MAESTRO_GENAI_PLATFORM__BASE_URL"):
         conf.load(environ)
-
-
-def test_earlier_names_are_said_once_at_start_and_by_check(tmp_path: Path) -> None:
-    surroundings = {
-        "PATH": os.environ["PATH"],
-        "MAESTRO_ENV_FILE": os.devnull,
-        "MAESTRO_DATA_DIR": str(tmp_path),
-        "GENAI_PLATFORM_ENABLED": "false",
-    }
-    new = "call it MAESTRO_GENAI_PLATFORM__ENABLED."
-    for command, times in ((["sessions", "list"], 1), (["check", "--tag", "settings"], 2)):
-        run = [sys.executable, "manage.py", *command]
-        done = subprocess.run(run, env=surroundings, capture_output=True, text=True, check=True, cwd=conf.ROOT)
-        assert done.stderr.count(new) == times, done.stderr
-    assert "maestro_site.W001" in done.stderr

@@ -10,9 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from pydantic import Field, create_model
 
-from maestro_site import conf, settings_docs
-from maestro_site.setting_tree import ROOT, walk
-from maestro_site.settings_concerns import CONCERNS, grouped
+from maestro_site import conf, settings_reference
+from maestro_site.environment import ROOT, walk
+from maestro_site.settings_reference import SECTIONS, by_section
 from providers_app.conf import ProvidersConfig
 from providers_app.registry.discovery import Package, registry
 from sessions_app.conf import SessionsConfig
@@ -21,7 +21,7 @@ HELP = "A help sentence that was changed."
 
 
 def test_the_committed_files_are_current() -> None:
-    assert settings_docs.differences() == [], "run manage.py settings_docs"
+    assert settings_reference.differences() == [], "run manage.py settings_docs"
 
 
 def test_a_changed_help_text_is_found() -> None:
@@ -29,7 +29,7 @@ def test_a_changed_help_text_is_found() -> None:
         "Changed", __base__=SessionsConfig, per_owner_limit=(int, Field(default=500, ge=1, description=HELP))
     )
     tree = create_model("Tree", __base__=conf.MaestroSettings, sessions=(changed, changed()))
-    found = settings_docs.differences(settings=list(walk(tree)))
+    found = settings_reference.differences(settings=list(walk(tree)))
     assert any(line.startswith("+") and HELP in line for line in found)
     assert [line for line in found if line[0] not in "+-@"] == []
     assert len([line for line in found if line.startswith("+| ")]) == 1, "one row changed, and only that one"
@@ -68,7 +68,7 @@ def test_the_machine_leaves_no_trace(tmp_path: Path) -> None:
         "MAESTRO_LOG_JSON": "neither true nor false",
     }
     assert _run(copied, "--check", **surroundings).returncode == 0
-    for text in settings_docs.render().values():
+    for text in settings_reference.render().values():
         assert str(ROOT) not in text and str(Path.home()) + "/" not in text
 
 
@@ -76,26 +76,26 @@ def test_installed_providers_are_left_out(monkeypatch: pytest.MonkeyPatch) -> No
     packages = dict(registry.packages())
     packages["openai"] = Package(slug="openai", module="acme_openai", source="acme-openai")
     monkeypatch.setattr(registry, "_packages", packages)
-    for text in settings_docs.render().values():
+    for text in settings_reference.render().values():
         assert "MAESTRO_PROVIDERS__OPENAI__" not in text and "MAESTRO_PROVIDERS__ANTHROPIC__" in text
 
 
 def test_every_setting_stands_once_in_both_files() -> None:
-    page, example = settings_docs.render().values()
+    page, example = settings_reference.render().values()
     for setting in conf.settings_list():
         assert page.count(f"| `{setting.name}` |") == 1
         assert example.count(f"# {setting.name}=") == 1
 
 
-def test_every_concern_covers_something() -> None:
-    titles = {title for title, _, _ in grouped(conf.settings_list())}
-    assert {concern.title for concern in CONCERNS} <= titles
+def test_every_section_covers_something() -> None:
+    titles = {title for title, _ in by_section(conf.settings_list())}
+    assert {section.title for section in SECTIONS} <= titles
     assert set(ProvidersConfig.model_fields) <= {each.path[1] for each in conf.settings_list() if each.path[1:]}
 
 
 def test_the_example_loads_with_every_line_in_force(tmp_path: Path) -> None:
     """As a ``.env`` file and as a shell reads it, and gives the defaults."""
-    lines = settings_docs.render()[settings_docs.EXAMPLE].splitlines()
+    lines = settings_reference.render()[settings_reference.EXAMPLE].splitlines()
     text = "\n".join(line.removeprefix("# ") if line.startswith("# MAESTRO_") else line for line in lines)
     path = tmp_path / ".env"
     path.write_text(text)

@@ -13,8 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from maestro_site import conf
-from maestro_site.setting_words import masked_url
-from maestro_site.settings_catalogue import catalogue
+from maestro_site.effective_settings import effective_settings, masked_url
 from tests.unit.providers.packages import write_distribution
 
 SECRET = "hunter2-hunter2"
@@ -44,7 +43,7 @@ def test_every_way_to_name_a_setting(name: str, monkeypatch: pytest.MonkeyPatch)
     words, _ = explain(name)
     assert "value           https://ours.example/v1" in words
     assert "from            MAESTRO_PROVIDERS__OPENAI__BASE_URL\n" in words
-    assert "hides           OPENAI_BASE_URL (another program's name for it)" in words
+    assert "hides           OPENAI_BASE_URL (an alias)" in words
     assert "default         https://api.openai.com/v1" in words
     assert "declared in     providers_app/providers/openai/config.py: Config.base_url" in words
     assert "Address of the API, with /v1." in words
@@ -120,14 +119,14 @@ def test_a_name_near_to_nothing() -> None:
 )
 def test_secrets_in_the_address_of_a_database(text: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", text)
-    (found,) = catalogue().find("DATABASE_URL")
+    (found,) = effective_settings().find("DATABASE_URL")
     assert found.value == wanted
 
 
 def test_secrets_in_addresses_that_are_no_secrets_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAESTRO_PROVIDERS__OPENAI__BASE_URL", f"https://u:{SECRET}@x/v1?api_key={SECRET}&v=1")
-    assert SECRET not in str(catalogue())
-    (found,) = catalogue().find("providers.openai.base_url")
+    assert SECRET not in str(effective_settings())
+    (found,) = effective_settings().find("providers.openai.base_url")
     assert found.value == "https://***@x/v1?api_key=***&v=1"
     assert masked_url("plain words with @ and ? in them") == "plain words with @ and ? in them"
 
@@ -147,7 +146,7 @@ def test_no_value_of_a_wrong_setting_is_shown(monkeypatch: pytest.MonkeyPatch) -
 def test_settings_that_do_not_go_together_keep_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAESTRO_PROVIDERS__REFRESH_LEASE_S", "30")
     monkeypatch.setenv("MAESTRO_EMAIL__PORT", "26")
-    found = catalogue()
+    found = effective_settings()
     assert found.find("providers.refresh_lease_s")[0].value == "30"
     assert found.find("email.port")[0].value == "26"
     assert ["refresh_lease_s must be at least twice" in sentence for sentence in found.problems] == [True]

@@ -1,9 +1,9 @@
-"""What the provider core may ask about people."""
+"""The directory of people that the provider core asks."""
 
 import pytest
 from django.contrib.auth import get_user_model
 
-from maestro_site.accounts.directory import Directory
+from maestro_site.accounts.people import Directory
 from providers_app.ports import SYSTEM
 
 
