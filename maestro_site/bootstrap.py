@@ -19,6 +19,7 @@ from django.core.management import (
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection
 
 from maestro_site import conf, datadir
+from maestro_site.environment import ConfigError
 from providers_app.errors import NotConfigured
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run_command(argv: list[str]) -> int:
             prepare_key_ring()
             prepare_owner()
         execute_from_command_line(argv)
-    except (StartError, conf.ConfigError, datadir.DataDirError) as error:
+    except (StartError, ConfigError, datadir.DataDirError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except (OperationalError, InterfaceError) as error:

@@ -4,12 +4,12 @@ import secrets
 
 from csp.constants import NONE, SELF
 
-from maestro_site import conf, datadir
+from maestro_site import conf, datadir, environment
 
 MAESTRO = conf.load()
 DATA_DIR = datadir.ensure(MAESTRO.data_dir.expanduser().absolute())
 MAESTRO = MAESTRO.model_copy(update={"data_dir": DATA_DIR})
-BASE_DIR = conf.ROOT
+BASE_DIR = environment.ROOT
 
 DEBUG = MAESTRO.debug
 SECRET_KEY = (
