@@ -14,7 +14,7 @@ DIALECTS: dict[str, Dialect] = {
 
 
 def by_name(name: str) -> Dialect:
-    """The dialect called ``name``, in its plain form. Raises ``InvalidRequest`` that lists the known names."""
+    """Return the dialect called ``name``, in its plain form. Raise ``InvalidRequest`` that lists the known names."""
     try:
         return DIALECTS[name]
     except KeyError:

@@ -33,7 +33,7 @@ class Answer:
         self.response_id: str | None = None
 
     def take(self) -> list[Event]:
-        """The events since the last call."""
+        """Take the events since the last call."""
         events = self._events
         if not events:
             return []
@@ -42,7 +42,7 @@ class Answer:
         return events
 
     def start(self, model: Any = None, response_id: Any = None) -> None:
-        """The first of these counts; empty and non-string names become ``None``."""
+        """Begin the answer, unless it has begun; names that are empty or no strings become ``None``."""
         if not self.started:
             self.started = True
             self.response_id = response_id if isinstance(response_id, str) and response_id else None
@@ -59,7 +59,7 @@ class Answer:
         self.append(ReasoningDelta(piece, part))
 
     def next_call(self) -> int:
-        """The index of the next tool call, from 0."""
+        """Count one more tool call and return its index, from 0."""
         if not self.started:
             self.start()
         self.calls += 1
@@ -78,7 +78,7 @@ class Answer:
         invalid: str | None = None,
         opaque: dict[str, Any] | None = None,
     ) -> None:
-        """A whole tool call.
+        """Add a whole tool call.
 
         Its id is derived from the answer's id, so that reading the same bytes again gives it again.
         """
@@ -105,7 +105,7 @@ class Answer:
         *,
         usage: Usage | None = None,
     ) -> None:
-        """The answer broke; ``usage`` is what was known so far."""
+        """End the answer with an error; ``usage`` holds the counts known so far."""
         if self.ended:
             return
         if usage is not None:
@@ -114,7 +114,7 @@ class Answer:
         self.ended = True
 
     def interrupt(self, *, usage: Usage | None = None) -> None:
-        """The body ended before the provider ended the answer."""
+        """End an answer whose body ended before the provider ended it."""
         message = (
             "The answer broke off before its end." if self.started else "The connection ended before an answer began."
         )

@@ -11,22 +11,22 @@ AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", 
 
 
 def data_address(part: ImagePart | FilePart | AudioPart) -> str:
-    """The content as a ``data:`` URL."""
+    """Return the content as a ``data:`` URL."""
     return f"data:{part.media_type};base64,{part.data or ''}"
 
 
 def image_address(part: ImagePart) -> str:
-    """The picture as an address: its own, or a ``data:`` URL."""
+    """Return the picture's own URL, else a ``data:`` URL."""
     return part.url or data_address(part)
 
 
 def is_text(part: FilePart) -> bool:
-    """Is the document plain text that is here (and not behind an address)?"""
+    """Tell whether the document is plain text whose content is present, not behind a URL."""
     return part.data is not None and part.media_type.startswith("text/")
 
 
 def text_of(part: FilePart) -> str:
-    """The text of a document that ``is_text``; bytes that are no UTF-8 become U+FFFD."""
+    """Decode a document that ``is_text``; bytes that are no UTF-8 become U+FFFD."""
     try:
         return base64.b64decode(part.data or "").decode("utf-8", "replace")
     except binascii.Error:
@@ -34,17 +34,17 @@ def text_of(part: FilePart) -> str:
 
 
 def headed_text(part: FilePart) -> str:
-    """A text document as text, with its name as a heading, for wires that have no documents of text."""
+    """Return a text document with its name as a heading, for wires that have no documents of text."""
     return f"# {part.name}\n\n{text_of(part)}" if part.name else text_of(part)
 
 
 def file_name(part: FilePart) -> str:
-    """Its name; one made of its type where it has none, because the wire demands one."""
+    """Return its name, or one made of its type, because the wire demands one."""
     return part.name or ("document.pdf" if part.media_type == "application/pdf" else "document")
 
 
 def unsupported(part: ImagePart | FilePart | AudioPart, api: str) -> UnsupportedContent:
-    """The error for a part that ``api`` has no form for; to be raised."""
+    """Return the error to raise for a part that ``api`` has no form for."""
     where = " by address" if not isinstance(part, AudioPart) and part.url else ""
     return UnsupportedContent(
         f"{api} takes no {kind_of(part)} of type {part.media_type}{where}.",
@@ -58,7 +58,7 @@ def kind_of(part: ImagePart | FilePart | AudioPart) -> str:
 
 
 def result_text(result: ToolResultPart) -> str:
-    """A tool's result as text alone, for wires whose results have no other form: what is left out is said."""
+    """Return a tool's result as text alone, for wires whose results are text; say what is left out."""
     if not result.media:
         return result.content
     kinds = [f"{kind_of(part)} ({part.media_type})" for part in result.media if not _is_text_file(part)]

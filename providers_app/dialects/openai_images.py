@@ -9,20 +9,48 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.types.images import Image, ImagesResult
 from providers_app.types.usage import Usage
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.status import error_of_answer, error_of_fields
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """One image: its bytes, or an address where it lies for a while (never fetched by reading the answer).
+
+    ``media_type`` is what the provider calls it (empty: it does not say). ``revised_prompt`` is what it was made from,
+    where the provider rewrote what was asked.
+    """
+
+    data: bytes = b""
+    url: str = ""
+    media_type: str = ""
+    revised_prompt: str = ""
+
+    def __repr__(self) -> str:
+        """Without the bytes, which fill a screen and say nothing."""
+        what = f"{len(self.data)} bytes" if self.data else self.url[:80]
+        return f"Image({what}, media_type={self.media_type!r})"
+
+
+class ImagesResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Images and token counts of one request; ``created`` is in seconds since the epoch."""
+
+    images: tuple[Image, ...]
+    usage: Usage | None = None
+    created: int | None = None
+
 
 MAX_IMAGES = 64
 """More than any provider makes at once."""
 
 
 def read(body: bytes) -> ImagesResult:
-    """The images of a 2xx answer. Raises ``BadAnswer``, or the error that such an answer holds."""
+    """Parse the images of a 2xx answer. Raise ``BadAnswer``, or the error that such an answer holds."""
     try:
         value = payload.decode(body)
     except ValueError:
@@ -41,7 +69,7 @@ def read(body: bytes) -> ImagesResult:
 
 
 def error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """The typed error of an answer with an error status."""
+    """Return the typed error of an answer with an error status."""
     return error_of_answer(status, headers, body, WORDS)
 
 

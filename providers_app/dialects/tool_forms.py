@@ -1,4 +1,9 @@
-"""Tools as a wire accepts them: names in its form, and a place for the model's statement of intent.
+"""Tools as a wire accepts them: call ids and names in its form, and a place for the model's statement of intent.
+
+Call ids are derived from our own, so that the same history always gives the same ids. Nothing is ever cut off (two long
+ids may begin alike): an id that does not fit is replaced by a hash, and nothing is read out of an id. The forms are
+those of the providers' errors and SDKs: OpenAI's "string_above_max_length ... maximum length 40", Mistral's "must be
+a-z, A-Z, 0-9, with a length of 9", Anthropic's ``^[a-zA-Z0-9_-]+$``.
 
 A name that a provider does not accept is not refused: a conversation may hold calls of it from another provider, and
 must stay sendable. It is replaced, for this request, by one that is accepted: every character that is not allowed
@@ -6,6 +11,7 @@ becomes ``_``, what is too long is cut, and a hash of the whole name follows, so
 ``own_names`` leads back: a call comes home under the name that the caller gave the tool.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -13,15 +19,77 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.call_ids import base62
 from providers_app.types.chat import ChatRequest, Message, Part, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.intent_rules import INTENT_PROPERTY, stated_schema
 
 _HASH = 8
+BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class IdForm(msgspec.Struct, frozen=True, dict=True):
+    """The form of tool-call ids on a wire (``pattern``); others are replaced by prefix and hash of ``length``."""
+
+    pattern: str
+    prefix: str = "call_"
+    length: int = 24
+
+    @cached_property
+    def _matching(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    def fits(self, call_id: str) -> bool:
+        """Tell whether this id is accepted as it is."""
+        return self._matching.fullmatch(call_id) is not None
+
+
+OPENAI_IDS = IdForm(r"[\x21-\x7e]{1,40}")
+RESPONSES_IDS = IdForm(r"[\x21-\x7e]{1,64}")
+ANTHROPIC_IDS = IdForm(r"[a-zA-Z0-9_-]{1,64}", "toolu_")
+GEMINI_IDS = IdForm(r"[\x21-\x7e]{1,128}")
+NINE_ALPHANUMERICS = IdForm(r"[a-zA-Z0-9]{9}", "", 9)
+
+
+class CallIds:
+    """The wire ids of one request.
+
+    A call has, in this order, the first of these that fits and that no earlier call has: the id that the asked provider
+    itself gave it, our own id, a hash of our own id. So an id of another provider never reaches this one.
+    """
+
+    def __init__(self, form: IdForm, provider: str) -> None:
+        self._form = form
+        self._provider = provider
+        self._used: set[str] = set()
+
+    def of(self, call: ToolCallPart) -> tuple[bool, str]:
+        """Is it the asked provider's own id, and the id."""
+        given = call.provider_id
+        if given and call.origin is not None and call.origin.provider == self._provider and self._free(given):
+            self._used.add(given)
+            return True, given
+        chosen, attempt = call.id, 0
+        while not self._free(chosen):
+            chosen = self._form.prefix + base62(f"{call.id}\0{attempt}", self._form.length)
+            attempt += 1
+        self._used.add(chosen)
+        return False, chosen
+
+    def _free(self, call_id: str) -> bool:
+        return call_id not in self._used and self._form.fits(call_id)
+
+
+def base62(text: str, length: int) -> str:
+    """Return the first ``length`` digits of a hash of ``text``."""
+    number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(BASE62[digit])
+    return "".join(digits)
 
 
 class NameForm(msgspec.Struct, frozen=True, dict=True):
-    """Which names a wire accepts: the characters of a regular expression's class, the first one apart, and a length."""
+    """The form of tool names on a wire: a regular expression's class, one for the first character, and a length."""
 
     characters: str
     length: int
@@ -36,15 +104,15 @@ class NameForm(msgspec.Struct, frozen=True, dict=True):
         return re.compile(f"[^{self.characters}]")
 
     def fits(self, name: str) -> bool:
-        """Is this name accepted as it is?"""
+        """Tell whether this name is accepted as it is."""
         return self._whole.fullmatch(name) is not None
 
     def of(self, name: str) -> str:
-        """The name itself, or an accepted one instead."""
+        """Return the name itself, or an accepted one instead."""
         return name if self.fits(name) else self.made(name, 0)
 
     def made(self, name: str, attempt: int) -> str:
-        """An accepted name instead of ``name``."""
+        """Make an accepted name instead of ``name``."""
         head = self._wrong.sub("_", name)[: self.length - _HASH - 3]
         if not head or not self.fits(head):
             head = f"t_{head}"
@@ -57,7 +125,7 @@ GEMINI_NAMES = NameForm("a-zA-Z0-9_.:-", 64, first="a-zA-Z_")
 
 
 def wired(chat: ChatRequest, form: NameForm) -> ChatRequest:
-    """The request with tools as the wire accepts them; the very same one where nothing has to change."""
+    """Return the request with tools as the wire accepts them; the very same one where nothing has to change."""
     names = _wire_names(chat, form)
     asking = any(tool.ask_intent for tool in chat.tools)
     if not names and not asking:
@@ -72,12 +140,12 @@ def wired(chat: ChatRequest, form: NameForm) -> ChatRequest:
 
 
 def own_names(chat: ChatRequest, form: NameForm) -> dict[str, str]:
-    """The caller's name of every tool that has another one on the wire, by that one."""
+    """Map the wire's name of every renamed tool to the caller's."""
     return {wire: own for own, wire in _wire_names(chat, form).items()}
 
 
 def _wire_names(chat: ChatRequest, form: NameForm) -> dict[str, str]:
-    """The wire's name of every tool whose own is not accepted. Depends on the set of names only."""
+    """Map every name that the wire does not accept to its replacement. Depends on the set of names only."""
     used = {tool.name for tool in chat.tools} | {
         part.name for message in chat.messages for part in message.parts if isinstance(part, ToolCallPart)
     }

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
+from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS
 from providers_app.errors import UnsupportedContent
 from providers_app.registry.resolver import resolve
 from providers_app.types.chat import (

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from providers_app import dialects
 from providers_app.dialects import tool_forms
-from providers_app.dialects.history import LEFT_OUT
+from providers_app.dialects.request import LEFT_OUT
 from providers_app.types.chat import ChatRequest, Message, Part, TextPart, Tool, ToolCallPart, ToolResultPart
 from tests.proofs.transcripts import Step, Transcript, said, transcripts
 from tests.vendors.anthropic import checks as anthropic_checks

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from providers_app.dialects import call_ids
+from providers_app.dialects import tool_forms
 from providers_app.types.chat import Message, TextPart, ToolCallPart, ToolResultPart
 from tests.proofs import round_trip
 from tests.proofs.transcripts import Step, Transcript
@@ -32,10 +32,10 @@ TRANSCRIPT = Transcript(
 def test_the_check_passes_what_is_right_and_notices_ids_that_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
     round_trip.check_transcript(TRANSCRIPT)
 
-    def cut_off(self: call_ids.CallIds, call: Any) -> tuple[bool, str]:
+    def cut_off(self: tool_forms.CallIds, call: Any) -> tuple[bool, str]:
         return False, call.id[-40:]
 
-    monkeypatch.setattr(call_ids.CallIds, "of", cut_off)
+    monkeypatch.setattr(tool_forms.CallIds, "of", cut_off)
     with pytest.raises(Exception):  # noqa: B017  the strict server's Violation, or our own comparison
         round_trip.check_transcript(TRANSCRIPT)
 

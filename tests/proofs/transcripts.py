@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from providers_app.dialects.history import INTERRUPTED_RESULT
+from providers_app.dialects.request import INTERRUPTED_RESULT
 from providers_app.types.chat import Message, Part, TextPart, ToolCallPart, ToolResultPart
 from providers_app.types.origin import Origin
 

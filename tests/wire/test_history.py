@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
-from providers_app.dialects.history import INTERRUPTED_RESULT, LEFT_OUT
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
+from providers_app.dialects.request import INTERRUPTED_RESULT, LEFT_OUT
+from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS
 from providers_app.types.chat import ReasoningPart, ToolCallPart, ToolResultPart
 from providers_app.types.dialect import Dialect
 from providers_app.types.origin import Origin

@@ -10,7 +10,8 @@ from providers_app import dialects
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
-from providers_app.dialects.openai_chat import OpenAIChat, RequestForm, quirks
+from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
+from providers_app.dialects.openai_chat.request import SCHEMA as SCHEMA_INSTRUCTION
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.types.chat import (
     ChatParams,
@@ -191,7 +192,7 @@ def test_quirks_of_compatible_servers_are_data() -> None:
     assert body == {
         "model": "m-1",
         "messages": [
-            {"role": "system", "content": f'{quirks.SCHEMA}{{"type":"object"}}\n\nlate'},
+            {"role": "system", "content": f'{SCHEMA_INSTRUCTION}{{"type":"object"}}\n\nlate'},
             {"role": "user", "content": "a\n\nb"},
         ],
         "stream": True,

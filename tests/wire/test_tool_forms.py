@@ -6,10 +6,10 @@ import pytest
 
 from providers_app.dialects import tool_forms
 from providers_app.dialects.anthropic_messages import AnthropicMessages
-from providers_app.dialects.call_ids import ANTHROPIC_IDS, NINE_ALPHANUMERICS, OPENAI_IDS, CallIds, IdForm
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.openai_responses import OpenAIResponses
+from providers_app.dialects.tool_forms import ANTHROPIC_IDS, NINE_ALPHANUMERICS, OPENAI_IDS, CallIds, IdForm
 from providers_app.types.chat import ChatRequest, Tool, ToolCallPart, ToolChoice, ToolResultPart
 from providers_app.types.dialect import Dialect
 from providers_app.types.intent_rules import INTENT_PROPERTY

@@ -1,6 +1,6 @@
 """Claude (platform.claude.com: migration guide, extended thinking, structured outputs; refusals seen on the wire)."""
 
-from providers_app.dialects.anthropic_messages.rules import BUDGET_MODELS
+from providers_app.dialects.anthropic_messages.request import BUDGET_MODELS
 from providers_app.types.rules import ModelRule
 
 SAMPLING = ("temperature", "top_p")

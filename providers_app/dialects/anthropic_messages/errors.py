@@ -73,6 +73,6 @@ SAID = (
 
 
 def refined(error: errors.UpstreamError) -> errors.UpstreamError:
-    """The error as what its text says it is, where that is known."""
+    """Recast an error whose text alone says what it is."""
     found = next((said for said in SAID if said.status == error.status and error.message.startswith(said.begins)), None)
     return error if found is None else recast(error, found.kind, found.hint)

@@ -5,10 +5,8 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.anthropic_messages.rules import BUDGET_MODELS, BUDGETS, EFFORTS, LEAST_BUDGET
-from providers_app.dialects.call_ids import ANTHROPIC_IDS, IdForm
-from providers_app.dialects.history import Replay, Turn, leading_system, opened_by_user, wire_turns
-from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.dialects.request import Replay, Turn, leading_system, opened_by_user, schema, to_bytes, wire_turns
+from providers_app.dialects.tool_forms import ANTHROPIC_IDS, IdForm
 from providers_app.types.chat import (
     AudioPart,
     ChatRequest,
@@ -20,6 +18,53 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.rules import FormatRules
+
+BUDGET_MODELS = (
+    "claude-3",
+    "claude-sonnet-4-0",
+    "claude-sonnet-4-2",
+    "claude-sonnet-4-5",
+    "claude-opus-4-0",
+    "claude-opus-4-1",
+    "claude-opus-4-2",
+    "claude-opus-4-5",
+    "claude-haiku-4-5",
+)
+"""Models that know a budget of thinking tokens and no adaptive thinking, by the start of their names."""
+BUDGETS = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 6144,
+    "high": 12_288,
+    "xhigh": 15_360,
+    "max": 15_360,
+}
+LEAST_BUDGET = 1024
+EFFORTS = {"minimal": "low"}
+"""Efforts that the format has no word for."""
+
+PLACES = {
+    "max_output_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop": "stop_sequences",
+    "reasoning_effort": "thinking",
+    "parallel_tool_calls": "tool_choice.disable_parallel_tool_use",
+    "response_schema": "output_config.format",
+    "extra": "",
+}
+RULES = FormatRules(
+    places=PLACES,
+    ranges={"temperature": (0.0, 1.0)},
+    defaults={"parallel_tool_calls": True},
+    renamed_efforts=EFFORTS,
+    tool_name=r"[a-zA-Z0-9_-]{1,128}",
+    tool_name_words="1 to 128 of A-Z, a-z, 0-9, _ and -",
+    tool_tops=frozenset({"oneOf", "allOf", "anyOf"}),
+    schema="object",
+)
+"""For the models with adaptive thinking."""
 
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +84,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
-    """The request's JSON bytes, deterministic."""
+    """Build the JSON bytes of a request. Raise ``UnsupportedContent``."""
     chat = tool_forms.wired(chat, tool_forms.ANTHROPIC_NAMES)
     system, turns = leading_system(wire_turns(chat, form.ids, Replay(form.family)), everywhere=True)
     params = chat.params
@@ -94,7 +139,7 @@ def _block(part: Part) -> dict[str, Any] | None:
 
 
 def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
-    """A picture, a PDF or a text. Raises ``UnsupportedContent`` for everything else."""
+    """Return the block of a picture, a PDF or a text. Raise ``UnsupportedContent`` for everything else."""
     if isinstance(part, ImagePart):
         return {"type": "image", "source": _source(part)}
     if isinstance(part, AudioPart) or not (media.is_text(part) or part.media_type == "application/pdf"):

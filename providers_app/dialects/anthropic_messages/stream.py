@@ -5,12 +5,12 @@ from typing import Any
 
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.anthropic_messages.errors import WORDS
-from providers_app.dialects.anthropic_messages.usage import usage_of
 from providers_app.errors import BadAnswer
 from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, UsageReport
 from providers_app.types.usage import Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
+from providers_app.wire.payload import count, mapping
 from providers_app.wire.status import error_of_fields
 
 FINISH: dict[str, FinishReason] = {
@@ -215,3 +215,19 @@ _READERS: dict[str, Callable[[MessagesReading, dict[str, Any]], None]] = {
     "message_stop": MessagesReading._message_stop,
     "error": MessagesReading._error,
 }
+
+
+def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
+    """``input_tokens``, cache reads and cache writes are three disjoint parts of what was sent; thinking is output."""
+    fresh = count(raw.get("input_tokens"))
+    read = count(raw.get("cache_read_input_tokens"))
+    written = count(raw.get("cache_creation_input_tokens"))
+    return Usage(
+        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        output_tokens=count(raw.get("output_tokens")),
+        cached_input_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=count(mapping(raw.get("output_tokens_details")).get("thinking_tokens")),
+        source=source,
+        raw=raw,
+    )

@@ -1,7 +1,57 @@
 """generateContent: the native format of Gemini and Vertex AI."""
 
-from providers_app.dialects.gemini_generate.dialect import GeminiGenerate
-from providers_app.dialects.gemini_generate.request import RequestForm
+from collections.abc import Mapping
+from typing import ClassVar
+
+import msgspec
+
+from providers_app.dialects.gemini_generate.errors import WORDS
+from providers_app.dialects.gemini_generate.request import BUDGETS, RULES, RequestForm, build_body
+from providers_app.dialects.gemini_generate.stream import GenerateReading
+from providers_app.dialects.reducer import BodyReducer
+from providers_app.dialects.tool_forms import GEMINI_NAMES, NameForm
+from providers_app.errors import UpstreamError
+from providers_app.types.chat import ChatRequest
+from providers_app.types.events import Event
+from providers_app.types.rules import FormatRules
+from providers_app.wire.status import error_of_answer
+
+
+class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
+    """generateContent of the Gemini API and of Vertex AI;
+
+    ``request`` holds the facts about the server and its models.
+    """
+
+    name: ClassVar[str] = "gemini_generate"
+    tool_names: ClassVar[NameForm] = GEMINI_NAMES
+
+    request: RequestForm = RequestForm()
+
+    def rules(self, model: str) -> FormatRules:
+        """Return the rules of the format for ``model``."""
+        rules = msgspec.structs.replace(RULES, refused_fields=self.request.unsupported)
+        if not model.removeprefix("models/").startswith(self.request.budget_models):
+            return rules
+        return msgspec.structs.replace(rules, renamed_efforts={}, budgets=BUDGETS)
+
+    def build_body(self, chat: ChatRequest) -> bytes:
+        """Build the JSON body of a request."""
+        return build_body(chat, self.request)
+
+    def reducer(self) -> BodyReducer:
+        """Return a fresh reducer for one answer, streamed or whole."""
+        return BodyReducer(GenerateReading())
+
+    def parse(self, body: bytes) -> list[Event]:
+        """Parse the events of a whole answer."""
+        reducer = self.reducer()
+        return reducer.feed(body) + reducer.close()
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Return the typed error of an answer with an error status."""
+        return error_of_answer(status, headers, body, WORDS)
+
 
 DIALECT = GeminiGenerate()
 

@@ -5,10 +5,8 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.call_ids import GEMINI_IDS
-from providers_app.dialects.gemini_generate.rules import BUDGET_MODELS, BUDGETS, EFFORTS
-from providers_app.dialects.history import Replay, Turn, leading_system, opened_by_user, wire_turns
-from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.dialects.request import Replay, Turn, leading_system, opened_by_user, schema, to_bytes, wire_turns
+from providers_app.dialects.tool_forms import GEMINI_IDS
 from providers_app.types.chat import (
     AudioPart,
     ChatRequest,
@@ -21,15 +19,43 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
+
+BUDGET_MODELS = ("gemini-1", "gemini-2")
+"""Models that know a budget of thinking tokens instead of a level, by the start of their names."""
+BUDGETS = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 24_576}
+EFFORTS = {"none": "minimal", "max": "xhigh"}
+"""Efforts that there is no level for."""
+
+RULES = FormatRules(
+    places={
+        "max_output_tokens": "generationConfig.maxOutputTokens",
+        "temperature": "generationConfig.temperature",
+        "top_p": "generationConfig.topP",
+        "stop": "generationConfig.stopSequences",
+        "seed": "generationConfig.seed",
+        "reasoning_effort": "generationConfig.thinkingConfig",
+        "response_schema": "generationConfig.responseJsonSchema",
+        "extra": "",
+    },
+    ranges={"seed": (-(2**31), 2**31 - 1)},
+    max_stops=5,
+    defaults={"parallel_tool_calls": True},
+    renamed_efforts=EFFORTS,
+    tool_name=r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}",
+    tool_name_words="a letter or _, then up to 63 of A-Z, a-z, 0-9, _ - . and :",
+    strict_tools=False,
+)
+"""For the models with thinking levels."""
 
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about the server and its models.
 
     ``family`` is the slug that is asked. ``echo_call_ids`` sends the ids that it gave to calls itself, and with them
-    their results (Vertex AI knows none); to an id of somebody else nothing would belong. Signatures are bound to the
-    model and to the login that they were given out by.
+    their results (Vertex AI knows none); ids of other providers mean nothing to it. Signatures are bound to the model
+    and to the login that they were given out by.
     ``budget_models`` know a thinking budget instead of a level; they, by the start of their names, also do not check
     thought signatures. For the others a call that came without one (from another provider) carries
     ``placeholder_signature``.
@@ -43,7 +69,7 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
-    """The request's JSON bytes, deterministic."""
+    """Build the JSON bytes of a request."""
     chat = tool_forms.wired(chat, tool_forms.GEMINI_NAMES)
     replay = Replay(form.family, same_model=True, same_session=True)
     system, turns = leading_system(wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
@@ -139,7 +165,7 @@ def _signature(opaque: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _response(part: ToolResultPart) -> dict[str, Any]:
-    """A result has to be an object: JSON objects go as they are, everything else is wrapped."""
+    """Wrap a result into an object, which the format demands; a JSON object goes as it is."""
     content = media.result_text(part)
     if part.is_error:
         return {"error": content}

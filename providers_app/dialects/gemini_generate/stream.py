@@ -4,12 +4,12 @@ from typing import Any
 
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.dialects.gemini_generate.usage import usage_of
 from providers_app.errors import BadAnswer
 from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
 from providers_app.types.usage import Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
+from providers_app.wire.payload import count
 from providers_app.wire.status import error_of_fields
 
 # Reasons that are not listed are failures of the model; its own word and message are kept and shown.
@@ -162,3 +162,20 @@ class GenerateReading:
 
     def _counted(self, source: UsageSource) -> Usage | None:
         return None if self._usage is None else usage_of(self._usage, source)
+
+
+def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
+    """Prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts: both pairs are added.
+
+    The format leaves out counts that are zero, so an absent one is zero: a blocked prompt has no counts at all.
+    """
+    thoughts = count(raw.get("thoughtsTokenCount"))
+    return Usage(
+        input_tokens=(count(raw.get("promptTokenCount")) or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0),
+        output_tokens=(count(raw.get("candidatesTokenCount")) or 0) + (thoughts or 0),
+        cached_input_tokens=count(raw.get("cachedContentTokenCount")),
+        reasoning_tokens=thoughts,
+        total_tokens=count(raw.get("totalTokenCount")),
+        source=source,
+        raw=raw,
+    )

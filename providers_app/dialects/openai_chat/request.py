@@ -1,36 +1,59 @@
-"""The body of a Chat Completions request."""
+"""The body of a Chat Completions request, and what becomes of one that a server cannot take all of."""
 
 from typing import Any, Literal
 
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.call_ids import OPENAI_IDS, IdForm
-from providers_app.dialects.history import Replay, Turn, joined_text, leading_system, wire_turns
-from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
+from providers_app.dialects.tool_forms import OPENAI_IDS, IdForm
+from providers_app.errors import InvalidRequest
 from providers_app.types.chat import (
     AudioPart,
     ChatParams,
     ChatRequest,
     FilePart,
     ImagePart,
+    Message,
     ReasoningPart,
     TextPart,
     ToolCallPart,
+    ToolChoice,
     ToolResultPart,
 )
+from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
+
+RULES = FormatRules(
+    places={
+        "max_output_tokens": "max_completion_tokens",
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "stop": "stop",
+        "seed": "seed",
+        "reasoning_effort": "reasoning_effort",
+        "parallel_tool_calls": "parallel_tool_calls",
+        "response_schema": "response_format",
+        "extra": "",
+    },
+    max_stops=4,
+    tool_name=r"[a-zA-Z0-9_-]{1,64}",
+    tool_name_words="1 to 64 of A-Z, a-z, 0-9, _ and -",
+    tool_tops=frozenset({"oneOf", "allOf", "anyOf", "enum", "not"}),
+    schema="strict",
+)
+"""As OpenAI itself speaks it."""
 
 
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
-    """How one server's requests differ from OpenAI's own; every field is a fact about the server.
+    """Facts about a server whose requests differ from OpenAI's own.
 
     ``family`` is the slug that is asked: its own ids and reasoning go back to it. ``reasoning_replay`` says how:
     ``details`` are bound to their model; text is sent within a tool loop only, and only to the session it came from.
     ``unsupported`` names top-level fields that are never sent.
     ``system_everywhere`` moves all system text to the front, which many local templates insist on.
     ``renamed`` are fields that the server calls otherwise. ``named_tool_choice``: it can be told which tool to call;
-    ``image_urls``: it fetches pictures from their address (see ``quirks``).
+    ``image_urls``: it fetches pictures from their address.
     """
 
     family: str = ""
@@ -53,8 +76,8 @@ REASONING_TEXT = {"content": "reasoning_content", "reasoning": "reasoning"}
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
-    """The request's JSON bytes, deterministic."""
-    chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
+    """Return the request's JSON bytes. Raise ``InvalidRequest``, ``UnsupportedContent``."""
+    chat = tool_forms.wired(_prepared(chat, form), tool_forms.OPENAI_NAMES)
     kind = form.reasoning_replay
     replay = Replay(form.family, kind != "none", same_model=kind == "details", same_session=kind in REASONING_TEXT)
     turns = wire_turns(chat, form.ids, replay)
@@ -110,7 +133,7 @@ def _messages(turn: Turn, form: RequestForm, *, in_loop: bool) -> list[dict[str,
 
 
 def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
-    """A picture, an inline document, or a recording as WAV or MP3. Raises ``UnsupportedContent`` otherwise."""
+    """Return a picture, an inline document, or a recording as WAV or MP3. Raise ``UnsupportedContent`` otherwise."""
     if isinstance(part, ImagePart):
         return {"type": "image_url", "image_url": {"url": media.image_address(part)}}
     if isinstance(part, AudioPart):
@@ -183,3 +206,46 @@ def _response_format(params: ChatParams, form: RequestForm) -> dict[str, Any] | 
             "strict": wanted.strict,
         },
     }
+
+
+SCHEMA = "Answer with one JSON object and nothing else. It must be valid against this JSON Schema:\n"
+"""The instruction in front, where a server takes no schema but only the wish for JSON; some insist on the word."""
+
+
+def _prepared(chat: ChatRequest, form: RequestForm) -> ChatRequest:
+    """Return the request as the server can take it.
+
+    A picture's address is refused where only its bytes are taken. A choice among tools that the server has no word for
+    is made by giving it fewer tools: none, or the named one alone. A schema that cannot be sent stands in words.
+
+    Raises ``InvalidRequest``.
+    """
+    if not form.image_urls:
+        _refuse_addresses(chat)
+    chat = _fewer_tools(chat, form)
+    wanted = chat.params.response_schema
+    if wanted is None or form.structured != "json_object":
+        return chat
+    said = Message("system", (TextPart(SCHEMA + payload.encode(wanted.schema).decode()),))
+    return msgspec.structs.replace(chat, messages=(said, *chat.messages))
+
+
+def _refuse_addresses(chat: ChatRequest) -> None:
+    for message in chat.messages:
+        for part in message.parts:
+            if isinstance(part, ImagePart) and part.url and not part.url.startswith("data:"):
+                raise InvalidRequest(
+                    "This server takes pictures only as data, not by their address.",
+                    hint="Attach the picture itself, or set the session's option image_urls to true if the server "
+                    "fetches addresses.",
+                )
+
+
+def _fewer_tools(chat: ChatRequest, form: RequestForm) -> ChatRequest:
+    choice, silent = chat.tool_choice, "tool_choice" in form.unsupported
+    if choice.mode == "none" and silent:
+        return msgspec.structs.replace(chat, tools=(), tool_choice=ToolChoice())
+    if choice.mode == "tool" and (silent or not form.named_tool_choice):
+        named = tuple(tool for tool in chat.tools if tool.name == choice.name)
+        return msgspec.structs.replace(chat, tools=named, tool_choice=ToolChoice("required"))
+    return chat

@@ -5,14 +5,13 @@ from typing import Any, Literal
 
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_chat.errors import WORDS
-from providers_app.dialects.openai_chat.tool_calls import ToolCallDrafts
-from providers_app.dialects.openai_chat.usage import usage_of
-from providers_app.dialects.think_tags import ThinkTags
+from providers_app.dialects.openai_chat.fragments import ThinkTags, ToolCallDrafts
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
 from providers_app.types.usage import Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
+from providers_app.wire.payload import count, mapping
 from providers_app.wire.status import error_of_fields
 
 # Servers invent words for an ordinary end, so what is not listed here means "stop"; the word itself is always kept.
@@ -232,3 +231,43 @@ _READERS: dict[str, Callable[[ChatReading, Any, dict[str, Any]], None]] = {
     "audio": ChatReading._media,
     "images": ChatReading._media,
 }
+
+
+def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
+    """Return the counts: ``prompt_tokens`` includes cached tokens and ``completion_tokens`` includes reasoning.
+
+    With one exception: some servers (xAI) count reasoning beside the completion; they are known by their sum:
+    total = prompt + completion + reasoning. ``cache_read_input_tokens`` and ``cache_creation_input_tokens`` are
+    Anthropic's fields, which Databricks sends for every model: 0 there has no meaning.
+    """
+    sent = count(raw.get("prompt_tokens"))
+    generated = count(raw.get("completion_tokens"))
+    total = count(raw.get("total_tokens"))
+    prompt_details = mapping(raw.get("prompt_tokens_details"))
+    reasoning = _first(
+        mapping(raw.get("completion_tokens_details")).get("reasoning_tokens"), raw.get("reasoning_tokens")
+    )
+    if reasoning and sent is not None and generated is not None and total == sent + generated + reasoning:
+        generated += reasoning
+    return Usage(
+        input_tokens=sent,
+        output_tokens=generated,
+        cached_input_tokens=_first(
+            prompt_details.get("cached_tokens"),
+            raw.get("prompt_cache_hit_tokens"),
+            raw.get("cached_tokens"),
+            raw.get("num_cached_tokens"),
+            raw.get("cache_read_input_tokens") or None,
+        ),
+        cache_write_tokens=_first(
+            prompt_details.get("cache_write_tokens"), raw.get("cache_creation_input_tokens") or None
+        ),
+        reasoning_tokens=reasoning,
+        total_tokens=total,
+        source=source,
+        raw=raw,
+    )
+
+
+def _first(*values: Any) -> int | None:
+    return next((number for value in values if (number := count(value)) is not None), None)

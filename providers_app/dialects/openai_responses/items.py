@@ -42,7 +42,7 @@ class OutputItems:
         return self._answer.calls > 0
 
     def of(self, value: dict[str, Any]) -> _Item:
-        """The item that an event speaks of."""
+        """Return the item that an event belongs to."""
         key = value.get("output_index")
         if type(key) is not int:
             key = payload.text(value.get("item_id")) or self._last
@@ -65,7 +65,7 @@ class OutputItems:
             self._answer.append(TextDelta(piece, None, True))
 
     def summary(self, value: dict[str, Any], piece: str) -> None:
-        """A piece of a reasoning summary; the parts of one item are separated by a blank line."""
+        """Add a piece of a reasoning summary; the parts of one item are separated by a blank line."""
         item = self.of(value)
         index = payload.count(value.get("summary_index")) or 0
         gap = "\n\n" if item.summary is not None and index != item.summary else ""
@@ -95,7 +95,7 @@ class OutputItems:
         self._answer.call_delta(item.call or 0, item.name, piece, item.provider_id)
 
     def finished(self, value: dict[str, Any], raw: dict[str, Any]) -> None:
-        """The whole item; emits what its deltas have not."""
+        """Finish an item with its whole form; emit what its deltas have not."""
         item = self.of(value)
         if item.done:
             return
@@ -112,7 +112,7 @@ class OutputItems:
             self._answer.append(ServerToolEvent(kind, raw))
 
     def finished_rest(self, output: list[Any]) -> None:
-        """The items of a terminal event, of which most have been finished already."""
+        """Finish the items of a terminal event, of which most have been finished already."""
         for index, raw in enumerate(output):
             if isinstance(raw, dict):
                 self.finished({"output_index": index}, raw)

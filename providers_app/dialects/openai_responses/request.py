@@ -3,9 +3,8 @@
 from typing import Any
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.call_ids import IdForm
-from providers_app.dialects.history import Replay, Turn, joined_text, leading_system, wire_turns
-from providers_app.dialects.request_body import schema, to_bytes
+from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
+from providers_app.dialects.tool_forms import IdForm
 from providers_app.types.chat import (
     AudioPart,
     ChatRequest,
@@ -16,13 +15,31 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
+
+RULES = FormatRules(
+    places={
+        "max_output_tokens": "max_output_tokens",
+        "temperature": "temperature",
+        "top_p": "top_p",
+        "reasoning_effort": "reasoning.effort",
+        "parallel_tool_calls": "parallel_tool_calls",
+        "response_schema": "text.format",
+        "extra": "",
+    },
+    ranges={"max_output_tokens": (16, 100_000_000)},
+    tool_name=r"[a-zA-Z0-9_-]{1,64}",
+    tool_name_words="1 to 64 of A-Z, a-z, 0-9, _ and -",
+    tool_tops=frozenset({"oneOf", "allOf", "anyOf", "enum", "not"}),
+    schema="strict",
+)
 
 
 def build_body(
     chat: ChatRequest, *, family: str, ids: IdForm, encrypted_reasoning: bool, unsupported: frozenset[str]
 ) -> bytes:
-    """The request's JSON bytes, deterministic. Nothing is stored at the provider, so the whole history is in it."""
+    """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
     chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
     system, turns = leading_system(wire_turns(chat, ids, Replay(family, same_session=True)))
     items: list[dict[str, Any]] = []
@@ -88,7 +105,7 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
 
 
 def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
-    """A picture or a document. Raises ``UnsupportedContent`` for a recording."""
+    """Return a picture or a document. Raise ``UnsupportedContent`` for a recording."""
     if isinstance(part, ImagePart):
         return {"type": "input_image", "image_url": media.image_address(part), "detail": "auto"}
     if isinstance(part, AudioPart):
@@ -108,7 +125,7 @@ def _output(part: ToolResultPart) -> str | list[dict[str, Any]]:
 
 
 def _assistant(turn: Turn) -> list[dict[str, Any]]:
-    """The items of an answer in their order; a reasoning item stays in front of the item it led to."""
+    """Return the items of an answer in order; a reasoning item stays in front of the item it led to."""
     items: list[dict[str, Any]] = []
     for part in turn.parts:
         if isinstance(part, TextPart) and part.text:

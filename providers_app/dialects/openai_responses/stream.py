@@ -6,12 +6,12 @@ from typing import Any
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
-from providers_app.dialects.openai_responses.usage import usage_of
 from providers_app.errors import BadAnswer, Cancelled, StreamInterrupted, UpstreamError
 from providers_app.types.events import Citation, FinishReason
 from providers_app.types.usage import Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
+from providers_app.wire.payload import count, mapping
 from providers_app.wire.status import error_of_fields
 
 _INCOMPLETE: dict[str, FinishReason] = {
@@ -153,3 +153,18 @@ _READERS: dict[str, Callable[[ResponsesReading, dict[str, Any]], None]] = {
     "response.cancelled": ResponsesReading._terminal,
     "error": ResponsesReading._error,
 }
+
+
+def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
+    """``input_tokens`` includes cached tokens and ``output_tokens`` includes reasoning."""
+    sent = mapping(raw.get("input_tokens_details"))
+    return Usage(
+        input_tokens=count(raw.get("input_tokens")),
+        output_tokens=count(raw.get("output_tokens")),
+        cached_input_tokens=count(sent.get("cached_tokens")),
+        cache_write_tokens=count(sent.get("cache_write_tokens")),
+        reasoning_tokens=count(mapping(raw.get("output_tokens_details")).get("reasoning_tokens")),
+        total_tokens=count(raw.get("total_tokens")),
+        source=source,
+        raw=raw,
+    )

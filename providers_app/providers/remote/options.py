@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from providers_app import conf
-from providers_app.dialects.call_ids import NINE_ALPHANUMERICS, OPENAI_IDS
+from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS, OPENAI_IDS
 from providers_app.providers.remote.servers import AUTO, GENERIC, SERVERS, SLUG, Server, of_address
 from providers_app.types.catalogue import SettingField
 from providers_app.types.credentials import Credential

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app.dialects.call_ids import NINE_ALPHANUMERICS
 from providers_app.dialects.openai_chat import RequestForm
+from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS
 
 SLUG = "remote"
 AUTO = "auto"

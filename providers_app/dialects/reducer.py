@@ -24,20 +24,20 @@ _FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 
 
 class Reading(Protocol):
-    """What a dialect makes of the decoded pieces of one answer; it writes to ``answer`` and may end it."""
+    """A dialect's reader of the decoded pieces of one answer; it writes to ``answer`` and may end it."""
 
     answer: Answer
 
     def payload(self, event: str, data: bytes) -> None:
-        """One server-sent event."""
+        """Read one server-sent event."""
         ...
 
     def whole(self, value: Any) -> None:
-        """One JSON value that was (or is an element of) the whole body."""
+        """Read one JSON value that was (or is an element of) the whole body."""
         ...
 
     def end(self) -> None:
-        """The body ended and the answer has not: decide whether that was its end."""
+        """Judge a body that ended before the answer: decide whether that was its end."""
         ...
 
 
@@ -56,7 +56,7 @@ class BodyReducer:
         self._saw_event = False
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
+        """Return the events that these bytes complete."""
         if self._answer.ended:
             return []
         if not self._mode:
@@ -68,7 +68,7 @@ class BodyReducer:
         return self._answer.take()
 
     def close(self) -> list[Event]:
-        """The events that the end of the body completes; always ends the answer."""
+        """Return the events that the end of the body completes; always end the answer."""
         if self._answer.ended:
             return self._answer.take()
         if self._mode == "whole":
@@ -171,7 +171,7 @@ def _starts_with_an_object(body: bytes) -> bool:
 
 
 def _elements(body: bytes) -> list[Any]:
-    """The whole elements of a JSON array that was cut."""
+    """Return the whole elements of a JSON array that was cut."""
     text = body.decode("utf-8", "replace")
     if not text.startswith("["):
         return []

@@ -1,4 +1,4 @@
-"""Tool calls that arrive in fragments, with all the ways in which servers number them."""
+"""What arrives in fragments: tool calls, however servers number them, and ``<think>`` tags inside the text."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class ToolCallDrafts:
         return bool(self._drafts)
 
     def fragment(self, raw: Any) -> None:
-        """One element of ``tool_calls``, or a legacy ``function_call``."""
+        """Add one element of ``tool_calls``, or a legacy ``function_call``."""
         if not isinstance(raw, dict):
             return
         function = raw.get("function")
@@ -56,7 +56,7 @@ class ToolCallDrafts:
         self._answer.call_delta(draft.number, draft.name, piece, draft.provider_id)
 
     def emit(self, *, cut: bool) -> None:
-        """The whole calls, when the provider has ended the answer; ``cut`` says that it ended for want of length."""
+        """Emit the whole calls of an ended answer; ``cut`` means that it ended for lack of length."""
         for draft in self._drafts:
             arguments, invalid = payload.arguments("".join(draft.pieces))
             if cut and not arguments and invalid is None:
@@ -81,3 +81,58 @@ class ToolCallDrafts:
         if index is not None:
             self._by_index[index] = draft
         return draft
+
+
+_OPEN = "<think>"
+_CLOSE = "</think>"
+
+
+class ThinkTags:
+    """Splits text that arrives in pieces; a tag may be cut anywhere.
+
+    Only a tag at the very start of the answer counts as one, since an answer may well talk about tags. ``opened`` is
+    for models whose template already wrote the opening tag.
+    """
+
+    __slots__ = ("_held", "_state")
+
+    def __init__(self, *, opened: bool = False) -> None:
+        self._held = ""
+        self._state = "inside" if opened else "before"
+
+    def feed(self, piece: str) -> list[tuple[bool, str]]:
+        """Pairs of (is reasoning, text), none empty."""
+        if self._state == "gap":  # the line breaks between the closing tag and the answer
+            piece = piece.lstrip("\n")
+            self._state = "after" if piece else "gap"
+        if self._state in ("gap", "after"):
+            return [(False, piece)] if piece else []
+        found: list[tuple[bool, str]] = []
+        self._held += piece
+        if self._state == "before":
+            start = self._held.lstrip()
+            if start.startswith(_OPEN):
+                self._held, self._state = start.removeprefix(_OPEN), "inside"
+            elif not _OPEN.startswith(start):
+                self._state = "after"
+                return self.close()
+        if self._state == "inside":
+            thought, tag, rest = self._held.partition(_CLOSE)
+            if tag:
+                self._state, self._held = "gap", ""
+                found += [(True, thought), *self.feed(rest)]
+            else:
+                keep = _tail(thought)
+                self._held = thought[len(thought) - keep :]
+                found.append((True, thought[: len(thought) - keep]))
+        return [(is_reasoning, text) for is_reasoning, text in found if text]
+
+    def close(self) -> list[tuple[bool, str]]:
+        """Return the text that was held back in case it became a tag."""
+        held, self._held = self._held, ""
+        return [(self._state == "inside", held)] if held else []
+
+
+def _tail(text: str) -> int:
+    """Return the number of characters at the end that could begin the closing tag."""
+    return next((size for size in range(min(len(text), len(_CLOSE) - 1), 0, -1) if _CLOSE.startswith(text[-size:])), 0)

@@ -1,4 +1,6 @@
-"""A conversation made fit for a wire format, deterministically: the same history always gives the same bytes.
+"""What the requests of all formats share: the conversation made fit for the wire, and the last step to bytes.
+
+Deterministic: the same history always gives the same bytes.
 
 1. Every tool result moves directly behind the assistant message with its call, in the order of the calls. It answers
    the first call of its id without a result in the newest message that made one; a second result is dropped.
@@ -6,17 +8,17 @@
 3. Neighbouring messages of one role become one; empty text disappears.
 4. Reasoning, and what a provider attached to text and calls, stays only for the origin that gave it out.
 5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history
-   (``call_ids``).
+   (``tool_forms``).
 6. Where the wire wants a user's message first and the person left it out, a line that says so stands in its place.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from providers_app.dialects.call_ids import CallIds, IdForm
 from providers_app.dialects.media import kind_of
+from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
 from providers_app.types.chat import (
     ChatRequest,
@@ -27,16 +29,18 @@ from providers_app.types.chat import (
     ToolResultPart,
 )
 from providers_app.types.origin import Origin
+from providers_app.wire import payload
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 LEFT_OUT = "(What came before was left out.)"
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """To whom a provider takes back what it attached to an answer.
+    """Rule by which a provider takes back what it attached to an answer.
 
-    ``provider`` is its slug (empty: to nobody), ``allowed`` whether it takes anything back. ``same_model`` and
-    ``same_session`` say that it is bound to the model and to the login that gave it out; another would refuse it.
+    ``provider`` is its slug (empty: it takes back nothing), ``allowed`` whether it takes anything back.
+    ``same_model`` and ``same_session`` say that it is bound to the model and to the login that gave it out; another
+    would refuse it.
     """
 
     provider: str
@@ -45,7 +49,7 @@ class Replay(msgspec.Struct, frozen=True):
     same_session: bool = False
 
     def takes(self, origin: Origin | None, chat: ChatRequest) -> bool:
-        """Does what came from ``origin`` go back with this request?"""
+        """Tell whether what came from ``origin`` goes back with this request."""
         if not self.allowed or origin is None or not self.provider or origin.provider != self.provider:
             return False
         asked = chat.asked or Origin(self.provider, chat.model)
@@ -65,7 +69,7 @@ class Turn(msgspec.Struct):
 
 
 class _Place(msgspec.Struct):
-    """Where the result of a call will stand; ``message`` numbers the message that made the call."""
+    """The place of a call's result; ``message`` numbers the message that made the call."""
 
     message: int
     results: Turn
@@ -75,7 +79,7 @@ class _Place(msgspec.Struct):
 
 
 def wire_turns(chat: ChatRequest, ids: IdForm, replay: Replay) -> list[Turn]:
-    """The turns that the messages of ``chat`` amount to for a provider with these ids and this replay."""
+    """Return the turns of ``chat`` for a provider with these ids and this replay. Raise ``UnsupportedContent``."""
     return _Gathering(chat, CallIds(ids, replay.provider), replay).turns()
 
 
@@ -104,7 +108,7 @@ class _Gathering:
         return self._turns
 
     def _sorted_parts(self, role: str, given: tuple[Part, ...]) -> list[Part]:
-        """What stays in the message. Results go to the turn that waits for them."""
+        """Return the parts that stay in the message. Results go to the turn that waits for them."""
         parts: list[Part] = []
         for part in given:
             if isinstance(part, TextPart):
@@ -166,12 +170,12 @@ def _add_text(parts: list[Part], part: TextPart, role: str) -> None:
 
 
 def joined_text(parts: Iterable[Part]) -> str:
-    """The text of the parts, with a blank line between them."""
+    """Join the text of the parts, with a blank line between them."""
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
 def leading_system(turns: list[Turn], *, everywhere: bool = False) -> tuple[str, list[Turn]]:
-    """The system text in front (or ``everywhere``), and the turns without it."""
+    """Return the system text in front (or ``everywhere``), and the turns without it."""
     taken = [turn for turn in (turns if everywhere else turns[:1]) if turn.role == "system"]
     text = "\n\n".join(filter(None, (joined_text(turn.parts) for turn in taken)))
     rest = [turn for turn in turns if not any(turn is one for one in taken)]
@@ -179,13 +183,13 @@ def leading_system(turns: list[Turn], *, everywhere: bool = False) -> tuple[str,
 
 
 def opened_by_user(turns: list[Turn]) -> list[Turn]:
-    """The turns, with a user's turn in front of an assistant's: excluding the first question must not break a chat."""
+    """Put a user's turn in front of an assistant's: excluding the first question must not break a chat."""
     opening: list[Part] = [TextPart(LEFT_OUT)]
     return [Turn("user", opening), *turns] if turns and turns[0].role == "assistant" else turns
 
 
 def merged_neighbours(turns: list[Turn]) -> list[Turn]:
-    """The turns with neighbours of one role joined; ``tool`` turns stay apart."""
+    """Join neighbouring turns of one role; ``tool`` turns stay apart."""
     merged: list[Turn] = []
     for turn in turns:
         if merged and merged[-1].role == turn.role and turn.role != "tool":
@@ -193,3 +197,28 @@ def merged_neighbours(turns: list[Turn]) -> list[Turn]:
         else:
             merged.append(turn)
     return merged
+
+
+def to_bytes(body: dict[str, Any], extra: dict[str, Any], unsupported: frozenset[str] = frozenset()) -> bytes:
+    """Encode ``body`` with ``extra`` merged into it and without the ``unsupported`` top-level fields.
+
+    Objects are merged key by key; anything else in ``extra`` replaces. A field that the caller put into ``extra`` is
+    sent even when it is listed as unsupported.
+    """
+    kept = {name: value for name, value in body.items() if value is not None and name not in unsupported}
+    return payload.encode(_merged(kept, extra))
+
+
+def _merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for name, value in extra.items():
+        present = result.get(name)
+        result[name] = _merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+    return result
+
+
+def schema(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return a tool's JSON Schema with the top level that every provider insists on."""
+    if parameters.get("type") == "object" and "properties" in parameters:
+        return parameters
+    return {"type": "object", "properties": {}, **parameters}
