@@ -2,8 +2,7 @@
 
 from django.urls import path
 
-from context_app import views_stream
-from context_app.views import asking, chats, pages, panel, params
+from context_app.views import asking, chats, pages, panel, params, stream
 
 app_name = "chats"
 urlpatterns = [
@@ -35,8 +34,8 @@ urlpatterns = [
     path("<uuid:pk>/chunks/<uuid:chunk_id>/unpin/", panel.unpin, name="unpin-chunk"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/delete/", panel.delete, name="delete-chunk"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/restore/", panel.restore, name="restore-chunk"),
-    path("<uuid:pk>/events/", views_stream.events, name="events"),
-    path("<uuid:pk>/send/", views_stream.send, name="send"),
-    path("<uuid:pk>/stop/", views_stream.stop, name="stop"),
-    path("<uuid:pk>/retry/", views_stream.retry, name="retry"),
+    path("<uuid:pk>/events/", stream.events, name="events"),
+    path("<uuid:pk>/send/", stream.send, name="send"),
+    path("<uuid:pk>/stop/", stream.stop, name="stop"),
+    path("<uuid:pk>/retry/", stream.retry, name="retry"),
 ]
