@@ -8,6 +8,7 @@ from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.urls import path
 
 from context_app import access, frames
 from context_app.conf import ContextConfig
@@ -100,3 +101,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.frame_times.popleft()
         self.frame_times.append(now)
         return len(self.frame_times) > limit
+
+
+websocket_urlpatterns = [path("ws/chats/<uuid:pk>/", ChatConsumer.as_asgi())]

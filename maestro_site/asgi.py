@@ -19,7 +19,7 @@ from channels.auth import AuthMiddlewareStack  # noqa: E402 - these need Django'
 from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 
-from context_app.routing import websocket_urlpatterns  # noqa: E402
+from context_app.consumers import websocket_urlpatterns  # noqa: E402
 from maestro_site import lifespan  # noqa: E402
 
 websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
