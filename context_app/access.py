@@ -1,29 +1,54 @@
-"""May this connection still see this chat? Asked for every frame, and every few seconds while nothing happens."""
+"""Decide who may see a chat: the person of a request (else 404), and of a connection, again with every frame."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.http import Http404, HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 
 from context_app import selectors
 from context_app.errors import SignedOut
-from context_app.models import Context
+from context_app.models import Context, ContextChunk
 from providers_app.errors import UnknownContext
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """A signed-in person on one connection. ``session_key`` is the browser session's (``None``: not known by one)."""
+    """A signed-in person on one connection. ``session_key`` is the browser session's, ``None`` outside a browser."""
 
     user_id: Any
     session_key: str | None = None
 
 
+def owner(request: HttpRequest) -> Any:
+    """Return the signed-in person; every view of this app requires one."""
+    return cast(Any, request.user)
+
+
+def context_or_404(request: HttpRequest, pk: UUID) -> Context:
+    """Return the person's chat. Raises ``Http404`` for a foreign, deleted or missing one alike."""
+    try:
+        return selectors.get_context(owner(request).pk, pk)
+    except Context.DoesNotExist:
+        raise Http404("There is no such chat.") from None
+
+
+def chunk_or_404(request: HttpRequest, pk: UUID, chunk_id: UUID) -> ContextChunk:
+    """Return a chunk of the person's chat. Raises ``Http404``."""
+    try:
+        return selectors.get_chunk(owner(request).pk, pk, chunk_id)
+    except ContextChunk.DoesNotExist:
+        raise Http404("There is no such chunk.") from None
+
+
 def viewer(scope: dict[str, Any]) -> Viewer:
-    """Who is behind an ASGI scope, or a request's user and session in the same shape. Raises ``SignedOut``."""
+    """Return the person behind an ASGI scope, or behind a request's user and session in that shape.
+
+    Raises ``SignedOut``.
+    """
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         raise SignedOut("You are signed out.")
@@ -31,24 +56,24 @@ def viewer(scope: dict[str, Any]) -> Viewer:
     return Viewer(user.pk, getattr(session, "session_key", None))
 
 
-def check(who: Viewer, context_id: UUID) -> Context:
-    """The chat, for a person who is still signed in and owns it. Raises ``SignedOut``, ``UnknownContext``.
+def check(person: Viewer, context_id: UUID) -> Context:
+    """Return the chat, if the person is still signed in and owns it. Raises ``SignedOut``, ``UnknownContext``.
 
     Reads the database: call it on the store pool.
     """
-    user = get_user_model()._default_manager.filter(pk=who.user_id).first()
+    user = get_user_model()._default_manager.filter(pk=person.user_id).first()
     if user is None or not user.is_active:
         raise SignedOut("This account is signed out or disabled.")
-    if who.session_key is not None and not _still_signed_in(who.session_key, user):
+    if person.session_key is not None and not _still_signed_in(person.session_key, user):
         raise SignedOut("You are signed out.")
     try:
-        return selectors.get_context(who.user_id, context_id)
+        return selectors.get_context(person.user_id, context_id)
     except Context.DoesNotExist:
         raise UnknownContext("There is no such chat.") from None
 
 
 def _still_signed_in(session_key: str, user: Any) -> bool:
-    """The browser session exists, is this user's, and was not ended by a change of the password."""
+    """Return whether the browser session exists, is this user's, and has survived their last change of password."""
     data = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key).load()
     return (
         str(data.get(SESSION_KEY)) == str(user.pk)

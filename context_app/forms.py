@@ -4,11 +4,17 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.http import HttpRequest
 
 from providers_app.types.chat import ChatParams
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 PARAM_FIELDS = ("max_output_tokens", "temperature", "top_p", "reasoning_effort")
+
+
+def search_text(request: HttpRequest) -> str:
+    """Return what is searched for (``q``), without NUL, which no database can look for."""
+    return request.GET.get("q", "").replace("\x00", "").strip()[:200]
 
 
 class NoteForm(forms.Form):

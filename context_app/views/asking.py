@@ -12,11 +12,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from context_app import assembly, catalogue, markup, selectors
+from context_app.access import context_or_404, owner
 from context_app.advice import shown
 from context_app.forms import ChooseForm
 from context_app.models import Context
 from context_app.services import contexts
-from context_app.views.access import context_or_404, owner
 from context_app.views.panel_data import panel, session_of
 from providers_app import loop, provider
 from providers_app.advice.draft import CHANGES

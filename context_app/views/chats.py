@@ -9,10 +9,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from context_app.access import context_or_404, owner
 from context_app.forms import TitleForm
 from context_app.models import Context
 from context_app.services import contexts
-from context_app.views.access import context_or_404, owner
 
 
 @login_required

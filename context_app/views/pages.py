@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from context_app import catalogue, rendering, selectors
-from context_app.forms import ParametersForm
+from context_app.access import context_or_404, owner
+from context_app.forms import ParametersForm, search_text
 from context_app.models import Context, Turn
 from context_app.services import chunks, contexts
 from context_app.views import params
-from context_app.views.access import context_or_404, owner, typed
 from context_app.views.panel_data import panel, session_of
 from sessions_app.models import AuthSession
 
@@ -124,7 +124,7 @@ def drawn(turns: list[Turn]) -> list[dict[str, Any]]:
 def _sidebar(request: HttpRequest) -> dict[str, Any]:
     person = owner(request)
     archived = request.GET.get("archived") == "1"
-    query = typed(request, "q", 200)
+    query = search_text(request)
     current = request.GET.get("current") or (request.resolver_match.kwargs.get("pk") if request.resolver_match else "")
     return {
         "groups": selectors.sidebar(person.pk, query=query, archived=archived),

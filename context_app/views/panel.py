@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from context_app import catalogue
-from context_app.forms import NoteForm
+from context_app.access import chunk_or_404, context_or_404, owner
+from context_app.forms import NoteForm, search_text
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
-from context_app.views.access import chunk_or_404, context_or_404, owner, typed
 from context_app.views.panel_data import panel, session_of
 
 MAX_BULK = 5000
@@ -57,7 +57,7 @@ def peek(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
 def search(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The ids of the chunks whose text contains ``q``."""
     context = context_or_404(request, pk)
-    query = typed(request, "q", 200)
+    query = search_text(request)
     rows = ContextChunk.objects.filter(context=context, deleted_at=None)
     found = rows.filter(content__icontains=query) if query else rows
     return JsonResponse({"ids": [str(pk) for pk in found.values_list("pk", flat=True)]})

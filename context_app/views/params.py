@@ -10,11 +10,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from context_app import catalogue
+from context_app.access import context_or_404, owner
 from context_app.advice import AdviceView, shown
 from context_app.forms import ParametersForm
 from context_app.models import Context
 from context_app.services import chunks, contexts
-from context_app.views.access import context_or_404, owner
 from context_app.views.panel_data import panel, session_of
 from providers_app import provider
 from providers_app.errors import ProviderError
