@@ -1,9 +1,9 @@
-"""The journal: one thread per process that commits what all running streams gathered, in one transaction per interval.
+"""Commit what all running streams have gathered, in one transaction per interval, on one thread per process.
 
-Each round: gather what is new → commit (segments, progress, endings) → tell readers and the spool → look for Stop
-requests. A round that fails for the database's sake (locked, connection lost) is repeated as it is until it succeeds:
-a repeated insert of the same segment changes nothing, so nothing is lost, doubled or out of order. A round that fails
-for a stream's sake (its owner was deleted, say) is done again stream by stream, and only that stream is given up.
+Each round: gather what is new, commit it (segments, progress, endings), tell readers and the spool, look for Stop
+requests. A round that fails because of an outage (locked, connection lost) is retried as it is until it succeeds:
+inserting the same segment again changes nothing, so nothing is lost, doubled or out of order. A round that fails
+because of one stream (its owner was deleted, say) is committed stream by stream, and only that stream is given up.
 """
 
 import logging
@@ -13,34 +13,89 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
+import msgspec
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from context_app.models import Stream
-from context_app.streams import rounds, writes
-from context_app.streams.live import LiveStream
-from context_app.streams.spool import Spool
+from context_app.streams import spool, writes
+from context_app.streams.live import Ending, LiveStream
 
 logger = logging.getLogger(__name__)
 
 QUIET_POLL_S = 0.25
-"""How long a round waits while nothing new arrives; also how late a Stop from elsewhere is seen then."""
+"""Length of a round without news; a Stop from another process is noticed within this time."""
 IDLE_CLOSE_S = 5.0
-"""The connection is given back when no stream ran for this long."""
+"""Time without running streams after which the database connection is closed."""
 MAX_BACKOFF_S = 1.0
-SURPRISES = 3
-"""How often a round is tried whose error is none of the database's."""
+ATTEMPTS = 3
+"""Attempts at a round whose error does not come from the database."""
+HEARTBEAT_S = 1.0
+"""Interval of a stream's heartbeat. The column is indexed, so not every commit writes it."""
+MAX_ENDINGS = 20
+"""Streams that end in one round: an ending writes chunks, and the transaction must stay short."""
+MAX_PAYLOAD = 1024 * 1024
+"""Bytes of events in one segment."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """The part of a round that belongs to one stream. Frozen: a retried round writes exactly the same."""
+
+    live: LiveStream
+    first: int
+    last: int
+    payload: bytes
+    ending: Ending | None
+    heartbeat: bool
+
+
+def gather(streams: list[LiveStream]) -> list[Piece]:
+    """Return what is new in ``streams``, and the heartbeats that are due."""
+    now = time.monotonic()
+    pieces: list[Piece] = []
+    endings = 0
+    for live in streams:
+        ending, last = live.ending, live.last  # in this order: no event follows the ending
+        first = live.committed + 1
+        events = live.between(first, last) if last >= first else []
+        if events is None:  # unreachable: only committed events leave the memory
+            raise RuntimeError(f"events of stream {live.id} left the memory before they were stored")
+        count = _fitting(events)
+        if count < len(events):
+            last, ending = first + count - 1, None
+            events = events[:count]
+        if ending is not None:
+            endings += 1
+            if endings > MAX_ENDINGS:
+                ending = None
+        heartbeat = now - live.heartbeat >= HEARTBEAT_S
+        if events or ending is not None or heartbeat:
+            payload = spool.join(events) if events else b""
+            pieces.append(Piece(live, first, last, payload, ending, heartbeat))
+    return pieces
+
+
+def _fitting(events: list[bytes]) -> int:
+    size = 0
+    for index, event in enumerate(events):
+        size += len(event)
+        if size > MAX_PAYLOAD and index:
+            return index
+    return len(events)
 
 
 class Journal:
-    """``add`` streams, ``poke`` when something urgent happened, ``stop`` at the end. ``committed`` and ``lost`` are
-    told on the journal's thread which streams made progress, and which no longer belong to this process."""
+    """The journal of one process.
+
+    ``committed``, ``cancelled`` and ``lost`` are called on the journal's thread: with streams that made progress,
+    with the id of a stream that is to stop, and with a stream that no longer belongs to this process.
+    """
 
     def __init__(
         self,
         process: str,
         interval_s: float,
-        spool: Spool,
+        spool: spool.Spool,
         *,
         committed: Callable[[list[LiveStream]], None],
         cancelled: Callable[[UUID], object],
@@ -63,7 +118,7 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def add(self, live: LiveStream) -> None:
-        """Look after a stream from now on, until its ending is stored."""
+        """Store a stream from now on, until its ending is stored."""
         live.heartbeat = time.monotonic()
         with self._lock:
             self._streams[live.id] = live
@@ -73,12 +128,12 @@ class Journal:
         self._wake.set()
 
     def open_streams(self) -> list[LiveStream]:
-        """The streams whose ending is not stored yet."""
+        """Return the streams whose ending is not stored yet."""
         with self._lock:
             return list(self._streams.values())
 
     def poke(self) -> None:
-        """Do the next round now: a stream ended, or the spool refuses."""
+        """Begin the next round now: a stream ended, or the spool refuses."""
         self._wake.set()
 
     def stop(self, timeout: float) -> bool:
@@ -91,13 +146,13 @@ class Journal:
         self._wake.set()
         if thread is not None:
             thread.join(timeout + 0.2)
-        return not self._needed()
+        return not self._unstored()
 
     def _run(self) -> None:
         quiet_since = time.monotonic()
         while True:
             try:
-                pieces = rounds.gather(self.open_streams())
+                pieces = gather(self.open_streams())
                 if pieces:
                     self._write(pieces)
                 if self.open_streams():
@@ -105,7 +160,7 @@ class Journal:
                     for stream in writes.cancel_requests(self.process):
                         self._cancelled(stream)
             except Exception as error:
-                # Nothing that happens in a round may end the thread that keeps everybody's answers.
+                # No error of one round may end the thread that stores every answer.
                 logger.exception("a round of the journal failed (%s)", type(error).__name__)
                 self._drop_connection()
                 pieces = []
@@ -114,15 +169,14 @@ class Journal:
                 break
             if not pieces and not self.open_streams() and time.monotonic() - quiet_since > IDLE_CLOSE_S:
                 self._drop_connection()
-            self._rest(pieces)
+            self._pause_after(pieces)
         connections.close_all()
 
-    def _rest(self, pieces: list[rounds.Piece]) -> None:
-        """Between two rounds."""
+    def _pause_after(self, pieces: list[Piece]) -> None:
         streams = self.open_streams()
         if self._stopping:
             self._pause(0.01)
-        elif sum(piece.ending is not None for piece in pieces) >= rounds.MAX_ENDINGS:
+        elif sum(piece.ending is not None for piece in pieces) >= MAX_ENDINGS:
             self._wake.clear()  # more of them are waiting
         elif pieces or any(live.last > live.committed or live.ending is not None for live in streams):
             self._pause(self.interval_s, whole=True)
@@ -130,15 +184,15 @@ class Journal:
             self._pause(QUIET_POLL_S if streams else IDLE_CLOSE_S)
 
     def _pause(self, seconds: float, *, whole: bool = False) -> None:
-        # A whole interval is what makes commits few: being poked does not shorten it, only being stopped does.
+        # A whole interval is what makes commits few: ``poke`` does not shorten it, only ``stop`` does.
         alarm = self._halt if whole and not self._stopping else self._wake
         alarm.wait(seconds)
         self._wake.clear()
 
-    def _write(self, pieces: list[rounds.Piece]) -> None:
-        """Commit ``pieces``, however long the database takes. While stopping, only until the deadline."""
+    def _write(self, pieces: list[Piece]) -> None:
+        """Commit ``pieces``, however long an outage lasts; while stopping, only until the deadline."""
         delay = self.interval_s
-        surprises = 0
+        failures = 0
         while True:
             try:
                 lost, gone = self._commit(pieces)
@@ -153,13 +207,13 @@ class Journal:
                 self._pause(delay, whole=True)
                 delay = min(delay * 2, MAX_BACKOFF_S)
             except DatabaseError as error:  # no outage: these rows would be refused every time
-                self._apart(pieces, error)
+                self._write_separately(pieces, error)
                 return
-            except Exception as error:  # noqa: BLE001 - whatever one stream's rows provoke must not stop the others
+            except Exception as error:  # noqa: BLE001 - an error caused by one stream must not stop the others
                 self._drop_connection()
-                surprises += 1
-                if surprises >= SURPRISES:
-                    self._apart(pieces, error)
+                failures += 1
+                if failures >= ATTEMPTS:
+                    self._write_separately(pieces, error)
                     return
                 self._pause(delay, whole=True)
         if self.failing_since is not None:
@@ -167,22 +221,27 @@ class Journal:
             self.failing_since = None
         self._settle(pieces, lost, gone)
 
-    def _apart(self, pieces: list[rounds.Piece], error: Exception) -> None:
-        """One of the streams is at fault: each on its own, and give up the one that fails alone."""
-        if len(pieces) == 1:
-            self._give_up(pieces[0].live, error)
+    def _write_separately(self, pieces: list[Piece], error: Exception) -> None:
+        """Write each stream on its own and give up the one that fails alone."""
+        if len(pieces) > 1:
+            for piece in pieces:
+                self._write([piece])
             return
-        for piece in pieces:
-            self._write([piece])
+        live = pieces[0].live
+        # Its events stay in the spool, and the next start of the server tries to store them.
+        logger.error("stream %s cannot be stored (%s: %s)", live.id, type(error).__name__, error)
+        with self._lock:
+            self._stuck.append(live)
+        self._drop(live)
 
-    def _commit(self, pieces: list[rounds.Piece]) -> tuple[set[UUID], set[UUID]]:
-        """One transaction. Returns the streams that another process took over, and those that were deleted."""
+    def _commit(self, pieces: list[Piece]) -> tuple[set[UUID], set[UUID]]:
+        """Commit one transaction. Returns the streams that another process took over, and those that were deleted."""
         with transaction.atomic():
             going = [piece for piece in pieces if piece.ending is None]
             lost: set[UUID] = set()
-            for beat in (True, False):
-                progress = [(piece.live.id, piece.last) for piece in going if piece.beat is beat]
-                lost |= writes.advance(progress, self.process, timezone.now(), beat=beat)
+            for heartbeat in (True, False):
+                progress = [(piece.live.id, piece.last) for piece in going if piece.heartbeat is heartbeat]
+                lost |= writes.advance(progress, self.process, timezone.now(), heartbeat=heartbeat)
             gone = lost - set(Stream.objects.filter(id__in=lost).values_list("id", flat=True)) if lost else set()
             writes.insert_segments(
                 writes.SegmentRow(piece.live.id, piece.first, piece.last, piece.payload)
@@ -194,18 +253,18 @@ class Journal:
                     piece.live.id, piece.ending, piece.last, process=self.process
                 ):
                     lost.add(piece.live.id)
-                if piece.live.id in lost:  # stored all the same, for it was shown
+                if piece.live.id in lost:  # stored all the same, because it was shown
                     Stream.objects.filter(id=piece.live.id, last_seq__lt=piece.last).update(last_seq=piece.last)
         return lost - gone, gone
 
-    def _settle(self, pieces: list[rounds.Piece], lost: set[UUID], gone: set[UUID]) -> None:
+    def _settle(self, pieces: list[Piece], lost: set[UUID], gone: set[UUID]) -> None:
         now = time.monotonic()
         for piece in pieces:
             live = piece.live
-            if piece.beat:
+            if piece.heartbeat:
                 live.heartbeat = now
             live.committed = max(live.committed, piece.last)
-            live.accept(piece.last)  # where the spool refused, this is what makes them visible
+            live.accept(piece.last)  # makes visible what the spool refused
             if live.id in gone:
                 self._drop(live)
             elif live.id in lost:
@@ -219,18 +278,11 @@ class Journal:
                 self._forget(live)
                 live.wake()
             live.trim()
-        self._spool.compact(self._needed)
+        self._spool.compact(self._unstored)
         self._committed([piece.live for piece in pieces])
 
-    def _give_up(self, live: LiveStream, error: Exception) -> None:
-        """Stored it cannot be, but what was shown stays in the spool, and the next start tries again."""
-        logger.error("stream %s cannot be stored (%s: %s)", live.id, type(error).__name__, error)
-        with self._lock:
-            self._stuck.append(live)
-        self._drop(live)
-
-    def _needed(self) -> list[LiveStream]:
-        """The streams for whose sake the spool is kept."""
+    def _unstored(self) -> list[LiveStream]:
+        """Return the streams that still need the spool."""
         with self._lock:
             return [*self._streams.values(), *self._stuck]
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from context_app.models import Stream, StreamSegment
-from context_app.streams import layer, records
+from context_app.streams import layer, spool
 from context_app.streams.live import LiveStream, Waiter
 from context_app.streams.runtime import Runtime, current
 from providers_app.errors import CallerError
@@ -181,7 +181,7 @@ def _fetch(stream_id: UUID, cursor: int) -> _Found | None:
     for first_seq, payload in segments.values_list("first_seq", "payload").iterator(chunk_size=50):
         if first_seq > cursor + len(events) + 1:
             break  # cannot be: segments have no gaps; if one had, nothing behind it may be shown
-        fresh = records.split(bytes(payload))[cursor + len(events) + 1 - first_seq :]
+        fresh = spool.split(bytes(payload))[cursor + len(events) + 1 - first_seq :]
         events += fresh
         size += len(payload)
         if size >= MAX_BYTES or len(events) >= MAX_EVENTS:

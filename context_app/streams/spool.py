@@ -1,25 +1,77 @@
-"""The process's spool: what was shown is in these files until it is in the database.
+"""Keep what was shown in files until it is in the database.
 
 Each file ``<process>.<n>.log`` is locked (``flock``) as long as its process lives, so a free lock means a dead owner.
 A write is one ``os.write`` without fsync: it survives SIGKILL of the process, not a power cut. Files are private to
-their user.
+their user. They consist of framed records, each with its own checksum, so that a torn tail is recognised:
+
+    magic "MSP1" | stream id (16) | number of the first event (u64) | length (u32) | CRC-32 (u32) | payload
+
+The payload is a JSON array of events, the same bytes that a segment holds.
 """
 
 import fcntl
 import logging
 import os
+import struct
 import threading
-from collections.abc import Callable, Collection
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
-from context_app.streams import records
+import msgspec
+
 from context_app.streams.live import LiveStream
 
 logger = logging.getLogger(__name__)
 
 ROTATE_BYTES = 8 * 1024 * 1024
+MAGIC = b"MSP1"
+_HEADER = struct.Struct(">4s16sQII")
+HEADER_SIZE = _HEADER.size
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The events of one upstream read of one stream; ``payload`` is a JSON array."""
+
+    stream: UUID
+    first_seq: int
+    payload: bytes
+
+
+def join(events: list[bytes]) -> bytes:
+    """Return encoded events as a JSON array."""
+    return b"[" + b",".join(events) + b"]"
+
+
+def split(payload: bytes | memoryview) -> list[bytes]:
+    """Return the encoded events of a JSON array, without decoding them. Raises ``msgspec.DecodeError``."""
+    return [bytes(item) for item in _array.decode(payload)]
+
+
+def frame(stream: UUID, first_seq: int, payload: bytes) -> bytes:
+    """Return one record, ready to be appended to a spool file."""
+    crc = _checksum(stream.bytes, first_seq, payload)
+    return _HEADER.pack(MAGIC, stream.bytes, first_seq, len(payload), crc) + payload
+
+
+def parse(data: bytes) -> Iterator[Record]:
+    """Yield the records at the front of ``data``, up to the first that is torn or damaged."""
+    position = 0
+    while position + _HEADER.size <= len(data):
+        magic, stream, first_seq, length, crc = _HEADER.unpack_from(data, position)
+        start = position + _HEADER.size
+        payload = data[start : start + length]
+        if magic != MAGIC or len(payload) < length or _checksum(stream, first_seq, payload) != crc:
+            return
+        yield Record(UUID(bytes=stream), first_seq, payload)
+        position = start + length
+
+
+def _checksum(stream: bytes, first_seq: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(stream + first_seq.to_bytes(8, "big")))
 
 
 class SpoolFile:
@@ -28,7 +80,7 @@ class SpoolFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        # Locked under another name first, so that nobody ever sees it unlocked.
+        # Locked under another name first, so that no process ever sees it unlocked.
         hidden = path.with_name(f".{path.name}")
         self.fd = os.open(hidden, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -103,8 +155,8 @@ class Spool:
                 last = live.last
                 events = live.between(max(live.spooled, live.committed) + 1, last) if last > live.spooled else None
                 if events:
-                    payload = records.join(events)
-                    parts.append(records.frame(live.id, last - len(events) + 1, payload))
+                    payload = join(events)
+                    parts.append(frame(live.id, last - len(events) + 1, payload))
                 if last > live.spooled:
                     reached.append((live, last))
             try:

@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django.utils import timezone
 
 from context_app.models import Stream, Turn
-from context_app.streams import outcome, records, writes
+from context_app.streams import outcome, spool, writes
 from context_app.streams.live import Ending
 from providers_app.types.events import ErrorInfo
 
@@ -90,7 +90,7 @@ def adopt(
         more = _following(events, last)
         if stream.state != Stream.State.RUNNING and not more:
             return False
-        known = [event for payload in payloads for event in records.split(payload)]
+        known = [event for payload in payloads for event in spool.split(payload)]
         ending = _ending(stream_id, [*known, *more], reason)
         with transaction.atomic():
             unchanged = Stream.objects.filter(id=stream_id, state=stream.state, last_seq=stream.last_seq)
@@ -101,7 +101,7 @@ def adopt(
                     return False
                 continue  # somebody was here in between; look again
             if more:
-                writes.insert_segments([writes.SegmentRow(stream_id, last + 1, last + len(more), records.join(more))])
+                writes.insert_segments([writes.SegmentRow(stream_id, last + 1, last + len(more), spool.join(more))])
             if stream.state == Stream.State.RUNNING:
                 return writes.finish(stream_id, ending, last + len(more))
             if stream.state == Stream.State.INTERRUPTED:
@@ -116,7 +116,7 @@ def refresh(stream_id: UUID) -> None:
     if stream is None:
         return
     last, payloads = writes.stored_events(stream_id)
-    ending = _ending(stream_id, [event for payload in payloads for event in records.split(payload)], SILENT)
+    ending = _ending(stream_id, [event for payload in payloads for event in spool.split(payload)], SILENT)
     with transaction.atomic():
         _grow(stream, ending, last)
 
@@ -148,9 +148,9 @@ def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]
     for path, fd in files:
         data = _read(fd)
         size = 0
-        for record in records.parse(data):
-            size += records.HEADER_SIZE + len(record.payload)
-            for number, event in enumerate(records.split(record.payload), start=record.first_seq):
+        for record in spool.parse(data):
+            size += spool.HEADER_SIZE + len(record.payload)
+            for number, event in enumerate(spool.split(record.payload), start=record.first_seq):
                 found[record.stream][number] = event
         if size < len(data):
             logger.warning("the spool %s has a torn tail of %d bytes, never shown", path.name, len(data) - size)

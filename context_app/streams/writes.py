@@ -38,14 +38,14 @@ def insert_segments(rows: Iterable[SegmentRow]) -> None:
 
 
 def advance(
-    progress: Sequence[tuple[UUID, int]], process: str, now: datetime.datetime, *, beat: bool = True
+    progress: Sequence[tuple[UUID, int]], process: str, now: datetime.datetime, *, heartbeat: bool = True
 ) -> set[UUID]:
-    """Note how far streams are and, with ``beat``, renew their heartbeat. Returns those that are not this process's."""
+    """Store the progress of streams and, with ``heartbeat``, renew it. Returns those that are not this process's."""
     if not progress:
         return set()
     table = connection.ops.quote_name(Stream._meta.db_table)
     running = Stream.State.RUNNING.value
-    if beat:
+    if heartbeat:
         field: Any = Stream._meta.get_field("heartbeat_at")
         at = field.get_db_prep_save(now, connection)
         sql = f"UPDATE {table} SET last_seq = %s, heartbeat_at = %s WHERE id = %s AND state = %s AND process = %s"  # noqa: S608

@@ -17,7 +17,7 @@ __all__ = ["short_transactions"]
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("sessions_app", "context_app", "gateway_app", "pipelines_app", "maestro_site")
 WAITING = {"sleep", "wait", "result", "join", "run", "in_store", "hand_over", "urlopen", "get_model", "list_models"}
-HARMLESS = {("str", "join"), ("records", "join")}
+HARMLESS = {("str", "join"), ("spool", "join")}
 
 
 def test_long_transaction_is_found(transactional_db: Any, request: pytest.FixtureRequest) -> None:
@@ -49,14 +49,14 @@ def test_take_over_of_a_long_answer_is_a_short_transaction(
     transactional_db: Any, short_transactions: Any, tmp_path: Path
 ) -> None:
     from context_app.conf import ContextConfig
-    from context_app.streams import records
+    from context_app.streams import spool
     from context_app.streams.runtime import Runtime
     from providers_app.types.events import TextDelta
     from tests.unit.context.streams_kit import encoded
 
     stream, _ = make_turn("ada", "dead-1")
     events = encoded([TextDelta(f"word {number} ") for number in range(30_000)])
-    (tmp_path / "dead-1.1.log").write_bytes(records.frame(stream.pk, 1, records.join(events)))
+    (tmp_path / "dead-1.1.log").write_bytes(spool.frame(stream.pk, 1, spool.join(events)))
     assert Runtime(tmp_path, ContextConfig()).take_over() == [stream.pk]
     assert len(stored(stream.pk)) == 30_000
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from context_app.conf import ContextConfig
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
 from context_app.services import chunks
-from context_app.streams import outcome, records, runtime
+from context_app.streams import outcome, runtime, spool
 from context_app.streams.live import LiveStream
 from context_app.streams.reader import Batch, Ended, Item, Reset, read
 from providers_app import loop as provider_loop
@@ -132,7 +132,7 @@ def stored(stream: UUID) -> list[bytes]:
     """The encoded events in the journal; asserts that their numbers have no gaps and no doubles."""
     events: list[bytes] = []
     for segment in StreamSegment.objects.filter(stream_id=stream).order_by("first_seq"):
-        fresh = records.split(bytes(segment.payload))
+        fresh = spool.split(bytes(segment.payload))
         assert segment.first_seq == len(events) + 1
         assert segment.last_seq == len(events) + len(fresh)
         events += fresh

@@ -10,7 +10,7 @@ from django.utils import timezone
 from context_app import feed, tasks
 from context_app.models import Context, Stream, StreamSegment, Turn
 from context_app.services import contexts, retention, turns
-from context_app.streams import records
+from context_app.streams import spool
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from sessions_app.stores.pool import in_store
@@ -66,7 +66,7 @@ async def test_a_spool_that_turns_up_after_the_pruning_changes_nothing(desk: Des
     started, seen = await desk.answer()
     await in_store(age, started.stream_id)
     await in_store(retention.prune)
-    dead_spool(desk.kit.folder, "dead-9", records.frame(started.stream_id, 1, records.join(EVENTS)))
+    dead_spool(desk.kit.folder, "dead-9", spool.frame(started.stream_id, 1, spool.join(EVENTS)))
     await in_store(Runtime(desk.kit.folder, desk.kit.runtime.config).take_over)
     row = await in_store(lambda: Stream.objects.get(pk=started.stream_id))
     assert isinstance(seen.last, Ended)
@@ -94,7 +94,7 @@ def test_a_chat_deleted_a_day_ago_goes_with_every_word_of_its_answers() -> None:
         stream = Stream.objects.create(
             owner=owner, state=state, heartbeat_at=now, ended_at=now, result={"text": "secret words"}
         )
-        StreamSegment.objects.create(stream=stream, first_seq=1, last_seq=4, payload=records.join(EVENTS))
+        StreamSegment.objects.create(stream=stream, first_seq=1, last_seq=4, payload=spool.join(EVENTS))
         Turn.objects.create(context=context, stream=stream)
         return context
 
@@ -116,7 +116,7 @@ def test_many_are_pruned_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(10):
         made = Stream.objects.create(owner=owner, state="complete", heartbeat_at=then, ended_at=then)
         Turn.objects.create(context=context, stream=made)
-        StreamSegment.objects.create(stream=made, first_seq=1, last_seq=4, payload=records.join(encoded([])))
+        StreamSegment.objects.create(stream=made, first_seq=1, last_seq=4, payload=spool.join(encoded([])))
     assert retention.prune() == (0, 0, 10)
     assert retention.prune() == (0, 0, 0)
     assert not StreamSegment.objects.exists()

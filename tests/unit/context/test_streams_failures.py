@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from context_app.conf import ContextConfig
 from context_app.models import Stream
-from context_app.streams import records, takeover
+from context_app.streams import spool, takeover
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from context_app.streams.spool import SpoolFile
@@ -313,7 +313,7 @@ async def test_nothing_is_shown_before_it_is_in_the_spool(kit: Kit) -> None:
     original, writes = file.write, []
 
     def write(data: bytes) -> None:
-        (record,) = records.parse(data)
+        (record,) = spool.parse(data)
         writes.append((live.accepted, record.first_seq))
         original(data)
 

@@ -17,7 +17,7 @@ from context_app import lifespan, tasks
 from context_app.conf import ContextConfig
 from context_app.models import Stream
 from context_app.services import turns
-from context_app.streams import records, runtime
+from context_app.streams import runtime, spool
 from providers_app import loop
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
@@ -27,7 +27,7 @@ from tests.unit.context.test_streams_takeover import EVENTS, dead_spool
 
 async def test_startup_speaks_for_the_dead_before_anybody_asks(kit: Kit) -> None:
     stream, _ = await in_store(make_turn, "ada", "dead-1")
-    dead_spool(kit.folder, "dead-1", records.frame(stream.pk, 1, records.join(EVENTS)))
+    dead_spool(kit.folder, "dead-1", spool.frame(stream.pk, 1, spool.join(EVENTS)))
     await lifespan.startup()
     assert (await in_store(row, stream.pk)).state == "interrupted"
     assert await in_store(stored, stream.pk) == EVENTS
@@ -37,7 +37,7 @@ async def test_dead_process_is_found_while_running_too(kit: Kit) -> None:
     kit.runtime.config = ContextConfig(spool_scan_s=0.5)
     await lifespan.startup()
     stream, _ = await in_store(make_turn, "ada", "dead-2")
-    dead_spool(kit.folder, "dead-2", records.frame(stream.pk, 1, records.join(EVENTS)))
+    dead_spool(kit.folder, "dead-2", spool.frame(stream.pk, 1, spool.join(EVENTS)))
     async with asyncio.timeout(5):
         while (await in_store(row, stream.pk)).state == "running":  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from context_app.conf import ContextConfig
 from context_app.models import Stream
-from context_app.streams import records, writes
+from context_app.streams import spool, writes
 from context_app.streams.runtime import Runtime
 from context_app.streams.spool import SpoolFile
 from providers_app.types.events import StreamEnd, StreamStart, TextDelta
@@ -127,7 +127,7 @@ def test_killed_after_the_end_is_a_complete_answer(transactional_db: Any, tmp_pa
     """The process died between the last word and its commit: nothing is missing, so nothing is interrupted."""
     stream, _ = make_turn("ada", "dead-1")
     events = [*EVENTS, *encoded([StreamEnd("stop")])]
-    dead_spool(tmp_path, "dead-1", records.frame(stream.pk, 1, records.join(events)))
+    dead_spool(tmp_path, "dead-1", spool.frame(stream.pk, 1, spool.join(events)))
     assert look(tmp_path) == [stream.pk]
     assert row(stream.pk).state == "complete"
     (chunk,) = answer_chunks(stream.pk)
@@ -137,7 +137,7 @@ def test_killed_after_the_end_is_a_complete_answer(transactional_db: Any, tmp_pa
 @pytest.mark.parametrize("cut", range(1, 40, 3))
 def test_torn_tail_keeps_all_whole_records(transactional_db: Any, tmp_path: Path, cut: int) -> None:
     stream, _ = make_turn("ada", "dead-1")
-    whole = [records.frame(stream.pk, seq, records.join([event])) for seq, event in enumerate(EVENTS, start=1)]
+    whole = [spool.frame(stream.pk, seq, spool.join([event])) for seq, event in enumerate(EVENTS, start=1)]
     dead_spool(tmp_path, "dead-1", *whole[:3], whole[3][:-cut])
     look(tmp_path)
     assert stored(stream.pk) == EVENTS[:3]
@@ -145,7 +145,7 @@ def test_torn_tail_keeps_all_whole_records(transactional_db: Any, tmp_path: Path
 
 def test_damaged_record_ends_the_replay_there(transactional_db: Any, tmp_path: Path) -> None:
     stream, _ = make_turn("ada", "dead-1")
-    whole = [bytearray(records.frame(stream.pk, seq, records.join([event]))) for seq, event in enumerate(EVENTS, 1)]
+    whole = [bytearray(spool.frame(stream.pk, seq, spool.join([event]))) for seq, event in enumerate(EVENTS, 1)]
     whole[2][-3] ^= 1
     dead_spool(tmp_path, "dead-1", *map(bytes, whole))
     look(tmp_path)
@@ -157,10 +157,10 @@ def test_what_the_journal_has_is_not_stored_twice_and_order_of_files_is_kept(
     transactional_db: Any, tmp_path: Path
 ) -> None:
     stream, _ = make_turn("ada", "dead-1")
-    writes.insert_segments([writes.SegmentRow(stream.pk, 1, 2, records.join(EVENTS[:2]))])
+    writes.insert_segments([writes.SegmentRow(stream.pk, 1, 2, spool.join(EVENTS[:2]))])
     writes.advance([(stream.pk, 2)], "dead-1", timezone.now())
-    dead_spool(tmp_path, "dead-1", records.frame(stream.pk, 4, records.join(EVENTS[3:])), number=10)
-    dead_spool(tmp_path, "dead-1", records.frame(stream.pk, 2, records.join(EVENTS[1:3])), number=9)
+    dead_spool(tmp_path, "dead-1", spool.frame(stream.pk, 4, spool.join(EVENTS[3:])), number=10)
+    dead_spool(tmp_path, "dead-1", spool.frame(stream.pk, 2, spool.join(EVENTS[1:3])), number=9)
     assert look(tmp_path) == [stream.pk]
     assert stored(stream.pk) == EVENTS
 
@@ -172,7 +172,7 @@ def test_spool_found_after_another_machine_marked_the_stream_still_adds_its_text
     Stream.objects.filter(pk=stream.pk).update(heartbeat_at=timezone.now() - timezone.timedelta(minutes=1))
     assert look(tmp_path / "elsewhere") == [stream.pk]
     assert answer_chunks(stream.pk) == []
-    dead_spool(tmp_path, "dead-1", records.frame(stream.pk, 1, records.join(EVENTS)))
+    dead_spool(tmp_path, "dead-1", spool.frame(stream.pk, 1, spool.join(EVENTS)))
     assert look(tmp_path) == [], "it had ended already"
     (chunk,) = answer_chunks(stream.pk)
     assert chunk.content == "one two three "
@@ -183,7 +183,7 @@ def test_spool_found_after_another_machine_marked_the_stream_still_adds_its_text
 def test_locked_spool_belongs_to_a_living_process(transactional_db: Any, tmp_path: Path) -> None:
     stream, _ = make_turn("ada", "alive-1")
     file = SpoolFile(tmp_path / "alive-1.1.log")
-    file.write(records.frame(stream.pk, 1, records.join(EVENTS)))
+    file.write(spool.frame(stream.pk, 1, spool.join(EVENTS)))
     assert look(tmp_path) == []
     assert row(stream.pk).state == "running"
     file.close(remove=False)
@@ -214,8 +214,8 @@ def test_streams_of_a_deleted_owner_do_not_stop_the_replay(transactional_db: Any
     dead_spool(
         tmp_path,
         "dead-1",
-        records.frame(ghost, 1, records.join(EVENTS)),
-        records.frame(stream.pk, 1, records.join(EVENTS)),
+        spool.frame(ghost, 1, spool.join(EVENTS)),
+        spool.frame(stream.pk, 1, spool.join(EVENTS)),
     )
     assert look(tmp_path) == [stream.pk]
     assert stored(stream.pk) == EVENTS
@@ -226,10 +226,10 @@ def test_spool_that_could_not_be_stored_is_kept_for_the_next_round(
 ) -> None:
     contended, _ = make_turn("ada", "dead-1")
     other, _ = make_turn("ada", "dead-1")
-    spool = dead_spool(
+    file = dead_spool(
         tmp_path,
         "dead-1",
-        *(records.frame(stream.pk, 1, records.join(EVENTS)) for stream in (contended, other)),
+        *(spool.frame(stream.pk, 1, spool.join(EVENTS)) for stream in (contended, other)),
     )
     original = writes.stored_events
 
@@ -240,18 +240,18 @@ def test_spool_that_could_not_be_stored_is_kept_for_the_next_round(
 
     monkeypatch.setattr(writes, "stored_events", changed_meanwhile)
     assert look(tmp_path) == [other.pk]
-    assert spool.exists()
+    assert file.exists()
     assert stored(contended.pk) == []
     monkeypatch.setattr(writes, "stored_events", original)
     assert look(tmp_path) == [contended.pk]
     assert stored(contended.pk) == EVENTS
-    assert not spool.exists()
+    assert not file.exists()
 
 
 def test_unreadable_event_of_a_newer_version_is_stored_and_passed_over(transactional_db: Any, tmp_path: Path) -> None:
     stream, _ = make_turn("ada", "dead-1")
     events = [*EVENTS[:2], b'{"type":"hologram","x":1}', EVENTS[2]]
-    dead_spool(tmp_path, "dead-1", records.frame(stream.pk, 1, records.join(events)))
+    dead_spool(tmp_path, "dead-1", spool.frame(stream.pk, 1, spool.join(events)))
     look(tmp_path)
     assert stored(stream.pk) == events
     assert answer_chunks(stream.pk)[0].content == "one two "
@@ -266,7 +266,7 @@ def test_many_rescuers_at_once_end_each_stream_once(transactional_db: Any, tmp_p
     streams = []
     for number in range(6):
         stream, _ = make_turn("ada", f"dead-{number}")
-        dead_spool(tmp_path, f"dead-{number}", records.frame(stream.pk, 1, records.join(EVENTS)))
+        dead_spool(tmp_path, f"dead-{number}", spool.frame(stream.pk, 1, spool.join(EVENTS)))
         streams.append(stream.pk)
 
     def rescue(_: int) -> list[UUID]:
