@@ -21,7 +21,7 @@ from context_app.access import Viewer
 from context_app.errors import SignedOut
 from context_app.models import Stream, Turn
 from context_app.services import turns
-from context_app.streams import layer
+from context_app.streams import pubsub
 from context_app.streams.reader import Batch, Ended, Reset, UnknownStream, read
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
@@ -66,14 +66,14 @@ class ChatFeed:
         self._readers: dict[UUID, asyncio.Task[None]] = {}
         self._announced: dict[UUID, UUID] = {}  # turn -> stream
         self._ticket: object | None = None
-        self._listener: layer.Listener | None = None
+        self._listener: pubsub.Listener | None = None
         self._opened_at = self._since = timezone.now()
 
     async def open(self) -> None:
         """Say hello and listen from now on. Raises ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``."""
         # Listening begins before looking: a turn that starts in between is heard of twice rather than never.
         hub = current().hub
-        self._ticket = hub.join(self._context, self._heard)
+        self._ticket = hub.subscribe(self._context, self._heard)
         try:
             running = await in_store(_running, self._who, self._context)
         except BaseException:
@@ -82,13 +82,13 @@ class ChatFeed:
         for item in running:
             self._announced[UUID(item["turn"])] = UUID(item["stream"])
         await self.send(frames.encode({"type": "hello", "context": self._context, "running": running}))
-        self._listener = layer.Listener(f"chat.{self._context}", self._heard_elsewhere)
+        self._listener = pubsub.Listener(f"chat.{self._context}", self._heard_elsewhere)
         self._spawn(self._guard())
 
     async def shut(self) -> None:
         """Stop reading and listening. Answers go on being written."""
         if self._ticket is not None:
-            current().hub.leave(self._context, self._ticket)
+            current().hub.unsubscribe(self._context, self._ticket)
             self._ticket = None
         tasks = [task for task in {*self._tasks, *self._readers.values()} if task is not asyncio.current_task()]
         for task in tasks:

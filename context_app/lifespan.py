@@ -4,7 +4,7 @@ import asyncio
 import logging
 from uuid import UUID
 
-from context_app.streams import layer, runtime
+from context_app.streams import pubsub, runtime
 from context_app.streams.runner import SHUTDOWN
 from providers_app import loop
 from sessions_app.errors import StoreUnavailable
@@ -69,7 +69,7 @@ async def _take_over() -> None:
 
 async def _hear_readers(here: runtime.Runtime) -> None:
     """Readers in other processes announce themselves here, so that nobody else is told of anything."""
-    listener = layer.Listener(f"process.{here.process}", lambda message: _note(here, message))
+    listener = pubsub.Listener(f"process.{here.process}", lambda message: _note(here, message))
     try:
         await asyncio.Event().wait()
     finally:

@@ -17,7 +17,7 @@ from context_app.errors import ShuttingDown, UnknownTurn
 from context_app.models import Stream
 from context_app.services import turn_writes
 from context_app.services.turn_writes import Prepared, Started
-from context_app.streams import layer
+from context_app.streams import pubsub
 from context_app.streams.live import LiveStream
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runtime import Runtime, current
@@ -151,7 +151,7 @@ async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | Provide
         runtime.start(live, prepared.ask.open, prepared.ask.provider)
         message = {"type": "turn", "turn": str(started.turn_id), "process": runtime.process}
         runtime.hub.publish(started.context_id, message)
-        loop.spawn(layer.tell(f"chat.{started.context_id}", message))
+        loop.spawn(pubsub.send(f"chat.{started.context_id}", message))
     return started
 
 

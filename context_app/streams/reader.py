@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from context_app.models import Stream, StreamSegment
-from context_app.streams import layer, spool
+from context_app.streams import pubsub, spool
 from context_app.streams.live import LiveStream, Waiter
 from context_app.streams.runtime import Runtime, current
 from providers_app.errors import CallerError
@@ -133,7 +133,7 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
         heard = loop.time()
         waiter.ring()
 
-    listener = layer.Listener(f"stream.{stream_id}", hear)
+    listener = pubsub.Listener(f"stream.{stream_id}", hear)
     try:
         while (live := runtime.find(stream_id)) is None or live.released:
             waiter.reset()
@@ -156,7 +156,7 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
             # The layer may have lost what was said; a runner that was not told tells nothing.
             if loop.time() - announced > (ANNOUNCE_S if heard > announced else REANNOUNCE_S):
                 announced = loop.time()
-                await layer.tell(f"process.{found.process}", {"type": "reader", "stream": str(stream_id)})
+                await pubsub.send(f"process.{found.process}", {"type": "reader", "stream": str(stream_id)})
             await waiter.wait(POLL_S)
     finally:
         await listener.close()

@@ -19,8 +19,7 @@ from uuid import UUID
 from django.conf import settings
 
 from context_app.conf import ContextConfig
-from context_app.hub import Hub
-from context_app.streams import layer, takeover
+from context_app.streams import pubsub, takeover
 from context_app.streams.journal import Journal
 from context_app.streams.live import LiveStream
 from context_app.streams.runner import LOST, SHUTDOWN, STOPPED, Runner, Source
@@ -53,7 +52,7 @@ class Runtime:
         self.pid = os.getpid()
         self.folder = folder
         self.config = config
-        self.hub = Hub()
+        self.hub = pubsub.Hub()
         self.closing = False
         self.spool = Spool(folder, self.process)
         self.journal = Journal(
@@ -208,7 +207,7 @@ class Runtime:
     @staticmethod
     async def _tell(streams: list[UUID]) -> None:
         for stream in streams:
-            await layer.tell(f"stream.{stream}", {"type": "more"})
+            await pubsub.send(f"stream.{stream}", {"type": "more"})
 
 
 class _Current:

@@ -11,7 +11,7 @@ import pytest
 from channels.layers import channel_layers
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from context_app.streams import layer
+from context_app.streams import pubsub
 from context_app.streams.reader import Batch, Ended, read
 from tests.unit.context.streams_kit import close_kit, open_kit, stored
 from tests.unit.context.test_streams_takeover import Child
@@ -71,9 +71,9 @@ def test_layer_that_is_gone_changes_nothing_but_the_pace(
 
 
 async def test_layer_in_memory_reaches_nobody_and_is_left_alone() -> None:
-    assert layer.remote_layer() is None
+    assert pubsub.remote_layer() is None
     heard: list[Any] = []
-    listener = layer.Listener("stream.x", heard.append)
-    await layer.tell("stream.x", {"type": "more"})
+    listener = pubsub.Listener("stream.x", heard.append)
+    await pubsub.send("stream.x", {"type": "more"})
     await listener.close()
     assert heard == []

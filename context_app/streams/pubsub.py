@@ -1,0 +1,123 @@
+"""Tell open connections that there is news: in this process through ``Hub``, in others through the channel layer.
+
+The layer may lose messages, so each listener also polls. A layer in memory reaches no other process and is left
+alone; those of Redis keep one connection per event loop.
+"""
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 5.0
+
+OnMessage = Callable[[dict[str, Any]], None]
+
+
+class Hub:
+    """The subscribers of each chat in this process. Each callback runs on the loop on which it was subscribed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._subscribers: dict[UUID, dict[object, tuple[asyncio.AbstractEventLoop, OnMessage]]] = {}
+
+    def subscribe(self, context: UUID, on_message: OnMessage) -> object:
+        """Subscribe to a chat on the running loop; returns the ticket for ``unsubscribe``."""
+        ticket = object()
+        with self._lock:
+            self._subscribers.setdefault(context, {})[ticket] = (asyncio.get_running_loop(), on_message)
+        return ticket
+
+    def unsubscribe(self, context: UUID, ticket: object) -> None:
+        """End a subscription."""
+        with self._lock:
+            subscribers = self._subscribers.get(context)
+            if subscribers is not None:
+                subscribers.pop(ticket, None)
+                if not subscribers:
+                    del self._subscribers[context]
+
+    def publish(self, context: UUID, message: dict[str, Any]) -> None:
+        """Send a message to the subscribers of a chat. May be called from any thread."""
+        with self._lock:
+            subscribers = list(self._subscribers.get(context, {}).values())
+        self._send(subscribers, message)
+
+    def publish_all(self, message: dict[str, Any]) -> None:
+        """Send a message to every subscriber. May be called from any thread."""
+        with self._lock:
+            subscribers = [each for group in self._subscribers.values() for each in group.values()]
+        self._send(subscribers, message)
+
+    def count(self) -> int:
+        """Return the number of subscribers."""
+        with self._lock:
+            return sum(map(len, self._subscribers.values()))
+
+    @staticmethod
+    def _send(subscribers: list[tuple[asyncio.AbstractEventLoop, OnMessage]], message: dict[str, Any]) -> None:
+        for loop, on_message in subscribers:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(on_message, message)
+
+
+def remote_layer() -> Any | None:
+    """Return the channel layer if it reaches other processes, else ``None``."""
+    layer = get_channel_layer()
+    return None if layer is None or isinstance(layer, InMemoryChannelLayer) else layer
+
+
+async def send(group: str, message: dict[str, Any]) -> None:
+    """Send a message to a group of listeners in other processes; drop it when the layer does not take it."""
+    layer = remote_layer()
+    if layer is None:
+        return
+    try:
+        async with asyncio.timeout(2):
+            await layer.group_send(group, message)
+    except Exception as error:  # noqa: BLE001 - the drivers' errors have no common base
+        logger.debug("the channel layer did not take a message (%s)", error)
+
+
+class Listener:
+    """Receive the messages of one group on the running loop, until ``close``; none without a remote layer."""
+
+    def __init__(self, group: str, on_message: OnMessage) -> None:
+        self._group = group
+        self._on_message = on_message
+        self._task: asyncio.Task[None] | None = None
+        if remote_layer() is not None:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._listen(), name=f"listen {group}", context=contextvars.Context())
+
+    async def close(self) -> None:
+        """Leave the group."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        while (layer := remote_layer()) is not None:
+            channel = ""
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(self._group, channel)
+                while True:
+                    self._on_message(await layer.receive(channel))
+            except Exception as error:  # noqa: BLE001 - as above; polling goes on meanwhile
+                logger.debug("the channel layer broke off (%s)", error)
+                await asyncio.sleep(RETRY_S)
+            finally:
+                if channel:
+                    with suppress(Exception):
+                        async with asyncio.timeout(1):
+                            await layer.group_discard(self._group, channel)
