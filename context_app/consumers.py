@@ -1,4 +1,4 @@
-"""The chat socket: frames in, frames out. What they mean is ``feed``'s business."""
+"""The chat socket: take frames in and send frames out; ``connection`` carries them out."""
 
 import logging
 import time
@@ -12,8 +12,8 @@ from django.urls import path
 
 from context_app import access, frames
 from context_app.conf import ContextConfig
+from context_app.connection import FOREIGN, RESTART, SIGNED_OUT, ChatConnection, Disconnected
 from context_app.errors import BadFrame, SignedOut
-from context_app.feed import FOREIGN, RESTART, SIGNED_OUT, ChatFeed, Disconnected
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
 
@@ -25,7 +25,7 @@ TOO_MANY, TOO_LARGE = 4408, 4409
 class ChatConsumer(AsyncWebsocketConsumer):
     """One open chat page. The origin was checked and the browser session loaded before it gets here."""
 
-    feed: ChatFeed | None = None
+    chat: ChatConnection | None = None
 
     async def connect(self) -> None:
         """Accept first: only an accepted socket can be told by a close code why it is refused."""
@@ -36,8 +36,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         try:
             who = access.viewer(self.scope)
-            feed = ChatFeed(who, self.scope["url_route"]["kwargs"]["pk"], self._send_text, self._close_with)
-            await feed.open()
+            chat = ChatConnection(who, self.scope["url_route"]["kwargs"]["pk"], self._send_text, self._close_with)
+            await chat.open()
         except SignedOut:
             await self.close(SIGNED_OUT)
         except UnknownContext:
@@ -46,7 +46,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=frames.error(error))
             await self.close(RESTART)
         else:
-            self.feed = feed
+            self.chat = chat
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """One client frame."""
@@ -60,12 +60,12 @@ class ChatConsumer(AsyncWebsocketConsumer):
         if self._too_many(config.max_frames_per_second):
             await self._close_with(TOO_MANY)
             return
-        if self.feed is None:
+        if self.chat is None:
             return
         try:
             if text_data is None:
                 raise BadFrame("Frames are text.")
-            await self.feed.handle(frames.decode(text_data))
+            await self.chat.handle(frames.decode(text_data))
         except SignedOut:
             await self._close_with(SIGNED_OUT)
         except UnknownContext:
@@ -81,19 +81,19 @@ class ChatConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         """Reading ends; answers go on being written."""
-        feed, self.feed = self.feed, None
-        if feed is not None:
-            await feed.shut()
+        chat, self.chat = self.chat, None
+        if chat is not None:
+            await chat.close()
 
     async def _send_text(self, text: str) -> None:
         await self.send(text_data=text)
 
     async def _close_with(self, code: int) -> None:
-        feed, self.feed = self.feed, None
+        chat, self.chat = self.chat, None
         with suppress(Exception):  # it may be gone already
             await self.close(code)
-        if feed is not None:
-            await feed.shut()
+        if chat is not None:
+            await chat.close()
 
     def _too_many(self, limit: int) -> bool:
         now = time.monotonic()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.template.loader import render_to_string
 
@@ -75,6 +76,29 @@ class AnswerView:
     def running(self) -> bool:
         """Is the answer still being written?"""
         return self.state == Stream.State.RUNNING
+
+
+def turn_frame(context_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
+    """Return the ``turn`` frame of a turn; ``None`` for one that has no stream or is gone. Reads the database."""
+    rows = Turn.objects.filter(context_id=context_id, stream__isnull=False).select_related("stream")
+    turn = rows.prefetch_related("chunks").filter(pk=turn_id).first()
+    if turn is None or turn.stream_id is None:
+        return None
+    return {
+        "type": "turn",
+        "turn": turn.pk,
+        "stream": turn.stream_id,
+        "client_id": turn.client_id,
+        "attempt": turn.attempt,
+        "user_html": render_user(turn),
+        "answer_html": render_answer(turn, None),
+    }
+
+
+def render_end(stream: UUID, result: dict[str, Any]) -> tuple[UUID | None, str]:
+    """Return the turn of an ended stream and its answer as HTML; no turn when it is gone. Reads the database."""
+    turn = Turn.objects.filter(stream_id=stream).select_related("stream").prefetch_related("chunks").first()
+    return (None, "") if turn is None else (turn.pk, render_answer(turn, result))
 
 
 def render_user(turn: Turn) -> str:

@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from context_app import access, feed, frames
+from context_app import access, connection, frames, rendering
 from context_app.access import Viewer
+from context_app.connection import ChatConnection
 from context_app.errors import BadFrame, ShuttingDown
-from context_app.feed import ChatFeed
 from context_app.services import turns
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError
@@ -57,7 +57,7 @@ async def send(request: HttpRequest, pk: UUID) -> HttpResponse:
             params=frame.params,
             client_id=frame.client_id,
         )
-        return await in_store(feed.turn_frame, pk, started.turn_id)
+        return await in_store(rendering.turn_frame, pk, started.turn_id)
 
     return await _post(request, pk, "send", start)
 
@@ -69,7 +69,7 @@ async def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
 
     async def again(who: Viewer, frame: Any) -> dict[str, Any] | None:
         started = await turns.retry(owner=who.user_id, context_id=pk, turn_id=frame.turn)
-        return await in_store(feed.turn_frame, pk, started.turn_id)
+        return await in_store(rendering.turn_frame, pk, started.turn_id)
 
     return await _post(request, pk, "retry", again)
 
@@ -126,7 +126,7 @@ def _wanted(request: HttpRequest) -> dict[UUID, int]:
         stream, _, after = last.partition(":")
         pairs.append((stream, after))
     try:
-        return {UUID(stream): int(after) for stream, after in pairs[: feed.MAX_READERS]}
+        return {UUID(stream): int(after) for stream, after in pairs[: connection.MAX_READERS]}
     except ValueError:
         raise BadFrame("A cursor is `<stream id>:<number>`.") from None
 
@@ -138,7 +138,7 @@ async def _frames(who: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> Asy
     async def close(code: int) -> None:
         await queue.put(None)
 
-    chat = ChatFeed(who, context_id, queue.put, close)
+    chat = ChatConnection(who, context_id, queue.put, close)
     opening = asyncio.get_running_loop().create_task(_open(chat, wanted))
     try:
         while True:
@@ -153,10 +153,10 @@ async def _frames(who: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> Asy
             yield _sse(text)
     finally:
         opening.cancel()
-        await chat.shut()
+        await chat.close()
 
 
-async def _open(chat: ChatFeed, wanted: dict[UUID, int]) -> None:
+async def _open(chat: ChatConnection, wanted: dict[UUID, int]) -> None:
     try:
         await chat.open()
     except ProviderError as error:

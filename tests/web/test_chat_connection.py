@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from django.db import DataError
 
-from context_app import feed
+from context_app import connection
 from context_app.access import Viewer
-from context_app.feed import ChatFeed
+from context_app.connection import ChatConnection
 from context_app.streams import reader
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
@@ -19,7 +19,7 @@ from tests.unit.context.streams_kit import until
 from tests.web.chat_socket import Closed
 
 
-async def connect(desk: Desk) -> tuple[ChatFeed, list[dict[str, Any]]]:
+async def connect(desk: Desk) -> tuple[ChatConnection, list[dict[str, Any]]]:
     """An open connection, and the frames that it was sent."""
     sent: list[dict[str, Any]] = []
 
@@ -29,7 +29,7 @@ async def connect(desk: Desk) -> tuple[ChatFeed, list[dict[str, Any]]]:
     async def close(code: int) -> None:
         raise Closed(code)
 
-    chat = ChatFeed(Viewer(desk.user.pk), desk.context.pk, send, close)
+    chat = ChatConnection(Viewer(desk.user.pk), desk.context.pk, send, close)
     await chat.open()
     return chat, sent
 
@@ -48,24 +48,24 @@ async def test_a_stream_that_is_attached_several_times_at_once_has_one_reader(de
     await until(lambda: len(sent) > seen + 3)
     numbers = [(frame["first_seq"], frame["last_seq"]) for frame in sent[seen:] if frame["type"] == "events"]
     assert all(later[0] == earlier[1] + 1 for earlier, later in itertools.pairwise(numbers))
-    await chat.shut()
+    await chat.close()
     assert readers(started.stream_id) == 0
     desk.kit.runtime.cancel(started.stream_id)
 
 
-async def test_a_look_for_new_turns_does_not_read_the_old_ones_again(
+async def test_a_turns_since_for_new_turns_does_not_read_the_old_ones_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "CHECK_S", 0.02)
-    monkeypatch.setattr(feed, "OVERLAP_S", 0.2)
+    monkeypatch.setattr(connection, "CHECK_S", 0.02)
+    monkeypatch.setattr(connection, "OVERLAP_S", 0.2)
     monkeypatch.setattr(desk.kit.runtime.hub, "publish", lambda *_: None)  # as if another process had begun it
-    original, looks = feed._look, []
+    original, looks = connection._turns_since, []
 
     def look(*args: Any) -> Any:
         looks.append(original(*args))
         return looks[-1]
 
-    monkeypatch.setattr(feed, "_look", look)
+    monkeypatch.setattr(connection, "_turns_since", look)
     chat, sent = await connect(desk)
     first = await desk.send()
     await until(lambda: any(frame["type"] == "end" for frame in sent))
@@ -73,7 +73,7 @@ async def test_a_look_for_new_turns_does_not_read_the_old_ones_again(
     second = await desk.send("Again")
     await until(lambda: sum(frame["type"] == "end" for frame in sent) == 2)
     assert [frame["turn"] for frame in sent if frame["type"] == "turn"] == [str(first.turn_id), str(second.turn_id)]
-    await chat.shut()
+    await chat.close()
 
 
 async def test_a_bug_while_reading_is_said_at_once_and_not_retried(
@@ -97,5 +97,5 @@ async def test_a_bug_while_reading_is_said_at_once_and_not_retried(
     assert "inside Maestro" in sent[-1]["message"]
     assert calls == 1
     assert "DataError" in caplog.text
-    await chat.shut()
+    await chat.close()
     await in_store(lambda: None)

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from context_app import feed as feed_module
+from context_app import connection as connection_module
 from context_app.models import Turn
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
@@ -114,7 +114,7 @@ async def test_repeated_send_after_a_lost_socket_is_the_same_turn(desk: Desk) ->
 
 
 async def test_turn_begun_elsewhere_is_found_without_a_layer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(connection_module, "CHECK_S", 0.05)
     tab = await Tab.open(desk)
     await tab.next("hello")
     monkeypatch.setattr(desk.kit.runtime.hub, "publish", lambda *_: None)  # as if another process had begun it
@@ -161,7 +161,7 @@ async def test_server_that_stops_closes_with_1012_and_marks_the_answer(desk: Des
 async def test_socket_that_does_not_read_costs_no_memory_and_catches_up(desk: Desk) -> None:
     """Back-pressure: while a send waits, nothing is queued for that socket; it gets one large frame afterwards."""
     from context_app.access import Viewer
-    from context_app.feed import ChatFeed
+    from context_app.connection import ChatConnection
 
     frames: list[str] = []
     gate = asyncio.Event()
@@ -174,7 +174,7 @@ async def test_socket_that_does_not_read_costs_no_memory_and_catches_up(desk: De
     async def close(code: int) -> None:
         raise Closed(code)
 
-    chat = ChatFeed(Viewer(desk.user.pk), desk.context.pk, slow, close)
+    chat = ChatConnection(Viewer(desk.user.pk), desk.context.pk, slow, close)
     await chat.open()
     _, seen = await desk.answer(model="demo-d1-n150")
     await asyncio.sleep(0.1)
@@ -185,7 +185,7 @@ async def test_socket_that_does_not_read_costs_no_memory_and_catches_up(desk: De
     events = [json.loads(frame) for frame in frames if '"events"' in frame[:20]]
     assert len(events) <= 3
     assert sum(len(frame["events"]) for frame in events) == len(seen.events)
-    await chat.shut()
+    await chat.close()
 
 
 def test_rendered_html_is_text_in_a_frame() -> None:

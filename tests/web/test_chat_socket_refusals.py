@@ -6,7 +6,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from context_app import feed as feed_module
+from context_app import connection as connection_module
 from context_app.models import Context, Stream, Turn
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
@@ -144,8 +144,8 @@ async def test_next_frame_after_sign_out_closes_the_socket(desk: Desk, how: str)
 async def test_idle_socket_is_closed_soon_after_sign_out_and_reads_no_more(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert feed_module.CHECK_S <= 30
-    monkeypatch.setattr(feed_module, "CHECK_S", 0.05)
+    assert connection_module.CHECK_S <= 30
+    monkeypatch.setattr(connection_module, "CHECK_S", 0.05)
     client = await in_store(sign_in, desk.user)
     tab = await Tab.open(desk, client=client)
     await tab.send(type="send", text="Hi", model="demo-long-d10")
@@ -161,8 +161,8 @@ async def test_idle_socket_is_closed_soon_after_sign_out_and_reads_no_more(
 async def test_a_chat_that_cannot_be_announced_still_shuts_out_who_signs_out(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed_module, "CHECK_S", 0.05)
-    monkeypatch.setattr(feed_module, "MAX_READERS", 0)
+    monkeypatch.setattr(connection_module, "CHECK_S", 0.05)
+    monkeypatch.setattr(connection_module, "MAX_READERS", 0)
     client = await in_store(sign_in, desk.user)
     tab = await Tab.open(desk, client=client)
     await tab.next("hello")

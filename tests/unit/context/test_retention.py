@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from context_app import feed, tasks
+from context_app import rendering, tasks
 from context_app.models import Context, Stream, StreamSegment, Turn
 from context_app.services import contexts, retention, turns
 from context_app.streams import spool
@@ -43,7 +43,7 @@ async def test_events_of_old_answers_go_and_readers_still_end_with_the_whole_ans
         again = await watch(started.stream_id, cursor)
         assert again.events == [] and again.last == seen.last
     assert (await watch(started.stream_id, seen.last.last_seq + 1)).last.length == seen.last.last_seq  # type: ignore[union-attr]
-    _, html = await in_store(feed._render_end, started.stream_id, seen.last.result)
+    _, html = await in_store(rendering.render_end, started.stream_id, seen.last.result)
     assert seen.text.split()[-1] in html
     answer = (await desk.chunks())[-1]
     assert answer.content.strip() == seen.text.strip(), "the text stays in the chat"

@@ -1,8 +1,8 @@
-"""Everything one connection hears of one chat, whatever carries it (socket or server-sent events).
+"""One connection to a chat, independent of its transport (socket or server-sent events).
 
-The carrier gives ``send`` (awaited, so that a slow one slows only itself) and ``close`` (a WebSocket close code), and
-calls ``open``, ``handle`` for each client frame, and ``shut``. Each stream is read by a task of its own that holds a
-cursor.
+The transport passes ``send`` (awaited, so that a slow one slows only itself) and ``disconnect`` (takes a WebSocket
+close code), and calls ``open``, ``handle`` for each client frame, and ``close``. Each stream is read by a task of its
+own that holds a cursor.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SIGNED_OUT, FOREIGN, RESTART = 4401, 4403, 1012
 CHECK_S = 10.0
-"""How often sign-in is checked and, for want of a channel layer, new turns are looked for."""
+"""Interval of the check of sign-in and, for want of a channel layer, of new turns."""
 OVERLAP_S = 60.0
 """How far a look for new turns reaches back before the last one: transactions commit late, clocks differ."""
 MAX_READERS = 32
@@ -47,20 +47,20 @@ class Disconnected(Exception):
     """The other end of the connection is gone."""
 
 
-class ChatFeed:
-    """See the module's docstring."""
+class ChatConnection:
+    """A person's connection to one chat: what it reads, and what it is told."""
 
     def __init__(
         self,
-        who: Viewer,
+        person: Viewer,
         context_id: UUID,
         send: Callable[[str], Awaitable[None]],
-        close: Callable[[int], Coroutine[Any, Any, None]],
+        disconnect: Callable[[int], Coroutine[Any, Any, None]],
     ) -> None:
-        self._who = who
+        self._person = person
         self._context = context_id
-        self._carry = send
-        self._close = close
+        self._transmit = send
+        self._disconnect = disconnect
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._readers: dict[UUID, asyncio.Task[None]] = {}
@@ -70,22 +70,21 @@ class ChatFeed:
         self._opened_at = self._since = timezone.now()
 
     async def open(self) -> None:
-        """Say hello and listen from now on. Raises ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``."""
-        # Listening begins before looking: a turn that starts in between is heard of twice rather than never.
-        hub = current().hub
-        self._ticket = hub.subscribe(self._context, self._heard)
+        """Send ``hello`` and listen from now on. Raises ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``."""
+        # Subscribed before the database is read: a turn that starts in between is heard of twice rather than never.
+        self._ticket = current().hub.subscribe(self._context, self._on_message)
         try:
-            running = await in_store(_running, self._who, self._context)
+            running = await in_store(_running, self._person, self._context)
         except BaseException:
-            await self.shut()
+            await self.close()
             raise
         for item in running:
             self._announced[UUID(item["turn"])] = UUID(item["stream"])
         await self.send(frames.encode({"type": "hello", "context": self._context, "running": running}))
-        self._listener = pubsub.Listener(f"chat.{self._context}", self._heard_elsewhere)
-        self._spawn(self._guard())
+        self._listener = pubsub.Listener(f"chat.{self._context}", self._on_remote_message)
+        self._spawn(self._check_regularly())
 
-    async def shut(self) -> None:
+    async def close(self) -> None:
         """Stop reading and listening. Answers go on being written."""
         if self._ticket is not None:
             current().hub.unsubscribe(self._context, self._ticket)
@@ -103,20 +102,20 @@ class ChatFeed:
         """Send one frame at a time. Raises ``Disconnected``."""
         async with self._lock:
             try:
-                await self._carry(text)
+                await self._transmit(text)
             except Exception as error:  # servers name a lost connection in different ways
                 raise Disconnected(type(error).__name__) from error
 
     async def handle(self, frame: frames.ClientFrame) -> None:
-        """Do what a client frame asks, after checking who asks. Raises ``ProviderError`` for what is refused."""
+        """Carry out a client frame after checking the person's access. Raises ``ProviderError`` for a refusal."""
         if isinstance(frame, frames.Ping):
             await self.send(frames.encode({"type": "pong"}))
             return
-        await in_store(access.check, self._who, self._context)
+        await in_store(access.check, self._person, self._context)
         match frame:
             case frames.Send():
                 started = await turns.start(
-                    owner=self._who.user_id,
+                    owner=self._person.user_id,
                     context_id=self._context,
                     text=frame.text,
                     session=frame.session,
@@ -126,15 +125,15 @@ class ChatFeed:
                 )
                 await self._announce(started.turn_id, again=not started.created)
             case frames.Retry():
-                started = await turns.retry(owner=self._who.user_id, context_id=self._context, turn_id=frame.turn)
+                started = await turns.retry(owner=self._person.user_id, context_id=self._context, turn_id=frame.turn)
                 await self._announce(started.turn_id)
             case frames.Stop():
-                await turns.stop(owner=self._who.user_id, stream_id=frame.stream, context_id=self._context)
+                await turns.stop(owner=self._person.user_id, stream_id=frame.stream, context_id=self._context)
             case frames.Attach():
                 await self.attach(frame.stream, frame.after)
 
     async def attach(self, stream: UUID, after: int) -> None:
-        """Read a stream of this chat from a cursor on; replaces an earlier reading of it. Raises ``UnknownStream``."""
+        """Read a stream of this chat from a cursor on, replacing an earlier reader of it. Raises ``UnknownStream``."""
         await in_store(_require_stream, self._context, stream)
         self._read(stream, after)
 
@@ -145,7 +144,7 @@ class ChatFeed:
         if earlier is not None:
             earlier.cancel()
         # Registered before anything is awaited: the next caller replaces this reader instead of adding a second one.
-        task = _detached(self._pump(stream, after, earlier), f"read {stream}")
+        task = _create_task(self._pump(stream, after, earlier), f"read {stream}")
         self._readers[stream] = task
         task.add_done_callback(lambda task: self._read_ended(stream, task))
 
@@ -162,7 +161,7 @@ class ChatFeed:
                     match item:
                         case Batch():
                             await self.send(frames.events(stream, item))
-                            # Faster than a screen shows is only more frames; what comes meanwhile goes together.
+                            # A screen shows no more frames than this; events that come meanwhile go together.
                             await asyncio.sleep(FRAME_S)
                         case Reset():
                             frame = {"type": "reset", "stream": stream, "length": item.length}
@@ -181,7 +180,7 @@ class ChatFeed:
         delay = 0.1
         for _ in range(RENDER_TRIES):
             try:
-                turn, html = await in_store(_render_end, stream, ended.result)
+                turn, html = await in_store(rendering.render_end, stream, ended.result)
                 return frames.end(stream, turn, ended, html)
             except StoreUnavailable:
                 await asyncio.sleep(delay)
@@ -190,41 +189,41 @@ class ChatFeed:
 
     async def _announce(self, turn: UUID, *, again: bool = False) -> None:
         """Send the ``turn`` frame and read its stream from the start; once per stream unless ``again``."""
-        found = await in_store(_render_turn, self._context, turn)
-        if found is None:
+        frame = await in_store(rendering.turn_frame, self._context, turn)
+        if frame is None:
             return
-        stream, frame = found
+        stream: UUID = frame["stream"]
         if self._announced.get(turn) == stream and not again:
             return
         self._announced[turn] = stream
         await self.send(frames.encode(frame))
         self._read(stream, 0)
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "turn":
                 self._spawn(self._announce(UUID(message["turn"])))
             case "shutdown":
-                self._spawn(self._close(RESTART))
+                self._spawn(self._disconnect(RESTART))
 
-    def _heard_elsewhere(self, message: dict[str, Any]) -> None:
+    def _on_remote_message(self, message: dict[str, Any]) -> None:
         if message.get("process") != current().process:
-            self._heard(message)
+            self._on_message(message)
 
-    async def _guard(self) -> None:
+    async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(CHECK_S)
             try:
                 now = timezone.now()
-                for turn, stream in await in_store(_look, self._who, self._context, self._since):
+                for turn, stream in await in_store(_turns_since, self._person, self._context, self._since):
                     if self._announced.get(turn) != stream:
                         await self._announce(turn)
                 self._since = max(self._opened_at, now - datetime.timedelta(seconds=OVERLAP_S))
             except SignedOut:
-                await self._close(SIGNED_OUT)
+                await self._disconnect(SIGNED_OUT)
                 return
             except UnknownContext:
-                await self._close(FOREIGN)
+                await self._disconnect(FOREIGN)
                 return
             except StoreUnavailable:
                 continue
@@ -241,11 +240,11 @@ class ChatFeed:
             await self.send(text)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = _detached(self._quiet(work), "chat feed")
+        task = _create_task(self._guarded(work), "chat connection")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _quiet(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except ProviderError as error:
@@ -256,13 +255,13 @@ class ChatFeed:
             logger.exception("a task of a chat's connection failed")
 
 
-def _detached(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """A task of this loop with a context of its own: a copied request context would cost a thread each."""
+def _create_task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Return a task of this loop with an empty context: a copied request context would cost a thread each."""
     return asyncio.get_running_loop().create_task(work, name=name, context=contextvars.Context())
 
 
-def _running(who: Viewer, context_id: UUID) -> list[dict[str, Any]]:
-    access.check(who, context_id)
+def _running(person: Viewer, context_id: UUID) -> list[dict[str, Any]]:
+    access.check(person, context_id)
     rows = Turn.objects.filter(context_id=context_id, stream__state=Stream.State.RUNNING).order_by("created_at")
     runtime = current()
     found = []
@@ -273,8 +272,8 @@ def _running(who: Viewer, context_id: UUID) -> list[dict[str, Any]]:
     return found
 
 
-def _look(who: Viewer, context_id: UUID, since: Any) -> list[tuple[UUID, UUID]]:
-    access.check(who, context_id)
+def _turns_since(person: Viewer, context_id: UUID, since: datetime.datetime) -> list[tuple[UUID, UUID]]:
+    access.check(person, context_id)
     rows = Turn.objects.filter(context_id=context_id, stream__created_at__gte=since).order_by("created_at")
     return list(rows.values_list("id", "stream_id"))
 
@@ -282,32 +281,3 @@ def _look(who: Viewer, context_id: UUID, since: Any) -> list[tuple[UUID, UUID]]:
 def _require_stream(context_id: UUID, stream: UUID) -> None:
     if not Turn.objects.filter(context_id=context_id, stream_id=stream).exists():
         raise UnknownStream("There is no such answer in this chat.")
-
-
-def _render_turn(context_id: UUID, turn_id: UUID) -> tuple[UUID, dict[str, Any]] | None:
-    turns_here = Turn.objects.filter(context_id=context_id, stream__isnull=False).select_related("stream")
-    turn = turns_here.prefetch_related("chunks").filter(pk=turn_id).first()
-    if turn is None or turn.stream_id is None:
-        return None
-    return turn.stream_id, {
-        "type": "turn",
-        "turn": turn.pk,
-        "stream": turn.stream_id,
-        "client_id": turn.client_id,
-        "attempt": turn.attempt,
-        "user_html": rendering.render_user(turn),
-        "answer_html": rendering.render_answer(turn, None),
-    }
-
-
-def turn_frame(context_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
-    """The ``turn`` frame of a turn; ``None`` for one that has no stream or is gone. Reads the database."""
-    found = _render_turn(context_id, turn_id)
-    return found[1] if found is not None else None
-
-
-def _render_end(stream: UUID, result: dict[str, Any]) -> tuple[UUID | None, str]:
-    turn = Turn.objects.filter(stream_id=stream).select_related("stream").prefetch_related("chunks").first()
-    if turn is None:
-        return None, ""
-    return turn.pk, rendering.render_answer(turn, result)
