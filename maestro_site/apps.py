@@ -18,7 +18,7 @@ class SiteConfig(AppConfig):
         from maestro_site.accounts.people import Directory
         from providers_app import conf as providers_conf
         from providers_app import ports
-        from providers_app.conf import ProvidersConfig
+        from providers_app.registry.settings import ProvidersConfig
         from sessions_app import crypto
 
         chosen = cast(ProvidersConfig, settings.MAESTRO.providers)  # its class is made when providers are found

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from context_app.conf import ContextConfig
 from maestro_site import environment
 from maestro_site.environment import ENV_FILE, PREFIX, ROOT, ConfigError, Reading, Setting, env_name, walk
-from providers_app.conf import build_model
 from providers_app.genai_platform.config import GenAIPlatformConfig
+from providers_app.registry.settings import build_model
 from providers_app.setting_types import URL_WITH_SECRET, Env, split
 from sessions_app.conf import SessionsConfig
 

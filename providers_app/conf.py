@@ -1,138 +1,76 @@
-"""Settings of the provider core and of every provider, injected once at start; defaults hold where nothing is injected.
+"""The settings in force in this process: injected at start by ``maestro_site``, or the defaults.
 
-Imports neither Django nor the HTTP client. The environment is read above, from the model that ``build_model`` makes:
-``MAESTRO_PROVIDERS__IDLE_TIMEOUT_S``, ``MAESTRO_PROVIDERS__ANTHROPIC__BASE_URL`` ...
+Knows no model and no provider package, so that every layer may ask it. The models of the settings, with their
+defaults, are in ``registry.settings``, and are built when a value is asked for that was not injected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
-
-from providers_app.errors import ProviderBroken
-from providers_app.genai_platform.config import GenAIPlatformConfig
-from providers_app.model_data.overrides import ConfiguredModels
-from providers_app.registry.discovery import registry
-from providers_app.setting_types import Names
-from providers_app.wire.guard import Guard
+from providers_app.errors import NotConfigured
 
 
-class ProvidersConfig(BaseModel):
-    """What holds for every provider."""
+class CommonSettings(Protocol):
+    """What holds for every provider. Units and meanings are those of ``registry.settings.ProvidersConfig``."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    allowed_private_hosts: Names = Field(
-        default=(),
-        description="Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to.",
-    )
-    connect_timeout_s: float = Field(default=10.0, gt=0, le=300, description="Seconds to wait for a connection.")
-    idle_timeout_s: float = Field(
-        default=120.0, gt=0, le=3600, description="Seconds of silence after which a streamed answer is given up."
-    )
-    request_timeout_s: float = Field(
-        default=600.0, gt=0, le=7200, description="Seconds for a whole answer that is not streamed."
-    )
-    lookup_timeout_s: float = Field(
-        default=30.0, gt=0, le=600, description="Seconds for listing models, testing a key and counting tokens."
-    )
-    max_answer_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=1024, description="Largest body of an answer that is not streamed, in bytes."
-    )
-    max_request_bytes: int = Field(
-        default=32 * 1024 * 1024, ge=1024, description="Largest body of a request, in bytes; larger ones are not sent."
-    )
-    max_file_bytes: int = Field(
-        default=20 * 1024 * 1024,
-        ge=1024,
-        description="Largest picture, document or recording in a message, in bytes; an address counts nothing.",
-    )
-    models_cache_s: float = Field(
-        default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
-    )
-    models_stale_s: float = Field(
-        default=7 * 86400.0,
-        ge=0,
-        le=90 * 86400,
-        description="Seconds for which an old list of models is still shown, with its age, while it is asked for anew.",
-    )
-    model_data_dir: str = Field(
-        default="",
-        description="Folder with model files of your own (`<provider>.json`), which add to and correct those that ship "
-        "with Maestro. Without it, `models` in the data folder.",
-    )
-    configured_models: ConfiguredModels = Field(
-        default_factory=dict,
-        description="Models and figures that beat everything else, as JSON: "
-        '`{"remote": {"my-model": {"context_window": 32768}}}`; `remote/my_session` for one session.',
-    )
-    refresh_margin_s: float = Field(
-        default=300.0, ge=0, le=86400, description="Seconds before its end at which an access token is refreshed."
-    )
-    refresh_timeout_s: float = Field(
-        default=20.0, gt=0, le=120, description="Seconds for one request to a provider's token endpoint."
-    )
-    refresh_lease_s: float = Field(
-        default=60.0,
-        gt=0,
-        le=600,
-        description="Seconds for which one process has the turn to refresh a login; at least twice the time-out.",
-    )
-    login_ttl_s: float = Field(
-        default=600.0, ge=30, le=3600, description="Seconds for which a sign-in waits for its answer."
-    )
-    device_login_ttl_s: float = Field(
-        default=900.0, ge=30, le=3600, description="Seconds for which a sign-in by device code waits."
-    )
-    strict_parameters: bool = Field(
-        default=False,
-        description="Refuse a request whose parameters would not be sent as they are, instead of leaving them out and "
-        "saying so.",
-    )
-    ca_file: str = Field(default="", description="A PEM file with further certificate authorities to trust.")
-
-    @model_validator(mode="after")
-    def _lease_outlives_the_request(self) -> "ProvidersConfig":
-        if self.refresh_lease_s < 2 * self.refresh_timeout_s:
-            raise ValueError("refresh_lease_s must be at least twice refresh_timeout_s")
-        return self
-
-    @field_validator("allowed_private_hosts")
-    @classmethod
-    def _valid_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Guard(value)
-        return value
+    allowed_private_hosts: tuple[str, ...]
+    connect_timeout_s: float
+    idle_timeout_s: float
+    request_timeout_s: float
+    lookup_timeout_s: float
+    max_answer_bytes: int
+    max_request_bytes: int
+    max_file_bytes: int
+    models_cache_s: float
+    models_stale_s: float
+    model_data_dir: str
+    configured_models: dict[str, Any]
+    refresh_margin_s: float
+    refresh_timeout_s: float
+    refresh_lease_s: float
+    login_ttl_s: float
+    device_login_ttl_s: float
+    strict_parameters: bool
+    ca_file: str
 
 
-def refresh_margin(slug: str) -> float:
-    """Seconds before its end at which a token of this provider is refreshed: its own setting, else the common one."""
-    own = getattr(provider(slug), "refresh_margin_s", None)
-    return float(own) if own is not None else current().refresh_margin_s
+class Defaults(Protocol):
+    """What holds where nothing was injected: the module ``registry.settings``."""
+
+    def common(self) -> CommonSettings: ...
+
+    def provider(self, slug: str) -> Any: ...
 
 
-class _Current:
+_COMMON = frozenset(CommonSettings.__annotations__)
+
+
+class _InForce:
     def __init__(self) -> None:
-        self.value: ProvidersConfig | None = None
-        self.platform: GenAIPlatformConfig | None = None
+        self.value: CommonSettings | None = None
+        self.platform: Any = None
+        self.defaults: Callable[[], Defaults] | None = None
 
 
-_current = _Current()
-_DEFAULT = ProvidersConfig()
-_NO_PLATFORM = GenAIPlatformConfig()
+_in_force = _InForce()
 
 
-def configure(value: ProvidersConfig | None, platform: GenAIPlatformConfig | None = None) -> None:
-    """Inject the settings of this process; ``None`` goes back to the defaults. ``platform``: a gateway in front."""
-    _current.value, _current.platform = value, platform
+def configure(value: CommonSettings | None, platform: Any = None) -> None:
+    """Inject the settings of this process; ``None`` goes back to the defaults.
+
+    ``value`` may have further fields, named by slug: the settings of providers. ``platform`` is the
+    ``GenAIPlatformConfig`` of a gateway in front of them.
+    """
+    _in_force.value, _in_force.platform = value, platform
 
 
 @contextmanager
-def use(value: ProvidersConfig, platform: GenAIPlatformConfig | None = None) -> Iterator[None]:
-    """The given settings inside the block, the earlier ones after it."""
-    before = _current.value, _current.platform
+def use(value: CommonSettings, platform: Any = None) -> Iterator[None]:
+    """Put the given settings in force inside the block, and the earlier ones after it."""
+    before = _in_force.value, _in_force.platform
     configure(value, platform)
     try:
         yield
@@ -140,57 +78,43 @@ def use(value: ProvidersConfig, platform: GenAIPlatformConfig | None = None) -> 
         configure(*before)
 
 
-def platform() -> GenAIPlatformConfig:
-    """The enterprise gateway that holds now; not enabled where there is none."""
-    return _current.platform or _NO_PLATFORM
+def defaults_from(source: Callable[[], Defaults]) -> None:
+    """Have ``source`` called for the defaults, each time that a value is asked for which was not injected."""
+    _in_force.defaults = source
 
 
-def current() -> ProvidersConfig:
-    """The settings that hold now."""
-    return _current.value or _DEFAULT
+def current() -> CommonSettings:
+    """Return the common settings in force. Raises ``NotConfigured`` where there are not even defaults."""
+    return _in_force.value or _defaults().common()
+
+
+def platform() -> Any:
+    """Return the ``GenAIPlatformConfig`` that was injected, or ``None``."""
+    return _in_force.platform
 
 
 def provider(slug: str) -> Any:
-    """The provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``."""
-    value = getattr(_current.value, slug, None) if slug not in ProvidersConfig.model_fields else None
-    return value if isinstance(value, BaseModel) else _default(config_class(slug))
+    """Return the provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``, ``NotConfigured``."""
+    # vars(): a slug may be the name of a method that models have.
+    value = vars(_in_force.value).get(slug) if _in_force.value is not None and slug not in _COMMON else None
+    return value if value is not None else _defaults().provider(slug)
 
 
-def config_class(slug: str) -> type[BaseModel]:
-    """The ``Config`` model of a provider's ``config.py``. Raises ``UnknownProvider``, ``ProviderBroken``."""
-    module = registry.load(slug, "config")
-    found = getattr(module, "Config", None)
-    if not (isinstance(found, type) and issubclass(found, BaseModel)):
-        raise ProviderBroken(f"The provider {slug!r} is broken: {module.__name__} defines no pydantic model Config.")
-    return found
-
-
-def build_model() -> type[ProvidersConfig]:
-    """One model with the common fields and a field per provider that loads, named by its slug.
-
-    A broken provider is left out; ``check`` names it.
-    """
-    fields: dict[str, Any] = {}
-    for slug in registry.packages():
-        if reserved(slug):
-            continue
-        try:
-            config = config_class(slug)
-            config()
-        except (ProviderBroken, ValueError, TypeError):
-            continue
-        fields[slug] = (config, Field(default_factory=config, description=f"Settings of the provider {slug}."))
-    return create_model("Providers", __base__=ProvidersConfig, **fields)
-
-
-def reserved(slug: str) -> bool:
-    """Would a provider of this slug hide a common setting?"""
-    return slug in ProvidersConfig.model_fields or hasattr(BaseModel, slug)
+def refresh_margin(slug: str) -> float:
+    """Return how many seconds before its end an access token of this provider is refreshed."""
+    own = getattr(provider(slug), "refresh_margin_s", None)
+    return float(own) if own is not None else current().refresh_margin_s
 
 
 def user_agent() -> str:
-    """How Maestro names itself to every provider."""
+    """Return how Maestro names itself to every provider."""
     return f"Maestro/{_version()}"
+
+
+def _defaults() -> Defaults:
+    if _in_force.defaults is None:
+        raise NotConfigured("No settings are in force.", hint="Import providers_app.provider first.")
+    return _in_force.defaults()
 
 
 @cache
@@ -199,8 +123,3 @@ def _version() -> str:
         return version("maestro")
     except PackageNotFoundError:
         return "0"
-
-
-@cache
-def _default(config: type[BaseModel]) -> BaseModel:
-    return config()

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from providers_app import conf
 from providers_app.errors import InvalidCredential, ProviderBroken
+from providers_app.registry import settings
 from providers_app.registry.discovery import registry
 from providers_app.setting_types import Env
 from providers_app.types.credentials import Secret
@@ -56,7 +57,7 @@ def files() -> dict[str, str]:
 
 def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
     """The variables that such a field is read from, the strongest first; none where the provider has no such one."""
-    info = conf.config_class(slug).model_fields.get(field)
+    info = settings.config_class(slug).model_fields.get(field)
     if info is None:
         return ()
     others = (name for mark in info.metadata if isinstance(mark, Env) for name in mark.names)

@@ -20,9 +20,9 @@ class _Holder:
     """Keeps one client and one gateway, and makes others when other settings were injected."""
 
     def __init__(self) -> None:
-        self._settings: conf.ProvidersConfig | None = None
+        self._settings: conf.CommonSettings | None = None
         self._http: Http | None = None
-        self._behind: tuple[conf.ProvidersConfig, GenAIPlatformConfig] | None = None
+        self._behind: tuple[conf.CommonSettings, GenAIPlatformConfig | None] | None = None
         self._platform: Platform | None = None
 
     def get(self) -> Http:
@@ -40,7 +40,7 @@ class _Holder:
         if self._behind is None or self._behind[0] is not settings or self._behind[1] is not config:
             if self._platform is not None:
                 loop.spawn(self._platform.http.aclose(), name="close-http")
-            made = make(settings, hosts_of(config)) if config.enabled else None
+            made = make(settings, hosts_of(config)) if config is not None and config.enabled else None
             self._platform = Platform(config, made) if made is not None else None
             self._behind = (settings, config)
         return self._platform
@@ -70,7 +70,7 @@ def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http
     return platform.http.through(partial(platform.route, caller_of(provider, owner, credential)))
 
 
-def make(settings: conf.ProvidersConfig, also_allowed: tuple[str, ...] = ()) -> Http:
+def make(settings: conf.CommonSettings, also_allowed: tuple[str, ...] = ()) -> Http:
     """A client of its own from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
     return Http(
         guard=Guard((*settings.allowed_private_hosts, *also_allowed)),

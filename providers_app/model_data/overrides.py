@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from pydantic import BeforeValidator
 
 from providers_app.model_data.file import Entry, ModelFileError, check_figures
 from providers_app.types.catalogue import Figure, ModelInfo
@@ -40,10 +39,6 @@ def parse(value: Any) -> Any:
             except ModelFileError as error:
                 raise ValueError(str(error)) from None
     return found
-
-
-ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(parse)]
-"""The setting; its values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
 
 
 def configured(setting: Mapping[str, Mapping[str, Entry]], provider: str, session: str = "") -> dict[str, ModelInfo]:

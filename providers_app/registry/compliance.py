@@ -18,12 +18,12 @@ from typing import Any, Literal, get_args
 import msgspec
 from pydantic import BaseModel
 
-from providers_app import conf
 from providers_app.behaviours.contract import violations
 from providers_app.behaviours.streaming import SeveralDialects
 from providers_app.behaviours.unsupported import Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.library import library
+from providers_app.registry import settings
 from providers_app.registry.discovery import OPERATIONS, Registry, card_problem, registry
 from providers_app.registry.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
@@ -85,7 +85,7 @@ class _Package:
         self.behaviours: dict[str, Any] = {}
 
     def judge(self) -> list[Finding]:
-        if conf.reserved(self.slug):
+        if settings.reserved(self.slug):
             self.add("E001", f"The slug {self.slug!r} is the name of a common setting.", "Choose another slug.")
         module = self.load("")
         if module is None:

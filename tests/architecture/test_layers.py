@@ -97,7 +97,7 @@ def test_nobody_outside_names_a_provider_package() -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("module", ["providers_app.conf", "providers_app.providers.openai.config"])
+@pytest.mark.parametrize("module", ["providers_app.registry.settings", "providers_app.providers.openai.config"])
 def test_settings_modules_import_neither_django_nor_an_http_client(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'django', 'httpx', 'httpcore'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

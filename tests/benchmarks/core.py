@@ -12,6 +12,7 @@ from pathlib import Path
 from providers_app import conf, loop, ports, provider, providers
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.streaming import fold
 from providers_app.types.catalogue import Capabilities
 from providers_app.types.chat import ChatRequest, Message, TextPart
@@ -73,11 +74,11 @@ import django.core.handlers.asgi, django.forms, django.template, django.core.man
 django.core.handlers.asgi.ASGIHandler()
 process = psutil.Process()
 before = process.memory_info().rss
-from providers_app import conf, loop, provider, streaming
+from providers_app import loop, provider, streaming
 from providers_app.dispatch import clients
-from providers_app.registry import compliance
+from providers_app.registry import compliance, settings as models
 assert not [finding for finding in compliance.findings() if finding.level == "error"]
-conf.build_model()()
+models.build_model()()
 async def make():
     clients.http()._tls()
 loop.run(make())
@@ -117,7 +118,7 @@ async def _overhead() -> tuple[float, float]:
         registry.reset()
         loop.attach(asyncio.get_running_loop())
         try:
-            with ports.use(sessions=MemorySessions()), conf.use(conf.ProvidersConfig()):
+            with ports.use(sessions=MemorySessions()), conf.use(ProvidersConfig()):
                 return await _measure()
         finally:
             await loop.shutdown()

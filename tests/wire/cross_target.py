@@ -11,6 +11,7 @@ from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, answers
 from providers_app.dispatch import clients
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve, spoken
+from providers_app.registry.settings import build_model
 from providers_app.sign_in import checks as login_parts
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -101,7 +102,7 @@ class Target(Vendor):
 def settings_of(row: Row, sides: Sides) -> Any:
     """The settings of an installation that may reach the row's servers."""
     common = SETTINGS.model_dump() | {"refresh_timeout_s": 3}
-    return conf.build_model()(**common, **{row.provider: row.configure(sides)})
+    return build_model()(**common, **{row.provider: row.configure(sides)})
 
 
 def opened(row: Row, sides: Sides, stack: ExitStack, *, replayed: bool) -> Target:

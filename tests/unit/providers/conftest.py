@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from providers_app import conf, loop, ports
+from providers_app.registry.settings import ProvidersConfig, build_model
 from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -22,9 +23,9 @@ async def on_loop() -> AsyncIterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def loopback() -> Iterator[conf.ProvidersConfig]:
+def loopback() -> Iterator[ProvidersConfig]:
     """Addresses of this machine may be reached, and nothing is waited for long."""
-    settings = conf.build_model()(
+    settings = build_model()(
         allowed_private_hosts=("127.0.0.1",), connect_timeout_s=2, idle_timeout_s=0.5, lookup_timeout_s=5
     )
     with conf.use(settings):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from providers_app import errors, provider
-from providers_app.conf import ProvidersConfig
 from providers_app.dispatch import prepare as opening
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
 from tests.vendors.chat import VALID_KEY

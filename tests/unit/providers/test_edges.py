@@ -9,10 +9,10 @@ import pytest
 
 from providers_app import conf, errors, provider, providers
 from providers_app.chat.estimates import IMAGE_TOKENS, estimate
-from providers_app.conf import ProvidersConfig
 from providers_app.dispatch import clients
 from providers_app.dispatch.report import error_of
 from providers_app.registry.discovery import registry
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.chat import ChatRequest, ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.events import StreamFailed, TextDelta
 from providers_app.types.http import HttpRequest

@@ -9,6 +9,7 @@ from providers_app import conf
 from providers_app.chat.estimates import IMAGE_TOKENS, PDF_TOKENS, estimate_part
 from providers_app.chat.messages import parse_messages
 from providers_app.errors import InvalidRequest
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.chat import AudioPart, FilePart, ImagePart, Message, ToolCallPart, ToolResultPart
 
 DATA = base64.b64encode(b"some bytes").decode()
@@ -74,7 +75,7 @@ def test_what_cannot_be_sent_is_said_before_it_is(wrong: Any, words: str) -> Non
 
 def test_a_file_that_is_too_large_is_refused_by_the_setting() -> None:
     large = base64.b64encode(b"x" * 2000).decode()
-    with conf.use(conf.ProvidersConfig(max_file_bytes=1024)):
+    with conf.use(ProvidersConfig(max_file_bytes=1024)):
         with pytest.raises(InvalidRequest, match="at most 1,024") as caught:
             read(FilePart(data=large))
         assert "MAX_FILE_BYTES" in caught.value.hint

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from providers_app import checks, conf, provider, providers
+from providers_app import checks, provider, providers
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
 from providers_app.registry import compliance
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import authorizer, resolve, spoken, supports
+from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.broken_packages import FAULTS
@@ -61,7 +62,7 @@ def test_a_folder_dropped_in_is_a_provider_with_no_other_line_changed(folder: Pa
     assert slugs() >= SHIPPED | {"dropped"}
     assert ids("dropped") == []
     assert resolve("dropped", "streaming").dialect.name == "openai_chat"
-    assert conf.build_model()().dropped.base_url == "https://api.example.com/v1"
+    assert build_model()().dropped.base_url == "https://api.example.com/v1"
     assert "chat" in provider.provider_capabilities("dropped")
 
 
@@ -122,7 +123,7 @@ def test_a_broken_provider_takes_no_other_down(folder: Path, caplog: pytest.LogC
     with pytest.raises(ProviderBroken, match="SystemExit"):
         registry.card("broken")
     assert ids("broken") == ["E003"]
-    assert "broken" not in conf.build_model().model_fields
+    assert "broken" not in build_model().model_fields
 
 
 def test_a_folder_wins_over_an_installed_package_of_the_same_slug(site: Path, folder: Path) -> None:

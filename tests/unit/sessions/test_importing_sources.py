@@ -8,6 +8,7 @@ import pytest
 
 from providers_app import conf
 from providers_app.errors import InvalidRequest
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
 from sessions_app.importing import legacy, sources
@@ -65,7 +66,7 @@ CREDENTIALS = {"version": 1, "type": "oauth_token", "access_token": "tok", "refr
 def codex_allowed() -> Any:
     tree = conf.current()
     openai = conf.provider("openai").model_copy(update={"enabled_flows": ("codex",)})
-    model = conf.build_model()()
+    model = build_model()()
     with conf.use(model.model_copy(update={"openai": openai, "allowed_private_hosts": tree.allowed_private_hosts})):
         yield
 

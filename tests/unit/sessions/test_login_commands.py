@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from providers_app import conf
+from providers_app.registry.settings import build_model, config_class
 from sessions_app import credentials
 from sessions_app.models import AuthSession, OAuthAttempt, SessionEvent
 from sessions_app.stores import pool
@@ -190,8 +191,8 @@ def test_what_cannot_be_begun_is_one_line_with_a_code(
 
 
 def test_a_clients_secret_comes_from_standard_input(alice: User, side: Side, command: Any) -> None:
-    config = conf.config_class("signer")(enabled_flows=("forbidden",))
-    with conf.use(conf.build_model()(signer=config)):
+    config = config_class("signer")(enabled_flows=("forbidden",))
+    with conf.use(build_model()(signer=config)):
         code, out, err = command(
             *("login", "signer", "--name", "dev_login", "--flow", "forbidden", "--agree"),
             *("--client-id", "mine", "--client-secret-stdin"),

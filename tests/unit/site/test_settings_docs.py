@@ -13,8 +13,8 @@ from pydantic import Field, create_model
 from maestro_site import conf, settings_reference
 from maestro_site.environment import ROOT, walk
 from maestro_site.settings_reference import SECTIONS, by_section
-from providers_app.conf import ProvidersConfig
 from providers_app.registry.discovery import Package, registry
+from providers_app.registry.settings import ProvidersConfig
 from sessions_app.conf import SessionsConfig
 
 HELP = "A help sentence that was changed."

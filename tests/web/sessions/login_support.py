@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from providers_app import conf, loop
 from providers_app.ports import login_store
+from providers_app.registry.settings import config_class
 from providers_app.sign_in import flow as login_flow
 from providers_app.sign_in.exchange import pending_of
 from sessions_app.models import OAuthAttempt
@@ -93,7 +94,7 @@ def vendors(
             },
         },
     }
-    made = {slug: conf.config_class(slug).model_validate(values) for slug, values in given.items()}
+    made = {slug: config_class(slug).model_validate(values) for slug, values in given.items()}
     base = settings.MAESTRO.providers.model_copy(update={"allowed_private_hosts": ("127.0.0.1",), **made})
     conf.configure(base)
     yield Vendors(openai_auth.auth, openrouter_server.auth, google_auth.auth, anthropic_auth.auth)

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from providers_app import conf
 from providers_app.providers.gemini.config import Config, OAuthConfig
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from sessions_app import credentials
@@ -141,7 +142,7 @@ def google(google_auth: VendorServer, store: None) -> Iterator[Book]:
     origin = google_auth.origin
     urls = OAuthConfig(issuer=origin, token_url=f"{origin}/token", revoke_url=f"{origin}/revoke")
     google_auth.auth.add_account("1170", "ada@example.com")
-    with conf.use(conf.build_model()(allowed_private_hosts=("127.0.0.1",), gemini=Config(oauth=urls))):  # type: ignore[call-arg]
+    with conf.use(build_model()(allowed_private_hosts=("127.0.0.1",), gemini=Config(oauth=urls))):  # type: ignore[call-arg]
         yield google_auth.auth
 
 

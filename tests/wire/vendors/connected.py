@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from providers_app import conf, provider
+from providers_app import provider
 from providers_app.errors import UnknownSession
 from providers_app.ports import Session
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.streaming import fold
 from providers_app.types.chat import Message, TextPart, ToolResultPart
 from providers_app.types.events import Event, TextDelta, ToolCall
@@ -16,7 +17,7 @@ from tests.vendors.ledger import Ledger
 from tests.vendors.server import VendorServer
 from tests.wire.vendors.memory_store import MemorySessions
 
-SETTINGS = conf.ProvidersConfig(
+SETTINGS = ProvidersConfig(
     allowed_private_hosts=("127.0.0.1",), idle_timeout_s=10, request_timeout_s=20, lookup_timeout_s=10
 )
 # slug: (server fixture, key, model, all models that its list should give)

@@ -13,6 +13,7 @@ from providers_app.loop import on_provider_loop
 from providers_app.ports import Owner, Session
 from providers_app.providers.openai.config import Config, OAuthConfig, SiwcConfig
 from providers_app.registry.resolver import resolve
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -84,7 +85,7 @@ class OpenAIDesk:
     @contextmanager
     def configured(self, **changes: Any) -> Iterator[None]:
         """The settings of an installation that may reach these servers, and its stores."""
-        settings = conf.build_model()(
+        settings = build_model()(
             allowed_private_hosts=("127.0.0.1",),
             idle_timeout_s=10,
             request_timeout_s=20,

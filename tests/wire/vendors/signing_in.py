@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from providers_app import conf, loop, ports, provider
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.ports import Session
+from providers_app.registry.settings import build_model
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.chat import ChatResult
 from providers_app.types.events import Event
@@ -27,7 +28,7 @@ HERE = "http://localhost:8000"
 def settings(slug: str, **given: Any) -> Iterator[None]:
     """This provider configured so, with loopback allowed."""
     common = {"allowed_private_hosts": ("127.0.0.1", "localhost"), "lookup_timeout_s": 10, "request_timeout_s": 20}
-    with conf.use(conf.build_model()(**common, **{slug: given})):
+    with conf.use(build_model()(**common, **{slug: given})):
         yield
 
 

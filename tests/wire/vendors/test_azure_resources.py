@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from providers_app import conf, errors, provider
+from providers_app.registry.settings import build_model
 from providers_app.types.events import StreamEnd, UsageReport
 from tests.vendors.azure import VALID_KEY, AzureVendor
 from tests.vendors.script import expected_text
@@ -129,7 +130,7 @@ async def test_the_deployment_in_a_copied_address_is_declared_by_it(vendor: Azur
 def configured(azure_server: VendorServer, store: MemorySessions) -> Iterator[None]:
     """The operator configured a resource with its deployments."""
     own = {"deployments": "reasoner=gpt-5.6,chat-prod", "api": "responses", "surface": "v1"}
-    conf.configure(conf.build_model()(**{**SETTINGS.model_dump(), "azure_openai": own}))
+    conf.configure(build_model()(**{**SETTINGS.model_dump(), "azure_openai": own}))
     yield
     conf.configure(None)
 
@@ -145,7 +146,7 @@ async def test_the_operators_settings_hold_where_a_session_says_nothing(vendor: 
     with pytest.raises(errors.InvalidRequest, match="needs a base URL"):
         await provider.create_session("azure_openai", "api_key", name="bare", api_key=VALID_KEY)
     everything = {**SETTINGS.model_dump(), "azure_openai": {"base_url": vendor.server.base_url}}
-    with conf.use(conf.build_model()(**everything)):
+    with conf.use(build_model()(**everything)):
         await provider.create_session("azure_openai", "api_key", name="bare", api_key=VALID_KEY)
         await provider.test_session("azure_openai", "api_key", "bare")
     await vendor.connect("own", settings={"api": "chat", "deployments": "chat-prod"})

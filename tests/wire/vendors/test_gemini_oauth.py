@@ -23,6 +23,7 @@ from providers_app.errors import (
 )
 from providers_app.providers.gemini.config import CLOUD, Config, OAuthConfig
 from providers_app.providers.gemini.oauth import BEHAVIOUR
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.events import StreamEnd
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -48,7 +49,7 @@ def book(google_auth: VendorServer, gemini_server: VendorServer) -> Iterator[Boo
     origin = google_auth.origin
     urls = {"authorize": "/o/oauth2/v2/auth", "token": "/token", "revoke": "/revoke", "jwks": "/oauth2/v3/certs"}
     oauth = OAuthConfig(issuer=origin, **{f"{name}_url": origin + path for name, path in urls.items()})
-    settings = conf.build_model()(
+    settings = build_model()(
         allowed_private_hosts=("127.0.0.1",),
         refresh_timeout_s=1.5,
         gemini=Config(base_url=gemini_server.base_url, oauth=oauth),  # type: ignore[call-arg]

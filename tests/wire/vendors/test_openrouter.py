@@ -8,6 +8,7 @@ import json
 import pytest
 
 from providers_app import conf, errors, provider
+from providers_app.registry.settings import build_model
 from providers_app.types.events import StreamEnd, StreamFailed, StreamStart, UsageReport
 from tests.vendors import chat
 from tests.vendors.openrouter import VALID_KEY
@@ -135,11 +136,11 @@ async def test_requests_name_the_application_as_configured(vendor: Vendor) -> No
     assert vendor.ledger[-1].headers["x-openrouter-title"] == "Maestro"
     assert "http-referer" not in vendor.ledger[-1].headers
     own = {"app_title": "Our Maestro", "app_url": "https://maestro.example"}
-    conf.configure(conf.build_model()(**{**SETTINGS.model_dump(), "openrouter": own}))
+    conf.configure(build_model()(**{**SETTINGS.model_dump(), "openrouter": own}))
     await vendor.stream()
     assert vendor.ledger[-1].headers["x-openrouter-title"] == "Our Maestro"
     assert vendor.ledger[-1].headers["http-referer"] == "https://maestro.example"
-    conf.configure(conf.build_model()(**{**SETTINGS.model_dump(), "openrouter": {"app_title": ""}}))
+    conf.configure(build_model()(**{**SETTINGS.model_dump(), "openrouter": {"app_title": ""}}))
     await vendor.stream()
     assert "x-openrouter-title" not in vendor.ledger[-1].headers
 

@@ -14,6 +14,7 @@ from providers_app.dispatch import clients
 from providers_app.ports import Session
 from providers_app.providers.vertex_ai.config import Config, OAuthConfig
 from providers_app.providers.vertex_ai.oauth import BEHAVIOUR
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -61,7 +62,7 @@ class VertexDesk:
     @contextmanager
     def configured(self, idle_timeout_s: float = 10, **changes: Any) -> Iterator[None]:
         """The settings of an installation that may reach these servers, and its stores."""
-        settings = conf.build_model()(
+        settings = build_model()(
             allowed_private_hosts=("127.0.0.1",),
             idle_timeout_s=idle_timeout_s,
             request_timeout_s=20,

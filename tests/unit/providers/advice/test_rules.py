@@ -13,6 +13,7 @@ from providers_app.advice.fitting import fit, refuse
 from providers_app.advice.sources import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
+from providers_app.registry.settings import build_model, config_class
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import JsonSchema, Tool, ToolChoice
 from providers_app.types.credentials import Credential
@@ -113,8 +114,8 @@ def test_over_chat_completions_tools_go_without_reasoning() -> None:
 
 
 def test_the_api_version_without_sampling_parameters() -> None:
-    config = conf.config_class("anthropic")(api_version="2026-10-21")
-    settings = conf.build_model()(anthropic=config)
+    config = config_class("anthropic")(api_version="2026-10-21")
+    settings = build_model()(anthropic=config)
     with conf.use(settings):
         found = provider.validate_parameters("anthropic", "claude-sonnet-4-6", {"temperature": 0.5, "top_p": 1})
     assert codes(found) == [dropped("temperature"), dropped("top_p")]

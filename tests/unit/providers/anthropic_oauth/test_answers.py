@@ -12,6 +12,7 @@ from providers_app import conf, errors
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.providers.anthropic.oauth import BEHAVIOUR
+from providers_app.registry.settings import ProvidersConfig, build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
@@ -33,7 +34,7 @@ CODE = LoginAnswer(code=Secret("code"))
 
 
 @pytest.fixture
-async def http(loopback: conf.ProvidersConfig) -> AsyncIterator[Http]:
+async def http(loopback: ProvidersConfig) -> AsyncIterator[Http]:
     made = clients.make(loopback)
     yield made
     await made.aclose()
@@ -55,7 +56,7 @@ def answering(*bodies: tuple[int, Any]) -> Any:
 def at(url: str, **more: Any) -> Any:
     oauth = {name: f"{url}/{name}" for name in ("token_url", "profile_url", "create_key_url")} | more
     settings = conf.current().model_dump(include={"allowed_private_hosts", "connect_timeout_s", "lookup_timeout_s"})
-    return conf.use(conf.build_model()(**settings, anthropic={"base_url": url, "oauth": oauth}))
+    return conf.use(build_model()(**settings, anthropic={"base_url": url, "oauth": oauth}))
 
 
 async def test_a_silent_refresh_keeps_what_was_known(raw_server: Start, http: Http) -> None:

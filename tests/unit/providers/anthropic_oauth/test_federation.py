@@ -6,6 +6,7 @@ import pytest
 
 from providers_app import conf, errors
 from providers_app.providers.anthropic import federation
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 
@@ -47,5 +48,5 @@ async def test_without_settings_nothing_is_tried() -> None:
 async def test_a_login_never_changes_its_identity(client: str, account: str) -> None:
     chosen = {"token_file": "/x", "federation_rule_id": "rule", "organization_id": "org", "service_account_id": "svc"}
     before = Tokens(flow="federation", client=OAuthClient(id=client), account_id=account)
-    with conf.use(conf.build_model()(anthropic={"federation": chosen})), pytest.raises(errors.TokenRefused):
+    with conf.use(build_model()(anthropic={"federation": chosen})), pytest.raises(errors.TokenRefused):
         await federation.mint(None, before)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
 from providers_app.providers.anthropic import oauth
 from providers_app.providers.anthropic.config import Config
 from providers_app.providers.anthropic.requests import get, post, with_beta
+from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
@@ -22,7 +23,7 @@ TOKEN = "sk-ant-oat01-" + "t" * 40
 
 
 def configured(**given: Any) -> Any:
-    return conf.use(conf.build_model()(anthropic=given))
+    return conf.use(build_model()(anthropic=given))
 
 
 def flow(name: str) -> Any:

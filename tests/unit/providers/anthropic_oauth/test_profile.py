@@ -6,6 +6,7 @@ import pytest
 
 from providers_app import conf, errors
 from providers_app.providers.anthropic.profile import read
+from providers_app.registry.settings import build_model
 
 ACCESS = "sk-ant-oat01-" + "a" * 40
 REFRESH = "sk-ant-ort01-" + "r" * 40
@@ -127,7 +128,7 @@ def test_addresses_of_anthropic_are_taken(address: str) -> None:
 
 def test_the_operators_own_address_is_taken() -> None:
     address = "http://127.0.0.1:9999"
-    with conf.use(conf.build_model()(anthropic={"base_url": address + "/"})):
+    with conf.use(build_model()(anthropic={"base_url": address + "/"})):
         assert read(CONFIG | {"base_url": address}, CREDENTIALS).facts["base_url"] == address
 
 

@@ -10,6 +10,7 @@ from providers_app.providers.azure_openai import dialect, requests, target
 from providers_app.providers.azure_openai.config import Config
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, SETTINGS, read_deployments
 from providers_app.providers.azure_openai.target import Target
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential
 
 HOST = "https://unit.openai.azure.com"
@@ -49,10 +50,10 @@ def test_the_surface_is_the_sessions_then_the_addresss_then_the_configurations_t
     assert requests.surface(credential(f"{HOST}/openai/v1", api_version="2024-10-21")) == "v1"
     assert requests.surface(credential(classic_address)) == "classic"
     assert requests.surface(credential(classic_address, surface="v1")) == "v1"
-    with conf.use(conf.build_model()(azure_openai=Config(surface="v1", api_version="2024-06-01"))):
+    with conf.use(build_model()(azure_openai=Config(surface="v1", api_version="2024-06-01"))):
         assert requests.surface(credential()) == "v1"
         assert requests.api_version(credential(surface="classic")) == "2024-06-01"
-    with conf.use(conf.build_model()(azure_openai=Config(api_version="2024-06-01", api="responses"))):
+    with conf.use(build_model()(azure_openai=Config(api_version="2024-06-01", api="responses"))):
         assert requests.surface(credential()) == "classic"
         assert not requests.speaks_responses(credential()), "the configured API holds where the surface has it"
         assert requests.speaks_responses(credential(surface="v1"))

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from providers_app import conf
 from providers_app.behaviours.credentials.azure_ad import (
     AzureADCredentialProvider,
     EntraApplication,
@@ -22,6 +21,7 @@ from providers_app.errors import (
     TokenRefused,
     UpstreamError,
 )
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
 from tests.vendors.auth.entra import Application, EntraAuth, add_certificate
@@ -38,7 +38,7 @@ def application(**changed: object) -> EntraApplication:
 
 @pytest.fixture
 def http() -> Iterator[Http]:
-    yield clients.make(conf.ProvidersConfig(allowed_private_hosts=("127.0.0.1",)))
+    yield clients.make(ProvidersConfig(allowed_private_hosts=("127.0.0.1",)))
 
 
 @pytest.fixture

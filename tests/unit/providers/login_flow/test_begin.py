@@ -22,6 +22,7 @@ from providers_app.errors import (
 )
 from providers_app.listing.cache import lists
 from providers_app.listing.models import remembered
+from providers_app.registry.settings import ProvidersConfig, build_model, config_class
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.catalogue import ModelInfo
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
@@ -80,7 +81,7 @@ async def test_a_name_that_is_taken_is_said_first(logins: MemoryLogins, side: Si
 
 
 async def test_a_restricted_flow_is_off_until_the_operator_names_it(
-    logins: MemoryLogins, side: Side, loopback: conf.ProvidersConfig
+    logins: MemoryLogins, side: Side, loopback: ProvidersConfig
 ) -> None:
     with pytest.raises(FlowDisabled) as caught:
         await begin(flow="forbidden")
@@ -89,8 +90,8 @@ async def test_a_restricted_flow_is_off_until_the_operator_names_it(
     offered = {offer.flow.name: offer for offer in await login_flow.offered_flows("signer")}
     assert not offered["forbidden"].enabled and TERMS in offered["forbidden"].why_not
     assert side.asked == []
-    config = conf.config_class("signer")(enabled_flows=("forbidden",))
-    with conf.use(conf.build_model()(**{**loopback.model_dump(), "signer": config})):
+    config = config_class("signer")(enabled_flows=("forbidden",))
+    with conf.use(build_model()(**{**loopback.model_dump(), "signer": config})):
         pending = await begin(flow="forbidden", client={"id": "mine", "secret": "hidden-secret"})
         assert (await login_flow.offered_flows("signer"))[3].enabled
     assert (

@@ -16,6 +16,7 @@ from providers_app.errors import (
     LoginExpired,
     PermissionDenied,
 )
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.sign_in import flow as login_flow
 from providers_app.sign_in import pending as login_waiting
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
@@ -105,7 +106,7 @@ async def test_an_end_that_came_elsewhere_gives_the_port_back(logins: MemoryLogi
     assert await is_free(urlsplit(pending.redirect_uri).port or 0)
 
 
-async def test_time_gives_the_port_back(logins: MemoryLogins, side: Side, loopback: conf.ProvidersConfig) -> None:
+async def test_time_gives_the_port_back(logins: MemoryLogins, side: Side, loopback: ProvidersConfig) -> None:
     with conf.use(loopback.model_copy(update={"login_ttl_s": 0.3})):
         pending = await begin()
     assert await is_free(urlsplit(pending.redirect_uri).port or 0)
@@ -224,7 +225,7 @@ async def test_cancelling_ends_the_polling(logins: MemoryLogins, side: Side) -> 
     assert side.asked.count("poll") == polls and logins.sessions.rows == {}
 
 
-async def test_a_device_code_expires(logins: MemoryLogins, side: Side, loopback: conf.ProvidersConfig) -> None:
+async def test_a_device_code_expires(logins: MemoryLogins, side: Side, loopback: ProvidersConfig) -> None:
     with conf.use(loopback.model_copy(update={"device_login_ttl_s": 0.2})):
         pending = await begin(method="device")
     with pytest.raises(LoginExpired):

@@ -13,6 +13,7 @@ from providers_app.model_data.facts import facts, known_models
 from providers_app.model_data.library import library
 from providers_app.model_data.merge import today
 from providers_app.registry.discovery import registry
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.catalogue import Figure
 from tests.unit.providers.packages import write_package
 
@@ -132,7 +133,7 @@ def test_the_operators_file_adds_and_corrects_and_is_read_again(
     own = tmp_path / "own"
     own.mkdir()
     write(acme / "models.json", {"big": {"name": "Big", "context_window": 10, "input_price": 1.0}}, day="2026-10-01")
-    with conf.use(conf.ProvidersConfig(model_data_dir=str(own))):
+    with conf.use(ProvidersConfig(model_data_dir=str(own))):
         assert facts("acme", "big").input_price == 1.0  # type: ignore[union-attr]
         monkeypatch.setattr("providers_app.model_data.library.LOOK_AGAIN_S", 0.0)
         write(own / "acme.json", {"big": {"input_price": 2.0}, "new": {"context_window": 7}}, day="2026-11-01")
@@ -156,7 +157,7 @@ def test_a_broken_file_leaves_the_last_good_one_and_harms_nobody_else(
     own = tmp_path / "own"
     own.mkdir()
     (acme / "models.json").write_text("{")
-    with conf.use(conf.ProvidersConfig(model_data_dir=str(own))), caplog.at_level(logging.ERROR):
+    with conf.use(ProvidersConfig(model_data_dir=str(own))), caplog.at_level(logging.ERROR):
         assert facts("acme", "big") is None
         assert facts("anthropic", "claude-opus-5") is not None
         write(own / "acme.json", {"big": {"context_window": 3}})
@@ -180,7 +181,7 @@ def test_what_is_configured_beats_everything_and_may_be_of_one_session() -> None
             "anthropic/work": {"claude-opus-5": {"input_price": 3.0}, "claude-next": {"context_window": 5}},
         }
     )
-    with conf.use(conf.ProvidersConfig(configured_models=setting)):  # type: ignore[arg-type]
+    with conf.use(ProvidersConfig(configured_models=setting)):  # type: ignore[arg-type]
         plain = facts("anthropic", "claude-opus-5")
         work = facts("anthropic", "claude-opus-5", session="work")
         assert plain is not None
@@ -206,7 +207,7 @@ def test_what_is_configured_beats_everything_and_may_be_of_one_session() -> None
 )
 def test_a_wrong_setting_is_named(value: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        conf.ProvidersConfig(configured_models=value)  # type: ignore[arg-type]
+        ProvidersConfig(configured_models=value)  # type: ignore[arg-type]
 
 
 def test_the_lifecycle_follows_from_dates_where_nobody_says_it(acme: Path) -> None:

@@ -13,6 +13,7 @@ from providers_app import conf
 from providers_app.dispatch import prepare as opening
 from providers_app.model_data.facts import facts
 from providers_app.model_data.library import library
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions
 
@@ -46,7 +47,7 @@ def window() -> int | None:
 def own(tmp_path: Path) -> Iterator[Path]:
     """The operator's file for a provider; nothing was read yet."""
     library.reset()
-    with conf.use(conf.ProvidersConfig(model_data_dir=str(tmp_path))):
+    with conf.use(ProvidersConfig(model_data_dir=str(tmp_path))):
         yield tmp_path / "openai.json"
     library.reset()
 

@@ -11,6 +11,7 @@ from providers_app import conf, errors, provider
 from providers_app.behaviours.listing import MAX_MODELS
 from providers_app.listing import cache as model_lists
 from providers_app.listing import models as catalogue
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions
@@ -52,7 +53,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
 @pytest.fixture
 def short() -> Iterator[None]:
     """A list is old at once, and still shown."""
-    with conf.use(conf.ProvidersConfig(models_cache_s=1e-9, models_stale_s=3600)):
+    with conf.use(ProvidersConfig(models_cache_s=1e-9, models_stale_s=3600)):
         yield
 
 
@@ -128,7 +129,7 @@ async def test_a_refresh_that_fails_leaves_the_list_with_the_reason_and_rests(mo
 
 async def test_a_list_beyond_its_last_day_is_asked_for_before_it_is_shown(models: Models) -> None:
     await connect()
-    with conf.use(conf.ProvidersConfig(models_cache_s=1e-9, models_stale_s=1e-9)):
+    with conf.use(ProvidersConfig(models_cache_s=1e-9, models_stale_s=1e-9)):
         await listing()
         models.gives = [ModelInfo(id="n")]
         assert [model.id for model in (await listing()).models] == ["n"]
@@ -139,7 +140,7 @@ async def test_a_list_beyond_its_last_day_is_asked_for_before_it_is_shown(models
 
 async def test_without_a_cache_every_call_asks(models: Models) -> None:
     await connect()
-    with conf.use(conf.ProvidersConfig(models_cache_s=0)):
+    with conf.use(ProvidersConfig(models_cache_s=0)):
         for _ in range(3):
             assert (await listing()).models
     assert models.asked == 3
@@ -184,7 +185,7 @@ async def test_a_server_without_a_list_gives_the_models_that_the_operator_names(
     with pytest.raises(errors.NotFound):
         await provider.list_models("remote", None, "box")
     setting = {"remote/box": {"mine": {"context_window": 4096, "capabilities": ["chat", "tools"]}}}
-    with conf.use(conf.ProvidersConfig(configured_models=setting)):
+    with conf.use(ProvidersConfig(configured_models=setting)):
         (found,) = await provider.list_models("remote", None, "box", supports="tools")
         assert (found.id, found.context_window, found.source) == ("mine", 4096, "configured")
         with pytest.raises(errors.NotFound):

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs
 import msgspec
 import pytest
 
-from providers_app import conf
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint
 from providers_app.dispatch.clients import make
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.wire.client import Http
 
 Behave = Callable[["Seen", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -86,7 +86,7 @@ async def server() -> AsyncIterator[TokenServer]:
 
 
 @pytest.fixture
-async def http(loopback: conf.ProvidersConfig) -> AsyncIterator[Http]:
+async def http(loopback: ProvidersConfig) -> AsyncIterator[Http]:
     client = make(loopback)
     yield client
     await client.aclose()

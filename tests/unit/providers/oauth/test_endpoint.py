@@ -33,6 +33,7 @@ from providers_app.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
+from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
 from tests.servers import free_port
@@ -91,13 +92,13 @@ async def test_nobody_listens(http: Http) -> None:
 
 
 async def test_an_address_that_is_not_allowed() -> None:
-    client = make(conf.ProvidersConfig())
+    client = make(ProvidersConfig())
     with pytest.raises(AddressRefused):
         await ask(TokenEndpoint(url="http://127.0.0.1:9/token"), FIELDS, client, spends=True)
     await client.aclose()
 
 
-async def test_a_name_that_takes_longer_than_the_deadline_sent_nothing(loopback: conf.ProvidersConfig) -> None:
+async def test_a_name_that_takes_longer_than_the_deadline_sent_nothing(loopback: ProvidersConfig) -> None:
     async def never(host: str, port: int) -> list[str]:
         await asyncio.Event().wait()
         return []
@@ -320,7 +321,7 @@ async def test_a_wrong_clock_is_said(server: TokenServer, http: Http) -> None:
     assert error.skew == pytest.approx(900, abs=5)
 
 
-async def test_the_deadline_is_the_configured_one(server: TokenServer, loopback: conf.ProvidersConfig) -> None:
+async def test_the_deadline_is_the_configured_one(server: TokenServer, loopback: ProvidersConfig) -> None:
     server.answers.append(silence)
     client = make(loopback)
     with conf.use(loopback.model_copy(update={"refresh_timeout_s": 0.3})):

@@ -29,6 +29,7 @@ from providers_app.errors import (
 from providers_app.providers.gemini import models
 from providers_app.providers.gemini.config import Config, OAuthConfig
 from providers_app.providers.gemini.oauth import BEHAVIOUR, service_accounts
+from providers_app.registry.settings import ProvidersConfig, build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
@@ -61,8 +62,8 @@ def flow(name: str) -> OAuthFlow:
     return next(each for each in BEHAVIOUR.flows if each.name == name)
 
 
-def settings(**oauth: Any) -> conf.ProvidersConfig:
-    return conf.build_model()(
+def settings(**oauth: Any) -> ProvidersConfig:
+    return build_model()(
         allowed_private_hosts=("127.0.0.1",),
         refresh_timeout_s=2,
         gemini=Config(oauth=OAuthConfig(**oauth)),  # type: ignore[call-arg]

@@ -12,6 +12,7 @@ from providers_app.errors import FlowDisabled, InvalidLoginAnswer, InvalidReques
 from providers_app.providers.openai import flows, sign_in
 from providers_app.providers.openai.config import Config
 from providers_app.providers.openai.oauth import BEHAVIOUR
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 
@@ -22,7 +23,7 @@ LOCAL = "http://127.0.0.1:50123/auth/callback"
 def settings() -> Any:
     """Everything is enabled."""
     config = Config(enabled_flows=("codex", "device"))
-    with conf.use(conf.build_model()(openai=config)):
+    with conf.use(build_model()(openai=config)):
         yield config
 
 
@@ -124,7 +125,7 @@ async def test_a_mode_that_there_is_not_is_refused_before_the_page() -> None:
 
 @pytest.mark.parametrize("name", ["codex", "device"])
 async def test_restricted_flows_are_off_until_the_operator_names_them(name: str) -> None:
-    with conf.use(conf.build_model()(openai=Config())), pytest.raises(FlowDisabled) as caught:
+    with conf.use(build_model()(openai=Config())), pytest.raises(FlowDisabled) as caught:
         await begin(name, redirect="")
     assert "MAESTRO_PROVIDERS__OPENAI__ENABLED_FLOWS" in caught.value.hint
     assert "Sign in with ChatGPT" in caught.value.message, "the vendor's position is said"

@@ -12,6 +12,7 @@ from providers_app.behaviours.oauth import PendingLogin
 from providers_app.providers.openrouter import api_key, models, oauth
 from providers_app.providers.openrouter.config import Config
 from providers_app.providers.openrouter.dialect import DIALECT
+from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import StreamFailed
@@ -60,7 +61,7 @@ async def test_a_copied_code_has_a_label_and_no_callback() -> None:
         "code_challenge_method",
         "key_label",
     }
-    with conf.use(conf.build_model()(openrouter={"key_label": "", "auth_url": "https://o.example/a?b=c"})):
+    with conf.use(build_model()(openrouter={"key_label": "", "auth_url": "https://o.example/a?b=c"})):
         other = await begin("paste_code", "")
     assert other.url.startswith("https://o.example/a?b=c&code_challenge=") and "key_label" not in other.url
 
@@ -75,7 +76,7 @@ async def test_what_cannot_work_is_refused(method: str, redirect: str) -> None:
 
 def test_the_key_comes_from_below_the_base_url_unless_told_otherwise() -> None:
     assert oauth.keys_url() == "https://openrouter.ai/api/v1/auth/keys"
-    with conf.use(conf.build_model()(openrouter={"keys_url": "https://o.example/keys"})):
+    with conf.use(build_model()(openrouter={"keys_url": "https://o.example/keys"})):
         assert oauth.keys_url() == "https://o.example/keys"
 
 
@@ -89,11 +90,11 @@ async def test_there_is_nothing_to_refresh_or_to_end() -> None:
 
 def test_every_header_that_names_the_application_is_said() -> None:
     chat = ChatRequest(model="vendor/model", messages=())
-    with conf.use(conf.build_model()(openrouter={"app_url": "https://maestro.example", "app_title": "Ours"})):
+    with conf.use(build_model()(openrouter={"app_url": "https://maestro.example", "app_title": "Ours"})):
         said = {one.field: one.message for one in BEHAVIOUR.advise(chat, CREDENTIAL)}
     assert set(said) == {"HTTP-Referer", "X-OpenRouter-Title"}
     assert "https://maestro.example" in said["HTTP-Referer"] and "Ours" in said["X-OpenRouter-Title"]
-    with conf.use(conf.build_model()(openrouter={"app_title": ""})):
+    with conf.use(build_model()(openrouter={"app_title": ""})):
         assert BEHAVIOUR.advise(chat, CREDENTIAL) == []
 
 

@@ -12,6 +12,7 @@ from providers_app.providers.remote.config import Config
 from providers_app.providers.remote.dialect import advice
 from providers_app.providers.remote.options import QUIRKS, quirks_of, server_of
 from providers_app.registry import options
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential
 
 DOCS = Path(__file__).parents[4] / "docs" / "compatible-servers.md"
@@ -28,7 +29,7 @@ def session(base_url: str = "https://host.example/v1", **settings: str) -> Crede
 
 
 def configure(**given: object) -> None:
-    conf.configure(conf.build_model()(remote=Config(**given)))  # type: ignore[call-arg, arg-type]
+    conf.configure(build_model()(remote=Config(**given)))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from providers_app import conf, errors, ports, provider
 from providers_app.providers.vertex_ai.config import Config
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import PreparedRequest
 from tests.wire.vendors.memory_store import MemorySessions
@@ -23,7 +24,7 @@ def sessions() -> Iterator[MemorySessions]:
 
 
 def configured(**changes: Any) -> Any:
-    return conf.use(conf.build_model()(vertex_ai=Config(**changes)))  # type: ignore[call-arg]
+    return conf.use(build_model()(vertex_ai=Config(**changes)))  # type: ignore[call-arg]
 
 
 async def previewed(

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from providers_app import conf
 from providers_app.providers.vertex_ai.config import Config
 from providers_app.registry import file_formats as importing
+from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
 
@@ -65,7 +66,7 @@ def test_a_key_file_brings_its_project() -> None:
 
 
 def test_the_operators_project_comes_first() -> None:
-    with conf.use(conf.build_model()(vertex_ai=Config(project="ours-1"))):  # type: ignore[call-arg]
+    with conf.use(build_model()(vertex_ai=Config(project="ours-1"))):  # type: ignore[call-arg]
         person, robot = read("vertex-gcloud", PERSON), read("vertex-service-account", KEY_FILE)
     assert person.tokens is not None and robot.tokens is not None
     assert person.tokens.facts == CONCLUDED | {"project": "ours-1", "quota_project": "billed-1"}
