@@ -4,10 +4,10 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench race crash proofs contract docs clean
+.PHONY: help install run test test-fast lint bench race crash proofs contract docs clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
 
 install: .venv/.runtime ## make .venv and install what changed
 
@@ -16,6 +16,9 @@ run: .venv/.runtime ## start Maestro on http://127.0.0.1:8000 (PORT=8123, HOST=.
 
 test: .venv/.development ## run every test, on SQLite and Postgres and in the browser, with coverage
 	@sh tools/test.sh
+
+test-fast: .venv/.development ## run the unit tests alone: no browser, no second database, no coverage
+	@sh tools/test.sh fast
 
 lint: .venv/.development ## ruff, mypy, import-linter, djade, and the checks of this repository
 	@sh tools/lint.sh

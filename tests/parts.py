@@ -1,18 +1,23 @@
-"""``python -m tests.parts``: every test, in parts that run beside each other, and coverage judged over all of them.
+"""``python -m tests.parts``: every test, in parts that run beside each other; coverage is judged over some of them.
 
-A part is a pytest of its own with its own data folder, database and servers, so parts share nothing but the machine.
-Two run at once (``TEST_JOBS=n``: n of them). The log of a part is printed whole when the part ends, so that the logs do
-not mix; the last lines say how each part closed. Exit code 0 only when every part passed and the coverage is enough.
+A part is a pytest of its own with its own data folder, database and servers, so parts share nothing but the machine and
+a migrated database to copy. A part in which much is waited for has several workers (pytest-xdist). ``TEST_JOBS=n`` test
+processes run at once, twice as many as there are processors where it is not said. The log of a part is printed whole
+when the part ends, so that the logs do not mix; the last lines say which tests were slowest and how each part closed.
+Exit code 0 only when every part passed and the coverage is enough. ``python -m tests.parts fast``: the unit tests,
+on SQLite, with nothing measured.
 """
 
 import os
-import queue
+import re
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,48 +26,71 @@ from pathlib import Path
 from tests.servers import Missing, Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {
-    "web": "tests/web",
-    "wire": "tests/wire",
-    "providers": "tests/unit/providers",
-    "sessions": "tests/unit/sessions",
-}
-"""What is a part of its own; everything else outside the browser is the part ``rest``."""
 BROWSER = "tests/browser"
+UNIT = "tests/unit"
 JUDGED = ("providers_app", "sessions_app")
 LEAST_PERCENT = 90
+SLOWEST = 25
 STOPPING_S = 20.0
+DURATION = re.compile(r"(\d+\.\d\d)s (?:call|setup|teardown) +\S")
+COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)\b")
 Say = Callable[[str], None]
 
 
 @dataclass
 class Part:
-    """``arguments`` are those of pytest."""
+    """``arguments`` are those of pytest; ``measured`` is whether it counts for the coverage."""
 
     name: str
     arguments: tuple[str, ...]
+    workers: int = 1
+    measured: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
     def command(self) -> list[str]:
-        """With a durations table and coverage, whose report comes at the end."""
-        return [sys.executable, "-m", "pytest", "-q", "--durations=10", "--cov", "--cov-report=", *self.arguments]
+        """With a durations table; the report of the coverage comes at the end."""
+        options = ["-q", f"--durations={SLOWEST}"]
+        options += ["-n", str(self.workers), "--dist", "worksteal"] if self.workers > 1 else []
+        options += ["--cov", "--cov-report="] if self.measured else []
+        return [sys.executable, "-m", "pytest", *options, *self.arguments]
 
 
 @dataclass
 class Done:
-    """How a part closed; ``closing`` is the last line of its log."""
+    """How a part closed."""
 
     name: str
     code: int
     seconds: float
-    closing: str
+    log: str
+
+    @property
+    def closing(self) -> str:
+        """The last line of its log."""
+        lines = [line for line in self.log.splitlines() if line.strip()]
+        return lines[-1] if lines else "no output"
+
+
+FOLDERS = (
+    Part("web", ("tests/web",), workers=2),
+    Part("wire", ("tests/wire",), measured=True),
+    Part("providers", ("tests/unit/providers",), measured=True),
+    Part("sessions", ("tests/unit/sessions",), measured=True),
+)
+"""What is a part of its own, the slowest first; everything else outside the browser is the part ``rest``."""
 
 
 def sqlite_parts() -> list[Part]:
-    """Every test outside the browser once, the slowest parts first."""
-    ignored = [f"--ignore={folder}" for folder in (*FOLDERS.values(), BROWSER)]
-    own = [Part(name, (folder,)) for name, folder in FOLDERS.items()]
-    return [*own, Part("rest", ("tests", *ignored))]
+    """Every test outside the browser once."""
+    ignored = [f"--ignore={part.arguments[0]}" for part in FOLDERS]
+    return [*FOLDERS, Part("rest", ("tests", *ignored, f"--ignore={BROWSER}"))]
+
+
+def unit_parts() -> list[Part]:
+    """Every unit test once, with nothing measured."""
+    own = [part for part in FOLDERS if part.arguments[0].startswith(UNIT)]
+    ignored = [f"--ignore={part.arguments[0]}" for part in own]
+    return [*(Part(part.name, part.arguments) for part in own), Part("unit", (UNIT, *ignored))]
 
 
 def postgres_part() -> Part | None:
@@ -73,45 +101,50 @@ def postgres_part() -> Part | None:
         if os.environ.get("CI"):
             raise
         return None
-    return Part("postgres", ("tests", f"--ignore={BROWSER}", "-m", "both"), {"TEST_DATABASE": "postgres"})
+    environment = {"TEST_DATABASE": "postgres"}
+    return Part("postgres", ("tests", f"--ignore={BROWSER}", "-m", "both"), environment=environment)
 
 
 class Runner:
-    """Takes one part after another, ``jobs`` at a time; ``stop`` ends what runs and begins nothing more."""
+    """Takes one part after another; parts with ``jobs`` workers in all run at once. ``stop`` ends what runs."""
 
-    def __init__(self, jobs: int, say: Say, coverage_folder: Path) -> None:
+    def __init__(self, jobs: int, say: Say, folder: Path) -> None:
         self.done: list[Done] = []
-        self._jobs, self._say, self._folder = jobs, say, coverage_folder
-        self._waiting: queue.SimpleQueue[Part] = queue.SimpleQueue()
+        self._jobs = self._free = jobs
+        self._say, self._folder = say, folder
+        self._waiting: list[Part] = []
         self._running: dict[str, subprocess.Popen[str]] = {}
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._stopped = False
 
     def run(self, parts: Sequence[Part], command: Callable[[Part], list[str]] = Part.command) -> list[Done]:
         """All of them, in the order in which they ended. Ctrl-C and SIGTERM stop them and are raised again."""
-        for part in parts:
-            self._waiting.put(part)
-        workers = [threading.Thread(target=self._work, args=(command,), daemon=True) for _ in range(self._jobs)]
-        for worker in workers:
-            worker.start()
+        self._waiting = list(parts)
+        threads = [threading.Thread(target=self._work, args=(command,), daemon=True) for _ in range(self._jobs)]
+        for thread in threads:
+            thread.start()
         try:
-            for worker in workers:
-                worker.join()
+            for thread in threads:
+                thread.join()
         except BaseException:
             self.stop()
-            for worker in workers:
-                worker.join(STOPPING_S)
+            for thread in threads:
+                thread.join(STOPPING_S)
             raise
         return self.done
 
     def stop(self) -> None:
-        """One Ctrl-C for each running part: its fixtures stop their servers; what is left after a while is killed."""
-        with self._lock:
+        """Begin nothing more; one Ctrl-C for each process of a running part, and what is left after a while is killed.
+
+        The workers of a part and the servers of its tests are of its process group, and end as its pytest does.
+        """
+        with self._changed:
             self._stopped = True
+            self._changed.notify_all()
             running = list(self._running.values())
         for process in running:
             with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)
         limit = time.monotonic() + STOPPING_S
         for process in running:
             try:
@@ -121,22 +154,26 @@ class Runner:
                     os.killpg(process.pid, signal.SIGKILL)
 
     def _work(self, command: Callable[[Part], list[str]]) -> None:
-        while True:
-            try:
-                part = self._waiting.get_nowait()
-            except queue.Empty:
-                return
+        while (part := self._take()) is not None:
             begun = time.monotonic()
             process = self._start(part, command(part))
-            if process is None:
-                return
             log, _ = process.communicate()
-            self._ended(part, process.returncode, time.monotonic() - begun, log)
+            self._ended(part, Done(part.name, process.returncode, time.monotonic() - begun, log))
 
-    def _start(self, part: Part, command: list[str]) -> "subprocess.Popen[str] | None":
-        with self._lock:
-            if self._stopped:
-                return None
+    def _take(self) -> Part | None:
+        """The first waiting part that there is room for, and its room; one that is too large runs alone."""
+        with self._changed:
+            while self._waiting and not self._stopped:
+                for part in self._waiting:
+                    if part.workers <= self._free or self._free == self._jobs:
+                        self._waiting.remove(part)
+                        self._free -= part.workers
+                        return part
+                self._changed.wait()
+            return None
+
+    def _start(self, part: Part, command: list[str]) -> "subprocess.Popen[str]":
+        with self._changed:
             self._say(f"started: {part.name}")
             environment = {**os.environ, "COVERAGE_FILE": str(self._folder / part.name), **part.environment}
             process = subprocess.Popen(
@@ -153,13 +190,25 @@ class Runner:
             self._running[part.name] = process
             return process
 
-    def _ended(self, part: Part, code: int, seconds: float, log: str) -> None:
-        lines = [line for line in log.splitlines() if line.strip()]
-        found = Done(part.name, code, seconds, lines[-1] if lines else "no output")
-        with self._lock:
+    def _ended(self, part: Part, done: Done) -> None:
+        with self._changed:
             del self._running[part.name]
-            self.done.append(found)
-            self._say(f"\n===== {part.name}: exit code {code} after {seconds:.0f} s =====\n{log.rstrip()}\n")
+            self._free += part.workers
+            self._changed.notify_all()
+            self.done.append(done)
+            head = f"\n===== {done.name}: exit code {done.code} after {done.seconds:.0f} s ====="
+            self._say(f"{head}\n{without_durations(done.log)}\n")
+
+
+def without_durations(log: str) -> str:
+    """The log of a part without its own table of slow tests: there is one table of all parts."""
+    return "\n".join(line for line in log.rstrip().splitlines() if not DURATION.match(line))
+
+
+def slowest(done: Sequence[Done]) -> list[str]:
+    """The lines of the slowest tests of all parts, the slowest first."""
+    lines = [line for part in done for line in part.log.splitlines() if DURATION.match(line)]
+    return sorted(lines, key=lambda line: -float(line.partition("s ")[0]))[:SLOWEST]
 
 
 def summary(done: Sequence[Done]) -> str:
@@ -167,6 +216,20 @@ def summary(done: Sequence[Done]) -> str:
     width = max(len(part.name) for part in done)
     words = ("ok    ", "FAILED")
     return "\n".join(f"{words[part.code != 0]}  {part.name.ljust(width)}  {part.closing}" for part in done)
+
+
+def total(done: Sequence[Done], seconds: float) -> str:
+    """What pytest would have said, had all parts been one run; a part that failed without saying why is an error."""
+    counts: Counter[str] = Counter()
+    for part in done:
+        found = Counter({word.removesuffix("s"): int(number) for number, word in COUNT.findall(part.closing)})
+        if part.code and not found["failed"] and not found["error"]:
+            found["error"] += 1
+        counts += found
+    words = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
+    said = ", ".join(f"{counts[word]} {word}" for word in words if counts[word]) or "no tests ran"
+    said += "s" * (counts["error"] > 1)
+    return f"===== {said} in {seconds:.2f}s ====="
 
 
 def coverage(folder: Path, say: Say) -> bool:
@@ -189,30 +252,46 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def main() -> int:
-    """Run everything; the exit code."""
+def every_part() -> list[Part]:
+    """All that ``make test`` runs. Raises ``Missing`` on CI without a Postgres."""
+    parts = sqlite_parts()
+    postgres = postgres_part()
+    parts.insert(1, postgres) if postgres else say("skipped: postgresql is not installed, so 'both' ran on SQLite only")
+    browser = Part("browser", (BROWSER,), workers=2)
+    return [browser, *parts, Part("replayed", ("tests/wire/test_cross_provider.py", "--mock-providers"))]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run everything, or the unit tests alone; the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets background jobs ignore the first
         signal.signal(number, signal.default_int_handler)
-    parts = sqlite_parts()
     try:
-        postgres = postgres_part()
+        parts = unit_parts() if "fast" in arguments else every_part()
     except Missing as error:
         say(f"error: {error}, and CI does not skip tests for that")
         return 1
-    parts.insert(1, postgres) if postgres else say("skipped: postgresql is not installed, so 'both' ran on SQLite only")
-    parts.insert(1, Part("browser", (BROWSER,)))
-    parts.append(Part("replayed", ("tests/wire/test_cross_provider.py", "--mock-providers")))
-    jobs = int(os.environ.get("TEST_JOBS", "2"))
-    with tempfile.TemporaryDirectory(prefix="maestro-coverage-") as folder:
+    jobs = int(os.environ.get("TEST_JOBS", 2 * (os.cpu_count() or 1)))
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="maestro-parts-") as name:
+        folder = Path(name)
+        measured, os.environ["TEST_SHARED"] = folder / "coverage", str(folder / "shared")
+        for made in (measured, Path(os.environ["TEST_SHARED"])):
+            made.mkdir()
         try:
-            done = Runner(jobs, say, Path(folder)).run(parts)
+            done = Runner(jobs, say, measured).run(parts)
         except KeyboardInterrupt:
             say("stopped")
             return 130
-        say(summary(done))
-        enough = coverage(Path(folder), say)
-    return 0 if enough and len(done) == len(parts) and all(part.code == 0 for part in done) else 1
+        passed = len(done) == len(parts) and all(part.code == 0 for part in done)
+        if any(part.measured for part in parts):
+            passed &= coverage(measured, say)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    say(f"\nthe {SLOWEST} slowest:\n" + "\n".join(slowest(done)))
+    say(f"\nprocessor time: {used.ru_utime:.0f} s for programs, {used.ru_stime:.0f} s for the system")
+    say(summary(done))
+    say(total(done, time.monotonic() - begun))
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

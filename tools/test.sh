@@ -1,4 +1,4 @@
 #!/bin/sh
-# Every test: SQLite, Postgres (those marked `both`) and the browser, two parts at a time; coverage is judged over all of them.
+# Every test: SQLite, Postgres (those marked `both`) and the browser, with coverage; `fast`: the unit tests alone.
 set -eu
-exec .venv/bin/python -m tests.parts
+exec .venv/bin/python -m tests.parts "$@"

@@ -6,7 +6,21 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.parts import BROWSER, ROOT, Done, Part, Runner, sqlite_parts, summary
+from tests.parts import (
+    BROWSER,
+    JUDGED,
+    ROOT,
+    SLOWEST,
+    UNIT,
+    Done,
+    Part,
+    Runner,
+    slowest,
+    sqlite_parts,
+    summary,
+    total,
+    unit_parts,
+)
 
 
 def scripts(**codes: str) -> tuple[list[Part], dict[str, str]]:
@@ -20,10 +34,11 @@ def run(folder: Path, jobs: int, **codes: str) -> tuple[list[Done], str]:
     return done, "\n".join(said)
 
 
-def test_each_test_file_is_in_exactly_one_part() -> None:
+def times_run(parts: list[Part]) -> dict[str, int]:
+    """How many of these parts run each test file."""
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
     times = dict.fromkeys(files, 0)
-    for part in sqlite_parts():
+    for part in parts:
         paths = [argument for argument in part.arguments if not argument.startswith("-")]
         ignored = [
             argument.removeprefix("--ignore=") for argument in part.arguments if argument.startswith("--ignore=")
@@ -33,10 +48,23 @@ def test_each_test_file_is_in_exactly_one_part() -> None:
         for file in files:
             inside = any(file.startswith(f"{path}/") for path in paths)
             times[file] += inside and not any(file.startswith(f"{path}/") for path in ignored)
-    assert {file for file, count in times.items() if count != 1} == {
-        file for file in files if file.startswith(f"{BROWSER}/")
-    }
-    assert all(count <= 1 for count in times.values())
+    return times
+
+
+def test_each_test_file_is_in_exactly_one_part() -> None:
+    assert all(count == (not file.startswith(f"{BROWSER}/")) for file, count in times_run(sqlite_parts()).items())
+
+
+def test_the_fast_parts_are_the_unit_tests_and_nothing_else() -> None:
+    assert all(count == file.startswith(f"{UNIT}/") for file, count in times_run(unit_parts()).items())
+    assert not any(part.measured or part.environment for part in unit_parts())
+
+
+def test_what_is_judged_by_its_coverage_is_measured_by_its_own_unit_tests() -> None:
+    measured = {argument for part in sqlite_parts() if part.measured for argument in part.arguments}
+    assert {f"{UNIT}/{package.removesuffix('_app')}" for package in JUDGED} <= measured
+    for part in sqlite_parts():
+        assert ("--cov" in part.command()) == part.measured
 
 
 def test_a_failing_part_is_shown_whole_and_the_others_run_on(tmp_path: Path) -> None:
@@ -66,6 +94,31 @@ def test_a_part_that_is_killed_has_failed(tmp_path: Path) -> None:
     ((killed),) = run(tmp_path, 1, dead="import os; os.kill(os.getpid(), 9)")[0]
     assert killed.code == -signal.SIGKILL
     assert summary([killed]).startswith("FAILED")
+
+
+def test_room_is_kept_for_the_workers_of_a_part_and_a_large_one_runs_alone(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    source = f"open({str(log)!r}, 'a').write(NAME + ' begins\\n'); open({str(log)!r}, 'a').write(NAME + ' ends\\n')"
+    parts = [Part("large", (), workers=5), Part("two", (), workers=2), Part("again", (), workers=2)]
+    runner = Runner(2, lambda text: None, tmp_path)
+    done = runner.run(parts, lambda part: [sys.executable, "-c", f"NAME = {part.name!r}; {source}"])
+    assert [part.name for part in done] == ["large", "two", "again"]
+    assert log.read_text().split("\n")[:-1] == [f"{part.name} {what}" for part in parts for what in ("begins", "ends")]
+
+
+def test_the_closing_lines_are_of_all_parts_together() -> None:
+    def closed(name: str, code: int, *lines: str) -> Done:
+        return Done(name, code, 1.0, "\n".join(lines))
+
+    done = [
+        closed("a", 0, "0.50s call     tests/a.py::test_x", "2 passed, 1 skipped, 3 deselected in 1.00s (0:00:01)"),
+        closed("b", 1, "12.00s setup    tests/b.py::test_y", "1 failed, 4 passed, 2 errors in 9.00s"),
+        closed("c", -9, "it was killed"),
+    ]
+    assert total(done, 61.5) == "===== 1 failed, 6 passed, 1 skipped, 3 errors in 61.50s ====="
+    assert total(done[:1], 2) == "===== 2 passed, 1 skipped in 2.00s ====="
+    assert slowest(done) == ["12.00s setup    tests/b.py::test_y", "0.50s call     tests/a.py::test_x"]
+    assert len(slowest([closed("d", 0, *["0.10s call  tests/d.py::test_z"] * 100)])) == SLOWEST
 
 
 def test_stopping_ends_what_runs_and_begins_nothing_more(tmp_path: Path) -> None:
