@@ -13,7 +13,7 @@ from sessions_app import crypto
 from tests import guards, servers
 
 __all__ = ["guards"]  # imported for its hook
-pytest_plugins = ["tests.vendors.fixtures", "tests.fixtures_atomic"]
+pytest_plugins = ["tests.vendors.fixtures", "tests.fixtures_atomic", "tests.fixtures_database"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

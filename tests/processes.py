@@ -1,14 +1,19 @@
 """The real server process for tests: ``manage.py up`` on a free port with a data folder of its own."""
 
+import fcntl
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -39,6 +44,52 @@ def manage(data: Path, *arguments: str, stdin: str | None = None, **extra: str) 
         timeout=60,
         check=False,
     )
+
+
+def migrated() -> Path:
+    """A SQLite file with the current schema and nobody in it, made by ``manage.py migrate`` once per run of tests."""
+    folder = Path(os.environ["TEST_SHARED"]) / "migrated"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            done = manage(folder, "migrate", "-v", "0")
+            assert done.returncode == 0, done.stderr
+            (folder / "done").touch()
+    return folder / "maestro.sqlite3"
+
+
+def prepared(data: Path) -> Path:
+    """``data`` as a data folder with a migrated database: for tests of which the first start is not the subject."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copy(migrated(), data / "maestro.sqlite3")
+    return data
+
+
+def with_demo(data: Path) -> Path:
+    """``data`` as a data folder with an owner and the demo session ``try_demo``, made once per run of tests."""
+    folder = Path(os.environ["TEST_SHARED"]) / "demo"
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            making = prepared(folder.with_name("demo-made"))
+            done = manage(making, "sessions", "create", "demo", "none", "try_demo")
+            assert done.returncode == 0, done.stderr
+            making.rename(folder)
+    shutil.copytree(folder, data, dirs_exist_ok=True)
+    return data
+
+
+def rows(data: Path, query: str, *values: Any) -> list[dict[str, Any]]:
+    """The rows of a query against the data folder's SQLite file."""
+    with closing(sqlite3.connect(f"file:{data / 'maestro.sqlite3'}?mode=ro", uri=True, timeout=20)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query, values)]
+
+
+def demo_session(data: Path) -> str:
+    """The id of the session ``try_demo`` in this data folder."""
+    return str(UUID(rows(data, "SELECT id FROM sessions_app_authsession WHERE name = 'try_demo'")[0]["id"]))
 
 
 class Up:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests import guards
 from tests.conftest import need
-from tests.processes import Up
+from tests.processes import Up, prepared
 
 FLAGS = [
     "--no-sandbox",
@@ -37,12 +37,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Up]:
-    """A server of its own, with nothing in it."""
-    with Up(tmp_path / "data", **SETTINGS) as up:
+    """A server of its own, with nobody in it yet."""
+    with Up(prepared(tmp_path / "data"), **SETTINGS) as up:
         yield up
 
 
-SETTINGS = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
+# The demo's long answer lasts half a minute at the speed at which people read.
+SETTINGS = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1", "MAESTRO_PROVIDERS__DEMO__WORD_DELAY_MS": "5"}
 
 
 @pytest.fixture

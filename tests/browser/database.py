@@ -1,19 +1,10 @@
 """What the server's database holds, read from outside its process."""
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
-
-def rows(data: Path, query: str, *values: Any) -> list[dict[str, Any]]:
-    """The rows of a query against the data folder's SQLite file."""
-    connection = sqlite3.connect(f"file:{data / 'maestro.sqlite3'}?mode=ro", uri=True, timeout=20)
-    connection.row_factory = sqlite3.Row
-    try:
-        return [dict(row) for row in connection.execute(query, values)]
-    finally:
-        connection.close()
+from tests.processes import rows
 
 
 def last_stream(data: Path) -> dict[str, Any]:

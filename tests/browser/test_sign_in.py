@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import SETTINGS, sign_in
 from tests.browser.test_first_answer import choose, finished, send
-from tests.processes import Up
+from tests.processes import Up, prepared
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET, GOOGLE_WEB
 from tests.vendors.auth.workloads import add_rule, add_service_account, workload_token
 from tests.vendors.server import VendorServer
@@ -85,13 +85,16 @@ def server(
         "OPENROUTER__AUTH_URL": f"{router}/auth",
     }
     with Up(
-        tmp_path / "data", **SETTINGS, **{f"MAESTRO_PROVIDERS__{name}": value for name, value in given.items()}
+        prepared(tmp_path / "data"),
+        **SETTINGS,
+        **{f"MAESTRO_PROVIDERS__{name}": value for name, value in given.items()},
     ) as up:
         yield up
 
 
 def begin(page: Page, server: Up, slug: str, flow: str, method: str, **fields: str) -> None:
     """Through the form to the page of the sign-in."""
+    page.bring_to_front()  # a tab behind another one is drawn once per second
     page.goto(f"{server.base}/sessions/new/?provider={slug}&auth_type=oauth&flow={flow}")
     page.locator("input[name=name]").fill(f"{slug}_{flow}_{method}")
     for name, value in fields.items():
@@ -114,6 +117,7 @@ def allowed(context: BrowserContext, page: Page, decision: str = "Allow") -> Pag
 
 
 def paste(page: Page, text: str) -> None:
+    page.bring_to_front()
     page.wait_for_load_state()
     page.locator("input[name=answer]").fill(text)
     expect(page.locator("#answer-hint")).to_contain_text(re.compile("belongs to this attempt|can be a code"))
@@ -122,6 +126,7 @@ def paste(page: Page, text: str) -> None:
 
 def works(page: Page) -> None:
     """The page went on by itself, to a session whose login was tried."""
+    page.bring_to_front()
     page.wait_for_url(SESSION)
     expect(page.locator("#session-status")).to_contain_text("Active")
     expect(page.locator("#session-trail")).to_contain_text("succeeded")
@@ -217,7 +222,7 @@ def test_logins_that_need_no_page_of_the_provider(
 def test_restricted_flows_are_off_until_the_operator_turns_them_on(
     context: BrowserContext, tmp_path: Path, watch: Callable[[Page], Page]
 ) -> None:
-    with Up(tmp_path / "plain", **SETTINGS) as plain:
+    with Up(prepared(tmp_path / "plain"), **SETTINGS) as plain:
         page = watch(context.new_page())
         sign_in(page, plain)
         for slug in ("openai", "anthropic"):

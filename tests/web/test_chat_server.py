@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.processes import Up, manage
+from tests.processes import Up, demo_session
 
 
 class Page:
@@ -52,17 +52,15 @@ def chat(server: Up) -> tuple[httpx.Client, str, str]:
     client = server.client()
     page = client.post("/chats/new/", headers={"X-CSRFToken": client.cookies["csrftoken"]})
     context = page.headers["location"].rstrip("/").rsplit("/", 1)[1]
-    session = json.loads(manage(server.data, "sessions", "list", "--json").stdout)[0]["id"]
-    return client, context, session
+    return client, context, demo_session(server.data)
 
 
 def text_of(events: list[Any]) -> str:
     return "".join(event["text"] for event in events if event["type"] == "text_delta")
 
 
-def test_killed_server_has_everything_that_was_seen_and_says_interrupted(tmp_path: Path) -> None:
-    assert manage(tmp_path, "sessions", "create", "demo", "none", "try_demo").returncode == 0
-    with Up(tmp_path) as server:
+def test_killed_server_has_everything_that_was_seen_and_says_interrupted(demo_data: Path) -> None:
+    with Up(demo_data) as server:
         client, context, session = chat(server)
         page = Page(server, client, context)
         page.send(type="send", text="Tell me a long story.", session=session, model="demo-long-d4")
@@ -74,7 +72,7 @@ def test_killed_server_has_everything_that_was_seen_and_says_interrupted(tmp_pat
             seen += rest
         except Exception:  # the connection is dead; what is in its buffer was still shown
             pass
-        with Up(tmp_path, port=server.port) as again:
+        with Up(demo_data, port=server.port) as again:
             back = Page(again, client, context)
             assert back.hello["running"] == []
             back.send(type="attach", stream=turn["stream"], after=0)
@@ -88,12 +86,11 @@ def test_killed_server_has_everything_that_was_seen_and_says_interrupted(tmp_pat
             assert [*seen, *tail] == events
             shown = client.get(f"/chats/{context}/").text
             assert re.search("interrupted", shown, re.IGNORECASE)
-            assert list((tmp_path / "spool").glob("*.log")) == []
+            assert list((demo_data / "spool").glob("*.log")) == []
 
 
-def test_tab_that_was_closed_in_the_middle_gets_the_complete_answer(tmp_path: Path) -> None:
-    assert manage(tmp_path, "sessions", "create", "demo", "none", "try_demo").returncode == 0
-    with Up(tmp_path) as server:
+def test_tab_that_was_closed_in_the_middle_gets_the_complete_answer(demo_data: Path) -> None:
+    with Up(demo_data) as server:
         client, context, session = chat(server)
         page = Page(server, client, context)
         page.send(type="send", text="Hello", session=session, model="demo-d4-n300")

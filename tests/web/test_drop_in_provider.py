@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, environment
+from tests.processes import ROOT, environment, prepared
 from tests.unit.providers.packages import write_distribution, write_package
 
 APPS = ("maestro_site", "gateway_app", "pipelines_app", "context_app", "sessions_app", "providers_app")
@@ -35,8 +35,9 @@ def product(tmp_path: Path) -> Path:
     copy = tmp_path / "product"
     copy.mkdir()
     for name in (*APPS, "templates", "static"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, copy / name)
     shutil.copy(ROOT / "manage.py", copy)
+    prepared(tmp_path / "data")
     return copy
 
 

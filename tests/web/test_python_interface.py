@@ -39,26 +39,26 @@ def run(data: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_script_opens_a_stored_key_and_streams(tmp_path: Path, anthropic_server: VendorServer) -> None:
+def test_a_script_opens_a_stored_key_and_streams(data: Path, anthropic_server: VendorServer) -> None:
     allowed = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
     made = manage(
-        tmp_path,
+        data,
         *("sessions", "create", "anthropic", "api_key", "work_claude", "--key-stdin"),
         *("--base-url", anthropic_server.base_url),
         stdin=VALID_KEY,
         **allowed,
     )
     assert made.returncode == 0, made.stderr
-    done = run(tmp_path, **allowed)
+    done = run(data, **allowed)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("said ")
 
 
-def test_a_script_without_the_key_file_is_told_what_is_missing(tmp_path: Path) -> None:
-    made = manage(tmp_path, "sessions", "create", "anthropic", "api_key", "work_claude", "--key-stdin", stdin=VALID_KEY)
+def test_a_script_without_the_key_file_is_told_what_is_missing(data: Path) -> None:
+    made = manage(data, "sessions", "create", "anthropic", "api_key", "work_claude", "--key-stdin", stdin=VALID_KEY)
     assert made.returncode == 0, made.stderr
-    (tmp_path / "encryption.key").unlink()
-    done = run(tmp_path)
+    (data / "encryption.key").unlink()
+    done = run(data)
     assert done.returncode != 0
     assert "NotConfigured" in done.stderr and "encryption.key" in done.stderr
-    assert not (tmp_path / "encryption.key").exists()
+    assert not (data / "encryption.key").exists()

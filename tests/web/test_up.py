@@ -6,12 +6,13 @@ import socket
 import stat
 import time
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.processes import Up, environment, manage
+from tests.processes import Up, demo_session, environment, manage, rows
 from tests.servers import free_port
 
 STOPPED_S = 25.0
@@ -41,9 +42,8 @@ def test_prints_the_link_into_a_pipe_once_it_is_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_with_a_stream_running(tmp_path: Path, number: int) -> None:
-    assert manage(tmp_path, "sessions", "create", "demo", "none", "try_demo").returncode == 0
-    with Up(tmp_path) as server:
+def test_a_signal_stops_everything_with_a_stream_running(demo_data: Path, number: int) -> None:
+    with Up(demo_data) as server:
         client = server.client()
         chat = client.post("/chats/new/", headers={"X-CSRFToken": client.cookies["csrftoken"]})
         context = chat.headers["location"].rstrip("/").rsplit("/", 1)[1]
@@ -53,7 +53,7 @@ def test_a_signal_stops_everything_with_a_stream_running(tmp_path: Path, number:
             origin=server.base,  # type: ignore[arg-type]
             additional_headers={"Cookie": "; ".join(f"{k}={v}" for k, v in client.cookies.items())},
         ) as chat_socket:
-            session = json.loads(manage(tmp_path, "sessions", "list", "--json").stdout)[0]["id"]
+            session = demo_session(demo_data)
             frame = {"type": "send", "text": "Tell me a long story.", "session": session, "model": "demo-slow"}
             chat_socket.send(json.dumps(frame))
             while len(seen) < 20:
@@ -63,30 +63,19 @@ def test_a_signal_stops_everything_with_a_stream_running(tmp_path: Path, number:
             code, seconds = server.stop(number)
         assert code == 0, server.lines
         assert seconds < STOPPED_S, f"took {seconds:.1f} s"
-    listing = chunks(tmp_path, context)
-    answer = next(chunk for chunk in listing if chunk["kind"] == "assistant")
+    query = "SELECT state, content FROM context_app_contextchunk WHERE kind = 'assistant' AND context_id = ?"
+    (answer,) = rows(demo_data, query, UUID(context).hex)
     assert answer["state"] == "partial"
     assert answer["content"].startswith(seen), "what was shown is stored"
-    with Up(tmp_path) as again:
+    with Up(demo_data) as again:
         assert ready(again).status_code == 200, "a second start on the same data is clean"
 
 
-def chunks(data: Path, context: str) -> list[dict[str, str]]:
-    code = (
-        "import json; from context_app.models import ContextChunk;"
-        f"found = ContextChunk.objects.filter(context_id='{context}').values('kind', 'state', 'content');"
-        "print(json.dumps(list(found)))"
-    )
-    done = manage(data, "shell", "-v", "0", "-c", code)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_that_says_what_to_do(data: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = manage(tmp_path, "up", "--port", str(taken.getsockname()[1]))
+        done = manage(data, "up", "--port", str(taken.getsockname()[1]))
     assert done.returncode != 0
     assert "is taken" in done.stderr and "--port" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -101,34 +90,34 @@ def test_an_unwritable_folder_is_one_line_that_says_what_to_do(tmp_path: Path) -
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_a_wrong_key_file_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
-    made = manage(tmp_path, "sessions", "create", "anthropic", "api_key", "work", "--key-stdin", stdin="sk-ant-x" * 5)
+def test_a_wrong_key_file_is_refused_and_nothing_is_replaced(data: Path) -> None:
+    made = manage(data, "sessions", "create", "anthropic", "api_key", "work", "--key-stdin", stdin="sk-ant-x" * 5)
     assert made.returncode == 0, made.stderr
-    key = tmp_path / "encryption.key"
+    key = data / "encryption.key"
     before = key.read_bytes()
     for wrong, said in ((b"garbage", "encryption.key"), (b"", "empty")):
         key.write_bytes(wrong)
-        done = manage(tmp_path, "up", "--port", str(free_port()))
+        done = manage(data, "up", "--port", str(free_port()))
         assert done.returncode != 0
         assert said in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     key.unlink()
-    done = manage(tmp_path, "up", "--port", str(free_port()))
+    done = manage(data, "up", "--port", str(free_port()))
     assert done.returncode != 0 and "sealed" in done.stderr
     assert not key.exists(), "no new key is made over sealed credentials"
     key.write_bytes(before)
-    assert manage(tmp_path, "sessions", "list").returncode == 0
+    assert manage(data, "sessions", "list").returncode == 0
 
 
-def test_an_unknown_setting_stops_up_and_names_the_nearest(tmp_path: Path) -> None:
-    done = manage(tmp_path, "up", MAESTRO_ALOWED_HOSTS="x")
+def test_an_unknown_setting_stops_up_and_names_the_nearest(data: Path) -> None:
+    done = manage(data, "up", MAESTRO_ALOWED_HOSTS="x")
     assert done.returncode != 0 and "MAESTRO_ALLOWED_HOSTS" in done.stderr
-    warned = manage(tmp_path, "sessions", "list", MAESTRO_ALOWED_HOSTS="x")
+    warned = manage(data, "sessions", "list", MAESTRO_ALOWED_HOSTS="x")
     assert warned.returncode == 0 and "MAESTRO_ALLOWED_HOSTS" in warned.stderr
 
 
-def test_readyz_names_a_worker_that_is_gone(tmp_path: Path) -> None:
-    with Up(tmp_path) as server:
+def test_readyz_names_a_worker_that_is_gone(data: Path) -> None:
+    with Up(data) as server:
         pulse = server.data / "pulse" / "worker"
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -141,8 +130,8 @@ def test_readyz_names_a_worker_that_is_gone(tmp_path: Path) -> None:
         assert answer.json()["broken"] == ["worker"]
 
 
-def test_three_processes_serve_and_stop_together(tmp_path: Path) -> None:
-    with Up(tmp_path, "--processes") as server:
+def test_three_processes_serve_and_stop_together(data: Path) -> None:
+    with Up(data, "--processes") as server:
         assert ready(server).status_code == 200
         assert server.client().get("/sessions/").status_code == 200
         code, seconds = server.stop(signal.SIGTERM)

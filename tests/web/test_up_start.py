@@ -77,14 +77,14 @@ def test_a_signal_before_the_server_listens_is_not_lost(tmp_path: Path, name: st
     assert (done.returncode, done.stdout.strip()) == (0, "returned"), done.stderr
 
 
-def test_what_an_earlier_start_left_is_no_sign_of_life(tmp_path: Path) -> None:
-    done = script(tmp_path, STALE_PULSES)
+def test_what_an_earlier_start_left_is_no_sign_of_life(data: Path) -> None:
+    done = script(data, STALE_PULSES)
     assert done.stdout.strip() == "seen", done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_impatient_operator_ends_it_all_the_same(tmp_path: Path, number: int) -> None:
-    with Up(tmp_path) as server:
+def test_an_impatient_operator_ends_it_all_the_same(data: Path, number: int) -> None:
+    with Up(data) as server:
         assert server.process is not None
         begun = time.monotonic()
         for _ in range(3):
@@ -96,14 +96,14 @@ def test_an_impatient_operator_ends_it_all_the_same(tmp_path: Path, number: int)
 
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")])
-def test_the_printed_link_works_whatever_the_allowed_hosts(tmp_path: Path, host: str, shown: str) -> None:
+def test_the_printed_link_works_whatever_the_allowed_hosts(data: Path, host: str, shown: str) -> None:
     if ":" in host:
         with socket.socket(socket.AF_INET6) as probe:
             try:
                 probe.bind(("::1", 0))
             except OSError:
                 pytest.skip("this machine has no IPv6")
-    with Up(tmp_path, "--host", host, MAESTRO_ALLOWED_HOSTS="maestro.example") as server:
+    with Up(data, "--host", host, MAESTRO_ALLOWED_HOSTS="maestro.example") as server:
         assert server.link.startswith(f"http://{shown}:{server.port}/welcome/")
         server.base = f"http://{shown}:{server.port}"
         assert server.client().get("/").status_code == 200
@@ -146,31 +146,30 @@ def test_a_database_that_is_away_or_misspelt_is_one_line_without_its_password(tm
 
 
 @pytest.mark.parametrize("keys", ["garbage", "k1:" + "A" * 43 + "=,k1:" + "B" * 43 + "="])
-def test_malformed_keys_are_one_line_that_quotes_none(tmp_path: Path, keys: str) -> None:
-    done = manage(tmp_path, "sessions", "list", MAESTRO_ENCRYPTION_KEYS=keys)
+def test_malformed_keys_are_one_line_that_quotes_none(data: Path, keys: str) -> None:
+    done = manage(data, "sessions", "list", MAESTRO_ENCRYPTION_KEYS=keys)
     one_line(done, "MAESTRO_ENCRYPTION_KEYS")
     assert "A" * 8 not in done.stderr
 
 
-def test_an_empty_or_impossible_host_is_one_line(tmp_path: Path) -> None:
+def test_an_empty_or_impossible_host_is_one_line(data: Path) -> None:
     for host in ("", "a" * 70 + ".example"):
-        one_line(manage(tmp_path, "up", "--host", host, "--port", str(free_port())), "--host")
+        one_line(manage(data, "up", "--host", host, "--port", str(free_port())), "--host")
 
 
-def test_without_an_active_superuser_nobody_is_made_one(tmp_path: Path) -> None:
-    assert manage(tmp_path, "sessions", "list").returncode == 0
+def test_without_an_active_superuser_nobody_is_made_one(data: Path) -> None:
+    assert manage(data, "sessions", "list").returncode == 0
     disable = "from django.contrib.auth.models import User; User.objects.update(is_active=False)"
-    assert manage(tmp_path, "shell", "-v", "0", "-c", disable).returncode == 0
-    one_line(manage(tmp_path, "welcome"), "createsuperuser")
+    assert manage(data, "shell", "-v", "0", "-c", disable).returncode == 0
+    one_line(manage(data, "welcome"), "createsuperuser")
 
 
-def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
-    assert manage(tmp_path, "sessions", "create", "demo", "none", "try_demo").returncode == 0
+def test_a_reader_that_leaves_is_no_error(demo_data: Path) -> None:
     for command in ("models try_demo", "chat try_demo --json hello"):
         done = subprocess.run(
             ["sh", "-c", f"'{sys.executable}' manage.py {command} | true"],
             cwd=ROOT,
-            env=environment(tmp_path),
+            env=environment(demo_data),
             capture_output=True,
             text=True,
             timeout=40,

@@ -4,8 +4,9 @@ Against the strict servers by default; with ``--mock-providers`` against recorde
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
@@ -30,21 +31,34 @@ ITEM = {
 }
 
 
+@pytest.fixture(scope="module")
+def replaying() -> Iterator[Callable[[Row], VendorServer]]:
+    """A server of recorded answers for a row; one for all tests of the row."""
+    with ExitStack() as stack:
+
+        @cache
+        def started(name: str) -> VendorServer:
+            row = MAIN[name]
+            secret = row.key or (LOGIN if row.auth_type == "oauth" else "")
+            server = VendorServer(Replaying(dialect_name(row), row.id, row.model, secret), path=row.path)
+            return stack.enter_context(server)
+
+        def cleared(row: Row) -> VendorServer:
+            server = started(row.id)
+            server.ledger.clear()
+            return server
+
+        yield cleared
+
+
 @pytest.fixture(params=MAIN)
-def vendor(request: pytest.FixtureRequest) -> Iterator[Target]:
+def vendor(request: pytest.FixtureRequest, replaying: Callable[[Row], VendorServer]) -> Iterator[Target]:
     """Each provider and auth type in turn."""
     row = MAIN[request.param]
     replayed = bool(request.config.getoption("--mock-providers"))
     with ExitStack() as stack:
-        sides = _replayed(row, stack) if replayed and row.api else row.sides(request)
+        sides = Sides(*[replaying(row)] * 3) if replayed and row.api else row.sides(request)
         yield opened(row, sides, stack, replayed=replayed)
-
-
-def _replayed(row: Row, stack: ExitStack) -> Sides:
-    secret = row.key or (LOGIN if row.auth_type == "oauth" else "")
-    server = VendorServer(Replaying(dialect_name(row), row.id, row.model, secret), path=row.path)
-    stack.enter_context(server)
-    return Sides(server, server, server)
 
 
 async def test_an_answer_is_streamed_to_a_clean_end_with_usage(vendor: Target) -> None:

@@ -15,7 +15,7 @@ from maestro_site.e2e.plan import Plan, SignIn, Step
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
 from sessions_app.models import AuthSession, OAuthAttempt
-from tests.processes import ROOT, environment, manage
+from tests.processes import ROOT, environment, manage, prepared
 from tests.vendors.chat import vendor as chat_vendor
 from tests.wire.cross import Row, Sides
 from tests.wire.e2e_desk import Shell, Terminal
@@ -235,7 +235,7 @@ def test_without_a_key_the_way_to_give_one_is_named(shell: Shell, remote: tuple[
 
 
 def test_ctrl_c_destroys_what_was_made(tmp_path: Path) -> None:
-    assert manage(tmp_path, "welcome").returncode == 0
+    prepared(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "manage.py", "e2e", "demo", "none", "--model", "demo-slow"],
         cwd=ROOT,

@@ -12,7 +12,7 @@ from django.core.management import call_command
 
 from providers_app.types.credentials import Secret
 from sessions_app.models import AuthSession
-from tests.processes import manage
+from tests.processes import with_demo
 from tests.unit.sessions.support import make, settle
 
 Run = Callable[..., tuple[int, str, str]]
@@ -44,8 +44,4 @@ def demo(alice: User, transactional_db: Any) -> Iterator[AuthSession]:
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of its own with one user and a demo session, made by the commands themselves."""
-    data = tmp_path_factory.mktemp("data")
-    assert manage(data, "welcome").returncode == 0
-    made = manage(data, "sessions", "create", "demo", "none", "try_demo")
-    assert made.returncode == 0, made.stderr
-    return data
+    return with_demo(tmp_path_factory.mktemp("installation") / "data")
