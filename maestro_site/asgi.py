@@ -1,12 +1,15 @@
-"""The ASGI application: one door for four kinds of scope.
+"""The ASGI application, which dispatches by the kind of scope.
 
-lifespan  -> maestro_site.lifespan
+lifespan  -> start and stop of the process, below
 http /v1  -> gateway_app (a plain ASGI function, when it is there)
 http      -> Django
 websocket -> origin check -> browser session -> context_app
 """
 
+import asyncio
+import logging
 import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
@@ -18,9 +21,18 @@ django_application = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402 - these need Django's apps
 from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.db import connections  # noqa: E402
 
+from context_app import lifespan as context_lifespan  # noqa: E402
 from context_app.consumers import websocket_urlpatterns  # noqa: E402
-from maestro_site import lifespan  # noqa: E402
+from maestro_site import bootstrap  # noqa: E402
+from providers_app import loop as provider_loop  # noqa: E402
+from sessions_app import crypto  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 
@@ -29,8 +41,42 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Dispatch by the kind of scope."""
     match scope["type"]:
         case "lifespan":
-            await lifespan.serve(scope, receive, send)
+            await serve_lifespan(receive, send)
         case "websocket":
             await websocket_application(scope, receive, send)
         case _:
             await django_application(scope, receive, send)
+
+
+async def serve_lifespan(receive: Receive, send: Send) -> None:
+    """Answer ``lifespan.startup`` and ``lifespan.shutdown``."""
+    await receive()
+    try:
+        await _start()
+    except Exception as error:
+        logger.exception("start-up failed")
+        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        return
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    # The streams first: their runners use the connections of the provider loop.
+    await context_lifespan.shutdown()
+    await provider_loop.shutdown()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _start() -> None:
+    """Make the server's loop the provider loop, and take over the streams of dead processes."""
+    if not crypto.configured():
+        # A production server imports the application without passing through manage.py.
+        await asyncio.to_thread(_prepare)
+    provider_loop.attach(asyncio.get_running_loop())
+    await context_lifespan.startup()
+
+
+def _prepare() -> None:
+    try:
+        bootstrap.prepare_database()
+        bootstrap.prepare_key_ring()
+    finally:
+        connections.close_all()

@@ -1,4 +1,4 @@
-"""What happens before any command runs: settings, data folder, database, key ring; errors become one line.
+"""Preparation before any command runs: settings, data folder, database, key ring; errors become one line.
 
 With the embedded database every command first applies pending migrations, under a file lock. With ``DATABASE_URL`` it
 refuses instead, and names the line to run: migrating a shared server is a decision.
@@ -48,7 +48,7 @@ class StartError(Exception):
 
 
 def run_command(argv: list[str]) -> int:
-    """Run ``manage.py`` with these arguments; the exit code."""
+    """Run ``manage.py`` with these arguments and return the exit code."""
     command = argv[1] if len(argv) > 1 else "help"
     if command in SETTINGS_ONLY:
         return _run_without_settings(argv)
@@ -92,7 +92,7 @@ def _run_without_settings(argv: list[str]) -> int:
 
 
 def prepare_database() -> None:
-    """A database whose schema is current. Raises ``StartError``."""
+    """Bring the schema of the database up to date, or refuse. Raises ``StartError``."""
     from django.conf import settings
 
     try:
@@ -119,7 +119,7 @@ def _first_line(error: Exception) -> str:
 
 
 def prepare_owner() -> None:
-    """The first person of an embedded installation, so that every command works before the first visit."""
+    """Create the first person of an embedded installation, so that every command works before the first visit."""
     from django.conf import settings
     from django.contrib.auth import get_user_model
 
@@ -130,7 +130,7 @@ def prepare_owner() -> None:
 
 
 def pending_migrations() -> bool:
-    """Whether the schema lacks a migration."""
+    """Return True when the schema lacks a migration."""
     from django.db.migrations.executor import MigrationExecutor
 
     with warnings.catch_warnings():
@@ -140,7 +140,7 @@ def pending_migrations() -> bool:
 
 
 def prepare_key_ring() -> bool:
-    """The key ring, loaded and proven against the sealed rows; ``True`` when a key file was made now.
+    """Load the key ring and prove it against the sealed rows. Return True when a key file was made now.
 
     Raises ``StartError``: malformed keys, or sealed rows that the ring does not open.
     """
@@ -171,7 +171,7 @@ def prepare_key_ring() -> bool:
 
 
 def load_key_ring() -> "KeyRing":
-    """The key ring for a process that did not start by ``manage.py``: a script after ``django.setup()``, a worker.
+    """Return the key ring in a process that did not start with ``manage.py``: a script, a worker.
 
     Raises ``NotConfigured`` with the reason and what to do.
     """

@@ -1,12 +1,18 @@
-"""The Celery application: Redis where configured, else files in the data folder, so that no server is needed."""
+"""The Celery application, and worker and schedule as threads of the one-process installation.
 
+The broker is Redis where configured, else files in the data folder, so that no server is needed.
+"""
+
+import logging
 import os
+import threading
 import time
 from typing import Any
 
 from celery import Celery
-from celery.beat import PersistentScheduler
+from celery.beat import EmbeddedService, PersistentScheduler
 from celery.signals import worker_ready
+from celery.worker import WorkController
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
@@ -14,23 +20,25 @@ from django.conf import settings
 
 from maestro_site import pulse
 
+logger = logging.getLogger(__name__)
 
-class SeenScheduler(PersistentScheduler):
-    """Celery's own scheduler, which also says that it is alive."""
 
-    _said = 0.0
+class PulsingScheduler(PersistentScheduler):
+    """Celery's own scheduler, which also records that it is alive."""
+
+    _recorded = 0.0
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        if time.monotonic() - self._said >= pulse.PERIOD_S:
+        if time.monotonic() - self._recorded >= pulse.PERIOD_S:
             pulse.beat("beat")
-            self._said = time.monotonic()
+            self._recorded = time.monotonic()
         interval: float = super().tick(*args, **kwargs)
         return interval
 
 
 @worker_ready.connect
 def _ready(**_: Any) -> None:
-    """A worker process says that it takes tasks, long before the schedule asks it."""
+    """Record that a worker process takes tasks, long before the schedule sends it one."""
     pulse.beat("worker")
 
 
@@ -42,7 +50,7 @@ app.conf.update(
     worker_redirect_stdouts=False,
     broker_connection_retry_on_startup=True,
     timezone="UTC",
-    beat_scheduler=SeenScheduler,
+    beat_scheduler=PulsingScheduler,
     beat_schedule_filename=str(settings.DATA_DIR / "beat"),
     beat_max_loop_interval=5,
     # `expires`: after a pause a backlog of ticks must not be replayed.
@@ -83,3 +91,53 @@ else:
         "polling_interval": 0.2,
     }
 app.autodiscover_tasks(["maestro_site", "sessions_app", "context_app"])
+
+
+class Background:
+    """Worker and schedule in threads of this process. ``stop`` returns at once; ``join`` waits."""
+
+    def __init__(self) -> None:
+        self._worker: Any = WorkController(
+            app=app,
+            pool_cls="threads",
+            concurrency=2,
+            hostname="maestro@local",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            ready_callback=lambda consumer: pulse.beat("worker"),
+        )
+        self._beat: Any = EmbeddedService(app, thread=True, max_interval=1, scheduler_cls=PulsingScheduler)
+        self._thread = threading.Thread(target=self._run_worker, name="worker", daemon=True)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start both; ``/readyz`` reports them once the worker takes tasks and the schedule ticks."""
+        pulse.forget("worker")
+        pulse.forget("beat")
+        self._thread.start()
+        self._beat.start()
+
+    def stop(self) -> None:
+        """Tell both to stop; a running task ends by itself."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        threading.Thread(target=self._beat.stop, name="stop-beat", daemon=True).start()
+        threading.Thread(target=self._stop_worker, name="stop-worker", daemon=True).start()
+
+    def join(self, timeout: float) -> None:
+        """Wait up to ``timeout`` seconds for the worker's end. Its tasks are safe to run again."""
+        self._thread.join(timeout)
+
+    def _run_worker(self) -> None:
+        try:
+            self._worker.start()
+        except Exception:
+            logger.exception("the worker thread ended")
+
+    def _stop_worker(self) -> None:
+        try:
+            self._worker.stop()
+        except Exception:
+            logger.exception("the worker did not stop cleanly")

@@ -1,4 +1,4 @@
-"""The data folder: made on first use, private to its user, with the files that exactly one process may create."""
+"""The data folder: created on first use, private to its user, with the files that only one process may create."""
 
 import fcntl
 import os
@@ -30,7 +30,7 @@ def ensure(path: Path) -> Path:
 
 
 def read_or_create(path: Path, make: str) -> tuple[str, bool]:
-    """The text of a 0600 file, created with ``make`` when it is not there: ``(text, created)``.
+    """Return ``(text, created)`` of a 0600 file, which is created with ``make`` when it does not exist.
 
     O_EXCL and a link make it atomic: of two processes that start at once, both read the winner's text, whole.
     """

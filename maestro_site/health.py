@@ -1,12 +1,14 @@
-"""``/healthz`` (the process answers) and ``/readyz`` (its parts work; the broken one is named)."""
+"""``/healthz`` (the process answers), ``/readyz`` (its parts work), and the page of an internal error (500 or 503)."""
 
+import sys
 import time
 from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -16,12 +18,14 @@ from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 
 PROOF_S = 30.0
-"""A key ring that was proven so many seconds ago needs no new proof, which reads every table with something sealed."""
+"""Seconds for which a proof of the key ring holds: a new one reads every table with sealed columns."""
+RETRY_S = 5
+"""Seconds after which a client may try again while the database is locked or away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One part of the installation: its name, whether it works, and in a few words what or why not."""
+    """One part of the installation: its name, whether it works, and a short detail."""
 
     name: str
     ok: bool
@@ -29,21 +33,21 @@ class Check:
 
 
 def readiness() -> list[Check]:
-    """Every part, checked now. Never raises."""
+    """Check every part now. Never raises."""
     return [_database(), _broker(), _key_ring(), _seen("worker"), _seen("beat")]
 
 
 @never_cache
 @require_safe
 def alive(request: HttpRequest) -> JsonResponse:
-    """200 as long as this process answers."""
+    """Answer 200 as long as this process answers."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when every part works, else 503 with the broken ones."""
+    """Answer 200 when every part works, else 503 with the broken ones."""
     checks = readiness()
     broken = [check.name for check in checks if not check.ok]
     return JsonResponse(
@@ -55,6 +59,15 @@ def ready(request: HttpRequest) -> JsonResponse:
         },
         status=503 if broken else 200,
     )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500, or 503 with ``Retry-After`` where the database is locked or away, which is temporary."""
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        response = HttpResponse(render_to_string("503.html"), status=503)
+        response["Retry-After"] = str(RETRY_S)
+        return response
+    return HttpResponse(render_to_string("500.html"), status=500)
 
 
 def _database() -> Check:
@@ -77,7 +90,7 @@ def _broker() -> Check:
 
 
 class _Proof:
-    """Which ring was proven against the database, and when (``time.monotonic``)."""
+    """The ring that was proven against the database, and the time of that (``time.monotonic``)."""
 
     ring: crypto.KeyRing | None = None
     at = 0.0
@@ -101,4 +114,4 @@ def _seen(name: str) -> Check:
     age = pulse.age(name)
     if age is None:
         return Check(name, False, "not seen yet")
-    return Check(name, age <= pulse.LATELY_S, f"seen {age:.0f} s ago")
+    return Check(name, age <= pulse.STALE_S, f"seen {age:.0f} s ago")

@@ -1,4 +1,4 @@
-"""Home: what a fresh installation needs next, or how the sessions are and where the chats stopped."""
+"""The home page: first steps on a fresh installation, else an overview of sessions, providers and chats."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +29,7 @@ DEMO_NAME = "try_demo"
 ROWS_SHOWN = 4
 CHATS_SHOWN = 5
 
-# Worst first: what needs a person, then what mends itself, then what works. A switched-off session asks for nothing.
+# Worst first: what needs a person, then what recovers by itself, then what works. Disabled sessions are left out.
 _URGENCY = (
     "needs_reauth", "forbidden", "misconfigured", "expired", "unreachable",
     "unknown", "failing", "limited", "expiring", "active",
@@ -46,7 +46,7 @@ _CHECK_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of "This installation": words, whether it holds, and a detail."""
+    """One line of "This installation": a label, whether it holds, and a detail."""
 
     words: str
     ok: bool
@@ -84,7 +84,7 @@ class Tile:
 @login_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """First steps while there is no session and no chat, else the overview; a bounded number of queries."""
+    """Show the first steps while there is no session and no chat, else the overview; a bounded number of queries."""
     owner_id = _owner_id(request)
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
@@ -114,7 +114,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def try_demo(request: HttpRequest) -> HttpResponse:
-    """A chat with the demo provider: its session is made when there is none; doing so twice makes nothing twice."""
+    """Open a chat with the demo provider, whose session is created when there is none, and only once."""
     try:
         session = _demo_session(_owner_id(request))
         info = providers.info(session.provider)
@@ -126,7 +126,7 @@ def try_demo(request: HttpRequest) -> HttpResponse:
 
 
 def session_rows(owner_id: int | str) -> list[Row]:
-    """The sessions to show, those that need somebody first. One query."""
+    """Return the sessions to show, those that need attention first. One query."""
     urgency = Case(*(When(state=state, then=Value(place)) for place, state in enumerate(_URGENCY)), default=Value(99))
     found = selectors.with_state(selectors.owned(owner_id)).exclude(status=AuthSession.Status.DISABLED)
     return [
@@ -136,7 +136,7 @@ def session_rows(owner_id: int | str) -> list[Row]:
 
 
 def provider_rows(owner_id: int | str) -> list[ProviderRow]:
-    """The providers in use and the broken ones, those with a problem first. One query."""
+    """Return the providers in use and the broken ones, those with a problem first. One query."""
     used = dict(selectors.owned(owner_id).order_by().values_list("provider").annotate(n=Count("pk")))
     cards = {card.slug: card for card in providers.cards()}
     rows = [
@@ -153,7 +153,7 @@ def provider_rows(owner_id: int | str) -> list[ProviderRow]:
 
 
 def installation() -> list[Fact]:
-    """What this installation is made of and whether it works, checked now."""
+    """Check the parts of this installation now, in words for the page."""
     facts = []
     for check in health.readiness():
         good, plain = _CHECK_WORDS.get(check.name, (check.name.capitalize(), check.name.capitalize()))
@@ -165,7 +165,7 @@ def installation() -> list[Fact]:
 
 
 def tiles() -> list[Tile]:
-    """The providers that can be connected, by name, the demo last; a broken one is left to the Connect page."""
+    """Return the providers that can be connected, by name, the demo last, without the broken ones."""
     try:
         address = reverse("sessions:connect")
     except NoReverseMatch:
@@ -176,7 +176,7 @@ def tiles() -> list[Tile]:
 
 
 def _owner_id(request: HttpRequest) -> int | str:
-    # Both views let only signed-in people in, so there is one.
+    # Both views require a signed-in person.
     return cast("int | str", request.user.pk)
 
 
@@ -193,7 +193,7 @@ def _recent_chats(owner_id: int | str) -> "QuerySet[Context]":
 
 
 def _demo_session(owner_id: int | str) -> AuthSession:
-    """Raises errors of ``providers_app.errors`` when there is no demo provider or no place for its session."""
+    """Return a usable demo session, created when there is none. Raises ``ProviderError`` where that is impossible."""
     own = selectors.owned(owner_id).filter(provider=DEMO)
     usable = own.exclude(status=AuthSession.Status.DISABLED).order_by("created_at")
     if found := usable.first():
@@ -202,7 +202,7 @@ def _demo_session(owner_id: int | str) -> AuthSession:
     try:
         return connect.create(owner_id=owner_id, provider=DEMO, auth_type="none", name=name, actor_id=owner_id)
     except DuplicateSession:
-        # Two clicks at once: the other one made it.
+        # Created meanwhile by a second click.
         if found := usable.first():
             return found
         raise

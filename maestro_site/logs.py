@@ -1,4 +1,4 @@
-"""How log lines look: one readable line for people, or one JSON object."""
+"""The format of log lines: one readable line for people, or one JSON object."""
 
 import logging
 import re
@@ -27,14 +27,14 @@ _IN_ADDRESSES = re.compile(r"(/welcome/)[\w-]+|(/oauth/callback/?\?)[^\s'\"<>]+"
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """Takes what must not be in an address out of the finished line, wherever it stood."""
+    """Mask sign-in tokens in addresses anywhere in the finished line."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _IN_ADDRESSES.sub(r"\1\2***", super().format(record))
 
 
 def formatter(json: bool = False) -> logging.Formatter:
-    """The formatter of the stderr handler; records of every library pass it."""
+    """Return the formatter of the stderr handler, which records of every library pass."""
     chain: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if json:
         # People get the traceback as lines below the message; a JSON line carries it as one string.

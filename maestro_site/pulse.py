@@ -1,6 +1,6 @@
-"""Signs of life of the worker and the beat: files in the data folder, or keys in Redis where there is one.
+"""Signs of life of the worker and the schedule: files in the data folder, or keys in Redis where it is configured.
 
-Several machines share Redis (the broker needs it there), one machine shares the data folder; no database is written.
+Several machines share Redis, which the broker needs there; one machine shares the data folder. No database is written.
 """
 
 import time
@@ -9,8 +9,10 @@ from functools import lru_cache
 import redis
 from django.conf import settings
 
-LATELY_S = 45
 PERIOD_S = 10
+"""Seconds between two signs of life."""
+STALE_S = 45
+"""Seconds after which a sign of life counts as missing."""
 
 
 @lru_cache(maxsize=1)
@@ -19,23 +21,21 @@ def _redis(url: str) -> redis.Redis:
 
 
 def beat(name: str) -> None:
-    """Say that ``name`` is alive now."""
+    """Record that ``name`` is alive now."""
     if settings.REDIS_URL:
-        _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=LATELY_S * 10)
+        _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=STALE_S * 10)
     else:
         (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
 
 
 def forget(name: str) -> None:
-    """Nothing is known of ``name`` any more: what an earlier start left is no sign of life. Redis may be shared with
-    workers that live, and forgets by itself.
-    """
+    """Remove the sign that an earlier start left. In Redis, which living workers may share, it expires instead."""
     if not settings.REDIS_URL:
         (settings.DATA_DIR / "pulse" / name).unlink(missing_ok=True)
 
 
 def age(name: str) -> float | None:
-    """Seconds since ``name`` was last seen; ``None`` when it never was."""
+    """Return the seconds since ``name`` was last seen; ``None`` when it never was."""
     try:
         if settings.REDIS_URL:
             raw = _redis(settings.REDIS_URL).get(f"maestro:pulse:{name}")
@@ -48,7 +48,7 @@ def age(name: str) -> float | None:
 
 
 def ping_broker() -> str:
-    """Prove that the broker can be used and name it. Raises ``OSError`` or ``redis.RedisError``."""
+    """Use the broker once and return its name. Raises ``OSError`` or ``redis.RedisError``."""
     if settings.REDIS_URL:
         _redis(settings.REDIS_URL).ping()
         return "Redis"

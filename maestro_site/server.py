@@ -23,7 +23,7 @@ class PortTaken(Exception):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises ``PortTaken``."""
+    """Return a listening socket. Raises ``PortTaken``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -48,21 +48,21 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, port: int) -> str:
-    """The address that a person on this machine opens."""
+    """Return the address that a person on this machine opens."""
     shown = WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{shown}:{port}"
 
 
 def host_names(host: str) -> list[str]:
-    """The names by which this server itself and a person on this machine call it: always among the allowed hosts.
+    """Return the names by which this machine calls the server, which are always among the allowed hosts.
 
-    A wildcard allows nothing else: which names lead here from elsewhere is the operator's to say.
+    A wildcard adds no others: the operator names those that lead here from elsewhere.
     """
     return [urlsplit(address(host, 80)).netloc.removesuffix(":80")]
 
 
 def catch_signals() -> threading.Event:
-    """From now on SIGINT and SIGTERM set the event that is returned, and end nothing by themselves."""
+    """Make SIGINT and SIGTERM set the returned event instead of ending the process."""
     stopping = threading.Event()
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -123,7 +123,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Tells the rest of the process about the signal the moment it arrives."""
+    """Call ``on_stop`` the moment the signal arrives."""
 
     def __init__(self, config: uvicorn.Config, stopping: threading.Event, on_stop: Callable[[], None]) -> None:
         super().__init__(config)
@@ -138,7 +138,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
             # uvicorn would take a second Ctrl-C for an order to skip the shutdown, in which streams are marked and
-            # flushed. Every part of it has its bound, so nobody waits long.
+            # flushed. Every part of it is bounded.
             return
         # In a thread: this handler may have interrupted the main thread while it holds a lock that stopping needs.
         threading.Thread(target=self._on_stop, name="stop", daemon=True).start()

@@ -19,15 +19,15 @@ from sessions_app import lanes
 PR_SET_PDEATHSIG = 1
 STOP_S = 4.0
 REFRESH_S = 35.0
-"""How much longer a child may take that has sent a refresh: its time-out, and some seconds to store the answer."""
+"""Seconds that a child with a refresh in flight may take: its time-out, and some to store the answer."""
 RESTARTS = 5
 STEADY_S = 60.0
-"""A child that lived for so long is counted anew."""
+"""Seconds after which a child counts as stable and its restarts start from zero."""
 CELERY = [sys.executable, "-m", "celery", "-A", "maestro_site.celery"]
 
 
 def run(host: str, port: int, stop: threading.Event, announce: Callable[[threading.Event], None]) -> int:
-    """Start the children and stay until ``stop`` is set, or until one of them keeps dying. The exit code."""
+    """Run the children until ``stop`` is set or one of them keeps dying. Return the exit code."""
     commands = {
         "web": [sys.executable, "manage.py", "up", "--web-only", "--host", host, "--port", str(port)],
         "worker": [
@@ -78,7 +78,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _child_setup() -> None:
-    """A session of its own, so that Ctrl-C reaches only the parent, and an end with the parent if that is killed."""
+    """Give the child a session of its own, so that Ctrl-C reaches only the parent, and end it with the parent."""
     os.setsid()
     if sys.platform != "linux":
         return
@@ -101,7 +101,7 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _let_refresh_end(child: subprocess.Popen[bytes]) -> None:
-    """A refresh that was sent ends when its answer is stored; cut off before, it may cost the login."""
+    """Wait while the child has a refresh in flight: cut off before its answer is stored, the login may be lost."""
     end = time.monotonic() + REFRESH_S
     while child.poll() is None and time.monotonic() < end and _refreshes(child.pid):
         with suppress(subprocess.TimeoutExpired):

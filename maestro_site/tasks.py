@@ -1,4 +1,4 @@
-"""Tasks of the installation itself."""
+"""Celery tasks of the installation itself."""
 
 from celery import shared_task
 
@@ -8,7 +8,7 @@ from maestro_site.accounts import browsers
 
 @shared_task(name="maestro_site.pulse")
 def beat_pulse() -> None:
-    """Say that a worker took a task just now."""
+    """Record that a worker took a task just now."""
     pulse.beat("worker")
 
 

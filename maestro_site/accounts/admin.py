@@ -1,4 +1,4 @@
-"""People in Django admin. A person is deleted with everything that is theirs, once their answers have stopped."""
+"""People in Django admin: a person is deleted with all their data, once their answers have stopped."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Django's own, but for deleting."""
+    """Django's own admin of users, except for deleting."""
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Counts instead of a list of every chunk; who may delete people may delete what is theirs."""
+        """Return counts instead of a list of every chunk; the permission to delete people covers their data."""
         chosen = list(objs)
         keys = [person.pk for person in chosen]
         counts = {
@@ -37,11 +37,11 @@ class PersonAdmin(UserAdmin):
         }
         needed = set() if self.has_delete_permission(request) else {"user"}
         if request.user.pk in keys:
-            needed.add("your own account, which somebody else has to delete")
+            needed.add("your own account, which another administrator has to delete")
         return [str(person) for person in chosen], counts, needed, []
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Stops what runs before the deletion's transaction begins, which would keep it from ending."""
+        """Stop the person's answers before the deletion's transaction begins, which would keep them from ending."""
         if request.method == "POST":
             person = self.get_object(request, unquote(object_id))
             if person is not None and self._may_delete(request, person) and not people.close([person.pk]):
@@ -52,7 +52,7 @@ class PersonAdmin(UserAdmin):
             return self._busy(request)
 
     def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
-        """As ``delete_view``; those whose answers do not stop stay, disabled."""
+        """Delete like ``delete_view``; people whose answers do not stop stay, disabled."""
         for person in queryset:
             try:
                 if not people.close([person.pk]):

@@ -1,4 +1,4 @@
-"""Which browsers a person is signed in with: noting, listing and signing out."""
+"""The browsers that a person is signed in with: recording, listing and signing out."""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ SYSTEMS = (
 
 
 def note(request: HttpRequest) -> None:
-    """Remember that this signed-in browser was seen; writes at most once in ``SEEN_STEP``."""
+    """Record that this signed-in browser was seen; writes at most once in ``SEEN_STEP``."""
     now = timezone.now()
     noted = request.session.get(NOTED)
     if noted is not None and now.timestamp() - noted < SEEN_STEP.total_seconds():
@@ -45,7 +45,7 @@ def note(request: HttpRequest) -> None:
     BrowserSession.objects.update_or_create(
         session_key=request.session.session_key,
         defaults={
-            "user": request.user,  # type: ignore[misc]  # the caller has looked
+            "user": request.user,  # type: ignore[misc]  # the caller has checked
             "agent": request.headers.get("User-Agent", "")[:200],
             "last_seen_at": now,
         },
@@ -53,7 +53,7 @@ def note(request: HttpRequest) -> None:
 
 
 def listing(user: User, current_key: str | None) -> list[dict[str, Any]]:
-    """The person's browsers, newest first: ``{id, agent, last_seen, current}``."""
+    """Return the person's browsers, newest first: ``{id, agent, last_seen, current}``."""
     return [
         {
             "id": browser.pk,
@@ -75,14 +75,15 @@ def sign_out(user: User, browser_id: int) -> bool:
     return True
 
 
-def only_this_one(request: HttpRequest) -> None:
-    """After a new password: the others are signed out, and this one has a new key, noted with its next request."""
-    BrowserSession.objects.filter(user=request.user).delete()  # type: ignore[misc]  # the caller has looked
+def forget_all(request: HttpRequest) -> None:
+    """Drop all rows of this person after a new password, which signs the others out; this browser's next request
+    records it again under its new key."""
+    BrowserSession.objects.filter(user=request.user).delete()  # type: ignore[misc]  # the caller has checked
     request.session.pop(NOTED, None)
 
 
 def prune() -> None:
-    """Remove browser sessions that have expired, and what was noted of browsers that were not seen since."""
+    """Remove expired browser sessions, and the rows of browsers that were not seen for as long."""
     SessionStore.clear_expired()
     oldest = timezone.now() - timedelta(seconds=settings.SESSION_COOKIE_AGE)
     BrowserSession.objects.filter(last_seen_at__lt=oldest).delete()
@@ -94,7 +95,7 @@ def forget(session_key: str | None) -> None:
 
 
 def describe(agent: str) -> str:
-    """ "Firefox on Linux" from a User-Agent header; good enough to recognise one's own machine."""
+    """Return "Firefox on Linux" for a User-Agent header: enough to recognise one's own machine."""
     browser = next((name for token, name in BROWSERS if token in agent), "A browser")
     system = next((name for token, name in SYSTEMS if token in agent), "")
     return f"{browser} on {system}" if system else browser

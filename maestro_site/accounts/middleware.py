@@ -9,7 +9,7 @@ from maestro_site.accounts import browsers
 
 
 class BrowserSessionMiddleware:
-    """Runs sync and async, so that it costs no thread hop where the view needs none."""
+    """Record each signed-in browser; sync and async, so that it adds no thread hop where the view needs none."""
 
     sync_capable = True
     async_capable = True

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,7 +17,6 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST
 
 from maestro_site.accounts import browsers, welcome
-from maestro_site.accounts.forms import password_form
 
 
 @method_decorator([never_cache, sensitive_post_parameters()], name="dispatch")
@@ -27,12 +27,12 @@ class LoginView(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Whether somebody just signed out: then the page says so first."""
+        """Add whether the person just signed out, which the page confirms."""
         return super().get_context_data(**kwargs) | {"signed_out": "signed-out" in self.request.GET}
 
 
 def locked_out(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-    """The answer after too many wrong passwords."""
+    """Answer 429 after too many wrong passwords."""
     response = render(request, "accounts/login.html", {"locked_out": True}, status=429)
     response["Retry-After"] = "900"
     return response
@@ -49,7 +49,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_variables("token")
 def welcome_page(request: HttpRequest, token: str) -> HttpResponse:
-    """A page with one button; only pressing it spends the link (mail scanners and previews follow links)."""
+    """Show a page with one button, which alone spends the link: mail scanners and previews follow links."""
     try:
         if request.method == "POST":
             user = welcome.spend(token)
@@ -64,13 +64,13 @@ def welcome_page(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @sensitive_post_parameters()
 def account(request: HttpRequest) -> HttpResponse:
-    """Password, theme, signed-in browsers."""
+    """Show and change the password, the theme and the signed-in browsers."""
     user = cast(User, request.user)
-    form = password_form(user, request.POST or None)
+    form = _password_form(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
         update_session_auth_hash(request, form.user)
-        browsers.only_this_one(request)
+        browsers.forget_all(request)
         messages.success(request, "Password saved. Other browsers were signed out.")
         return redirect("account")
     return render(
@@ -92,3 +92,12 @@ def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
     if browsers.sign_out(cast(User, request.user), pk):
         messages.success(request, "That browser was signed out.")
     return redirect("account")
+
+
+def _password_form(user: User, data: dict[str, str] | None) -> SetPasswordForm:
+    """Return the form for a new password, which asks for the old one where there is one."""
+    form = (PasswordChangeForm if user.has_usable_password() else SetPasswordForm)(user, data)
+    # People open the account page for other things too, so the cursor must not jump to the password.
+    for field in form.fields.values():
+        field.widget.attrs.pop("autofocus", None)
+    return form

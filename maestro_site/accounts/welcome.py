@@ -27,15 +27,14 @@ class WelcomeError(Exception):
 
 
 def path() -> Path:
-    """Where the hash lies."""
+    """Return the file of the hash."""
     return settings.DATA_DIR / "welcome"
 
 
 def ensure_owner() -> User:
-    """The first superuser, created without a password when the installation has no people yet.
+    """Return the first superuser, created without a password when the installation has no people yet.
 
-    Raises ``WelcomeError`` when there are people but nobody of them is an active superuser: who that shall be is not
-    guessed.
+    Raises ``WelcomeError`` when there are people but none of them is an active superuser.
     """
     found = _first_superuser()
     if found is not None:
@@ -43,10 +42,10 @@ def ensure_owner() -> User:
     if not User.objects.exists():
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_superuser(username="owner", email="", password=None)
-    # Two processes that start on fresh data: the other one made it, since we looked or while we tried.
+    # Another process that started on the same fresh data may have made it meanwhile.
     if (found := _first_superuser()) is not None:
         return found
-    raise WelcomeError("nobody is an active superuser. Make one with `manage.py createsuperuser`, or name a USER.")
+    raise WelcomeError("There is no active superuser. Create one with `manage.py createsuperuser`, or name a USER.")
 
 
 def _first_superuser() -> User | None:
@@ -54,7 +53,7 @@ def _first_superuser() -> User | None:
 
 
 def create(user: User) -> str:
-    """A new link's token for ``user``; earlier links stop working."""
+    """Return the token of a new link for ``user``; earlier links stop working."""
     token = secrets.token_urlsafe(32)
     record = {"user": user.pk, "hash": _digest(token), "expires": time.time() + LIFETIME_S}
     temporary = path().with_name(f".welcome-{secrets.token_hex(4)}")
@@ -66,7 +65,7 @@ def create(user: User) -> str:
 
 
 def check(token: str) -> User:
-    """The person whom the link signs in; spends nothing. Raises ``WelcomeError``."""
+    """Return the person whom the link signs in, without spending it. Raises ``WelcomeError``."""
     try:
         record = json.loads(path().read_text())
     except FileNotFoundError:
@@ -84,7 +83,7 @@ def check(token: str) -> User:
 
 
 def spend(token: str) -> User:
-    """Like ``check``, and the link is used up. Of two that press at once, one gets in. Raises ``WelcomeError``."""
+    """Return the person whom the link signs in, and use it up for one caller only. Raises ``WelcomeError``."""
     with datadir.locked(settings.DATA_DIR / "welcome.lock"):
         user = check(token)
         path().unlink()
@@ -92,12 +91,12 @@ def spend(token: str) -> User:
 
 
 def remember_address(address: str) -> None:
-    """Note where `up` serves, so that later links point there."""
+    """Store the address that `up` serves, for later links."""
     (settings.DATA_DIR / "address").write_text(address)
 
 
 def last_address() -> str:
-    """Where `up` last served; empty when it never did."""
+    """Return the address that `up` served last; empty when it never did."""
     file = settings.DATA_DIR / "address"
     return file.read_text().strip() if file.exists() else ""
 

@@ -1,4 +1,4 @@
-"""What every page says the same way: icons, states, times, numbers, form controls.
+"""Template tags of all pages: icons, states, times, numbers, form controls.
 
 Load with ``{% load look %}``.
 """
@@ -25,7 +25,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
-    """The icon ``name`` of ``static/icons/sprite.svg``; hidden from screen readers, since words stand beside it."""
+    """Render the icon ``name`` of ``static/icons/sprite.svg``, hidden from screen readers beside its text."""
     return format_html(
         '<svg class="icon{}{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
         " " if classes else "",
@@ -37,12 +37,12 @@ def icon(name: str, classes: str = "") -> SafeString:
 
 @register.simple_tag
 def pill(kind: str, text: str) -> SafeString:
-    """A state in words: ``kind`` is one of ``PILL_KINDS``; anything else is shown as ``mute``."""
+    """Render a state in words: ``kind`` is one of ``PILL_KINDS``; any other is shown as ``mute``."""
     return format_html('<span class="pill pill-{}">{}</span>', kind if kind in PILL_KINDS else "mute", text)
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """``moment`` as seen from ``now``: "now", "4 m ago", "in 41 m", "17 d ago". Both are aware."""
+    """Return ``moment`` as seen from ``now``: "now", "4 m ago", "in 41 m", "17 d ago". Both are aware."""
     seconds = (now - moment).total_seconds()
     size = abs(seconds)
     for unit, letter in _UNITS:
@@ -54,7 +54,7 @@ def relative(moment: datetime, now: datetime) -> str:
 
 @register.filter
 def ago(value: datetime | None, missing: str = "never") -> SafeString | str:
-    """A relative time with the exact one on hover; ``static/js/app.js`` keeps it true. ``None`` gives ``missing``."""
+    """Render a relative time, the exact one on hover; ``static/js/app.js`` updates it. ``None`` gives ``missing``."""
     if not isinstance(value, datetime):
         return missing
     moment = value if timezone.is_aware(value) else value.replace(tzinfo=UTC)
@@ -69,13 +69,13 @@ def ago(value: datetime | None, missing: str = "never") -> SafeString | str:
 
 @register.filter
 def until(value: datetime | None, within: int = 0) -> bool:
-    """True when ``value`` lies less than ``within`` seconds ahead, or is past."""
+    """Return True when ``value`` lies less than ``within`` seconds ahead, or is past."""
     return isinstance(value, datetime) and value - timezone.now() < timedelta(seconds=within)
 
 
 @register.filter
 def compact(value: float | None) -> str:
-    """A count in few characters: 950, 1.2k, 33.4k, 200k, 2.41M. ``None`` gives a dash."""
+    """Shorten a count: 950, 1.2k, 33.4k, 200k, 2.41M. ``None`` gives a dash."""
     if value is None:
         return "–"
     number = abs(value)
@@ -92,13 +92,13 @@ def compact(value: float | None) -> str:
 
 @register.filter
 def money(value: float | None) -> str:
-    """Dollars without a sign: 3, 0.25, 0.075. ``None`` gives a dash."""
+    """Format dollars without a sign: 3, 0.25, 0.075. ``None`` gives a dash."""
     return "–" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 @register.filter
 def initials(user: Any) -> str:
-    """Two letters for a person: of the full name where there is one, else of the user name."""
+    """Return two letters for a person: of the full name where there is one, else of the user name."""
     name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or str(user)
     words = name.replace("_", " ").replace("-", " ").replace(".", " ").split()
     if not words:
@@ -120,7 +120,7 @@ def _control_class(widget: forms.Widget) -> str:
 
 @register.simple_tag
 def control(field: BoundField, **attributes: str) -> SafeString:
-    """The widget of a form field with our class, tied to its help and its error for screen readers.
+    """Render the widget of a form field with our class, tied to its help and its error for screen readers.
 
     Extra attributes are given with underscores: ``{% control field hx_get="/x/" placeholder="..." %}``.
     """
@@ -139,19 +139,19 @@ def control(field: BoundField, **attributes: str) -> SafeString:
 
 @register.filter
 def with_codes(errors: Any) -> list[tuple[str, str]]:
-    """The errors of a form field as (text, code); the code is blank where the error has none that helps anybody."""
+    """Return the errors of a form field as (text, code); the code is blank where the error has none to show."""
     return [(" ".join(error.messages), getattr(error, "shown_code", "")) for error in errors.as_data()]
 
 
 @register.filter
 def is_checkbox(field: BoundField) -> bool:
-    """True for a field whose label stands behind its box."""
+    """Return True for a field whose label stands behind its box."""
     return isinstance(field.field.widget, forms.CheckboxInput)
 
 
 @register.simple_tag(takes_context=True)
 def attention_count(context: template.RequestContext) -> int:
-    """How many sessions of the signed-in person need a person: one counting query per page."""
+    """Count the sessions of the signed-in person that need attention: one query per page."""
     user = context.get("user")
     if user is None or not user.is_authenticated:
         return 0

@@ -58,7 +58,7 @@ class Command(BaseCommand):
             server.serve(sock, stopping, on_stop=context_lifespan.stop_now, on_start=announce)
             return
         # Celery is imported only where a worker runs in this process.
-        from maestro_site.embedded import Background
+        from maestro_site.celery import Background
 
         background = Background()
         background.start()
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             background.join(timeout=2)
 
     def _announce(self, base: str, stop: threading.Event, *, wildcard: bool) -> None:
-        """One line for people and scripts, once everything answers."""
+        """Print one line for people and scripts, once everything answers."""
         try:
             if not server.wait_ready(base, stop):
                 if not stop.is_set():

@@ -20,9 +20,9 @@ class Command(BaseCommand):
         if options["user"]:
             user: User | None = User.objects.filter(username=options["user"]).first()
             if user is None:
-                raise CommandError(f"There is nobody called {options['user']!r}.")
+                raise CommandError(f"There is no user {options['user']!r}.")
             if not user.is_active:
-                raise CommandError(f"{options['user']} is disabled; enable the account in /admin/ first.")
+                raise CommandError(f"{options['user']} is disabled. Enable the account in /admin/ first.")
         else:
             try:
                 user = welcome.ensure_owner()
