@@ -170,10 +170,10 @@ LOGGING = {
         # whole address of a request, with the code of a sign-in.
         "django": {"handlers": [], "level": "INFO"},
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
-        # Kept quiet at every MAESTRO_LOG_LEVEL: httpx logs each address, and httpcore the headers of answers, in which
-        # some servers repeat the key.
+        # Kept quiet at every MAESTRO_LOG_LEVEL: an engine may log addresses, and the headers of answers, in which some
+        # servers repeat the key.
         "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
+        "aiohttp": {"level": "WARNING"},
         "uvicorn.access": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING", "propagate": True},
         "celery": {"level": "WARNING"},

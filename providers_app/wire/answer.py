@@ -2,14 +2,31 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
 import msgspec
 
 from providers_app.errors import ProviderError
-from providers_app.wire.failures import NETWORK_ERRORS, as_provider_error
+from providers_app.wire.failures import as_provider_error
 from providers_app.wire.mask import Mask
 
 DRAIN_BYTES = 256 * 1024
+
+
+class Exchange:
+    """How far one request came. ``sending``: may a byte of it have left? Once ``True`` it stays.
+
+    A connection that is made, secured or waited for sends nothing of the request.
+    """
+
+    __slots__ = ("host", "opened", "protocol", "sending", "transport")
+
+    def __init__(self) -> None:
+        self.sending = False
+        self.host = ""
+        self.opened = False
+        self.protocol: Any = None
+        self.transport: asyncio.Transport | None = None
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +83,7 @@ class HttpStream:
             data = await anext(self._parts)
         except StopAsyncIteration:
             return None
-        except NETWORK_ERRORS as error:
+        except OSError as error:
             raise as_provider_error(error, self._where, began=self._began, idle_s=self._idle_s) from None
         if data:
             self._began = True

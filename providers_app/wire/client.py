@@ -1,34 +1,34 @@
 """The one HTTP client: every request of every provider goes through ``Http``.
 
-One pool of connections per origin (a shared pool would be searched from end to end at each request). Underneath is an
-httpx transport, not ``httpx.AsyncClient``: the client's cookie jar would carry one session's cookies into another's.
+Underneath is ``wire.engine``, an httpx transport. It is imported with the first request, because it is slow to load.
 Redirects are answers like any other and never followed, proxies and ``.netrc`` of the environment are not read.
 """
 
 import asyncio
 import copy
-import ssl
-from collections import OrderedDict
+import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from providers_app.errors import BadAnswer, UpstreamError, UpstreamTimeout
 from providers_app.types.http import HttpRequest, LocalResponder
-from providers_app.wire.answer import HttpResponse, HttpStream
-from providers_app.wire.failures import CONNECT_TIMEOUTS, NETWORK_ERRORS, as_provider_error
+from providers_app.wire.answer import Exchange, HttpResponse, HttpStream
+from providers_app.wire.failures import ConnectTimeout, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
 from providers_app.wire.mask import Mask
-from providers_app.wire.network import GuardedBackend, GuardedTransport, Resolver, Watch, system_resolver
 
-MAX_ORIGINS = 64
-MAX_CONNECTIONS = 1000
-MAX_IDLE_CONNECTIONS = 20
-IDLE_CONNECTION_S = 30.0
+if TYPE_CHECKING:
+    import httpx
+
+    from providers_app.wire.engine import Engine
+
+Resolver = Callable[[str, int], Awaitable[list[str]]]
+"""The addresses of a host and port. Raises ``OSError``."""
 
 Route = Callable[[HttpRequest], Awaitable[HttpRequest]]
 """Where a finished request really goes."""
@@ -53,19 +53,19 @@ class Http:
         limits: HttpLimits = HttpLimits(),
         user_agent: str = "Maestro",
         local: Callable[[str], LocalResponder | None] = lambda scheme: None,
-        resolver: Resolver = system_resolver,
+        resolver: Resolver | None = None,
         ca_file: str = "",
     ) -> None:
-        """``local`` gives the responder of a URL scheme served in this process; ``ca_file`` adds trusted roots."""
+        """``local`` gives the responder of a URL scheme served in this process; ``ca_file`` adds trusted roots.
+
+        ``resolver`` stands in for the operating system's.
+        """
         self.limits = limits
-        self._backend = GuardedBackend(guard, resolver)
+        self._network = (guard, resolver, ca_file)
+        self._engines: list[Engine] = []  # one at most; a list, because views share it
         self._user_agent = user_agent
         self._local = local
-        self._ca_file = ca_file
         self._route: Route | None = None
-        self._context: ssl.SSLContext | None = None
-        self._transports: OrderedDict[tuple[str, str, int], httpx.AsyncBaseTransport] = OrderedDict()
-        self._in_use: dict[tuple[str, str, int], int] = {}
 
     def through(self, route: Route) -> Self:
         """The same client, with the same connections, that sends every request where ``route`` says."""
@@ -81,7 +81,7 @@ class Http:
         """The headers that are really sent, in order: the request's own and those that this client adds."""
         given = {name.lower() for name in request.headers}
         added = {"host": _host_header(request.url), "user-agent": self._user_agent, "accept-encoding": "identity"}
-        if request.body or request.method not in ("GET", "HEAD", "DELETE"):
+        if request.body or request.method not in ("GET", "HEAD"):
             added["content-length"] = str(len(request.body))
         return {**{name: value for name, value in added.items() if name not in given}, **request.headers}
 
@@ -91,17 +91,21 @@ class Http:
         *,
         timeout: float | None = None,  # noqa: ASYNC109  the deadline is the contract, and it covers the body
         max_body: int | None = None,
+        fresh: bool = False,
     ) -> HttpResponse:
-        """The whole answer within ``timeout`` seconds, whatever its status.
+        """Return the whole answer within ``timeout`` seconds, whatever its status.
+
+        ``fresh`` is for a request whose outcome must be known: it gets a connection of its own, because the server may
+        be about to close a kept one.
 
         Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and ``BadAnswer``
         for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
         """
-        watch = Watch()
+        exchange = Exchange()
         try:
-            return await self._send(request, timeout, max_body, watch)
+            return await self._send(request, timeout, max_body, exchange, fresh)
         except UpstreamError as error:
-            error.sent = watch.sending
+            error.sent = exchange.sending
             raise
 
     async def _send(
@@ -109,14 +113,15 @@ class Http:
         request: HttpRequest,
         timeout: float | None,  # noqa: ASYNC109  as in ``send``
         max_body: int | None,
-        watch: Watch,
+        exchange: Exchange,
+        fresh: bool,
     ) -> HttpResponse:
         seconds = timeout if timeout is not None else self.limits.request_s
         limit = max_body if max_body is not None else self.limits.max_body
         try:
             async with (
                 asyncio.timeout(seconds) as deadline,
-                self.stream(request, idle_timeout=seconds, watch=watch) as answer,
+                self.stream(request, idle_timeout=seconds, exchange=exchange, fresh=fresh) as answer,
             ):
                 body = await answer.read(limit + 1)
         except TimeoutError:
@@ -129,72 +134,70 @@ class Http:
 
     @asynccontextmanager
     async def stream(
-        self, request: HttpRequest, *, idle_timeout: float | None = None, watch: Watch | None = None
+        self,
+        request: HttpRequest,
+        *,
+        idle_timeout: float | None = None,
+        exchange: Exchange | None = None,
+        fresh: bool = False,
     ) -> AsyncGenerator[HttpStream, None]:
-        """The answer with its body still to come; ``idle_timeout`` is the longest silence, in seconds.
+        """Open the answer with its body still to come; ``idle_timeout`` is the longest silence, in seconds.
 
-        ``watch`` is told when the request begins to leave.
+        ``exchange`` is told when the request begins to leave; ``fresh`` as in ``send``.
 
         Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
         """
         request = await self.routed(request)
+        exchange = exchange or Exchange()
         idle_s = idle_timeout if idle_timeout is not None else self.limits.idle_s
         responder = self._local(request.url.partition("://")[0].lower())
         if responder is not None:
-            if watch is not None:
-                watch.sending = True
+            exchange.sending = True
             async with self._open_local(responder, request, idle_s) as stream:
                 yield stream
             return
-        key, where = _origin(request.url), _where(request.url)
-        transport = self._transport(key)
-        self._in_use[key] = self._in_use.get(key, 0) + 1
+        where = _where(request.url)
+        engine = await self._engine()
+        answer = await self._open(engine, request, where, idle_s, exchange, fresh)
         try:
-            answer = await self._open(transport, request, where, idle_s, watch)
-            try:
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                yield HttpStream(answer.status_code, headers, answer.aiter_bytes(), where, idle_s, Mask(request))
-            finally:
-                await answer.aclose()
+            headers = dict(answer.headers.items())
+            yield HttpStream(answer.status_code, headers, engine.body(answer), where, idle_s, Mask(request))
         finally:
-            self._in_use[key] -= 1
-            if not self._in_use[key]:
-                del self._in_use[key]
+            await answer.aclose()
 
     async def aclose(self) -> None:
         """Close every connection."""
-        transports, self._transports = list(self._transports.values()), OrderedDict()
-        for transport in transports:
-            await transport.aclose()
+        for engine in self._engines:
+            await engine.aclose()
+
+    async def _engine(self) -> "Engine":
+        if not self._engines:
+            module = await asyncio.to_thread(importlib.import_module, "providers_app.wire.engine")
+            if not self._engines:  # another request may have been quicker
+                self._engines.append(module.Engine(*self._network))
+        return self._engines[0]
 
     async def _open(
         self,
-        transport: httpx.AsyncBaseTransport,
+        engine: "Engine",
         request: HttpRequest,
         where: str,
         idle_s: float,
-        watch: Watch | None,
-    ) -> httpx.Response:
-        limits = self.limits
-        timeouts = {"connect": limits.connect_s, "pool": limits.connect_s, "write": idle_s, "read": idle_s}
-        extensions: dict[str, Any] = {"timeout": timeouts}
-        if watch is not None:
-            extensions["trace"] = watch
+        exchange: Exchange,
+        fresh: bool,
+    ) -> "httpx.Response":
+        connect_s = self.limits.connect_s
         try:
-            outgoing = httpx.Request(
-                request.method,
-                request.url,
-                headers=self.complete_headers(request),
-                content=request.body,
-                extensions=extensions,
+            headers = self.complete_headers(request)
+            if fresh:
+                headers.setdefault("connection", "close")
+            prepared = engine.prepared(
+                request, headers, exchange=exchange, connect_s=connect_s, idle_s=idle_s, fresh=fresh
             )
-            answer = await transport.handle_async_request(outgoing)
-        except (*NETWORK_ERRORS, httpx.InvalidURL, ValueError) as error:
-            connecting = isinstance(error, CONNECT_TIMEOUTS)
-            seconds = limits.connect_s if connecting else idle_s
+            return await engine.handle_async_request(prepared)
+        except (OSError, ValueError) as error:
+            seconds = connect_s if isinstance(error, ConnectTimeout) else idle_s
             raise as_provider_error(error, where, began=False, idle_s=seconds) from None
-        answer.request = outgoing
-        return answer
 
     @asynccontextmanager
     async def _open_local(
@@ -217,38 +220,6 @@ class Http:
             if close is not None:
                 await close()
 
-    def _transport(self, key: tuple[str, str, int]) -> httpx.AsyncBaseTransport:
-        transport = self._transports.get(key)
-        if transport is None:
-            transport = GuardedTransport(
-                self._backend,
-                self._tls(),
-                connections=MAX_CONNECTIONS,
-                keepalive=MAX_IDLE_CONNECTIONS,
-                idle_s=IDLE_CONNECTION_S,
-            )
-            self._transports[key] = transport
-            self._evict()
-        self._transports.move_to_end(key)
-        return transport
-
-    def _evict(self) -> None:
-        """Let go of the origins that were not used for longest; one with a request under way stays."""
-        for key in list(self._transports):
-            if len(self._transports) <= MAX_ORIGINS:
-                return
-            if key not in self._in_use and key != next(reversed(self._transports)):
-                stale = self._transports.pop(key)
-                closing = asyncio.get_running_loop().create_task(stale.aclose())
-                closing.add_done_callback(lambda task: task.cancelled() or task.exception())
-
-    def _tls(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = httpx.create_ssl_context(trust_env=False)
-            if self._ca_file:
-                self._context.load_verify_locations(self._ca_file)
-        return self._context
-
 
 async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[bytes]:
     """A local answer's bytes under the same limit of silence that the network's reads have."""
@@ -261,18 +232,7 @@ async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[
         yield data
 
 
-def _origin(url: str) -> tuple[str, str, int]:
-    try:
-        parts = urlsplit(url)
-        scheme = parts.scheme.lower()
-        port = parts.port or DEFAULT_PORTS[scheme]
-    except (ValueError, KeyError) as error:
-        raise as_provider_error(
-            ValueError("the address is not valid"), "The provider", began=False, idle_s=0
-        ) from error
-    return scheme, (parts.hostname or "").lower(), port
-
-
+@lru_cache(maxsize=256)
 def _where(url: str) -> str:
     """The host and port of an address: fit for a message, because no path, query or user name is in it."""
     try:
@@ -282,6 +242,7 @@ def _where(url: str) -> str:
         return "The provider"
 
 
+@lru_cache(maxsize=256)
 def _host_header(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -4,21 +4,23 @@ import errno
 import os
 import ssl
 
-import httpcore
-import httpx
-
 from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
 
-CONNECT_TIMEOUTS = (httpcore.ConnectTimeout, httpcore.PoolTimeout, httpx.ConnectTimeout, httpx.PoolTimeout)
-NETWORK_ERRORS = (
-    OSError,
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpx.HTTPError,
-    httpx.StreamError,
-)
-_TIMEOUTS = (TimeoutError, httpcore.TimeoutException, httpx.TimeoutException)
+
+class ConnectTimeout(TimeoutError):
+    """No connection was made in time."""
+
+
+class UnknownName(OSError):
+    """A host name has no address; the text says why."""
+
+
+class Broken(OSError):
+    """The connection was closed before the answer was complete, or the server does not speak HTTP."""
+
+
+class Undecodable(OSError):
+    """The compression of a body could not be undone."""
 
 
 def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: float) -> ProviderError:
@@ -26,13 +28,13 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
     if isinstance(error, ProviderError):
         return error
     at_the_start = f"The {where.removeprefix('the ')}" if where.startswith("the ") else where
-    if isinstance(error, _TIMEOUTS):
-        if isinstance(error, CONNECT_TIMEOUTS):
+    if isinstance(error, TimeoutError):
+        if isinstance(error, ConnectTimeout):
             return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
         if began:
             return UpstreamTimeout(f"{at_the_start} went silent in the middle of the answer, for {idle_s:g} s.")
         return UpstreamTimeout(f"{at_the_start} did not answer within {idle_s:g} s.")
-    if isinstance(error, httpx.DecodingError):
+    if isinstance(error, Undecodable):
         return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
     if began:
         return StreamInterrupted(f"The connection to {where} broke off in the middle of the answer: {reason(error)}.")
@@ -52,11 +54,11 @@ def reason(error: BaseException) -> str:
         if isinstance(seen, OSError) and seen.errno is not None:
             return _os_reason(seen.errno)
         seen = seen.__cause__ or seen.__context__
-    if isinstance(error, httpcore.ConnectError) and str(error).startswith("the name "):
+    if isinstance(error, UnknownName):
         return str(error)
-    if isinstance(error, httpcore.RemoteProtocolError | httpcore.LocalProtocolError):
+    if isinstance(error, Broken):
         return "the connection was closed before the answer was complete, or did not speak HTTP"
-    if isinstance(error, httpcore.ReadError | httpcore.WriteError | ConnectionResetError):
+    if isinstance(error, ConnectionResetError):
         return "the connection was reset"
     if isinstance(error, ConnectionRefusedError):
         return "the connection was refused"

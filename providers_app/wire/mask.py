@@ -4,6 +4,7 @@ Error texts are also redacted by shape (``error_body.redact``); this one knows t
 """
 
 import json
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -14,6 +15,8 @@ from providers_app.types.http import HttpRequest
 SHORTEST = 6
 """A shorter value is no key, and would be found in ordinary words."""
 MASKED = "***"
+_PLAIN = re.compile(r"[A-Za-z0-9 ._~+=:-]+")
+"""What JSON writes as it is."""
 
 
 class Mask:
@@ -28,7 +31,7 @@ class Mask:
                 # "Bearer xyz" is repeated as "xyz" just as well.
                 found |= {part for part in (value, value.rpartition(" ")[2]) if len(part) >= SHORTEST}
         # In JSON a key with "/", quotes or backslashes is spelled otherwise, in one of two ways.
-        written = {json.dumps(value)[1:-1] for value in found}
+        written = {json.dumps(value)[1:-1] for value in found if not _PLAIN.fullmatch(value)}
         found |= written | {value.replace("/", "\\/") for value in written}
         self._values = tuple(sorted(found, key=len, reverse=True))
         self._bytes = tuple(value.encode() for value in self._values)

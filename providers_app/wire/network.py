@@ -1,148 +1,127 @@
-"""Where connections are made: names are resolved off the loop, each address is judged, a judged one is connected to.
+"""Where connections are made: names are resolved off the loop, every address is judged, a judged one is connected to.
 
 The TLS name stays the host, because only the TCP connection goes to the address.
 """
 
 import asyncio
+import select
 import socket
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, cast
 
-import httpcore
+import aiohttp
 import httpx
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from providers_app.wire.answer import Exchange
+from providers_app.wire.failures import UnknownName
 from providers_app.wire.guard import Guard
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
+exchange: ContextVar[Exchange] = ContextVar("exchange")
+"""The exchange that the running task makes a connection for."""
+
 
 async def system_resolver(host: str, port: int) -> list[str]:
-    """The addresses of ``host`` as the operating system gives them, in its order. Raises ``OSError``."""
+    """Return the addresses of ``host`` in the operating system's order. Raises ``OSError``."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class Watch:
-    """Notes whether any byte of a request may have left; httpcore calls it as its ``trace`` extension.
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Return a context with the bundled roots and those of ``ca_file``. It reads files, so call it in a thread.
 
-    A connection that is made, secured or waited for sends nothing of the request. A request that a served-out
-    connection did not take goes to another one, so once ``True`` it stays.
+    Raises ``OSError`` for a ``ca_file`` that cannot be read.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Keeps connections per origin and opens them to judged addresses only.
+
+    A host that is an address reaches no resolver, so each address is judged where its socket is made; the addresses of
+    a name are judged together before, because one that is refused refuses the name.
     """
 
-    __slots__ = ("sending",)
+    def __init__(self, guard: Guard, resolver: Resolver, **options: Any) -> None:
+        self._guard = guard
+        super().__init__(
+            resolver=_GuardedResolver(guard, resolver), use_dns_cache=False, socket_factory=self._socket, **options
+        )
 
-    def __init__(self) -> None:
-        self.sending = False
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's signature
+    ) -> Any:
+        """Return a connection that the server has not closed; from here on the request counts as sent."""
+        current = exchange.get()
+        while True:
+            current.opened = False
+            connection = await super().connect(req, traces, timeout)
+            if current.opened or _is_quiet(connection):
+                break
+            stale = connection.transport
+            connection.close()
+            if stale is not None:
+                stale.abort()
+        current.protocol, current.transport = connection.protocol, connection.transport
+        if current.opened:
+            # Its error would be logged if nobody had looked at it.
+            current.protocol.closed.add_done_callback(asyncio.Future.exception)
+        current.sending = True
+        return connection
 
-    async def __call__(self, event: str, info: dict[str, Any]) -> None:
-        if event.endswith(".send_request_headers.started"):
-            self.sending = True
+    def _socket(self, info: Any) -> socket.socket:
+        family, kind, protocol, _, address = info
+        current = exchange.get()
+        current.opened = True
+        self._guard.judge(current.host, address[1], [address[0]])
+        return socket.socket(family, kind, protocol)
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Opens TCP connections to judged addresses only."""
+class _GuardedResolver(AbstractResolver):
+    """Asks the given resolver and judges all that it found."""
 
-    def __init__(self, guard: Guard, resolver: Resolver = system_resolver) -> None:
+    def __init__(self, guard: Guard, resolver: Resolver) -> None:
         self._guard = guard
         self._resolver = resolver
-        self._inner = httpcore.AnyIOBackend()
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109  httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Raises ``AddressRefused``, and httpcore's ``ConnectError`` and ``ConnectTimeout``."""
-        now = asyncio.get_running_loop().time
-        deadline = now() + (timeout if timeout is not None else 30.0)
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         try:
-            async with asyncio.timeout_at(deadline):
-                found = await self._resolver(host, port)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout("looking up the name took too long") from None
+            found = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the name is not known") from error
+            raise UnknownName("the name is not known") from error
         addresses = self._guard.judge(host, port, found)
         if not addresses:
-            raise httpcore.ConnectError("the name has no address")
-        for number, address in enumerate(addresses):
-            last = number == len(addresses) - 1
-            left = deadline - now()
-            # An unreachable first address (often IPv6) must leave time for the others.
-            share = left if last else max(left / (len(addresses) - number), min(left, 2.0))
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout=max(share, 0.001), local_address=local_address, socket_options=socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if last:
-                    raise
-        raise AssertionError("unreachable")
+            raise UnknownName("the name has no address")
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in addresses
+        ]
 
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,  # noqa: ASYNC109  httpcore's signature
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("unix sockets are not reached from here")
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """httpx's client over a connection pool whose network is guarded; errors stay httpcore's."""
+def _is_quiet(connection: Any) -> bool:
+    """Has a kept connection neither been closed nor been written to by the server?
 
-    def __init__(
-        self, backend: GuardedBackend, context: ssl.SSLContext, *, connections: int, keepalive: int, idle_s: float
-    ) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            max_connections=connections,
-            max_keepalive_connections=keepalive,
-            keepalive_expiry=idle_s,
-            network_backend=backend,
-        )
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._pool.handle_async_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=request.url.raw_scheme,
-                    host=request.url.raw_host,
-                    port=request.url.port,
-                    target=request.url.raw_path,
-                ),
-                headers=request.headers.raw,
-                content=cast(AsyncIterable[bytes], request.stream),
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(
-            status_code=answer.status,
-            headers=answer.headers,
-            stream=_Body(cast(AsyncIterable[bytes], answer.stream), answer.aclose),
-            extensions=answer.extensions,
-        )
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, parts: AsyncIterable[bytes], close: Callable[[], Awaitable[None]]) -> None:
-        self._parts = parts
-        self._close = close
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._parts:
-            yield part
-
-    async def aclose(self) -> None:
-        await self._close()
+    Asks the socket too: an end that came while the loop was busy is not in the transport yet.
+    """
+    protocol, transport = connection.protocol, connection.transport
+    if transport is None or protocol.should_close:
+        return False
+    poll = select.poll()
+    poll.register(cast(int, transport.get_extra_info("socket").fileno()), select.POLLIN)
+    return not poll.poll(0)

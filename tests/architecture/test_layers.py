@@ -73,7 +73,7 @@ def test_dialects_know_no_provider_and_no_network() -> None:
         wrong = {
             name
             for name in imported(path)
-            if name.startswith(("providers_app.providers", "providers_app.wire.client", "providers_app.wire.network"))
+            if name.startswith(("providers_app.providers", "providers_app.wire.client", "providers_app.wire.engine"))
         }
         assert wrong == set(), path
 
@@ -97,8 +97,10 @@ def test_nobody_outside_names_a_provider_package() -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize("module", ["providers_app.registry.settings", "providers_app.providers.openai.config"])
-def test_settings_modules_import_neither_django_nor_an_http_client(module: str) -> None:
-    code = f"import sys, {module}; print(sorted({{'django', 'httpx', 'httpcore'}} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    "module", ["providers_app.registry.settings", "providers_app.providers.openai.config", "providers_app.wire.client"]
+)
+def test_settings_and_the_door_import_neither_django_nor_an_http_engine(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'django', 'httpx', 'httpcore', 'aiohttp'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

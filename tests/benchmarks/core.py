@@ -54,7 +54,7 @@ print((time.perf_counter() - began) * 1000, len(found))
 """
 
 INTERFACE_MEMORY = """
-import asyncio, tracemalloc, ssl, httpx, httpcore, anyio, msgspec, pydantic, importlib.metadata, difflib, email.parser
+import asyncio, tracemalloc, ssl, msgspec, pydantic, importlib.metadata, difflib, email.parser
 import urllib.request, concurrent.futures, certifi
 tracemalloc.start()
 before = tracemalloc.get_traced_memory()[0]
@@ -80,7 +80,7 @@ from providers_app.registry import compliance, settings as models
 assert not [finding for finding in compliance.findings() if finding.level == "error"]
 models.build_model()()
 async def make():
-    clients.http()._tls()
+    await (await clients.http()._engine())._tls()
 loop.run(make())
 print((process.memory_info().rss - before) / 1048576, 0)
 """

@@ -96,10 +96,8 @@ def child(order: dict[str, Any]) -> None:
 def preload() -> None:
     """Import before the fork what every child needs, so that a child is quick even on a busy machine."""
     for name in (
-        "anyio._backends._asyncio",
-        "certifi",
-        "httpcore",
         "providers_app.dispatch.clients",
+        "providers_app.wire.engine",
         "sessions_app.stores.refreshes",
     ):
         importlib.import_module(name)

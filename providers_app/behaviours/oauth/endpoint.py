@@ -102,7 +102,8 @@ async def _send(
 ) -> HttpResponse:
     seconds = timeout if timeout is not None else conf.current().refresh_timeout_s
     try:
-        return await http.send(_request(endpoint, fields), timeout=seconds, max_body=MAX_BODY)
+        # A kept connection that the server is just closing would leave it open whether the request arrived.
+        return await http.send(_request(endpoint, fields), timeout=seconds, max_body=MAX_BODY, fresh=True)
     except UpstreamError as error:
         answered = error.status is not None and not _uncertain(error.status)
         if not spends or not error.sent or answered:
@@ -116,8 +117,7 @@ def _request(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret]) -> Htt
         kind, body = "application/json", msgspec.json.encode(plain)
     else:
         kind, body = "application/x-www-form-urlencoded", urlencode(plain).encode("ascii")
-    # A kept connection that the server is just closing would leave it open whether the request arrived.
-    headers = {"content-type": kind, "accept": "application/json", "connection": "close", **endpoint.headers}
+    headers = {"content-type": kind, "accept": "application/json", **endpoint.headers}
     return HttpRequest(method="POST", url=endpoint.url, headers=headers, body=body)
 
 

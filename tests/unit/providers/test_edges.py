@@ -15,9 +15,6 @@ from providers_app.registry.discovery import registry
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.chat import ChatRequest, ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.events import StreamFailed, TextDelta
-from providers_app.types.http import HttpRequest
-from providers_app.wire.client import MAX_ORIGINS, Http
-from providers_app.wire.guard import Guard
 from tests.unit.providers.memory_store import MemorySessions
 from tests.unit.providers.packages import write_package
 
@@ -129,22 +126,6 @@ async def test_other_settings_make_another_client(on_loop: Any) -> None:
         second = clients.http()
         assert second is not first
         assert second.limits.idle_s == 7
-
-
-async def test_pools_of_origins_that_are_not_used_are_let_go(raw_server: Start) -> None:
-    async def answer(reader: Any, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    port = (await raw_server(answer)).rpartition(":")[2]
-
-    async def resolver(host: str, port: int) -> list[str]:
-        return ["127.0.0.1"]
-
-    http = Http(guard=Guard(["127.0.0.1"]), resolver=resolver)
-    for number in range(MAX_ORIGINS + 5):
-        await http.send(HttpRequest(method="GET", url=f"http://host{number}.example:{port}/"))
-    assert len(http._transports) == MAX_ORIGINS
-    await http.aclose()
 
 
 @pytest.mark.usefixtures("on_loop")

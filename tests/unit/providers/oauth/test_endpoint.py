@@ -36,6 +36,7 @@ from providers_app.errors import (
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
+from providers_app.wire.guard import Guard
 from tests.servers import free_port
 from tests.unit.providers.oauth.conftest import Seen, TokenServer
 
@@ -103,8 +104,7 @@ async def test_a_name_that_takes_longer_than_the_deadline_sent_nothing(loopback:
         await asyncio.Event().wait()
         return []
 
-    client = make(loopback)
-    client._backend._resolver = never
+    client = Http(guard=Guard(loopback.allowed_private_hosts), resolver=never)
     with pytest.raises(UpstreamTimeout) as caught:
         await ask(TokenEndpoint(url="http://localhost:9/token"), FIELDS, client, spends=True, timeout=0.2)
     assert caught.value.sent is False

@@ -1,0 +1,286 @@
+"""The HTTP engine: aiohttp behind httpx's types. Nothing else of the product knows either of the two.
+
+What aiohttp would do by itself is off: it keeps no cookies, follows no redirect, adds no header, repeats no request,
+undoes no compression, and reads no proxy or ``.netrc`` of the environment. A connection belongs to one exchange until
+its answer was read to the end; leaving earlier closes it at once.
+"""
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from providers_app.types.http import HttpRequest
+from providers_app.wire.answer import Exchange
+from providers_app.wire.failures import Broken, ConnectTimeout, Undecodable
+from providers_app.wire.guard import DEFAULT_PORTS, Guard, literal_address
+from providers_app.wire.network import GuardedConnector, Resolver, exchange, system_resolver, tls_context
+
+MAX_CONNECTIONS = 1000
+IDLE_CONNECTION_S = 30.0
+READ_BUFFER = 64 * 1024
+"""Bytes that are read ahead of whoever takes them; the server is held back at twice as many."""
+MAX_HEADER = 64 * 1024
+MAX_HEADERS = 256
+WRITE_BYTES = 32 * 1024
+"""At most so many bytes are given to the network at once; aiohttp waits for it beyond 64 KiB."""
+COMPRESSED_BYTES = 16 * 1024
+_HEADER = re.compile(r"(?!(?i:expect):)[!#$%&'*+\-.^_`|~0-9A-Za-z]+:(?:[!-~](?:[ \t!-~]*[!-~])?)?")
+"""Name and value (RFC 9110, section 5), without the bytes beyond ASCII; with ``Expect`` a body would wait for ever."""
+_ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+
+
+class Engine(httpx.AsyncBaseTransport):
+    """Sends prepared requests. It belongs to the loop that it is used on first.
+
+    A request's extensions are ``exchange``, ``connect_s``, ``idle_s`` and ``fresh`` (a connection of its own, closed
+    after the answer). Errors are ``AddressRefused``, ``ValueError`` for what no request can carry, and ``OSError``.
+    """
+
+    def __init__(self, guard: Guard, resolver: Resolver | None, ca_file: str) -> None:
+        self._guard = guard
+        self._resolver = resolver or system_resolver
+        self._ca_file = ca_file
+        self._context: asyncio.Future[ssl.SSLContext] | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    @staticmethod
+    def prepared(request: HttpRequest, headers: dict[str, str], **extensions: Any) -> httpx.Request:
+        """Return the request with exactly these headers. Raises ``ValueError`` for what no request can carry."""
+        if any(not _HEADER.fullmatch(f"{name}:{value}") for name, value in headers.items()):
+            raise ValueError("a header is not valid")
+        url = _parsed(request.url)
+        return httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        current: Exchange = request.extensions["exchange"]
+        fresh: bool = request.extensions["fresh"]
+        idle_s: float = request.extensions["idle_s"]
+        url = _target(request.url.raw_scheme, request.url.netloc, request.url.raw_path)
+        headers = [(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
+        context = await self._tls() if url.scheme == "https" else True
+        current.host = request.url.raw_host.decode("ascii")
+        token = exchange.set(current)
+        try:
+            answer = await self._session(fresh).request(
+                request.method,
+                url,
+                headers=headers,
+                data=_Body(request.content, idle_s) if request.content else None,
+                allow_redirects=False,
+                timeout=_timeout(request.extensions["connect_s"], idle_s),
+                ssl=context,
+            )
+        except BaseException as error:
+            if current.transport is not None:
+                current.transport.abort()
+            if isinstance(error, Exception):
+                raise _plain(error) from error.__cause__
+            raise
+        finally:
+            exchange.reset(token)
+        return httpx.Response(
+            answer.status, headers=answer.raw_headers, stream=_Answer(answer, current), request=request
+        )
+
+    def body(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        """Return the body as it was before a server compressed it. Raises ``OSError``."""
+        return _decoded(answer) if _is_compressed(answer.headers) else aiter(cast(_Answer, answer.stream))
+
+    async def aclose(self) -> None:
+        """Close every connection. The next request opens new ones."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        for session in sessions:
+            await session.close()
+
+    def _session(self, fresh: bool) -> aiohttp.ClientSession:
+        found = self._sessions.get(fresh)
+        if found is None:
+            kept: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": IDLE_CONNECTION_S}
+            found = self._sessions[fresh] = aiohttp.ClientSession(
+                connector=GuardedConnector(
+                    self._guard, self._resolver, limit=0, limit_per_host=MAX_CONNECTIONS, **kept
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_ADDED_BY_AIOHTTP,
+                auto_decompress=False,
+                trust_env=False,
+                read_bufsize=READ_BUFFER,
+                max_line_size=MAX_HEADER,
+                max_field_size=MAX_HEADER,
+                max_headers=MAX_HEADERS,
+                middlewares=(_once,),
+            )
+        return found
+
+    async def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            self._context = asyncio.get_running_loop().run_in_executor(None, tls_context, self._ca_file)
+        try:
+            return await asyncio.shield(self._context)
+        except OSError:
+            self._context = None  # the file may be there next time
+            raise
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a request: it would, for most methods, although the server may have read it."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Failed(error) from error
+
+
+class _Failed(Exception):
+    """Carries an error that aiohttp would answer by sending the request again."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Body(aiohttp.Payload):
+    """The bytes of a request, written piece by piece; each must be taken within ``idle_s`` seconds."""
+
+    def __init__(self, data: bytes, idle_s: float) -> None:
+        super().__init__(data)
+        self._size = len(data)
+        self._idle_s = idle_s
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        if len(self._value) <= WRITE_BYTES:
+            await writer.write(self._value)  # so little is never waited for
+            return
+        rest = memoryview(self._value)
+        while rest:
+            async with asyncio.timeout(self._idle_s):
+                await writer.write(rest[:WRITE_BYTES])
+            rest = rest[WRITE_BYTES:]
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return cast(bytes, self._value).decode(encoding, errors)
+
+
+class _Answer(httpx.AsyncByteStream):
+    """The body of an answer: one item per read of the network, and what arrived comes before the error that ended it.
+
+    A compressed body comes in small pieces, because each may grow a thousandfold.
+    """
+
+    def __init__(self, answer: aiohttp.ClientResponse, current: Exchange) -> None:
+        self._answer = answer
+        self._transport = current.transport
+        self._content = answer.content
+        self._size = COMPRESSED_BYTES if _is_compressed(answer.headers) else -1
+        self._protocol = current.protocol
+        self._lost: asyncio.Future[None] | None = self._protocol.closed
+        if self._lost is not None:
+            self._lost.add_done_callback(self._wake)
+        self._until_close = self._content is not aiohttp.EMPTY_PAYLOAD and not (
+            "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
+        )
+        self._error: Exception | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._error is None:
+            try:
+                data = await (self._content.readany() if self._size < 0 else self._content.read(self._size))
+            except (aiohttp.ClientError, OSError, RuntimeError) as error:
+                self._error = self._reset() or _plain(error)
+                self._content.set_exception(cast(Any, None))  # it would hide what arrived before it
+            else:
+                if data:
+                    return data
+                self._error = self._reset() if self._until_close else None
+                if self._error is None:
+                    self._leave()
+                    raise StopAsyncIteration
+        data = self._content.read_nowait(self._size)
+        if data:
+            return data
+        raise self._error
+
+    async def aclose(self) -> None:
+        """Close the connection at once, unless the answer came to its end."""
+        self._leave()
+        if not self._answer.closed:
+            self._answer.close()
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _leave(self) -> None:
+        if self._lost is not None:
+            self._lost.remove_done_callback(self._wake)
+
+    def _wake(self, lost: asyncio.Future[None]) -> None:
+        """End the wait for more. aiohttp does not where it closed the connection because of what the server sent."""
+        if not self._content.is_eof() and self._content.exception() is None:
+            self._content.set_exception(aiohttp.ClientPayloadError())
+
+    def _reset(self) -> Exception | None:
+        """The error that a connection was lost with: for a body that ends with it, aiohttp takes that for its end."""
+        error = self._protocol.exception()
+        return error if isinstance(error, OSError) and not isinstance(error, TimeoutError) else None
+
+
+async def _decoded(answer: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for data in answer.aiter_bytes():
+            yield data
+    except httpx.DecodingError as error:
+        raise Undecodable from error
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect_s: float, idle_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=idle_s)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Raises ``ValueError`` for what is no address of a web server."""
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError("the address is not valid") from error
+    if parsed.scheme not in DEFAULT_PORTS or not parsed.host:
+        raise ValueError("the address is not valid")
+    return parsed
+
+
+@lru_cache(maxsize=256)
+def _target(scheme: bytes, netloc: bytes, path: bytes) -> URL:
+    """The address with its very bytes."""
+    host, colon, port = netloc.decode("ascii").partition(":")
+    if host[0].isdigit() and (literal := literal_address(host)) is not None:
+        host = str(literal)  # a resolver knows more spellings of an address than aiohttp does
+    return URL(f"{scheme.decode()}://{host}{colon}{port}{path.decode('ascii')}", encoded=True)
+
+
+def _is_compressed(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
+
+
+def _plain(error: Exception) -> Exception:
+    """The same error without aiohttp: an ``OSError`` for what the network did, anything else as it is."""
+    if isinstance(error, _Failed):
+        error = error.error
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ConnectTimeout()
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectTimeout() if isinstance(error.os_error, TimeoutError) else error.os_error
+    if isinstance(error, aiohttp.ClientConnectionResetError):
+        return ConnectionResetError()
+    if isinstance(error, aiohttp.ClientError) and not isinstance(error, OSError | ValueError):
+        return Broken()
+    # asyncio and aiohttp say so of a transport that is gone already.
+    return Broken() if type(error) is RuntimeError else error
