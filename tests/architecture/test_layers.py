@@ -1,8 +1,10 @@
 """The shape of the code: imports run downwards, files stay small, the network has one door."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,16 @@ def test_imports_run_downwards() -> None:
     binary = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([binary, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_a_room_on_several_layers_has_each_module_on_one() -> None:
+    """import-linter sees to the rest of ``providers_app``: its contract is exhaustive but for these rooms."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rooms = next(contract for contract in contracts if contract.get("exhaustive"))
+    placed = {name.strip() for layer in rooms["layers"] for name in re.split("[|:]", layer)}
+    for room in rooms["exhaustive_ignores"]:
+        modules = {path.stem for path in (ROOT / "providers_app" / room).glob("*.py")} - {"__init__"}
+        assert {f"{room}.{module}" for module in modules} <= placed
 
 
 @pytest.mark.parametrize("app", APPS)

@@ -1,7 +1,7 @@
 """What Claude takes of the parameters, and what the API version that is asked for does not know any more."""
 
 from providers_app import conf
-from providers_app.advice.families.anthropic import RULES, without_sampling
+from providers_app.model_rules.anthropic import RULES, without_sampling
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
 

@@ -1,6 +1,6 @@
 """What the models behind deployments take of the parameters: they are OpenAI's."""
 
-from providers_app.advice.families.openai import RULES
+from providers_app.model_rules.openai import RULES
 from providers_app.providers.azure_openai.requests import deployments
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule

@@ -5,6 +5,7 @@ shape, with models among it that are not meant to be chosen.
 """
 
 import builtins
+import time
 from typing import Any
 
 import msgspec
@@ -15,7 +16,6 @@ from providers_app.behaviours.asking import number
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_responses import DIALECT
-from providers_app.model_data.merge import day_of
 from providers_app.providers.openai import api_key
 from providers_app.providers.openai.requests import SLUG, get
 from providers_app.providers.openai.subscription import mode_of
@@ -54,7 +54,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     model, created = read_model(entry), number(entry.get("created"))
     if model is None or created is None or created > 1e11:
         return model
-    return msgspec.structs.replace(model, released_at=day_of(created))
+    return msgspec.structs.replace(model, released_at=time.strftime("%Y-%m-%d", time.gmtime(created)))
 
 
 OF_A_KEY = ListedModels(

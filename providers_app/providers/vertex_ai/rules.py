@@ -1,6 +1,6 @@
 """What the models on Vertex AI take of the parameters: they are Google's and Anthropic's, by whatever name."""
 
-from providers_app.advice.families import anthropic, gemini
+from providers_app.model_rules import anthropic, gemini
 from providers_app.providers.vertex_ai import publishers
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule

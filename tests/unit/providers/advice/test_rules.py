@@ -8,11 +8,11 @@ import pytest
 
 from providers_app import conf, provider
 from providers_app.advice.draft import CHANGES
-from providers_app.advice.families.openai import RULES
 from providers_app.advice.fitting import fit, refuse
 from providers_app.advice.sources import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
+from providers_app.model_rules.openai import RULES
 from providers_app.registry.settings import build_model, config_class
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import JsonSchema, Tool, ToolChoice
