@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from providers_app.dialects.anthropic_messages.errors import MISSING_MODEL, WORDS, refined
-from providers_app.dialects.anthropic_messages.request import LEAST_BUDGET, RULES, RequestForm, build_body
+from providers_app.dialects.anthropic_messages.request import RequestForm, build_body, rules_of
 from providers_app.dialects.anthropic_messages.stream import MessagesReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.tool_forms import ANTHROPIC_NAMES, NameForm
@@ -28,14 +28,7 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
         form = self.request
-        rules = msgspec.structs.replace(
-            RULES, refused_fields=form.unsupported, default_max_output=form.default_max_tokens
-        )
-        if not model.startswith(form.budget_models):
-            return rules
-        return msgspec.structs.replace(
-            rules, renamed_efforts={}, budgets=form.budgets, least_budget=LEAST_BUDGET, budget_in_output=True
-        )
+        return rules_of(form.unsupported, form.default_max_tokens, model.startswith(form.budget_models))
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON body of a request."""

@@ -1,5 +1,6 @@
 """The body of a Messages request."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -70,17 +71,26 @@ RULES = FormatRules(
 class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about the server and its models.
 
-    ``default_max_tokens`` is sent where the caller names no limit (the field is required). ``budgets`` are thinking
-    tokens by effort for the models that know no adaptive thinking, which ``budget_models`` lists by the start of their
-    names.
+    ``default_max_tokens`` is sent where the caller names no limit (the field is required). ``budget_models`` are the
+    models that know a budget of thinking tokens and no adaptive thinking, by the start of their names.
     """
 
     family: str = "anthropic"
     default_max_tokens: int = 16_384
     budget_models: tuple[str, ...] = BUDGET_MODELS
-    budgets: dict[str, int] = msgspec.field(default_factory=lambda: dict(BUDGETS))
     ids: IdForm = ANTHROPIC_IDS
     unsupported: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=256)
+def rules_of(unsupported: frozenset[str], default_max_tokens: int, budgeted: bool) -> FormatRules:
+    """Return the rules of a server for a model with a thinking budget, or with adaptive thinking."""
+    rules = msgspec.structs.replace(RULES, refused_fields=unsupported, default_max_output=default_max_tokens)
+    if not budgeted:
+        return rules
+    return msgspec.structs.replace(
+        rules, renamed_efforts={}, budgets=BUDGETS, least_budget=LEAST_BUDGET, budget_in_output=True
+    )
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
@@ -183,7 +193,7 @@ def _thinking(chat: ChatRequest, form: RequestForm, max_tokens: int) -> dict[str
             "thinking": {"type": "adaptive", "display": "summarized"},
             "output_config": {"effort": EFFORTS.get(effort, effort)},
         }
-    budget = min(form.budgets.get(effort, LEAST_BUDGET), max_tokens - 1)
+    budget = min(BUDGETS.get(effort, LEAST_BUDGET), max_tokens - 1)
     return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= LEAST_BUDGET else {}
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.dialects.gemini_generate.request import BUDGETS, RULES, RequestForm, build_body
+from providers_app.dialects.gemini_generate.request import RequestForm, build_body, rules_of
 from providers_app.dialects.gemini_generate.stream import GenerateReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.tool_forms import GEMINI_NAMES, NameForm
@@ -30,10 +30,7 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
 
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
-        rules = msgspec.structs.replace(RULES, refused_fields=self.request.unsupported)
-        if not model.removeprefix("models/").startswith(self.request.budget_models):
-            return rules
-        return msgspec.structs.replace(rules, renamed_efforts={}, budgets=BUDGETS)
+        return rules_of(self.request.unsupported, self.request.budgeted(model))
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON body of a request."""

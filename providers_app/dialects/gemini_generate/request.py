@@ -1,5 +1,6 @@
 """The body of a generateContent or streamGenerateContent request (the model is in the address, not in the body)."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -67,6 +68,17 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
     placeholder_signature: str = "skip_thought_signature_validator"
     unsupported: frozenset[str] = frozenset()
 
+    def budgeted(self, model: str) -> bool:
+        """Tell whether the model knows a thinking budget instead of a level."""
+        return model.removeprefix("models/").startswith(self.budget_models)
+
+
+@lru_cache(maxsize=256)
+def rules_of(unsupported: frozenset[str], budgeted: bool) -> FormatRules:
+    """Return the rules of a server for a model with a thinking budget, or with levels."""
+    rules = msgspec.structs.replace(RULES, refused_fields=unsupported)
+    return msgspec.structs.replace(rules, renamed_efforts={}, budgets=BUDGETS) if budgeted else rules
+
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request."""
@@ -74,7 +86,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     replay = Replay(form.family, same_model=True, same_session=True)
     system, turns = leading_system(wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
     params = chat.params
-    budgeted = chat.model.removeprefix("models/").startswith(form.budget_models)
+    budgeted = form.budgeted(chat.model)
     body: dict[str, Any] = {}
     if system:
         body["systemInstruction"] = {"parts": [{"text": system}]}

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from providers_app.dialects.openai_chat.errors import MISSING_MODEL_TYPES, WORDS
-from providers_app.dialects.openai_chat.request import RULES, RequestForm, build_body
+from providers_app.dialects.openai_chat.request import RequestForm, build_body, rules_of
 from providers_app.dialects.openai_chat.stream import ChatReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.tool_forms import OPENAI_NAMES, NameForm
@@ -36,17 +36,7 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
 
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
-        form = self.request
-        fields = {"max_output_tokens": form.max_tokens_field, "reasoning_effort": form.reasoning_field}
-        return msgspec.structs.replace(
-            RULES,
-            places={**RULES.places, **fields, **dict(form.renamed)},
-            refused_fields=form.unsupported,
-            named_tool_choice=form.named_tool_choice,
-            fewer_tools=True,
-            schema="unsent" if form.structured == "json_object" else RULES.schema,
-            lenient=not self.own_limits,
-        )
+        return rules_of(self.request, self.own_limits)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON body of a request."""

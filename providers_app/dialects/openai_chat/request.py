@@ -1,5 +1,6 @@
 """The body of a Chat Completions request, and what becomes of one that a server cannot take all of."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -45,7 +46,7 @@ RULES = FormatRules(
 """As OpenAI itself speaks it."""
 
 
-class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
+class RequestForm(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """Facts about a server whose requests differ from OpenAI's own.
 
     ``family`` is the slug that is asked: its own ids and reasoning go back to it. ``reasoning_replay`` says how:
@@ -73,6 +74,21 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True):
 
 REASONING_TEXT = {"content": "reasoning_content", "reasoning": "reasoning"}
 """The field of a message that carries earlier reasoning as text, by ``reasoning_replay``."""
+
+
+@lru_cache(maxsize=256)
+def rules_of(form: RequestForm, own_limits: bool) -> FormatRules:
+    """Return the rules of a server; ``own_limits`` means that OpenAI's limits hold there."""
+    fields = {"max_output_tokens": form.max_tokens_field, "reasoning_effort": form.reasoning_field}
+    return msgspec.structs.replace(
+        RULES,
+        places={**RULES.places, **fields, **dict(form.renamed)},
+        refused_fields=form.unsupported,
+        named_tool_choice=form.named_tool_choice,
+        fewer_tools=True,
+        schema="unsent" if form.structured == "json_object" else RULES.schema,
+        lenient=not own_limits,
+    )
 
 
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from providers_app.dialects.openai_responses.errors import WORDS
-from providers_app.dialects.openai_responses.request import RULES, build_body
+from providers_app.dialects.openai_responses.request import build_body, rules_of
 from providers_app.dialects.openai_responses.stream import ResponsesReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.tool_forms import OPENAI_NAMES, RESPONSES_IDS, IdForm, NameForm
@@ -34,7 +34,7 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
 
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
-        return msgspec.structs.replace(RULES, refused_fields=self.unsupported)
+        return rules_of(self.unsupported)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON body of a request."""

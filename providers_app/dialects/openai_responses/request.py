@@ -1,6 +1,9 @@
 """The body of a Responses request."""
 
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from providers_app.dialects import media, tool_forms
 from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
@@ -34,6 +37,12 @@ RULES = FormatRules(
     tool_tops=frozenset({"oneOf", "allOf", "anyOf", "enum", "not"}),
     schema="strict",
 )
+
+
+@lru_cache(maxsize=256)
+def rules_of(unsupported: frozenset[str]) -> FormatRules:
+    """Return the rules of a server that refuses the ``unsupported`` fields."""
+    return msgspec.structs.replace(RULES, refused_fields=unsupported)
 
 
 def build_body(

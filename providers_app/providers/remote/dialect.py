@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.errors import BadRequest, UpstreamError
-from providers_app.providers.remote.options import quirks_of
+from providers_app.providers.remote.options import server_of
+from providers_app.providers.remote.servers import Server
 from providers_app.types.credentials import Credential
 from providers_app.wire import payload
 from providers_app.wire.status import recast
@@ -85,6 +87,10 @@ def _place_of(word: str, said: str) -> int | None:
 
 
 def dialect(credential: Credential | None = None) -> RemoteChat:
-    """As the session, its kind of server and the configuration say."""
-    server = quirks_of(credential)
+    """Return the dialect of the session's server, the very same one for the same row."""
+    return _of_server(server_of(credential))
+
+
+@lru_cache(maxsize=1024)
+def _of_server(server: Server) -> RemoteChat:
     return RemoteChat(request=server.form, think_tags=server.think_tags)

@@ -4,7 +4,7 @@ session's own option ─▶ row of the session's ``server`` ─▶ configured op
 or of the one that the address belongs to
 """
 
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -98,38 +98,35 @@ SETTINGS = (SERVER, *QUIRKS)
 _FORM_FIELDS = {"tool_ids": "ids"}
 
 
-def server_of(credential: Credential | None) -> Server:
-    """The kind of server that this session's requests are written for."""
-    own = credential.settings if credential is not None else {}
-    chosen = own.get("server")
-    named = _named(chosen) or (None if chosen == AUTO else _named(conf.provider(SLUG).server))
-    base_url = (credential.base_url if credential is not None else None) or conf.provider(SLUG).base_url
-    return named or of_address(base_url) or SERVERS[GENERIC]
+def server_of(credential: Credential | None = None) -> Server:
+    """Return the row of the session's server, with what the session, else the configuration, sets otherwise.
+
+    The same values give the very same row: each request asks several times.
+    """
+    config = conf.provider(SLUG)
+    if credential is None:
+        return _resolved(config, config.base_url, ())
+    return _resolved(config, credential.base_url or config.base_url, tuple(credential.settings.items()))
 
 
-def quirks_of(credential: Credential | None) -> Server:
-    """The kind of server with what the session, else the configuration, says otherwise."""
-    own: Mapping[str, str] = credential.settings if credential is not None else {}
-    server = server_of(credential)
-    chosen = {field.name: own.get(field.name) for field in QUIRKS}
-    if not _named(own.get("server")):
-        config = conf.provider(SLUG)
-        chosen = {name: value or getattr(config, name) for name, value in chosen.items()}
-    changes = {name: _read(name, value) for name, value in chosen.items() if value and _allowed(name, value)}
-    think_tags = changes.pop("think_tags", server.think_tags)
+@lru_cache(maxsize=1024)
+def _resolved(config: Any, base_url: str, settings: tuple[tuple[str, str], ...]) -> Server:
+    own = dict(settings)
+    chosen = own.get("server", "")
+    row = SERVERS.get(chosen)  # ``auto`` and a row of another version name none
+    quirks = {field: own.get(field.name) or ("" if row else getattr(config, field.name)) for field in QUIRKS}
+    if row is None and chosen != AUTO:
+        row = SERVERS.get(config.server)
+    row = row or of_address(base_url) or SERVERS[GENERIC]
+    # A value of another version, or of an import, that means nothing here is passed over.
+    changes = {
+        field.name: _read(field.name, value)
+        for field, value in quirks.items()
+        if value and (not field.choices or value in field.choices)
+    }
+    think_tags = changes.pop("think_tags", row.think_tags)
     form = {_FORM_FIELDS.get(name, name): value for name, value in changes.items()}
-    return msgspec.structs.replace(server, form=msgspec.structs.replace(server.form, **form), think_tags=think_tags)
-
-
-def _named(value: str | None) -> Server | None:
-    """The row that a person chose; ``None`` for ``auto`` and for nothing."""
-    return SERVERS.get(value) if value else None
-
-
-def _allowed(name: str, value: str) -> bool:
-    """A value of an older version, or of an import, that means nothing here is passed over."""
-    field = next(field for field in QUIRKS if field.name == name)
-    return not field.choices or value in field.choices
+    return msgspec.structs.replace(row, form=msgspec.structs.replace(row.form, **form), think_tags=think_tags)
 
 
 def _read(name: str, value: str) -> Any:

@@ -22,7 +22,7 @@ LLAMA_EXTRA = ("top_k", "min_p", "typical_p", "mirostat", "grammar", "cache_prom
 Facts = Literal["", "ollama", "llama_cpp", "lm_studio", "xai"]
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
+class Server(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One kind of server.
 
     ``base_url`` is used where a session gives none. ``hosts`` are ends of host names and ``ports`` usual ports (none

@@ -10,7 +10,7 @@ from providers_app.errors import InvalidOption
 from providers_app.providers.remote import PROVIDER, servers
 from providers_app.providers.remote.config import Config
 from providers_app.providers.remote.dialect import advice
-from providers_app.providers.remote.options import QUIRKS, quirks_of, server_of
+from providers_app.providers.remote.options import QUIRKS, server_of
 from providers_app.registry import options
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential
@@ -67,22 +67,22 @@ def test_an_answer_speaks_for_its_server() -> None:
 
 
 def test_the_session_wins_over_the_row_and_the_row_over_the_configuration() -> None:
-    assert quirks_of(session(server="groq")).form.max_tokens_field == "max_completion_tokens"
-    assert quirks_of(session(server="groq", max_tokens_field="max_tokens")).form.max_tokens_field == "max_tokens"
+    assert server_of(session(server="groq")).form.max_tokens_field == "max_completion_tokens"
+    assert server_of(session(server="groq", max_tokens_field="max_tokens")).form.max_tokens_field == "max_tokens"
     configure(max_tokens_field="max_completion_tokens", think_tags="opened", include_usage=False)
-    assert quirks_of(session()).form.max_tokens_field == "max_completion_tokens"
-    assert quirks_of(session()).think_tags == "opened" and quirks_of(session()).form.include_usage is False
-    assert quirks_of(session(server="vllm")).form.max_tokens_field == "max_tokens", "its own server is more exact"
-    assert quirks_of(session(think_tags="off")).think_tags == "off"
+    assert server_of(session()).form.max_tokens_field == "max_completion_tokens"
+    assert server_of(session()).think_tags == "opened" and server_of(session()).form.include_usage is False
+    assert server_of(session(server="vllm")).form.max_tokens_field == "max_tokens", "its own server is more exact"
+    assert server_of(session(think_tags="off")).think_tags == "off"
     configure(server="mistral")
     assert server_of(session("https://api.groq.com/openai/v1")).name == "mistral"
     assert server_of(session(server="auto", base_url="https://api.groq.com/openai/v1")).name == "groq"
 
 
 def test_values_that_mean_nothing_here_are_passed_over() -> None:
-    found = quirks_of(session(max_tokens_field="max_words", include_usage="perhaps", server="gone"))
+    found = server_of(session(max_tokens_field="max_words", include_usage="perhaps", server="gone"))
     assert found.form.max_tokens_field == "max_tokens" and found.form.include_usage and found.name == "generic"
-    assert quirks_of(session(unsupported=" seed , ,top_p ")).form.unsupported == {"seed", "top_p"}
+    assert server_of(session(unsupported=" seed , ,top_p ")).form.unsupported == {"seed", "top_p"}
 
 
 def test_options_are_judged_and_a_choice_brings_its_address() -> None:
