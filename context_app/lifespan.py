@@ -1,4 +1,4 @@
-"""Start and stop of the web process, as far as streams go."""
+"""Start and stop the streams of a web process."""
 
 import asyncio
 import logging
@@ -17,8 +17,9 @@ FLUSH_S = 1.0
 
 
 async def startup() -> None:
-    """Speak for dead processes once, then every ``spool_scan_s``; hear of readers elsewhere. Call it on the provider
-    loop.
+    """Take over dead streams now and every ``spool_scan_s`` seconds, and listen for readers in other processes.
+
+    Call it on the provider loop.
     """
     here = runtime.current()
     here.closing = False
@@ -26,9 +27,9 @@ async def startup() -> None:
         async with asyncio.timeout(FIRST_SCAN_S):
             await _take_over()
     except TimeoutError:
-        logger.warning("taking over the answers of dead processes takes longer; it goes on beside the rest")
+        logger.warning("taking over the answers of dead processes takes long; it goes on in the background")
     loop.spawn(_scan(here.config.spool_scan_s), name="take over dead streams")
-    loop.spawn(_hear_readers(here), name="hear of readers elsewhere")
+    loop.spawn(_listen_for_readers(here), name="listen for remote readers")
 
 
 async def shutdown() -> None:
@@ -45,7 +46,7 @@ async def shutdown() -> None:
 
 
 def stop_now() -> None:
-    """Begin nothing more, close the sockets and stop the runners; returns at once. For a signal, from any thread."""
+    """Refuse new turns, close the sockets and stop the runners; returns at once. For a signal, from any thread."""
     here = runtime.current()
     here.closing = True
     here.hub.publish_all({"type": "shutdown"})
@@ -67,8 +68,8 @@ async def _take_over() -> None:
         logger.exception("taking over dead streams failed")
 
 
-async def _hear_readers(here: runtime.Runtime) -> None:
-    """Readers in other processes announce themselves here, so that nobody else is told of anything."""
+async def _listen_for_readers(here: runtime.Runtime) -> None:
+    """Receive the announcements of readers in other processes; without one, no news is sent to them."""
     listener = pubsub.Listener(f"process.{here.process}", lambda message: _note(here, message))
     try:
         await asyncio.Event().wait()
@@ -80,4 +81,4 @@ def _note(here: runtime.Runtime, message: dict[str, str]) -> None:
     try:
         here.note_interest(UUID(message["stream"]))
     except (KeyError, ValueError):
-        logger.debug("a message to this process is of no known kind")
+        logger.debug("a message to this process is of an unknown kind")

@@ -1,7 +1,7 @@
-"""A running answer in the memory of the process that runs it: its newest events, how far they are safe, and who waits.
+"""Hold a running answer in the memory of the process that runs it: its newest events, its progress, its readers.
 
-Three numbers say how far an answer got: ``last`` (arrived), ``accepted`` (in the spool or the journal; only these are
-shown) and ``committed`` (in the journal). ``committed`` may be ahead of ``accepted`` only for a moment.
+Three numbers tell the progress: ``last`` (arrived), ``accepted`` (in the spool or the journal; only these are shown)
+and ``committed`` (in the journal). ``committed`` may be ahead of ``accepted`` only for a moment.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from uuid import UUID
 import msgspec
 
 TAIL_BYTES = 2 * 1024 * 1024
-"""Committed events beyond this are dropped from memory; whoever is that far behind reads the journal."""
+"""Committed events beyond this are dropped from memory; a reader that is further behind reads the journal."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream ended: its stored state, the ChatResult as a dictionary, and the chunks to write."""
+    """The end of a stream: its stored state, the ChatResult as a dictionary, and the chunks to write."""
 
     state: str
     result: dict[str, Any]
@@ -36,7 +36,7 @@ class AnswerChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiter:
-    """One reader's alarm clock; may be rung from any thread."""
+    """The event that wakes one reader; may be set from any thread."""
 
     __slots__ = ("_event", "_loop")
 
@@ -55,7 +55,7 @@ class Waiter:
         self._event.clear()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Until it rings, or so many ``seconds``."""
+        """Wait until it is set, or for at most ``seconds``."""
         if seconds is None:
             await self._event.wait()
             return
@@ -65,7 +65,7 @@ class Waiter:
 
 
 class LiveStream:
-    """Safe for threads: the runner appends, the journal commits, readers slice."""
+    """A running answer. Thread-safe: the runner appends, the journal commits, readers slice."""
 
     def __init__(self, stream_id: UUID, *, owner_id: Any = None, context_id: UUID | None = None) -> None:
         self.id = stream_id
@@ -78,8 +78,8 @@ class LiveStream:
         self.committed = 0
         self.ending: Ending | None = None
         self.stored = False  # the ending is in the database
-        self.released = False  # memory is gone, readers go on with the journal
-        self.fenced = False  # the stream belongs to another process now: nothing more comes in
+        self.released = False  # the events left the memory, readers go on with the journal
+        self.fenced = False  # the stream belongs to another process now: no event is let in
         self.cancel_reason = ""
         self.heartbeat = 0.0  # monotonic time of the last renewal
         self._base = 0  # number of the last event that was dropped from the tail
@@ -88,7 +88,7 @@ class LiveStream:
         self._waiters: set[Waiter] = set()
 
     def append(self, events: list[bytes]) -> bool:
-        """Take events in, numbered on from ``last``; nobody sees them before ``accept``. ``False`` when fenced."""
+        """Add events, numbered on from ``last``; invisible before ``accept``. ``False`` when fenced."""
         with self.lock:
             if self.fenced:
                 return False
@@ -98,12 +98,12 @@ class LiveStream:
             return True
 
     def fence(self) -> None:
-        """Let nothing more in."""
+        """Let no further event in."""
         with self.lock:
             self.fenced = True
 
     def accept(self, seq: int) -> None:
-        """Events up to ``seq`` are safe: show them."""
+        """Show the events up to ``seq``, which are safe now."""
         with self.lock:
             if seq <= self.accepted:
                 return
@@ -111,14 +111,14 @@ class LiveStream:
         self.wake()
 
     def between(self, first: int, last: int) -> list[bytes] | None:
-        """The encoded events ``first..last``; ``None`` when some of them are no longer in memory."""
+        """Return the encoded events ``first..last``; ``None`` when some of them are no longer in memory."""
         with self.lock:
             if first <= self._base:
                 return None
             return self._tail[first - 1 - self._base : last - self._base]
 
     def visible(self, after: int, limit: int, max_bytes: int) -> list[bytes] | None:
-        """Accepted events after the cursor, at most ``limit`` and about ``max_bytes``; ``None`` as in ``between``."""
+        """Return accepted events after a cursor, at most ``limit`` and about ``max_bytes``; ``None`` as ``between``."""
         with self.lock:
             if after < self._base:
                 return None
@@ -132,7 +132,7 @@ class LiveStream:
         return events
 
     def trim(self) -> None:
-        """Drop from memory what is committed, once there is much of it."""
+        """Drop committed events from memory beyond ``TAIL_BYTES``."""
         with self.lock:
             if self._size <= TAIL_BYTES:
                 return
@@ -145,7 +145,7 @@ class LiveStream:
             self._base += count
 
     def release(self) -> None:
-        """Forget the tail; readers that are still here go on with the journal."""
+        """Drop all events from memory; readers go on with the journal."""
         with self.lock:
             self.released = True
             self._base = self.last
@@ -161,7 +161,7 @@ class LiveStream:
             self._waiters.discard(waiter)
 
     def wake(self) -> None:
-        """Ring every reader."""
+        """Wake every reader."""
         with self.lock:
             waiters = tuple(self._waiters)
         for waiter in waiters:

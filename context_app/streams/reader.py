@@ -1,8 +1,8 @@
-"""Reading a stream from a cursor on, exactly: every event once, in order, wherever the stream runs or ran.
+"""Read a stream from a cursor on: every event once, in order, in whatever process the stream runs or ran.
 
-In the process that runs it, a reader waits on its own alarm and slices the memory tail: no database, no layer.
-Elsewhere it reads the journal every 500 ms, sooner when the channel layer says that there is more. A reader holds a
-cursor and nothing else, so a slow one costs no memory: it gets more events at a time.
+In the process that runs it, a reader waits for its event and slices the memory tail: no database, no channel layer.
+Elsewhere it reads the journal every 500 ms, sooner when the channel layer announces news. A reader holds only a
+cursor, so a slow one costs no memory: it gets more events at a time.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import msgspec
 
 from context_app.models import Stream, StreamSegment
 from context_app.streams import pubsub, spool
-from context_app.streams.live import LiveStream, Waiter
+from context_app.streams.live import Waiter
 from context_app.streams.runtime import Runtime, current
 from providers_app.errors import CallerError
 from sessions_app.errors import StoreUnavailable
@@ -25,9 +25,9 @@ MAX_EVENTS = 2000
 MAX_BYTES = 256 * 1024
 POLL_S = 0.5
 ANNOUNCE_S, REANNOUNCE_S = 20.0, 1.0
-"""How often a reader says that it is there: while it hears of news, and while it hears nothing."""
+"""Interval at which a remote reader announces itself: while it is told of news, and while it is not."""
 BEYOND_GRACE_S = 2.0
-"""A cursor of another process may be ahead of the journal by one commit; later than this it is wrong."""
+"""A cursor of another process may be ahead of the journal by one commit; after this time it is wrong."""
 MAX_STORE_WAIT_S = 5.0
 
 
@@ -66,9 +66,9 @@ Item = Batch | Ended | Reset
 
 
 async def read(stream_id: UUID, after: int = 0) -> AsyncGenerator[Item, None]:
-    """What comes after event ``after``, until ``Ended`` or ``Reset``. Raises ``UnknownStream``.
+    """Yield what follows event ``after``, until ``Ended`` or ``Reset``. Raises ``UnknownStream``.
 
-    Ownership is the caller's business. A database that does not answer is waited for.
+    The caller checks ownership. An outage of the database is waited out.
     """
     cursor = max(0, after)
     runtime = current()
@@ -84,7 +84,7 @@ async def read(stream_id: UUID, after: int = 0) -> AsyncGenerator[Item, None]:
 
 
 async def _local(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerator[Item, None]:
-    """From memory. Ends without ``Ended`` when the journal has to be asked instead."""
+    """Read from memory. Ends without ``Ended`` when the journal has to be read instead."""
     live = runtime.find(stream_id)
     if live is None:
         return
@@ -99,11 +99,12 @@ async def _local(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerat
                 return
             events = live.visible(cursor, MAX_EVENTS, MAX_BYTES)
             if events is None:
-                batch = await _behind(live, cursor)
-                if batch is None:
+                # So slow a reader that memory no longer has its place: one batch from the journal.
+                found = await _patient_fetch(stream_id, cursor)
+                if found is None or found.batch is None:
                     return
-                cursor = batch.last_seq
-                yield batch
+                cursor = found.batch.last_seq
+                yield found.batch
             elif events:
                 yield Batch(cursor + 1, events)
                 cursor += len(events)
@@ -116,24 +117,18 @@ async def _local(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerat
         live.leave(waiter)
 
 
-async def _behind(live: LiveStream, cursor: int) -> Batch | None:
-    """A reader so slow that memory has forgotten its place: one batch from the journal."""
-    found = await _patient_fetch(live.id, cursor)
-    return found.batch if found is not None else None
-
-
 async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerator[Item, None]:
-    """From the database, until the end or until the stream turns up in this process."""
+    """Read from the database, until the end or until the stream runs in this process."""
     waiter = Waiter()
     loop = asyncio.get_running_loop()
     announced, heard, beyond_since = 0.0, 0.0, None
 
-    def hear(_: dict[str, Any]) -> None:
+    def on_message(_: dict[str, Any]) -> None:
         nonlocal heard
         heard = loop.time()
         waiter.ring()
 
-    listener = pubsub.Listener(f"stream.{stream_id}", hear)
+    listener = pubsub.Listener(f"stream.{stream_id}", on_message)
     try:
         while (live := runtime.find(stream_id)) is None or live.released:
             waiter.reset()
@@ -153,7 +148,7 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
                 if loop.time() - beyond_since > BEYOND_GRACE_S:
                     yield Reset(found.length)
                     return
-            # The layer may have lost what was said; a runner that was not told tells nothing.
+            # The layer may have lost the announcement; a runner without one sends nothing.
             if loop.time() - announced > (ANNOUNCE_S if heard > announced else REANNOUNCE_S):
                 announced = loop.time()
                 await pubsub.send(f"process.{found.process}", {"type": "reader", "stream": str(stream_id)})
@@ -180,7 +175,7 @@ def _fetch(stream_id: UUID, cursor: int) -> _Found | None:
     size = 0
     for first_seq, payload in segments.values_list("first_seq", "payload").iterator(chunk_size=50):
         if first_seq > cursor + len(events) + 1:
-            break  # cannot be: segments have no gaps; if one had, nothing behind it may be shown
+            break  # unreachable: segments have no gaps; behind one, nothing may be shown
         fresh = spool.split(bytes(payload))[cursor + len(events) + 1 - first_seq :]
         events += fresh
         size += len(payload)

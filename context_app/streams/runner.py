@@ -1,4 +1,4 @@
-"""The runner: a detached task on the provider loop that owns one upstream stream, from the first byte to the last."""
+"""Run one upstream stream, from the first byte to the last, as a detached task on the provider loop."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from context_app.streams import outcome
 from context_app.streams.live import LiveStream
+from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import provider
 from providers_app.errors import Cancelled, ProviderError
 from providers_app.types.chat import Message
@@ -19,7 +19,7 @@ from providers_app.types.events import ErrorInfo, Event, StreamFailed
 logger = logging.getLogger(__name__)
 
 STOPPED = "stopped"
-"""Reason: somebody pressed Stop."""
+"""Reason: a person pressed Stop."""
 SHUTDOWN = "shutdown"
 """Reason: the server stops."""
 LOST = "lost"
@@ -29,7 +29,7 @@ Source = Callable[[], AsyncGenerator[Event, None]]
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn asks: the arguments of ``provider.stream_chat``."""
+    """The request of a turn: the arguments of ``provider.stream_chat``."""
 
     owner: Any
     provider: str
@@ -39,33 +39,32 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
 
     def open(self) -> AsyncGenerator[Event, None]:
-        """Begin to stream; nothing is sent before the first event is asked for."""
+        """Begin to stream; the request is sent when the first event is asked for."""
         return provider.stream_chat(
             self.provider, self.session, self.messages, model=self.model, owner=self.owner, **self.params
         )
 
 
 class Runner:
-    """Pumps events from upstream into a ``LiveStream``. ``changed`` is called for each batch that must be accepted."""
+    """Pump events from upstream into a ``LiveStream``; ``changed`` is called after each one."""
 
     def __init__(self, live: LiveStream, source: Source, slug: str, changed: Callable[[LiveStream], None]) -> None:
         self.live = live
         self._source = source
         self._changed = changed
-        self._transcript = outcome.Transcript(slug)
+        self._transcript = Transcript(slug)
 
     async def run(self) -> None:
-        """Until upstream ends, breaks, or the stream is cancelled. Always leaves an ending, never raises."""
+        """Run until upstream ends, breaks, or the stream is cancelled. Always leaves an ending, never raises."""
         cut = ErrorInfo(code="stream_interrupted", message="The provider's answer ended without an end.")
         try:
             async with aclosing(self._source()) as source:
-                # Iterated to its end, beyond the terminal event: what follows it frees the connection for the next
-                # call.
+                # Iterated to its end, beyond the terminal event: that frees the connection for the next call.
                 async for event in source:
                     if not self._take(event):
                         break
         except asyncio.CancelledError:
-            cut = _why(self.live.cancel_reason)
+            cut = _reason(self.live.cancel_reason)
         except ProviderError as error:
             cut = error.info()
         except Exception:
@@ -74,18 +73,18 @@ class Runner:
         self._close(cut)
 
     def abandon(self) -> None:
-        """For a task that was cancelled before its first step: leave an ending all the same."""
-        self._close(_why(self.live.cancel_reason))
+        """Leave an ending even if the task was cancelled before its first step."""
+        self._close(_reason(self.live.cancel_reason))
 
     def _close(self, cut: ErrorInfo) -> None:
         if self._transcript.terminal is None:
             self._take(StreamFailed(error=cut, finish_reason=_finish_reason(cut)))
 
     def _take(self, event: Event) -> bool:
-        """Number an event and have it accepted; ``False`` when the stream is not ours any more."""
+        """Append an event; ``False`` when the stream no longer belongs to this process."""
         if self._transcript.terminal is not None:
             return True
-        event, data = outcome.encode(event)
+        event, data = encode(event)
         if not self.live.append([data]):
             return False
         self._transcript.add(event)
@@ -96,16 +95,16 @@ class Runner:
 
 
 def _finish_reason(cut: ErrorInfo) -> Any:
-    if cut.code in (outcome.INTERRUPTED, "stream_interrupted"):
+    if cut.code in (INTERRUPTED, "stream_interrupted"):
         return "incomplete"
     return "cancelled" if cut.code == Cancelled.code else "error"
 
 
-def _why(reason: str) -> ErrorInfo:
+def _reason(reason: str) -> ErrorInfo:
     if reason == STOPPED:
         return Cancelled("The answer was stopped.").info()
     return ErrorInfo(
-        code=outcome.INTERRUPTED,
+        code=INTERRUPTED,
         message="The server was stopped while this answer was being written.",
         hint="What arrived is kept. Retry for a whole answer.",
     )

@@ -1,6 +1,4 @@
-"""The streams of this process: one spool, one journal, the running answers, and the hub of open chats, joined
-together.
-"""
+"""Join the parts that one process needs for its streams: spool, journal, running answers, and open connections."""
 
 import asyncio
 import atexit
@@ -32,20 +30,20 @@ logger = logging.getLogger(__name__)
 RELEASE_S = 30.0
 """How long a finished answer stays in memory, so that readers end on it instead of on the database."""
 TELL_S = 0.1
-"""At most one "there is more" per stream and this time."""
+"""The least time between two announcements of news of one stream to other processes."""
 EXIT_S = 1.0
 INTEREST_S = 60.0
-"""How long an announced reader of another process is believed to be there."""
+"""How long the announcement of a reader in another process holds."""
 
 
 def process_name() -> str:
-    """A name that no other process has or will have: host, process id, and chance."""
+    """Return a name that no other process ever has: host, process id, random digits."""
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32]
     return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 class Runtime:
-    """See the module's docstring. Everything but ``start`` may be called from any thread."""
+    """The streams of one process. Every method but ``start`` may be called from any thread."""
 
     def __init__(self, folder: Path, config: ContextConfig) -> None:
         self.process = process_name()
@@ -69,14 +67,14 @@ class Runtime:
         self._dirty: set[LiveStream] = set()
         self._flush_at: asyncio.AbstractEventLoop | None = None
         self._interest: dict[UUID, float] = {}
-        self._told: dict[UUID, float] = {}
+        self._sent_at: dict[UUID, float] = {}
 
     def find(self, stream: UUID) -> LiveStream | None:
-        """The stream, when this process has it in memory."""
+        """Return the stream if this process has it in memory."""
         return self._streams.get(stream)
 
     def running(self) -> list[LiveStream]:
-        """The streams that this process runs."""
+        """Return the streams that this process runs."""
         return self.journal.open_streams()
 
     def prepare(self) -> None:
@@ -103,12 +101,12 @@ class Runtime:
             self.cancel(live.id, SHUTDOWN)
 
     def cancel(self, stream: UUID, reason: str = STOPPED) -> bool:
-        """Stop a stream of this process: upstream is closed at once. ``False`` when it does not run here."""
+        """Stop a stream of this process and close its upstream at once. ``False`` when it does not run here."""
         with self._lock:
             live, task = self._streams.get(stream), self._tasks.get(stream)
             if live is None or task is None or task.done():
                 return False
-            # The first reason counts: what was stopped by a person stays stopped when the server goes too.
+            # The first reason counts: an answer that a person stopped stays stopped when the server stops too.
             live.cancel_reason = live.cancel_reason or reason
         provider_loop.cancel(task)
         return True
@@ -119,13 +117,13 @@ class Runtime:
             self.cancel(live.id, reason)
 
     async def runners_ended(self, seconds: float) -> bool:
-        """Wait until no runner is left, at most so many ``seconds``. Call it on the provider loop."""
+        """Wait at most ``seconds`` until no runner is left; return whether none is. Call it on the provider loop."""
         with self._lock:
             tasks = [task for task in self._tasks.values() if not task.done()]
         return not tasks or not (await asyncio.wait(tasks, timeout=seconds))[1]
 
     def note_interest(self, stream: UUID) -> None:
-        """A reader in another process wants to hear of this stream."""
+        """Announce news of this stream to a reader in another process, for ``INTEREST_S``."""
         if stream in self._streams:
             self._interest[stream] = time.monotonic() + INTEREST_S
 
@@ -142,7 +140,7 @@ class Runtime:
         return clean
 
     def _changed(self, live: LiveStream) -> None:
-        """Called on the provider loop. All that one turn of the loop brought goes into one write."""
+        """Write all events of one iteration of the provider loop at once. Called on that loop."""
         self._dirty.add(live)
         loop = asyncio.get_running_loop()
         if live.ending is not None:
@@ -156,7 +154,7 @@ class Runtime:
         self._flush_at = None
         dirty, self._dirty = self._dirty, set()
         if dirty and not self.spool.write(dirty):
-            # Not lost: the journal takes them from memory, and the next write tries again.
+            # Not lost: the journal takes the events from memory, and the next write contains them too.
             self.journal.poke()
 
     def _ended(self, live: LiveStream, runner: Runner) -> None:
@@ -174,38 +172,38 @@ class Runtime:
         with self._lock:
             self._streams.pop(live.id, None)
             self._interest.pop(live.id, None)
-            self._told.pop(live.id, None)
+            self._sent_at.pop(live.id, None)
         live.release()
 
     def _lost(self, live: LiveStream) -> None:
-        """On the journal's thread: the stream is not ours any more, or cannot be stored."""
+        """Let go of a stream that belongs to another process or cannot be stored. Called on the journal's thread."""
         self.cancel(live.id, LOST)
         try:
-            # The one who took over did not have what was stored just now; its partial chunk has to grow.
+            # The process that took over did not have the events that were stored just now.
             takeover.refresh(live.id)
-        except Exception as error:  # noqa: BLE001 - the segments are stored; only the chunk is behind them
+        except Exception as error:  # noqa: BLE001 - the segments are stored, only the chunk is behind
             logger.warning("the partial chunk of %s could not be renewed (%s)", live.id, type(error).__name__)
         with self._lock:
             self._streams.pop(live.id, None)
         live.release()
 
     def _committed(self, streams: list[LiveStream]) -> None:
-        """On the journal's thread: other processes can read more now."""
+        """Announce news to readers in other processes. Called on the journal's thread."""
         if not self._interest:
             return
         now = time.monotonic()
         due = []
         for live in streams:
-            if self._interest.get(live.id, 0) > now and (live.stored or now - self._told.get(live.id, 0) >= TELL_S):
-                self._told[live.id] = now
+            if self._interest.get(live.id, 0) > now and (live.stored or now - self._sent_at.get(live.id, 0) >= TELL_S):
+                self._sent_at[live.id] = now
                 due.append(live.id)
         if due:
             loop = provider_loop.current()
             with suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(self._tell(due), loop)
+                asyncio.run_coroutine_threadsafe(self._announce(due), loop)
 
     @staticmethod
-    async def _tell(streams: list[UUID]) -> None:
+    async def _announce(streams: list[UUID]) -> None:
         for stream in streams:
             await pubsub.send(f"stream.{stream}", {"type": "more"})
 
@@ -221,7 +219,7 @@ _current = _Current()
 
 
 def current() -> Runtime:
-    """The runtime of this process; made on first use, and anew in a forked child."""
+    """Return the runtime of this process, made on first use and anew in a forked child."""
     runtime = _current.runtime
     if runtime is not None and runtime.pid == os.getpid():
         return runtime
@@ -239,7 +237,7 @@ def current() -> Runtime:
 
 
 def _at_exit() -> None:
-    """For servers that know no lifespan: flush what there is. A clean shutdown has left nothing to do here."""
+    """Flush at exit, for servers without a lifespan. After a clean shutdown there is nothing to flush."""
     runtime = replace(None)
     if runtime is None or runtime.pid != os.getpid() or not runtime.running():
         return
@@ -252,12 +250,12 @@ def _at_exit() -> None:
 
 
 def replace(runtime: Runtime | None) -> Runtime | None:
-    """Make ``runtime`` the one of this process (``None``: the next use makes one). Returns the earlier one."""
+    """Make ``runtime`` the runtime of this process (``None``: the next use makes one). Returns the earlier one."""
     with _current.lock:
         before, _current.runtime = _current.runtime, runtime
         return before
 
 
 async def take_over() -> list[UUID]:
-    """``Runtime.take_over`` on the store pool."""
+    """Run ``Runtime.take_over`` on the store pool."""
     return await in_store(current().take_over)

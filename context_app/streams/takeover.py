@@ -1,8 +1,8 @@
-"""Speaks for processes that died: stores what their spools hold, and marks their streams as interrupted.
+"""Take over the streams of dead processes: store what their spools hold, and mark them as interrupted.
 
-A spool whose lock is free has a dead owner. A stream whose heartbeat is too old has a dead or a lost one; while a
-process of this data folder holds its lock, it is alive and only slow, and is given eight times as long. Every change
-is one conditional update, so any number of processes may do this at the same time, and none touches what is alive.
+A spool whose lock is free has a dead owner. A stream whose heartbeat is too old has a dead or unreachable one; while a
+process of this data folder holds its lock, it is alive but slow, and is given eight times as long. Every change is one
+conditional update, so any number of processes may do this at the same time, and none touches a living stream.
 """
 
 import datetime
@@ -20,8 +20,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django.utils import timezone
 
 from context_app.models import Stream, Turn
-from context_app.streams import outcome, spool, writes
+from context_app.streams import spool, writes
 from context_app.streams.live import Ending
+from context_app.streams.transcript import INTERRUPTED, Transcript, decode
 from providers_app.types.events import ErrorInfo
 
 logger = logging.getLogger(__name__)
@@ -29,9 +30,9 @@ logger = logging.getLogger(__name__)
 ALIVE_FACTOR = 8
 ATTEMPTS = 5
 _HINT = "What arrived is kept. Retry for a whole answer."
-DIED = ErrorInfo(code=outcome.INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
+DIED = ErrorInfo(code=INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
 SILENT = ErrorInfo(
-    code=outcome.INTERRUPTED,
+    code=INTERRUPTED,
     message="The server that wrote this answer was not heard of any more.",
     hint=_HINT,
 )
@@ -42,7 +43,10 @@ class Contended(Exception):
 
 
 def run(folder: Path, *, own: frozenset[UUID], process: str, timeout_s: float) -> list[UUID]:
-    """Take over what is dead and return what ended by it. ``own`` are the streams that this ``process`` runs."""
+    """Take over dead streams and return those that ended by it. ``own`` are the streams that this ``process`` runs.
+
+    ``timeout_s`` is the age in seconds after which a heartbeat is too old.
+    """
     ended: list[UUID] = []
     alive: set[str] = set()
     for name, files in _spools(folder).items():
@@ -79,8 +83,8 @@ def adopt(
     """Store the ``events`` (by number) that the journal lacks, and end the stream if it still runs.
 
     Events after a gap cannot be stored and were never shown. A stream that had ended keeps its state; its partial chunk
-    grows by what was found. ``heartbeat_before`` makes it conditional on the heartbeat being that one. Returns whether
-    this call ended the stream. Raises ``Contended`` when other processes changed the stream during each attempt.
+    grows by the new events. With ``heartbeat_before``, nothing happens unless the heartbeat still is that one. Returns
+    whether this call ended the stream. Raises ``Contended`` when another process changed it during each attempt.
     """
     for _ in range(ATTEMPTS):
         stream = Stream.objects.filter(id=stream_id).first()
@@ -99,7 +103,7 @@ def adopt(
             if not unchanged.update(last_seq=last + len(more)):
                 if heartbeat_before is not None:
                     return False
-                continue  # somebody was here in between; look again
+                continue  # another process changed it in between
             if more:
                 writes.insert_segments([writes.SegmentRow(stream_id, last + 1, last + len(more), spool.join(more))])
             if stream.state == Stream.State.RUNNING:
@@ -111,7 +115,7 @@ def adopt(
 
 
 def refresh(stream_id: UUID) -> None:
-    """Write the partial chunk of an ended stream again, from all that is stored of it by now."""
+    """Write the partial chunk of an ended stream again, from all the events that are stored by now."""
     stream = Stream.objects.filter(id=stream_id, state=Stream.State.INTERRUPTED, pruned_at=None).first()
     if stream is None:
         return
@@ -122,7 +126,7 @@ def refresh(stream_id: UUID) -> None:
 
 
 def _grow(stream: Stream, ending: Ending, last: int) -> None:
-    """More of an ended stream came to light: its chunk and its text grow, its state stays."""
+    """Extend the chunk and the text of an ended stream; its state stays."""
     writes.write_chunks(stream.id, msgspec.structs.replace(ending, state=stream.state))
     result = {**ending.result, "complete": False, "error": stream.result.get("error")}
     Stream.objects.filter(id=stream.id).update(result=result, last_seq=last)
@@ -130,17 +134,17 @@ def _grow(stream: Stream, ending: Ending, last: int) -> None:
 
 def _ending(stream_id: UUID, events: list[bytes], reason: ErrorInfo) -> Ending:
     turn = Turn.objects.filter(stream_id=stream_id).first()
-    transcript = outcome.Transcript(turn.provider if turn is not None else "")
+    gathered = Transcript(turn.provider if turn is not None else "")
     for event in events:
         try:
-            transcript.add(outcome.decode(event))
+            gathered.add(decode(event))
         except msgspec.DecodeError:  # written by another version; it stays stored, the text goes on without it
-            logger.warning("an event of stream %s is of no kind that is known here", stream_id)
-    return transcript.ending(timezone.now(), cut=reason)
+            logger.warning("an event of stream %s is of an unknown kind", stream_id)
+    return gathered.ending(timezone.now(), cut=reason)
 
 
 def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]:
-    """Store what the spool of a dead process holds, and end every stream that it left running.
+    """Store the spool of a dead process, and end every stream that it left running.
 
     Returns the streams that ended, and whether everything was stored: only then may the files be removed.
     """
@@ -176,7 +180,7 @@ def _following(events: dict[int, bytes], last: int) -> list[bytes]:
 
 
 def _spools(folder: Path) -> dict[str, list[Path]]:
-    """The files of each process, oldest first."""
+    """Return the spool files by process, oldest first."""
     found: defaultdict[str, list[tuple[int, Path]]] = defaultdict(list)
     for path in folder.glob("*.log"):
         process, _, number = path.stem.rpartition(".")
@@ -187,14 +191,14 @@ def _spools(folder: Path) -> dict[str, list[Path]]:
 
 @contextmanager
 def _locked(files: list[Path]) -> Iterator[list[tuple[Path, int]] | None]:
-    """All files of a dead process, open and locked; ``None`` when it lives or somebody else is at it."""
+    """Open and lock all files of a dead process; yield ``None`` when any of them is locked or gone."""
     opened: list[tuple[Path, int]] = []
     try:
         for path in files:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             opened.append((path, fd))
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink == 0:  # replayed and removed by somebody else just now
+            if os.fstat(fd).st_nlink == 0:  # replayed and removed by another process just now
                 raise FileNotFoundError(path)
     except OSError:
         yield None

@@ -1,4 +1,7 @@
-"""The statements by which streams reach the database. Plain SQL where a row is written for every stream and commit."""
+"""Write streams to the database: progress, segments, endings, chunks.
+
+Plain SQL is used where a row is written for every stream and commit.
+"""
 
 import datetime
 import uuid
@@ -26,7 +29,7 @@ class SegmentRow(msgspec.Struct, frozen=True):
 
 
 def insert_segments(rows: Iterable[SegmentRow]) -> None:
-    """Append segments. A row that is there already is left alone, so a commit whose answer was lost can be repeated."""
+    """Append segments. Existing rows are left alone, so a commit whose answer was lost can be retried."""
     binary = connection.Database.Binary  # type: ignore[attr-defined]
     values = [(_key(row.stream), row.first, row.last, binary(row.payload)) for row in rows]
     if values:
@@ -63,7 +66,7 @@ def advance(
 
 
 def _key(stream: UUID) -> Any:
-    """A UUID as the database's driver takes it."""
+    """Return a UUID as the database's driver takes it."""
     return stream if connection.features.has_native_uuid_field else stream.hex
 
 
@@ -72,10 +75,10 @@ def _column(model: Any, name: str) -> str:
 
 
 def finish(stream: UUID, ending: Ending, last_seq: int, *, process: str | None = None) -> bool:
-    """Mark a running stream as ended and write its chunks, exactly once; ``False`` when it was not running any more.
+    """Mark a running stream as ended and write its chunks, exactly once; ``False`` when it no longer runs.
 
-    ``process`` demands that it still belongs to that process. A stream that was ended by this very call before (its
-    answer was lost) counts as ended by it.
+    With ``process``, it must still belong to that process. A stream that this very ending ended before (the commit's
+    answer was lost) counts as ended by this call.
     """
     running = Stream.objects.filter(id=stream, state=Stream.State.RUNNING)
     if process is not None:
@@ -90,9 +93,7 @@ def finish(stream: UUID, ending: Ending, last_seq: int, *, process: str | None =
 
 
 def write_chunks(stream: UUID, ending: Ending) -> None:
-    """Put the answer right behind its question. Each chunk's id follows from the stream, so writing twice is one
-    write.
-    """
+    """Put the answer right behind its question. A chunk's id follows from the stream, so writing it again is safe."""
     turn = Turn.objects.filter(stream_id=stream).first()
     if turn is None:  # the chat is gone, or the turn was asked again
         return
@@ -132,13 +133,13 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
 
 
 def cancel_requests(process: str) -> set[UUID]:
-    """The running streams of ``process`` that somebody, anywhere, asked to stop."""
+    """Return the running streams of ``process`` that were asked to stop, in whatever process."""
     rows = Stream.objects.filter(process=process, state=Stream.State.RUNNING, cancel_requested_at__isnull=False)
     return set(rows.values_list("id", flat=True))
 
 
 def stored_events(stream: UUID) -> tuple[int, list[Any]]:
-    """The number of the last stored event of a stream, and the payloads of its segments in order."""
+    """Return the number of the last stored event of a stream, and the payloads of its segments in order."""
     rows = StreamSegment.objects.filter(stream_id=stream).order_by("first_seq").values_list("last_seq", "payload")
     payloads, last = [], 0
     for last_seq, payload in rows:

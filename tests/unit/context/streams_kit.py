@@ -16,7 +16,7 @@ from django.utils import timezone
 from context_app.conf import ContextConfig
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
 from context_app.services import chunks
-from context_app.streams import outcome, runtime, spool
+from context_app.streams import runtime, spool, transcript
 from context_app.streams.live import LiveStream
 from context_app.streams.reader import Batch, Ended, Item, Reset, read
 from providers_app import loop as provider_loop
@@ -124,7 +124,7 @@ async def watch(stream: UUID, after: int = 0, *, seen: Seen | None = None, pause
 
 def text_of(events: Iterable[bytes]) -> str:
     """The visible text of encoded events."""
-    decoded = [outcome.decode(event) for event in events]
+    decoded = [transcript.decode(event) for event in events]
     return "".join(event.text for event in decoded if isinstance(event, TextDelta))
 
 

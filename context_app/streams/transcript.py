@@ -1,6 +1,4 @@
-"""What the events of one answer amount to: the ChatResult, the stored state, and the chunks that stay in the context.
-Pure.
-"""
+"""Turn the events of one answer into its ChatResult, its stored state and its chunks. Pure."""
 
 import datetime
 import json
@@ -32,7 +30,7 @@ _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> tuple[Event, bytes]:
-    """The event and its JSON. Text that no database or JSON can hold (NUL, lone surrogates) becomes U+FFFD in both."""
+    """Return the event and its JSON, with U+FFFD for text that no database or JSON holds (NUL, lone surrogates)."""
     try:
         data = _encoder.encode(event)
         if b"\\u0000" not in data:
@@ -44,12 +42,12 @@ def encode(event: Event) -> tuple[Event, bytes]:
 
 
 def decode(data: bytes) -> Event:
-    """The reverse of ``encode``. Raises ``msgspec.DecodeError``."""
+    """Return the event in ``data``. Raises ``msgspec.DecodeError``."""
     return _event.decode(data)
 
 
 class Transcript:
-    """Gathers the events of one answer, as compactly as its meaning allows: runs of deltas become one."""
+    """The events of one answer, with runs of deltas joined into one."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
@@ -59,7 +57,7 @@ class Transcript:
         self.terminal: StreamEnd | StreamFailed | None = None
 
     def add(self, event: Event) -> None:
-        """The next event. Whatever follows the terminal one is ignored."""
+        """Add the next event. Events after the terminal one are ignored."""
         if self.terminal is not None or isinstance(event, ToolCallDelta):
             return
         if isinstance(event, TextDelta | ReasoningDelta):
@@ -75,7 +73,7 @@ class Transcript:
             self.terminal = event
 
     def ending(self, at: datetime.datetime, *, cut: ErrorInfo | None = None) -> Ending:
-        """How the stream is stored. ``cut`` is the reason where no terminal event was accepted."""
+        """Return how the stream is stored. ``cut`` is the reason if there is no terminal event."""
         self._close_run()
         if self.terminal is None:
             error = cut or ErrorInfo(code=INTERRUPTED, message="The answer ended without an end.")
@@ -128,7 +126,7 @@ class Transcript:
 
     @staticmethod
     def _reasoning(parts: tuple[Part, ...]) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-        """The reasoning that belongs to the text, and that which led to each call, by the call's id."""
+        """Return the reasoning that led to the text, and that which led to each call, by the call's id."""
         of_text: list[dict[str, Any]] = []
         before: dict[str, list[dict[str, Any]]] = {}
         waiting: list[dict[str, Any]] = []
