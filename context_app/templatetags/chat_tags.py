@@ -1,4 +1,4 @@
-"""What the chat pages say their own way: kinds of chunk, ages, tokens, money. Load with ``{% load chat_look %}``."""
+"""What the chat pages say their own way: kinds of chunk, ages, tokens, money. Load with ``{% load chat_tags %}``."""
 
 from datetime import UTC, datetime
 from typing import Any
