@@ -15,8 +15,8 @@ from django.template.loader import render_to_string
 
 from context_app import markup
 from context_app.advice import AdviceView, changes
-from context_app.catalogue import monogram
 from context_app.models import ContextChunk, Stream, Turn
+from context_app.session_models import monogram
 from context_app.tokens import estimate
 from context_app.tool_intents import PURPOSE_WORDS, SOURCE_WORDS, stored_intent
 from providers_app.types.chat import ChatResult

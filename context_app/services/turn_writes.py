@@ -1,26 +1,34 @@
-"""What a turn writes: message, turn and stream in one short transaction, after everything was checked. Synchronous."""
+"""Check a turn and write it: message, turn and stream in one short transaction. Synchronous.
+
+Each check only reads, and raises a typed error that names what is wrong.
+"""
 
 import uuid
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from context_app import assembly, selectors, tokens
-from context_app.errors import TooManyRunning, TurnRunning, UnknownTurn
+from context_app import assembly, selectors, session_models, tokens
+from context_app.errors import ModelRequired, SessionRequired, SignedOut, TooManyRunning, TurnRunning, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
-from context_app.services import chunks, contexts, turn_checks
+from context_app.services import chunks, contexts
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runner import Ask
 from context_app.streams.runtime import Runtime
-from providers_app.errors import EmptyPrompt, InvalidRequest
+from providers_app.chat import parameters, request
+from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled, UnknownContext
+from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
+
+MAX_PARAMS_BYTES = 64 * 1024
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn whose answer is being written. ``created`` is false when ``client_id`` had begun it before."""
+    """A turn whose answer is being written. ``created`` is false when an earlier call with its ``client_id`` did it."""
 
     turn_id: UUID
     stream_id: UUID
@@ -31,7 +39,7 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written, and what to ask; ``ask`` is ``None`` when the turn had been begun before."""
+    """The turn that was written, and its request; ``ask`` is ``None`` when the turn had been started before."""
 
     started: Started
     ask: Ask | None
@@ -47,23 +55,23 @@ def begin(
     params: dict[str, Any] | None,
     client_id: str,
 ) -> Prepared:
-    """Check and write a new turn, or find the one that ``client_id`` names. Raises what ``turns.start`` raises."""
+    """Check and write a new turn, or find the one with this ``client_id``. Raises what ``turns.start`` raises."""
     config = runtime.config
     if len(text) > config.max_chunk_chars:
         raise InvalidRequest(f"The message has {len(text):,} characters; at most {config.max_chunk_chars:,} are sent.")
-    context = turn_checks.context_of(owner_id, context_id)
-    if client_id and (known := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-        return _again(known)
-    session = turn_checks.session_of(owner_id, context, session_ref)
-    model = turn_checks.model_of(session, context, session_ref, model)
-    params = turn_checks.params_of(context, params)
+    context = _context(owner_id, context_id)
+    if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
+        return Prepared(started=_started(existing, created=False), ask=None)
+    session = _session(owner_id, context, session_ref)
+    model = _model(session, context, model)
+    params = _params(context, params)
     before = selectors.chunks(context)
-    turn_checks.check_window(session, model, before, tokens.estimate(text), config.default_window)
+    _check_window(session, model, before, tokens.estimate(text), config.default_window)
     now = timezone.now()
     runtime.prepare()
     try:
         with transaction.atomic():
-            turn_checks.check_running(owner_id, config.max_running_per_owner)
+            _check_running(owner_id, config.max_running_per_owner)
             stream = Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=now)
             turn = Turn.objects.create(
                 context=context,
@@ -81,37 +89,33 @@ def begin(
     except (IntegrityError, TooManyRunning):
         # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
         # taken the last place.
-        if client_id and (known := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-            return _again(known)
+        if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
+            return Prepared(started=_started(existing, created=False), ask=None)
         raise
-    return _prepared(turn, stream, session, model, params, [*before, question])
+    return _prepared(turn, session, model, params, [*before, question])
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
-    """Check and write a new stream for a turn whose answer is over. Raises what ``turns.retry`` raises."""
-    context = turn_checks.context_of(owner_id, context_id)
+    """Check and write a new stream for a turn whose answer has ended. Raises what ``turns.retry`` raises."""
+    context = _context(owner_id, context_id)
     turn = Turn.objects.select_related("stream", "session").filter(pk=turn_id, context=context).first()
     if turn is None:
         raise UnknownTurn("There is no such message in this chat.")
     if turn.stream is not None and turn.stream.state == Stream.State.RUNNING:
         raise TurnRunning("The answer is still being written.")
-    session = turn_checks.session_of(
-        owner_id, context, str(turn.session_id) if turn_checks.usable(turn.session) else None
-    )
-    model = (
-        turn.model
-        if session.pk == turn.session_id and turn.model
-        else turn_checks.model_of(session, context, None, None)
-    )
+    exists = turn.session is not None and turn.session.deleted_at is None
+    session = _session(owner_id, context, str(turn.session_id) if exists else None)
+    same = session.pk == turn.session_id and turn.model
+    model = turn.model if same else _model(session, context, None)
     question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER, deleted_at=None).first()
     if question is None:
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     before = [chunk for chunk in selectors.chunks(context) if chunk.order <= question.order]
-    turn_checks.check_window(session, model, before, 0, runtime.config.default_window)
+    _check_window(session, model, before, 0, runtime.config.default_window)
     now = timezone.now()
     runtime.prepare()
     with transaction.atomic():
-        turn_checks.check_running(owner_id, runtime.config.max_running_per_owner)
+        _check_running(owner_id, runtime.config.max_running_per_owner)
         stream = Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=now)
         # Conditional: of two retries at once, one wins.
         changed = Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(
@@ -124,14 +128,96 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         )
         if not changed:
             raise TurnRunning("The answer is already being asked for again.")
-        _set_aside(context, turn, owner_id)
+        _delete_answer(context, turn, owner_id)
         Context.objects.filter(pk=context.pk).update(updated_at=now)
-    turn.attempt += 1
-    return _prepared(turn, stream, session, model, turn.params, before)
+    turn.stream, turn.attempt = stream, turn.attempt + 1
+    return _prepared(turn, session, model, turn.params, before)
 
 
-def _set_aside(context: Context, turn: Turn, owner_id: Pk) -> None:
-    """The earlier answer leaves the context as one edit, which can be undone."""
+def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
+    """Ask the process that runs a stream to stop it; it looks with every commit. Raises ``UnknownStream``."""
+    mine = Stream.objects.filter(pk=stream_id, owner_id=owner_id)
+    if context_id is not None:
+        mine = mine.filter(turn__context_id=context_id)
+    if not mine.exists():
+        raise UnknownStream("There is no such answer.")
+    Stream.objects.filter(pk=stream_id, state=Stream.State.RUNNING, cancel_requested_at=None).update(
+        cancel_requested_at=timezone.now()
+    )
+
+
+def _context(owner_id: Pk, context_id: UUID) -> Context:
+    try:
+        return selectors.get_context(owner_id, context_id)
+    except Context.DoesNotExist:
+        raise UnknownContext("There is no such chat.") from None
+
+
+def _session(owner_id: Pk, context: Context, ref: str | None) -> AuthSession:
+    """Return the named session, else the chat's. Raises ``SessionRequired``, ``UnknownSession`` and more."""
+    if ref is None or ref == "":
+        if context.session_id is None:
+            raise SessionRequired("This chat has no session yet.")
+        ref = str(context.session_id)
+    if not isinstance(ref, str):
+        raise InvalidRequest("session is the id or the name of a session.")
+    session = session_selectors.find(owner_id, None, ref)
+    if session.status == AuthSession.Status.DISABLED:
+        raise SessionDisabled(f"The session {session.name!r} is disabled.")
+    return session
+
+
+def _model(session: AuthSession, context: Context, model: str | None) -> str:
+    """Return the named model, else the chat's if it has the same session, else the provider's default."""
+    if model is not None and not isinstance(model, str):
+        raise InvalidRequest("model is the name of a model.")
+    if not model and session.pk == context.session_id:
+        model = context.model
+    try:
+        return request.model_name(session.provider, (model or "").strip() or None)
+    except InvalidRequest:
+        if model:
+            raise
+        raise ModelRequired("No model is chosen for this chat.") from None
+
+
+def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the given parameters, else the chat's. Raises ``InvalidRequest``."""
+    chosen = context.params if params is None else params
+    if not isinstance(chosen, dict):
+        raise InvalidRequest("params is an object with the names of parameters.")
+    encoded = msgspec.json.encode(chosen)
+    if len(encoded) > MAX_PARAMS_BYTES:
+        raise InvalidRequest(f"params has {len(encoded):,} bytes; at most {MAX_PARAMS_BYTES:,} are taken.")
+    if b"\\u0000" in encoded:
+        raise InvalidRequest("params holds a NUL character, which cannot be stored.")
+    parameters.parse_params(chosen)
+    return chosen
+
+
+def _check_window(session: AuthSession, model: str, before: list[ContextChunk], more: int, default_window: int) -> None:
+    """Raise ``ContextTooLong`` if the request does not fit the model's window, or the assumed one if it is unknown."""
+    info = session_models.known(session, model)
+    window = info.context_window if info is not None and info.context_window else default_window
+    used = sum(chunk.tokens for chunk in assembly.sent(before)) + more  # type: ignore[attr-defined]
+    if used > window:
+        raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
+
+
+def _check_running(owner_id: Pk, limit: int) -> None:
+    """Raise ``TooManyRunning``, ``SignedOut``. Call it in the transaction that adds a stream."""
+    # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway). An
+    # account that is being removed was disabled first, so no turn begins during its removal.
+    people = get_user_model().objects.select_for_update(no_key=True)
+    if people.filter(pk=owner_id, is_active=True).first() is None:
+        raise SignedOut("This account is disabled.")
+    running = Stream.objects.filter(owner_id=owner_id, state=Stream.State.RUNNING).count()
+    if running >= limit:
+        raise TooManyRunning(f"{running} of your answers are being written; at most {limit} may be.")
+
+
+def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
+    """Delete the earlier answer from the context, as one edit."""
     now = timezone.now()
     old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(kind=ContextChunk.Kind.USER)
     ids = [str(key) for key in old.values_list("pk", flat=True)]
@@ -147,16 +233,8 @@ def _set_aside(context: Context, turn: Turn, owner_id: Pk) -> None:
 
 
 def _prepared(
-    turn: Turn, stream: Stream, session: AuthSession, model: str, params: dict[str, Any], going: list[ContextChunk]
+    turn: Turn, session: AuthSession, model: str, params: dict[str, Any], going: list[ContextChunk]
 ) -> Prepared:
-    started = Started(
-        turn_id=turn.pk,
-        stream_id=stream.pk,
-        context_id=turn.context_id,
-        client_id=turn.client_id,
-        attempt=turn.attempt,
-        created=True,
-    )
     ask = Ask(
         owner=session.owner_id,
         provider=session.provider,
@@ -165,28 +243,15 @@ def _prepared(
         messages=assembly.build_messages(going),
         params=params,
     )
-    return Prepared(started=started, ask=ask)
+    return Prepared(started=_started(turn, created=True), ask=ask)
 
 
-def _again(turn: Turn) -> Prepared:
-    started = Started(
+def _started(turn: Turn, *, created: bool) -> Started:
+    return Started(
         turn_id=turn.pk,
         stream_id=turn.stream_id or uuid.UUID(int=0),
         context_id=turn.context_id,
         client_id=turn.client_id,
         attempt=turn.attempt,
-        created=False,
-    )
-    return Prepared(started=started, ask=None)
-
-
-def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
-    """Note that a stream is to be stopped; its process looks for that in every commit. Raises ``UnknownStream``."""
-    mine = Stream.objects.filter(pk=stream_id, owner_id=owner_id)
-    if context_id is not None:
-        mine = mine.filter(turn__context_id=context_id)
-    if not mine.exists():
-        raise UnknownStream("There is no such answer.")
-    Stream.objects.filter(pk=stream_id, state=Stream.State.RUNNING, cancel_requested_at=None).update(
-        cancel_requested_at=timezone.now()
+        created=created,
     )

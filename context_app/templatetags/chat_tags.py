@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from context_app import catalogue
+from context_app import session_models
 from context_app.advice import AdviceView
 from context_app.models import ContextChunk
 from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
@@ -111,4 +111,4 @@ def price(value: float | None) -> str:
 @register.filter
 def monogram(slug: str) -> str:
     """Two letters for a provider's tile."""
-    return catalogue.monogram(slug)
+    return session_models.monogram(slug)

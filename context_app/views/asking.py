@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from context_app import assembly, catalogue, markup, selectors
+from context_app import assembly, markup, selectors, session_models
 from context_app.access import context_or_404, owner
 from context_app.advice import shown
 from context_app.forms import ChooseForm
@@ -34,10 +34,10 @@ SHOWN_BYTES = 400_000
 def models(request: HttpRequest) -> HttpResponse:
     """The models of one session (``session``), for the picker; its provider's error where it gives none."""
     session = _session_or_404(request, request.GET.get("session", ""))
-    found = catalogue.models(session, refresh=request.GET.get("refresh") == "1")
+    found = session_models.listed(session, refresh=request.GET.get("refresh") == "1")
     chosen = request.GET.get("model", "")[:200]
     today = datetime.now(UTC).date()
-    known = catalogue.known(session, chosen) if chosen and found.get(chosen) is None else None
+    known = session_models.known(session, chosen) if chosen and found.get(chosen) is None else None
     data = {
         "session": session,
         "fetched": datetime.fromtimestamp(found.fetched_at, UTC) if found.fetched_at is not None else None,
@@ -47,7 +47,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "unlisted": bool(chosen and found.models and found.get(chosen) is None and known is None),
         "near": next(iter(get_close_matches(chosen, [model.id for model in found.models], n=1)), ""),
-        "default_model": catalogue.default_model(session),
+        "default_model": session_models.default_model(session),
     }
     return render(request, "chats/_models.html", data)
 

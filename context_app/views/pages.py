@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from context_app import catalogue, rendering, selectors
+from context_app import rendering, selectors, session_models
 from context_app.access import context_or_404, owner
 from context_app.forms import ParametersForm, search_text
 from context_app.models import Context, Turn
@@ -145,11 +145,11 @@ def _preferred(person: Any, sessions: list[AuthSession]) -> tuple[AuthSession | 
     rows = selectors.owned(person.pk).filter(session__in=usable).exclude(model="").order_by("-updated_at")
     if last := rows.values_list("session_id", "model").first():
         return next(item for item in usable if item.pk == last[0]), last[1]
-    first = next((item for item in usable if catalogue.default_model(item)), usable[0] if usable else None)
-    return first, catalogue.default_model(first) if first else ""
+    first = next((item for item in usable if session_models.default_model(item)), usable[0] if usable else None)
+    return first, session_models.default_model(first) if first else ""
 
 
 def _model_of(person: Any, session: AuthSession) -> str:
     """The model that this session was asked last in a chat, else its provider's default."""
     rows = Context.objects.filter(owner=person, session=session).exclude(model="").order_by("-updated_at")
-    return rows.values_list("model", flat=True).first() or catalogue.default_model(session)
+    return rows.values_list("model", flat=True).first() or session_models.default_model(session)

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from context_app import catalogue
+from context_app import session_models
 from context_app.access import chunk_or_404, context_or_404, owner
 from context_app.forms import NoteForm, search_text
 from context_app.models import Context, ContextChunk
@@ -37,7 +37,7 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The whole list with meter and counts; asked again when a turn has ended."""
     context = context_or_404(request, pk)
     if request.GET.get("models") == "1" and (session := session_of(context)) is not None:
-        catalogue.models(session)
+        session_models.listed(session)
     data = panel(context)
     if request.GET.get("models") == "1":
         # Asked once: a provider that does not answer must not be asked again by its own answer.

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from context_app import catalogue, meter, selectors
+from context_app import meter, selectors, session_models
 from context_app.models import Context, ContextChunk
 from context_app.services import undo
 from sessions_app.models import AuthSession
@@ -24,7 +24,7 @@ def panel(context: Context) -> dict[str, Any]:
     """Rows, meter, and how far undo and redo go: two queries."""
     rows = selectors.chunks(context)
     session = session_of(context)
-    info = catalogue.known(session, context.model)
+    info = session_models.known(session, context.model)
     measured = meter.measure(rows, info, default_window=settings.MAESTRO.context.default_window)
     history = undo.history(context)
     return {
@@ -38,7 +38,7 @@ def panel(context: Context) -> dict[str, Any]:
         "redoable": history.redoable,
         "latest_edit": history.latest,
         # The window and the price come a moment later when nobody asked for this session's models lately.
-        "model_pending": session is not None and bool(context.model) and not catalogue.is_remembered(session),
+        "model_pending": session is not None and bool(context.model) and not session_models.is_remembered(session),
     }
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from context_app import catalogue
+from context_app import session_models
 from context_app.access import context_or_404, owner
 from context_app.advice import AdviceView, shown
 from context_app.forms import ParametersForm
@@ -75,7 +75,7 @@ def judge(context: Context, values: dict[str, Any]) -> list[Advice]:
             values,
             credential=login_of(session),
             session=session.name,
-            known=catalogue.known(session, context.model),
+            known=session_models.known(session, context.model),
         )
     except ProviderError as error:
         return [Advice(level="warning", field="", what=error.message, code=error.code)]

@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from context_app import catalogue
+from context_app import session_models
 from context_app.models import Context, ContextChunk, ContextEdit, Turn
 from context_app.views import panel
 from sessions_app.models import AuthSession
@@ -247,7 +247,7 @@ def test_somebody_elses_session_is_neither_shown_nor_asked(ada: Person, eve: Per
     page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
     assert 'value="eve_demo"' not in page and ">eve_demo<" not in page.split("chat-list")[0]
     ada.client.get(reverse("chats:panel", args=[ada.context.pk]), {"models": "1"})
-    assert not catalogue.is_remembered(eve.session), "her key was not used"
+    assert not session_models.is_remembered(eve.session), "her key was not used"
 
 
 def test_the_window_and_the_price_of_a_known_model_need_no_list(ada: Person) -> None:
