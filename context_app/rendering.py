@@ -6,22 +6,40 @@ All text that comes from a person or a model passes through ``context_app.markup
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.template.loader import render_to_string
 
 from context_app import markup
-from context_app.advice import AdviceView, changes
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
 from context_app.tool_intents import PURPOSE_WORDS, SOURCE_WORDS, stored_intent
+from providers_app.advice.draft import CHANGES
+from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatResult
 
 MAX_ARGUMENT_CHARS = 20_000
+ADVICE_ICONS = {"error": "warning", "warning": "warning", "hint": "lightbulb"}
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceView:
+    """One piece of advice; ``use`` is the nearest value as a form field takes it, where that is a plain one."""
+
+    level: str
+    field: str
+    what: str
+    why: str
+    icon: str
+    word: str
+    use: str = ""
+    use_label: str = ""
 
 
 @dataclass(slots=True)
@@ -112,6 +130,15 @@ def render_user(turn: Turn) -> str:
 def render_answer(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> str:
     """The answer of ``turn`` as sanitised HTML; ``result`` is ``None`` while nothing was stored yet."""
     return _drawn("chats/_answer.html", {"answer": answer_view(turn, result)})
+
+
+def render_turns(turns: list[Turn]) -> list[dict[str, Any]]:
+    """Return each turn with its two pieces of HTML."""
+    found = []
+    for turn in turns:
+        result = turn.stream.result if turn.stream is not None else None
+        found.append({"turn": turn, "user": render_user(turn), "answer": render_answer(turn, result or None)})
+    return found
 
 
 def _drawn(template: str, data: dict[str, Any]) -> str:
@@ -240,3 +267,30 @@ def arguments_html(arguments: Any) -> str:
     if len(text) > 72:
         text = json.dumps(arguments, ensure_ascii=False, indent=2)
     return markup.inline_code_html(text[:MAX_ARGUMENT_CHARS], "json")
+
+
+def advice_view(item: Advice) -> AdviceView:
+    """Return one piece of advice for a template."""
+    plain = isinstance(item.nearest, str | int | float) and not isinstance(item.nearest, bool)
+    use = f"{item.nearest:g}" if isinstance(item.nearest, float) else str(item.nearest)
+    label = f"{item.nearest:,}" if isinstance(item.nearest, int) else use
+    return AdviceView(
+        level=item.level,
+        field=item.field,
+        what=item.what,
+        why=item.why,
+        icon=ADVICE_ICONS[item.level],
+        word=item.level.capitalize(),
+        use=use if plain else "",
+        use_label=label if plain else "",
+    )
+
+
+def changes(advice: Iterable[Any]) -> list[AdviceView]:
+    """Return what was left out of a request or changed in it, from the advice of a stored result."""
+    views = []
+    for item in advice:
+        if isinstance(item, Mapping) and item.get("code") in CHANGES:
+            with suppress(msgspec.ValidationError):
+                views.append(advice_view(msgspec.convert(item, Advice)))
+    return views

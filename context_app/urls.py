@@ -2,25 +2,25 @@
 
 from django.urls import path
 
-from context_app.views import asking, chats, pages, panel, params, stream
+from context_app.views import chats, panel, request, stream
 
 app_name = "chats"
 urlpatterns = [
-    path("", pages.chat_list, name="list"),
-    path("new/", pages.new, name="new"),
-    path("sidebar/", pages.sidebar, name="sidebar"),
-    path("models/", asking.models, name="models"),
-    path("<uuid:pk>/", pages.detail, name="detail"),
-    path("<uuid:pk>/turns/", pages.earlier, name="earlier"),
+    path("", chats.chat_list, name="list"),
+    path("new/", chats.new, name="new"),
+    path("sidebar/", chats.sidebar, name="sidebar"),
+    path("models/", request.models, name="models"),
+    path("<uuid:pk>/", chats.detail, name="detail"),
+    path("<uuid:pk>/turns/", chats.earlier, name="earlier"),
     path("<uuid:pk>/rename/", chats.rename, name="rename"),
     path("<uuid:pk>/pin/", chats.pin, name="pin"),
     path("<uuid:pk>/archive/", chats.archive, name="archive"),
     path("<uuid:pk>/delete/", chats.delete, name="delete"),
     path("<uuid:pk>/restore/", chats.restore, name="restore"),
-    path("<uuid:pk>/choose/", asking.choose, name="choose"),
-    path("<uuid:pk>/params/", params.save, name="params"),
-    path("<uuid:pk>/params/check/", params.check, name="params-check"),
-    path("<uuid:pk>/preview/", asking.preview, name="preview"),
+    path("<uuid:pk>/choose/", request.choose, name="choose"),
+    path("<uuid:pk>/params/", request.save_params, name="params"),
+    path("<uuid:pk>/params/check/", request.check_params, name="params-check"),
+    path("<uuid:pk>/preview/", request.preview, name="preview"),
     path("<uuid:pk>/panel/", panel.show, name="panel"),
     path("<uuid:pk>/panel/search/", panel.search, name="search"),
     path("<uuid:pk>/notes/", panel.add_note, name="add-note"),

@@ -9,8 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from context_app import session_models
-from context_app.advice import AdviceView
 from context_app.models import ContextChunk
+from context_app.rendering import AdviceView
 from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
 
 register = template.Library()

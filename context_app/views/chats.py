@@ -1,62 +1,159 @@
-"""What is done to a whole chat: rename, pin, put away, delete, bring back."""
+"""The chat page and the chat list beside it, and the actions on a whole chat."""
 
 import json
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
+from context_app import rendering, selectors, session_models
 from context_app.access import context_or_404, owner
-from context_app.forms import TitleForm
-from context_app.models import Context
-from context_app.services import contexts
+from context_app.forms import ParametersForm, TitleForm, search_text
+from context_app.models import Context, Turn
+from context_app.services import chunks, contexts
+from context_app.views.panel_data import panel, session_of
+from context_app.views.request import params_drawer
+from sessions_app.models import AuthSession
+
+STRIPE = (
+    "How would you write a FastAPI application that handles Stripe-based subscriptions? Include error handling and "
+    "webhook verification."
+)
+SUGGESTIONS = (
+    ("braces", "Stripe subscriptions in FastAPI", STRIPE),
+    ("shield", "Review a function", "Review this function for concurrency bugs and say how you would test it:\n\n"),
+    ("chart", "Explain a slow query", "Why is this SQL query slow, and which index would help?\n\n"),
+    ("edit", "Say it shorter", "Make this text half as long without losing a fact:\n\n"),
+)
+
+
+@login_required
+@require_GET
+def chat_list(request: HttpRequest) -> HttpResponse:
+    """Show the chats, and a composer that begins a new one."""
+    person = owner(request)
+    sessions = selectors.sessions(person.pk)
+    session, model = _preferred(person, sessions)
+    data = {
+        **_sidebar(request),
+        "context": None,
+        "sessions": sessions,
+        "session": session,
+        "model": model,
+        "suggestions": SUGGESTIONS,
+        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
+        "params_form": ParametersForm(),
+    }
+    return render(request, "chats/page.html", data)
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show one chat: its conversation, the composer and the context panel."""
+    context = context_or_404(request, pk)
+    turns, more = selectors.turns(context)
+    system = chunks.system_chunk(context)
+    data = {
+        **_sidebar(request),
+        **panel(context),
+        "sessions": selectors.sessions(owner(request).pk),
+        "session": session_of(context),
+        "model": context.model,
+        "turns": rendering.render_turns(turns),
+        "more_turns": more,
+        "suggestions": SUGGESTIONS,
+        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
+        **params_drawer(context, system.content if system else ""),
+    }
+    return render(request, "chats/page.html", data)
+
+
+@login_required
+@require_GET
+def sidebar(request: HttpRequest) -> HttpResponse:
+    """Show the chat list alone: all chats, those that match a search, or the archived ones."""
+    return render(request, "chats/_sidebar_list.html", _sidebar(request))
+
+
+@login_required
+@require_GET
+def earlier(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show the turns before the turn ``before``."""
+    context = context_or_404(request, pk)
+    try:
+        before = selectors.get_turn(context, UUID(request.GET.get("before", "")))
+    except (ValueError, Turn.DoesNotExist):
+        raise Http404("There is no such turn.") from None
+    turns, more = selectors.turns(context, before=before)
+    data = {"context": context, "turns": rendering.render_turns(turns), "more_turns": more}
+    return render(request, "chats/_turns.html", data)
+
+
+@login_required
+@require_POST
+def new(request: HttpRequest) -> HttpResponse:
+    """Create a chat with the given session and model, else with those used last, and go to its page."""
+    person = owner(request)
+    sessions = selectors.sessions(person.pk)
+    wanted = request.POST.get("session") or request.GET.get("session") or ""
+    session = next((item for item in sessions if str(item.pk) == wanted), None)
+    if wanted and session is None:
+        raise Http404("There is no such session.")
+    session, model = (session, _last_model(person, session)) if session else _preferred(person, sessions)
+    model = request.POST.get("model", "").strip() or model
+    context = contexts.create(owner=person, session=session, model=model)
+    return redirect("chats:detail", pk=context.pk)
 
 
 @login_required
 @require_POST
 def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Store the title; answers with the header's title, or the form with what is wrong."""
+    """Store the title; answers with the header's title, or the form with its errors."""
     context = context_or_404(request, pk)
     form = TitleForm(request.POST)
     if not form.is_valid():
         return render(request, "chats/_title.html", {"context": context, "title_form": form}, status=422)
     contexts.rename(context=context, title=form.cleaned_data["title"])
-    response = render(request, "chats/_title.html", {"context": context})
-    return _refresh(response)
+    return _list_changed(render(request, "chats/_title.html", {"context": context}))
 
 
 @login_required
 @require_POST
 def pin(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Pin the chat, or release it when it is pinned."""
+    """Pin the chat, or unpin it."""
     context = context_or_404(request, pk)
     contexts.set_pinned(context=context, pinned=not context.pinned)
-    return _refresh(render(request, "chats/_header_menu.html", {"context": context}))
+    return _list_changed(render(request, "chats/_header_menu.html", {"context": context}))
 
 
 @login_required
 @require_POST
 def archive(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Put the chat away, or take it back when it was."""
+    """Archive the chat, or unarchive it."""
     context = context_or_404(request, pk)
     contexts.set_archived(context=context, archived=context.archived_at is None)
-    words = "Chat archived" if context.archived_at else "Chat is back in the list"
+    message = "Chat archived" if context.archived_at else "Chat is back in the list"
     undo = reverse("chats:archive", args=[pk])
-    return _refresh(render(request, "chats/_header_menu.html", {"context": context}), message=words, undo=undo)
+    response = render(request, "chats/_header_menu.html", {"context": context})
+    return _list_changed(response, message=message, undo=undo)
 
 
 @login_required
 @require_POST
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Delete the chat; the toast takes it back."""
+    """Delete the chat; the toast has an Undo."""
     context = context_or_404(request, pk)
     contexts.delete(context=context)
     if not request.headers.get("HX-Request"):
         return redirect("chats:list")
-    response = _refresh(HttpResponse(status=200), message="Chat deleted", undo=reverse("chats:restore", args=[pk]))
+    undo = reverse("chats:restore", args=[pk])
+    response = _list_changed(HttpResponse(status=200), message="Chat deleted", undo=undo)
     # The page of a deleted chat is left without a reload, so that the toast with its Undo stays.
     response["HX-Reswap"] = "none"
     return response
@@ -65,7 +162,7 @@ def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Bring a deleted chat back."""
+    """Restore a deleted chat."""
     context = Context.objects.filter(owner=owner(request), pk=pk).first()
     if context is None:
         raise Http404("There is no such chat.")
@@ -77,10 +174,44 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-def _refresh(response: HttpResponse, *, message: str = "", undo: str = "") -> HttpResponse:
-    """Tell the page that its chat list is out of date, and what to say about it."""
+def _list_changed(response: HttpResponse, *, message: str = "", undo: str = "") -> HttpResponse:
+    """Make the page reload its chat list, and show a toast."""
     events: dict[str, object] = {"chats-changed": True}
     if message:
         events["toast"] = {"message": message, "undo": undo}
     response["HX-Trigger"] = json.dumps(events)
     return response
+
+
+def _sidebar(request: HttpRequest) -> dict[str, Any]:
+    person = owner(request)
+    archived = request.GET.get("archived") == "1"
+    query = search_text(request)
+    current = request.GET.get("current") or (request.resolver_match.kwargs.get("pk") if request.resolver_match else "")
+    return {
+        "groups": selectors.sidebar(person.pk, query=query, archived=archived),
+        "archived": archived,
+        "archived_count": selectors.archived_count(person.pk),
+        "query": query,
+        "current_id": str(current or ""),
+    }
+
+
+def _preferred(person: Any, sessions: list[AuthSession]) -> tuple[AuthSession | None, str]:
+    """Return session and model of the newest chat with an active session, else the first that has a default model.
+
+    Other sessions are considered only if none is active. The model need not be in the provider's list: many models
+    that can be used are not listed.
+    """
+    usable = [item for item in sessions if item.status == AuthSession.Status.ACTIVE] or sessions
+    rows = selectors.owned(person.pk).filter(session__in=usable).exclude(model="").order_by("-updated_at")
+    if last := rows.values_list("session_id", "model").first():
+        return next(item for item in usable if item.pk == last[0]), last[1]
+    first = next((item for item in usable if session_models.default_model(item)), usable[0] if usable else None)
+    return first, session_models.default_model(first) if first else ""
+
+
+def _last_model(person: Any, session: AuthSession) -> str:
+    """Return the model of the newest chat with this session, else its provider's default."""
+    rows = Context.objects.filter(owner=person, session=session).exclude(model="").order_by("-updated_at")
+    return rows.values_list("model", flat=True).first() or session_models.default_model(session)

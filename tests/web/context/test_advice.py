@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from context_app import rendering
-from context_app.advice import changes
 from context_app.models import Context, Stream, Turn
+from context_app.rendering import changes
 from providers_app import provider
 from providers_app.loop import run
 from sessions_app.models import AuthSession

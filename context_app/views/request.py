@@ -1,4 +1,4 @@
-"""Who is asked, and the exact request that would be sent: the model picker and the preview."""
+"""Everything about the next request but its messages: its session and model, its parameters, and its preview."""
 
 import json
 from datetime import UTC, datetime
@@ -13,15 +13,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from context_app import assembly, markup, selectors, session_models
 from context_app.access import context_or_404, owner
-from context_app.advice import shown
-from context_app.forms import ChooseForm
+from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
-from context_app.services import contexts
+from context_app.rendering import AdviceView, advice_view
+from context_app.services import chunks, contexts
 from context_app.views.panel_data import panel, session_of
 from providers_app import loop, provider
 from providers_app.advice.draft import CHANGES
 from providers_app.errors import EmptyPrompt, ProviderError
 from providers_app.types.advice import Advice
+from sessions_app.credentials import login_of
 from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 
@@ -32,7 +33,7 @@ SHOWN_BYTES = 400_000
 @login_required
 @require_GET
 def models(request: HttpRequest) -> HttpResponse:
-    """The models of one session (``session``), for the picker; its provider's error where it gives none."""
+    """Show the models of one session (``session``) in the picker, or why its provider lists none."""
     session = _session_or_404(request, request.GET.get("session", ""))
     found = session_models.listed(session, refresh=request.GET.get("refresh") == "1")
     chosen = request.GET.get("model", "")[:200]
@@ -55,7 +56,7 @@ def models(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Ask this session and model from the next message on; answers with the picker's button and the meter."""
+    """Set session and model from the next message on; answers with the picker's button and the meter."""
     context = context_or_404(request, pk)
     form = ChooseForm(request.POST)
     if not form.is_valid():
@@ -67,14 +68,55 @@ def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
     contexts.choose(context=context, session=session, model=form.cleaned_data["model"])
     data = {**panel(context), "session": session, "model": context.model}
     response = render(request, "chats/_chosen.html", data)
-    response["HX-Trigger"] = "model-chosen"  # what was said of the parameters was about another model
+    response["HX-Trigger"] = "model-chosen"  # the advice about the parameters was about another model
     return response
+
+
+@login_required
+@require_POST
+def save_params(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Store the parameters of the next requests, or show beside its field what would be refused."""
+    context = context_or_404(request, pk)
+    form = ParametersForm(request.POST)
+    found = _advice(context, form.params()) if form.is_valid() else []
+    for item in found:
+        if item.level == "error":
+            form.add_error(item.field if item.field in form.fields else None, item.message)
+    ok = form.is_valid()
+    if ok:
+        contexts.set_params(context=context, params=form.params())
+        chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
+    data = {**panel(context), "params_form": form, "saved": ok, **_by_field(form, found)}
+    response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
+    if ok:
+        response["HX-Trigger"] = json.dumps({"params-saved": {"count": len(context.params)}})
+    return response
+
+
+@login_required
+@require_POST
+def check_params(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show advice about the parameters as they are typed, without storing them.
+
+    Fields without a readable number keep their own errors; the others are judged all the same.
+    """
+    context = context_or_404(request, pk)
+    form = ParametersForm(request.POST)
+    form.is_valid()
+    data = {"params_form": form, **_by_field(form, _advice(context, form.params())), "checked": True}
+    return render(request, "chats/_params_advice.html", data)
+
+
+def params_drawer(context: Context, system: str) -> dict[str, Any]:
+    """Return the parameters drawer as the page opens it: the stored values and the advice about them."""
+    form = ParametersForm(initial={**context.params, "system": system})
+    return {"params_form": form, **_by_field(form, _advice(context, context.params))}
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The request that would be sent next, byte for byte, with the draft (``text``) as its last message.
+    """Show the next request byte for byte, with the draft (``text``) as its last message.
 
     A draft comes by POST, because addresses end up in logs. ``download=1`` answers with the bytes themselves.
     """
@@ -88,20 +130,24 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
         data["error"] = error.info()
         return render(request, "chats/_preview.html", data)
     except TimeoutError:
-        data["error"] = {
-            "code": "timeout",
-            "message": "The request could not be prepared in time.",
-            "hint": "Try again.",
-        }
+        message = "The request could not be prepared in time."
+        data["error"] = {"code": "timeout", "message": message, "hint": "Try again."}
         return render(request, "chats/_preview.html", data)
     text = prepared.body.decode("utf-8", "replace")
     if "1" in (request.GET.get("download"), request.POST.get("download")):
         response = HttpResponse(prepared.body, content_type="application/json")
         response["Content-Disposition"] = f'attachment; filename="request-{context.pk}.json"'
         return response
-    data |= {"prepared": prepared, "body": text, "size": len(prepared.body), "draft": draft}
-    data |= _said(prepared.advice)
-    data["coloured"] = markup.inline_code_html(_pretty(text), "json")
+    changed = [item for item in prepared.advice if item.code in CHANGES]
+    data |= {
+        "prepared": prepared,
+        "body": text,
+        "size": len(prepared.body),
+        "draft": draft,
+        "changes": [advice_view(item) for item in changed],
+        "remarks": [advice_view(item) for item in prepared.advice if item not in changed],
+        "coloured": markup.inline_code_html(_indented(text), "json"),
+    }
     return render(request, "chats/_preview.html", data)
 
 
@@ -120,22 +166,13 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
     return loop.run(call, timeout=PREVIEW_SECONDS)
 
 
-def _said(advice: tuple[Advice, ...]) -> dict[str, Any]:
-    """What is not sent as it was asked for, and what else there is to say."""
-    changed = [item for item in advice if item.code in CHANGES]
-    return {
-        "changes": [shown(item) for item in changed],
-        "remarks": [shown(item) for item in advice if item not in changed],
-    }
-
-
-def _pretty(text: str) -> str:
-    """The body for reading: indented, and cut where it would make the page slow. Copy and Download give the bytes."""
+def _indented(text: str) -> str:
+    """Return the body indented for reading, and cut if it would make the page slow."""
     try:
-        shown = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+        pretty = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except ValueError:
-        shown = text
-    return shown if len(shown) <= SHOWN_BYTES else shown[:SHOWN_BYTES] + "\n…"
+        pretty = text
+    return pretty if len(pretty) <= SHOWN_BYTES else pretty[:SHOWN_BYTES] + "\n…"
 
 
 def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:
@@ -143,3 +180,31 @@ def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:
         return selectors.get_session(owner(request).pk, UUID(session_id))
     except (ValueError, AuthSession.DoesNotExist):
         raise Http404("There is no such session.") from None
+
+
+def _advice(context: Context, values: dict[str, Any]) -> list[Advice]:
+    """Return advice about parameters for the chat's session and model; none before they are chosen."""
+    session = session_of(context)
+    if session is None or not context.model:
+        return []
+    try:
+        return provider.validate_parameters(
+            session.provider,
+            context.model,
+            values,
+            credential=login_of(session),
+            session=session.name,
+            known=session_models.known(session, context.model),
+        )
+    except ProviderError as error:
+        return [Advice(level="warning", field="", what=error.message, code=error.code)]
+
+
+def _by_field(form: ParametersForm, found: list[Advice]) -> dict[str, Any]:
+    """Return advice by the field that it is about, and general advice; a field with errors shows only those."""
+    views = [advice_view(item) for item in found]
+    fields: dict[str, list[AdviceView]] = {name: [] for name in form.fields}
+    for view in views:
+        if view.field in fields and view.field not in form.errors:
+            fields[view.field].append(view)
+    return {"advice": fields, "general_advice": [view for view in views if view.field not in fields]}
