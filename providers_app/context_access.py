@@ -1,12 +1,12 @@
-"""The pieces of a context, seen and removed through a session of their owner."""
+"""The chunks of a context, listed and deleted through a session of their owner."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from providers_app import ports
-from providers_app.chat import request
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
+from providers_app.text import checked_names
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chunks import Chunk
 
@@ -22,11 +22,11 @@ async def list_context_chunks(
     auth_type: AuthType | None = None,
     owner: Any = None,
 ) -> list[Chunk]:
-    """The pieces of a context in order, those that contain ``query`` and are of ``kinds`` where given.
+    """Return the chunks of a context in order, only those that contain ``query`` and are of ``kinds`` where given.
 
     Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
     """
-    wanted = frozenset(request.names_of(kinds, "kinds"))
+    wanted = frozenset(checked_names(kinds, "kinds"))
     found = await find_owner(owner)
     await ports.session_store().lookup(found, provider, session, auth_type)
     return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)
@@ -42,7 +42,7 @@ async def delete_context_chunk(
     auth_type: AuthType | None = None,
     owner: Any = None,
 ) -> None:
-    """Take one piece out of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
+    """Delete one chunk of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
     found = await find_owner(owner)
     await ports.session_store().lookup(found, provider, session, auth_type)
     await ports.context_store().delete_chunk(found, context_id, chunk_id)

@@ -1,4 +1,4 @@
-"""The universal interface: the only way that anything reaches a provider.
+"""The universal interface, through which all requests reach a provider.
 
     from providers_app import provider
 
@@ -7,8 +7,8 @@
             ...
 
 Every function that names a session takes ``owner=`` (see ``ownership``). ``session`` is its id, its name, or
-``auth_type:name``. Every function raises only errors of ``providers_app.errors``, runs on the provider loop whoever
-awaits it, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
+``auth_type:name``. Every function raises only errors of ``providers_app.errors``, runs on the provider loop on
+whichever loop it is awaited, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -18,9 +18,14 @@ from typing import Any
 
 from providers_app import conf, ownership, ports
 from providers_app.chat import counting
-from providers_app.chat import request as asking
 from providers_app.chat.messages import MessagesInput
-from providers_app.chat.request import ToolChoiceInput, ToolsInput, validate_parameters
+from providers_app.chat.request import (
+    ToolChoiceInput,
+    ToolsInput,
+    build_chat,
+    check_timeout,
+    validate_parameters,
+)
 from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
@@ -128,7 +133,7 @@ async def delete_session(provider: str, auth_type: AuthType | None, name: str, *
 
 @on_provider_loop
 async def test_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> Account:
-    """Does the login work? One cheap authenticated request, noted on the session. Raises ``UpstreamError``."""
+    """Test the login with one cheap authenticated request; the session records the result. Raises ``UpstreamError``."""
     found = await find_owner(owner)
     return await keys.run_test(found, *await prepare.find(found, provider, name, auth_type))
 
@@ -149,15 +154,15 @@ def stream_chat(
     owner: Any = None,
     **params: Any,
 ) -> AsyncGenerator[Event, None]:
-    """The answer as events while it is written; the last one is ``StreamEnd`` or ``StreamFailed``.
+    """Stream the answer as events; the last one is ``StreamEnd`` or ``StreamFailed``.
 
     ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``; what
     the provider or model does not take is left out, and ``StreamStart.advice`` says so, or with ``strict`` refused. A
     failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
     """
-    options = asking.options(model, system, tools, tool_choice, context_id, strict)
-    who = owner if owner is not None else ownership.acting()  # now: the block may have ended at the first event
+    options = _options(model, system, tools, tool_choice, context_id, strict)
+    who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
 
     async def events() -> AsyncGenerator[Event, None]:
         call = await _call(who, provider, session, auth_type, messages, timeout, True, options, params)
@@ -185,11 +190,11 @@ async def complete_chat(
     owner: Any = None,
     **params: Any,
 ) -> ChatResult:
-    """The whole answer in one piece; ``timeout`` in seconds covers all of it.
+    """Return the whole answer; ``timeout`` in seconds covers all of it.
 
-    Raises typed errors for a request that was refused; an answer that is itself broken comes with ``complete`` false.
+    Raises typed errors for a refused request; an answer that broke off is returned with ``complete`` false.
     """
-    options = asking.options(model, system, tools, tool_choice, context_id, strict)
+    options = _options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, timeout, False, options, params)
     async with aclosing(dispatcher.complete(call)) as events:
         return await collect(events)
@@ -208,7 +213,7 @@ async def count_tokens(
     auth_type: AuthType | None = None,
     owner: Any = None,
 ) -> TokenCount:
-    """How many tokens the request would have, and who counted. Raises ``UpstreamError`` where the provider counts."""
+    """Count the tokens of a request and say who counted. Raises ``UpstreamError`` where the provider counts."""
     options = {"model": model, "system": system, "tools": tools, "context_id": context_id}
     call = await _call(owner, provider, session, auth_type, messages, None, True, options, {})
     client = await open_session(call.owner, provider, session, auth_type)
@@ -232,11 +237,11 @@ async def preview_request(
     owner: Any = None,
     **params: Any,
 ) -> PreparedRequest:
-    """What ``stream_chat`` (or ``complete_chat`` with ``stream=False``) would send: every byte, every header.
+    """Return the exact request of ``stream_chat`` (or ``complete_chat`` with ``stream=False``). Nothing is sent.
 
-    Secret headers are redacted. Nothing is sent.
+    Secret headers are redacted.
     """
-    options = asking.options(model, system, tools, tool_choice, context_id, strict)
+    options = _options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
     request, advice = await client_of(call.owner, found, credential).preview(credential, call.chat)
@@ -245,13 +250,31 @@ async def preview_request(
 
 
 def list_providers() -> list[ProviderInfo]:
-    """The cards of all providers that load, by name."""
+    """Return the cards of all providers that load, by name."""
     return discovery.list_providers()
 
 
 def provider_capabilities(provider: str) -> Capabilities:
-    """What a provider declares that it can do. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    """Return the capabilities that a provider declares. Raises ``UnknownProvider``, ``ProviderBroken``."""
     return discovery.registry.card(provider).capabilities
+
+
+def _options(
+    model: str | None,
+    system: str | None,
+    tools: ToolsInput | None,
+    tool_choice: ToolChoiceInput | None,
+    context_id: str | None,
+    strict: bool | None,
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "system": system,
+        "tools": tools,
+        "tool_choice": tool_choice,
+        "context_id": context_id,
+        "strict": strict,
+    }
 
 
 async def _call(
@@ -265,7 +288,7 @@ async def _call(
     options: Mapping[str, Any],
     params: Mapping[str, Any],
 ) -> Call:
-    asking.check_timeout(timeout_s)
+    check_timeout(timeout_s)
     found = await find_owner(owner)
-    chat = await asking.build_chat(found, provider, messages, stream=stream, params=params, **options)
+    chat = await build_chat(found, provider, messages, stream=stream, params=params, **options)
     return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)

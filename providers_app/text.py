@@ -1,15 +1,19 @@
-"""Text for error messages: a wrong value quoted, and the nearest of the valid names."""
+"""Names that callers give, checked, and text for error messages: a wrong value quoted, the nearest valid name."""
 
 import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from providers_app.errors import InvalidRequest
+
 LONGEST = 80
 LISTED = 12
+MAX_MODEL = 200
+"""Characters of the longest model name."""
 
 
 def quoted(value: Any) -> str:
-    """``repr(value)`` cut to ``LONGEST`` characters; the type where a value cannot be shown."""
+    """Return ``repr(value)`` cut to ``LONGEST`` characters; the type where a value cannot be shown."""
     try:
         text = repr(value[: LONGEST + 1] if isinstance(value, str | bytes) else value)
     except Exception:  # noqa: BLE001  a repr is the caller's code, and very long numbers have none
@@ -18,7 +22,7 @@ def quoted(value: Any) -> str:
 
 
 def nearest(word: object, names: Iterable[str], *, all_of: str = "Known") -> str:
-    """One sentence for a hint: the likeliest meant name, or the names there are."""
+    """Return a sentence for a hint: the most similar name, or all of them."""
     known = sorted(names)
     close = difflib.get_close_matches(word[:200].lower(), known, n=1, cutoff=0.6) if isinstance(word, str) else []
     if close:
@@ -27,3 +31,21 @@ def nearest(word: object, names: Iterable[str], *, all_of: str = "Known") -> str
         return ""
     more = ", ..." if len(known) > LISTED else "."
     return f"{all_of}: {', '.join(known[:LISTED])}{more}"
+
+
+def checked_model(model: Any) -> str:
+    """Return ``model``. Raises ``InvalidRequest`` unless it can be the name of a model."""
+    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
+    if not fine:
+        raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
+    return str(model)
+
+
+def checked_names(given: Any, what: str) -> tuple[str, ...]:
+    """Return names that were given as a collection, or as one string. Raises ``InvalidRequest``."""
+    if isinstance(given, str):
+        return (given,)
+    names = tuple(given) if isinstance(given, Iterable) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidRequest(f"{what} must be a list of names, not {quoted(given)}.")
+    return names

@@ -1,4 +1,4 @@
-"""What a caller may ask, checked and typed.
+"""The arguments of a call, checked and typed.
 
 request         the arguments of a call -> ``ChatRequest``
 messages        messages in every accepted form -> typed messages

@@ -1,4 +1,4 @@
-"""An answer as the parts that have to stand in the next request: in their order, with what goes back with each."""
+"""An answer as the parts of the next request, in order, each with its provider's opaque data."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class _Draft(msgspec.Struct):
 
 
 class AnswerParts:
-    """Gathers events. A call that may not be run (its arguments are no object) is no part: nothing can answer it."""
+    """Collects events. A tool call whose arguments are no object is left out, since it cannot be run or answered."""
 
     __slots__ = ("_drafts", "_origin")
 
@@ -26,7 +26,7 @@ class AnswerParts:
         self._origin = origin
 
     def add(self, event: Event) -> None:
-        """The next event of the answer; ``StreamStart`` says where it comes from."""
+        """Add the next event of the answer; the origin is taken from ``StreamStart``."""
         if isinstance(event, TextDelta):
             last = self._drafts[-1] if self._drafts else None
             if not isinstance(last, _Draft) or last.kind != "text":
@@ -42,7 +42,7 @@ class AnswerParts:
             self._origin = event.origin
 
     def parts(self) -> tuple[Part, ...]:
-        """What was gathered; empty pieces of text are left out."""
+        """Return the parts collected so far, without empty text."""
         found: list[Part] = []
         for draft in self._drafts:
             if isinstance(draft, ToolCall):
@@ -57,7 +57,7 @@ class AnswerParts:
 
     @property
     def origin(self) -> Origin | None:
-        """Who gave the answer, where that is known."""
+        """The provider, model and session that answered, where known."""
         return self._origin
 
     def _reasoning(self, number: int) -> _Draft:

@@ -9,7 +9,7 @@
 | ``input_audio`` | OpenAI | ``AudioPart`` |
 | ``audio`` with ``data`` | Maestro | ``AudioPart`` |
 
-A file that lies at a provider (``file_id``) is refused: it exists for one provider and one login only.
+A file stored at a provider (``file_id``) is refused: it exists for one provider and one login only.
 """
 
 import base64
@@ -36,9 +36,9 @@ MediaPart = ImagePart | FilePart | AudioPart
 
 
 def parse_media(where: str, part: Mapping[str, Any]) -> MediaPart | None:
-    """The part, or ``None`` when its ``type`` is no form of a picture, document or recording.
+    """Return the part; ``None`` when its ``type`` is no form of a picture, document or recording.
 
-    Raises ``InvalidRequest`` that says what is wrong with it.
+    Raises ``InvalidRequest``.
     """
     kind = part.get("type")
     read = _FORMS.get(kind) if isinstance(kind, str) else None
@@ -46,15 +46,15 @@ def parse_media(where: str, part: Mapping[str, Any]) -> MediaPart | None:
 
 
 def checked_media(where: str, part: MediaPart) -> MediaPart:
-    """The part itself when its type, content and size may be sent. Raises ``InvalidRequest``."""
-    what = _words(part)
+    """Return the part. Raises ``InvalidRequest`` unless its type, content and size may be sent."""
+    what = _kind(part)
     url = None if isinstance(part, AudioPart) else part.url
     name = part.name if isinstance(part, FilePart) else ""
     if not isinstance(part.media_type, str) or not isinstance(url or "", str) or not isinstance(name, str):
         raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
     if url:
         if not url.startswith(("https://", "http://", "gs://")):
-            raise InvalidRequest(f"{where}: a {what}'s address must begin with https://, http:// or data:.")
+            raise InvalidRequest(f"{where}: a {what}'s URL must begin with https://, http:// or data:.")
         return part
     if part.media_type not in _KNOWN[what]:
         known = ", ".join(sorted(_KNOWN[what]))
@@ -69,15 +69,15 @@ def _check_data(where: str, what: str, data: Any) -> None:
     limit = conf.current().max_file_bytes
     if isinstance(data, str) and len(data) * 3 // 4 > limit + 2:
         raise InvalidRequest(
-            f"{where}: a {what} of {len(data) * 3 // 4:,} bytes is too large; at most {limit:,} are sent.",
-            hint="Send a smaller one, give an address instead, or raise MAESTRO_PROVIDERS__MAX_FILE_BYTES.",
+            f"{where}: a {what} of {len(data) * 3 // 4:,} bytes is too large; the limit is {limit:,}.",
+            hint="Send a smaller one, give its URL instead, or raise MAESTRO_PROVIDERS__MAX_FILE_BYTES.",
         )
     if not isinstance(data, str) or not _is_base64(data):
         raise InvalidRequest(f"{where}: a {what}'s data is empty or not base64.")
 
 
 def _is_base64(data: str) -> bool:
-    """Judged piece by piece and without decoding: a large file would hold up the loop, and need its size again."""
+    """Check base64 piece by piece without decoding, so that a large file neither blocks the loop nor is copied."""
     if not data or len(data) % 4 or not data.isascii():
         return False
     end = len(data) - (2 if data.endswith("==") else 1 if data.endswith("=") else 0)
@@ -85,7 +85,7 @@ def _is_base64(data: str) -> bool:
     return not any(piece.encode("ascii").translate(None, _BASE64) for piece in pieces)
 
 
-def _words(part: MediaPart) -> str:
+def _kind(part: MediaPart) -> str:
     return "picture" if isinstance(part, ImagePart) else "document" if isinstance(part, FilePart) else "recording"
 
 
@@ -95,10 +95,10 @@ def _type(given: Any, default: str) -> str:
 
 
 def _data_url(where: str, what: str, url: str) -> tuple[str, str]:
-    """The media type and the base64 content of a ``data:`` address."""
+    """Return the media type and the base64 content of a ``data:`` URL."""
     head, comma, data = url[5:].partition(",")
     if not comma or not head.endswith(";base64"):
-        raise InvalidRequest(f"{where}: a {what}'s data address must be base64.")
+        raise InvalidRequest(f"{where}: a {what}'s data URL must be base64.")
     return head.removesuffix(";base64"), data
 
 
@@ -107,7 +107,7 @@ def _image(where: str, part: Mapping[str, Any]) -> ImagePart:
     url = address.get("url") if isinstance(address, Mapping) else address
     if not isinstance(url, str) or not url:
         _refuse_file_id(where, part)
-        raise InvalidRequest(f"{where}: a picture has no address.")
+        raise InvalidRequest(f"{where}: a picture has no URL.")
     return _image_at(where, url)
 
 
@@ -177,7 +177,7 @@ def _audio(where: str, part: Mapping[str, Any]) -> AudioPart:
 
 
 def _source(where: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Where the content is: Anthropic's ``source``, or the part itself."""
+    """Return the dictionary with the content: Anthropic's ``source``, or the part itself."""
     source = part.get("source", part)
     if not isinstance(source, Mapping):
         raise InvalidRequest(f"{where}: the source of a {quoted(part.get('type'))} must be a dictionary.")
@@ -189,7 +189,7 @@ def _source(where: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
 def _refuse_file_id(where: str, part: Mapping[str, Any]) -> None:
     if part.get("file_id"):
         raise InvalidRequest(
-            f"{where}: a file that lies at a provider (file_id) cannot be sent on.", hint="Send its content or address."
+            f"{where}: a file stored at a provider (file_id) cannot be sent.", hint="Send its content or its URL."
         )
 
 

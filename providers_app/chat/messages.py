@@ -1,7 +1,7 @@
-"""What a caller may pass as messages, turned into ``Message`` values, or a clear error about which one is wrong.
+"""Messages in every accepted form, parsed into ``Message`` values.
 
 Accepted: a string (one user message), ``Message`` values, and dictionaries with ``role`` and ``content`` as most
-libraries use them (content a string or parts; pictures, documents and recordings in the forms of ``media_input``;
+libraries use them (content a string or parts; pictures, documents and recordings in the forms of ``media``;
 ``tool_calls`` of an assistant; ``tool_call_id`` of a tool).
 """
 
@@ -43,15 +43,15 @@ KNOWN_PARTS = "text, image_url, image, file, document, input_audio"
 def parse_messages(
     given: MessagesInput | None, *, system: str | None = None, before: Iterable[Message] = ()
 ) -> tuple[Message, ...]:
-    """``before`` (a context's messages) and then what was ``given``, with ``system`` in front of all.
+    """Return ``before`` (a context's messages) and then ``given``, with ``system`` in front of all.
 
-    Raises ``EmptyPrompt`` when nothing is asked, ``InvalidRequest`` for anything that is not a message.
+    Raises ``EmptyPrompt`` when there is no content, ``InvalidRequest`` with the number of the wrong message.
     """
     messages = [*before, *_parse(given)]
     if system is not None and not isinstance(system, str):
         raise InvalidRequest(f"system must be a string, not {type(system).__name__}.")
-    if not any(_says_something(message) for message in messages if message.role != "system"):
-        raise EmptyPrompt("There is nothing to ask: no message has any content.")
+    if not any(_has_content(message) for message in messages if message.role != "system"):
+        raise EmptyPrompt("There is no message with any content.")
     if system and system.strip():
         messages.insert(0, Message("system", (TextPart(system),)))
     _check_tool_results(messages)
@@ -76,13 +76,13 @@ def _parse(given: MessagesInput | None) -> list[Message]:
     names: dict[str, str] = {}
     messages = [_one(number, item, names) for number, item in enumerate(items, start=1)]
     for number, message in enumerate(messages, start=1):
-        if not _says_something(message) and message.role in ("user", "system"):
+        if not _has_content(message) and message.role in ("user", "system"):
             raise EmptyPrompt(f"Message {number} ({message.role}) is empty.")
-    return [message for message in messages if _says_something(message)]
+    return [message for message in messages if _has_content(message)]
 
 
 def _one(number: int, item: Any, names: dict[str, str]) -> Message:
-    """``names`` gathers tool names by call id, because a tool's dictionary message need not repeat its name."""
+    """Parse one message. ``names`` collects tool names by call id, since a tool's message need not repeat its name."""
     where = f"Message {number}"
     if isinstance(item, Message):
         message = _checked(where, item)
@@ -113,14 +113,14 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
 
 
 def _checked(where: str, message: Message) -> Message:
-    """The message itself when its fields are what they say: Python does not check the types of a value's fields."""
+    """Return a ``Message`` whose fields, which Python does not check, have the right types."""
     if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
         raise InvalidRequest(f"{where} is not a message with a role and a tuple of parts.")
     return _fitting(where, Message(message.role, tuple(_checked_part(where, part) for part in message.parts)))
 
 
 def _fitting(where: str, message: Message) -> Message:
-    """The message itself when its role may hold such parts."""
+    """Return the message. Raises ``InvalidRequest`` unless its role may hold such parts."""
     wrong = {
         "system": [part for part in message.parts if not isinstance(part, TextPart)],
         "assistant": [part for part in message.parts if isinstance(part, ImagePart | FilePart | AudioPart)],
@@ -212,12 +212,12 @@ def _tool_result(where: str, item: Mapping[str, Any], names: dict[str, str]) -> 
     return ToolResultPart(call_id=call_id, name=name, content="".join(texts), is_error=is_error, media=media)
 
 
-def _says_something(message: Message) -> bool:
+def _has_content(message: Message) -> bool:
     return any(not isinstance(part, TextPart) or part.text.strip() for part in message.parts)
 
 
 def _check_tool_results(messages: list[Message]) -> None:
-    """Every tool result must answer a call made before it: providers refuse the whole request otherwise."""
+    """Raise ``InvalidRequest`` unless each tool result answers an earlier call; providers refuse the whole request."""
     called: set[str] = set()
     for message in messages:
         for part in message.parts:

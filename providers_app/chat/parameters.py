@@ -1,4 +1,4 @@
-"""What a caller may pass besides messages: sampling parameters, tools, and the wish for one of them."""
+"""The arguments besides messages: sampling parameters, tools, and the tool choice."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ TOOL_MODES = ("auto", "none", "required")
 
 
 def parse_params(params: Mapping[str, Any]) -> ChatParams:
-    """Parameters as the dialects take them. Raises ``InvalidParameter`` with everything that is wrong."""
+    """Return parameters as the dialects take them. Raises ``InvalidParameter`` with all problems."""
     wrong = values.check(params)
     if wrong:
         raise InvalidParameter(wrong)
@@ -26,7 +26,7 @@ def parse_params(params: Mapping[str, Any]) -> ChatParams:
 
 
 def parse_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool, ...]:
-    """``Tool`` values from themselves or from dictionaries (flat, or nested under ``function``).
+    """Return ``Tool`` values from such values or dictionaries (flat, or nested under ``function``).
 
     Raises ``InvalidRequest`` for a tool without a name, with a name twice, or with parameters that are no JSON Schema
     object.
@@ -43,7 +43,7 @@ def parse_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool,
 
 
 def parse_tool_choice(choice: str | Mapping[str, Any] | ToolChoice | None, tools: tuple[Tool, ...]) -> ToolChoice:
-    """``auto``, ``none``, ``required``, a tool's name, or OpenAI's object that names one. Raises ``InvalidRequest``."""
+    """Parse ``auto``, ``none``, ``required``, a tool's name, or OpenAI's object with one. Raises ``InvalidRequest``."""
     if choice is None:
         return ToolChoice()
     if isinstance(choice, ToolChoice):
@@ -107,7 +107,7 @@ def _tool(number: int, item: Any) -> Tool:
 
 
 def _declared(number: int, item: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a dictionary says of a tool's intent: in Maestro's fields, or in the ``annotations`` of MCP."""
+    """Return the intent that a dictionary declares, in Maestro's fields or in the ``annotations`` of MCP."""
     intent = item.get("intent", body.get("intent"))
     hints = item.get("annotations", body.get("annotations"))
     hints = hints if isinstance(hints, Mapping) else {}

@@ -1,4 +1,4 @@
-"""From what a caller passes to the ``ChatRequest`` that dialects build from."""
+"""Builds the ``ChatRequest`` from the arguments of a call, and validates parameters without sending anything."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,13 +11,12 @@ from providers_app.dispatch.faults import faults_of
 from providers_app.errors import InvalidRequest
 from providers_app.ports import Owner
 from providers_app.registry.discovery import registry
-from providers_app.text import quoted
+from providers_app.text import checked_model, quoted
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
 from providers_app.types.credentials import Credential
 
-MAX_MODEL = 200
 MAX_TIMEOUT_S = 7 * 24 * 3600
 
 ToolsInput = Iterable[Tool | Mapping[str, Any]]
@@ -38,9 +37,9 @@ async def build_chat(
     strict: bool | None = None,
     params: Mapping[str, Any],
 ) -> ChatRequest:
-    """The request that these arguments ask for; a context's messages come before ``messages``.
+    """Return the request of these arguments; a context's messages come before ``messages``.
 
-    ``strict`` of ``None`` is what the configuration says.
+    ``strict`` of ``None`` is the configured default.
 
     Raises ``EmptyPrompt``, ``InvalidRequest``, ``UnknownProvider``, ``ProviderBroken``, ``UnknownContext``.
     """
@@ -59,41 +58,12 @@ async def build_chat(
     )
 
 
-def options(
-    model: str | None,
-    system: str | None,
-    tools: ToolsInput | None,
-    tool_choice: ToolChoiceInput | None,
-    context_id: str | None,
-    strict: bool | None,
-) -> dict[str, Any]:
-    """These arguments of a call as ``build_chat`` takes them."""
-    return {
-        "model": model,
-        "system": system,
-        "tools": tools,
-        "tool_choice": tool_choice,
-        "context_id": context_id,
-        "strict": strict,
-    }
-
-
 def check_timeout(seconds: float | None) -> None:
-    """Raises ``InvalidRequest`` for a deadline that is not a positive number of seconds."""
+    """Raise ``InvalidRequest`` unless the time-out is ``None`` or a positive number of seconds up to a week."""
     if seconds is None:
         return
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT_S:
         raise InvalidRequest(f"timeout must be a positive number of seconds up to a week, not {quoted(seconds)}.")
-
-
-def names_of(given: Any, what: str) -> tuple[str, ...]:
-    """Names that were given as a collection, or one by itself. Raises ``InvalidRequest``."""
-    if isinstance(given, str):
-        return (given,)
-    names = tuple(given) if isinstance(given, Iterable) else (None,)
-    if not all(isinstance(name, str) for name in names):
-        raise InvalidRequest(f"{what} must be a list of names, not {quoted(given)}.")
-    return names
 
 
 def validate_parameters(
@@ -107,11 +77,11 @@ def validate_parameters(
     session: str = "",
     known: ModelInfo | None = None,
 ) -> list[Advice]:
-    """What would be refused, left out or changed, and what could be better, before anything is sent; errors first.
+    """Return what would be refused, left out or changed, and what could be better, errors first. Nothing is sent.
 
-    ``credential`` says over which kind of login and with which settings it would be sent; its secret is not looked at,
-    and without it the provider's own settings hold. ``session`` is the session's name and ``known`` what its list of
-    models says of the model, for figures that no file has.
+    ``credential`` gives the kind of login and its settings (its secret is not read); without it the provider's own
+    settings hold. ``session`` is the session's name, and ``known`` the entry of its model list, for figures that no
+    file has.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``, ``InvalidRequest`` (no model, tools that
     are none).
@@ -131,21 +101,13 @@ def validate_parameters(
 
 
 def model_name(provider: str, model: str | None) -> str:
-    """The model that is asked: the named one, else the provider's configured default. Raises ``InvalidRequest``."""
+    """Return the named model, else the provider's configured default. Raises ``InvalidRequest``."""
     card = registry.card(provider)
     if model is None or model == "":
         model = getattr(conf.provider(provider), "default_model", "") or card.default_model
     if not model:
         raise InvalidRequest(
-            f"No model was named, and {card.name} has no default model.",
+            f"No model was given, and {card.name} has no default model.",
             hint=f"Pass model=, or set MAESTRO_PROVIDERS__{provider.upper()}__DEFAULT_MODEL.",
         )
     return checked_model(model)
-
-
-def checked_model(model: Any) -> str:
-    """``model`` when it can be the name of one. Raises ``InvalidRequest``."""
-    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
-    if not fine:
-        raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
-    return str(model)

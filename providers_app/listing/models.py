@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 
 from providers_app import conf, loop
 from providers_app.behaviours.listing import check_size
-from providers_app.chat.request import checked_model
 from providers_app.dispatch import clients, report
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
@@ -28,6 +27,7 @@ from providers_app.listing.cache import Kept, lists
 from providers_app.model_data.facts import completed, facts, host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
+from providers_app.text import checked_model
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.listing import ModelListing, PartialList

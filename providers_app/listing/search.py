@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from providers_app.chat.request import names_of
 from providers_app.errors import InvalidRequest
 from providers_app.model_data.file import CAPABILITIES, LIFECYCLES, MODALITIES
-from providers_app.text import nearest
+from providers_app.text import checked_names, nearest
 from providers_app.types.catalogue import Capabilities, ModelInfo
 
 MAX_TEXT = 100
@@ -59,7 +58,7 @@ def checked(query: ModelQuery) -> ModelQuery:
         ("lifecycle", query.lifecycle, LIFECYCLES),
         ("order", (query.sort,) if query.sort else (), SORTS),
     ):
-        for name in sorted(set(names_of(given, what))):
+        for name in sorted(set(checked_names(given, what))):
             if name not in known:
                 raise InvalidRequest(f"There is no {what} {name!r}.", hint=nearest(name, known))
     if query.min_window < 0 or (query.max_price is not None and not query.max_price >= 0):
@@ -132,5 +131,5 @@ def _one_away(word: str, part: str) -> bool:
 
 def supporting(models: Sequence[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
     """The models with every capability in ``wanted``. Raises ``InvalidRequest`` for a capability that there is not."""
-    names = names_of(wanted, "supports")
+    names = checked_names(wanted, "supports")
     return search(models, ModelQuery(supports=names), declared) if names else list(models)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers_app import conf, errors, provider, providers
-from providers_app.chat.estimates import IMAGE_TOKENS, estimate
+from providers_app.chat.counting import IMAGE_TOKENS, estimate
 from providers_app.dispatch import clients
 from providers_app.dispatch.report import error_of
 from providers_app.registry.discovery import registry

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from providers_app import conf
-from providers_app.chat.estimates import IMAGE_TOKENS, PDF_TOKENS, estimate_part
+from providers_app.chat.counting import IMAGE_TOKENS, PDF_TOKENS, estimate_part
 from providers_app.chat.messages import parse_messages
 from providers_app.errors import InvalidRequest
 from providers_app.registry.settings import ProvidersConfig
@@ -51,7 +51,7 @@ def test_every_form_becomes_one_part_and_a_part_stays_one(form: dict[str, Any], 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"type": "image_url"}, "no address"),
+        ({"type": "image_url"}, "no URL"),
         ({"type": "image_url", "image_url": "ftp://x/a.png"}, "must begin with"),
         ({"type": "image_url", "image_url": f"data:image/png,{DATA}"}, "must be base64"),
         ({"type": "image", "data": "%%%"}, "empty or not base64"),
@@ -76,7 +76,7 @@ def test_what_cannot_be_sent_is_said_before_it_is(wrong: Any, words: str) -> Non
 def test_a_file_that_is_too_large_is_refused_by_the_setting() -> None:
     large = base64.b64encode(b"x" * 2000).decode()
     with conf.use(ProvidersConfig(max_file_bytes=1024)):
-        with pytest.raises(InvalidRequest, match="at most 1,024") as caught:
+        with pytest.raises(InvalidRequest, match="the limit is 1,024") as caught:
             read(FilePart(data=large))
         assert "MAX_FILE_BYTES" in caught.value.hint
         assert read(FilePart(data=DATA)) == FilePart(data=DATA)

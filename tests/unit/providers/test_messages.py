@@ -93,7 +93,7 @@ def test_an_answer_without_content_is_left_out() -> None:
         ([{"role": "user", "content": {"type": "text", "text": "x"}}], "content must be"),
         ([{"role": "user", "content": [{"type": "text"}]}], "no text"),
         ([{"role": "user", "content": [{"type": "hologram"}]}], "'hologram' is not known"),
-        ([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}], "no address"),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}], "no URL"),
         ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "file:///x"}}]}], "must begin with"),
         (
             [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,%%"}}]}],

@@ -363,7 +363,7 @@ async def test_wrong_calls_are_refused_before_anything_is_sent(
     on_loop: Any, chat_server: VendorServer, sessions: MemorySessions
 ) -> None:
     await connect(Vendor("remote", chat.VALID_KEY, "m", chat_server))
-    with pytest.raises(errors.InvalidRequest, match="No model was named"):
+    with pytest.raises(errors.InvalidRequest, match="No model was given"):
         await provider.complete_chat("remote", "main", "Hello")
     with pytest.raises(errors.InvalidRequest, match="printable"):
         await provider.complete_chat("remote", "main", "Hello", model="a\nb")
