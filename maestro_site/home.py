@@ -21,8 +21,7 @@ from sessions_app import providers, selectors
 from sessions_app.models import AuthSession
 from sessions_app.presenters import status
 from sessions_app.services import connect
-from sessions_app.views import parts
-from sessions_app.views.notices import SHOWN_AT_HOME
+from sessions_app.views import notices
 
 DEMO = "demo"
 DEMO_NAME = "try_demo"
@@ -89,11 +88,11 @@ def home(request: HttpRequest) -> HttpResponse:
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
     facts = installation()
-    told = parts.notice_rows(owner_id)
+    told = notices.notice_rows(owner_id)
     if not counts["all"] and not recent:
         return render(request, "home.html", {"fresh": True, "tiles": tiles(), "facts": facts})
-    shown = told[:SHOWN_AT_HOME]
-    parts.looked_at(owner_id, shown)
+    shown = told[: notices.SHOWN_AT_HOME]
+    notices.mark_seen(owner_id, shown)
     return render(
         request,
         "home.html",

@@ -14,7 +14,7 @@ from django.db import DatabaseError
 
 from maestro_site import pulse
 from providers_app.refresh.flight import holder_of
-from sessions_app import lanes
+from sessions_app.stores import lanes
 
 PR_SET_PDEATHSIG = 1
 STOP_S = 4.0

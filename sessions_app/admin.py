@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from providers_app.errors import InvalidOption, ProviderError, UnknownSession
 from providers_app.registry import options
 from providers_app.types.credentials import Secret
-from sessions_app import credentials, option_text, providers, selectors
+from sessions_app import credentials, providers, selectors
 from sessions_app.admin_records import ReadOnlyAdmin
 from sessions_app.forms import KeyField, add_error
 from sessions_app.models import AuthSession, SessionEvent
@@ -52,7 +52,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         if "provider" in self.fields:
             usable = [(card.slug, f"{card.name} ({card.slug})") for card in providers.cards() if not card.problem]
             self.fields["provider"] = forms.ChoiceField(choices=[("", "---------"), *usable])
-        self.fields["chosen"].initial = option_text.written(self.instance.options)
+        self.fields["chosen"].initial = option_service.written(self.instance.options)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -67,8 +67,8 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
             owner_id = data["owner"].pk if new else self.instance.owner_id
             if new or data["name"] != self.initial["name"]:
                 connect.require_free(owner_id, provider, auth_type, data["name"])
-            data["chosen"] = option_text.parse(filter(str.strip, data.get("chosen", "").splitlines()))
-            data["options_changed"] = option_text.changes(self.instance.options, data["chosen"])
+            data["chosen"] = option_service.parse(filter(str.strip, data.get("chosen", "").splitlines()))
+            data["options_changed"] = option_service.changes(self.instance.options, data["chosen"])
             if new or data["options_changed"]:  # a session can be renamed when its provider is gone
                 options.checked(providers.usable(provider), auth_type, data["chosen"])
             if key or new:

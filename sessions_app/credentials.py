@@ -1,13 +1,17 @@
-"""Credentials in and out of their rows; together with ``crypto`` the only code that touches the sealed column.
+"""Seal and open the credentials of sessions, sign-ins and import backups, and say which column values they make.
 
-Everything here is synchronous and expects to run where the database may be used.
+Together with ``crypto`` the only code that touches a sealed column. Synchronous: call it where the database may be
+used.
 """
 
+import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.utils.crypto import salted_hmac
 
 from providers_app.errors import NotConfigured, UnknownSession
 from providers_app.types.credentials import Credential, Secret
@@ -17,16 +21,19 @@ from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 from sessions_app.models import AuthSession, ImportRun, OAuthAttempt
 
+MAX_LABEL = 200
+MAX_REASON = 300
+
 
 class _Sealed(msgspec.Struct, frozen=True, kw_only=True):
-    """What is inside a sealed credential; a later version may add fields. ``tokens`` only of OAuth sessions."""
+    """The plain content of a sealed credential; a later version may add fields. ``tokens`` only of OAuth sessions."""
 
     secret: Secret
     tokens: Tokens | None = None
 
 
 def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None) -> dict[str, Any]:
-    """The column values that store ``secret`` in the row with this id; nothing is sealed where there is no secret.
+    """Return the column values that store ``secret`` in the row with this id; an empty secret seals nothing.
 
     With ``tokens``, ``secret`` is what signs requests (``tokens.signing``).
     """
@@ -36,18 +43,68 @@ def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None)
     return {"sealed_credential": sealed, "key_id": key_id}
 
 
+def oauth_columns(tokens: Tokens, next_refresh_at: float | None) -> dict[str, Any]:
+    """Return the column values that follow from ``tokens``; no secret is among them.
+
+    ``next_refresh_at`` is in seconds since the epoch, ``None`` for never. The tokens themselves go through
+    ``sealed_columns``, ``replace`` or ``swap``.
+    """
+    return {
+        "settings": dict(tokens.facts),
+        "base_url": tokens.base_url,
+        "flow": tokens.flow,
+        "account_id": tokens.account_id[:MAX_LABEL],
+        "account_label": tokens.account_label[:MAX_LABEL],
+        "expires_at": as_time(tokens.expires_at),
+        "earliest_refresh_at": as_time(tokens.earliest_refresh_at),
+        "next_refresh_at": None if tokens.read_only else as_time(next_refresh_at),
+        "read_only_reason": tokens.read_only[:MAX_REASON],
+        "token_print": token_print(tokens),
+    }
+
+
+def fresh_refresh_columns() -> dict[str, Any]:
+    """Return the column values of a login that was never refreshed: no open intent, no presentation, no error."""
+    return {
+        "refreshed_at": None,
+        "intent_generation": None,
+        "intent_at": None,
+        "presentations": 0,
+        "refresh_attempts": 0,
+        "refresh_error_code": "",
+        "refresh_error": "",
+        "refresh_failed_at": None,
+    }
+
+
+def as_time(seconds: float | None) -> datetime | None:
+    """Convert seconds since the epoch; ``None`` for ``None``, infinity and what no calendar has."""
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def token_print(tokens: Tokens) -> str:
+    """Return an HMAC of the refresh token, by which two copies of one login are recognised; empty without one."""
+    refresh = tokens.refresh.reveal()
+    return salted_hmac("sessions_app.token", refresh, algorithm="sha256").hexdigest() if refresh else ""
+
+
 def open_credential(session: AuthSession) -> Credential:
-    """The credential that requests of this session are signed with. Raises ``NotConfigured``, ``KeyRingError``."""
+    """Return the credential that signs the requests of this session. Raises ``NotConfigured``, ``KeyRingError``."""
     return Credential(
         auth_type=session.auth_type,  # type: ignore[arg-type]
-        secret=_open_secret(session),
+        secret=_open(session).secret,
         base_url=session.base_url or None,
         settings=settings_of(session),
     )
 
 
 def login_of(session: AuthSession) -> Credential:
-    """Which kind of login a session has and what its requests are built with, without its secret: nothing is opened."""
+    """Return the credential of a session without its secret; nothing is opened."""
     return Credential(
         auth_type=session.auth_type,  # type: ignore[arg-type]
         base_url=session.base_url or None,
@@ -56,28 +113,28 @@ def login_of(session: AuthSession) -> Credential:
 
 
 def settings_of(session: AuthSession) -> dict[str, str]:
-    """What its requests are built with besides the secret: what a person chose wins over what a sign-in learned."""
+    """Return the settings that its requests are built with; options a person chose win over facts of the sign-in."""
     return {str(name): str(value) for name, value in {**session.settings, **session.options}.items()}
 
 
 def open_tokens(session: AuthSession) -> Tokens | None:
-    """The tokens of an OAuth session, ``None`` where there are none. Raises ``NotConfigured``, ``KeyRingError``."""
+    """Return the tokens of an OAuth session, ``None`` for none. Raises ``NotConfigured``, ``KeyRingError``."""
     return _open(session).tokens
 
 
 def has_secret(session: AuthSession) -> bool:
-    """Is a key stored? Never says which."""
+    """Say whether a secret is stored."""
     return bool(session.key_id)
 
 
 def without_secret(text: str, credential: Credential) -> str:
-    """``text`` with the credential's key taken out: a provider may repeat what it was sent."""
+    """Remove the credential's key from ``text``: a provider may repeat what it was sent."""
     secret = credential.secret.reveal()
     return text.replace(secret, "***") if secret else text
 
 
 def without_stored_secret(text: str, session: AuthSession) -> str:
-    """``without_secret`` for what this row stores; a text that cannot be cleaned for want of the key is dropped."""
+    """Remove this row's key from ``text``; empty when the key cannot be opened, since the text may hold it."""
     try:
         return without_secret(text, open_credential(session))
     except NotConfigured:
@@ -85,11 +142,11 @@ def without_stored_secret(text: str, session: AuthSession) -> str:
 
 
 def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any], tokens: Tokens | None = None) -> int:
-    """Store another secret (or none) with ``changes``, by compare-and-swap on the generation; the new generation.
+    """Store another secret (or none) with ``changes`` and return the new generation.
 
-    Whoever read the credential before keeps a value of an older generation and cannot write over this one. A person's
-    own replacement wins over a concurrent one, so a lost swap is repeated on the newer row. Raises ``UnknownSession``
-    when the session was deleted meanwhile.
+    The swap compares the generation, so a caller that read the credential before cannot write over this one. A
+    person's own replacement wins over a concurrent one: a lost swap is repeated on the newer row. Raises
+    ``UnknownSession`` when the session was deleted meanwhile.
     """
     columns = sealed_columns(session.pk, secret, tokens)
     rows = AuthSession.objects.filter(pk=session.pk, deleted_at__isnull=True)
@@ -118,7 +175,7 @@ def swap(
 
 
 def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Secret | None = None) -> dict[str, Any]:
-    """The column values that store the given parts of a sign-in; a part that is not given is left as it is."""
+    """Return the column values that store the given parts of a sign-in; a part that is ``None`` is left as it is."""
     columns: dict[str, Any] = {}
     if pending is not None:
         sealed, key_id = crypto.seal(pending.reveal().encode(), crypto.LOGIN_PENDING, row_id)
@@ -130,10 +187,7 @@ def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Se
 
 
 def open_attempt(attempt: OAuthAttempt) -> tuple[Secret, Secret]:
-    """What waits in a sign-in: its pending part and its tokens, each empty where there is none.
-
-    Raises ``KeyRingError``.
-    """
+    """Return a sign-in's pending part and its tokens, each empty where there is none. Raises ``KeyRingError``."""
     pending, tokens = b"", b""
     if attempt.pending_key_id:
         pending = crypto.open(bytes(attempt.sealed_pending), crypto.LOGIN_PENDING, attempt.pk)
@@ -143,13 +197,13 @@ def open_attempt(attempt: OAuthAttempt) -> tuple[Secret, Secret]:
 
 
 def backup_columns(run_id: object, plain: bytes) -> dict[str, Any]:
-    """The column values that store the backup of an import."""
+    """Return the column values that store the backup of an import."""
     sealed, key_id = crypto.seal(plain, crypto.IMPORT_BACKUP, run_id)
     return {"sealed_backup": sealed, "key_id": key_id}
 
 
 def open_backup(run: ImportRun) -> bytes:
-    """What ``backup_columns`` was given. Raises ``KeyRingError``."""
+    """Return the backup that ``backup_columns`` sealed. Raises ``KeyRingError``."""
     return crypto.open(bytes(run.sealed_backup), crypto.IMPORT_BACKUP, run.pk)
 
 
@@ -166,10 +220,6 @@ ATTEMPT_DESTROYED: Mapping[str, Any] = {
     "tokens_key_id": "",
 }
 """The same for a sign-in that is over."""
-
-
-def _open_secret(session: AuthSession) -> Secret:
-    return _open(session).secret
 
 
 def _open(session: AuthSession) -> _Sealed:

@@ -1,5 +1,6 @@
-"""Forms: they carry text from a page to a service, with limits on size; what the text may be, the services decide."""
+"""Forms: they carry text from a page to a service, with limits on its size; the services judge it."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -15,22 +16,38 @@ from providers_app.errors import (
     ProviderError,
     UnsupportedOperation,
 )
+from providers_app.registry import options
+from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.types.credentials import Secret
-from sessions_app.coded import CodedError
 from sessions_app.names import MAX_LENGTH
-from sessions_app.option_forms import OptionFields, key_of
 from sessions_app.services.connect import MAX_KEY_CHARS
+
+QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+"""Attributes of an input whose text no browser should keep or correct."""
+NOTHING_CHOSEN = "As configured"
+"""The label of an empty choice: the provider's configuration decides."""
+_ON = (("true", "Yes"), ("false", "No"))
+
+
+def key_of(name: str) -> str:
+    """Return the form's name of an option, which cannot be one of the form's own."""
+    return f"option_{name}"
+
+
+class CodedError(forms.ValidationError):
+    """A typed error beside a field; pages show its stable code (``shown_code``) as something to copy."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message, code=code)
+        self.shown_code = code
 
 
 class KeyField(forms.CharField):
     """A key that goes in and never comes back: what was typed is not rendered again, and the value is a ``Secret``."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.PasswordInput(
-            render_value=False, attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
-        )
         kwargs.setdefault("max_length", MAX_KEY_CHARS)
-        super().__init__(widget=widget, **kwargs)
+        super().__init__(widget=forms.PasswordInput(render_value=False, attrs=QUIET), **kwargs)
 
     def clean(self, value: Any) -> Any:
         return Secret(super().clean(value))
@@ -51,27 +68,69 @@ class KeyForm(forms.Form):
     key = KeyField(label="New key")
 
 
+def base_url_field() -> forms.CharField:
+    """Return the field of a base URL."""
+    widget = forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"})
+    return forms.CharField(label="Base URL", required=False, max_length=500, widget=widget)
+
+
 class AddressForm(forms.Form):
     """Change the base URL."""
 
-    base_url = forms.CharField(
-        label="Base URL",
-        required=False,
-        max_length=500,
-        widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"}),
-    )
+    base_url = base_url_field()
 
 
-class ConnectForm(NameForm, OptionFields):
+class OptionsForm(forms.Form):
+    """A form with the declared options of one auth type; each is judged by itself, and its error stands beside it."""
+
+    def __init__(self, *args: Any, card: ProviderInfo | None = None, auth_type: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.card, self.auth_type = card, auth_type
+        self.declared = options.declared(card, auth_type) if card else ()
+        for field in self.declared:
+            self.fields[key_of(field.name)] = _option_field(field)
+
+    @property
+    def plain_options(self) -> list[forms.BoundField]:
+        """The options that are always shown."""
+        return [self[key_of(field.name)] for field in self.declared if not field.advanced]
+
+    @property
+    def advanced_options(self) -> list[forms.BoundField]:
+        """The options that are folded away."""
+        return [self[key_of(field.name)] for field in self.declared if field.advanced]
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether a folded option has a value or an error to show."""
+        return any(bound.errors or bound.value() for bound in self.advanced_options)
+
+    @staticmethod
+    def initial_of(known: Mapping[str, str]) -> dict[str, str]:
+        """Return initial values for the options' fields."""
+        return {key_of(name): value for name, value in known.items()}
+
+    def given_options(self) -> dict[str, str]:
+        """Return what was typed or chosen, by the option's name, without empty values."""
+        found = {field.name: self.cleaned_data.get(key_of(field.name), "") for field in self.declared}
+        return {name: value for name, value in found.items() if value}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.card is not None:
+            for advice in options.problems(self.card, self.auth_type, self.given_options()):
+                name = key_of(advice.field)
+                if name in self.fields and name not in self.errors:
+                    error = options.error_of(advice)
+                    self.add_error(name, CodedError(f"{error.message} {error.hint}".strip(), code=error.code))
+        return data
+
+
+class ConnectForm(NameForm, OptionsForm):
     """The last step of Connect: name, key, address, options. What the provider has no use for is not in the form."""
 
     key = KeyField(label="API key", required=False)
-    base_url = forms.CharField(
-        label="Base URL",
-        required=False,
-        max_length=500,
-        widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"}),
-    )
+    base_url = base_url_field()
     store_anyway = forms.BooleanField(label="Store it although the provider refused it", required=False)
 
     def __init__(
@@ -116,7 +175,7 @@ def add_error(
 ) -> None:
     """Put a typed error next to the field that it is about, with its hint and its stable code.
 
-    The workbench shows the code by itself; the admin's own form templates cannot, so there it ends the text.
+    The pages show the code themselves; the admin's form templates cannot, so ``code_in_text`` ends the text with it.
     """
     if field is None and isinstance(error, InvalidOption):
         field = key_of(error.field)
@@ -125,3 +184,24 @@ def add_error(
     code = f"[{error.code}]" if code_in_text else ""
     text = " ".join(part for part in (error.message, error.hint, code) if part)
     form.add_error(field if field in form.fields else None, CodedError(text, code=error.code))
+
+
+def _option_field(field: SettingField) -> forms.Field:
+    # Labels come from a provider package, and the page shows help as markup.
+    given: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
+    if field.choices:
+        labels = field.choice_labels or _labels(field.choices)
+        choices = list(zip(field.choices, labels, strict=True))
+        if not field.required:
+            choices.insert(0, ("", field.placeholder or NOTHING_CHOSEN))
+        return forms.ChoiceField(choices=choices, **given)
+    attributes: dict[str, Any] = QUIET | ({"placeholder": field.placeholder} if field.placeholder else {})
+    widget = forms.Textarea(attrs=attributes | {"rows": 4}) if field.multiline else forms.TextInput(attrs=attributes)
+    # The limit itself is the core's; this one keeps absurd input from being worked on.
+    return forms.CharField(widget=widget, max_length=options.MAX_LINES + 1, strip=True, **given)
+
+
+def _labels(choices: Iterable[str]) -> list[str]:
+    """Return labels for choices that have none: yes and no for a switch, else the values themselves."""
+    words = dict(_ON)
+    return [words.get(choice, choice) for choice in choices]

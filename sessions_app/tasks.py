@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from sessions_app.services import import_undo, lifecycle, notice_mail, notices, oauth, refresh, retention, trail
+from sessions_app.services import import_undo, lifecycle, notice_mail, notices, refresh, retention, trail
+from sessions_app.stores import logins
 
 
 @shared_task(name="sessions_app.purge_deleted", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -20,7 +21,7 @@ def refresh_due() -> None:
 
 @shared_task(name="sessions_app.email_notices", ignore_result=True)  # type: ignore[untyped-decorator]
 def email_notices() -> None:
-    """Send by e-mail what needs a person and was not seen yet."""
+    """Send the Notices by e-mail that their owners have not seen yet."""
     notice_mail.email_notices()
 
 
@@ -36,5 +37,5 @@ def retire_dead() -> None:
     """Warn of dead logins, switch off those whose owners were warned, and forget old Notices, sign-ins and backups."""
     retention.retire_dead()
     notices.prune()
-    oauth.prune_logins()
+    logins.prune_logins()
     import_undo.prune_backups()

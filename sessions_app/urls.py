@@ -2,13 +2,13 @@
 
 from django.urls import path
 
-from sessions_app.views import actions, connect, detail, importing, listing, login, models, notices, oauth, trail
+from sessions_app.views import actions, connect, detail, import_page, listing, login, models, notices, oauth, trail
 
 app_name = "sessions"
 urlpatterns = [
     path("", listing.session_list, name="list"),
     path("new/", connect.connect, name="connect"),
-    path("import/", importing.import_sessions, name="import"),
+    path("import/", import_page.import_sessions, name="import"),
     path("login/lost/", login.lost, name="login-lost"),
     path("login/<uuid:pk>/", login.page, name="login"),
     path("login/<uuid:pk>/state/", login.live, name="login-state"),

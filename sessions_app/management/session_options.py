@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app.types.catalogue import SettingField
-from sessions_app import option_text, selectors
+from sessions_app import selectors
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import options as service
@@ -41,7 +41,7 @@ def change(command: BaseCommand, options: dict[str, Any]) -> None:
     session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
     changed: tuple[str, ...] = ()
     if options["assignment"]:
-        changed = service.change(session, option_text.parse(options["assignment"]), actor_id=owner)
+        changed = service.change(session, service.parse(options["assignment"]), actor_id=owner)
     if options["json"]:
         found = [_as_dict(field, session) for field in service.declared(session)]
         result = {"session": str(session), "id": str(session.pk), "options": session.options}

@@ -1,25 +1,44 @@
-"""Taking an import back, and the end of the time in which that can be done."""
+"""Take an import back: its sealed backup, the undo, and the end of the time in which that can be done."""
 
 import json
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from providers_app.errors import InvalidRequest
 from sessions_app import credentials
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.services import trail
-from sessions_app.services.import_backup import thawed
-from sessions_app.services.importing import event
 
 BATCH = 500
 
 
+def frozen(rows: Iterable[AuthSession]) -> list[dict[str, Any]]:
+    """Return every column of the rows as JSON, sealed bytes in hexadecimal."""
+    frozen = []
+    for row in rows:
+        values: dict[str, Any] = {}
+        for column in row._meta.concrete_fields:
+            value = getattr(row, column.attname)
+            if isinstance(value, datetime):
+                value = value.isoformat()
+            elif isinstance(value, bytes | memoryview):
+                value = bytes(value).hex()
+            elif isinstance(value, UUID):
+                value = str(value)
+            values[column.attname] = value
+        frozen.append(values)
+    return frozen
+
+
 def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
-    """Take an import back: what it made is destroyed, what it replaced is put back byte for byte; how many of each.
+    """Destroy the sessions that an import made and restore those it replaced, byte for byte; return how many of each.
 
     Raises ``InvalidRequest`` when it was taken back before, or when a session was used for a new login since then and
     ``force`` is not given.
@@ -30,7 +49,7 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
         raise InvalidRequest("The backup of this import was destroyed, because it is too old to be taken back.")
     backup = json.loads(credentials.open_backup(run))
     created = [UUID(pk) for pk in backup["created"]]
-    restored = [thawed(row) for row in backup["replaced"]]
+    restored = [_thawed(row) for row in backup["replaced"]]
     imported = {UUID(pk): generation for pk, generation in backup["generations"].items()}
     with transaction.atomic():
         # Held until they are gone: a refresh that ends now must not be destroyed unseen.
@@ -45,8 +64,8 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
         if not done:
             raise InvalidRequest("This import was taken back already.")
         rows = list(AuthSession.objects.defer("sealed_credential").in_bulk(created).values())
-        events = [event(row, trail.DESTROYED, "import taken back", actor_id) for row in rows]
-        SessionEvent.objects.bulk_create(events, batch_size=500)
+        events = [trail.line(row, trail.DESTROYED, "import taken back", actor_id=actor_id) for row in rows]
+        SessionEvent.objects.bulk_create(events, batch_size=BATCH)
         for start in range(0, len(created), BATCH):
             AuthSession.objects.filter(pk__in=created[start : start + BATCH]).delete()
         for row in restored:
@@ -55,6 +74,24 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
 
 
 def prune_backups() -> int:
-    """Destroy the backups of old imports, whose undo is over; how many."""
+    """Destroy the backups of imports whose undo time is over; return how many."""
     oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.import_backups_kept_days)
     return ImportRun.objects.filter(created_at__lt=oldest).exclude(key_id="").update(**credentials.BACKUP_DESTROYED)
+
+
+def _thawed(values: dict[str, Any]) -> AuthSession:
+    """Return the row that ``frozen`` was given, unsaved."""
+    row = AuthSession()
+    for column in row._meta.concrete_fields:
+        if column.attname not in values:
+            continue  # a backup that is older than the column
+        value = values[column.attname]
+        kind = column.get_internal_type()
+        if value is not None and kind == "DateTimeField":
+            value = parse_datetime(value)
+        elif value is not None and kind == "BinaryField":
+            value = bytes.fromhex(value)
+        elif value is not None and kind == "UUIDField":
+            value = UUID(value)
+        setattr(row, column.attname, value)
+    return row

@@ -1,11 +1,15 @@
-"""Changing the options of a stored session: what a person chose besides the key and the address."""
+"""The options of a session, which a person chose besides the key and the address: changed, and written as text.
 
-from collections.abc import Mapping
+As text an option is one ``name=value``: what a command takes and the admin's text area holds.
+"""
+
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 
-from providers_app.errors import UnknownSession
+from providers_app.errors import InvalidOption, UnknownSession
 from providers_app.registry import options
+from providers_app.text import quoted
 from providers_app.types.catalogue import SettingField
 from sessions_app import providers
 from sessions_app.models import AuthSession, Pk
@@ -13,13 +17,13 @@ from sessions_app.services import trail
 
 
 def declared(session: AuthSession) -> tuple[SettingField, ...]:
-    """What the session's provider has to choose for it; nothing where the provider is gone."""
+    """Return the options that the session's provider declares; none where the provider is gone."""
     info = providers.info(session.provider)
     return options.declared(info, session.auth_type) if info else ()
 
 
 def shown(session: AuthSession) -> list[tuple[str, str]]:
-    """Each option with a value, by its label (an option that its provider knows no more: by its name)."""
+    """Return label and value of each option that has one; the name where the provider no longer declares it."""
     labels = {field.name: field.label for field in declared(session)}
     words = {field.name: dict(zip(field.choices, field.choice_labels, strict=False)) for field in declared(session)}
     found = [(name, str(value)) for name, value in session.options.items()]
@@ -29,10 +33,10 @@ def shown(session: AuthSession) -> list[tuple[str, str]]:
 def change(
     session: AuthSession, given: Mapping[str, str], *, actor_id: Pk | None = None, whole: bool = False
 ) -> tuple[str, ...]:
-    """Set options; the names whose value changed. An empty value takes an option away, and the key stays where it is.
+    """Set options and return the names whose value changed. An empty value removes an option.
 
-    ``whole``: what is not given is taken away too, as a form does that shows them all. What a provider knows no more is
-    dropped on the way. No address is changed by this, so the stored key goes where it went before.
+    ``whole`` removes what is not given too, for a form that shows them all. Options that the provider no longer
+    declares are dropped. No address is changed by this, so the stored key goes where it went before.
 
     Raises ``UnknownProvider``, ``ProviderBroken``, ``InvalidOption``, ``InvalidRequest``, ``UnknownSession``.
     """
@@ -59,3 +63,36 @@ def change(
             trail.note(session, trail.OPTIONS_CHANGED, said, actor_id=actor_id)
     session.options = after
     return changed
+
+
+def parse(lines: Iterable[str]) -> dict[str, str]:
+    """Read ``name=value`` lines; an empty value removes the option. Raises ``InvalidOption``.
+
+    Whether the provider has such options is judged by ``change``.
+    """
+    found: dict[str, str] = {}
+    for line in lines:
+        name, sign, value = line.partition("=")
+        name = name.strip()
+        if not sign or not name:
+            # The text is not repeated: what is no assignment may be a key that was pasted into the wrong place.
+            raise InvalidOption("An option is given as name=value.", hint="For example: project=my-project")
+        if name in found:
+            raise InvalidOption(f"The option {quoted(name)} is given twice.", field=name)
+        found[name] = value.strip()
+    return found
+
+
+def changes(options: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, str]:
+    """Return what ``typed``, read from the edited text of ``options``, changed; an empty value for a removed line.
+
+    Line endings, the order of lines and a multi-line value that the text shows joined are no change.
+    """
+    before = parse(written(options).splitlines())
+    gone = {name: "" for name in before if name not in typed}
+    return gone | {name: value for name, value in typed.items() if value != before.get(name, "")}
+
+
+def written(options: Mapping[str, str]) -> str:
+    """Return the options as ``parse`` reads them, one on a line; a multi-line value is joined."""
+    return "\n".join(f"{name}={' '.join(str(value).split())}" for name, value in options.items())

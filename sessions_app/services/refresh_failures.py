@@ -7,10 +7,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from providers_app.types.refresh import RefreshClaim, RefreshFailure
-from sessions_app import lanes
+from sessions_app.credentials import as_time
 from sessions_app.models import AuthSession
 from sessions_app.services import notices, trail
-from sessions_app.services.oauth_columns import as_time
+from sessions_app.stores import lanes
 
 ANSWER_LOST = "answer_lost"
 FAILING_AFTER = 5

@@ -34,7 +34,12 @@ REFRESH_ASKED = "refresh-asked"
 
 def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:
     """Write one line. ``actor_id`` is the person who did it; ``None`` is Maestro itself."""
-    SessionEvent.objects.create(
+    line(session, action, detail, actor_id=actor_id).save(force_insert=True)
+
+
+def line(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> SessionEvent:
+    """Return one unsaved line, for writing many at once."""
+    return SessionEvent(
         session_id=session.pk,
         session_label=str(session),
         owner_id=session.owner_id,
@@ -45,7 +50,7 @@ def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | 
 
 
 def prune() -> int:
-    """Delete lines that are older than the retention; how many."""
+    """Delete lines that are older than the retention; return how many."""
     oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.event_retention_days)
     deleted, _ = SessionEvent.objects.filter(at__lt=oldest).delete()
     return deleted

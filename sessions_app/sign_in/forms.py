@@ -8,14 +8,13 @@ from django.utils.html import escape
 
 from providers_app.behaviours.oauth import LoginField, OAuthFlow
 from providers_app.types.credentials import Secret
-from sessions_app.forms import KeyField, NameForm
+from sessions_app.forms import QUIET, KeyField, NameForm
 from sessions_app.sign_in.browser_location import Choice
 
 MAX_FIELD_CHARS = 500
 # A service account's JSON with its key has about 2,400 characters.
 MAX_SECRET_CHARS = 16_384
 MAX_ANSWER_CHARS = 8_192
-_QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
 class OnceInput(forms.TextInput):
@@ -36,7 +35,7 @@ class SecretAreaField(forms.CharField):
     """Several lines of secret text (a key file's content); the value is a ``Secret``."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=SecretArea(attrs=_QUIET | {"rows": 6}), max_length=MAX_SECRET_CHARS, **kwargs)
+        super().__init__(widget=SecretArea(attrs=QUIET | {"rows": 6}), max_length=MAX_SECRET_CHARS, **kwargs)
 
     def clean(self, value: Any) -> Any:
         return Secret(super().clean(value))
@@ -49,7 +48,7 @@ class SignInForm(NameForm):
     the reason that stands beside them.
     """
 
-    client_id = forms.CharField(label="Client ID", max_length=MAX_FIELD_CHARS, widget=forms.TextInput(attrs=_QUIET))
+    client_id = forms.CharField(label="Client ID", max_length=MAX_FIELD_CHARS, widget=forms.TextInput(attrs=QUIET))
     client_secret = KeyField(label="Client secret", required=False)
     method = forms.ChoiceField(label="How the answer comes back")
     consent = forms.BooleanField(error_messages={"required": "Without this, the sign-in does not begin."})
@@ -98,7 +97,7 @@ class SignInForm(NameForm):
 
     @staticmethod
     def initial_of(known: Mapping[str, str]) -> dict[str, str]:
-        """Initial values for the flow's own fields."""
+        """Return initial values for the flow's own fields."""
         return {_key(name): value for name, value in known.items()}
 
     def clean_method(self) -> str:
@@ -109,7 +108,7 @@ class SignInForm(NameForm):
         return method
 
     def given(self) -> dict[str, Secret]:
-        """What was typed into the flow's own fields, by name; what was left empty is left out."""
+        """Return what was typed into the flow's own fields, by name, without empty values."""
         found = {name: self.cleaned_data.get(_key(name)) for name in self.asked}
         return {
             name: value if isinstance(value, Secret) else Secret(str(value)) for name, value in found.items() if value
@@ -123,7 +122,7 @@ class AnswerForm(forms.Form):
         label="Code or address",
         max_length=MAX_ANSWER_CHARS,
         strip=True,
-        widget=OnceInput(attrs=_QUIET | {"class": "input-mono"}),
+        widget=OnceInput(attrs=QUIET | {"class": "input-mono"}),
         error_messages={
             "required": "Paste the code, or the address that you landed on.",
             "max_length": f"This is longer than any code or address ({MAX_ANSWER_CHARS} characters at most).",
@@ -132,7 +131,7 @@ class AnswerForm(forms.Form):
 
 
 def _key(name: str) -> str:
-    """The form's name of a flow's field; it cannot be one of the form's own."""
+    """Return the form's name of a flow's field, which cannot be one of the form's own."""
     return f"flow_{name}"
 
 
@@ -145,6 +144,6 @@ def _field(field: LoginField) -> forms.Field:
         labels = field.choice_labels or field.choices
         # Without an empty line: the first choice is what is meant where a person chooses nothing.
         return forms.ChoiceField(choices=list(zip(field.choices, labels, strict=True)), **options)
-    widget = forms.Textarea(attrs=_QUIET | {"rows": 4}) if field.multiline else forms.TextInput(attrs=_QUIET)
+    widget = forms.Textarea(attrs=QUIET | {"rows": 4}) if field.multiline else forms.TextInput(attrs=QUIET)
     limit = MAX_SECRET_CHARS if field.multiline else MAX_FIELD_CHARS
     return forms.CharField(widget=widget, max_length=limit, strip=True, **options)

@@ -1,11 +1,18 @@
-"""The ``LoginStore`` that the provider core is given: its questions, asked on the pool, one hop each."""
+"""``DjangoLoginStore``: sign-ins that wait for their answer, and the sessions that come of them."""
 
+import time
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from django.utils.crypto import constant_time_compare
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
-from providers_app.errors import InvalidRequest, UnknownLogin, UnknownSession
+from providers_app.errors import InvalidRequest, LoginExpired, ProviderError, UnknownLogin, UnknownSession
 from providers_app.ports import Owner, Session
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
@@ -13,34 +20,114 @@ from providers_app.types.tokens import Tokens
 from sessions_app import credentials
 from sessions_app.models import OAuthAttempt, Pk
 from sessions_app.services import oauth
-from sessions_app.stores.pool import in_store
+from sessions_app.stores import on_pool
 from sessions_app.stores.sessions import as_session
+
+OPEN = (OAuthAttempt.Status.WAITING, OAuthAttempt.Status.EXCHANGING, OAuthAttempt.Status.CONFIRM)
+FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Status.CANCELLED)
+# An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
+STALLED = timedelta(minutes=2)
 
 
 class DjangoLoginStore:
     """Sign-ins in Django's database. Every method may be awaited on any loop."""
 
-    async def open_login(
+    @on_pool
+    def open_login(
         self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
     ) -> LoginState:
-        """As the port says."""
-        return await in_store(_open, _person(owner), state, browser, pending, state_token)
+        """Store a new sign-in, sealed. Raises ``InvalidRequest`` when the person has too many open ones."""
+        owner_id = _person(owner)
+        attempt = OAuthAttempt(
+            id=uuid4(),
+            owner_id=owner_id,
+            browser=browser[:64],
+            provider=state.provider,
+            flow=state.flow,
+            method=state.method,
+            name=state.name,
+            target_id=UUID(state.target) if state.target else None,
+            return_to=state.return_to,
+            state_hash=_state_hash(state_token),
+            status=OAuthAttempt.Status.WAITING,
+            step=state.step,
+            expires_at=credentials.as_time(state.expires_at) or timezone.now(),
+        )
+        for column, value in credentials.attempt_columns(attempt.pk, pending=pending).items():
+            setattr(attempt, column, value)
+        limit = settings.MAESTRO.sessions.logins_per_owner
+        with transaction.atomic():
+            # The owner's row is held while the count is compared.
+            if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
+                raise UnknownSession("The sign-in has no owner: there is no such user.")
+            rows = OAuthAttempt.objects.filter(owner_id=owner_id, status__in=OPEN, expires_at__gt=timezone.now())
+            if rows.count() >= limit:
+                raise InvalidRequest(
+                    f"You have {limit} sign-ins open, which is the limit.",
+                    hint="Finish or cancel one, or wait: an unfinished sign-in expires after some minutes.",
+                )
+            attempt.save(force_insert=True)
+        return as_state(attempt)
 
-    async def find_login(
+    @on_pool
+    def find_login(
         self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
     ) -> LoginAttempt:
-        """As the port says. Raises ``UnknownLogin``, ``KeyRingError``."""
-        return await in_store(_find, _person(owner), login_id, state_token, browser)
+        """Return the sign-in with this id, or the one whose callback has this state.
 
-    async def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
-        """As the port says; one conditional update decides between two callers."""
-        return await in_store(oauth.claim_attempt, login_id, status)
+        Raises ``UnknownLogin`` (missing, another person's, another browser's) and ``KeyRingError``.
+        """
+        attempts: Any = OAuthAttempt.objects.filter(owner_id=_person(owner))
+        row: OAuthAttempt | None = None
+        rows = attempts.select_related("target").defer("target__sealed_credential")
+        if login_id:
+            try:
+                row = rows.filter(pk=UUID(login_id)).first()
+            except ValueError:
+                row = None
+        elif state_token:
+            row = rows.filter(state_hash=_state_hash(state_token)).first()
+        if row is None or not constant_time_compare(row.browser, browser):
+            raise UnknownLogin("There is no such sign-in of yours in this browser.")
+        pending, tokens = credentials.open_attempt(row)
+        return LoginAttempt(
+            state=as_state(row),
+            owner=row.owner_id,
+            browser=row.browser,
+            pending=pending,
+            tokens=tokens,
+            expected_account=row.target.account_id if row.target else "",
+        )
 
-    async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
-        """As the port says."""
-        return await in_store(oauth.poll_turn, login_id, held, seconds)
+    @on_pool
+    def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
+        """Move a sign-in from ``status`` to ``exchanging``; ``True`` for one caller only.
 
-    async def advance_login(
+        One conditional update decides between two callers.
+        """
+        rows = OAuthAttempt.objects.filter(pk=login_id, status=status)
+        return bool(rows.update(status=OAuthAttempt.Status.EXCHANGING, error_code="", error="", error_hint=""))
+
+    @on_pool
+    def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
+        """Claim the turn to poll a waiting device login; empty when another process has it or the login is over.
+
+        The turn is kept in the row's step as ``polling@`` and the hexadecimal second at which it ends. A mark is
+        exchanged for the next one by compare-and-swap, so two processes never hold the same one.
+        """
+        now = int(time.time())
+        rows = OAuthAttempt.objects.filter(pk=login_id, status=OAuthAttempt.Status.WAITING)
+        step = rows.values_list("step", flat=True).first()
+        if step is None:
+            return ""
+        _, _, until = step.partition("@")
+        if step != held and until and int(until, 16) > now:
+            return ""
+        mark = f"polling@{now + max(int(seconds), 1):08x}"
+        return mark if rows.filter(step=step).update(step=mark) else ""
+
+    @on_pool
+    def advance_login(
         self,
         login_id: str,
         *,
@@ -52,43 +139,71 @@ class DjangoLoginStore:
         account: str = "",
         session_id: str = "",
     ) -> None:
-        """As the port says; what has a final status already is left as it is."""
-        await in_store(
-            oauth.advance_attempt,
-            login_id,
-            status=status,
-            step=step,
-            pending=pending,
-            tokens=tokens,
-            error=error,
-            account=account,
-            session_id=session_id,
-        )
+        """Write the progress of a sign-in; a final status destroys the sealed parts and is never taken back."""
+        changes: dict[str, Any] = credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
+        changes |= _error_columns(error)
+        if status is not None:
+            changes["status"] = status
+        if step is not None:
+            changes["step"] = step[:16]
+        if account:
+            changes["account"] = account[:200]
+        if session_id:
+            changes["result_id"] = UUID(session_id)
+        if status in FINAL:
+            changes |= credentials.ATTEMPT_DESTROYED
+        if changes:
+            OAuthAttempt.objects.filter(pk=login_id).exclude(status__in=FINAL).update(**changes)
 
-    async def require_place(self, owner: Owner, provider: str, name: str) -> str:
-        """As the port says."""
-        return await in_store(oauth.require_place, _person(owner), provider, name)
+    @on_pool
+    def require_place(self, owner: Owner, provider: str, name: str) -> str:
+        """Return the checked name, free for an OAuth session. Raises ``InvalidName``, ``DuplicateSession``."""
+        return oauth.require_place(_person(owner), provider, name)
 
-    async def create_session(
+    @on_pool
+    def create_session(
         self, owner: Owner, provider: str, name: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """As the port says; see ``services.oauth.create``."""
-        return await in_store(_create, _person(owner), provider, name, tokens, next_refresh_at, detail)
+        """Store a new OAuth session; see ``services.oauth.create``."""
+        person = _person(owner)
+        row = oauth.create(person, provider, name, tokens, next_refresh_at, detail=detail, actor_id=person)
+        return as_session(row)
 
-    async def replace_tokens(
+    @on_pool
+    def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """As the port says; see ``services.oauth.replace``."""
-        return await in_store(_replace, _person(owner), session_id, tokens, next_refresh_at, detail)
-
-    async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
-        """As the port says."""
+        """Sign a session in again, in place; see ``services.oauth.replace``."""
         person = _person(owner)
-        await in_store(oauth.drop, owner_id=person, session_id=session_id, reason=reason, actor_id=person)
+        try:
+            key = UUID(session_id)
+        except ValueError:
+            raise UnknownSession("There is no such session.") from None
+        return as_session(oauth.replace(person, key, tokens, next_refresh_at, detail=detail, actor_id=person))
+
+    @on_pool
+    def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
+        """Destroy the secrets of a login that was revoked and switch its session off. Raises ``UnknownSession``."""
+        oauth.drop(_person(owner), session_id, reason)
+
+
+def prune_logins() -> int:
+    """End sign-ins whose time is over and delete those past their retention; return how many rows were touched."""
+    now = timezone.now()
+    late = Q(status__in=(OAuthAttempt.Status.WAITING, OAuthAttempt.Status.CONFIRM), expires_at__lte=now)
+    stalled = Q(status=OAuthAttempt.Status.EXCHANGING, expires_at__lte=now - STALLED)
+    ended = OAuthAttempt.objects.filter(late | stalled).update(
+        status=OAuthAttempt.Status.FAILED,
+        **_error_columns(LoginExpired("This sign-in was not finished in time.")),
+        **credentials.ATTEMPT_DESTROYED,
+    )
+    kept = now - timedelta(days=settings.MAESTRO.sessions.logins_kept_days)
+    deleted, _ = OAuthAttempt.objects.filter(status__in=FINAL, created_at__lt=kept).delete()
+    return ended + deleted
 
 
 def as_state(row: OAuthAttempt) -> LoginState:
-    """The row as the provider core sees it, without what is sealed in it. Reads ``row.target``."""
+    """Convert the row for the provider core, without its sealed parts. Reads ``row.target``."""
     target = row.target
     return LoginState(
         id=str(row.pk),
@@ -117,61 +232,15 @@ def _person(owner: Owner) -> Pk:
     return owner
 
 
-def _open(owner_id: Pk, state: LoginState, browser: str, pending: Secret, state_token: Secret) -> LoginState:
-    row = oauth.open_attempt(owner_id=owner_id, state=state, browser=browser, pending=pending, state_token=state_token)
-    return as_state(row)
+def _state_hash(state_token: Secret) -> str:
+    """Return the hash by which a callback's state finds its sign-in; empty for an empty state."""
+    text = state_token.reveal()
+    return salted_hmac("sessions_app.login_state", text, algorithm="sha256").hexdigest() if text else ""
 
 
-def _find(owner_id: Pk, login_id: str, state_token: Secret | None, browser: str) -> LoginAttempt:
-    rows: Any = (
-        OAuthAttempt.objects.filter(owner_id=owner_id).select_related("target").defer("target__sealed_credential")
-    )
-    row: OAuthAttempt | None = None
-    if login_id:
-        try:
-            row = rows.filter(pk=UUID(login_id)).first()
-        except ValueError:
-            row = None
-    elif state_token:
-        row = rows.filter(state_hash=oauth.state_hash(state_token)).first()
-    if row is None or not constant_time_compare(row.browser, browser):
-        raise UnknownLogin("There is no such sign-in of yours in this browser.")
-    pending, tokens = credentials.open_attempt(row)
-    return LoginAttempt(
-        state=as_state(row),
-        owner=row.owner_id,
-        browser=row.browser,
-        pending=pending,
-        tokens=tokens,
-        expected_account=row.target.account_id if row.target else "",
-    )
-
-
-def _create(
-    owner_id: Pk, provider: str, name: str, tokens: Tokens, next_refresh_at: float | None, detail: str
-) -> Session:
-    row = oauth.create(
-        owner_id=owner_id,
-        provider=provider,
-        name=name,
-        tokens=tokens,
-        next_refresh_at=next_refresh_at,
-        detail=detail,
-        actor_id=owner_id,
-    )
-    return as_session(row)
-
-
-def _replace(owner_id: Pk, session_id: str, tokens: Tokens, next_refresh_at: float | None, detail: str) -> Session:
-    try:
-        row = oauth.replace(
-            owner_id=owner_id,
-            session_id=UUID(session_id),
-            tokens=tokens,
-            next_refresh_at=next_refresh_at,
-            detail=detail,
-            actor_id=owner_id,
-        )
-    except ValueError:
-        raise UnknownSession("There is no such session.") from None
-    return as_session(row)
+def _error_columns(error: Exception | None) -> dict[str, str]:
+    if error is None:
+        return {}
+    if not isinstance(error, ProviderError):
+        return {"error_code": "login_error", "error": "The sign-in failed.", "error_hint": ""}
+    return {"error_code": error.code[:60], "error": error.message[:500], "error_hint": error.hint[:300]}

@@ -1,6 +1,6 @@
-"""The ``RefreshStore`` that the provider core is given: claim, intent, swap, outcome; one short transaction each.
+"""``DjangoRefreshStore``: claim, intent, swap and outcome of a refresh, one short transaction each.
 
-In every transaction the lane's row is written before the session's, so that two of them never wait for each other.
+In every transaction the lane's row is written before the session's, so that no two of them deadlock.
 """
 
 import logging
@@ -17,53 +17,139 @@ from providers_app.errors import NotRefreshable, UnknownSession
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
-from sessions_app import credentials, lanes, selectors
+from sessions_app import credentials, selectors
+from sessions_app.credentials import as_time, fresh_refresh_columns, oauth_columns
 from sessions_app.models import AuthSession, Pk, RefreshLane
 from sessions_app.services import refresh_failures, trail
-from sessions_app.services.oauth_columns import as_time, fresh_refresh_columns, oauth_columns
-from sessions_app.stores.pool import in_store
+from sessions_app.stores import lanes, on_pool
 from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
 
 LANE_CHANGES = 5
-"""How often a claim follows a session that is moved to another lane while it is claimed."""
+"""Tries of a claim whose session is moved to another lane meanwhile."""
 
 
 class DjangoRefreshStore:
     """Refreshes in Django's database. Every method may be awaited on any loop."""
 
-    async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
-        """As the port says. Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session)."""
-        return await in_store(_tokens_of, owner, session_id)
+    @on_pool
+    def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
+        """Return the tokens of an OAuth session. Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session)."""
+        rows = _rows(session_id)
+        return _opened(_one(rows if owner is SYSTEM else rows.filter(owner_id=cast(Pk, owner))))
 
-    async def peek(self, session_id: str) -> RefreshState:
-        """As the port says; one query, no secret opened."""
-        return await in_store(_peek, session_id)
+    @on_pool
+    def peek(self, session_id: str) -> RefreshState:
+        """Return the state of the session's refresh: one query, no secret opened. Raises ``UnknownSession``."""
+        return _peek(session_id)
 
-    async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
-        """As the port says."""
-        return await in_store(_claim, session_id, lease_s, holder)
+    @on_pool
+    def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
+        """Claim the session's lane for ``lease_s`` seconds by a conditional update, then read the session.
 
-    async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
-        """As the port says; where nothing may be sent, the lane is given back."""
-        return await in_store(_write_intent, claim)
+        Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
+        """
+        for _ in range(LANE_CHANGES):
+            row: Any = _one(
+                _rows(session_id).defer("sealed_credential").select_related("lane").annotate(lease_left=lanes.left())
+            )
+            lane: RefreshLane = row.lane or _first_lane(row)
+            if row.lease_left is not None and _seconds(row.lease_left) > 0:
+                # Looked at before it is written: under SQLite even an update that changes nothing waits for its turn.
+                return RefreshBusy(lease_left=_seconds(row.lease_left), generation=row.generation)
+            lease, claimed = uuid4().hex, time.monotonic()
+            if not lanes.take(lane.key, lease, holder, lease_s):
+                continue
+            try:
+                found = _read_claimed(session_id, lane, lease, claimed, lease_s)
+            except BaseException:
+                lanes.give_back(lane.key, lease)
+                raise
+            if found is not None:
+                return found
+            lanes.give_back(lane.key, lease)
+        return RefreshBusy(lease_left=_peek(session_id).lease_left, generation=row.generation)
 
-    async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
-        """As the port says. Safe to repeat: what the first try stored is found again."""
-        return await in_store(_keep, claim, tokens, next_refresh_at)
+    @on_pool
+    def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
+        """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
 
-    async def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
-        """As the port says; also ``False`` while the next refresh is under way, which would lose its swap."""
-        return await in_store(_keep_key, session_id, generation, tokens)
+        ``None``: the lease is another process's, or the session has moved on. Then nothing may be sent, and the lane
+        is given back.
+        """
+        claimed, presentations = time.monotonic(), claim.presentations + 1
+        usable = _rows(claim.session_id).filter(generation=claim.generation).exclude(status=AuthSession.Status.DISABLED)
+        with transaction.atomic():
+            if not lanes.renew(claim.lane, claim.lease, claim.lease_s):
+                return None
+            intent = {"intent_generation": claim.generation, "intent_at": timezone.now()}
+            if not usable.update(**intent, presentations=presentations):
+                lanes.give_back(claim.lane, claim.lease)
+                return None
+        return msgspec.structs.replace(claim, claimed=claimed, presentations=presentations, intent_written=True)
 
-    async def postpone(self, claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
-        """As the port says."""
-        await in_store(_postpone, claim, next_refresh_at, why)
+    @on_pool
+    def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
+        """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
 
-    async def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
-        """As the port says; see ``services.refresh_failures``."""
-        await in_store(refresh_failures.record, claim, failure)
+        ``None``: the session has another login meanwhile, or is gone. Safe to repeat: a second call finds what the
+        first one stored.
+        """
+        now = timezone.now()
+        changes = oauth_columns(tokens, next_refresh_at) | fresh_refresh_columns() | {"refreshed_at": now}
+        # A session in the waste basket may come back, and then needs the new token.
+        rows = AuthSession.objects.filter(pk=claim.session_id).defer("sealed_credential")
+        with transaction.atomic():
+            lanes.give_back(claim.lane, claim.lease)
+            if lanes.lane_key(claim.provider, tokens, claim.session_id) != claim.lane:
+                changes["lane"] = lanes.lane_of(claim.provider, tokens, claim.session_id)
+            if not credentials.swap(claim.session_id, claim.generation, tokens, changes, trashed=True):
+                return _kept_before(claim, tokens)
+            cured = rows.filter(status=AuthSession.Status.NEEDS_REAUTH).update(
+                status=AuthSession.Status.ACTIVE,
+                status_reason="",
+                status_changed_at=now,
+                last_error_code="",
+                last_error="",
+                last_error_at=None,
+            )
+            row = rows.get()
+            refresh_failures.over(row)
+            trail.note(row, trail.REFRESHED, f"generation {row.generation}")
+            if cured:
+                trail.note(row, trail.RECOVERED, f"was {AuthSession.Status.NEEDS_REAUTH}")
+        return as_session(row)
+
+    @on_pool
+    def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
+        """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on.
+
+        Also ``False`` while the next refresh is under way, which would lose its swap.
+        """
+        rows = _rows(session_id).filter(generation=generation, intent_generation__isnull=True)
+        with transaction.atomic():
+            # Held until the swap: an intent that is written between the two would be of the older generation.
+            if not rows.select_for_update().exists():
+                return False
+            return credentials.swap(session_id, generation, tokens, {"settings": dict(tokens.facts)})
+
+    @on_pool
+    def postpone(self, claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
+        """Give the lane back without having sent anything; the next try is at ``next_refresh_at`` (seconds, epoch)."""
+        logger.debug("refresh of %s/%s postponed: %s", claim.provider, claim.name, why)
+        rows = _rows(claim.session_id).filter(generation=claim.generation)
+        with transaction.atomic():
+            ours = lanes.give_back(claim.lane, claim.lease)
+            if not ours:
+                return
+            changes = refresh_failures.taken_back(claim) | {"next_refresh_at": as_time(next_refresh_at)}
+            rows.update(**changes)
+
+    @on_pool
+    def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
+        """Record a failed refresh and give the lane back; see ``services.refresh_failures``."""
+        refresh_failures.record(claim, failure)
 
 
 def _rows(session_id: UUID | str) -> "QuerySet[AuthSession]":
@@ -88,11 +174,6 @@ def _opened(row: AuthSession) -> Tokens:
     return tokens
 
 
-def _tokens_of(owner: Owner, session_id: str) -> Tokens:
-    rows = _rows(session_id)
-    return _opened(_one(rows if owner is SYSTEM else rows.filter(owner_id=cast(Pk, owner))))
-
-
 def _peek(session_id: str) -> RefreshState:
     row: Any = _one(_rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left()))
     return RefreshState(
@@ -109,31 +190,8 @@ def _peek(session_id: str) -> RefreshState:
     )
 
 
-def _claim(session_id: str, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
-    for _ in range(LANE_CHANGES):
-        row: Any = _one(
-            _rows(session_id).defer("sealed_credential").select_related("lane").annotate(lease_left=lanes.left())
-        )
-        lane: RefreshLane = row.lane or _first_lane(row)
-        if row.lease_left is not None and _seconds(row.lease_left) > 0:
-            # Looked at before it is written: under SQLite even an update that changes nothing waits for its turn.
-            return RefreshBusy(lease_left=_seconds(row.lease_left), generation=row.generation)
-        lease, claimed = uuid4().hex, time.monotonic()
-        if not lanes.take(lane.key, lease, holder, lease_s):
-            continue
-        try:
-            found = _read_claimed(session_id, lane, lease, claimed, lease_s)
-        except BaseException:
-            lanes.give_back(lane.key, lease)
-            raise
-        if found is not None:
-            return found
-        lanes.give_back(lane.key, lease)
-    return RefreshBusy(lease_left=_peek(session_id).lease_left, generation=row.generation)
-
-
 def _first_lane(row: AuthSession) -> RefreshLane:
-    """The lane of a session that has none yet. Its tokens are opened for the key alone; the claim reads them anew."""
+    """Give a session without a lane its first one; its tokens are opened for the key, and the claim reads them anew."""
     lane = lanes.lane_of(row.provider, _opened(_one(_rows(row.pk))), row.pk)
     _rows(row.pk).filter(generation=row.generation).update(lane=lane)
     return lane
@@ -142,7 +200,7 @@ def _first_lane(row: AuthSession) -> RefreshLane:
 def _read_claimed(
     session_id: str, lane: RefreshLane, lease: str, claimed: float, lease_s: float
 ) -> RefreshClaim | None:
-    """The session as it is now that the lane is ours; ``None`` when its login belongs to another lane by now."""
+    """Read the session now that the lane is ours; ``None`` when its login belongs to another lane by now."""
     row = _one(_rows(session_id))
     tokens = _opened(row)
     if lanes.lane_key(row.provider, tokens, row.pk) != lane.key:
@@ -168,73 +226,12 @@ def _read_claimed(
     )
 
 
-def _write_intent(claim: RefreshClaim) -> RefreshClaim | None:
-    claimed = time.monotonic()
-    usable = _rows(claim.session_id).filter(generation=claim.generation).exclude(status=AuthSession.Status.DISABLED)
-    with transaction.atomic():
-        if not lanes.renew(claim.lane, claim.lease, claim.lease_s):
-            return None
-        if not usable.update(
-            intent_generation=claim.generation, intent_at=timezone.now(), presentations=claim.presentations + 1
-        ):
-            lanes.give_back(claim.lane, claim.lease)
-            return None
-    return msgspec.structs.replace(claim, claimed=claimed, presentations=claim.presentations + 1, intent_written=True)
-
-
-def _keep(claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
-    now = timezone.now()
-    changes = oauth_columns(tokens, next_refresh_at) | fresh_refresh_columns() | {"refreshed_at": now}
-    # A session in the waste basket may come back, and then needs the new token.
-    rows = AuthSession.objects.filter(pk=claim.session_id).defer("sealed_credential")
-    with transaction.atomic():
-        lanes.give_back(claim.lane, claim.lease)
-        if lanes.lane_key(claim.provider, tokens, claim.session_id) != claim.lane:
-            changes["lane"] = lanes.lane_of(claim.provider, tokens, claim.session_id)
-        if not credentials.swap(claim.session_id, claim.generation, tokens, changes, trashed=True):
-            return _kept_before(claim, tokens)
-        cured = rows.filter(status=AuthSession.Status.NEEDS_REAUTH).update(
-            status=AuthSession.Status.ACTIVE,
-            status_reason="",
-            status_changed_at=now,
-            last_error_code="",
-            last_error="",
-            last_error_at=None,
-        )
-        row = rows.get()
-        refresh_failures.over(row)
-        trail.note(row, trail.REFRESHED, f"generation {row.generation}")
-        if cured:
-            trail.note(row, trail.RECOVERED, f"was {AuthSession.Status.NEEDS_REAUTH}")
-    return as_session(row)
-
-
 def _kept_before(claim: RefreshClaim, tokens: Tokens) -> Session | None:
-    """The session if an earlier try stored these very tokens: its commit may have succeeded unseen."""
+    """Return the session if an earlier try stored these very tokens: its commit may have succeeded unseen."""
     row = AuthSession.objects.filter(pk=claim.session_id, generation=claim.generation + 1).first()
     if row is None or credentials.open_tokens(row) != tokens:
         return None
     return as_session(row)
-
-
-def _keep_key(session_id: str, generation: int, tokens: Tokens) -> bool:
-    rows = _rows(session_id).filter(generation=generation, intent_generation__isnull=True)
-    with transaction.atomic():
-        # Held until the swap: an intent that is written between the two would be of the older generation.
-        if not rows.select_for_update().exists():
-            return False
-        return credentials.swap(session_id, generation, tokens, {"settings": dict(tokens.facts)})
-
-
-def _postpone(claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
-    logger.debug("refresh of %s/%s postponed: %s", claim.provider, claim.name, why)
-    rows = _rows(claim.session_id).filter(generation=claim.generation)
-    with transaction.atomic():
-        ours = lanes.give_back(claim.lane, claim.lease)
-        if not ours:
-            return
-        changes = refresh_failures.taken_back(claim) | {"next_refresh_at": as_time(next_refresh_at)}
-        rows.update(**changes)
 
 
 def _intent_open(row: AuthSession) -> bool:

@@ -16,12 +16,21 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from providers_app.errors import ProviderError, UnknownSession
+from providers_app.behaviours.oauth import OAuth
+from providers_app.errors import ProviderError, UnknownSession, UnsupportedOperation
+from providers_app.registry.resolver import resolve
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
-from sessions_app.views.parts import login_context
+from sessions_app.services import trail
+
+HISTORY = (
+    trail.REFRESHED, trail.REFRESH_FAILED, trail.REFRESH_UNKNOWN, trail.REFRESH_REFUSED, trail.REFRESH_ASKED,
+)  # fmt: skip
+HISTORY_SHOWN = 6
+LANE_SHOWN = 12
+"""Characters of a lane's key."""
 
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
@@ -69,7 +78,7 @@ def row_context(session: AuthSession) -> dict[str, Any]:
 
 def card_context(session: AuthSession) -> dict[str, Any]:
     """What the cards of a session's page need: ``row_context``, and the sign-in of an OAuth session."""
-    return row_context(session) | login_context(session)
+    return row_context(session) | _login_context(session)
 
 
 def answer(
@@ -109,3 +118,23 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
 def in_words(error: ProviderError) -> str:
     """Message and hint as one text."""
     return " ".join(part for part in (error.message, error.hint) if part)
+
+
+def _login_context(session: AuthSession) -> dict[str, Any]:
+    """Return what the card of a stored sign-in shows; empty for a session of another auth type."""
+    if session.auth_type != AuthSession.AuthType.OAUTH:
+        return {}
+    history = selectors.events(session, HISTORY)[:HISTORY_SHOWN]
+    lane = session.lane.key[:LANE_SHOWN] if session.lane else ""
+    # The flow stands there by its label already; what a mode was concluded from is told as a warning where it matters.
+    told = (name for name in sorted(session.settings) if name != "flow" and not name.endswith("_source"))
+    facts = [(name.replace("_", " ").capitalize(), session.settings[name]) for name in told if session.settings[name]]
+    return {"login": {"flow": _flow_label(session), "facts": facts, "lane": lane, "history": history}}
+
+
+def _flow_label(session: AuthSession) -> str:
+    try:
+        behaviour: OAuth = resolve(session.provider, "oauth")
+    except (ProviderError, UnsupportedOperation):
+        return session.flow
+    return next((flow.label for flow in behaviour.flows if flow.name == session.flow), session.flow)

@@ -1,22 +1,26 @@
-"""Connect: provider, then auth type, name and key on one form. Every step is an address, so it works without scripts.
-A sign-in at the provider's own page is ``connect_login``.
+"""Connect: choose a provider, then fill in one form, for a key or for a sign-in. Works without scripts.
 
-The key is tried before it is stored. What the provider refuses is not stored, and the refusal stands beside the field;
-a person who knows better ticks "store it although". When the provider could not be asked (no network, overloaded), the
-session is stored and its page says what the test met: a typed key is not lost to somebody else's bad minute.
+A key is tested before it is stored. One that the provider refuses is not stored, and the refusal stands beside the
+field; a person may insist with "store it although". When the provider cannot be asked (no network, overloaded), the
+session is stored and its page shows what the test met, so that a typed key is not lost.
 """
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from providers_app.behaviours import addresses
+from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.errors import (
     AddressRefused,
     AuthenticationFailed,
@@ -28,18 +32,23 @@ from providers_app.errors import (
     UnknownProvider,
     UnknownSession,
 )
+from providers_app.sign_in.checks import MAX_RETURN_TO
+from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
-from sessions_app import providers
+from providers_app.types.tokens import OAuthClient
+from sessions_app import providers, selectors
 from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes, testing
+from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
+from sessions_app.sign_in.forms import SignInForm
 from sessions_app.views.access import in_words, say
-from sessions_app.views.connect_login import connect_login
 
+Kinds = Sequence[tuple[str, str]]
 # Refusals that are about what was typed, and the field that they are about.
 _REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
     (AuthenticationFailed, "key"),
@@ -55,7 +64,7 @@ _REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def connect(request: HttpRequest) -> HttpResponse:
-    """The cards, or the form of the chosen provider."""
+    """Show the cards of the providers, or the form of the chosen one."""
     slug = request.GET.get("provider", "")[:40]
     if not slug:
         return _cards(request)
@@ -68,7 +77,7 @@ def connect(request: HttpRequest) -> HttpResponse:
     kind = kind if kind in info.auth_types else kinds[0][0]
     if kind == AuthSession.AuthType.OAUTH:
         try:
-            return connect_login(request, info, kinds)
+            return _connect_login(request, info, kinds)
         except UnknownSession as error:
             raise Http404(error.message) from error
     form = _form(request, info, kind)
@@ -99,7 +108,7 @@ def _cards(request: HttpRequest, error: ProviderError | None = None) -> HttpResp
 
 
 def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
-    """Does the provider have sign-ins, none of which can be begun as Maestro is set up?"""
+    """Say whether the provider has sign-ins, all of which are disabled on this server."""
     if AuthSession.AuthType.OAUTH not in card.auth_types:
         return False
     try:
@@ -125,7 +134,7 @@ def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
 def _connect(
     request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm
 ) -> tuple[AuthSession | None, testing.TestResult | None]:
-    """Judge, try, store; an error lands in the form and nothing is stored."""
+    """Check, test and store the login; an error is put into the form and nothing is stored."""
     owner_id = request.user.pk
     secret = form.cleaned_data.get("key") or Secret("")
     base_url, chosen = form.cleaned_data.get("base_url", ""), form.given_options()
@@ -156,3 +165,118 @@ def _connect(
     label = result.account.label if result.account else ""
     outcomes.record(session.pk, result.error, tested=True, generation=0, account=label)
     return session, result
+
+
+def _connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> HttpResponse:
+    """Show the form of the chosen flow; a valid POST begins the sign-in and leads to its page.
+
+    With ``session=`` in the address the form signs a stored session in again, whose name is fixed.
+    """
+    target = _target(request, info)
+    offers = sign_in.offers(request, info.slug)
+    usable = [offer for offer in offers if offer.enabled and offer.flow.methods]
+    wanted = request.GET.get("flow", "") or (target.flow if target else "")
+    chosen = next((offer for offer in usable if offer.flow.name == wanted), usable[0] if usable else None)
+    form = _login_form(request, info, chosen, target) if chosen else None
+    if request.method == "POST" and form is not None and chosen is not None and form.is_valid():
+        try:
+            pending = _begin(request, info, chosen, form, target)
+        except ProviderError as error:
+            add_error(form, error)
+        else:
+            return redirect("sessions:login", pk=pending.id)
+    context: dict[str, Any] = {
+        "info": info,
+        "kind": AuthSession.AuthType.OAUTH,
+        "kind_label": AuthSession.AuthType.OAUTH.label,
+        "kinds": kinds,
+        "offers": [_shown(offer, info, target, current=offer is chosen) for offer in offers],
+        "flow": chosen.flow if chosen else None,
+        "form": form,
+        "target": target,
+        "can_begin": form is not None and any(not choice.problem for choice in form.choices),
+        "callback": browser_location.callback_address(request),
+        "address": request.get_full_path(),
+    }
+    return render(request, "sessions/connect_login.html", context, status=422 if form and form.errors else 200)
+
+
+def address_of(provider: str, *, flow: str = "", name: str = "", method: str = "", session: object = None) -> str:
+    """Return the address of the sign-in form, filled in as far as known."""
+    parts = {
+        "provider": provider, "auth_type": "oauth", "flow": flow, "name": name, "method": method,
+        "session": str(session or ""),
+    }  # fmt: skip
+    return f"{reverse('sessions:connect')}?{urlencode({key: value for key, value in parts.items() if value})}"
+
+
+def _target(request: HttpRequest, info: ProviderInfo) -> AuthSession | None:
+    """Return the stored session that is to be signed in again, if any.
+
+    Raises ``UnknownSession``: another owner's, another provider's or not a sign-in.
+    """
+    wanted = request.GET.get("session", "")
+    if not wanted:
+        return None
+    found = selectors.get(request.user.pk, wanted)
+    if found.provider != info.slug or found.auth_type != AuthSession.AuthType.OAUTH:
+        raise UnknownSession("There is no such session.")
+    return found
+
+
+def _login_form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, target: AuthSession | None) -> SignInForm:
+    options: dict[str, Any] = {
+        "flow": offer.flow,
+        "choices": browser_location.choices(offer.flow.methods, request, offer.impossible),
+        "with_client": offer.flow.client_fields and target is None,
+        "client_required": not sign_in.has_client(info.slug),
+        "fixed_name": target is not None,
+    }
+    if request.method == "POST":
+        return SignInForm(request.POST, **options)
+    name = request.GET.get("name", "")[:50] or service.suggest_name(request.user.pk, info.slug)
+    initial = {"name": name}
+    if target is not None:
+        initial |= SignInForm.initial_of(sign_in.remembered(target, offer.flow))
+    method = request.GET.get("method", "")
+    if any(choice.method == method and not choice.problem for choice in options["choices"]):
+        initial["method"] = method
+    return SignInForm(initial=initial, **options)
+
+
+def _begin(
+    request: HttpRequest,
+    info: ProviderInfo,
+    offer: OfferedFlow,
+    form: SignInForm,
+    target: AuthSession | None,
+) -> Any:
+    client, next_page = None, request.GET.get("next", "")[:MAX_RETURN_TO]
+    if form.cleaned_data.get("client_id"):
+        client = OAuthClient(id=form.cleaned_data["client_id"], secret=form.cleaned_data["client_secret"])
+    return sign_in.begin(
+        request,
+        info.slug,
+        name=target.name if target else form.cleaned_data["name"],
+        flow=offer.flow.name,
+        method=form.cleaned_data["method"],
+        session=str(target.pk) if target else None,
+        client=client,
+        given=form.given(),
+        return_to=next_page if url_has_allowed_host_and_scheme(next_page, None) else "",
+    )
+
+
+def _shown(offer: OfferedFlow, info: ProviderInfo, target: AuthSession | None, *, current: bool) -> dict[str, Any]:
+    """Describe a flow as a card: its address, or why it is off and which setting turns it on."""
+    off = why_disabled(info.slug, offer.flow)
+    advice, _, setting = (off.hint if off else "").rpartition(" with ")
+    return {
+        "flow": offer.flow,
+        "enabled": offer.enabled and bool(offer.flow.methods),
+        "off": not offer.enabled,
+        "advice": (advice or offer.why_not) if off else "",
+        "setting": setting.rstrip("."),
+        "url": address_of(info.slug, flow=offer.flow.name, session=target.pk if target else None),
+        "current": current,
+    }

@@ -11,9 +11,8 @@ from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.catalogue import ProviderInfo
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
-from sessions_app.forms import AddressForm, KeyForm, NameForm, add_error
+from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, add_error
 from sessions_app.models import AuthSession
-from sessions_app.option_forms import OptionsForm
 from sessions_app.services import connect, lifecycle, notices, testing
 from sessions_app.services import options as option_service
 from sessions_app.views.access import card_context, in_words, row_context, say, toast, with_session

@@ -21,13 +21,13 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from providers_app.errors import InvalidLoginAnswer, LoginUsed, ProviderError, UnknownLogin, UnknownSession
 from providers_app.types.logins import LoginState
 from sessions_app import selectors
-from sessions_app.coded import CodedError
+from sessions_app.forms import CodedError
 from sessions_app.services import testing
 from sessions_app.sign_in import service
 from sessions_app.sign_in.forms import AnswerForm
 from sessions_app.sign_in.labels import describe
 from sessions_app.views.access import in_words, say, signed_in
-from sessions_app.views.connect_login import address_of
+from sessions_app.views.connect import address_of
 from sessions_app.views.login_page import context, needs_form, offer_of
 
 SEE_OTHER = 303

@@ -14,7 +14,7 @@ from sessions_app import providers, selectors
 from sessions_app.sign_in import browser_location, service
 from sessions_app.sign_in.forms import AnswerForm
 from sessions_app.sign_in.labels import LoginView, clock, describe
-from sessions_app.views.connect_login import address_of
+from sessions_app.views.connect import address_of
 
 # Ways whose page also takes a pasted answer: the way out when the browser does not find back by itself.
 TAKES_ANSWER = ("paste_code", "paste_url", "loopback", "callback")

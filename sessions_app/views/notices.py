@@ -1,6 +1,7 @@
 """Notices: what needs a person, each with its next action; dismissed with an undo."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -10,12 +11,42 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
+from sessions_app import selectors
+from sessions_app.models import AuthSession, Notice, Pk
+from sessions_app.presenters.status import StatusView, describe
 from sessions_app.services import notice_mail
 from sessions_app.services import notices as service
-from sessions_app.views import parts
 from sessions_app.views.access import signed_in, toast
 
 SHOWN_AT_HOME = 3
+_TONES = ("bad", "warn", "mute")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """One Notice with the session it is about in its present state; ``status`` names the next action."""
+
+    notice: Notice
+    session: AuthSession | None
+    status: StatusView | None
+    tone: Literal["bad", "warn", "mute"]
+
+
+def notice_rows(owner_id: Pk) -> list[NoticeRow]:
+    """Return the owner's open Notices, what does not work now first, then the newest; two queries in all."""
+    found = list(service.open_notices(owner_id))
+    ids = {notice.session_id for notice in found if notice.session_id}
+    sessions = selectors.with_state(selectors.owned(owner_id)).filter(pk__in=ids) if ids else ()
+    by_id = {session.pk: session for session in sessions}
+    rows = [_row(notice, by_id.get(notice.session_id) if notice.session_id else None) for notice in found]
+    return sorted(rows, key=lambda row: _TONES.index(row.tone))
+
+
+def mark_seen(owner_id: Pk, rows: list[NoticeRow]) -> None:
+    """Mark these Notices as seen by their owner; writes only where one is new."""
+    new = [row.notice.pk for row in rows if row.notice.seen_at is None]
+    if new:
+        service.see(owner_id, new)
 
 
 @never_cache
@@ -25,10 +56,10 @@ def notice_list(request: HttpRequest) -> HttpResponse:
     """The page; htmx gets the list alone, for Home its first ones."""
     if request.htmx:  # type: ignore[attr-defined]
         return _list(request, request.GET.get("part", ""))
-    rows = parts.notice_rows(request.user.pk)
+    rows = notice_rows(request.user.pk)
     page = render(request, "sessions/notices.html", {"notices": rows, "mail": _mail(request)})
-    # Afterwards: this time they are still marked as new.
-    parts.looked_at(request.user.pk, rows)
+    # After rendering, so that this page still marks them as new.
+    mark_seen(request.user.pk, rows)
     return page
 
 
@@ -59,7 +90,7 @@ def reopen(request: HttpRequest, notice_id: int) -> HttpResponse:
 
 
 def _list(request: HttpRequest, part: str) -> HttpResponse:
-    rows = parts.notice_rows(request.user.pk)
+    rows = notice_rows(request.user.pk)
     context: dict[str, Any] = {"notices": rows, "part": "", "oob": True}
     if part == "home":
         context |= {"part": "home", "notices": rows[:SHOWN_AT_HOME], "hidden": max(0, len(rows) - SHOWN_AT_HOME)}
@@ -73,3 +104,10 @@ def _mail(request: HttpRequest) -> str:
     if not address:
         return "Nothing is sent to you by e-mail: your account has no address. An operator can set it in the admin."
     return f"What you have not seen within a minute is also sent to {address}."
+
+
+def _row(notice: Notice, session: AuthSession | None) -> NoticeRow:
+    tone: Literal["bad", "warn", "mute"] = "bad" if notice.kind in service.BAD else "warn"
+    if notice.kind == service.SWITCHED_OFF:
+        tone = "mute"
+    return NoticeRow(notice, session, describe(session) if session else None, tone)

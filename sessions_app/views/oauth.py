@@ -25,7 +25,7 @@ from providers_app.errors import InvalidLoginAnswer, LoginError, ProviderError
 from sessions_app.models import AuthSession
 from sessions_app.sign_in import browser_location, service
 from sessions_app.views.access import in_words, say, with_session
-from sessions_app.views.connect_login import address_of
+from sessions_app.views.connect import address_of
 from sessions_app.views.login import SEE_OTHER, finished
 
 # Holds what came back while a person whose session had ended signs in again: in the browser that brought it.

@@ -28,8 +28,8 @@ def fill(owner_id: Any, count: int, *, due: int, provider: str = "anthropic") ->
     from providers_app.types.credentials import Secret
     from providers_app.types.tokens import Tokens
     from sessions_app import credentials
-    from sessions_app.lanes import lane_key
     from sessions_app.models import AuthSession, RefreshLane
+    from sessions_app.stores.lanes import lane_key
 
     now = timezone.now()
     tokens = Tokens(flow="claude", access=Secret("a" * 100), refresh=Secret("r" * 100), issuer="https://a.example")

@@ -99,9 +99,10 @@ def store_login(owner: Any, book: Book, account: str, name: str, issuer: str, *,
     """A session with a login that the book issues; ``ended``: its access token is over, and it is due."""
     from providers_app.types.credentials import Secret
     from providers_app.types.tokens import OAuthClient, Tokens
-    from sessions_app import credentials, lanes
+    from sessions_app import credentials
+    from sessions_app.credentials import oauth_columns
     from sessions_app.models import AuthSession
-    from sessions_app.services.oauth_columns import oauth_columns
+    from sessions_app.stores import lanes
 
     if account not in book.accounts:
         book.add_account(account, f"{account}@example.com")

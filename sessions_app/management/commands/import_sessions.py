@@ -10,12 +10,12 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest
-from sessions_app.importing import sources
+from sessions_app.import_sources import formats
 from sessions_app.management import terminal
 from sessions_app.models import ImportRun
 from sessions_app.providers import slugs
-from sessions_app.services import import_undo, importing
-from sessions_app.services.importing import Line, Plan
+from sessions_app.services import import_undo, imports
+from sessions_app.services.imports import Line, Plan
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        kinds = ", ".join(f"{name} ({label})" for name, label in sources.kinds().items())
+        kinds = ", ".join(f"{name} ({label})" for name, label in formats.kinds().items())
         add = parser.add_argument
         add("file", nargs="*", help="the file, or the files that belong together; - is standard input")
         add("--kind", default="", metavar="KIND", help=f"what it is, where that is not recognised: {kinds}")
@@ -54,17 +54,17 @@ class Command(BaseCommand):
             raise InvalidRequest("No file was named.", hint="Name one, or - for standard input, or --env.")
         owner = terminal.owner_id(options["owner"])
         texts = [_text(name) for name in options["file"]]
-        kind = sources.SETTINGS if options["env"] else options["kind"] or sources.recognise(texts)
-        logins = sources.read(kind, texts, slugs(), retired=options["retired"])
+        kind = formats.SETTINGS if options["env"] else options["kind"] or formats.recognise(texts)
+        logins = formats.read(kind, texts, slugs(), retired=options["retired"])
         if options["env"] and not logins:
             raise InvalidRequest("The environment holds no login of a provider.", hint=_key_names())
         source = "environment" if options["env"] else ", ".join(Path(name).name for name in options["file"])
-        plan = importing.plan(owner, kind, logins, source=source, replace=options["replace"])
-        stopped = plan.of("refused", "conflict") and not options["skip"] and kind == sources.LEGACY
+        plan = imports.plan(owner, kind, logins, source=source, replace=options["replace"])
+        stopped = plan.of("refused", "conflict") and not options["skip"] and kind == formats.LEGACY
         run = None
         if not options["dry_run"] and not stopped:
-            run = importing.carry_out(plan, actor_id=owner)
-            importing.fetch_first(plan)
+            run = imports.carry_out(plan, actor_id=owner)
+            imports.fetch_first(plan)
         self._report(plan, run, options, stopped=bool(stopped))
         if stopped or (not run and not plan.of("unchanged", "create", "replace")):
             raise SystemExit(1)

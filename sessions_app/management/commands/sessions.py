@@ -11,12 +11,13 @@ from providers_app import environment_keys
 from providers_app.errors import InvalidCredential, InvalidRequest
 from providers_app.ports import Session
 from providers_app.types.credentials import Secret
-from sessions_app import option_text, selectors
+from sessions_app import selectors
 from sessions_app.management import session_options, sign_in, terminal
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle
 from sessions_app.services.connect import MAX_KEY_CHARS
+from sessions_app.services.options import parse
 
 SETTINGS = "="
 """Stands for ``--key-env`` without a name: no variable can be called so."""
@@ -105,7 +106,7 @@ class Command(BaseCommand):
             name=options["name"],
             secret=_key(options),
             base_url=options["base_url"],
-            settings=option_text.parse(options["set"]),
+            settings=parse(options["set"]),
             actor_id=owner,
         )
         if options["json"]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from maestro_site import conf as site_conf
 from providers_app import conf, environment_keys
 from providers_app.errors import InvalidCredential, UnknownProvider
-from sessions_app.importing import sources
+from sessions_app.import_sources import formats
 from sessions_app.models import AuthSession
 from sessions_app.providers import slugs
 from tests.unit.sessions.commands import Run
@@ -107,21 +107,21 @@ def test_a_key_signs_nothing_by_itself(held: None) -> None:
 
 
 def test_declared_names_are_also_known_in_env_files() -> None:
-    found = sources.read("env", [f"MAESTRO_PROVIDERS__OPENAI__API_KEY={OPENAI}\nGOOGLE_API_KEY={GEMINI}"], slugs())
+    found = formats.read("env", [f"MAESTRO_PROVIDERS__OPENAI__API_KEY={OPENAI}\nGOOGLE_API_KEY={GEMINI}"], slugs())
     assert [(login.provider, login.problem) for login in found] == [("openai", ""), ("gemini", "")]
 
 
 def test_the_page_offers_them_to_those_who_look_after_the_installation(client: Client, held: None) -> None:
-    address, label = reverse("sessions:import"), sources.IN_SETTINGS.replace("'", "&#x27;")
+    address, label = reverse("sessions:import"), formats.IN_SETTINGS.replace("'", "&#x27;")
     client.force_login(User.objects.create_user("visitor"))
     assert label not in client.get(address).content.decode()
-    refused = client.post(address, {"kind": sources.SETTINGS})
+    refused = client.post(address, {"kind": formats.SETTINGS})
     assert refused.status_code == 422 and not AuthSession.objects.exists()
     client.force_login(User.objects.create_superuser("keeper"))
     page = client.get(address).content.decode()
     assert f"{label}: gemini, openai" in page and OPENAI not in page
-    assert client.post(address, {"kind": sources.SETTINGS, "text": "OPENAI_API_KEY=x"}).status_code == 422
-    done = client.post(address, {"kind": sources.SETTINGS}).content.decode()
+    assert client.post(address, {"kind": formats.SETTINGS, "text": "OPENAI_API_KEY=x"}).status_code == 422
+    done = client.post(address, {"kind": formats.SETTINGS}).content.decode()
     assert "2 imported" in done and OPENAI not in done
     assert {row.owner.username for row in AuthSession.objects.all()} == {"keeper"}
 
@@ -129,5 +129,5 @@ def test_the_page_offers_them_to_those_who_look_after_the_installation(client: C
 def test_without_keys_the_page_offers_nothing(client: Client, none_held: None) -> None:
     client.force_login(User.objects.create_superuser("keeper"))
     assert (
-        sources.SETTINGS not in client.get(reverse("sessions:import")).content.decode().split('name="kind"')[1][:2000]
+        formats.SETTINGS not in client.get(reverse("sessions:import")).content.decode().split('name="kind"')[1][:2000]
     )

@@ -12,10 +12,10 @@ from django.utils import timezone
 from providers_app.errors import InvalidRequest
 from providers_app.types.credentials import Secret
 from sessions_app import credentials
-from sessions_app.importing import sources
+from sessions_app.import_sources import formats
 from sessions_app.models import AuthSession, ImportRun, RefreshLane, SessionEvent
 from sessions_app.providers import slugs
-from sessions_app.services import connect, import_undo, importing, lifecycle
+from sessions_app.services import connect, import_undo, imports, lifecycle
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make
 from tests.unit.sessions.test_importing_sources import ADC, key_file
@@ -67,9 +67,9 @@ def table() -> list[tuple[Any, ...]]:
         ]
 
 
-def plan(owner: User, text: str, **options: Any) -> importing.Plan:
-    logins = sources.read(sources.LEGACY, [text], slugs())
-    return importing.plan(owner.pk, sources.LEGACY, logins, source="export.json", **options)
+def plan(owner: User, text: str, **options: Any) -> imports.Plan:
+    logins = formats.read(formats.LEGACY, [text], slugs())
+    return imports.plan(owner.pk, formats.LEGACY, logins, source="export.json", **options)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def people(db: Any) -> list[User]:
 def test_a_thousand_rows_in_and_out_and_back(alice: User, people: list[User]) -> None:
     make(alice, "her_own")
     before, text = table(), export()
-    run = importing.carry_out(plan(alice, text), actor_id=alice.pk)
+    run = imports.carry_out(plan(alice, text), actor_id=alice.pk)
     assert run is not None and (run.rows, run.created) == (1000, 1000)
     assert AuthSession.objects.count() == 1001
     for user in (people[0], people[249]):
@@ -95,7 +95,7 @@ def test_a_thousand_rows_in_and_out_and_back(alice: User, people: list[User]) ->
     after = table()
     again = plan(alice, text)
     assert {line.what for line in again.lines} == {"unchanged"}
-    assert importing.carry_out(again) is None and table() == after
+    assert imports.carry_out(again) is None and table() == after
     assert import_undo.roll_back(run, actor_id=alice.pk) == (1000, 0)
     assert table() == before
     assert SessionEvent.objects.filter(action="imported").count() == 1000, "the trail outlives what it tells of"
@@ -114,8 +114,8 @@ def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
     before = table()
     row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
     conflict = plan(alice, json.dumps([row]))
-    assert [line.what for line in conflict.lines] == ["conflict"] and importing.carry_out(conflict) is None
-    run = importing.carry_out(plan(alice, json.dumps([row]), replace=True))
+    assert [line.what for line in conflict.lines] == ["conflict"] and imports.carry_out(conflict) is None
+    run = imports.carry_out(plan(alice, json.dumps([row]), replace=True))
     assert run is not None and run.replaced == 1
     stored = AuthSession.objects.get(pk=mine.pk)
     assert credentials.open_credential(stored).secret == Secret("sk-" + "b" * 30) and stored.generation == 1
@@ -126,7 +126,7 @@ def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
 
 def test_a_login_that_moved_on_is_not_lost_by_an_undo(alice: User) -> None:
     row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
-    run = importing.carry_out(plan(alice, json.dumps([row])))
+    run = imports.carry_out(plan(alice, json.dumps([row])))
     assert run is not None
     connect.replace_key(AuthSession.objects.get(), Secret("sk-" + "c" * 30))
     with pytest.raises(InvalidRequest, match="default_openai_api_key"):
@@ -144,30 +144,30 @@ def test_one_bad_write_leaves_nothing(alice: User, people: list[User]) -> None:
         secret=Secret("sk-" + "q" * 30),
     )
     with pytest.raises(InvalidRequest, match="nothing was stored"):
-        importing.carry_out(made)
+        imports.carry_out(made)
     assert AuthSession.objects.count() == 1 and not ImportRun.objects.exists()
 
 
 def test_the_same_login_twice_in_one_file_is_stored_once(alice: User) -> None:
-    logins = sources.read("gcloud", [json.dumps(ADC), json.dumps(ADC)], slugs())
-    made = importing.plan(alice.pk, "gcloud", logins)
+    logins = formats.read("gcloud", [json.dumps(ADC), json.dumps(ADC)], slugs())
+    made = imports.plan(alice.pk, "gcloud", logins)
     assert [line.what for line in made.lines] == ["create", "unchanged"]
-    importing.carry_out(made)
-    again = importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
+    imports.carry_out(made)
+    again = imports.plan(alice.pk, "gcloud", formats.read("gcloud", [json.dumps(ADC)], slugs()))
     assert [line.what for line in again.lines] == ["unchanged"]
 
 
 def test_names_that_are_taken_get_a_number(alice: User) -> None:
     make(alice, "env_openai", provider="openai", secret=Secret("sk-" + "z" * 30))
-    logins = sources.read("env", ["OPENAI_API_KEY=sk-" + "y" * 30], slugs())
-    made = importing.plan(alice.pk, "env", logins)
+    logins = formats.read("env", ["OPENAI_API_KEY=sk-" + "y" * 30], slugs())
+    made = imports.plan(alice.pk, "env", logins)
     assert [(line.what, line.name) for line in made.lines] == [("create", "env_openai_2")]
 
 
 def test_a_deleted_session_is_no_obstacle(alice: User) -> None:
     lifecycle.trash(make(alice, "env_openai", provider="openai", secret=Secret("sk-" + "z" * 30)))
-    logins = sources.read("env", ["OPENAI_API_KEY=sk-" + "z" * 30], slugs())
-    assert [line.what for line in importing.plan(alice.pk, "env", logins).lines] == ["create"]
+    logins = formats.read("env", ["OPENAI_API_KEY=sk-" + "z" * 30], slugs())
+    assert [line.what for line in imports.plan(alice.pk, "env", logins).lines] == ["create"]
 
 
 def test_the_command(alice: User, run: Run, tmp_path: Any) -> None:
@@ -206,35 +206,35 @@ def test_files_that_cannot_be_read(alice: User, run: Run, name: str) -> None:
 
 
 def test_a_service_account_is_stored_due_for_its_first_token(alice: User) -> None:
-    logins = sources.read("service-account", [json.dumps(key_file())], slugs())
-    importing.carry_out(importing.plan(alice.pk, "service-account", logins))
+    logins = formats.read("service-account", [json.dumps(key_file())], slugs())
+    imports.carry_out(imports.plan(alice.pk, "service-account", logins))
     row = AuthSession.objects.get()
     assert row.auth_type == "oauth" and row.flow == "service_account" and row.next_refresh_at is not None
     assert row.account_label.startswith("robot.one@")
 
 
 def test_a_login_without_an_access_token_is_not_mistaken_for_another_one(alice: User) -> None:
-    first = importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
-    importing.carry_out(first, actor_id=alice.pk)
-    second = sources.read("gcloud", [json.dumps(ADC | {"refresh_token": "1//another"})], slugs())
-    assert [line.what for line in importing.plan(alice.pk, "gcloud", second).lines] == ["create"]
+    first = imports.plan(alice.pk, "gcloud", formats.read("gcloud", [json.dumps(ADC)], slugs()))
+    imports.carry_out(first, actor_id=alice.pk)
+    second = formats.read("gcloud", [json.dumps(ADC | {"refresh_token": "1//another"})], slugs())
+    assert [line.what for line in imports.plan(alice.pk, "gcloud", second).lines] == ["create"]
     robot = json.dumps(key_file())
-    kept = sources.read("service-account", [robot], slugs())
-    importing.carry_out(importing.plan(alice.pk, "service-account", kept), actor_id=alice.pk)
-    assert [line.what for line in importing.plan(alice.pk, "service-account", kept).lines] == ["unchanged"]
-    renewed = sources.read("service-account", [json.dumps(key_file())], slugs())
-    lines = importing.plan(alice.pk, "service-account", renewed).lines
+    kept = formats.read("service-account", [robot], slugs())
+    imports.carry_out(imports.plan(alice.pk, "service-account", kept), actor_id=alice.pk)
+    assert [line.what for line in imports.plan(alice.pk, "service-account", kept).lines] == ["unchanged"]
+    renewed = formats.read("service-account", [json.dumps(key_file())], slugs())
+    lines = imports.plan(alice.pk, "service-account", renewed).lines
     assert [line.what for line in lines] == ["create"], "a new key of the same account is another login"
 
 
 def test_planning_writes_nothing_at_all(alice: User) -> None:
-    importing.plan(alice.pk, "gcloud", sources.read("gcloud", [json.dumps(ADC)], slugs()))
+    imports.plan(alice.pk, "gcloud", formats.read("gcloud", [json.dumps(ADC)], slugs()))
     assert not RefreshLane.objects.exists() and not AuthSession.objects.exists()
 
 
 def test_old_backups_are_destroyed_and_cannot_be_taken_back(alice: User) -> None:
     row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
-    run = importing.carry_out(plan(alice, json.dumps([row])))
+    run = imports.carry_out(plan(alice, json.dumps([row])))
     assert run is not None and import_undo.prune_backups() == 0
     ImportRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(days=31))
     assert import_undo.prune_backups() == 1
@@ -250,7 +250,7 @@ def test_a_login_that_changed_after_the_plan_is_not_written_over(alice: User) ->
     made = plan(alice, json.dumps([row]), replace=True)
     connect.replace_key(mine, Secret("sk-" + "c" * 30))
     with pytest.raises(InvalidRequest, match="nothing was stored"):
-        importing.carry_out(made)
+        imports.carry_out(made)
     stored = AuthSession.objects.get()
     assert credentials.open_credential(stored).secret == Secret("sk-" + "c" * 30) and not ImportRun.objects.exists()
 
@@ -260,5 +260,5 @@ def test_a_file_of_keys_keeps_to_the_limit_of_sessions(alice: User, settings: An
     settings.MAESTRO = settings.MAESTRO.model_copy(update={"sessions": few})
     text = "OPENAI_API_KEY=sk-" + "y" * 30 + "\nGEMINI_API_KEY=AIza" + "z" * 30
     with pytest.raises(InvalidRequest, match="limit"):
-        importing.carry_out(importing.plan(alice.pk, "env", sources.read("env", [text], slugs())))
+        imports.carry_out(imports.plan(alice.pk, "env", formats.read("env", [text], slugs())))
     assert not AuthSession.objects.exists()

@@ -11,7 +11,7 @@ from providers_app.errors import InvalidRequest
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
-from sessions_app.importing import legacy, sources
+from sessions_app.import_sources import formats, legacy
 from sessions_app.providers import slugs
 
 FUTURE = 4_000_000_000
@@ -73,7 +73,7 @@ def codex_allowed() -> Any:
 
 def read(*texts: Any, **options: Any) -> list[ImportedLogin]:
     plain = [text if isinstance(text, str) else json.dumps(text) for text in texts]
-    return sources.read(sources.recognise(plain), plain, slugs(), **options)
+    return formats.read(formats.recognise(plain), plain, slugs(), **options)
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def read(*texts: Any, **options: Any) -> list[ImportedLogin]:
     ],
 )
 def test_files_are_recognised(texts: list[Any], kind: str) -> None:
-    assert sources.recognise([text if isinstance(text, str) else json.dumps(text) for text in texts]) == kind
+    assert formats.recognise([text if isinstance(text, str) else json.dumps(text) for text in texts]) == kind
 
 
 @pytest.mark.parametrize("text", ["", "hello", "[]", "{}", "\x00\x01", "[" * 5000, "<html>"])
 def test_other_files_are_refused_with_what_there_is(text: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        sources.recognise([text])
+        formats.recognise([text])
     assert "Codex CLI" in caught.value.hint
 
 
@@ -120,7 +120,7 @@ def test_codex_tokens_are_read_only(codex_allowed: None) -> None:
 
 @pytest.mark.parametrize("tokens", [{}, {"access_token": ""}, {"access_token": "junk"}])
 def test_broken_codex_files_say_so(codex_allowed: None, tokens: dict[str, Any]) -> None:
-    found = sources.read("codex", [json.dumps({"tokens": tokens})], slugs())
+    found = formats.read("codex", [json.dumps({"tokens": tokens})], slugs())
     assert [bool(login.problem) for login in found] == [True]
 
 

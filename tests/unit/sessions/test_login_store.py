@@ -30,10 +30,10 @@ from providers_app.sign_in import flow as login_flow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient, Tokens
-from sessions_app import credentials, lanes
+from sessions_app import credentials
 from sessions_app.models import AuthSession, OAuthAttempt, RefreshLane, SessionEvent
 from sessions_app.services import lifecycle, notices, oauth
-from sessions_app.stores import pool
+from sessions_app.stores import lanes, logins, pool
 from sessions_app.stores.logins import DjangoLoginStore
 from sessions_app.stores.refreshes import DjangoRefreshStore
 from sessions_app.stores.sessions import as_session
@@ -42,6 +42,7 @@ from tests.unit.sessions.support import make
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
+STORE = DjangoLoginStore()
 CANARY = "canary-login-8Kd1Wy6Qz9Vt2"
 PENDING = Secret(f'{{"flow":"page","method":"paste_code","verifier":"{CANARY}"}}')
 
@@ -101,13 +102,21 @@ def opened(owner: User, **given: Any) -> OAuthAttempt:
         "created_at": now,
         "expires_at": now + 600,
     }
-    return oauth.open_attempt(
-        owner_id=owner.pk,
-        state=LoginState(**(values | given)),
-        browser="b1",
-        pending=PENDING,
-        state_token=Secret("state-1"),
-    )
+    state = LoginState(**(values | given))
+    opening = STORE.open_login(owner.pk, state, browser="b1", pending=PENDING, state_token=Secret("state-1"))
+    return OAuthAttempt.objects.get(pk=loop.run(opening).id)
+
+
+def advance(attempt: OAuthAttempt, **given: Any) -> None:
+    loop.run(STORE.advance_login(str(attempt.pk), **given))
+
+
+def claim(attempt: OAuthAttempt) -> bool:
+    return loop.run(STORE.claim_login(str(attempt.pk)))
+
+
+def turn(attempt: OAuthAttempt, held: str, seconds: float) -> str:
+    return loop.run(STORE.poll_turn(str(attempt.pk), held=held, seconds=seconds))
 
 
 def test_the_apps_install_the_stores(db: Any) -> None:
@@ -129,7 +138,7 @@ def test_a_sign_in_makes_the_whole_round(alice: User, side: Side) -> None:
     assert timedelta(minutes=4) < session.expires_at - session.next_refresh_at < timedelta(minutes=6)
     held = credentials.open_tokens(session)
     assert held is not None and held.refresh.reveal().startswith("refresh-")
-    assert session.token_print == lanes.token_print(held) and session.lane is not None
+    assert session.token_print == credentials.token_print(held) and session.lane is not None
     assert session.lane.key == lanes.lane_key("signer", held, session.pk)
     credential = credentials.open_credential(session)
     assert (credential.auth_type, credential.secret, credential.settings) == ("oauth", held.access, session.settings)
@@ -143,7 +152,7 @@ def test_a_sign_in_makes_the_whole_round(alice: User, side: Side) -> None:
 
 def test_what_waits_is_sealed(alice: User) -> None:
     attempt = opened(alice)
-    oauth.advance_attempt(attempt.pk, status="confirm", tokens=Secret(f"tokens {CANARY}"))
+    advance(attempt, status="confirm", tokens=Secret(f"tokens {CANARY}"))
     attempt.refresh_from_db()
     for sealed in (attempt.sealed_pending, attempt.sealed_tokens):
         assert bytes(sealed) and CANARY.encode() not in bytes(sealed)
@@ -159,13 +168,13 @@ def test_what_waits_is_sealed(alice: User) -> None:
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled"])
 def test_an_end_destroys_what_was_sealed_and_stays_the_end(alice: User, status: str) -> None:
     attempt = opened(alice)
-    oauth.advance_attempt(attempt.pk, tokens=Secret("tokens"))
-    oauth.advance_attempt(attempt.pk, status=status, error=LoginDenied("No."))
-    oauth.advance_attempt(attempt.pk, status="waiting", pending=PENDING, error=LoginExpired("Late."))
+    advance(attempt, tokens=Secret("tokens"))
+    advance(attempt, status=status, error=LoginDenied("No."))
+    advance(attempt, status="waiting", pending=PENDING, error=LoginExpired("Late."))
     attempt.refresh_from_db()
     assert (attempt.status, attempt.error_code, attempt.error) == (status, "login_denied", "No.")
     assert not bytes(attempt.sealed_pending) and not bytes(attempt.sealed_tokens)
-    assert not oauth.claim_attempt(attempt.pk, "waiting")
+    assert not claim(attempt)
 
 
 def at_once(number: int, work: Callable[[], Any]) -> list[Any]:
@@ -193,23 +202,23 @@ def at_once(number: int, work: Callable[[], Any]) -> list[Any]:
 def test_of_many_that_claim_at_once_one_has_it(alice: User) -> None:
     for _ in range(5):
         attempt = opened(alice)
-        found = at_once(6, lambda pk=attempt.pk: oauth.claim_attempt(pk, "waiting"))  # type: ignore[misc]
+        found = at_once(6, lambda attempt=attempt: claim(attempt))  # type: ignore[misc]
         assert sorted(found) == [False] * 5 + [True]
 
 
 def test_of_many_that_want_the_turn_one_has_it(alice: User) -> None:
     attempt = opened(alice, method="device")
-    marks = [mark for mark in at_once(6, lambda: oauth.poll_turn(attempt.pk, "", 30)) if mark]
+    marks = [mark for mark in at_once(6, lambda: turn(attempt, "", 30)) if mark]
     assert len(marks) == 1
-    assert oauth.poll_turn(attempt.pk, "", 30) == ""
-    kept = oauth.poll_turn(attempt.pk, marks[0], 60)
-    assert kept and oauth.poll_turn(attempt.pk, marks[0] if marks[0] != kept else "polling@0", 60) == ""
+    assert turn(attempt, "", 30) == ""
+    kept = turn(attempt, marks[0], 60)
+    assert kept and turn(attempt, marks[0] if marks[0] != kept else "polling@0", 60) == ""
     found = loop.run(DjangoLoginStore().find_login(alice.pk, login_id=str(attempt.pk), browser="b1"))
     assert found.state.step == "polling"
     OAuthAttempt.objects.update(step=f"polling@{0x10:08x}")
-    assert oauth.poll_turn(attempt.pk, "", 30)
-    assert oauth.claim_attempt(attempt.pk, "waiting")
-    assert oauth.poll_turn(attempt.pk, kept, 30) == ""
+    assert turn(attempt, "", 30)
+    assert claim(attempt)
+    assert turn(attempt, kept, 30) == ""
 
 
 def test_one_refresh_token_is_in_one_session(alice: User, bob: User, side: Side) -> None:
@@ -396,7 +405,7 @@ def test_old_sign_ins_are_ended_and_later_deleted(alice: User) -> None:
     OAuthAttempt.objects.filter(pk=late.pk).update(expires_at=now - timedelta(seconds=1))
     OAuthAttempt.objects.filter(pk=stalled.pk).update(status="exchanging", expires_at=now - timedelta(minutes=3))
     OAuthAttempt.objects.filter(pk=young.pk).update(status="exchanging", expires_at=now - timedelta(minutes=1))
-    assert oauth.prune_logins() == 2
+    assert logins.prune_logins() == 2
     assert {row.pk: row.status for row in OAuthAttempt.objects.all()} == {
         live.pk: "waiting",
         late.pk: "failed",
@@ -406,7 +415,7 @@ def test_old_sign_ins_are_ended_and_later_deleted(alice: User) -> None:
     ended = OAuthAttempt.objects.get(pk=late.pk)
     assert ended.error_code == "login_expired" and not bytes(ended.sealed_pending)
     OAuthAttempt.objects.update(created_at=now - timedelta(days=8))
-    assert oauth.prune_logins() == 2
+    assert logins.prune_logins() == 2
     assert {row.pk for row in OAuthAttempt.objects.all()} == {live.pk, young.pk}
 
 

@@ -12,7 +12,7 @@ from django.db import connections
 
 from providers_app.errors import InvalidOption, UnknownSession
 from providers_app.types.credentials import Secret
-from sessions_app import credentials, option_text
+from sessions_app import credentials
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import lifecycle, options
 from tests.unit.sessions.commands import Run
@@ -117,12 +117,12 @@ def test_two_changes_at_once_are_both_kept(alice: User) -> None:
 
 
 def test_text_is_parsed_and_what_is_no_assignment_is_not_repeated() -> None:
-    assert option_text.parse(["a=1", "b = two words ", "c="]) == {"a": "1", "b": "two words", "c": ""}
+    assert options.parse(["a=1", "b = two words ", "c="]) == {"a": "1", "b": "two words", "c": ""}
     for wrong in ([CANARY], ["=x"], ["a=1", "a=2"]):
         with pytest.raises(InvalidOption) as found:
-            option_text.parse(wrong)
+            options.parse(wrong)
         assert CANARY not in f"{found.value.message} {found.value.hint}"
-    assert option_text.parse(option_text.written({"a": "1", "b": "x=y"}).splitlines()) == {"a": "1", "b": "x=y"}
+    assert options.parse(options.written({"a": "1", "b": "x=y"}).splitlines()) == {"a": "1", "b": "x=y"}
 
 
 def test_create_takes_options_and_list_shows_them(alice: User, run: Run) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from maestro_site import conf
 from maestro_site.environment import ROOT
-from sessions_app.importing import legacy
+from sessions_app.import_sources import legacy
 
 PAGE = (ROOT / "docs" / "migration.md").read_text()
 LINES = [line for line in PAGE.splitlines() if line.startswith("| ") and "`" in line]

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from providers_app import loop, provider
 from providers_app.ports import Session
 from sessions_app import credentials
-from sessions_app.services.oauth_columns import as_time
+from sessions_app.credentials import as_time
 from tests.unit.sessions.support import settle
 from tests.vendors.auth.entra import Application, EntraAuth
 from tests.vendors.auth.identity import IMDS_PATH, IdentityService

@@ -12,9 +12,10 @@ from providers_app import loop
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure
 from providers_app.types.tokens import OAuthClient, Tokens
-from sessions_app import credentials, lanes
+from sessions_app import credentials
+from sessions_app.credentials import oauth_columns
 from sessions_app.models import AuthSession
-from sessions_app.services.oauth_columns import oauth_columns
+from sessions_app.stores import lanes
 from sessions_app.stores.refreshes import DjangoRefreshStore
 
 ISSUER = "https://auth.example"

@@ -14,10 +14,11 @@ from providers_app.errors import NotRefreshable, UnknownSession
 from providers_app.ports import SYSTEM
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshBusy, RefreshClaim
-from sessions_app import crypto, lanes
+from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 from sessions_app.models import AuthSession, RefreshLane
 from sessions_app.services import lifecycle
+from sessions_app.stores import lanes
 from sessions_app.stores.refreshes import DjangoRefreshStore
 from tests.unit.sessions.refresh.support import (
     busy,

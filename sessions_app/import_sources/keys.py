@@ -1,22 +1,29 @@
-"""Plain keys: the llm tool's ``keys.json`` and ``.env`` files."""
+"""Keys as other programs keep them: the llm tool's ``keys.json``, ``.env`` files, this installation's environment."""
 
+import json
 import re
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from providers_app import environment_keys
+from providers_app.registry import file_formats
 from providers_app.registry.discovery import list_providers
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, unusable
 
 LONGEST_NAME = 30
 """Characters of a name that is quoted: keys of providers are longer, names of them are not."""
+LARGEST = 1024 * 1024
+"""Bytes of a file of another program that are read."""
 _VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$")
 _KEY_NAMES = re.compile(r"^(.+?)_(?:API_KEY|API_TOKEN|KEY)$")
 
 
 def slug_of(name: str, slugs: Collection[str]) -> str:
-    """The provider that a program means by this name, empty when none is installed."""
+    """Return the slug of the installed provider that a program means by this name, else an empty string."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
     if plain in slugs:
         return plain
@@ -25,12 +32,12 @@ def slug_of(name: str, slugs: Collection[str]) -> str:
 
 
 def shown(name: str) -> str:
-    """A name out of a file, for a message; not one that is so long that it may be a key in the wrong place."""
+    """Quote a name out of a file for a message; one long enough to be a misplaced key is only counted."""
     return repr(name) if len(name) <= LONGEST_NAME else f"of {len(name)} characters"
 
 
 def read_llm(found: Mapping[str, Any], slugs: Collection[str]) -> list[ImportedLogin]:
-    """``{"openai": "sk-...", "// Note": "..."}``: one key per name."""
+    """Read ``{"openai": "sk-...", "// Note": "..."}``, one key per name."""
     logins = []
     for name, value in found.items():
         if name.startswith("//"):
@@ -47,7 +54,7 @@ def read_llm(found: Mapping[str, Any], slugs: Collection[str]) -> list[ImportedL
 
 
 def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
-    """``NAME_API_KEY=value`` lines; other variables are left alone. The value of a comment line is never read."""
+    """Read ``NAME_API_KEY=value`` lines; other variables and comment lines are left alone."""
     logins = []
     declared = environment_keys.slugs_by_name()
     for number, line in enumerate(text.splitlines(), start=1):
@@ -66,6 +73,40 @@ def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
         else:
             logins.append(_key(slug, f"env_{slug}", where, value))
     return logins
+
+
+def read_environment() -> list[ImportedLogin]:
+    """Read the keys and files that this installation's environment names: one login each, or why it is unusable."""
+    found = [
+        ImportedLogin(
+            provider=slug,
+            auth_type="api_key",
+            name=f"env_{slug}",
+            where=f"the setting {environment_keys.names_of(slug)[0]}",
+            secret=key,
+        )
+        for slug, key in environment_keys.found().items()
+    ]
+    return found + [_file(slug, path) for slug, path in environment_keys.files().items()]
+
+
+def _file(slug: str, path: str) -> ImportedLogin:
+    """Read the login in the file, by whichever format of the provider can."""
+    where = f"the file of {environment_keys.names_of(slug, environment_keys.FILE_FIELD)[0]}"
+    try:
+        with Path(path).expanduser().open(encoding="utf-8-sig") as file:
+            decoded = json.loads(file.read(LARGEST))
+    except OSError as error:
+        return unusable(where, f"It cannot be read: {error.strerror}.", provider=slug)
+    except (ValueError, RecursionError):
+        return unusable(where, "It is no JSON.", provider=slug)
+    problems = []
+    for name, (owner, _) in file_formats.formats().items():
+        for login in file_formats.read(name, (decoded,)) if owner == slug else ():
+            if not login.problem:
+                return msgspec.structs.replace(login, where=where)
+            problems.append(login.problem)
+    return unusable(where, " Or: ".join(problems) or "The provider reads no such files.", provider=slug)
 
 
 def _key(slug: str, name: str, where: str, value: str) -> ImportedLogin:

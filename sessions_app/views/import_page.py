@@ -10,12 +10,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from providers_app import environment_keys
 from providers_app.errors import InvalidRequest, ProviderError
 from sessions_app.forms import add_error
-from sessions_app.importing import settings, sources
+from sessions_app.import_sources import formats
 from sessions_app.providers import slugs
-from sessions_app.services import importing
-from sessions_app.services.importing import Plan
+from sessions_app.services import imports
+from sessions_app.services.imports import Plan
 
 MAX_FILES = 4
 MAX_BYTES = 8 * 1024 * 1024
@@ -49,9 +50,9 @@ class ImportForm(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         kinds = self.fields["kind"]
         assert isinstance(kinds, forms.ChoiceField)
-        held = settings.held() if user.is_superuser else []
-        own = [(sources.SETTINGS, f"{sources.IN_SETTINGS}: {', '.join(held)}")] if held else []
-        kinds.choices = [("", "Recognise it"), *sources.kinds().items(), *own]
+        held = sorted({*environment_keys.found(), *environment_keys.files()}) if user.is_superuser else []
+        own = [(formats.SETTINGS, f"{formats.IN_SETTINGS}: {', '.join(held)}")] if held else []
+        kinds.choices = [("", "Recognise it"), *formats.kinds().items(), *own]
 
 
 @sensitive_post_parameters("text", "uploads")
@@ -67,21 +68,21 @@ def import_sessions(request: HttpRequest) -> HttpResponse:
         try:
             plan = _plan(request, form)
             if "check" not in request.POST:
-                importing.carry_out(plan, actor_id=request.user.pk)
-                importing.fetch_first(plan)
+                imports.carry_out(plan, actor_id=request.user.pk)
+                imports.fetch_first(plan)
                 done = True
         except ProviderError as error:
             add_error(form, error)
-    places = sources.places()
+    places = formats.places()
     context = {
         "form": form,
-        "known": [(label, places.get(name, "")) for name, label in sources.kinds().items()],
+        "known": [(label, places.get(name, "")) for name, label in formats.kinds().items()],
         "plan": plan,
         "done": done,
         "lines": plan.lines[:LINES_SHOWN] if plan else [],
         "hidden": max(0, len(plan.lines) - LINES_SHOWN) if plan else 0,
         "counts": {what: len(plan.of(what)) for what in ("create", "unchanged", "conflict", "refused")} if plan else {},  # type: ignore[arg-type]
-        "kind_label": {**sources.kinds(), sources.SETTINGS: sources.IN_SETTINGS}.get(plan.kind, "") if plan else "",
+        "kind_label": {**formats.kinds(), formats.SETTINGS: formats.IN_SETTINGS}.get(plan.kind, "") if plan else "",
     }
     if request.htmx:  # type: ignore[attr-defined]
         # The result alone: what was chosen and pasted stays in the page, and is never rendered back.
@@ -99,13 +100,13 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
         raise InvalidRequest("A file is not text in UTF-8.") from None
     pasted = form.cleaned_data["text"].strip()
     texts += [pasted] if pasted else []
-    of_settings = form.cleaned_data["kind"] == sources.SETTINGS
+    of_settings = form.cleaned_data["kind"] == formats.SETTINGS
     if of_settings and texts:
         raise InvalidRequest("The environment's logins are read from no upload.", hint="Import the file by itself.")
     if not of_settings and not texts:
         raise InvalidRequest("Choose a file, or paste its text.")
-    kind = form.cleaned_data["kind"] or sources.recognise(texts)
-    logins = sources.read(kind, texts, slugs())
+    kind = form.cleaned_data["kind"] or formats.recognise(texts)
+    logins = formats.read(kind, texts, slugs())
     # A page stores what is the person's own, whatever users an export names.
     own = [login for login in logins if not login.person or login.person in _names_of(request)]
     if len(own) < len(logins) and not own:
@@ -113,7 +114,7 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
             "The export holds other people's logins.", hint="An operator imports it with `manage.py import_sessions`."
         )
     source = "environment" if of_settings else ", ".join(upload.name or "" for upload in uploads) or "pasted text"
-    return importing.plan(request.user.pk, kind, own, source=source)
+    return imports.plan(request.user.pk, kind, own, source=source)
 
 
 def _names_of(request: HttpRequest) -> set[str]:

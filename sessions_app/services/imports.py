@@ -21,13 +21,13 @@ from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
 from sessions_app import credentials
-from sessions_app.importing.sources import LEGACY
-from sessions_app.lanes import lane_of
+from sessions_app.credentials import fresh_refresh_columns, oauth_columns
+from sessions_app.import_sources.formats import LEGACY
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.names import MAX_LENGTH
 from sessions_app.services import connect, refresh, trail
-from sessions_app.services.import_backup import frozen
-from sessions_app.services.oauth_columns import fresh_refresh_columns, oauth_columns
+from sessions_app.services.import_undo import frozen
+from sessions_app.stores.lanes import lane_of
 
 FIRST_AT_ONCE = 3
 What = Literal["create", "replace", "unchanged", "conflict", "refused"]
@@ -106,7 +106,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
         if line.row is not None and line.login.tokens is not None:
             line.row.lane = lane_of(line.row.provider, line.login.tokens, line.row.pk)
     detail = f"from {made.source}" if made.source else made.kind
-    events = [event(row, trail.IMPORTED, detail, actor_id) for row in rows]
+    events = [trail.line(row, trail.IMPORTED, detail, actor_id=actor_id) for row in rows]
     try:
         with transaction.atomic():
             run.save(force_insert=True)
@@ -253,16 +253,3 @@ def _digest(logins: Sequence[ImportedLogin]) -> str:
     """What tells two imports: the logins without their secrets, whose hash would be a thing to guess at."""
     text = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in logins)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def event(row: AuthSession, action: str, detail: str, actor_id: Pk | None) -> SessionEvent:
-    """The trail line of an imported row, unsaved; a destroyed one is named and not referred to."""
-    return SessionEvent(
-        session_id=row.pk if action != trail.DESTROYED else None,
-        session_label=str(row),
-        owner_id=row.owner_id,
-        actor_id=actor_id,
-        action=action,
-        detail=detail[:500],
-        at=timezone.now(),
-    )

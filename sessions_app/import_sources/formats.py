@@ -1,4 +1,4 @@
-"""Which kind of file a text is, and what logins are in it."""
+"""Recognise the kind of a text, and read the logins in it by the reader of that kind."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from providers_app.errors import InvalidRequest
 from providers_app.registry import file_formats
 from providers_app.types.imports import ImportedLogin
-from sessions_app.importing import keys, legacy, settings
+from sessions_app.import_sources import keys, legacy
 
 LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"
 OWN = {
@@ -21,12 +21,12 @@ MAX_TEXT = 64 * 1024 * 1024
 
 
 def kinds() -> dict[str, str]:
-    """Every kind of file that can be read, with its label: our own, then those that providers bring."""
+    """Return the label of every kind of file that can be read: our own, then those of the providers."""
     return {**OWN, **{name: each.label for name, (_, each) in file_formats.formats().items()}}
 
 
 def places() -> dict[str, str]:
-    """Where people find the files of a kind."""
+    """Return the usual path of the files of a kind."""
     return {
         LLM: "~/.config/io.datasette.llm/keys.json",
         **{name: each.place for name, (_, each) in file_formats.formats().items() if each.place},
@@ -34,7 +34,7 @@ def places() -> dict[str, str]:
 
 
 def recognise(texts: Sequence[str]) -> str:
-    """The kind of these files. Raises ``InvalidRequest`` with the kinds that there are."""
+    """Return the kind of these files. Raises ``InvalidRequest`` with the kinds that there are."""
     for text in texts:
         decoded = _decoded(text)
         if decoded is None:
@@ -57,13 +57,16 @@ def recognise(texts: Sequence[str]) -> str:
 
 
 def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
-    """The logins in the files of one kind. Raises ``InvalidRequest``; what is wrong with one login it says itself."""
+    """Return the logins in the files of one kind; the problem of a single login stands in it.
+
+    ``retired`` is that of ``legacy.read``. Raises ``InvalidRequest``.
+    """
     if sum(map(len, texts)) > MAX_TEXT:
         raise InvalidRequest("The file is too large to hold logins.")
     if kind == LEGACY:
         return [login for text in texts for login in legacy.read(text, slugs, retired=retired)]
     if kind == SETTINGS:
-        return settings.read()
+        return keys.read_environment()
     if kind == ENV:
         return [login for text in texts for login in keys.read_env(text, slugs)]
     if kind not in kinds():
