@@ -1,5 +1,7 @@
-"""Where a provider's requests go: the session's own base URL, else the configured one."""
+"""Requests of a provider: to the session's own base URL, else the configured one."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -7,6 +9,9 @@ from providers_app import conf
 from providers_app.errors import InvalidRequest
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Credential
+from providers_app.types.http import HttpRequest
+
+JSON = "application/json"
 
 
 def address(slug: str, credential: Credential, path: str) -> str:
@@ -36,3 +41,16 @@ def segment(name: str) -> str:
 def setting(slug: str, credential: Credential, name: str) -> Any:
     """An option of the session, else of the provider's configuration (``None`` where it has no such field)."""
     return credential.settings.get(name) or getattr(conf.provider(slug), name, None)
+
+
+def post(
+    url: str, body: bytes, *, streamed: bool = False, headers: Mapping[str, str] = MappingProxyType({})
+) -> HttpRequest:
+    """Return a JSON request without its credential; ``streamed`` asks for server-sent events."""
+    accept = "text/event-stream" if streamed else JSON
+    return HttpRequest(method="POST", url=url, headers={"content-type": JSON, "accept": accept, **headers}, body=body)
+
+
+def get(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> HttpRequest:
+    """Return a request for data without its credential."""
+    return HttpRequest(method="GET", url=url, headers={"accept": JSON, **headers})

@@ -10,6 +10,7 @@ from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
+from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 
 MAX_LENGTH = 16_384
@@ -21,7 +22,8 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     ``scheme`` precedes the key ("Bearer "). ``prefixes`` begin its keys, ``foreign`` maps beginnings of other
     services' keys to their names. ``probe`` makes the cheapest authenticated request, ``counts`` says that its answer
-    lists all models, ``label_header`` (lower case) names an answer's header that identifies the account.
+    lists all models, ``label_header`` (lower case) names an answer's header that identifies the account. ``account``
+    reads an answer that is no list of models.
     """
 
     header: str
@@ -33,6 +35,7 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
     counts: bool = False
     label_header: str = ""
     request_id_header: str = "x-request-id"
+    account: Callable[[HttpResponse], Account] | None = None
 
     def validate(self, key: str) -> list[Advice]:
         """Advice on the key's format; the key itself is never quoted."""
@@ -60,12 +63,19 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
     async def test(self, credential: Credential, http: Http) -> Account:
         """Raises ``UpstreamError``."""
         answer = await ask(self.authorize(credential, self.probe(credential)), http, self.dialect)
+        if self.account is not None:
+            return self.account(answer)
         items = items_of(json_of(answer), "data", "models")
         return Account(
             label=answer.headers.get(self.label_header, "")[:200] if self.label_header else "",
             models=len(items) if self.counts else None,
             request_id=answer.headers.get(self.request_id_header),
         )
+
+
+def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:
+    """Return the request with the credential's access token."""
+    return request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
 
 
 def _problem(key: str) -> str:

@@ -64,10 +64,7 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Raises ``UnknownModel`` and other ``UpstreamError``."""
         if self.one is None:
-            for model in await self.list(credential, http):
-                if model.id == model_id:
-                    return model
-            raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
+            return found_in(await self.list(credential, http), model_id)
         try:
             body = json_of(await ask(self.sign(credential, self.one(credential, model_id)), http, self.dialect))
         except NotFound as error:
@@ -77,6 +74,20 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
         if single is None:
             raise BadAnswer("The provider's description of the model could not be read.")
         return single
+
+
+def found_in(models: list[ModelInfo], model_id: str) -> ModelInfo:
+    """Return the model of this id. Raise ``UnknownModel``."""
+    for model in models:
+        if model.id == model_id:
+            return model
+    raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
+
+
+def next_page_token(page: dict[str, Any]) -> str | None:
+    """Return the cursor in a page of one of Google's lists."""
+    token = page.get("nextPageToken")
+    return token if isinstance(token, str) and token else None
 
 
 def check_size(models: int) -> None:

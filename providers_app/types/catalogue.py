@@ -75,6 +75,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
+CHAT: frozenset[CapabilityName] = frozenset(
+    {"chat", "streaming", "tools", "parallel_tools", "reasoning", "images_in", "structured_output", "models"}
+)
+"""Capabilities of a provider whose models chat, and that lists them."""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider declares that it can do; a name that is not in ``names`` is not supported."""
 

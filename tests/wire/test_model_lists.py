@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from providers_app.behaviours.asking import items_of
+from providers_app.behaviours.listing import next_page_token
 from providers_app.model_data.facts import completed
 from providers_app.providers.anthropic import models as anthropic
 from providers_app.providers.gemini import models as gemini
@@ -24,7 +25,7 @@ READERS: dict[str, Any] = {
     "openrouter": openrouter.read,
 }
 """By the folder of the recording; every other one is of a compatible server."""
-CURSORS: dict[str, Any] = {"anthropic": anthropic.cursor, "gemini": gemini.cursor}
+CURSORS: dict[str, Any] = {"anthropic": anthropic.cursor, "gemini": next_page_token}
 
 
 @dataclass(frozen=True)

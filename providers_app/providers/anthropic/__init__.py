@@ -1,6 +1,6 @@
 """Anthropic: the Messages API with a key or a login."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
+from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo, SettingField
 
 PROVIDER = ProviderInfo(
     slug="anthropic",
@@ -9,21 +9,7 @@ PROVIDER = ProviderInfo(
     description="Claude models over the Messages API.",
     also_called=("claude",),
     auth_types=("api_key", "oauth"),
-    capabilities=Capabilities(
-        names=frozenset(
-            {
-                "chat",
-                "streaming",
-                "tools",
-                "parallel_tools",
-                "reasoning",
-                "images_in",
-                "structured_output",
-                "models",
-                "count_tokens",
-            }
-        )
-    ),
+    capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="sk-ant-...",
     key_url="https://console.anthropic.com/settings/keys",
     settings=(

@@ -3,7 +3,7 @@
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.addresses import address, setting
+from providers_app.behaviours import addresses, keys
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
 
@@ -13,16 +13,14 @@ SIGNS_WITH = "signs_with"
 """The setting of an OAuth session whose value ``api_key`` says that its secret is a key, not an access token."""
 
 
-def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
-    """A JSON request."""
-    headers = {"content-type": "application/json", "accept": accept, **_headers(credential)}
-    return HttpRequest(method="POST", url=_address(credential, path), headers=headers, body=body)
+def post(path: str, credential: Credential, body: bytes, *, streamed: bool = False) -> HttpRequest:
+    """Return a JSON request."""
+    return addresses.post(_address(credential, path), body, streamed=streamed, headers=_headers(credential))
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
-    """A request for data."""
-    headers = {"accept": "application/json", **_headers(credential)}
-    return HttpRequest(method="GET", url=_address(credential, path), headers=headers)
+    """Return a request for data."""
+    return addresses.get(_address(credential, path), _headers(credential))
 
 
 def signed_by_login(credential: Credential, request: HttpRequest) -> HttpRequest:
@@ -38,8 +36,7 @@ def signed_by_login(credential: Credential, request: HttpRequest) -> HttpRequest
     before = next((value for name, value in request.headers.items() if name.lower() == BETA), "")
     plain = {name: value for name, value in request.headers.items() if name.lower() not in (BETA, "x-api-key")}
     plain[BETA] = with_beta(before, conf.provider(SLUG).oauth.beta)
-    unsigned = msgspec.structs.replace(request, headers=plain)
-    return unsigned.with_headers({"authorization": f"Bearer {secret}"}, secret=True)
+    return keys.bearer(credential, msgspec.structs.replace(request, headers=plain))
 
 
 def with_beta(names: str, *more: str) -> str:
@@ -49,8 +46,8 @@ def with_beta(names: str, *more: str) -> str:
 
 
 def _headers(credential: Credential) -> dict[str, str]:
-    headers = {"anthropic-version": setting(SLUG, credential, "api_version")}
-    if beta := setting(SLUG, credential, "beta"):
+    headers = {"anthropic-version": addresses.setting(SLUG, credential, "api_version")}
+    if beta := addresses.setting(SLUG, credential, "beta"):
         headers[BETA] = beta
     if credential.auth_type == "oauth" and credential.settings.get("workspace_id"):
         headers["anthropic-workspace-id"] = credential.settings["workspace_id"]
@@ -62,4 +59,4 @@ def _address(credential: Credential, path: str) -> str:
     own = credential.settings.get("base_url") if credential.auth_type == "oauth" else None
     if own and not credential.base_url:
         credential = msgspec.structs.replace(credential, base_url=own)
-    return address(SLUG, credential, path)
+    return addresses.address(SLUG, credential, path)

@@ -15,8 +15,7 @@ class AnthropicStreaming:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""
-        accept = "text/event-stream" if chat.stream else "application/json"
-        return post("/v1/messages", credential, self.dialect.build_body(chat), accept=accept)
+        return post("/v1/messages", credential, self.dialect.build_body(chat), streamed=chat.stream)
 
 
 BEHAVIOUR = AnthropicStreaming()

@@ -1,7 +1,7 @@
 """Azure OpenAI: the deployments of a resource, with a key, an application of Entra, or the machine's identity."""
 
 from providers_app.providers.azure_openai.options import SETTINGS
-from providers_app.types.catalogue import Capabilities, ProviderInfo
+from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo
 
 PROVIDER = ProviderInfo(
     slug="azure_openai",
@@ -10,11 +10,7 @@ PROVIDER = ProviderInfo(
     description="The deployments of your own resource at Azure, over Chat Completions or Responses.",
     also_called=("azure",),
     auth_types=("api_key", "oauth"),
-    capabilities=Capabilities(
-        names=frozenset(
-            {"chat", "streaming", "tools", "parallel_tools", "reasoning", "images_in", "structured_output", "models"}
-        )
-    ),
+    capabilities=Capabilities(names=CHAT),
     key_hint="32 or 84 letters and digits",
     key_url="https://portal.azure.com/#view/Microsoft_Azure_ProjectOxford/CognitiveServicesHub/~/OpenAI",
     base_url_required=True,

@@ -6,6 +6,7 @@ Stream options came with 2024-09-01-preview, and the limit by its newer name wit
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.dialects.openai_responses import OpenAIResponses
@@ -61,10 +62,12 @@ def explained(error: UpstreamError) -> UpstreamError:
 
 
 def chat(credential: Credential) -> AzureChat:
-    """Chat Completions with what the session's surface and version know."""
-    if requests.surface(credential) == "v1":
-        return CHAT
-    version = requests.api_version(credential)[:10]
+    """Return Chat Completions with what the session's surface and version know."""
+    return CHAT if requests.surface(credential) == "v1" else _classic(requests.api_version(credential)[:10])
+
+
+@lru_cache(maxsize=64)
+def _classic(version: str) -> AzureChat:
     new_limit = version >= MAX_COMPLETION_TOKENS
     return AzureChat(
         own_limits=True,

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.addresses import segment
+from providers_app.behaviours.keys import bearer
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import UnknownModel
+from providers_app.providers.azure_openai import api_key
 from providers_app.providers.azure_openai.dialect import CHAT
 from providers_app.providers.azure_openai.requests import deployments, get
-from providers_app.providers.azure_openai.signing import sign
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -50,6 +51,11 @@ def _day(seconds: Any) -> str | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
         return None
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
+    """Sign with an access token or a key, whichever the session has."""
+    return (bearer if credential.auth_type == "oauth" else api_key.BEHAVIOUR.authorize)(credential, request)
 
 
 def _page(credential: Credential, after: str | None) -> HttpRequest:

@@ -4,9 +4,10 @@ https://learn.microsoft.com/azure/ai-services/openai/how-to/managed-identity
 """
 
 from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.keys import bearer
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.errors import InvalidRequest
-from providers_app.providers.azure_openai import flows, logins, signing
+from providers_app.providers.azure_openai import logins
 from providers_app.providers.azure_openai.dialect import CHAT
 from providers_app.providers.azure_openai.requests import get
 from providers_app.types.advice import Advice
@@ -24,7 +25,7 @@ class AzureOAuth:
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         """The second one is off until the operator turns it on."""
-        return flows.flows()
+        return logins.flows()
 
     async def begin(
         self,
@@ -37,7 +38,7 @@ class AzureOAuth:
     ) -> PendingLogin:
         """Raises ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
         logins.endpoint(given, flow.name)
-        if flow.name == flows.ENTRA:
+        if flow.name == logins.ENTRA:
             await logins.check_application(given)
         return PendingLogin(flow=flow.name, method=method, given=given)
 
@@ -65,7 +66,7 @@ class AzureOAuth:
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """The request with the access token."""
-        return signing.bearer(credential, request)
+        return bearer(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Raises ``UpstreamError``."""

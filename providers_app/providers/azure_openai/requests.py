@@ -1,40 +1,52 @@
-"""How a request to a resource is addressed: two surfaces, and what an API version knows.
+"""Requests to a resource, on two surfaces, and what an address says that was copied from Azure's pages.
 
 ``v1`` has the deployment in the body and no version; ``classic`` has both in the address.
 https://learn.microsoft.com/azure/foundry/openai/api-version-lifecycle
 """
 
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit, urlunsplit
+
+import msgspec
 
 from providers_app import conf
+from providers_app.behaviours import addresses
 from providers_app.behaviours.addresses import address, segment, setting
 from providers_app.errors import InvalidRequest
 from providers_app.providers.azure_openai.options import read_deployments
-from providers_app.providers.azure_openai.target import API_VERSION, Target, read
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
 
 SLUG = "azure_openai"
 RECENT_VERSION = "2024-10-21"
 """The last dated version that is generally available; everything newer is on the surface ``v1``."""
+OPENAI = "openai"
+API_VERSION = "api-version"
 
 
-def post_chat(model: str, credential: Credential, body: bytes, *, accept: str) -> HttpRequest:
-    """A request for an answer of this deployment. Raises ``InvalidRequest``."""
-    headers = {"content-type": "application/json", "accept": accept}
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """``root`` is everything before ``/openai``; the rest is empty where the address does not say it."""
+
+    root: str
+    surface: str = ""
+    deployment: str = ""
+    api_version: str = ""
+
+
+def post_chat(model: str, credential: Credential, body: bytes, *, streamed: bool) -> HttpRequest:
+    """Return a request for an answer of this deployment. Raise ``InvalidRequest``."""
     if surface(credential) == "classic":
         _check_api(credential)
         url = _classic(f"/deployments/{segment(model)}/chat/completions", credential)
     else:
         url = _v1("/responses" if speaks_responses(credential) else "/chat/completions", credential)
-    return HttpRequest(method="POST", url=url, headers=headers, body=body)
+    return addresses.post(url, body, streamed=streamed)
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
-    """A request for data. Raises ``InvalidRequest``."""
-    url = _classic(path, credential) if surface(credential) == "classic" else _v1(path, credential)
-    return HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
+    """Return a request for data. Raise ``InvalidRequest``."""
+    return addresses.get((_classic if surface(credential) == "classic" else _v1)(path, credential))
 
 
 def surface(credential: Credential) -> str:
@@ -76,11 +88,11 @@ def _named_version(credential: Credential) -> str:
 
 
 def _target(credential: Credential) -> Target:
-    return read(credential.base_url or conf.provider(SLUG).base_url)
+    return read_target(credential.base_url or conf.provider(SLUG).base_url)
 
 
 def _root(credential: Credential) -> str:
-    return read(address(SLUG, credential, "")).root
+    return read_target(address(SLUG, credential, "")).root
 
 
 def _classic(path: str, credential: Credential) -> str:
@@ -89,3 +101,31 @@ def _classic(path: str, credential: Credential) -> str:
 
 def _v1(path: str, credential: Credential) -> str:
     return f"{_root(credential)}/openai/v1{path}"
+
+
+def without_query(address: str) -> str:
+    """The address as a base URL: a target that was copied from Azure's pages ends with its API version."""
+    head, _, query = address.partition("?")
+    return head + "".join(query.partition("#")[1:])
+
+
+@lru_cache(maxsize=1024)
+def read_target(address: str) -> Target:
+    """The parts of an address that was checked before. The first segment ``openai`` of its path divides it, so that
+    a gateway's own path stays in front. Microsoft writes all of these:
+
+    ``https://R.openai.azure.com`` · ``.../openai/v1/`` · ``.../openai/deployments/D/chat/completions?api-version=V``
+    """
+    scheme, host, path, query, _ = urlsplit(address)
+    before, after = path.split("/"), [""]
+    if OPENAI in before:
+        at = before.index(OPENAI)
+        before, after = before[:at], [part for part in before[at + 1 :] if part]
+    root = urlunsplit((scheme, host, "/".join(before).rstrip("/"), "", ""))
+    version = parse_qs(query).get(API_VERSION, [""])[0]
+    match after:
+        case ["v1", *_]:
+            return Target(root=root, surface="v1")
+        case ["deployments", name, *_]:
+            return Target(root=root, surface="classic", deployment=unquote(name), api_version=version)
+    return Target(root=root, api_version=version)

@@ -18,9 +18,8 @@ class AzureStreaming:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key. Raises ``InvalidRequest``."""
-        accept = "text/event-stream" if chat.stream else "application/json"
         body = self.dialect_of(chat.model, credential).build_body(chat)
-        return requests.post_chat(chat.model, credential, body, accept=accept)
+        return requests.post_chat(chat.model, credential, body, streamed=chat.stream)
 
 
 BEHAVIOUR = AzureStreaming()

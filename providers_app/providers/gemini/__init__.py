@@ -1,6 +1,6 @@
 """Google Gemini: the Generative Language API with a key, a Google account or a service account."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
+from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo, SettingField
 
 PROVIDER = ProviderInfo(
     slug="gemini",
@@ -9,21 +9,7 @@ PROVIDER = ProviderInfo(
     description="Gemini models with a key, your own Google OAuth client or a service account.",
     also_called=("google", "google_ai", "gemini_api"),
     auth_types=("api_key", "oauth"),
-    capabilities=Capabilities(
-        names=frozenset(
-            {
-                "chat",
-                "streaming",
-                "tools",
-                "parallel_tools",
-                "reasoning",
-                "images_in",
-                "structured_output",
-                "models",
-                "count_tokens",
-            }
-        )
-    ),
+    capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="AIza...",
     key_url="https://aistudio.google.com/apikey",
     settings=(

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from providers_app.behaviours.asking import number
-from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.listing import ListedModels, next_page_token
 from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.providers.gemini import api_key, oauth
 from providers_app.providers.gemini.requests import get, model_path
@@ -25,12 +25,6 @@ def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
 def page(credential: Credential, after: str | None) -> HttpRequest:
     """One page of the list."""
     return get("/models?pageSize=1000" + (f"&pageToken={quote(after, safe='')}" if after else ""), credential)
-
-
-def cursor(body: dict[str, Any]) -> str | None:
-    """The token of the next page."""
-    token = body.get("nextPageToken")
-    return token if isinstance(token, str) and token else None
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
@@ -59,7 +53,7 @@ BEHAVIOUR = ListedModels(
     sign=sign,
     dialect=DIALECT,
     page=page,
-    cursor=cursor,
+    cursor=next_page_token,
     read=read,
     one=lambda credential, model_id: get(model_path(model_id), credential),
 )

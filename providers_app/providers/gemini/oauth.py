@@ -14,6 +14,7 @@ from providers_app import conf
 from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT, PROJECT_HEADER
+from providers_app.behaviours.keys import bearer
 from providers_app.behaviours.oauth import (
     LoginAnswer,
     LoginField,
@@ -164,7 +165,7 @@ class GeminiOAuth:
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """The request with the access token, and for a person's with the quota project."""
-        signed = request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
+        signed = bearer(credential, request)
         project = credential.settings.get("project")
         return signed.with_headers({PROJECT_HEADER: project}) if project else signed
 

@@ -2,6 +2,7 @@
 
 import re
 
+from providers_app.behaviours import addresses
 from providers_app.behaviours.addresses import address, segment, setting
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -10,15 +11,14 @@ SLUG = "gemini"
 VERSION = re.compile(r"/v\d+[a-z0-9]*$")
 
 
-def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
-    """A JSON request."""
-    headers = {"content-type": "application/json", "accept": accept}
-    return HttpRequest(method="POST", url=_url(path, credential), headers=headers, body=body)
+def post(path: str, credential: Credential, body: bytes, *, streamed: bool = False) -> HttpRequest:
+    """Return a JSON request."""
+    return addresses.post(_url(path, credential), body, streamed=streamed)
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
-    """A request for data."""
-    return HttpRequest(method="GET", url=_url(path, credential), headers={"accept": "application/json"})
+    """Return a request for data."""
+    return addresses.get(_url(path, credential))
 
 
 def model_path(model: str, method: str = "") -> str:

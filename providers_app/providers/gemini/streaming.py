@@ -18,7 +18,7 @@ class GeminiStreaming:
         body = self.dialect.build_body(chat)
         if chat.stream:
             path = model_path(chat.model, "streamGenerateContent") + "?alt=sse"
-            return post(path, credential, body, accept="text/event-stream")
+            return post(path, credential, body, streamed=True)
         return post(model_path(chat.model, "generateContent"), credential, body)
 
 

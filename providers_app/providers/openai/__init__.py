@@ -1,6 +1,6 @@
 """OpenAI: the Responses API with a key, or with a ChatGPT login."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
+from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo, SettingField
 
 HEADER_WORD = r"[A-Za-z0-9_.-]+"
 _PROBLEM = "It is one word of letters, digits, -, _ and ., as the settings of your account show it."
@@ -12,21 +12,7 @@ PROVIDER = ProviderInfo(
     description="GPT models over the Responses API.",
     also_called=("chatgpt",),
     auth_types=("api_key", "oauth"),
-    capabilities=Capabilities(
-        names=frozenset(
-            {
-                "chat",
-                "streaming",
-                "tools",
-                "parallel_tools",
-                "reasoning",
-                "images_in",
-                "structured_output",
-                "models",
-                "count_tokens",
-            }
-        )
-    ),
+    capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="sk-...",
     key_url="https://platform.openai.com/api-keys",
     models_in_order=True,

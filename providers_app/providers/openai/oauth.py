@@ -1,14 +1,20 @@
-"""Signing in to OpenAI: three flows, one behaviour. What each flow is stands in ``flows``, what an account is asked
-with in ``account``, what requests lose by it in ``subscription``."""
+"""Signing in to OpenAI: three flows, one behaviour, and the device code of ``auth.openai.com``.
+
+The flows are defined in ``flows``, the kinds of account in ``account``, what requests lose by a login in
+``subscription``.
+"""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from providers_app.behaviours.asking import ask, items_of, json_of
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, endpoint
+from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, device, endpoint
 from providers_app.behaviours.oauth.enabled import why_disabled
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint
 from providers_app.dialects.openai_responses import DIALECT
-from providers_app.errors import InvalidLoginAnswer, LoginError, UpstreamError
-from providers_app.providers.openai import api_key, device, flows, models, renewal, sign_in, subscription
+from providers_app.errors import BadAnswer, InvalidLoginAnswer, LoginError, NotFound, UpstreamError
+from providers_app.providers.openai import account, api_key, flows, models, sign_in, subscription
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
 from providers_app.providers.openai.endpoints import config_of, endpoints
 from providers_app.types.advice import Advice
@@ -45,7 +51,7 @@ class OpenAIOAuth:
             page = (await endpoints(config, http, "authorize")).authorize
             return flows.chatgpt_page(method, client, redirect_uri, config, page)
         if flow.name == flows.DEVICE:
-            return await device.begin(given, config, http)
+            return await begin_device(given, config, http)
         page = (await endpoints(config, http, "authorize")).authorize
         return flows.codex_page(method, redirect_uri, given, config, page)
 
@@ -64,7 +70,7 @@ class OpenAIOAuth:
         """Raises ``LoginDenied``, ``LoginExpired``, ``LoginError``, ``UpstreamError``."""
         config = config_of(pending.flow)
         assert isinstance(config, OAuthConfig)
-        found = await device.poll(pending, config, http)
+        found = await poll_device(pending, config, http)
         if isinstance(found, PendingLogin):
             return found
         code, verifier = found
@@ -80,7 +86,7 @@ class OpenAIOAuth:
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """One request, no retry. Raises as the protocol says."""
-        return await renewal.refresh(tokens, http)
+        return await sign_in.refreshed(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """Raises ``LoginError`` where the account can have no key, ``UpstreamError``."""
@@ -95,7 +101,7 @@ class OpenAIOAuth:
         if not at.revoke or not token:
             return False
         fields: dict[str, str | Secret] = {"token": token, "token_type_hint": kind, "client_id": tokens.client.id}
-        return await endpoint.revoke(endpoint.TokenEndpoint(url=at.revoke), fields, http)
+        return await endpoint.revoke(TokenEndpoint(url=at.revoke), fields, http)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """With the token, or the key that was obtained with it, as bearer."""
@@ -110,6 +116,68 @@ class OpenAIOAuth:
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """What the login takes out of the request and adds to it; a mode that was only assumed."""
         return subscription.advice(chat, credential)
+
+
+MAX_CODE = 100
+PENDING = (403, 404)
+
+
+async def begin_device(given: dict[str, Secret], config: OAuthConfig, http: Http) -> PendingLogin:
+    """Ask for a code to type.
+
+    It is not RFC 8628: OpenAI has endpoints of its own, 403 and 404 mean that the code was not typed yet, and what
+    comes in the end is an authorization code with a PKCE verifier that the server made
+    (codex-rs ``login/src/device_code_auth.rs``).
+
+    Raises ``InvalidRequest``, ``LoginError`` where it is turned off, ``UpstreamError``.
+    """
+    account.checked_mode(given.get("mode", Secret("")).reveal())
+    token_endpoint = TokenEndpoint(url=config.device_code_url, encoding="json", terminal=frozenset())
+    try:
+        answer = await endpoint.ask(token_endpoint, {"client_id": config.client_id}, http, spends=False)
+    except NotFound:
+        raise LoginError(
+            "OpenAI gives no device code for this client.",
+            hint="Turn device codes on in the security settings of ChatGPT (a workspace's administrator may have to), "
+            "or sign in with the browser.",
+        ) from None
+    device_id = _text(answer, "device_auth_id")
+    user_code = _text(answer, "user_code") or _text(answer, "usercode")
+    if not device_id or not user_code or len(user_code) > MAX_CODE:
+        raise BadAnswer("The answer has no device code that can be used.")
+    return PendingLogin(
+        flow="device",
+        method="device",
+        url=config.device_page_url,
+        client=OAuthClient(id=config.client_id),
+        redirect_uri=config.device_redirect_uri,
+        user_code=user_code,
+        device_code=Secret(device_id),
+        interval=device.interval_of(answer.get("interval")),
+        given=given,
+    )
+
+
+async def poll_device(pending: PendingLogin, config: OAuthConfig, http: Http) -> tuple[Secret, Secret] | PendingLogin:
+    """Ask once for the authorization code and its verifier; return the pending login while the code is not typed.
+
+    Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``.
+    """
+    token_endpoint = TokenEndpoint(url=config.device_token_url, encoding="json", terminal=frozenset())
+    fields: dict[str, str | Secret] = {"device_auth_id": pending.device_code, "user_code": pending.user_code}
+    try:
+        answer = await endpoint.ask(token_endpoint, fields, http, spends=False)
+    except UpstreamError as error:
+        return pending if error.status in PENDING else device.after(pending, error)
+    code, verifier = _text(answer, "authorization_code"), _text(answer, "code_verifier")
+    if not code or not verifier:
+        raise BadAnswer("The answer to the device code has no authorization code.")
+    return Secret(code), Secret(verifier)
+
+
+def _text(answer: Mapping[str, object], name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 BEHAVIOUR = OpenAIOAuth()

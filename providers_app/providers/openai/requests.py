@@ -6,7 +6,7 @@ chatgpt    chatgpt_base_url, with the account and our own name
 """
 
 from providers_app import conf
-from providers_app.behaviours.addresses import address, setting
+from providers_app.behaviours import addresses
 from providers_app.providers.openai.subscription import mode_of
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -15,22 +15,20 @@ SLUG = "openai"
 ACCOUNT_HEADERS = {"OpenAI-Organization": "organization", "OpenAI-Project": "project"}
 
 
-def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
-    """A JSON request."""
-    headers = {"content-type": "application/json", "accept": accept, **_account(credential)}
-    return HttpRequest(method="POST", url=_address(credential, path), headers=headers, body=body)
+def post(path: str, credential: Credential, body: bytes, *, streamed: bool = False) -> HttpRequest:
+    """Return a JSON request."""
+    return addresses.post(_address(credential, path), body, streamed=streamed, headers=_account(credential))
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
-    """A request for data."""
-    headers = {"accept": "application/json", **_account(credential)}
-    return HttpRequest(method="GET", url=_address(credential, path), headers=headers)
+    """Return a request for data."""
+    return addresses.get(_address(credential, path), _account(credential))
 
 
 def _address(credential: Credential, path: str) -> str:
     """A login's tokens go to the configured addresses only; a key goes where its session says."""
     if credential.auth_type != "oauth":
-        return address(SLUG, credential, path)
+        return addresses.address(SLUG, credential, path)
     config = conf.provider(SLUG)
     base: str = config.chatgpt_base_url if mode_of(credential) == "chatgpt" else config.base_url
     return base.rstrip("/") + path
@@ -47,5 +45,5 @@ def _account(credential: Credential) -> dict[str, str]:
     elif credential.auth_type == "oauth":  # the key belongs to the account's own organization, whatever is configured
         found = {header: credential.settings.get(name, "") for header, name in ACCOUNT_HEADERS.items()}
     else:
-        found = {header: setting(SLUG, credential, name) for header, name in ACCOUNT_HEADERS.items()}
+        found = {header: addresses.setting(SLUG, credential, name) for header, name in ACCOUNT_HEADERS.items()}
     return {header: value for header, value in found.items() if value}

@@ -1,12 +1,32 @@
 """``POST /responses``, in the form that the session's kind of login takes."""
 
+import re
+from collections.abc import Mapping
+
+from providers_app.dialects.openai_responses import OpenAIResponses
+from providers_app.errors import UnknownModel, UpstreamError
 from providers_app.providers.openai import subscription
-from providers_app.providers.openai.dialect import DIALECT
 from providers_app.providers.openai.requests import post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
+from providers_app.wire.status import recast
+
+UNKNOWN_MODEL = re.compile(r"model is not supported when using \w+")
+"""In the ``detail`` of a 400 from the endpoint of a ChatGPT login; it has no other mark."""
+
+
+class OwnResponses(OpenAIResponses, frozen=True, kw_only=True):
+    """The common dialect, and one error that names itself in its text only."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with an error status."""
+        error = super().error(status, headers, body)
+        return recast(error, UnknownModel) if status == 400 and UNKNOWN_MODEL.search(error.message) else error
+
+
+DIALECT = OwnResponses()
 
 
 class OpenAIStreaming:
@@ -17,8 +37,7 @@ class OpenAIStreaming:
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""
         streamed = chat.stream or subscription.mode_of(credential) != "api_key"
-        accept = "text/event-stream" if streamed else "application/json"
-        return post("/responses", credential, subscription.body_of(chat, credential), accept=accept)
+        return post("/responses", credential, subscription.body_of(chat, credential), streamed=streamed)
 
 
 BEHAVIOUR = OpenAIStreaming()

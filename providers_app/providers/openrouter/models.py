@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.listing import ListedModels, found_in
 from providers_app.behaviours.openai_models import read_model
-from providers_app.errors import NotFound, UnknownModel
+from providers_app.errors import NotFound
 from providers_app.providers.openrouter import api_key
-from providers_app.providers.openrouter.dialect import DIALECT
-from providers_app.providers.openrouter.requests import get
+from providers_app.providers.openrouter.requests import DIALECT, get
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
@@ -60,10 +59,7 @@ class OpenRouterModels:
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Raises ``UnknownModel`` and other ``UpstreamError``."""
-        for model in await self.list(credential, http):
-            if model.id == model_id:
-                return model
-        raise UnknownModel(f"There is no model {model_id!r} in the list of this account.")
+        return found_in(await self.list(credential, http), model_id)
 
 
 BEHAVIOUR = OpenRouterModels()

@@ -1,24 +1,55 @@
-"""How a request to OpenRouter is addressed and headed."""
+"""Requests to OpenRouter and the dialect that it speaks."""
 
-from providers_app.behaviours.addresses import address, setting
+from collections.abc import Mapping
+
+from providers_app.behaviours import addresses
+from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
+from providers_app.errors import UnknownModel, UpstreamError
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
+from providers_app.wire.status import recast
 
 SLUG = "openrouter"
 
 
-def post(path: str, credential: Credential, body: bytes, *, accept: str = "application/json") -> HttpRequest:
-    """A JSON request that names the application."""
-    headers = {"content-type": "application/json", "accept": accept, **attribution(credential)}
-    return HttpRequest(method="POST", url=address(SLUG, credential, path), headers=headers, body=body)
+def post(path: str, credential: Credential, body: bytes, *, streamed: bool = False) -> HttpRequest:
+    """Return a JSON request that names the application."""
+    url = addresses.address(SLUG, credential, path)
+    return addresses.post(url, body, streamed=streamed, headers=attribution(credential))
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
-    """A request for data."""
-    return HttpRequest(method="GET", url=address(SLUG, credential, path), headers={"accept": "application/json"})
+    """Return a request for data."""
+    return addresses.get(addresses.address(SLUG, credential, path))
 
 
 def attribution(credential: Credential) -> dict[str, str]:
     """Which application asks, as the session or the configuration says (https://openrouter.ai/docs/app-attribution)."""
     found = {"HTTP-Referer": "app_url", "X-OpenRouter-Title": "app_title"}
-    return {header: value for header, name in found.items() if (value := setting(SLUG, credential, name))}
+    return {header: value for header, name in found.items() if (value := addresses.setting(SLUG, credential, name))}
+
+
+UNKNOWN_MODEL = "is not a valid model ID"
+"""How the message of a 400 ends that is about the model; it has no other mark."""
+
+
+class OpenRouterChat(OpenAIChat, frozen=True, kw_only=True):
+    """The common dialect, and one error that names itself in its text only."""
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """The typed error of an answer with an error status."""
+        error = super().error(status, headers, body)
+        unknown = status == 400 and error.message.rstrip(".").endswith(UNKNOWN_MODEL)
+        return recast(error, UnknownModel) if unknown else error
+
+
+DIALECT = OpenRouterChat(
+    request=RequestForm(
+        family="openrouter",
+        max_tokens_field="max_tokens",
+        # Every stream ends with its usage, asked for or not (https://openrouter.ai/docs/api_reference/streaming).
+        include_usage=False,
+        reasoning_field="reasoning",
+        reasoning_replay="details",
+    )
+)

@@ -1,8 +1,7 @@
 """``POST /chat/completions``."""
 
-from providers_app.providers.openrouter.dialect import DIALECT
 from providers_app.providers.openrouter.options import routed
-from providers_app.providers.openrouter.requests import post
+from providers_app.providers.openrouter.requests import DIALECT, post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
@@ -16,8 +15,8 @@ class OpenRouterStreaming:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""
-        accept = "text/event-stream" if chat.stream else "application/json"
-        return post("/chat/completions", credential, self.dialect.build_body(routed(chat, credential)), accept=accept)
+        body = self.dialect.build_body(routed(chat, credential))
+        return post("/chat/completions", credential, body, streamed=chat.stream)
 
 
 BEHAVIOUR = OpenRouterStreaming()

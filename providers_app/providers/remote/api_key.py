@@ -4,14 +4,14 @@ The list of models tells whether a key is good, and often what kind of server an
 for an answer that has no messages does: a good key is told that it lacks them, and nothing is generated.
 """
 
+from providers_app.behaviours.addresses import address, get, post
 from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.errors import BadRequest, NotFound
 from providers_app.providers.remote.dialect import dialect
 from providers_app.providers.remote.options import server_of
-from providers_app.providers.remote.requests import get, post
-from providers_app.providers.remote.servers import GENERIC, of_answer
+from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
@@ -20,10 +20,16 @@ from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 REQUEST_ID = "x-request-id"
+
+
+def _list(credential: Credential) -> HttpRequest:
+    return get(address(SLUG, credential, "/models"))
+
+
 _HEADER = HeaderKey(
     header="authorization",
     scheme="Bearer ",
-    probe=lambda credential: get("/models", credential),
+    probe=_list,
     dialect=DIALECT,
 )
 
@@ -48,7 +54,7 @@ class RemoteKey:
         """Whether the server takes the key, and what it seems to be. Raises ``UpstreamError``."""
         server, spoken = server_of(credential), dialect(credential)
         try:
-            answer = await ask(sign(credential, get("/models", credential)), http, spoken)
+            answer = await ask(sign(credential, _list(credential)), http, spoken)
         except NotFound:
             if not server.models:
                 raise
@@ -62,7 +68,7 @@ class RemoteKey:
 
 async def _without_list(credential: Credential, http: Http) -> Account:
     try:
-        answer = await ask(sign(credential, post("/chat/completions", credential, b"{}")), http, DIALECT)
+        answer = await ask(sign(credential, post(address(SLUG, credential, "/chat/completions"), b"{}")), http, DIALECT)
     except BadRequest as error:
         return Account(request_id=error.request_id)
     return Account(request_id=answer.headers.get(REQUEST_ID))

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.addresses import address
+from providers_app.behaviours.addresses import address, get
 from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.listing import found_in
 from providers_app.behaviours.openai_models import read_model
-from providers_app.errors import NotFound, UnknownModel, UpstreamError
+from providers_app.errors import NotFound, UpstreamError
 from providers_app.providers.remote import api_key, facts
 from providers_app.providers.remote.dialect import dialect
 from providers_app.providers.remote.options import server_of
-from providers_app.providers.remote.requests import get
 from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
@@ -55,7 +55,8 @@ class RemoteModels:
         """Raises ``UpstreamError``."""
         server = server_of(credential)
         try:
-            answer = await ask(api_key.sign(credential, get("/models", credential)), http, dialect(credential))
+            request = api_key.sign(credential, get(address(SLUG, credential, "/models")))
+            answer = await ask(request, http, dialect(credential))
             items = items_of(json_of(answer), "data", "models")
         except UpstreamError as error:
             if server.models and isinstance(error, NotFound):
@@ -72,10 +73,7 @@ class RemoteModels:
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Raises ``UnknownModel`` and other ``UpstreamError``."""
-        for model in await self.list(credential, http):
-            if model.id == model_id:
-                return model
-        raise UnknownModel(f"There is no model {model_id!r} in the server's list.")
+        return found_in(await self.list(credential, http), model_id)
 
 
 BEHAVIOUR = RemoteModels()

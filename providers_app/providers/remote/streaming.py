@@ -1,7 +1,8 @@
 """``POST /chat/completions``."""
 
+from providers_app.behaviours.addresses import address, post
 from providers_app.providers.remote.dialect import dialect
-from providers_app.providers.remote.requests import post
+from providers_app.providers.remote.servers import SLUG
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
@@ -22,8 +23,8 @@ class RemoteStreaming:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its key."""
-        accept = "text/event-stream" if chat.stream else "application/json"
-        return post("/chat/completions", credential, dialect(credential).build_body(chat), accept=accept)
+        url = address(SLUG, credential, "/chat/completions")
+        return post(url, dialect(credential).build_body(chat), streamed=chat.stream)
 
 
 BEHAVIOUR = RemoteStreaming()

@@ -1,6 +1,6 @@
 """Google's Vertex AI: models of Google and of Anthropic in a project of Google Cloud."""
 
-from providers_app.types.catalogue import Capabilities, ProviderInfo
+from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo
 
 PROVIDER = ProviderInfo(
     slug="vertex_ai",
@@ -9,21 +9,7 @@ PROVIDER = ProviderInfo(
     description="Gemini and Claude in your own Google Cloud project, or Gemini with a key of express mode.",
     also_called=("vertex",),
     auth_types=("api_key", "oauth"),
-    capabilities=Capabilities(
-        names=frozenset(
-            {
-                "chat",
-                "streaming",
-                "tools",
-                "parallel_tools",
-                "reasoning",
-                "images_in",
-                "structured_output",
-                "models",
-                "count_tokens",
-            }
-        )
-    ),
+    capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="AQ.... (express mode)",
     key_url="https://console.cloud.google.com/vertex-ai/studio/settings/api-keys",
 )

@@ -8,8 +8,8 @@ import msgspec
 from providers_app.behaviours.asking import ask, json_of
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.errors import BadAnswer, UnknownModel
-from providers_app.providers.vertex_ai import probe
 from providers_app.providers.vertex_ai.dialects import GENERATE
+from providers_app.providers.vertex_ai.requests import probe
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
@@ -19,7 +19,7 @@ from providers_app.wire.client import Http
 _KEY = HeaderKey(
     header="x-goog-api-key",
     foreign={"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-": "OpenAI"},
-    probe=probe.request,
+    probe=probe,
     dialect=GENERATE,
 )
 
@@ -43,7 +43,7 @@ class ExpressKey(msgspec.Struct, frozen=True):
     async def test(self, credential: Credential, http: Http) -> Account:
         """Counts the tokens of one word. Raises ``UpstreamError``."""
         try:
-            answer = await ask(self.authorize(credential, probe.request(credential)), http, GENERATE)
+            answer = await ask(self.authorize(credential, probe(credential)), http, GENERATE)
         except UnknownModel as error:
             return Account(label="express mode", request_id=error.request_id)
         if not isinstance(json_of(answer), dict):

@@ -5,12 +5,13 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude
 
 import msgspec
 
+from providers_app.behaviours.addresses import post
 from providers_app.behaviours.counted import JsonCount
 from providers_app.errors import BadAnswer
 from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.dialects import CLAUDE_COUNT, GENERATE
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Model
-from providers_app.providers.vertex_ai.requests import call_url, post
+from providers_app.providers.vertex_ai.requests import call_url
 from providers_app.providers.vertex_ai.streaming import bare
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential

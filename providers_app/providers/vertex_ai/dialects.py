@@ -6,7 +6,7 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
 
 import msgspec
 
@@ -15,58 +15,32 @@ from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.anthropic_messages import RequestForm as MessagesForm
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.gemini_generate import RequestForm as GenerateForm
-from providers_app.dialects.tool_forms import NameForm
 from providers_app.errors import UpstreamError
 from providers_app.providers.vertex_ai import refusals
-from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Publisher
-from providers_app.types.chat import ChatRequest
-from providers_app.types.dialect import Dialect, Reducer
-from providers_app.types.events import Event
-from providers_app.types.rules import FormatRules
+from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE
+from providers_app.types.dialect import Dialect
 
 FAMILY = "vertex_ai"
 """Whose reasoning may be sent back: signatures that another route gave are refused."""
 
 
-class OnVertex(msgspec.Struct, frozen=True, kw_only=True):
-    """A format whose error answers are Google Cloud's; ``location`` is where the model was asked, for their hints."""
+class GenerateOnVertex(GeminiGenerate, frozen=True, kw_only=True):
+    """generateContent with Google Cloud's errors; ``location`` is where the model was asked, for their hints."""
 
-    inner: GeminiGenerate | AnthropicMessages
     location: str = ""
 
-    @property
-    def name(self) -> str:
-        """That of the format."""
-        return self.inner.name
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Return the typed error, with what to do about it in the console."""
+        return refusals.error_of(status, headers, body, self.location)
 
-    @property
-    def request(self) -> Any:
-        """The facts about the server that the format is built with."""
-        return getattr(self.inner, "request", None)
 
-    @property
-    def tool_names(self) -> NameForm:
-        """Which names of tools the format takes."""
-        return self.inner.tool_names
+class MessagesOnVertex(AnthropicMessages, frozen=True, kw_only=True):
+    """Messages with Google Cloud's errors; ``location`` as for the other."""
 
-    def rules(self, model: str) -> FormatRules:
-        """What the format takes in a request for ``model``."""
-        return self.inner.rules(model)
-
-    def build_body(self, chat: ChatRequest) -> bytes:
-        """The JSON body of a request; ``chat.model`` is the bare id."""
-        return self.inner.build_body(chat)
-
-    def reducer(self) -> Reducer:
-        """A fresh reducer for one answer."""
-        return self.inner.reducer()
-
-    def parse(self, body: bytes) -> list[Event]:
-        """The events of a whole answer."""
-        return self.inner.parse(body)
+    location: str = ""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error, with what to do about it in the console."""
+        """Return the typed error, with what to do about it in the console."""
         return refusals.error_of(status, headers, body, self.location)
 
 
@@ -75,19 +49,18 @@ _BUDGETED = (
     *(f"{name}@" for name in ("claude-sonnet-4", "claude-opus-4")),
     *MessagesForm().budget_models,
 )
-GENERATE = OnVertex(inner=GeminiGenerate(request=GenerateForm(family=FAMILY, echo_call_ids=False)))
-CLAUDE = OnVertex(
-    inner=AnthropicMessages(
-        request=MessagesForm(
-            family=FAMILY, budget_models=_BUDGETED, unsupported=MESSAGES.request.unsupported | {"model", "stream"}
-        )
+GENERATE = GenerateOnVertex(request=GenerateForm(family=FAMILY, echo_call_ids=False))
+CLAUDE = MessagesOnVertex(
+    request=MessagesForm(
+        family=FAMILY, budget_models=_BUDGETED, unsupported=MESSAGES.request.unsupported | {"model", "stream"}
     )
 )
 CLAUDE_COUNT = AnthropicMessages(request=MessagesForm(family=FAMILY, budget_models=_BUDGETED))
 """Tokens are counted at one address for all models, so that the model is in the body."""
-SPOKEN: dict[str, OnVertex] = {GOOGLE.name: GENERATE, ANTHROPIC.name: CLAUDE}
+SPOKEN: dict[str, GenerateOnVertex | MessagesOnVertex] = {GOOGLE.name: GENERATE, ANTHROPIC.name: CLAUDE}
 
 
-def spoken(publisher: Publisher, location: str) -> Dialect:
-    """What this publisher's models speak."""
-    return msgspec.structs.replace(SPOKEN[publisher.name], location=location)
+@lru_cache(maxsize=256)
+def spoken(publisher: str, location: str) -> Dialect:
+    """Return the dialect of the publisher's models, asked in ``location``."""
+    return msgspec.structs.replace(SPOKEN[publisher], location=location)

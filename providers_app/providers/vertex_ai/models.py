@@ -10,12 +10,13 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.addresses import get
+from providers_app.behaviours.listing import ListedModels, next_page_token
 from providers_app.errors import BadRequest, NotFound, PermissionDenied, UnsupportedOperation
 from providers_app.providers.vertex_ai import api_key, oauth, publishers
 from providers_app.providers.vertex_ai.dialects import GENERATE
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBLISHERS, Publisher
-from providers_app.providers.vertex_ai.requests import get, list_url
+from providers_app.providers.vertex_ai.requests import list_url
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -50,18 +51,12 @@ def listed(publisher: Publisher) -> ListedModels:
         sign=sign,
         dialect=GENERATE,
         page=page,
-        cursor=cursor,
+        cursor=next_page_token,
         read=lambda entry: read(publisher, entry),
         one=lambda credential, model_id: get(list_url(publisher.name, f"/{model_id}", credential)),
         keys=("publisherModels",),
         sparse=True,
     )
-
-
-def cursor(body: dict[str, Any]) -> str | None:
-    """The token of the next page."""
-    token = body.get("nextPageToken")
-    return token if isinstance(token, str) and token else None
 
 
 def read(publisher: Publisher, entry: dict[str, Any]) -> ModelInfo | None:

@@ -11,11 +11,11 @@ import msgspec
 from providers_app.behaviours.asking import ask
 from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT_HEADER, object_in
+from providers_app.behaviours.keys import bearer
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownModel
-from providers_app.providers.vertex_ai import probe
 from providers_app.providers.vertex_ai.dialects import GENERATE
 from providers_app.providers.vertex_ai.flows import (
     ADC,
@@ -26,7 +26,7 @@ from providers_app.providers.vertex_ai.flows import (
     SERVICE_ACCOUNT,
     flows,
 )
-from providers_app.providers.vertex_ai.requests import SLUG, checked_location, checked_project, settings
+from providers_app.providers.vertex_ai.requests import SLUG, checked_location, checked_project, probe, settings
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
@@ -111,14 +111,14 @@ class VertexOAuth:
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """The request with the access token, and for a person's with the project that is billed."""
-        signed = request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
+        signed = bearer(credential, request)
         billed = credential.settings.get("quota_project")
         return signed.with_headers({PROJECT_HEADER: billed}) if billed else signed
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Counts the tokens of one word, free of charge. Raises ``UpstreamError``, ``InvalidRequest``."""
         try:
-            answer = await ask(self.authorize(credential, probe.request(credential)), http, GENERATE)
+            answer = await ask(self.authorize(credential, probe(credential)), http, GENERATE)
         except UnknownModel as error:
             # The login was taken, and the project too: only the model that is asked for tests is not served there.
             return Account(label=_label(credential), request_id=error.request_id)

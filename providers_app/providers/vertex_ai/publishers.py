@@ -6,6 +6,7 @@ location than the session's, because few locations serve all of them.
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -70,6 +71,7 @@ class Model(msgspec.Struct, frozen=True):
     location: str = ""
 
 
+@lru_cache(maxsize=1024)
 def read(name: str) -> Model:
     """The model that is meant. Raises ``InvalidRequest``: another publisher, or no name of a model."""
     found = _FULL.fullmatch(name.removeprefix("models/"))

@@ -12,13 +12,15 @@ import re
 from typing import Any
 
 from providers_app import conf
+from providers_app.behaviours.addresses import post
 from providers_app.errors import InvalidRequest, UnsupportedOperation
+from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.config import LOCATION, PROJECT, Config
-from providers_app.providers.vertex_ai.publishers import Model
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
 
 SLUG = "vertex_ai"
+PROBE = b'{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]}'
 GLOBAL = "global"
 MULTI_REGIONS = ("us", "eu")
 VERSION = re.compile(r"/v\d+[a-z0-9]*$")
@@ -32,19 +34,7 @@ def settings() -> Config:
     return found
 
 
-def post(url: str, body: bytes, *, accept: str = "application/json") -> HttpRequest:
-    """A JSON request."""
-    return HttpRequest(
-        method="POST", url=url, headers={"content-type": "application/json", "accept": accept}, body=body
-    )
-
-
-def get(url: str) -> HttpRequest:
-    """A request for data."""
-    return HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
-
-
-def call_url(model: Model, method: str, credential: Credential) -> str:
+def call_url(model: publishers.Model, method: str, credential: Credential) -> str:
     """The address of one method of a model.
 
     Raises ``UnsupportedOperation`` for a model that a key of express mode does not reach, ``InvalidRequest`` for a
@@ -119,3 +109,11 @@ def _base(credential: Credential, location: str, version: Any) -> str:
     own = credential.base_url if credential.auth_type == "api_key" else None
     base = (own or settings().base_url).rstrip("/") or f"https://{host_of(location)}"
     return base if VERSION.search(base) else f"{base}/{version}"
+
+
+def probe(credential: Credential) -> HttpRequest:
+    """Return the cheapest request that needs a valid login, an enabled API and the right to ask models.
+
+    It counts one word, without its credential. Raises ``InvalidRequest`` where the session names no project.
+    """
+    return post(call_url(publishers.read(settings().test_model), "countTokens", credential), PROBE)

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
+from providers_app.behaviours.addresses import post
 from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.dialects import GENERATE, spoken
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, Model
-from providers_app.providers.vertex_ai.requests import GLOBAL, call_url, location_of, post, settings
+from providers_app.providers.vertex_ai.requests import GLOBAL, call_url, location_of, settings
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
@@ -22,7 +23,7 @@ class VertexStreaming:
     def dialect_of(self, model: str, credential: Credential) -> Dialect:
         """That of the model's publisher. Raises ``InvalidRequest``."""
         found = publishers.read(model)
-        return spoken(found.publisher, location_for(found, credential))
+        return spoken(found.publisher.name, location_for(found, credential))
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """The request without its credential. Raises ``InvalidRequest``, ``UnsupportedOperation``."""
@@ -30,7 +31,7 @@ class VertexStreaming:
         method = model.publisher.streamed if chat.stream else model.publisher.whole
         url = call_url(model, method, credential)
         body = self.dialect_of(chat.model, credential).build_body(bare(chat, model))
-        return post(url, body, accept="text/event-stream" if chat.stream else "application/json")
+        return post(url, body, streamed=chat.stream)
 
 
 def location_for(model: Model, credential: Credential) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from providers_app import errors, loop, provider
-from providers_app.providers.anthropic import profile
+from providers_app.providers.anthropic import imports
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.events import StreamStart
 from sessions_app.models import AuthSession, OAuthAttempt
@@ -232,7 +232,7 @@ def imported(desk: Desk, server: VendorServer, **credentials: Any) -> None:
         "refresh_token": made.refresh,
         "expires_at": int(made.expires_at),
     }
-    desk.keep(profile.read(json.loads(json.dumps(config)), found | credentials))
+    desk.keep(imports.read_profile(json.loads(json.dumps(config)), found | credentials))
 
 
 def test_a_profile_is_used_and_refreshed_where_it_was_made(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from providers_app import conf, errors
-from providers_app.providers.anthropic.profile import read
+from providers_app.providers.anthropic.imports import read_profile as read
 from providers_app.registry.settings import build_model
 
 ACCESS = "sk-ant-oat01-" + "a" * 40

@@ -6,10 +6,10 @@ import pytest
 
 from providers_app import conf
 from providers_app.errors import InvalidRequest
-from providers_app.providers.azure_openai import dialect, requests, target
+from providers_app.providers.azure_openai import dialect, requests
 from providers_app.providers.azure_openai.config import Config
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, SETTINGS, read_deployments
-from providers_app.providers.azure_openai.target import Target
+from providers_app.providers.azure_openai.requests import Target
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential
 
@@ -36,7 +36,7 @@ ADDRESSES = {
 
 @pytest.mark.parametrize(("address", "expected"), ADDRESSES.items())
 def test_an_address_is_understood_however_it_was_copied(address: str, expected: Target) -> None:
-    assert target.read(address) == expected
+    assert requests.read_target(address) == expected
 
 
 def credential(base_url: str = HOST, **settings: str) -> Credential:
@@ -61,15 +61,15 @@ def test_the_surface_is_the_sessions_then_the_addresss_then_the_configurations_t
 
 
 def test_a_name_of_a_deployment_cannot_leave_its_place_in_the_path() -> None:
-    made = requests.post_chat("a/../b?c", credential(classic := f"{HOST}/openai/deployments/x"), b"", accept="x")
+    made = requests.post_chat("a/../b?c", credential(classic := f"{HOST}/openai/deployments/x"), b"", streamed=True)
     assert made.url.startswith(f"{HOST}/openai/deployments/a%2F..%2Fb%3Fc/chat/completions?api-version=")
     with pytest.raises(InvalidRequest):
-        requests.post_chat("..", credential(classic), b"", accept="x")
+        requests.post_chat("..", credential(classic), b"", streamed=True)
 
 
 def test_responses_on_the_classic_surface_are_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidRequest, match="not on the classic surface") as caught:
-        requests.post_chat("d", credential(surface="classic", api="responses"), b"", accept="x")
+        requests.post_chat("d", credential(surface="classic", api="responses"), b"", streamed=True)
     assert "v1" in caught.value.hint
 
 

@@ -10,7 +10,7 @@ import pytest
 from providers_app import errors
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.dispatch import clients
-from providers_app.providers.openai import device
+from providers_app.providers.openai import oauth
 from providers_app.providers.openai.config import OAuthConfig
 from providers_app.types.credentials import Secret
 
@@ -37,24 +37,24 @@ async def serve(raw_server: Start, status: int, body: Any, kind: str = "applicat
 @pytest.mark.parametrize("status", [403, 404])
 @pytest.mark.parametrize("body", [{}, b"", b"<html>Forbidden</html>", {"error": {"code": "unknown"}}], ids=repr)
 async def test_not_typed_yet_whatever_the_body_says(raw_server: Start, status: int, body: Any) -> None:
-    assert await device.poll(PENDING, await serve(raw_server, status, body), clients.http()) == PENDING
+    assert await oauth.poll_device(PENDING, await serve(raw_server, status, body), clients.http()) == PENDING
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_a_busy_server_is_asked_less_often(raw_server: Start, status: int) -> None:
-    found = await device.poll(PENDING, await serve(raw_server, status, {}), clients.http())
+    found = await oauth.poll_device(PENDING, await serve(raw_server, status, {}), clients.http())
     assert isinstance(found, PendingLogin) and found.interval > PENDING.interval
 
 
 async def test_any_other_refusal_ends_it(raw_server: Start) -> None:
     with pytest.raises(errors.BadRequest):
-        await device.poll(PENDING, await serve(raw_server, 400, {"error": "invalid_request"}), clients.http())
+        await oauth.poll_device(PENDING, await serve(raw_server, 400, {"error": "invalid_request"}), clients.http())
 
 
 @pytest.mark.parametrize("body", [{"authorization_code": "c"}, {"code_verifier": "v"}, {}, {"authorization_code": 5}])
 async def test_an_answer_without_a_code_is_no_answer(raw_server: Start, body: Any) -> None:
     with pytest.raises(errors.BadAnswer):
-        await device.poll(PENDING, await serve(raw_server, 200, body), clients.http())
+        await oauth.poll_device(PENDING, await serve(raw_server, 200, body), clients.http())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ async def test_an_answer_without_a_code_is_no_answer(raw_server: Start, body: An
 )
 async def test_the_interval_may_be_a_text(raw_server: Start, interval: Any, seconds: float) -> None:
     given = {"device_auth_id": "d", "usercode": "ABCD", "interval": interval}
-    found = await device.begin({}, await serve(raw_server, 200, given), clients.http())
+    found = await oauth.begin_device({}, await serve(raw_server, 200, given), clients.http())
     assert (found.interval, found.user_code, found.device_code) == (seconds, "ABCD", Secret("d"))
 
 
@@ -71,4 +71,4 @@ async def test_the_interval_may_be_a_text(raw_server: Start, interval: Any, seco
 )
 async def test_a_code_that_cannot_be_used_is_refused(raw_server: Start, body: Any) -> None:
     with pytest.raises(errors.BadAnswer):
-        await device.begin({}, await serve(raw_server, 200, body), clients.http())
+        await oauth.begin_device({}, await serve(raw_server, 200, body), clients.http())

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from providers_app.errors import TokenOutcomeUnknown, TokenRefused
-from providers_app.providers.openai import renewal, sign_in
+from providers_app.providers.openai import sign_in
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 
@@ -87,7 +87,7 @@ def test_a_time_that_is_a_duration_needs_no_clock() -> None:
 def test_a_refresh_may_leave_the_access_token_as_it_is(changed: dict[str, str]) -> None:
     ends = time.time() + 500
     before = msgspec.structs.replace(BEFORE, expires_at=ends)
-    answer = renewal.completed(dict(changed), before)
+    answer = sign_in.completed(dict(changed), before)
     found = sign_in.tokens_of(answer, flow="codex", client=before.client, issuer="", before=before)
     assert found.access == BEFORE.access and near(found.expires_at, ends)
     assert found.refresh == Secret(changed.get("refresh_token", "old-refresh"))
@@ -98,7 +98,7 @@ def test_a_refresh_may_leave_the_access_token_as_it_is(changed: dict[str, str]) 
 @pytest.mark.parametrize("answer", [{}, {"access_token": ""}, {"expires_in": 60}, {"refresh_token": None}], ids=repr)
 def test_a_refresh_that_gives_no_token_at_all_has_no_known_outcome(answer: dict[str, Any]) -> None:
     with pytest.raises(TokenOutcomeUnknown):
-        renewal.completed(answer, BEFORE)
+        sign_in.completed(answer, BEFORE)
 
 
 def identity(account: str = "acct-1", plan: str = "pro", sub: str = "user-1") -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_the_plan_follows_the_new_id_token_and_the_mode_does_not() -> None:
         issuer="",
         before=BEFORE,
     )
-    found = renewal.of_the_same_account(new, BEFORE)
+    found = sign_in.of_the_same_account(new, BEFORE)
     assert found.facts == {**BEFORE.facts, "plan": "enterprise"}
     assert found.account_id == BEFORE.account_id
 
@@ -123,7 +123,7 @@ def test_tokens_of_another_account_are_not_taken(claims: dict[str, Any]) -> None
     answer = {"access_token": "a", "id_token": jwt(**claims)}
     new = sign_in.tokens_of(answer, flow="codex", client=BEFORE.client, issuer="", before=BEFORE)
     with pytest.raises(TokenRefused, match="another account") as caught:
-        renewal.of_the_same_account(new, BEFORE)
+        sign_in.of_the_same_account(new, BEFORE)
     assert caught.value.upstream_code == "account_changed"
 
 
@@ -131,4 +131,4 @@ def test_an_id_token_that_cannot_be_read_loses_no_login() -> None:
     for broken in ("garbage", jwt(), jwt(sub=5)):
         answer = {"access_token": "a", "id_token": broken}
         new = sign_in.tokens_of(answer, flow="codex", client=BEFORE.client, issuer="", before=BEFORE)
-        assert renewal.of_the_same_account(new, BEFORE).access == Secret("a")
+        assert sign_in.of_the_same_account(new, BEFORE).access == Secret("a")

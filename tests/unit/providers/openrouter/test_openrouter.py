@@ -11,7 +11,7 @@ from providers_app import conf, errors
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.providers.openrouter import api_key, models, oauth
 from providers_app.providers.openrouter.config import Config
-from providers_app.providers.openrouter.dialect import DIALECT
+from providers_app.providers.openrouter.requests import DIALECT
 from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
