@@ -22,6 +22,7 @@ class CommonSettings(Protocol):
     request_timeout_s: float
     lookup_timeout_s: float
     max_answer_bytes: int
+    max_answer_text_bytes: int
     max_request_bytes: int
     max_file_bytes: int
     models_cache_s: float

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -35,6 +35,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ``expires_at`` is when its credential ends, in seconds since the epoch (``None``: never, or not known).
     ``flow`` is the sign-in that gave it, empty for a key.
     ``account`` is ``Tokens.account_id`` of the sign-in (empty: none, or not known).
+    ``last_used_at`` is in seconds since the epoch, to the minute; ``troubled``: its last use failed, or it is limited.
     """
 
     id: str
@@ -49,10 +50,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     flow: str = ""
     account: str = ""
+    last_used_at: float | None = None
+    troubled: bool = False
 
 
 class SessionStore(Protocol):
-    """Where sessions live. Every look-up goes through the owner; a foreign session does not exist for it."""
+    """Sessions of their owners. Every lookup goes through the owner; a foreign session does not exist for it."""
 
     async def sole_owner(self) -> int | str | None:
         """The only user of the installation, else ``None``."""
@@ -78,13 +81,12 @@ class SessionStore(Protocol):
         """Destroys the credential and the row. Raises ``UnknownSession``."""
         ...
 
-    async def record_outcome(
-        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
-    ) -> None:
-        """Note that the session was just used (or tested) and how it went; updates its stored status.
+    def report_outcome(self, session: Session, error: Exception | None) -> None:
+        """Note how a use went, without waiting; it counts while the session has the credential of that generation."""
+        ...
 
-        With ``generation``, only while the session still has the credential of that generation.
-        """
+    async def record_test(self, session: Session, error: Exception | None) -> None:
+        """Write how a test of the session went, under the same condition."""
         ...
 
 
@@ -92,7 +94,7 @@ class RefreshStore(Protocol):
     """The database side of a refresh: leases per lane, the intent, the swap. Each method is one short transaction."""
 
     async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
-        """The tokens of an OAuth session, for revoking and exporting nothing else. Raises ``UnknownSession``."""
+        """Return the tokens of an OAuth session, for revoking only. Raises ``UnknownSession``."""
         ...
 
     async def peek(self, session_id: str) -> RefreshState:
@@ -109,7 +111,7 @@ class RefreshStore(Protocol):
     async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
         """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
 
-        ``None`` when the lease is not ours any more or the session has moved on: then nothing may be sent.
+        Return ``None`` when the lease is not ours any more or the session has moved on: nothing may be sent then.
         """
         ...
 
@@ -249,17 +251,10 @@ def install(
 
 
 @contextmanager
-def use(
-    *,
-    sessions: SessionStore | None = None,
-    contexts: ContextStore | None = None,
-    refreshes: RefreshStore | None = None,
-    logins: LoginStore | None = None,
-    people: People | None = None,
-) -> Iterator[None]:
-    """Install the given stores inside the block; the earlier ones are back after it."""
+def use(**stores: Any) -> Iterator[None]:
+    """Install stores, named as in ``install``, inside the block; the earlier ones are back after it."""
     before = dict(vars(_ports))
-    install(sessions=sessions, contexts=contexts, refreshes=refreshes, logins=logins, people=people)
+    install(**stores)
     try:
         yield
     finally:

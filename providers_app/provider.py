@@ -12,7 +12,6 @@ whichever loop it is awaited, and from synchronous code is called as ``loop.run(
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -50,7 +49,7 @@ from providers_app.sign_in.flow import (
     wait_login,
 )
 from providers_app.sign_in.keys import try_credential
-from providers_app.streaming import collect
+from providers_app.streaming import fold
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ProviderInfo, TokenCount
 from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
@@ -164,13 +163,8 @@ def stream_chat(
     options = _options(model, system, tools, tool_choice, context_id, strict)
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
 
-    async def events() -> AsyncGenerator[Event, None]:
-        call = await _call(who, provider, session, auth_type, messages, timeout, True, options, params)
-        async with aclosing(dispatcher.stream(call)) as found:
-            async for event in found:
-                yield event
-
-    return hand_over_stream(events())
+    call = partial(_call, who, provider, session, auth_type, messages, timeout, True, options, params)
+    return hand_over_stream(dispatcher.stream(call))
 
 
 @on_provider_loop
@@ -196,8 +190,7 @@ async def complete_chat(
     """
     options = _options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, timeout, False, options, params)
-    async with aclosing(dispatcher.complete(call)) as events:
-        return await collect(events)
+    return fold(await dispatcher.complete(call))
 
 
 @on_provider_loop
@@ -244,9 +237,12 @@ async def preview_request(
     options = _options(model, system, tools, tool_choice, context_id, strict)
     call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
-    request, advice = await client_of(call.owner, found, credential).preview(credential, call.chat)
+    prepared = await client_of(call.owner, found, credential).preview(credential, call.chat)
+    request = prepared.request
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
-    return PreparedRequest(method=request.method, url=request.url, headers=headers, body=request.body, advice=advice)
+    return PreparedRequest(
+        method=request.method, url=request.url, headers=headers, body=request.body, advice=prepared.advice
+    )
 
 
 def list_providers() -> list[ProviderInfo]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
 from providers_app import dialects
 from providers_app.chat.answer_parts import AnswerParts
+from providers_app.dialects.reader import AnswerReader, read_whole
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
 from providers_app.registry import resolver
 from providers_app.text import quoted
@@ -28,8 +29,6 @@ from providers_app.types.events import (
     UsageReport,
 )
 from providers_app.types.usage import Usage
-
-_ENDS = (StreamEnd, StreamFailed)
 
 
 def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
@@ -56,14 +55,18 @@ async def parse_stream(
     Reading stops with the answer's end, even where the server keeps the connection open. An exception of ``chunks``
     itself passes through. Raises ``InvalidRequest`` for a chunk that is no bytes.
     """
-    reducer = dialect_of(provider, dialect).reducer()
-    async for chunk in chunks:
-        for event in reducer.feed(_bytes(chunk)):
-            yield event
-            if isinstance(event, _ENDS):
+    reader = AnswerReader(dialect_of(provider, dialect))
+    try:
+        async for chunk in chunks:
+            for event in reader.feed(_bytes(chunk)):
+                yield event
+            if reader.ended:
                 return
-    for event in reducer.close():
-        yield event
+        for event in reader.close():
+            yield event
+    except BadAnswer as error:
+        for event in reader.fail(error):
+            yield event
 
 
 def parse_response(
@@ -86,7 +89,7 @@ def parse_response(
     if not 200 <= status < 300:
         what = "a redirect" if status >= 300 else "no final answer"
         return ChatResult(finish_reason="error", error=BadAnswer(f"The address sent {what}.", status=status).info())
-    return fold(spoken.parse(data))
+    return fold(read_whole(spoken, data))
 
 
 def _bytes(given: object) -> bytes:

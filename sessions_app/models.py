@@ -4,7 +4,9 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+
+from sessions_app.session_cache import session_cache
 
 # The primary key of a user: an int, or whatever the installation's user model has.
 Pk = Any
@@ -28,6 +30,38 @@ class RefreshLane(models.Model):
 
     def __str__(self) -> str:
         return f"lane {self.key[:12]}"
+
+
+class AuthSessions(models.QuerySet["AuthSession"]):
+    """Sessions, whose writes take them out of this process's cache: at once, and again when they are committed."""
+
+    UNSEEN = frozenset(
+        {
+            *("last_error_code", "last_error", "last_error_at", "limited_until", "last_used_at", "tested_at"),
+            *("lane", "next_refresh_at", "intent_generation", "intent_at", "presentations", "refresh_attempts"),
+            *("refresh_error_code", "refresh_error", "refresh_failed_at", "account_label"),
+        }
+    )
+    """Columns of which nothing that matters is in a cached session; writing only these leaves it where it is."""
+
+    def update(self, **changes: Any) -> int:
+        """Update the rows, as Django does."""
+        updated = super().update(**changes)
+        if not self.UNSEEN.issuperset(changes):
+            forget_sessions()
+        return updated
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows, as Django does."""
+        deleted = super().delete()
+        forget_sessions()
+        return deleted
+
+
+def forget_sessions() -> None:
+    """Take every session out of this process's cache, now and when the transaction under way is committed."""
+    session_cache.forget()
+    transaction.on_commit(session_cache.forget)
 
 
 class AuthSession(models.Model):
@@ -91,6 +125,8 @@ class AuthSession(models.Model):
     # the purge destroys it with its secret. See services.lifecycle.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = AuthSessions.as_manager()
+
     class Meta:
         verbose_name = "session"
         ordering = ("provider", "name")
@@ -115,6 +151,17 @@ class AuthSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.auth_type}:{self.name}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Write the row, as Django does."""
+        super().save(*args, **options)
+        forget_sessions()
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the row, as Django does."""
+        deleted = super().delete(*args, **options)
+        forget_sessions()
+        return deleted
 
 
 class SessionEvent(models.Model):

@@ -51,22 +51,36 @@ async def find(
     return found, credential
 
 
-def prepare(session: Session, credential: Credential, chat: ChatRequest) -> tuple[HttpRequest, tuple[Advice, ...]]:
-    """The signed request, byte for byte as it is sent, and what was left out of it, changed in it or is doubtful.
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """One request as it is sent, with what it was made from; worked out once and handed down.
 
-    The only way from a chat to a request: what does not fit is taken out here, and said.
-
-    Raises ``InvalidParameter``, ``UnsupportedParameter``, and ``ContextTooLong`` over the configured size.
+    ``dialect`` reads the answer; ``advice`` says what was left out of the request, changed in it, or is doubtful.
     """
-    chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
-    with faults_of(session.provider, chat):
-        dialect = spoken(session.provider, chat.model, credential)
+
+    session: Session
+    credential: Credential
+    dialect: Dialect
+    request: HttpRequest
+    advice: tuple[Advice, ...] = ()
+
+
+def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prepared:
+    """Make the signed request, byte for byte as it is sent: the only way from a chat to a request.
+
+    What does not fit is taken out here, and said. Raises ``InvalidParameter``, ``UnsupportedParameter``, and
+    ``ContextTooLong`` over the configured size.
+    """
+    slug = session.provider
+    chat = msgspec.structs.replace(chat, asked=Origin(slug, chat.model, session.id))
+    with faults_of(slug, chat):
+        dialect = spoken(slug, chat.model, credential)
         chat, advice = fitted(session, credential, chat, dialect)
-        request = resolve(session.provider, "streaming").build(chat, credential)
+        request = resolve(slug, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:
             raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
-        return authorizer(session.provider, credential.auth_type)(credential, request), advice
+        request = authorizer(slug, credential.auth_type)(credential, request)
+    return Prepared(session=session, credential=credential, dialect=dialect, request=request, advice=advice)
 
 
 async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:

@@ -1,22 +1,18 @@
-"""What became of a call, told to the session store afterwards and never on the caller's time."""
+"""The outcome of a call, handed to the session store afterwards and never on the caller's time."""
 
 import logging
 
-from providers_app import errors, loop, ports
+from providers_app import errors, ports
 from providers_app.errors import UpstreamError
 from providers_app.types.events import ErrorInfo
 
 logger = logging.getLogger("maestro.dispatcher")
 
 
-def report(session: ports.Session, error: Exception | None, *, tested: bool = False) -> None:
-    """Let the store know how a use of the session went; a store that fails is logged and changes nothing else."""
-    loop.spawn(_record(ports.session_store(), session, error, tested), name="record-outcome")
-
-
-async def _record(store: ports.SessionStore, session: ports.Session, error: Exception | None, tested: bool) -> None:
+def report(session: ports.Session, error: Exception | None) -> None:
+    """Tell the store how a use of the session went; a store that fails is logged and changes nothing else."""
     try:
-        await store.record_outcome(session.id, error, tested=tested, generation=session.generation)
+        ports.session_store().report_outcome(session, error)
     except Exception:
         logger.exception("the outcome of session %s could not be recorded", session.id)
 

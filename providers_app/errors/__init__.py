@@ -57,6 +57,7 @@ ProviderError
     ├── UpstreamTimeout         504 upstream_timeout    silence
     ├── StreamInterrupted       502 stream_interrupted  an answer began and broke off
     ├── BadAnswer               502 upstream_bad_answer a body that is no answer (HTML, empty, not JSON)
+    │   ├── AnswerTooLarge      502 answer_too_large    more bytes or text than one answer may have
     │   └── InvalidIdToken      502 invalid_id_token    not signed, not for us, or of another time
     ├── RefreshFailed           502 refresh_failed      the access token ended, and a new one was not to be had now
     ├── TokenOutcomeUnknown     502 token_outcome_unknown  the token may be spent: no answer could be read
@@ -105,6 +106,7 @@ from providers_app.errors.caller import (
     WrongAccount,
 )
 from providers_app.errors.upstream import (
+    AnswerTooLarge,
     AuthenticationFailed,
     BadAnswer,
     BadRequest,
@@ -135,6 +137,7 @@ from providers_app.errors.upstream import (
 __all__ = [
     "AddressRefused",
     "AmbiguousSession",
+    "AnswerTooLarge",
     "AuthenticationFailed",
     "BadAnswer",
     "BadRequest",

@@ -163,6 +163,11 @@ class BadAnswer(UpstreamError):
     default_hint = "The address answered with something that is not a model's answer. Check the base URL."
 
 
+class AnswerTooLarge(BadAnswer):
+    code, http_status = "answer_too_large", 502
+    default_hint = "Ask for a shorter answer, or check what answers at the base URL."
+
+
 class InvalidIdToken(BadAnswer):
     code, http_status = "invalid_id_token", 502
     default_hint = "Check the clock of this machine and the configured issuer, then sign in again."

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 
 from providers_app import conf, loop
 from providers_app.behaviours.listing import check_size
-from providers_app.dispatch import clients, report
+from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.report import report
 from providers_app.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -172,7 +173,7 @@ async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:
         check_size(len(listed))
     except UpstreamError as error:
         if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
-            report.report(session, error)  # a refused access token is first refreshed: ``refresh.service`` tells
+            report(session, error)  # a refused access token is first refreshed: ``refresh.service`` tells
         raise
     return PartialList(listed, found.lacks) if isinstance(found, PartialList) else listed
 

@@ -40,7 +40,12 @@ class ProvidersConfig(BaseModel):
         default=30.0, gt=0, le=600, description="Seconds for listing models, testing a key and counting tokens."
     )
     max_answer_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=1024, description="Largest body of an answer that is not streamed, in bytes."
+        default=64 * 1024 * 1024, ge=1024, description="Largest body of one answer, streamed or whole, in bytes."
+    )
+    max_answer_text_bytes: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        description="Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included.",
     )
     max_request_bytes: int = Field(
         default=32 * 1024 * 1024, ge=1024, description="Largest body of a request, in bytes; larger ones are not sent."

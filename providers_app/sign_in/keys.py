@@ -77,12 +77,12 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
             account = await client_of(owner, session, credential).call(ask)
     except TimeoutError:
         error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
-        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
+        await store.record_test(asked, error)
         raise error from None
     except (UpstreamError, AddressRefused) as error:
-        await store.record_outcome(session.id, error, tested=True, generation=asked.generation)
+        await store.record_test(asked, error)
         raise
-    await store.record_outcome(session.id, None, tested=True, generation=asked.generation)
+    await store.record_test(asked, None)
     return account
 
 

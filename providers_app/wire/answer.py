@@ -45,7 +45,7 @@ class HttpStream:
     ) -> None:
         self.status = status
         self.headers = mask.headers(headers)
-        self._mask = mask
+        self.mask = mask
         self._parts = parts
         self._where = where
         self._idle_s = idle_s
@@ -66,7 +66,7 @@ class HttpStream:
         found = bytearray()
         while len(found) < limit and (data := await self._next()) is not None:
             found += data
-        return self._mask.data(bytes(found[:limit]))
+        return self.mask.data(bytes(found[:limit]))
 
     async def drain(self, seconds: float) -> None:
         """Read on to the end of the body, within limits, so that the connection can be used again."""

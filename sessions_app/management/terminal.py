@@ -1,6 +1,5 @@
 """What the commands share: whose sessions are meant, and how an error is said on a terminal."""
 
-import asyncio
 import json
 import os
 import sys
@@ -12,10 +11,10 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from providers_app import loop
 from providers_app.errors import OwnerRequired, ProviderError
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession, Pk
+from sessions_app.stores.sessions import outcome_queue
 
 USERS_LISTED = 10
 
@@ -80,14 +79,8 @@ def errors(command: BaseCommand, as_json: bool) -> Iterator[None]:
 
 
 def settle(seconds: float = 5.0) -> None:
-    """Wait for what the dispatcher tells the store in passing: a process that ends at once would lose it."""
-
-    async def told() -> None:
-        pending = [task for task in asyncio.all_tasks() if task.get_name() == "record-outcome"]
-        if pending:
-            await asyncio.wait(pending, timeout=seconds)
-
-    loop.run(told(), seconds + 1)
+    """Wait until the outcomes of the command's calls are written."""
+    outcome_queue.flush(seconds)
 
 
 def report(command: BaseCommand, error: ProviderError, as_json: bool) -> None:

@@ -1,15 +1,16 @@
-"""What a use or a test of a session says about it.
+"""The outcome of a use or a test of a session, and what it changes about the session.
 
 Uses are many and run at once, so every write here is one conditional update, and a use that teaches nothing new writes
 nothing (``last_used_at`` moves at most once a minute).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from providers_app import errors
@@ -17,6 +18,7 @@ from sessions_app import providers
 from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession
 from sessions_app.services import notices, trail
+from sessions_app.stores.outcome_queue import Outcome
 
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIMIT_S = 60.0
@@ -30,18 +32,58 @@ _CURABLE = (AuthSession.Status.NEEDS_REAUTH, AuthSession.Status.FORBIDDEN, AuthS
 def record(
     session_id: UUID | str, error: Exception | None, *, tested: bool, generation: int | None = None, account: str = ""
 ) -> None:
-    """Note that the session was just used (or tested) and how it went.
+    """Write how a use or a test of a session went, now.
 
     ``generation`` is that of the credential that was used: what an older one did says nothing about the one stored now.
     ``account`` is the label that a test learned. A session that is gone is ignored.
     """
-    now = timezone.now()
-    rows = AuthSession.objects.filter(pk=session_id, deleted_at__isnull=True)
-    if generation is not None:
-        rows = rows.filter(generation=generation)
-    session = rows.defer("sealed_credential").first()
-    if session is None:
-        return
+    rows = _rows(session_id, generation)
+    session = rows.first()
+    if session is not None:
+        _record(rows, session, error, timezone.now(), tested=tested, account=account)
+
+
+def record_all(outcomes: Sequence[Outcome]) -> None:
+    """Write what a batch of uses changes; one query reads their sessions, one notes plain uses."""
+    found = AuthSession.objects.filter(deleted_at__isnull=True).defer("sealed_credential")
+    sessions = {str(pk): row for pk, row in found.in_bulk([UUID(each.session.id) for each in outcomes]).items()}
+    used: dict[str, datetime] = {}
+    for outcome in outcomes:
+        session = sessions.get(outcome.session.id)
+        if session is None or session.generation != outcome.session.generation:
+            continue
+        if outcome.error is None and session.status == AuthSession.Status.ACTIVE and not _troubled(session):
+            used[outcome.session.id] = outcome.at
+            continue
+        rows = _rows(session.pk, session.generation)
+        _record(rows, session, outcome.error, outcome.at, tested=False)
+        # A later one in the batch is judged by what this one left.
+        if (left := rows.first()) is not None:
+            sessions[outcome.session.id] = left
+    if used:
+        latest = max(used.values())
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=latest - USED_EVERY)
+        AuthSession.objects.filter(stale, pk__in=[UUID(pk) for pk in used]).update(last_used_at=latest)
+
+
+def _rows(session_id: UUID | str, generation: int | None) -> "QuerySet[AuthSession]":
+    rows = AuthSession.objects.filter(pk=session_id, deleted_at__isnull=True).defer("sealed_credential")
+    return rows if generation is None else rows.filter(generation=generation)
+
+
+def _troubled(session: AuthSession) -> bool:
+    return bool(session.last_error_code or session.limited_until)
+
+
+def _record(
+    rows: "QuerySet[AuthSession]",
+    session: AuthSession,
+    error: Exception | None,
+    now: datetime,
+    *,
+    tested: bool,
+    account: str = "",
+) -> None:
     if tested:
         outcome = f"failed: {error.code}" if isinstance(error, errors.ProviderError) else "succeeded"
         trail.note(session, trail.TESTED, outcome)
@@ -55,7 +97,7 @@ def _succeeded(
     rows: "QuerySet[AuthSession]", session: AuthSession, now: datetime, *, tested: bool, account: str
 ) -> None:
     changes = _stamps(session, now, tested=tested)
-    if session.last_error_code or session.limited_until:
+    if _troubled(session):
         changes |= {"last_error_code": "", "last_error": "", "last_error_at": None, "limited_until": None}
     if account and account != session.account_label:
         changes["account_label"] = account[:200]

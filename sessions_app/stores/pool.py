@@ -24,10 +24,11 @@ P = ParamSpec("P")
 class _Pool:
     """One executor per process; a forked child makes its own, because threads do not survive a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int, name: str) -> None:
         self.lock = threading.Lock()
         self.executor: ThreadPoolExecutor | None = None
         self.process = 0
+        self._threads, self._name = threads, name
 
     def get(self) -> ThreadPoolExecutor:
         executor = self.executor
@@ -35,12 +36,31 @@ class _Pool:
             return executor
         with self.lock:
             if self.executor is None or self.process != os.getpid():
-                self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+                self.executor = ThreadPoolExecutor(self._threads, thread_name_prefix=self._name)
                 self.process = os.getpid()
             return self.executor
 
+    def shutdown(self) -> None:
+        """End the threads once their work is done, each with its connections closed."""
+        with self.lock:
+            executor, self.executor = self.executor, None
+            if executor is None or self.process != os.getpid():
+                return
+        barrier = threading.Barrier(self._threads)
 
-_pool = _Pool()
+        def close() -> None:
+            connections.close_all()
+            # Holds this thread until all of them had their turn.
+            with suppress(threading.BrokenBarrierError):
+                barrier.wait(5)
+
+        for _ in range(self._threads):
+            executor.submit(close)
+        executor.shutdown(wait=True)
+
+
+_pool = _Pool(THREADS, "store")
+_behind = _Pool(1, "store-behind")
 
 
 async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,10 +70,11 @@ async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
     ``StoreUnavailable`` when the database does not answer; its other errors are bugs and are raised as they are.
     """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool.get(), lambda: _call(function, *args, **kwargs))
+    return await loop.run_in_executor(_pool.get(), lambda: call(function, *args, **kwargs))
 
 
-def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that uses the database on this thread. Raises as ``in_store``."""
     try:
         # An unusable connection is dropped before and after; a good one persists.
         close_old_connections()
@@ -67,20 +88,15 @@ def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
             close_old_connections()
 
 
+def behind(function: Callable[[], None]) -> None:
+    """Run a function on the one thread of deferred writes, after those given before.
+
+    The interpreter does not end before they have run.
+    """
+    _behind.get().submit(function)
+
+
 def shutdown() -> None:
-    """Close the connections of every thread of the pool and end it; the next call starts a new one."""
-    with _pool.lock:
-        executor, _pool.executor = _pool.executor, None
-        if executor is None or _pool.process != os.getpid():
-            return
-    barrier = threading.Barrier(THREADS)
-
-    def close() -> None:
-        connections.close_all()
-        # Holds this thread until all of them had their turn.
-        with suppress(threading.BrokenBarrierError):
-            barrier.wait(5)
-
-    for _ in range(THREADS):
-        executor.submit(close)
-    executor.shutdown(wait=True)
+    """Finish deferred writes, end every thread and close its connections; the next call starts new ones."""
+    _behind.shutdown()
+    _pool.shutdown()

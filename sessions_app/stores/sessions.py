@@ -10,7 +10,9 @@ from sessions_app import selectors
 from sessions_app.credentials import open_credential
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, outcomes
-from sessions_app.stores.pool import in_store
+from sessions_app.session_cache import session_cache
+from sessions_app.stores.outcome_queue import OutcomeQueue
+from sessions_app.stores.pool import behind, call, in_store
 
 
 class DjangoSessionStore:
@@ -23,8 +25,17 @@ class DjangoSessionStore:
     async def lookup(
         self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
     ) -> tuple[Session, Credential]:
-        """As the port says. A disabled session is found; its ``status`` says that it must not be used."""
-        return await in_store(_lookup, owner, provider, ref, auth_type)
+        """Return the session and its opened credential, from the cache where it was found a moment ago.
+
+        A disabled session is found; its ``status`` says that it must not be used. Raises ``UnknownSession``,
+        ``AmbiguousSession``, ``NotConfigured``, ``StoreUnavailable``.
+        """
+        key, version = (owner, provider, ref, auth_type), session_cache.version
+        found = session_cache.get(key)
+        if found is None:
+            found = await in_store(_lookup, owner, provider, ref, auth_type)
+            session_cache.put(key, found, version)
+        return found
 
     async def create(
         self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
@@ -36,11 +47,13 @@ class DjangoSessionStore:
         """Destroys at once. Raises ``UnknownSession``."""
         await in_store(_delete, owner, session_id)
 
-    async def record_outcome(
-        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
-    ) -> None:
-        """As the port says; see ``services.outcomes``."""
-        await in_store(outcomes.record, session_id, error, tested=tested, generation=generation)
+    def report_outcome(self, session: Session, error: Exception | None) -> None:
+        """Queue the outcome of a use; see ``outcome_queue``."""
+        outcome_queue.add(session, error)
+
+    async def record_test(self, session: Session, error: Exception | None) -> None:
+        """Write the outcome of a test. Raises ``StoreUnavailable``."""
+        await in_store(outcomes.record, session.id, error, tested=True, generation=session.generation)
 
 
 def as_session(row: AuthSession) -> Session:
@@ -58,7 +71,13 @@ def as_session(row: AuthSession) -> Session:
         expires_at=row.expires_at.timestamp() if row.expires_at else None,
         flow=row.flow,
         account=row.account_id,
+        last_used_at=row.last_used_at.timestamp() if row.last_used_at else None,
+        troubled=bool(row.last_error_code or row.limited_until),
     )
+
+
+outcome_queue = OutcomeQueue(lambda batch: call(outcomes.record_all, batch), behind)
+"""The one of this process."""
 
 
 def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:

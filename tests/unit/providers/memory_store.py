@@ -53,10 +53,11 @@ class MemorySessions:
             raise UnknownSession("There is no such session.")
         del self.rows[session_id]
 
-    async def record_outcome(
-        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
-    ) -> None:
-        self.outcomes.append((session_id, error, tested))
+    def report_outcome(self, session: Session, error: Exception | None) -> None:
+        self.outcomes.append((session.id, error, False))
+
+    async def record_test(self, session: Session, error: Exception | None) -> None:
+        self.outcomes.append((session.id, error, True))
 
     def all(self) -> list[tuple[Session, Credential]]:
         return list(self.rows.values())

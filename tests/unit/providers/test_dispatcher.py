@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from providers_app import errors, provider
+from providers_app import conf, errors, provider
 from providers_app.dispatch import prepare as opening
+from providers_app.ports import Session
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
@@ -252,8 +253,6 @@ async def test_a_private_address_without_allow_list_is_refused_and_reported(
     chat_server: VendorServer, sessions: MemorySessions
 ) -> None:
     await connect(chat_server.base_url)
-    from providers_app import conf
-
     with conf.use(ProvidersConfig()), pytest.raises(errors.AddressRefused):
         await ask("local-large")
     assert isinstance((await outcomes(sessions))[0], errors.AddressRefused)
@@ -263,11 +262,38 @@ async def test_a_private_address_without_allow_list_is_refused_and_reported(
 async def test_a_store_that_fails_to_record_changes_nothing(
     chat_server: VendorServer, sessions: MemorySessions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None) -> None:
+    def fail(session: Session, error: Exception | None) -> None:
         raise RuntimeError("the database is gone")
 
-    sessions.record_outcome = fail  # type: ignore[method-assign]
+    sessions.report_outcome = fail  # type: ignore[method-assign]
     await connect(chat_server.base_url)
     assert isinstance((await ask("local-large-text"))[-1], StreamEnd)
     await asyncio.sleep(0.01)
     assert "could not be recorded" in caplog.text
+
+
+@pytest.mark.parametrize(("limit", "size"), [("max_answer_bytes", 500_000), ("max_answer_text_bytes", 50_000)])
+async def test_a_streamed_answer_without_end_is_cut_at_its_limit(
+    raw_server: Start, sessions: MemorySessions, limit: str, size: int
+) -> None:
+    hung_up = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        try:
+            while True:
+                writer.write(chunk(TEXT))
+                await writer.drain()
+        except ConnectionError:
+            hung_up.set()
+
+    await connect(await raw_server(flood))
+    with conf.use(conf.current().model_copy(update={limit: size})):
+        events = await ask()
+    failed = events[-1]
+    assert isinstance(failed, StreamFailed) and failed.error.code == "answer_too_large"
+    assert f"{size} bytes" in failed.error.message
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert 0 < len(text) <= size
+    await asyncio.wait_for(hung_up.wait(), 5)
+    assert [getattr(error, "code", None) for error in await outcomes(sessions)] == ["answer_too_large"]

@@ -457,8 +457,8 @@ async def test_a_test_that_refreshed_tells_of_the_new_login(
 ) -> None:
     told: list[int | None] = []
 
-    async def record(session_id: str, error: Any, *, tested: bool, generation: int | None = None) -> None:
-        told.append(generation)
+    async def record(session: Session, error: Any) -> None:
+        told.append(session.generation)
 
     async def refuse_the_first(credential: Credential, http: Any) -> Account:
         if credential.secret == Secret("access-0"):
@@ -466,7 +466,7 @@ async def test_a_test_that_refreshed_tells_of_the_new_login(
         return Account()
 
     _mirror(store, sessions)
-    monkeypatch.setattr(sessions, "record_outcome", record)
+    monkeypatch.setattr(sessions, "record_test", record)
     monkeypatch.setattr(login, "test", refuse_the_first)
     await provider.test_session("remote", "oauth", "work", owner=1)
     assert told == [1]

@@ -2,7 +2,7 @@
 
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.tool_forms import OPENAI_NAMES
-from providers_app.dispatch.annotate import Stamp
+from providers_app.dispatch.annotate import Annotator
 from providers_app.ports import Session
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatRequest, ReasoningPart, TextPart, Tool, ToolCallPart
@@ -35,8 +35,7 @@ ANSWER: list[Event] = [
 
 
 def stamped() -> list[Event]:
-    stamp = Stamp(CHAT, SESSION, OpenAIChat())
-    return [stamp.event(event) for event in ANSWER]
+    return Annotator(CHAT, SESSION, OpenAIChat()).events(list(ANSWER))
 
 
 def test_calls_come_home_under_the_callers_name_with_an_intent_and_the_providers_id() -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import DataError, OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
-from providers_app.dispatch import report as outcome
+from providers_app.dispatch.report import report
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto
 from sessions_app.errors import StoreUnavailable
@@ -207,7 +207,7 @@ def test_a_late_answer_to_the_old_key_does_not_condemn_the_new_one(alice: User, 
         found, credential = await store.lookup(alice.pk, None, "local_llama")
         assert (found.generation, credential.secret.reveal()) == (0, old_key)
         await pool.in_store(connect.replace_key, session, Secret(VALID_KEY))
-        outcome.report(found, errors.AuthenticationFailed("The key is not valid.", status=401))
+        report(found, errors.AuthenticationFailed("The key is not valid.", status=401))
 
     loop.run(ask_while_the_key_is_replaced())
     settle()

@@ -79,9 +79,13 @@ class MemorySessions:
         await self.lookup(owner, None, session_id)
         del self._rows[session_id]
 
-    async def record_outcome(
-        self, session_id: str, error: Exception | None, *, tested: bool, generation: int | None = None
-    ) -> None:
+    def report_outcome(self, session: Session, error: Exception | None) -> None:
+        self._record(session.id, error, tested=False)
+
+    async def record_test(self, session: Session, error: Exception | None) -> None:
+        self._record(session.id, error, tested=True)
+
+    def _record(self, session_id: str, error: Exception | None, *, tested: bool) -> None:
         self.outcomes.append(Outcome(session_id, error, tested))
         if session_id in self._rows:
             session, credential = self._rows[session_id]

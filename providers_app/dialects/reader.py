@@ -1,0 +1,117 @@
+"""One answer, read from its bytes to its end: the only way from a dialect's bytes to events.
+
+Dispatcher and ``streaming.parse_stream`` read through it, so that what is promised of an answer holds for both: exactly
+one event ends it and nothing follows, a body that stops too early fails, it takes no more memory than it may, and a
+fault of the dialect ends this answer only.
+"""
+
+import logging
+
+from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
+from providers_app.types.dialect import Dialect
+from providers_app.types.events import Event, ReasoningDelta, StreamEnd, StreamFailed, TextDelta, ToolCallDelta
+
+logger = logging.getLogger("maestro.dispatcher")
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_TEXT = 8 * 1024 * 1024
+TEXTS = (TextDelta, ReasoningDelta)
+ENDS = (StreamEnd, StreamFailed)
+
+
+class AnswerReader:
+    """Reads one streamed answer; once ``ended`` is true, no more events come."""
+
+    __slots__ = ("_bytes", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
+
+    def __init__(self, dialect: Dialect, *, max_bytes: int = MAX_BYTES, max_text: int = MAX_TEXT) -> None:
+        """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments."""
+        self._reducer = dialect.reducer()
+        self._max_bytes, self._max_text = max_bytes, max_text
+        self._bytes = self._text = 0
+        self.ended = False
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that these bytes complete. Raises ``AnswerTooLarge``, ``BadAnswer``."""
+        self._bytes += len(data)
+        if self._bytes > self._max_bytes:
+            raise AnswerTooLarge(f"The answer is larger than {self._max_bytes} bytes.")
+        try:
+            events = self._reducer.feed(data)
+        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            raise unreadable(error) from None
+        return self._checked(events)
+
+    def close(self) -> list[Event]:
+        """Return the events that the end of the body completes; the last one ends the answer. Raises ``BadAnswer``."""
+        try:
+            events = self._checked(self._reducer.close())
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  as above
+            raise unreadable(error) from None
+        return (
+            events
+            if self.ended
+            else [*events, self._failed(StreamInterrupted("The answer ended without an end marker."))]
+        )
+
+    def fail(self, error: ProviderError) -> list[Event]:
+        """Return the last events of an answer that ``error`` broke: what was complete by then, and the error."""
+        if self.ended:
+            return []
+        try:
+            events = self._reducer.close()
+        except Exception as fault:  # noqa: BLE001  as above
+            unreadable(fault)
+            events = []
+        if any(isinstance(event, StreamEnd) for event in events):
+            return self._checked(events, limited=False)
+        return [*(event for event in events if not isinstance(event, StreamFailed)), self._failed(error)]
+
+    def _failed(self, error: ProviderError) -> StreamFailed:
+        self.ended = True
+        return StreamFailed(error=error.info(), finish_reason="incomplete")
+
+    def _checked(self, events: list[Event], *, limited: bool = True) -> list[Event]:
+        """Cut what follows the end, and count the text."""
+        for number, event in enumerate(events):
+            if isinstance(event, TEXTS):
+                self._text += _size(event.text)
+            elif isinstance(event, ToolCallDelta):
+                self._text += _size(event.arguments)
+            elif isinstance(event, ENDS):
+                self.ended = True
+                return events[: number + 1]
+        if limited and self._text > self._max_text:
+            raise AnswerTooLarge(f"The answer has more than {self._max_text} bytes of text.")
+        return events
+
+
+def read_whole(dialect: Dialect, body: bytes, content_type: str = "") -> list[Event]:
+    """Return the events of a whole answer; a server that only streams may have sent it as a stream.
+
+    Raises ``BadAnswer``.
+    """
+    try:
+        if "text/event-stream" in content_type.lower():
+            reader = AnswerReader(dialect)
+            events = reader.feed(body)
+            return events if reader.ended else [*events, *reader.close()]
+        events = dialect.parse(body)
+    except ProviderError:
+        raise
+    except Exception as error:  # noqa: BLE001  as above
+        raise unreadable(error) from None
+    end = next((n for n, event in enumerate(events) if isinstance(event, ENDS)), len(events))
+    return events[: end + 1]
+
+
+def unreadable(error: Exception) -> BadAnswer:
+    """Log a fault of a dialect and return the typed error of the answer it could not read."""
+    logger.error("an answer could not be read: %s", type(error).__name__, exc_info=error)
+    return BadAnswer("The provider's answer could not be read.")
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,112 @@
+"""Outcomes of calls on their way to the database: judged in memory, written in batches on a thread of their own.
+
+A success that changes nothing (the session is well, and its last use was noted within the minute) is not queued at all.
+The first outcome after a pause is written at once, those that follow within ``PAUSE_S`` together. While the database is
+away they wait, at most ``WAITING`` of them; equal outcomes of one session are kept once.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from providers_app.errors import ProviderError
+from providers_app.ports import Session
+from sessions_app.errors import StoreUnavailable
+
+logger = logging.getLogger("maestro.sessions")
+
+PAUSE_S: Final = 0.25
+AWAY_S: Final = 2.0
+"""Seconds between two tries while the database is away."""
+USED_EVERY_S: Final = 60.0
+WAITING: Final = 2000
+KNOWN: Final = 4096
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one use of a session went, and when."""
+
+    session: Session
+    error: Exception | None
+    at: datetime
+
+
+Key = tuple[str, int, str]
+
+
+class OutcomeQueue:
+    """Takes outcomes from any thread; ``write`` is called with a batch, in the order of their last occurrence."""
+
+    def __init__(self, write: Callable[[list[Outcome]], None], run: Callable[[Callable[[], None]], object]) -> None:
+        """``run`` starts a function on the thread that writes; functions run there one after the other."""
+        self._write, self._run = write, run
+        self._lock = threading.Lock()
+        self._waiting: OrderedDict[Key, Outcome] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[float, bool]] = OrderedDict()  # last noted use, and: did it fail?
+        self._scheduled = False
+        self._hurry = threading.Event()
+        self._next = 0.0
+
+    def add(self, session: Session, error: Exception | None) -> None:
+        """Take note of an outcome; never waits."""
+        now = time.time()
+        if error is None and not self._changes_something(session, now):
+            return
+        code = error.code if isinstance(error, ProviderError) else "" if error is None else type(error).__name__
+        with self._lock:
+            self._put((session.id, session.generation, code), Outcome(session, error, datetime.fromtimestamp(now, UTC)))
+            self._recent[session.id] = (now, error is not None)
+            self._recent.move_to_end(session.id)
+            if len(self._recent) > KNOWN:
+                self._recent.popitem(last=False)
+            self._schedule()
+
+    def flush(self, seconds: float = 5.0) -> None:
+        """Wait until everything that was added before is written, at most so long."""
+        done = threading.Event()
+        self._hurry.set()
+        self._run(done.set)
+        done.wait(seconds)
+
+    def _changes_something(self, session: Session, now: float) -> bool:
+        used, failed = self._recent.get(session.id, (session.last_used_at or 0.0, False))
+        well = session.status == "active" and not session.troubled and not failed
+        return not well or now - max(used, session.last_used_at or 0.0) >= USED_EVERY_S
+
+    def _put(self, key: Key, outcome: Outcome) -> None:
+        self._waiting[key] = outcome
+        self._waiting.move_to_end(key)
+        while len(self._waiting) > WAITING:
+            lost, _ = self._waiting.popitem(last=False)
+            logger.error("an outcome of session %s is lost: the database is away for too long", lost[0])
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._run(self._work)
+
+    def _work(self) -> None:
+        self._hurry.wait(max(0.0, self._next - time.monotonic()))
+        with self._lock:
+            self._hurry.clear()
+            self._scheduled = False
+            batch, self._waiting = self._waiting, OrderedDict()
+        self._next = time.monotonic() + PAUSE_S
+        try:
+            self._write(list(batch.values()))
+        except StoreUnavailable as error:
+            logger.error("%d outcomes cannot be written yet: %s", len(batch), error.message)
+            self._next = time.monotonic() + AWAY_S
+            with self._lock:
+                for key, outcome in batch.items():
+                    if key not in self._waiting:  # a later one of the same kind says more
+                        self._put(key, outcome)
+                self._schedule()
+        except Exception:
+            logger.exception("%d outcomes could not be written", len(batch))

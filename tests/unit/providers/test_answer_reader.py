@@ -1,0 +1,107 @@
+"""Reading one answer: one end and nothing after it, within limits, whatever the dialect does."""
+
+import pytest
+
+from providers_app.dialects.openai_chat import OpenAIChat
+from providers_app.dialects.reader import AnswerReader, read_whole
+from providers_app.errors import AnswerTooLarge, BadAnswer, UpstreamTimeout
+from providers_app.streaming import parse_stream
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta, ToolCallDelta
+
+DONE = b'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def text(content: str) -> bytes:
+    return f'data: {{"id":"1","model":"m","choices":[{{"index":0,"delta":{{"content":"{content}"}}}}]}}\n\n'.encode()
+
+
+class Scripted:
+    """A dialect whose reducer gives out what the test says."""
+
+    name = "scripted"
+
+    def __init__(self, *reads: list[Event] | Exception, close: list[Event] | Exception = []) -> None:  # noqa: B006
+        self.reads, self.at_close = list(reads), close
+
+    def reducer(self) -> "Scripted":
+        return self
+
+    def feed(self, data: bytes) -> list[Event]:
+        return self._give(self.reads.pop(0))
+
+    def close(self) -> list[Event]:
+        return self._give(self.at_close)
+
+    def parse(self, body: bytes) -> list[Event]:
+        return self._give(self.reads.pop(0))
+
+    @staticmethod
+    def _give(what: list[Event] | Exception) -> list[Event]:
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+
+def reader_of(dialect: object, **limits: int) -> AnswerReader:
+    return AnswerReader(dialect, **limits)  # type: ignore[arg-type]
+
+
+def test_nothing_follows_the_end() -> None:
+    reader = reader_of(Scripted([TextDelta("a"), StreamEnd("stop"), TextDelta("b")]))
+    assert reader.feed(b"x") == [TextDelta("a"), StreamEnd("stop")]
+    assert reader.ended and reader.fail(UpstreamTimeout("late")) == []
+
+
+def test_a_body_that_stops_too_early_fails_as_incomplete() -> None:
+    reader = reader_of(Scripted(close=[TextDelta("a")]))
+    (kept, failed) = reader.close()
+    assert kept == TextDelta("a") and isinstance(failed, StreamFailed)
+    assert (failed.error.code, failed.finish_reason) == ("stream_interrupted", "incomplete")
+
+
+def test_a_break_keeps_what_was_complete_and_names_its_own_cause() -> None:
+    own = StreamFailed(error=UpstreamTimeout("the reducer's").info())
+    (kept, failed) = reader_of(Scripted(close=[TextDelta("a"), own])).fail(UpstreamTimeout("silence"))
+    assert kept == TextDelta("a") and isinstance(failed, StreamFailed) and failed.error.message == "silence"
+
+
+def test_an_end_that_was_complete_when_the_connection_broke_counts() -> None:
+    assert reader_of(Scripted(close=[StreamEnd("stop")])).fail(UpstreamTimeout("silence")) == [StreamEnd("stop")]
+
+
+def test_a_fault_of_a_reducer_ends_this_answer_only(caplog: pytest.LogCaptureFixture) -> None:
+    reader = reader_of(Scripted(ZeroDivisionError(), close=ZeroDivisionError()))
+    with pytest.raises(BadAnswer, match="could not be read"):
+        reader.feed(b"x")
+    assert "ZeroDivisionError" in caplog.text
+    assert isinstance(reader.fail(BadAnswer("unreadable"))[-1], StreamFailed)
+    with pytest.raises(BadAnswer):
+        read_whole(Scripted(ZeroDivisionError()), b"{}")  # type: ignore[arg-type]
+
+
+def test_an_answer_is_bounded_in_bytes_on_the_wire() -> None:
+    piece = text("Hi")
+    reader = reader_of(OpenAIChat(), max_bytes=3 * len(piece))
+    for _ in range(3):
+        reader.feed(piece)
+    with pytest.raises(AnswerTooLarge, match=f"larger than {3 * len(piece)} bytes"):
+        reader.feed(b":")
+
+
+@pytest.mark.parametrize(("content", "size"), [("Hello", 5), ("h\u00e9", 3), ("\U0001f600", 4)])
+def test_an_answer_is_bounded_in_bytes_of_text(content: str, size: int) -> None:
+    reader = reader_of(Scripted([TextDelta(content)], [ToolCallDelta(0, "t", "x")]), max_text=size)
+    assert reader.feed(b"x") == [TextDelta(content)]
+    with pytest.raises(AnswerTooLarge, match=f"more than {size} bytes of text"):
+        reader.feed(b"x")
+
+
+async def test_parse_stream_reads_the_same_way() -> None:
+    async def chunks():  # type: ignore[no-untyped-def]
+        yield text("Hi")
+        yield DONE + text("after the end")
+        raise AssertionError("the end was not seen")
+
+    events = [event async for event in parse_stream("openai", chunks(), dialect="openai_chat")]
+    assert isinstance(events[0], StreamStart) and isinstance(events[-1], StreamEnd)
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hi"]
