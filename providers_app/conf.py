@@ -7,7 +7,6 @@ defaults, are in ``registry.settings``, and are built when a value is asked for 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from providers_app.errors import NotConfigured
@@ -120,6 +119,8 @@ def _defaults() -> Defaults:
 
 @cache
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # here, because it is slow to load
+
     try:
         return version("maestro")
     except PackageNotFoundError:

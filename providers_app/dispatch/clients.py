@@ -5,15 +5,18 @@ requests go through: straight as well, or by the enterprise gateway where one st
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from providers_app import conf, loop
-from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.genai_platform.endpoint import Platform, caller_of, hosts_of
 from providers_app.ports import Owner
 from providers_app.registry.discovery import registry
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
+
+if TYPE_CHECKING:
+    from providers_app.genai_platform.config import GenAIPlatformConfig
 
 
 class _Holder:

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -30,7 +31,6 @@ from providers_app.errors import (
     PermissionDenied,
 )
 from providers_app.genai_platform import headers
-from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.genai_platform.refusals import gateways_matter, not_configured
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
@@ -38,6 +38,9 @@ from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 from providers_app.wire.guard import DEFAULT_PORTS, climbs
 from providers_app.wire.mask import MASKED
+
+if TYPE_CHECKING:
+    from providers_app.genai_platform.config import GenAIPlatformConfig
 
 WEB = ("http", "https")
 YOUNG_S = 30.0
@@ -86,7 +89,7 @@ def watched(passage: Passage) -> Iterator[None]:
         _passage.reset(token)
 
 
-def carries(config: GenAIPlatformConfig, request: HttpRequest) -> bool:
+def carries(config: "GenAIPlatformConfig", request: HttpRequest) -> bool:
     """Does a signed request keep its own credential, or has the gateway none that could be refused instead?"""
     if config.provider_credential == "remove":
         return False
@@ -101,7 +104,7 @@ def carries(config: GenAIPlatformConfig, request: HttpRequest) -> bool:
 class Platform:
     """The gateway of this process, with its token. It belongs to the provider loop."""
 
-    def __init__(self, config: GenAIPlatformConfig, http: Http) -> None:
+    def __init__(self, config: "GenAIPlatformConfig", http: Http) -> None:
         """``http`` is a client of its own, whose guard knows the hosts of ``hosts_of(config)``."""
         self.config = config
         self.http = http
@@ -211,14 +214,14 @@ class Platform:
             self._used, self._since = found, time.monotonic()
 
 
-def _source(config: GenAIPlatformConfig) -> CredentialProvider | None:
+def _source(config: "GenAIPlatformConfig") -> CredentialProvider | None:
     """Off the loop, because reading a private key takes some 40 ms, and so do the libraries that are loaded for it."""
     tokens = importlib.import_module("providers_app.genai_platform.tokens")
     found: CredentialProvider | None = tokens.source_of(config)
     return found
 
 
-def hosts_of(config: GenAIPlatformConfig) -> tuple[str, ...]:
+def hosts_of(config: "GenAIPlatformConfig") -> tuple[str, ...]:
     """``host:port`` of the gateway and its token endpoint: the operator's own, wherever they stand."""
     found = []
     for address in filter(None, (config.base_url, config.token_url)):

@@ -10,14 +10,15 @@ point of the same slug, so that an installed package cannot take the place of a 
 """
 
 import importlib
-import importlib.metadata
 import importlib.util
 import logging
 import pkgutil
 import re
+import sys
 import threading
+from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -27,6 +28,9 @@ from providers_app.registry import options
 from providers_app.text import nearest, quoted
 from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
 from providers_app.types.http import LocalResponder
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 logger = logging.getLogger("maestro.registry")
 
@@ -201,7 +205,11 @@ def _folders() -> list[Package]:
 
 
 def _installed() -> list[Package]:
-    entries = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    if not any(_may_have_entry_points(Path(place)) for place in sys.path):
+        return []
+    from importlib.metadata import entry_points
+
+    entries = entry_points(group=ENTRY_POINTS)
     packages = (
         Package(slug=entry.name, module=entry.value.partition(":")[0].strip(), source=_distribution(entry))
         for entry in entries
@@ -209,7 +217,21 @@ def _installed() -> list[Package]:
     return sorted(packages, key=lambda package: (package.slug, package.source))
 
 
-def _distribution(entry: importlib.metadata.EntryPoint) -> str:
+def _may_have_entry_points(place: Path) -> bool:
+    """Return whether a distribution in this folder of ``sys.path`` may bring a provider.
+
+    Asked first, because ``importlib.metadata`` takes a quarter of the time that listing the providers does.
+    """
+    try:
+        if place.is_file():  # an archive: too rare to be worth a look into it
+            return True
+        found = (*place.glob("*.dist-info/entry_points.txt"), *place.glob("*.egg-info/entry_points.txt"))
+        return any(ENTRY_POINTS.encode() in path.read_bytes() for path in found)
+    except OSError:
+        return True
+
+
+def _distribution(entry: "EntryPoint") -> str:
     return entry.dist.name if entry.dist is not None else "an installed package"
 
 

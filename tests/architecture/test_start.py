@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 TWISTED = {"autobahn", "daphne", "twisted"}
 
@@ -45,3 +47,11 @@ def test_only_runserver_loads_daphne_and_twisted(tmp_path: Path) -> None:
 def test_runserver_is_that_of_daphne(tmp_path: Path) -> None:
     code = "import django; django.setup(); import maestro_site.management.commands.runserver"
     assert top_level(loaded(code, tmp_path)) >= TWISTED
+
+
+@pytest.mark.parametrize("then", ["", "provider.list_providers()"])
+def test_the_interface_loads_neither_an_http_client_nor_the_models_of_settings(then: str, tmp_path: Path) -> None:
+    found = loaded(f"from providers_app import provider\n{then}", tmp_path)
+    unwanted = {"aiohttp", "click", "httpcore", "httpx", "importlib.metadata", "pydantic", "rich"} | TWISTED
+    assert (found | top_level(found)) & unwanted == set()
+    assert [name for name in found if name.startswith("providers_app.providers.") and name.endswith(".config")] == []

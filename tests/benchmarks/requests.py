@@ -45,7 +45,8 @@ TOOLS = tuple(
 def run() -> list[tuple[str, str, str]]:
     """One row per dialect."""
     rows = []
-    for name, dialect in dialects.DIALECTS.items():
+    for name in dialects.NAMES:
+        dialect = dialects.by_name(name)
         chat = ChatRequest(model="m", messages=_context(name), tools=TOOLS)
         size = len(dialect.build_body(chat))
         spent = []

@@ -22,7 +22,7 @@ KINDS = {
 def test_every_provider_that_answers_and_every_dialect_has_bodies_in_it() -> None:
     streaming = {card.slug for card in registry.list_providers() if hasattr(resolve(card.slug, "streaming"), "build")}
     assert {target.provider for target in corpus.TARGETS} == streaming
-    assert {KINDS.get(target.kind, "openai_chat") for target in corpus.TARGETS} == set(dialects.DIALECTS)
+    assert {KINDS.get(target.kind, "openai_chat") for target in corpus.TARGETS} == set(dialects.NAMES)
 
 
 @pytest.mark.parametrize("target", corpus.TARGETS, ids=[target.name for target in corpus.TARGETS])

@@ -7,8 +7,8 @@ from providers_app import dialects
 from providers_app.types.chat import ChatRequest, Message, Part, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.dialect import Dialect
 
-ALL = list(dialects.DIALECTS.values())
-NAMES = list(dialects.DIALECTS)
+ALL = [dialects.by_name(name) for name in dialects.NAMES]
+NAMES = list(dialects.NAMES)
 WEATHER = Tool("weather", "Weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 LONG_ID = "chatcmpl-tool-0123456789abcdef0123456789abcdef.0:1"
 

@@ -18,7 +18,7 @@ from providers_app.types.events import (
 )
 from providers_app.types.usage import Usage
 
-ALL = sorted(dialects.DIALECTS)
+ALL = sorted(dialects.NAMES)
 WHOLE = b'{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}'
 
 

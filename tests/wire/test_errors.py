@@ -12,8 +12,8 @@ from providers_app.types.dialect import Dialect
 from providers_app.wire.error_body import fields_of, plain_text
 from providers_app.wire.status import retry_after
 
-ALL = list(dialects.DIALECTS.values())
-NAMES = list(dialects.DIALECTS)
+ALL = [dialects.by_name(name) for name in dialects.NAMES]
+NAMES = list(dialects.NAMES)
 BY_STATUS = {
     400: errors.BadRequest,
     401: errors.AuthenticationFailed,
