@@ -1,8 +1,7 @@
 """Refreshing stored logins, so that no refresh token is presented twice.
 
-service         the door: buttons, commands, the schedule and requests that met a 401
+service         the entry point for buttons, commands, the schedule and requests that met a 401
 flight          one refresh: claim, decide, write the intent, send, store
 rules           what to do with a token, as pure functions
 gate            logins whose sign-in was turned off
-persist         writes that are retried until the database is back
 """

@@ -1,4 +1,4 @@
-"""One refresh of one session: claim, decide, write the intent, send, store. ``service`` is the door to it."""
+"""One refresh of one session: claim, decide, write the intent, send, store. ``service`` starts it."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from providers_app.behaviours.oauth import OAuth
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
+    NotConfigured,
     ProviderBroken,
     ProviderError,
     TokenOutcomeUnknown,
@@ -25,7 +26,6 @@ from providers_app.errors import (
 )
 from providers_app.ports import RefreshStore, Session
 from providers_app.refresh import gate
-from providers_app.refresh.persist import stubbornly
 from providers_app.refresh.rules import (
     ANSWER_LOST,
     BACKOFF_S,
@@ -57,24 +57,25 @@ T = TypeVar("T")
 POLL_S = 0.1
 SLOWEST_POLL_S = 0.25
 STORE_TRIES = 60
+SLOWEST_RETRY_S = 5.0
 LASTING_S = 10.0
-"""Seconds that a process which ends leaves for storing an answer, after the time that the answer may take."""
+"""Seconds that a stopping process leaves for storing an answer, after the time that the answer may take."""
 _DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
 
 
 def holder_of(pid: int) -> str:
-    """How a process of this machine names itself in the lanes that it holds."""
+    """Return the name of a process of this machine in the lanes that it holds."""
     return f"{socket.gethostname()}:{pid}"[:100]
 
 
 def rotation_of(slug: str, flow: str) -> Rotation:
-    """What a refresh does in this flow; a flow that the provider no longer has counts as single use."""
+    """Return how a refresh rotates tokens in this flow; an unknown flow counts as single use."""
     found = next((each for each in resolve(slug, "oauth").flows if each.name == flow), None)
     return found.rotation if found is not None else "single_use"
 
 
 class Flight:
-    """At most one request is sent."""
+    """One refresh, which sends at most one request."""
 
     def __init__(self, store: RefreshStore, session_id: str, trigger: Trigger, seen: int, within_s: float) -> None:
         self._store = store
@@ -95,7 +96,7 @@ class Flight:
                 return report
 
     async def _wait(self, busy: RefreshBusy, give_up: float) -> RefreshReport | None:
-        """The winner's result; ``None`` when the lane is free and nothing came of it for this session."""
+        """Return the winner's result; ``None`` when the lane is free again without a result for this session."""
         poll, before = POLL_S, await self._store.peek(self._id)
         state = before
         while True:
@@ -121,7 +122,7 @@ class Flight:
             rotation = rotation_of(claim.provider, claim.tokens.flow)
         except (ProviderBroken, UnsupportedOperation) as error:
             await self._store.postpone(claim, time.time() + backoff(claim.attempts), error.message)
-            return _of(claim, "failed", error.message, code=error.code)
+            return self._report(claim, "failed", error.message, code=error.code)
         found = decide(
             claim,
             rotation,
@@ -134,7 +135,7 @@ class Flight:
             found = _unless_off(claim, found)
         match found.action:
             case "send":
-                # Whoever goes away, and a process that ends, waits for it: a lost answer may be a lost login.
+                # Shielded from a caller that leaves and a process that stops: a lost answer may be a lost login.
                 work = self._send(claim, behaviour, rotation)
                 lasts = conf.current().refresh_timeout_s + LASTING_S
                 return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self._id}", lasting_s=lasts))
@@ -149,17 +150,17 @@ class Flight:
         settled = found.action == "keep" or found.code == NOT_REFRESHABLE
         until = found.until if found.until is not None or settled else claim.due_at
         await self._store.postpone(claim, until, found.why)
-        return _of(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, next_try_at=until)
+        return self._report(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, at=until)
 
     async def _send(self, claim: RefreshClaim, behaviour: OAuth, rotation: Rotation) -> RefreshReport:
         marked = await self._store.write_intent(claim)
         if marked is None:
-            why = "the lane or the session was somebody else's by then"
+            why = "the lane or the session was taken over meanwhile"
             return await self._current("skipped", why, code="refresh_failed")
         settings = conf.current()
         seconds = settings.refresh_timeout_s
         if time.monotonic() + seconds + _spare(seconds) > marked.claimed + marked.lease_s:
-            # The last step before sending: an answer that comes after the lease could meet a second sender.
+            # An answer that comes after the lease has ended could meet a second sender.
             return await self._failed(marked, "no", "refresh_failed", "this machine was too slow; nothing was sent")
         try:
             tokens = await _ask(behaviour, marked, seconds)
@@ -180,11 +181,11 @@ class Flight:
         now = time.time()
         due = tokens.due_at(conf.refresh_margin(claim.provider), now)
         if tokens.expired(now, USE_WITHIN_S):
-            due = max(due, now + BACKOFF_S)  # it ended before it came: the schedule must not turn in circles
+            due = max(due, now + BACKOFF_S)  # it ended before it arrived: the schedule must not loop
         next_at = due if math.isfinite(due) else None
-        session = await _stubbornly(lambda: self._store.keep(claim, tokens, next_at))
+        session = await _retried(lambda: self._store.keep(claim, tokens, next_at))
         if session is None:
-            return await self._current("waited", "somebody signed in again meanwhile")
+            return await self._current("waited", "signed in again meanwhile")
         why = "refreshed"
         if tokens.api_key and self._trigger == "unauthorized":
             why = await self._renew_key(claim, session, tokens, behaviour)
@@ -198,7 +199,7 @@ class Flight:
         )
 
     async def _renew_key(self, claim: RefreshClaim, session: Session, tokens: Tokens, behaviour: OAuth) -> str:
-        """The key that was obtained with the tokens was refused as well: obtain another one."""
+        """Obtain another API key, since the one obtained with the tokens was refused as well."""
         try:
             with faults_of(claim.provider):
                 bare = msgspec.structs.replace(tokens, api_key=Secret(""))
@@ -206,7 +207,7 @@ class Flight:
         except ProviderError as error:
             return f"refreshed, but its key could not be renewed: {error.message}"
         key = msgspec.structs.replace(tokens, api_key=credential.secret)
-        kept = await _stubbornly(lambda: self._store.keep_key(claim.session_id, session.generation, key))
+        kept = await _retried(lambda: self._store.keep_key(claim.session_id, session.generation, key))
         return "refreshed, with a new key" if kept else "refreshed"
 
     async def _failed(
@@ -224,42 +225,45 @@ class Flight:
         if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
             at = max(at, claim.tokens.expires_at)
         failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
-        await _stubbornly(lambda: self._store.fail(claim, failure))
-        return _of(claim, "unknown" if spent == "unknown" else "failed", message, code=code, next_try_at=at)
+        await _retried(lambda: self._store.fail(claim, failure))
+        return self._report(claim, "unknown" if spent == "unknown" else "failed", message, code=code, at=at)
 
     async def _refused(self, claim: RefreshClaim, code: str, message: str, reason: str) -> RefreshReport:
         failure = RefreshFailure(spent="refused", code=code, message=message, reason=reason)
-        await _stubbornly(lambda: self._store.fail(claim, failure))
-        return _of(claim, "needs_person", message, code=code)
+        await _retried(lambda: self._store.fail(claim, failure))
+        return self._report(claim, "needs_person", message, code=code)
 
     async def _current(self, done: Done, why: str, *, code: str = "") -> RefreshReport:
         return self._report(await self._store.peek(self._id), done, why, code=code)
 
-    def _report(self, state: RefreshState, done: Done, why: str, *, code: str = "") -> RefreshReport:
+    def _report(
+        self, found: RefreshState | RefreshClaim, done: Done, why: str, *, code: str = "", at: float | None = None
+    ) -> RefreshReport:
+        """Report on a state or a claim; ``at`` is the next try after a claim (seconds since the epoch)."""
         return RefreshReport(
             session_id=self._id,
             done=done,
             why=why,
-            generation=state.generation,
-            expires_at=state.expires_at,
-            next_try_at=state.next_try_at,
+            generation=found.generation,
+            expires_at=found.tokens.expires_at if isinstance(found, RefreshClaim) else found.expires_at,
+            next_try_at=at if isinstance(found, RefreshClaim) else found.next_try_at,
             code=code,
         )
 
 
 def _unless_off(claim: RefreshClaim, found: Decision) -> Decision:
-    """Nothing is sent or given up of a login whose flow was turned off: it is left as it is and looked at later."""
+    """Skip instead of sending or giving up when the login's flow was turned off; check again later."""
     off = gate.why_off(claim.provider, claim.tokens.flow)
     if off is None:
         return found
-    later = max(claim.due_at, time.time() + gate.LOOK_AGAIN_S) if claim.due_at is not None else None
+    later = max(claim.due_at, time.time() + gate.RECHECK_S) if claim.due_at is not None else None
     return Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
 
 
 async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
-    """The one request. Whatever may have reached the provider without a readable answer is an unknown outcome."""
+    """Send the one request. Raises ``TokenOutcomeUnknown`` when it may have been received without a readable answer."""
     try:
-        # A little later than the request's own deadline, whose error says whether anything was sent at all.
+        # A little later than the request's own deadline, whose error says whether anything was sent.
         async with asyncio.timeout(seconds + _spare(seconds)) as deadline:
             with faults_of(claim.provider):
                 return await behaviour.refresh(claim.tokens, clients.http())
@@ -273,20 +277,20 @@ def _spare(seconds: float) -> float:
     return min(seconds / 10, 1.0)
 
 
-async def _stubbornly(write: Callable[[], Awaitable[T]]) -> T:
-    """For some minutes."""
-    return await stubbornly(write, tries=STORE_TRIES, what="the outcome of a refresh", logger=logger)
+async def _retried(write: Callable[[], Awaitable[T]]) -> T:
+    """Retry a write of a refresh's outcome for some minutes while the database is unreachable."""
+    return await retry_write(write, tries=STORE_TRIES, what="the outcome of a refresh", logger=logger)
 
 
-def _of(
-    claim: RefreshClaim, done: Done, why: str, *, code: str = "", next_try_at: float | None = None
-) -> RefreshReport:
-    return RefreshReport(
-        session_id=claim.session_id,
-        done=done,
-        why=why,
-        generation=claim.generation,
-        expires_at=claim.tokens.expires_at,
-        next_try_at=next_try_at,
-        code=code,
-    )
+async def retry_write(write: Callable[[], Awaitable[T]], *, tries: int, what: str, logger: logging.Logger) -> T:
+    """Write, with so many retries at growing intervals while the database is unreachable. Raises ``NotConfigured``.
+
+    For what must not be lost because it was obtained once: tokens, the answer to a sign-in.
+    """
+    for number in range(tries):
+        try:
+            return await write()
+        except NotConfigured as error:
+            logger.error("%s cannot be stored yet: %s", what, error.code)
+            await asyncio.sleep(min(0.1 * 2**number, SLOWEST_RETRY_S))
+    return await write()

@@ -1,7 +1,7 @@
-"""May a stored login still be used? Its kind of sign-in may have been turned off since it was made.
+"""Refuses stored logins whose kind of sign-in was turned off since.
 
-Turning a restricted flow off ends the use of what it gave, not only new sign-ins: nothing is signed with such a login
-and nothing of it is refreshed. The login itself stays as it is, and works again when the flow is on again.
+Turning a restricted flow off also ends the use of its logins: no request is signed with them and none is refreshed.
+They are kept, and work again when the flow is on again.
 """
 
 from providers_app.behaviours.oauth.enabled import why_disabled
@@ -9,25 +9,25 @@ from providers_app.errors import FlowDisabled, ProviderBroken, UnknownProvider, 
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
 
-LOOK_AGAIN_S = 300.0
-"""When the schedule comes back to a login whose flow is off. A use does not wait for that once the flow is on."""
+RECHECK_S = 300.0
+"""Seconds until the schedule checks a login again whose flow is off. A use need not wait once the flow is on."""
 
 
 def why_off(provider: str, flow: str) -> FlowDisabled | None:
-    """Why a login of this flow is not used now; ``None`` where it may be.
+    """Return the error for a login of this flow; ``None`` when the flow is on.
 
-    A flow that the provider does not know (its package is another version, or gone) is nothing that was turned off.
+    A flow that the provider does not know (its package is another version, or gone) does not count as turned off.
     """
     try:
         flows = resolve(provider, "oauth").flows if flow else ()
     except (ProviderBroken, UnknownProvider, UnsupportedOperation):
-        return None  # whoever asks next is told
+        return None  # the next request raises it
     found = next((each for each in flows if each.name == flow), None)
     return why_disabled(provider, found) if found is not None else None
 
 
 def require_on(session: Session) -> None:
-    """Raises ``FlowDisabled`` for a session whose sign-in is off, with the setting that turns it on."""
+    """Raise ``FlowDisabled``, with the setting that turns it on, for a session whose sign-in is off."""
     off = why_off(session.provider, session.flow)
     if off is not None:
         raise FlowDisabled(f"The session {session.name!r} is kept, but not used: {off.message}", hint=off.hint)

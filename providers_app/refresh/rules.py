@@ -1,4 +1,4 @@
-"""What a claimant of a refresh lane does with what it finds. Pure: the table of the design, as a function.
+"""Decides what a process does that holds the lease of a refresh lane. Pure.
 
 found                                    rotation           decision
 switched off, or a person is needed      any                skip, person
@@ -23,13 +23,13 @@ from providers_app.types.tokens import Rotation
 
 FORCED: frozenset[Trigger] = frozenset({"command", "button", "unauthorized"})
 FRESH_S = 10.0
-"""A person who asks for a refresh so shortly after one gets that one: two clicks are one refresh."""
+"""Seconds after a refresh in which another one that a person asks for is the same: two clicks are one refresh."""
 USE_WITHIN_S = 10.0
-"""A token that ends within so many seconds is refreshed before it is used."""
+"""Seconds before its end from which a token is refreshed before it is used."""
 BACKOFF_S = 30.0
 LONGEST_BACKOFF_S = 1800.0
 PRESENTATIONS = 2
-"""How often a single-use token is sent at most: once, and once more when the outcome of that is not known."""
+"""Times that a single-use token is sent at most: once, and once more when the outcome of that is unknown."""
 ANSWER_LOST = "answer_lost"
 REFUSED = "refused"
 NOT_REFRESHABLE = "not_refreshable"
@@ -38,7 +38,7 @@ Action = Literal["send", "skip", "done", "keep", "person", "give_up"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """``until`` is when to look again (seconds since the epoch), where that differs from what is stored."""
+    """An action and its reason. ``until`` is when to check again (seconds since the epoch), if not as stored."""
 
     action: Action
     why: str
@@ -55,7 +55,7 @@ def decide(
     now: float,
     within_s: float = 0.0,
 ) -> Decision:
-    """What is done, and why. ``now`` is seconds since the epoch, ``within_s`` how early a refresh may come."""
+    """Return the action and its reason. ``now`` is seconds since the epoch; ``within_s`` lets a refresh come early."""
     tokens = claim.tokens
     refused = trigger == "unauthorized"
     if claim.status == "disabled":
@@ -87,7 +87,7 @@ def decide(
 
 
 def lost(provider: str) -> str:
-    """The words for the one case that cannot be saved."""
+    """Return the message for a single-use token whose answer was lost."""
     return (
         f"A refresh was sent to {provider} and its answer was lost, and the token is not accepted a second time. "
         "Sign in again."
@@ -95,15 +95,15 @@ def lost(provider: str) -> str:
 
 
 def backoff(attempts: int, retry_after: float | None = None) -> float:
-    """Seconds until the next try after so many failures; never less than the endpoint asked for."""
+    """Return the seconds until the next try after so many failures, at least those that the endpoint asked for."""
     seconds: float = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
     return max(seconds, retry_after or 0.0)
 
 
 def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float) -> bool:
-    """Is this the time between a failure and the next try? Many uses must not ask a server that asked to be left alone.
+    """Return True between a failure and the next try, so that many uses do not flood an endpoint that backs off.
 
-    What is kept for a lost answer is due when the access token ends; a provider that refuses it says that it has ended.
+    A token kept for a lost answer is due when the access token ends; a provider that refuses that one has ended it.
     """
     if trigger not in ("use", "unauthorized") or not claim.attempts or due_at <= now:
         return False

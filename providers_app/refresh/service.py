@@ -1,10 +1,10 @@
-"""Refreshing a session's tokens, so that no refresh token is ever spent twice and none is lost.
+"""Refreshes a session's tokens, so that no refresh token is spent twice and none is lost.
 
-    join the flight of this process → claim the lane → decide (``refresh_rules``) → write the intent → send
-    → store by compare-and-swap → give the lane back
+    join the flight of this process → claim the lane → decide (``rules``) → write the intent → send
+    → store by compare-and-swap → release the lane
 
-Whoever loses the claim waits for the winner and reads its result. A caller that is cancelled leaves the flight alone:
-the answer to a request that was sent is stored whoever still wants it.
+A process that loses the claim waits for the winner and reads its result. Cancelling a caller does not cancel the
+flight: the answer to a request that was sent is always stored.
 """
 
 import asyncio
@@ -40,11 +40,12 @@ from providers_app.types.tokens import Tokens
 async def refresh_session(
     session_id: str, *, trigger: Trigger, seen_generation: int | None = None, within_s: float = 0.0
 ) -> RefreshReport:
-    """Refresh one session if that is due or asked for; never raises for what a provider does.
+    """Refresh one session if that is due or asked for; the provider's errors are in the report, not raised.
 
-    ``seen_generation`` is that of the credential which the caller used: when a newer one is stored, nothing is sent.
-    ``within_s`` lets the schedule come so many seconds early. Call it on the provider loop. Raises ``UnknownSession``,
-    ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
+    ``seen_generation`` is that of the credential that the caller used: when a newer one is stored, nothing is sent.
+    ``within_s`` lets the schedule come that many seconds early. Call it on the provider loop.
+
+    Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
     """
     flights: dict[str, asyncio.Task[RefreshReport]] = loop.local("refresh-flights", dict)
     if seen_generation is None:
@@ -66,10 +67,12 @@ async def refresh_session(
 async def refresh_tokens(
     provider: str, session: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> Tokens:
-    """Refresh a login now, and give what is stored afterwards (its secrets do not print).
+    """Refresh a login now and return the tokens stored afterwards (their secrets do not print).
 
-    A refresh that somebody else just made counts. Raises ``UnknownSession``, ``NotRefreshable``, ``NeedsReauth``,
-    ``RefreshTooEarly``, ``RefreshFailed``, ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
+    A refresh made by another caller a moment ago counts.
+
+    Raises ``UnknownSession``, ``NotRefreshable``, ``NeedsReauth``, ``RefreshTooEarly``, ``RefreshFailed``,
+    ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
     """
     who = await find_owner(owner)
     found, _ = await ports.session_store().lookup(who, provider, session, auth_type)
@@ -85,7 +88,7 @@ async def refresh_tokens(
 
 
 async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple[Session, Credential]:
-    """The session ready for use: refreshed first when its access token has ended.
+    """Return the session ready for use, refreshed first when its access token has ended.
 
     Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``, and
     ``FlowDisabled`` where its kind of sign-in was turned off.
@@ -100,12 +103,12 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
     if session.expires_at > time.time() and report.done != "needs_person":
         return session, credential
     if (await ports.refresh_store().tokens_of(owner, session.id)).api_key:
-        return session, credential  # it is a key that signs, and the key does not end with the tokens
+        return session, credential  # an API key signs, which does not end with the tokens
     raise _error_of(session, report)
 
 
 async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:
-    """The session after one forced refresh, because the provider refused its access token.
+    """Return the session after one forced refresh, because the provider refused its access token.
 
     Raises ``error`` where a refresh cannot help (a key; only a person can), else ``RefreshFailed``,
     ``RefreshTooEarly`` or ``TokenOutcomeUnknown``.
@@ -121,7 +124,7 @@ async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -
 
 
 async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
-    """What is stored now. Raises ``SessionDisabled`` when a person switched it off meanwhile."""
+    """Return what is stored now. Raises ``SessionDisabled`` when a person disabled the session meanwhile."""
     found, credential = await ports.session_store().lookup(owner, session.provider, session.id)
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
@@ -134,11 +137,11 @@ def _landed(
     if flights.get(session_id) is flight:
         del flights[session_id]
     if not flight.cancelled():
-        flight.exception()  # it is raised to whoever awaits; without anybody it must not be complained of
+        flight.exception()  # raised to those who await it; asyncio must not log it where none does
 
 
 def _error_of(session: Session, report: RefreshReport) -> ProviderError:
-    """Why the session cannot be used now."""
+    """Return the error of a session that cannot be used now."""
     name = f"The session {session.name!r}"
     match report:
         case RefreshReport(done="needs_person"):

@@ -1,4 +1,4 @@
-"""What a sign-in is checked for before it begins, and what of it may be shown; no input or output here."""
+"""The checks of a sign-in: flow, method, fields, client, and which parts may be shown. No input or output."""
 
 import math
 import secrets
@@ -29,9 +29,9 @@ from providers_app.types.logins import LoginState
 from providers_app.types.tokens import OAuthClient, Tokens
 
 CALLBACK_PATH = "/oauth/callback/"
-"""Where the provider's page leads the browser back to, below our own origin."""
+"""The path of the redirect URI below our own origin."""
 ADDRESS_FIELD = "base_url"
-"""The name of a flow's field that asks for the address of the session's requests (``Tokens.base_url``)."""
+"""The name of a flow's field for the base URL of the session's requests (``Tokens.base_url``)."""
 MAX_GIVEN_CHARS = 65_536
 MAX_RETURN_TO = 300
 LOCAL_NAMES = ("localhost", "127.0.0.1")
@@ -40,8 +40,8 @@ LOCAL_NAMES = ("localhost", "127.0.0.1")
 class OfferedFlow(msgspec.Struct, frozen=True, kw_only=True):
     """One way to sign in, as it can be offered here.
 
-    ``methods`` are those that can work from where the browser is, in the order to offer them; ``impossible`` says of
-    each other one why it cannot. ``why_not`` says why the flow is not enabled (empty when it is).
+    ``methods`` are those that can work with this browser, in the order to offer them; ``impossible`` has the reason for
+    each other one. ``why_not`` is the reason why the flow is disabled, empty when it is enabled.
     """
 
     flow: OAuthFlow
@@ -52,7 +52,7 @@ class OfferedFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def offered(slug: str, flow: OAuthFlow, *, origin: str, local_browser: bool) -> OfferedFlow:
-    """The flow with what can be done about it from here."""
+    """Return the flow with the methods that can work with this browser."""
     why = {method: why_impossible(method, origin=origin, local_browser=local_browser) for method in flow.methods}
     off = why_disabled(slug, flow)
     return OfferedFlow(
@@ -67,7 +67,7 @@ def offered(slug: str, flow: OAuthFlow, *, origin: str, local_browser: bool) -> 
 def choose_flow(
     slug: str, flows: Collection[OAuthFlow], name: str | None, method: str | None, *, origin: str, local_browser: bool
 ) -> OAuthFlow:
-    """The named flow, or the first enabled one that can work from here. Raises ``InvalidRequest``, ``FlowDisabled``."""
+    """Return the named flow, or the first enabled one that can work. Raises ``InvalidRequest``, ``FlowDisabled``."""
     named = [flow for flow in flows if name in (None, "", flow.name)]
     if not named:
         known = ", ".join(flow.name for flow in flows)
@@ -87,7 +87,7 @@ def choose_flow(
 
 
 def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_browser: bool) -> Method:
-    """The wished method, or the first that can work from here. Raises ``InvalidRequest`` naming those that can."""
+    """Return the named method, or the first that can work. Raises ``InvalidRequest`` with those that can."""
     why = {name: why_impossible(name, origin=origin, local_browser=local_browser) for name in flow.methods}
     possible = [name for name in flow.methods if not why[name]]
     hint = f"These can: {', '.join(possible)}." if possible else ""
@@ -102,7 +102,7 @@ def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_bro
 
 
 def why_impossible(method: Method, *, origin: str, local_browser: bool) -> str:
-    """Why this method cannot work from where the browser is; empty when it can."""
+    """Return why this method cannot work with this browser; empty when it can."""
     if method == "callback":
         if not origin:
             return "the address under which the browser reaches Maestro is not known"
@@ -114,7 +114,7 @@ def why_impossible(method: Method, *, origin: str, local_browser: bool) -> str:
 
 
 def is_callback_origin(origin: str) -> bool:
-    """Is it ``https://host[:port]``, or the same with http on this machine?"""
+    """Return True for ``https://host[:port]``, or the same with http on this machine."""
     try:
         parts = urlsplit(origin)
         host, _ = parts.hostname or "", parts.port
@@ -125,20 +125,22 @@ def is_callback_origin(origin: str) -> bool:
 
 
 def redirect_uri(flow: OAuthFlow, method: Method, *, origin: str) -> str:
-    """Where the answer goes to, for every method without a listener of its own."""
+    """Return the redirect URI of a method without a listener of its own; empty for those without a redirect."""
     if method == "callback":
         return f"{origin.rstrip('/')}{CALLBACK_PATH}"
     if method == "paste_code":
         return flow.paste_redirect
     if method == "paste_url":
-        # Nobody listens there: the address is what is pasted. Any port will do where the provider takes any.
+        # Nothing listens there: the person pastes the address. Any port will do where the provider takes any.
         port = flow.ports[0] if flow.ports and flow.ports[0] else 49152 + secrets.randbelow(16384)
         return f"http://{flow.redirect_host}:{port}{flow.redirect_path}"
     return ""
 
 
-def as_before(flow: OAuthFlow, given: Mapping[str, Any] | None, earlier: Tokens | None) -> Mapping[str, Any] | None:
-    """The answers to a flow's open fields; what is not given stays as a person chose it when signing in before."""
+def with_earlier_answers(
+    flow: OAuthFlow, given: Mapping[str, Any] | None, earlier: Tokens | None
+) -> Mapping[str, Any] | None:
+    """Return the answers to a flow's open fields; missing ones are taken from the earlier sign-in of the session."""
     if earlier is None or earlier.flow != flow.name:
         return given
     known = {**earlier.facts, ADDRESS_FIELD: earlier.base_url}
@@ -147,14 +149,14 @@ def as_before(flow: OAuthFlow, given: Mapping[str, Any] | None, earlier: Tokens 
         for field in flow.fields
         if not field.secret
         and known.get(field.name)
-        # A fact with a source was concluded by the provider, unless a person overrode it.
+        # A fact with a source was inferred from the provider's answer, unless a person overrode it.
         and known.get(f"{field.name}_source", "override") == "override"
     }
     return {**chosen, **{name: value for name, value in (given or {}).items() if value}}
 
 
 def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str, Secret]:
-    """The answers to the flow's fields. Raises ``InvalidRequest`` naming what is missing, unknown or too long."""
+    """Return the answers to the flow's fields. Raises ``InvalidRequest`` for missing, unknown or too long ones."""
     found: dict[str, Secret] = {}
     known = {field.name: field for field in flow.fields}
     for name, value in (given or {}).items():
@@ -174,7 +176,7 @@ def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str,
 
 
 def _chosen(field: LoginField, text: str) -> Secret:
-    """The value, in the spelling of the field's choices where it has some. Raises ``InvalidRequest``."""
+    """Return the value, in the spelling of the field's choices where it has some. Raises ``InvalidRequest``."""
     word = text.lower().replace("-", "_")
     fitting = [choice for choice in field.choices if word == choice.lower().replace("-", "_")]
     if field.choices and not fitting:
@@ -185,7 +187,7 @@ def _chosen(field: LoginField, text: str) -> Secret:
 
 
 def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | None) -> OAuthClient | None:
-    """The person's own OAuth client, ``None`` where none is given. Raises ``InvalidRequest``."""
+    """Return the person's own OAuth client; ``None`` where none is given. Raises ``InvalidRequest``."""
     if client is None:
         return None
     if isinstance(client, Mapping):
@@ -204,7 +206,7 @@ def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | No
 
 
 def checked_return_to(path: str) -> str:
-    """A path on this site, or nothing. Raises ``InvalidRequest`` for an address of another one."""
+    """Return a path on this site, or an empty string. Raises ``InvalidRequest`` for an address of another site."""
     local = path.startswith("/") and path[1:2] not in ("/", "\\") and len(path) <= MAX_RETURN_TO
     if path and not (local and path.isprintable() and "\\" not in path):
         raise InvalidRequest("return_to must be a path of this site.")
@@ -212,7 +214,7 @@ def checked_return_to(path: str) -> str:
 
 
 def public(pending: PendingLogin) -> PendingLogin:
-    """What the person who signs in may see of it."""
+    """Return the sign-in without its secrets, for the person who signs in."""
     return msgspec.structs.replace(
         pending,
         state=Secret(""),
@@ -225,7 +227,7 @@ def public(pending: PendingLogin) -> PendingLogin:
 
 
 def next_refresh_at(slug: str, tokens: Tokens) -> float | None:
-    """When to refresh (seconds since the epoch); ``None`` where nothing ends, or there is nothing to refresh with."""
+    """Return when to refresh (seconds since the epoch); ``None`` for tokens that never end or cannot be refreshed."""
     if tokens.read_only or not (tokens.refresh or tokens.material):
         return None
     due = tokens.due_at(conf.refresh_margin(slug), time.time())
@@ -233,12 +235,12 @@ def next_refresh_at(slug: str, tokens: Tokens) -> float | None:
 
 
 def ended(state: LoginState) -> LoginError:
-    """Why a sign-in that is not waiting takes no answer."""
+    """Return the error for an answer to a sign-in that is not waiting for one."""
     match state.status:
         case "done":
             return LoginUsed(f"This sign-in is done: '{state.name}' is signed in.")
         case "confirm":
-            return LoginUsed("This sign-in has its answer, and waits for a word about the account.", hint=state.hint)
+            return LoginUsed("This sign-in has its answer, and waits for you to confirm the account.", hint=state.hint)
         case "exchanging":
             return LoginUsed("This sign-in has its answer, which is being exchanged.", hint="Wait a moment.")
         case "cancelled":
@@ -249,15 +251,17 @@ def ended(state: LoginState) -> LoginError:
 
 
 def error_of(state: LoginState) -> ProviderError:
-    """The error that a failed or cancelled sign-in ended with, or the one of tokens that wait for a confirmation."""
+    """Return the error that a failed or cancelled sign-in ended with, or why its tokens need a confirmation."""
     if state.status == "cancelled":
         return LoginDenied("The sign-in was cancelled.", hint="Begin again when you want to.")
-    kind = next((kind for kind in _kinds() if kind.code == state.code), LoginError)
+    kinds = (getattr(errors, name) for name in errors.__all__)
+    found = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, ProviderError))
+    kind = next((kind for kind in found if kind.code == state.code), LoginError)
     return kind(state.error or "The sign-in failed.", hint=state.hint)
 
 
 def scrubbed(error: ProviderError, values: Collection[str]) -> ProviderError:
-    """The same error with these secret values taken out of what it says: a provider may repeat what it was sent."""
+    """Mask these secret values in the error, since a provider may repeat what it was sent, and return it."""
     for value in sorted((value for value in values if len(value) >= 6), key=len, reverse=True):
         error.message = error.message.replace(value, "***")
         error.hint = error.hint.replace(value, "***")
@@ -266,11 +270,6 @@ def scrubbed(error: ProviderError, values: Collection[str]) -> ProviderError:
 
 
 def oauth_only(slug: str, auth_type: str, name: str) -> None:
-    """Raises ``UnsupportedOperation`` for a session that nobody signed in to."""
+    """Raise ``UnsupportedOperation`` unless the session was made by an OAuth sign-in."""
     if auth_type != "oauth":
         raise UnsupportedOperation(f"The session '{name}' of {slug} is no OAuth session.")
-
-
-def _kinds() -> list[type[ProviderError]]:
-    found = (getattr(errors, name) for name in errors.__all__)
-    return [kind for kind in found if isinstance(kind, type) and issubclass(kind, ProviderError)]

@@ -1,4 +1,4 @@
-"""From an answer to a stored session; every answer goes through here (callback, listener, paste, poll).
+"""Turns an answer into a stored session, for all methods (callback, listener, paste, poll).
 
 answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) ─▶ exchange ─▶ same account? ─▶ store
                               │ not ours, or unreadable                              │ another one
@@ -33,7 +33,7 @@ from providers_app.errors import (
 )
 from providers_app.listing import cache as model_lists
 from providers_app.ports import Session
-from providers_app.refresh import persist
+from providers_app.refresh.flight import retry_write
 from providers_app.registry.resolver import resolve
 from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
@@ -47,21 +47,21 @@ logger = logging.getLogger("maestro.logins")
 T = TypeVar("T")
 
 LASTING_S = 30.0
-"""A process that is told to stop waits so many seconds for an exchange that was sent: its code is spent."""
+"""Seconds that a stopping process waits for an exchange in flight, whose code is spent."""
 EXCHANGE_S = 60.0
-"""For everything between an accepted answer and the stored session: exchange, key, look-ups."""
+"""Seconds between an accepted answer and the tokens: exchange, key, look-ups."""
 STALLED_S = 120.0
-"""An exchange that is older than its sign-in by so much belonged to a process that is gone."""
+"""Seconds after its sign-in's expiry at which an exchange counts as lost with its process."""
 STORE_TRIES = 8
 
 
 def sealed(value: msgspec.Struct) -> Secret:
-    """A pending login, or tokens, as the store seals it."""
+    """Encode a pending login, or tokens, for the store to seal."""
     return Secret(to_plain(value).decode())
 
 
 def pending_of(attempt: LoginAttempt) -> PendingLogin:
-    """What was sealed when the sign-in began. Raises ``UnknownLogin`` where that is gone."""
+    """Return the pending login that was sealed at the beginning. Raises ``UnknownLogin`` where it cannot be opened."""
     try:
         found = from_plain(attempt.pending.reveal().encode(), PendingLogin)
     except ValueError:
@@ -70,14 +70,14 @@ def pending_of(attempt: LoginAttempt) -> PendingLogin:
 
 
 async def require_open(attempt: LoginAttempt) -> None:
-    """Raises ``LoginExpired`` (which ends it) or ``LoginUsed`` unless the sign-in waits for an answer."""
+    """Raise ``LoginExpired`` (and end it) or ``LoginUsed`` unless the sign-in waits for an answer."""
     await expire(attempt)
     if attempt.state.status != "waiting":
         raise ended(attempt.state)
 
 
 async def expire(attempt: LoginAttempt) -> None:
-    """End a sign-in whose time is over. Raises ``LoginExpired`` then."""
+    """End a sign-in that has expired, and raise ``LoginExpired`` then."""
     state, store = attempt.state, ports.login_store()
     late = time.time() - state.expires_at
     over = late >= (STALLED_S if state.status == "exchanging" else 0.0)
@@ -90,7 +90,7 @@ async def expire(attempt: LoginAttempt) -> None:
 
 
 async def answer(attempt: LoginAttempt, given: str | Mapping[str, str]) -> Session:
-    """Take what came back. A paste that cannot be read, or belongs elsewhere, spends nothing: the login waits on.
+    """Take an answer. One that cannot be read, or belongs to another sign-in, leaves this one waiting.
 
     Raises ``LoginError`` of every kind, ``UpstreamError``, and what storing raises.
     """
@@ -101,7 +101,7 @@ async def answer(attempt: LoginAttempt, given: str | Mapping[str, str]) -> Sessi
         found = answers.parse(given) if isinstance(given, str) else answers.of_params(given)
         answers.check(pending, found)
     except LoginDenied as error:
-        # Only an answer with our state proves that the provider's page speaks; anything else could be anybody.
+        # Only an answer with our state proves that it comes from the provider's page.
         if _proven(pending, found) and await store.claim_login(attempt.state.id):
             await store.advance_login(attempt.state.id, status="failed", error=error)
         else:
@@ -119,7 +119,7 @@ async def direct(attempt: LoginAttempt) -> Session:
 
 
 async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]], secrets: list[str]) -> Session:
-    """Tokens, then the session; for the one caller that claimed the sign-in. What goes wrong is kept for its page."""
+    """Obtain tokens and store the session, as the one caller that claimed the sign-in. Errors are kept for its page."""
     state = attempt.state
     try:
         await advance(attempt, step="exchange")
@@ -128,7 +128,7 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
         if other is not None:
             await advance(attempt, status="confirm", tokens=sealed(tokens), account=tokens.account_label, error=other)
             raise other
-        return await keep(attempt, tokens)
+        return await store_tokens(attempt, tokens)
     except WrongAccount:
         raise
     except ProviderError as error:
@@ -145,12 +145,12 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
 
 
 async def advance(attempt: LoginAttempt, **given: Any) -> None:
-    """``advance_login`` of the store, tried again while the database is away."""
-    await stubbornly(lambda: ports.login_store().advance_login(attempt.state.id, **given))
+    """Call ``advance_login`` of the store, retried while the database is unreachable."""
+    await retried(lambda: ports.login_store().advance_login(attempt.state.id, **given))
 
 
-async def keep(attempt: LoginAttempt, tokens: Tokens) -> Session:
-    """Store the tokens: a new session, or the one that is signed in again. Tried again while the database is away."""
+async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
+    """Store the tokens in a new session, or the one signed in again; retried while the database is unreachable."""
     store, state = ports.login_store(), attempt.state
     due = next_refresh_at(state.provider, tokens)
     detail = f"{state.flow}, {state.method}"
@@ -163,14 +163,14 @@ async def keep(attempt: LoginAttempt, tokens: Tokens) -> Session:
         )
 
     await advance(attempt, step="store")
-    session = await stubbornly(write)
-    model_lists.forget(session.id)  # not every provider says whose login it is
+    session = await retried(write)
+    model_lists.forget(session.id)  # it may be another account, which not every provider names
     await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
     return session
 
 
 async def confirm(attempt: LoginAttempt) -> Session:
-    """Store tokens that waited for a person's word. Raises ``LoginExpired``, ``LoginUsed``, and what storing raises."""
+    """Store tokens of a confirmed account. Raises ``LoginExpired``, ``LoginUsed``, and what storing raises."""
     state, store = attempt.state, ports.login_store()
     await expire(attempt)
     if state.status == "waiting":
@@ -184,7 +184,7 @@ async def confirm(attempt: LoginAttempt) -> Session:
     if not await store.claim_login(state.id, status="confirm"):
         raise ended(msgspec.structs.replace(state, status="exchanging"))
     try:
-        return await keep(attempt, tokens)
+        return await store_tokens(attempt, tokens)
     except ProviderError as error:
         scrubbed(error, secrets_of(tokens))
         await advance(attempt, status="failed", error=error)
@@ -192,7 +192,7 @@ async def confirm(attempt: LoginAttempt) -> Session:
 
 
 async def cancel(attempt: LoginAttempt) -> None:
-    """End a sign-in that waits. Raises ``LoginUsed`` for one that is over, or whose answer is being exchanged."""
+    """Cancel a waiting sign-in. Raises ``LoginUsed`` when it has ended or its answer is being exchanged."""
     state, store = attempt.state, ports.login_store()
     if state.status == "cancelled":
         return
@@ -203,7 +203,7 @@ async def cancel(attempt: LoginAttempt) -> None:
 
 
 async def detached(coro: Coroutine[Any, Any, T]) -> T:
-    """Run to the end even if the caller leaves: an answer that was sent is spent, and its tokens must be stored."""
+    """Run to the end even if the caller is cancelled: the answer is spent, and its tokens must be stored."""
 
     async def settled() -> T | ProviderError:
         try:
@@ -229,7 +229,7 @@ async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAn
 
 
 async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
-    """Tokens, with the key that signs requests where the flow exchanges them for one."""
+    """Obtain the tokens, and the API key where the flow exchanges them for one."""
     slug = attempt.state.provider
     try:
         async with asyncio.timeout(EXCHANGE_S) as deadline:
@@ -261,7 +261,7 @@ def _other_account(attempt: LoginAttempt, tokens: Tokens) -> WrongAccount | None
 
 
 def _unspent(error: ProviderError) -> bool:
-    """Is it certain that the answer never left this machine, so that it can be given once more?"""
+    """Return True when the answer certainly never left this machine, so that it can be given again."""
     return isinstance(error, AddressRefused) or (isinstance(error, UpstreamError) and not error.sent)
 
 
@@ -271,6 +271,6 @@ def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:
     return hmac.compare_digest(found.state.reveal().encode(), pending.state.reveal().encode())
 
 
-async def stubbornly(write: Callable[[], Awaitable[T]]) -> T:
-    """For as long as somebody may be waiting for it."""
-    return await persist.stubbornly(write, tries=STORE_TRIES, what="the outcome of a sign-in", logger=logger)
+async def retried(write: Callable[[], Awaitable[T]]) -> T:
+    """Retry a write of a sign-in's outcome for some seconds while the database is unreachable."""
+    return await retry_write(write, tries=STORE_TRIES, what="the outcome of a sign-in", logger=logger)

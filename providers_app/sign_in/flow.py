@@ -1,4 +1,4 @@
-"""Signing in to a provider: begin, answer, look, confirm, cancel; and ending a login at the provider.
+"""Signing in to a provider: begin, answer, poll, confirm, cancel; and revoking a login at the provider.
 
     pending = await begin_login("openai", name="dev_gpt")        # open pending.url; pending.method says what comes back
     session = await complete_login(pending.id, answer="...")     # a code or an address that was pasted
@@ -32,9 +32,8 @@ from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import resolve
-from providers_app.sign_in import checks as parts
-from providers_app.sign_in import exchange
-from providers_app.sign_in import pending as login_waiting
+from providers_app.sign_in import checks, exchange
+from providers_app.sign_in import pending as background
 from providers_app.sign_in.checks import OfferedFlow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
@@ -54,17 +53,17 @@ __all__ = [
     "wait_login",
 ]
 
-LOOK_EVERY_S = 0.5
+POLL_EVERY_S = 0.5
 
 
 @on_provider_loop
 async def offered_flows(provider: str, *, origin: str = "", local_browser: bool = True) -> list[OfferedFlow]:
-    """The ways to sign in to a provider: whether each is enabled, and which methods can work from where the browser is.
+    """Return the ways to sign in: whether each is enabled, and which methods can work with this browser.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
     """
     return [
-        parts.offered(provider, flow, origin=origin, local_browser=local_browser)
+        checks.offered(provider, flow, origin=origin, local_browser=local_browser)
         for flow in _flows(provider, resolve(provider, "oauth"))
     ]
 
@@ -85,12 +84,12 @@ async def begin_login(
     local_browser: bool = True,
     owner: Any = None,
 ) -> PendingLogin:
-    """Begin a sign-in; what is returned says where to go, and has no secret in it.
+    """Begin a sign-in and return it with the address to open, without its secrets.
 
     ``session`` (id or name) signs that session in again, in place; else ``name`` names the new one. ``flow`` and
     ``method`` default to the first that can be used. ``client`` is the person's own OAuth client, ``given`` are the
     answers to the flow's fields. ``origin`` is our own address for the method ``callback``, ``return_to`` a path of
-    this site. A ``direct`` flow is complete when this returns.
+    this site. A ``direct`` flow has completed when this returns.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidRequest``, ``FlowDisabled``, ``InvalidName``,
     ``DuplicateSession``, ``UnknownSession``, ``ListenerUnavailable``, ``OwnerRequired``, ``UpstreamError``.
@@ -105,18 +104,18 @@ async def begin_login(
         else None
     )
     from_here: dict[str, Any] = {"origin": origin, "local_browser": local_browser}
-    chosen = parts.choose_flow(provider, flows, flow or same, method, **from_here)
-    how = parts.choose_method(chosen, method, **from_here)
-    fields = parts.checked_given(chosen, parts.as_before(chosen, given, earlier))
-    path = parts.checked_return_to(return_to)
-    own = parts.checked_client(chosen, client)
+    chosen = checks.choose_flow(provider, flows, flow or same, method, **from_here)
+    how = checks.choose_method(chosen, method, **from_here)
+    fields = checks.checked_given(chosen, checks.with_earlier_answers(chosen, given, earlier))
+    path = checks.checked_return_to(return_to)
+    own = checks.checked_client(chosen, client)
     again = earlier is not None and earlier.flow == chosen.name
     if own is None and earlier is not None and again and (chosen.client_fields or chosen.keeps_client):
         own = earlier.client
     place = target.name if target else await ports.login_store().require_place(who, provider, name)
-    listener = await login_waiting.listen(chosen, who) if how == "loopback" else None
+    listener = await background.listen(chosen, who) if how == "loopback" else None
     try:
-        redirect = listener.redirect_uri if listener else parts.redirect_uri(chosen, how, origin=origin)
+        redirect = listener.redirect_uri if listener else checks.redirect_uri(chosen, how, origin=origin)
         with faults_of(provider):
             pending = await behaviour.begin(chosen, how, own or OAuthClient(), redirect, fields, clients.http())
         now, settings = time.time(), conf.current()
@@ -146,19 +145,19 @@ async def begin_login(
         state = await ports.login_store().open_login(
             who, state, browser=browser, pending=exchange.sealed(pending), state_token=pending.state
         )
-        await login_waiting.set_off(who, state, browser, pending, listener)
+        await background.start(who, state, browser, pending, listener)
     except BaseException:
         if listener is not None:
             listener.stop()
         raise
-    return parts.public(msgspec.structs.replace(pending, id=state.id))
+    return checks.public(msgspec.structs.replace(pending, id=state.id))
 
 
 @on_provider_loop
 async def complete_login(
     login_id: str, *, answer: str | Mapping[str, str] | None = None, browser: str = "", owner: Any = None
 ) -> Session:
-    """Give a sign-in its answer: what was pasted, or the parameters that came back.
+    """Complete a sign-in with its answer: the pasted text, or the parameters of the redirect.
 
     Raises ``UnknownLogin``, ``LoginExpired``, ``LoginUsed``, ``InvalidLoginAnswer`` (the sign-in waits on),
     ``LoginDenied``, ``WrongAccount`` (see ``confirm_login``), ``MissingScope``, ``UpstreamError``, and what storing
@@ -171,13 +170,13 @@ async def complete_login(
     if answer is None:
         raise InvalidLoginAnswer("There is no answer.", hint="Give the code or the address that was shown at the end.")
     session = await exchange.answer(attempt, answer)
-    login_waiting.forget(login_id)
+    background.forget(login_id)
     return session
 
 
 @on_provider_loop
 async def complete_callback(params: Mapping[str, str], *, browser: str, owner: Any = None) -> Session:
-    """The provider's page led the browser back to us: finds the sign-in by its state, then as ``complete_login``."""
+    """Complete the sign-in that a redirect to us belongs to by its state. Raises as ``complete_login`` does."""
     attempt = await _find_by_state(params, browser, owner)
     if attempt.state.method != "callback":
         raise UnknownLogin("The answer belongs to a sign-in that does not come back to this address.")
@@ -186,72 +185,75 @@ async def complete_callback(params: Mapping[str, str], *, browser: str, owner: A
 
 @on_provider_loop
 async def find_callback(params: Mapping[str, str], *, browser: str, owner: Any = None) -> LoginState:
-    """The sign-in that a callback belongs to, for the page that answers it. Raises ``UnknownLogin``."""
+    """Return the sign-in that a callback belongs to, for the page that answers it. Raises ``UnknownLogin``."""
     return (await _find_by_state(params, browser, owner)).state
 
 
 @on_provider_loop
 async def login_state(login_id: str, *, browser: str = "", owner: Any = None) -> LoginState:
-    """How far a sign-in is. Cheap; takes up a device login that nobody polls any more. Raises ``UnknownLogin``."""
+    """Return the state of a sign-in, and resume the polling of a device login whose process is gone. Cheap.
+
+    Raises ``UnknownLogin``.
+    """
     attempt = await _find(owner, login_id, browser)
     try:
         await exchange.expire(attempt)
     except LoginError:
-        login_waiting.forget(login_id)
+        background.forget(login_id)
         return (await _find(owner, login_id, browser)).state
     if attempt.state.method == "device" and attempt.state.status == "waiting":
-        await login_waiting.start_polling(attempt)
+        await background.start_polling(attempt)
     return attempt.state
 
 
 @on_provider_loop
 async def cancel_login(login_id: str, *, browser: str = "", owner: Any = None) -> None:
-    """Give a sign-in up; its secrets are destroyed. Raises ``UnknownLogin``, ``LoginUsed``."""
+    """Cancel a sign-in and destroy its secrets. Raises ``UnknownLogin``, ``LoginUsed``."""
     await exchange.cancel(await _find(owner, login_id, browser))
-    login_waiting.forget(login_id)
+    background.forget(login_id)
 
 
 @on_provider_loop
 async def confirm_login(login_id: str, *, browser: str = "", owner: Any = None) -> Session:
-    """Yes, the session shall belong to the other account. Raises ``UnknownLogin``, ``LoginUsed``, ``LoginExpired``."""
+    """Confirm the other account for the session. Raises ``UnknownLogin``, ``LoginUsed``, ``LoginExpired``."""
     attempt = await _find(owner, login_id, browser)
     return await exchange.detached(exchange.confirm(attempt))
 
 
 @on_provider_loop
 async def wait_login(login_id: str, *, browser: str = "", owner: Any = None) -> Session:
-    """Until a sign-in is done: a device code, a listener, or an answer that is given elsewhere.
+    """Wait until a sign-in is done by a device code, a listener, or an answer given elsewhere.
 
     Raises what it ended with: ``LoginExpired``, ``LoginDenied``, ``WrongAccount``, ``UpstreamError`` ...
     """
-    away = 0
+    failures = 0
     while True:
         try:
             state = await login_state(login_id, browser=browser, owner=owner)
         except NotConfigured:
-            away += 1
-            if away > exchange.STORE_TRIES:
+            failures += 1
+            if failures > exchange.STORE_TRIES:
                 raise
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_EVERY_S)
             continue
-        away = 0
+        failures = 0
         if state.status == "done":
             found, _ = await ports.session_store().lookup(await find_owner(owner), state.provider, state.session_id)
             return found
         if state.status in ("failed", "cancelled", "confirm"):
-            raise parts.error_of(state)
-        await asyncio.sleep(LOOK_EVERY_S)
+            raise checks.error_of(state)
+        await asyncio.sleep(POLL_EVERY_S)
 
 
 @on_provider_loop
 async def revoke_session(provider: str, name: str, *, owner: Any = None) -> bool:
-    """End a login at the provider, then destroy its tokens here; ``False`` where the provider has no way to.
+    """Revoke a login at the provider, then destroy its tokens here; ``False`` where the provider cannot revoke.
 
-    Raises ``UnknownSession``, ``UnsupportedOperation``, ``UpstreamError`` (then nothing was changed here).
+    Raises ``UnknownSession``, ``UnsupportedOperation``, ``UpstreamError`` (nothing was changed here then).
     """
     who = await find_owner(owner)
     session, _ = await ports.session_store().lookup(who, provider, name, "oauth")
-    parts.oauth_only(provider, session.auth_type, session.name)
+    checks.oauth_only(provider, session.auth_type, session.name)
     tokens = await ports.refresh_store().tokens_of(who, session.id)
     with faults_of(provider):
         done = await resolve(provider, "oauth").revoke(tokens, clients.http())
@@ -273,11 +275,11 @@ async def _person(owner: Any) -> int | str:
 
 
 async def _target(who: Owner, provider: str, ref: str | None) -> tuple[Session | None, Tokens | None]:
-    """The session to sign in again, and the tokens that it had (``None`` where they are gone)."""
+    """Return the session to sign in again, and its earlier tokens (``None`` where they are gone)."""
     if not ref:
         return None, None
     session, _ = await ports.session_store().lookup(who, provider, ref, "oauth")
-    parts.oauth_only(provider, session.auth_type, session.name)
+    checks.oauth_only(provider, session.auth_type, session.name)
     try:
         return session, await ports.refresh_store().tokens_of(who, session.id)
     except ProviderError:

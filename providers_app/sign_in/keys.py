@@ -1,4 +1,4 @@
-"""Making the credential of a new session from what a person gave, and testing a stored one."""
+"""Makes the credential of a session without a sign-in, and tests credentials."""
 
 import asyncio
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def make_credential(
     base_url: str | None,
     settings: Mapping[str, str] | None,
 ) -> Credential:
-    """A credential whose parts were checked, without asking the provider.
+    """Return a credential whose parts are checked, without asking the provider.
 
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidOption``,
     ``InvalidRequest``, ``AddressRefused``.
@@ -62,10 +62,10 @@ def make_credential(
 
 
 async def run_test(owner: Owner, session: Session, credential: Credential) -> Account:
-    """One cheap authenticated request; the store learns how it went before this returns. Raises ``UpstreamError``."""
+    """Test a session with one cheap authenticated request and record the outcome. Raises ``UpstreamError``."""
     seconds = conf.current().lookup_timeout_s
     store = ports.session_store()
-    asked = session  # a refresh on the way gives the session another generation, which the outcome is then about
+    asked = session  # a refresh on the way gives the session another generation, to which the outcome belongs
 
     async def ask(found: Session, signed_with: Credential) -> Account:
         nonlocal asked
@@ -88,9 +88,9 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
 
 @on_provider_loop
 async def try_credential(provider: str, credential: Credential, *, owner: Owner | None = None) -> Account:
-    """Would this login work? The request of ``test_session`` with a login as it is: stored or not, never refreshed.
+    """Test a credential like ``test_session``, stored or not, without refreshing it. Raises ``UpstreamError``.
 
-    ``owner`` is on whose behalf it is tried, for a gateway that wants to know.
+    ``owner`` is the person on whose behalf it is tested, for a gateway that needs to know.
     """
     seconds = conf.current().lookup_timeout_s
     who = owner if owner is not None else acting()

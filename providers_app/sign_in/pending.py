@@ -1,8 +1,8 @@
-"""What waits for an answer by itself: listeners on this machine, and the polling of device logins.
+"""Sign-ins that complete in the background: listeners on this machine, and the polling of device logins.
 
-Both are detached tasks of the provider loop that end at the sign-in's expiry. How far they are is read from the store.
-A device login belongs to the process that holds its turn; when that process is gone, the turn runs out and whoever
-looks at the sign-in next takes it.
+Both are detached tasks of the provider loop that end at the sign-in's expiry; their state is in the store. A device
+login is polled by the process that holds its lease. When that process is gone, the lease ends and the next process
+that reads the sign-in's state takes it over.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import Tokens, secrets_of
 from providers_app.wire.loopback import Listener
 
-LOOK_EVERY_S = 2.0
-"""How often a listener looks whether its sign-in was finished or cancelled elsewhere."""
+CHECK_EVERY_S = 2.0
+"""Seconds after which a listener checks again whether its sign-in was finished or cancelled elsewhere."""
 POLL_S = 30.0
-"""For one question to the provider."""
+"""Seconds for one poll of the provider."""
 SLOWEST_POLL_S = 60.0
 
 
-class _Here:
-    """What this process does for sign-ins, by their ids."""
+class _Running:
+    """The tasks and listeners of this process by the ids of their sign-ins."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -53,19 +53,19 @@ class _Here:
         self.listeners.clear()
 
 
-def _here() -> _Here:
-    return loop.local("logins", _Here, _Here.aclose)
+def _running() -> _Running:
+    return loop.local("logins", _Running, _Running.aclose)
 
 
 async def listen(flow: OAuthFlow, owner: Owner) -> Listener:
-    """A listener on one of the flow's ports. Raises ``ListenerUnavailable``.
+    """Start a listener on one of the flow's ports. Raises ``ListenerUnavailable``.
 
-    When the ports are taken by older sign-ins of the same person in this process, the oldest of them makes room.
+    When older sign-ins of the same person in this process hold the ports, the oldest of them is cancelled.
     """
     try:
         return await Listener.start(flow.redirect_host, flow.ports, flow.redirect_path)
     except ListenerUnavailable:
-        for attempt, listener in list(_here().listeners.values()):
+        for attempt, listener in list(_running().listeners.values()):
             if attempt.owner == owner and listener.port in flow.ports:
                 with suppress(LoginError):
                     await exchange.cancel(attempt)
@@ -74,10 +74,10 @@ async def listen(flow: OAuthFlow, owner: Owner) -> Listener:
         raise
 
 
-async def set_off(
+async def start(
     who: int | str, state: LoginState, browser: str, pending: PendingLogin, listener: Listener | None
 ) -> None:
-    """Start what completes a new sign-in without anybody's answer; a ``direct`` one is complete when this returns."""
+    """Start the listener or polling of a new sign-in; a ``direct`` one has completed when this returns."""
     if state.method not in ("loopback", "device", "direct"):
         return
     attempt = await ports.login_store().find_login(who, login_id=state.id, browser=browser)
@@ -86,43 +86,43 @@ async def set_off(
     elif state.method == "device":
         await start_polling(attempt)
     else:
-        # Another account than expected waits for a confirmation, as the state says.
+        # Tokens of another account than expected wait for a confirmation.
         with suppress(WrongAccount):
             await exchange.direct(attempt)
 
 
 def start_listening(attempt: LoginAttempt, listener: Listener, state: Secret) -> None:
-    """Let the listener complete this sign-in."""
+    """Make the listener complete this sign-in."""
     listener.expect(state)
-    _here().listeners[attempt.state.id] = (attempt, listener)
+    _running().listeners[attempt.state.id] = (attempt, listener)
     _begin(attempt.state.id, _listen(attempt, listener))
 
 
 async def start_polling(attempt: LoginAttempt) -> None:
-    """Ask for the tokens of a device login until they are there, unless somebody does so already."""
+    """Poll for the tokens of a device login, unless this or another process does already."""
     login_id = attempt.state.id
-    running = _here().tasks.get(login_id)
+    running = _running().tasks.get(login_id)
     if running is not None and not running.done():
         return
     pending = exchange.pending_of(attempt)
-    mark = await ports.login_store().poll_turn(login_id, held="", seconds=pending.interval + POLL_S)
-    if mark:
-        _begin(login_id, _poll(attempt, pending, mark))
+    lease = await ports.login_store().poll_turn(login_id, held="", seconds=pending.interval + POLL_S)
+    if lease:
+        _begin(login_id, _poll(attempt, pending, lease))
 
 
 def forget(login_id: str) -> None:
-    """Stop what this process does for a sign-in that is over; the port is free at once."""
-    here = _here()
-    _, listener = here.listeners.pop(login_id, (None, None))
+    """Stop the task and listener of a sign-in that has ended; the port is free at once."""
+    running = _running()
+    _, listener = running.listeners.pop(login_id, (None, None))
     if listener is not None:
         listener.stop()
-    task = here.tasks.pop(login_id, None)
+    task = running.tasks.pop(login_id, None)
     if task is not None and task is not asyncio.current_task():
         task.cancel()
 
 
 def _begin(login_id: str, coro: Coroutine[Any, Any, None]) -> None:
-    tasks = _here().tasks
+    tasks = _running().tasks
     task = loop.spawn(coro, name=f"login {login_id}")
     tasks[login_id] = task
 
@@ -138,7 +138,7 @@ async def _listen(attempt: LoginAttempt, listener: Listener) -> None:
     try:
         while (left := ends - time.time()) > 0:
             try:
-                async with asyncio.timeout(min(left, LOOK_EVERY_S)):
+                async with asyncio.timeout(min(left, CHECK_EVERY_S)):
                     params = await listener.wait()
             except TimeoutError:
                 if not await _waits(attempt):
@@ -150,16 +150,16 @@ async def _listen(attempt: LoginAttempt, listener: Listener) -> None:
             await exchange.expire(attempt)
     finally:
         listener.stop()
-        _here().listeners.pop(login_id, None)
+        _running().listeners.pop(login_id, None)
 
 
 async def _take(attempt: LoginAttempt, params: dict[str, str]) -> None:
-    """Give the answer that arrived; the attempt keeps what went wrong, and its page shows it."""
+    """Complete the sign-in with the answer that arrived; errors are kept in it for its page."""
     for _ in range(exchange.STORE_TRIES):
         try:
             await exchange.answer(attempt, params)
         except NotConfigured:
-            # The database is away for a moment. What was claimed already is not exchanged twice.
+            # The database is unreachable for a moment. A claimed answer is not exchanged twice.
             await asyncio.sleep(0.2)
             continue
         except ProviderError:
@@ -167,16 +167,16 @@ async def _take(attempt: LoginAttempt, params: dict[str, str]) -> None:
         return
 
 
-async def _poll(attempt: LoginAttempt, pending: PendingLogin, mark: str) -> None:
+async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> None:
     store, login_id = ports.login_store(), attempt.state.id
     pause = pending.interval
     while (left := attempt.state.expires_at - time.time()) > 0:
         await asyncio.sleep(min(pause, left))
         try:
-            mark = await store.poll_turn(login_id, held=mark, seconds=POLL_S + 2 * pause)
+            lease = await store.poll_turn(login_id, held=lease, seconds=POLL_S + 2 * pause)
         except NotConfigured:
-            continue  # the database is away for a moment; nobody is asked without the turn
-        if not mark:
+            continue  # the database is unreachable for a moment; without the lease the provider is not polled
+        if not lease:
             return
         try:
             found = await _ask(attempt, pending)
@@ -185,7 +185,7 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, mark: str) -> None
             if error.retry is Retry.NEVER:
                 await _end(attempt, error)
                 return
-            # No answer now (RFC 8628, section 3.5: ask less often); the person may be typing the code meanwhile.
+            # No answer now: poll less often (RFC 8628, section 3.5); the person may be typing the code meanwhile.
             pause = min(max(2 * pause, getattr(error, "retry_after", None) or 0.0), SLOWEST_POLL_S)
             await exchange.advance(attempt, error=error)
             continue
@@ -213,7 +213,7 @@ async def _ask(attempt: LoginAttempt, pending: PendingLogin) -> Tokens | Pending
 
 
 async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) -> None:
-    if not await exchange.stubbornly(lambda: ports.login_store().claim_login(attempt.state.id)):
+    if not await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
         return
 
     async def obtained() -> Tokens:
@@ -224,7 +224,7 @@ async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) 
 
 
 async def _end(attempt: LoginAttempt, error: ProviderError) -> None:
-    if await exchange.stubbornly(lambda: ports.login_store().claim_login(attempt.state.id)):
+    if await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
         await exchange.advance(attempt, status="failed", error=error)
 
 
@@ -234,5 +234,5 @@ async def _waits(attempt: LoginAttempt) -> bool:
     except LoginError:
         return False
     except NotConfigured:
-        return True  # the database is away for a moment
+        return True  # the database is unreachable for a moment
     return found.state.status == "waiting"

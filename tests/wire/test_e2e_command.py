@@ -24,7 +24,7 @@ ALL = {row.id: row for row in ROWS}
 
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    monkeypatch.setattr(login_flow, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(login_flow, "POLL_EVERY_S", 0.05)
     yield Shell(User.objects.create_user("ada"), monkeypatch)
     settle()
 

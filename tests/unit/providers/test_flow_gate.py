@@ -33,7 +33,7 @@ async def test_the_schedule_spends_nothing_and_comes_back_later(store: MemoryRef
     report = await refreshing.refresh_session("s1", trigger="schedule")
     assert (report.done, report.code, login.sent) == ("skipped", "flow_disabled", [])
     assert store.steps == ["claim", "postpone"] and not row.lease, "a login that seems lost is not given up either"
-    assert row.due_at == pytest.approx(time.time() + flow_gate.LOOK_AGAIN_S, abs=5)
+    assert row.due_at == pytest.approx(time.time() + flow_gate.RECHECK_S, abs=5)
     assert (row.intent_open, row.presentations, row.failure, row.tokens.refresh) == (True, 2, None, Secret("refresh-0"))
 
 

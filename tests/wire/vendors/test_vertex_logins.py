@@ -19,7 +19,7 @@ from providers_app.behaviours.credentials.google import (
 )
 from providers_app.dispatch import clients
 from providers_app.providers.vertex_ai.oauth import BEHAVIOUR, authority
-from providers_app.sign_in.checks import as_before
+from providers_app.sign_in.checks import with_earlier_answers
 from providers_app.types.credentials import Credential, Secret
 from tests.vendors.auth import Fault
 from tests.vendors.auth.clients import GEMINI_SCOPES
@@ -48,8 +48,8 @@ async def test_a_login_knows_its_account_project_and_location(desk: VertexDesk, 
     named = await desk.sign_in(way, project="other-1", location="europe-west4")
     assert (named.facts["project"], named.facts["location"]) == ("other-1", "europe-west4")
     flow = next(each for each in BEHAVIOUR.flows if each.name == way)
-    assert as_before(flow, {}, named) == {"project": "other-1", "location": "europe-west4"}
-    assert as_before(flow, {}, tokens) == {}, "another file may name another project"
+    assert with_earlier_answers(flow, {}, named) == {"project": "other-1", "location": "europe-west4"}
+    assert with_earlier_answers(flow, {}, tokens) == {}, "another file may name another project"
     with desk.configured(project="ours-1"):
         assert (await desk.sign_in(way)).facts["project"] == "ours-1"
 

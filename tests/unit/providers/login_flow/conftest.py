@@ -24,7 +24,7 @@ def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
 def logins(
     on_loop: Any, loopback: Any, side: Side, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MemoryLogins]:
-    monkeypatch.setattr(login_waiting, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(login_waiting, "CHECK_EVERY_S", 0.05)
     store = MemoryLogins(sessions)
     with ports.use(logins=store, refreshes=cast(Any, store)):
         yield store
