@@ -1,14 +1,12 @@
-"""What Maestro says of a request's parameters before they are sent, and what it does about those that do not fit.
+"""Advice about the parameters of a request before they are sent, and what is done about those that do not fit.
 
-    values      the parameters by themselves: names, types, ranges that hold everywhere
-    sources     (provider, model, credential) -> the rules that hold: its wire format's and its models'
-    fitting     the request made fit for those rules, and what was left out or changed; nothing else does so
-    efforts     reasoning efforts and budgets, one step of it
-    schemas     JSON Schemas of answers and tools, another one
-    practice    what would work and can be done better
-    validation  all of it for a caller that sends nothing
-    headers     advice as HTTP headers
-    families    rules of families of models, which several providers have
+    values       parameters by themselves: names, types, ranges that hold for every provider
+    rules        (provider, model, credential, dialect) -> the rules and figures that hold for a request
+    draft        a request while it is checked, and the codes of findings: their level, and what becomes of the request
+    checks       the table of checks; ``schema_checks`` are its rows about JSON Schemas and tools, over ``json_schema``
+    fitting      one reader of the table: a request made fit to be sent, or refused
+    validation   the other reader: everything that is to be said, for a caller that sends nothing
+    headers      advice as HTTP headers
 
 An ``error`` keeps the request from being sent; a ``warning`` goes with the answer; a ``hint`` is for people who ask.
 """

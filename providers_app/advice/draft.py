@@ -1,101 +1,141 @@
-"""A request on its way to being fit: what is left of it, and what was said about it. One value, used by every step."""
+"""A request while it is checked: what checks find, by code, and what becomes of the request by it."""
 
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from providers_app.advice.sources import Rules
+from providers_app.advice.rules import Rules
 from providers_app.text import quoted
 from providers_app.types.advice import REFUSED_BY_LOGIN, Advice, Level
 from providers_app.types.chat import ChatParams, ChatRequest, Tool, ToolChoice
 from providers_app.types.rules import Condition
 
+PARAMETERS = tuple(name for name in ChatParams.__struct_fields__ if name != "extra")
+
+
+Kind = tuple[Level, Literal["drop", "replace", "report", "refuse", "keep"]]
+"""The level of a finding, and what becomes of the request.
+
+``drop``: the field is left out. ``replace``: the finding's value is sent instead. ``report``: the dialect writes the
+field otherwise, or the provider takes it as less. ``refuse``: the request is not sent; where servers of the format
+differ it is, and the finding is a warning. ``keep``: it is sent as it is.
+"""
+_CODES: dict[Kind, str] = {
+    ("warning", "drop"): "not_in_format not_for_model",
+    ("hint", "drop"): "default",
+    ("warning", "replace"): "replaced schema_relaxed strict_unsent",
+    ("warning", "report"): "renamed budget_cut schema_unsent",
+    ("hint", "report"): "tool_choice_by_tools tool_name schema_not_strict",
+    ("error", "refuse"): "out_of_range too_many_stops schema_name schema_top schema_depth tool_top",
+    ("warning", "keep"): "schema_open output_below_thinking above_model_output above_window many_tools no_tools "
+    "no_structured_output no_reasoning no_images",
+    ("hint", "keep"): "half_window both_samplings sampling_while_reasoning large_schema tool_without_description "
+    "tool_schema_not_portable",
+}
+KINDS: dict[str, Kind] = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 CHANGES = frozenset(
-    {
-        "not_in_format",
-        "not_for_model",
-        "replaced",
-        "renamed",
-        "budget_cut",
-        "schema_unsent",
-        "schema_relaxed",
-        "strict_unsent",
-        REFUSED_BY_LOGIN,
-    }
+    {REFUSED_BY_LOGIN}
+    | {code for code, kind in KINDS.items() if kind[0] == "warning" and kind[1] in ("drop", "replace", "report")}
 )
 """The codes that say that the request is not sent as it was asked for; ``strict`` refuses them."""
 
 
+class Finding(NamedTuple):
+    """One thing that a check found about ``field``, a parameter or ``tools.<name>``.
+
+    Without ``what``, the text says that the field is left out or replaced. ``level`` is given where it is not the
+    kind's.
+    """
+
+    code: str
+    field: str
+    what: str = ""
+    why: str = ""
+    nearest: Any = None
+    value: Any = None
+    level: Level | None = None
+
+
+class Check(NamedTuple):
+    """One row of the table: ``find`` is called when one of the parameters ``about`` is set.
+
+    ``about`` may depend on the rules; where it is empty, they leave nothing to check.
+    """
+
+    about: Iterable[str] | Callable[[Rules], Iterable[str]]
+    find: Callable[["Draft"], Iterator[Finding]]
+
+
 class Draft:
-    """``values`` are the parameters that are set; the steps take from them and say why."""
+    """A request while it is checked: what is left of it, and what was found.
+
+    ``values`` are the parameters that are set, ``messages``, and where there are tools, ``tools`` and a ``tool_choice``
+    that is not ``auto``.
+    """
 
     def __init__(self, chat: ChatRequest, rules: Rules) -> None:
-        self.chat = chat
-        self.rules = rules
-        self.values = set_values(chat.params)
-        self.tools: tuple[Tool, ...] = chat.tools
-        self.tool_choice: ToolChoice = chat.tool_choice
+        self.chat, self.rules = chat, rules
+        self.values: dict[str, Any] = {"messages": chat.messages}
+        for name in PARAMETERS:
+            if (value := getattr(chat.params, name)) is not None and value != ():
+                self.values[name] = value
+        if chat.tools:
+            self.values["tools"] = chat.tools
+        if chat.tools and chat.tool_choice.mode != "auto":
+            self.values["tool_choice"] = chat.tool_choice
         self.found: list[Advice] = []
+        self._changed = not chat.tools and chat.tool_choice.mode != "auto"
 
-    def say(self, level: Level, field: str, code: str, what: str, why: str = "", nearest: Any = None) -> None:
-        """One more finding."""
+    def apply(self, finding: Finding) -> None:
+        """Change the request as the kind of the finding says, and add it to the advice."""
+        code, field, what, why, nearest, value, other_level = finding
+        level, effect = KINDS[code]
+        if effect == "drop":
+            what = what or f"{field} is not sent."
+            self.values.pop(field, None)
+            if field == "tools":
+                self.values.pop("tool_choice", None)
+        elif isinstance(value, Tool):
+            self.values["tools"] = tuple(value if one.name == value.name else one for one in self.values["tools"])
+        elif value is not None:
+            what = what or f"{field} is sent as {_shown(value)}, not as {_shown(self.values[field])}."
+            self.values[field] = value
+        elif effect == "refuse" and self.rules.format.lenient:
+            level = "warning"
+        level = other_level or level
+        self._changed |= effect == "drop" or value is not None
         self.found.append(Advice(level=level, field=field, what=what, why=why, nearest=nearest, code=code))
 
-    def drop(self, name: str, code: str, why: str) -> None:
-        """Leave a parameter out."""
-        if name in self.values:
-            del self.values[name]
-            self.say("warning", name, code, f"{name} is not sent.", why)
-
-    def replace(self, name: str, value: Any, why: str, code: str = "replaced") -> None:
-        """Send another value."""
-        before = self.values[name]
-        if value != before:
-            self.values[name] = value
-            self.say("warning", name, code, f"{name} is sent as {shown(value)}, not as {shown(before)}.", why, value)
-
-    def limit(self, field: str, code: str, what: str, why: str = "", nearest: Any = None) -> None:
-        """Something that the format refuses: an error, or a warning where servers of the format differ."""
-        self.say("warning" if self.rules.format.lenient else "error", field, code, what, why, nearest)
+    def finished(self) -> ChatRequest:
+        """Return the request with what is left."""
+        if not self._changed:
+            return self.chat
+        params = {name: self.values[name] for name in PARAMETERS if name in self.values}
+        return msgspec.structs.replace(
+            self.chat,
+            params=ChatParams(extra=self.chat.params.extra, **params),
+            tools=self.values.get("tools", ()),
+            tool_choice=self.values.get("tool_choice", ToolChoice()),
+        )
 
     def holds(self, condition: Condition) -> bool:
-        """Does a rule's condition hold for what is left?"""
-        effort = self.values.get("reasoning_effort")
+        """Say whether a rule's condition holds for what is left."""
+        effort, choice = self.values.get("reasoning_effort"), self.values.get("tool_choice")
         match condition:
             case "reasoning":
                 return effort not in (None, "none")
             case "reasoning_not_off":
                 return effort != "none"
-            case "tools":
-                return bool(self.tools)
+            case "tools" | "temperature":
+                return condition in self.values
             case "forced_tool":
-                return self.tool_choice.mode in ("required", "tool")
-            case "temperature":
-                return "temperature" in self.values
+                return choice is not None and choice.mode in ("required", "tool")
             case "temperature_not_1":
                 return self.values.get("temperature") != 1
             case "top_p_below_0.95":
                 return bool(self.values.get("top_p", 1) < 0.95)
 
-    def finished(self) -> ChatRequest:
-        """The request with what is left."""
-        params = ChatParams(**self.values, extra=self.chat.params.extra)
-        unchanged = (params, self.tools, self.tool_choice) == (
-            self.chat.params,
-            self.chat.tools,
-            self.chat.tool_choice,
-        )
-        if unchanged:
-            return self.chat
-        return msgspec.structs.replace(self.chat, params=params, tools=self.tools, tool_choice=self.tool_choice)
 
-
-def set_values(params: ChatParams) -> dict[str, Any]:
-    """The parameters that are set, by name; ``extra`` is not among them."""
-    values = {name: getattr(params, name) for name in ChatParams.__struct_fields__ if name != "extra"}
-    return {name: value for name, value in values.items() if value is not None and value != ()}
-
-
-def shown(value: Any) -> str:
-    """A value in a sentence."""
+def _shown(value: Any) -> str:
     return value if isinstance(value, str) else quoted(value)

@@ -18,7 +18,7 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
 def advice_headers(advice: Iterable[Advice]) -> dict[str, str]:
-    """One header per level that occurs, as ``code field: text | ...``, and how many findings there are in all."""
+    """Return one header per level that occurs, as ``code field: text | ...``, and the count of all findings."""
     found = tuple(advice)
     headers: dict[str, str] = {}
     for level, name in NAMES.items():

@@ -56,9 +56,13 @@ class Looked(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """The model files of one process. Every method may be called from any thread."""
+    """The model files of one process. Every method may be called from any thread.
+
+    ``generation`` grows whenever the models of a provider change; it is how results that were made of them are judged.
+    """
 
     def __init__(self) -> None:
+        self.generation = 0
         self._looked: dict[str, Looked] = {}
         self._indexes: dict[tuple[str, str], ModelIndex] = {}
         self._nobody_looks()
@@ -74,6 +78,7 @@ class Library:
         self.settle()
         with self._reading, self._lock:
             self._looked, self._indexes = {}, {}
+            self.generation += 1
 
     def settle(self) -> None:
         """Wait until no thread looks at files any more. Not for the provider loop."""
@@ -174,6 +179,7 @@ class Library:
                 kept = made
             indexes[provider, host] = kept
         with self._lock:
+            self.generation += any(self._indexes.get(key) is not index for key, index in indexes.items())
             others = {key: index for key, index in self._indexes.items() if key[0] != provider}
             self._looked[provider], self._indexes = looked, others | indexes
 

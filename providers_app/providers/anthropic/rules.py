@@ -1,7 +1,7 @@
 """What Claude takes of the parameters, and what the API version that is asked for does not know any more."""
 
 from providers_app import conf
-from providers_app.model_rules.anthropic import RULES, without_sampling
+from providers_app.model_rules import CLAUDE, without_sampling
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
 
@@ -16,8 +16,8 @@ class AnthropicRules:
         """Versions are dates, so that a later one is known by comparing."""
         version: str = conf.provider("anthropic").api_version
         if version < WITHOUT_SAMPLING:
-            return RULES
-        return (without_sampling(f"The API version {version} has no sampling parameters."), *RULES)
+            return CLAUDE
+        return (without_sampling(f"The API version {version} has no sampling parameters."), *CLAUDE)
 
     def underlying(self, model: str, credential: Credential) -> str:
         """The name itself."""

@@ -1,6 +1,6 @@
 """What the models behind deployments take of the parameters: they are OpenAI's."""
 
-from providers_app.model_rules.openai import RULES
+from providers_app.model_rules import OPENAI
 from providers_app.providers.azure_openai.requests import deployments
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
@@ -11,7 +11,7 @@ class AzureRules:
 
     def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
         """All of them; each knows its models."""
-        return RULES
+        return OPENAI
 
     def underlying(self, model: str, credential: Credential) -> str:
         """The model behind a deployment; where the session does not say it, the deployment may be called like it."""

@@ -1,6 +1,6 @@
 """What Gemini's models take of the parameters."""
 
 from providers_app.behaviours.rules import ModelRules
-from providers_app.model_rules.gemini import RULES
+from providers_app.model_rules import GEMINI
 
-BEHAVIOUR = ModelRules(RULES)
+BEHAVIOUR = ModelRules(GEMINI)

@@ -1,6 +1,6 @@
 """What OpenAI's models take of the parameters."""
 
 from providers_app.behaviours.rules import ModelRules
-from providers_app.model_rules.openai import RULES
+from providers_app.model_rules import OPENAI
 
-BEHAVIOUR = ModelRules(RULES)
+BEHAVIOUR = ModelRules(OPENAI)

@@ -1,6 +1,6 @@
 """What the models on Vertex AI take of the parameters: they are Google's and Anthropic's, by whatever name."""
 
-from providers_app.model_rules import anthropic, gemini
+from providers_app.model_rules import CLAUDE, GEMINI
 from providers_app.providers.vertex_ai import publishers
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
@@ -11,7 +11,7 @@ class VertexRules:
 
     def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
         """All of them."""
-        return (*gemini.RULES, *anthropic.RULES)
+        return (*GEMINI, *CLAUDE)
 
     def underlying(self, model: str, credential: Credential) -> str:
         """The id without publisher and location. Raises ``InvalidRequest``."""

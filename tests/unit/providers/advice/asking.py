@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from providers_app.advice.fitting import fit
-from providers_app.advice.sources import Rules, plain_credential, rules_of
+import msgspec
+
+from providers_app.advice.fitting import plan_of, run
+from providers_app.advice.rules import Rules, plain_credential, rules_of
 from providers_app.registry.resolver import spoken
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
@@ -44,9 +46,15 @@ def plain_rules(slug: str, model: str) -> Rules:
     return rules_of(slug, model, credential, spoken(slug, model, credential))
 
 
+def fit(chat: ChatRequest, rules: Rules) -> tuple[ChatRequest, tuple[Advice, ...]]:
+    """The request as it can be sent under these rules, and what was said of it."""
+    draft = run(plan_of(rules), chat, hints=False)
+    return draft.finished(), tuple(draft.found)
+
+
 def fitted(slug: str, chat: ChatRequest, facts: ModelInfo | None = None) -> tuple[ChatRequest, tuple[Advice, ...]]:
     """The request as this provider would be sent it, and what was said of it."""
-    return fit(chat, plain_rules(slug, chat.model), facts)
+    return fit(chat, msgspec.structs.replace(plain_rules(slug, chat.model), facts=facts))
 
 
 def sent(slug: str, chat: ChatRequest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from providers_app import dialects
 from providers_app.advice.draft import CHANGES
 from providers_app.behaviours.rules import Ruled
-from providers_app.model_rules import anthropic, gemini, openai
+from providers_app.model_rules import CLAUDE, GEMINI, OPENAI
 from providers_app.types.chat import ChatParams
 from providers_app.types.rules import FormatRules, ModelRule
 
@@ -19,7 +19,7 @@ TITLES = {
     "anthropic_messages": "Messages",
     "gemini_generate": "generateContent",
 }
-FAMILIES = {"OpenAI": openai.RULES, "Claude": anthropic.RULES, "Gemini": gemini.RULES}
+FAMILIES = {"OpenAI": OPENAI, "Claude": CLAUDE, "Gemini": GEMINI}
 WHEN = {
     "reasoning": "a reasoning effort is asked for",
     "reasoning_not_off": "the effort is not `none`",

@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app.advice import practice
+from providers_app.advice.checks import CHECKS, ROOM, THINKING
+from providers_app.advice.draft import KINDS, Draft
 from providers_app.advice.headers import LONGEST, advice_headers
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.chat import ImagePart, JsonSchema, Message, Tool
+from providers_app.types.chat import ChatRequest, ImagePart, JsonSchema, Message, Tool
 from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, plain_rules
 
 KNOWN = ModelInfo(
@@ -21,8 +22,19 @@ KNOWN = ModelInfo(
 
 
 def said(facts: ModelInfo | None = KNOWN, **asked: Any) -> list[tuple[str, str, str]]:
-    chat = ask("gpt-4.1", **asked)
-    return codes(practice.advise(chat, plain_rules("openai", "gpt-4.1"), facts))
+    return codes(advise(ask("gpt-4.1", **asked), facts))
+
+
+def advise(chat: ChatRequest, facts: ModelInfo | None) -> list[Advice]:
+    """What is said of a request that is sent as it is."""
+    draft = Draft(chat, msgspec.structs.replace(plain_rules("openai", "gpt-4.1"), facts=facts, listed=None))
+    for check in CHECKS:
+        about = check.about(draft.rules) if callable(check.about) else check.about
+        if draft.values.keys() & set(about):
+            for finding in check.find(draft):
+                if KINDS[finding.code][1] == "keep" or finding.level:
+                    draft.apply(finding)
+    return draft.found
 
 
 @pytest.mark.parametrize(
@@ -53,11 +65,10 @@ def test_the_window_is_shared() -> None:
 
 def test_the_nearest_limit_fits_the_model() -> None:
     chat = ask("gpt-4.1", max_output_tokens=500, reasoning_effort="max")
-    rules = plain_rules("openai", "gpt-4.1")
-    (item,) = practice.advise(chat, rules, ModelInfo(id="m", max_output_tokens=8000))
+    (item,) = advise(chat, ModelInfo(id="m", max_output_tokens=8000))
     assert item.nearest == 8000
-    (item,) = practice.advise(chat, rules, None)
-    assert item.nearest == practice.THINKING["max"] + practice.ROOM
+    (item,) = advise(chat, None)
+    assert item.nearest == THINKING["max"] + ROOM
 
 
 def test_what_is_not_known_says_nothing() -> None:
@@ -76,11 +87,10 @@ def test_what_the_model_is_not_known_to_do() -> None:
 
 def test_a_picture_for_a_model_that_sees_none() -> None:
     chat = msgspec.structs.replace(ask("m"), messages=(Message("user", (ImagePart(data="aGk="),)),))
-    rules = plain_rules("openai", "m")
-    assert codes(practice.advise(chat, rules, KNOWN)) == [("warning", "messages", "no_images")]
+    assert codes(advise(chat, KNOWN)) == [("warning", "messages", "no_images")]
     seeing = ModelInfo(id="m", capabilities=("chat", "images_in"))
-    assert practice.advise(chat, rules, seeing) == ()
-    assert practice.advise(chat, rules, None) == ()
+    assert advise(chat, seeing) == []
+    assert advise(chat, None) == []
 
 
 def test_tools_that_do_not_travel() -> None:

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers_app import provider
-from providers_app.advice.draft import set_values
+from providers_app.advice.draft import PARAMETERS
 from providers_app.advice.fitting import refuse
 from providers_app.chat.parameters import parse_params
 from providers_app.errors import InvalidParameter, UnsupportedParameter
+from providers_app.types.chat import ChatParams
 from providers_app.types.rules import EFFORTS
 from tests.unit.providers.advice.asking import WEATHER, ask, codes, fitted
 
@@ -48,6 +49,10 @@ MODELS = st.sampled_from(
         ("demo", "demo"),
     ]
 )
+
+
+def set_values(params: ChatParams) -> dict[str, Any]:
+    return {name: value for name in PARAMETERS if (value := getattr(params, name)) not in (None, ())}
 
 
 @settings(max_examples=150, deadline=None)

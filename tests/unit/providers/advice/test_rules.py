@@ -8,16 +8,16 @@ import pytest
 
 from providers_app import conf, provider
 from providers_app.advice.draft import CHANGES
-from providers_app.advice.fitting import fit, refuse
-from providers_app.advice.sources import Rules
+from providers_app.advice.fitting import refuse
+from providers_app.advice.rules import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
-from providers_app.model_rules.openai import RULES
+from providers_app.model_rules import OPENAI
 from providers_app.registry.settings import build_model, config_class
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import JsonSchema, Tool, ToolChoice
 from providers_app.types.credentials import Credential
-from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, fitted, plain_rules
+from tests.unit.providers.advice.asking import CLOSED, WEATHER, ask, codes, fit, fitted, plain_rules
 
 NOTHING: list[Any] = []
 
@@ -102,9 +102,8 @@ def test_over_chat_completions_tools_go_without_reasoning() -> None:
     every = plain_rules("openai", "gpt-5.6")
     rules = msgspec.structs.replace(
         every,
-        dialect=dialect.name,
         format=dialect.rules("gpt-5.6"),
-        models=tuple(rule for rule in RULES if rule.concerns("gpt-5.6", dialect.name)),
+        models=tuple(rule for rule in OPENAI if rule.concerns("gpt-5.6", dialect.name)),
     )
     made, advice = fit(ask("gpt-5.6", tools=[WEATHER], reasoning_effort="high", temperature=0.5), rules)
     assert codes(advice) == [dropped("reasoning_effort", "replaced")]
@@ -125,7 +124,7 @@ def test_the_api_version_without_sampling_parameters() -> None:
 def test_fields_that_a_server_does_not_know_are_said() -> None:
     fields = frozenset({"seed", "tool_choice", "response_format", "parallel_tool_calls"})
     dialect = OpenAIChat(request=RequestForm(unsupported=fields))
-    rules = Rules(name="Small", model="m", dialect=dialect.name, format=dialect.rules("m"))
+    rules = Rules(name="Small", model="m", format=dialect.rules("m"))
     chat = ask("m", tools=[WEATHER], choice=ToolChoice("required"), seed=1, parallel_tool_calls=False)
     made, advice = fit(chat, rules)
     assert codes(advice) == [
@@ -153,7 +152,7 @@ def test_fields_that_a_server_does_not_know_are_said() -> None:
 )
 def test_a_choice_that_a_server_has_no_word_for(form: dict[str, Any], mode: Any, expected: Any) -> None:
     dialect = OpenAIChat(request=RequestForm(**form))
-    rules = Rules(name="Small", model="m", dialect=dialect.name, format=dialect.rules("m"))
+    rules = Rules(name="Small", model="m", format=dialect.rules("m"))
     choice = ToolChoice(mode, "weather" if mode == "tool" else None)
     made, advice = fit(ask("m", tools=[WEATHER, Tool("other", "does")], choice=choice), rules)
     assert codes(advice) == ([expected] if expected else [])

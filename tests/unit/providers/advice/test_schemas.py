@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 
 from providers_app import provider
-from providers_app.advice import shapes
-from providers_app.advice.fitting import fit
-from providers_app.advice.sources import Rules
+from providers_app.advice.json_schema import strict_form, survey
+from providers_app.advice.rules import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import JsonSchema, Tool
-from tests.unit.providers.advice.asking import CLOSED, ask, codes, fitted
+from tests.unit.providers.advice.asking import CLOSED, ask, codes, fit, fitted
 
 OPEN = {"type": "object", "properties": {"sky": {"type": "string"}, "wind": {"type": "number"}}, "required": ["sky"]}
 STRICT = {
@@ -106,19 +105,18 @@ def test_validating_judges_tools_too() -> None:
     ],
 )
 def test_the_strict_form_is_strict(schema: dict[str, Any]) -> None:
-    made = shapes.strict_form(schema)
-    assert made is not None and shapes.not_strict(made) == ""
+    made = strict_form(schema)
+    assert made is not None and survey(made).not_strict == ""
 
 
 def test_what_cannot_be_made_strict_has_no_strict_form() -> None:
-    assert shapes.strict_form({"type": "object", "not": {}}) is None
-    with pytest.raises(shapes.TooDeep):
-        shapes.strict_form(deep(70))
+    assert strict_form({"type": "object", "not": {}}) is None
+    assert survey(deep(70)).too_deep and strict_form(deep(70)) is None
 
 
 def test_a_format_that_only_knows_json_says_that_the_schema_is_not_sent() -> None:
     dialect = OpenAIChat(request=RequestForm(structured="json_object"))
-    rules = Rules(name="Small", model="m", dialect=dialect.name, format=dialect.rules("m"))
+    rules = Rules(name="Small", model="m", format=dialect.rules("m"))
     made, advice = fit(ask("m", response_schema=JsonSchema("a", OPEN)), rules)
     assert codes(advice) == [("warning", "response_schema", "schema_unsent")]
     assert made.params.response_schema is not None, "that JSON is wanted is still said"

@@ -1,0 +1,118 @@
+"""The checks of JSON Schemas of answers and tools, and of the names beside them."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from providers_app.advice.draft import Check, Draft, Finding
+from providers_app.advice.json_schema import DEEPEST, Survey, name_like, strict_form, survey
+from providers_app.types.chat import JsonSchema, Tool
+
+SCHEMA_NAME = r"[a-zA-Z0-9_-]{1,64}"
+NAME_LENGTH = 64
+STRICT_PROPERTIES, STRICT_LEVELS = 5000, 10
+"""What a strict schema may have (developers.openai.com: Structured Outputs, supported schemas)."""
+LARGE_SCHEMA = 200
+"""Properties from which on a schema costs noticeable time and tokens in every request."""
+MOST_TOOLS = 128
+TOO_DEEP = f"It is nested deeper than {DEEPEST} levels."
+
+
+def _answer(draft: Draft) -> Iterator[Finding]:
+    """Yield what the format does not take of the answer's schema, and a schema that is large."""
+    wanted = draft.values.get("response_schema")
+    if not isinstance(wanted, JsonSchema):
+        return
+    field, form, found = "response_schema", draft.rules.format, survey(wanted.schema)
+    if form.schema == "unsent":
+        what = "The answer is asked to be JSON, and its schema only in words: the answer may differ from it."
+        yield Finding("schema_unsent", field, what, f"This {draft.rules.name} server takes no schemas.")
+    if form.schema == "strict" and not re.fullmatch(SCHEMA_NAME, wanted.name):
+        what = "The schema of the answer needs a name of 1 to 64 of A-Z, a-z, 0-9, _ and -."
+        yield Finding("schema_name", field, what, nearest=name_like(wanted.name, SCHEMA_NAME, NAME_LENGTH))
+    if form.schema in ("strict", "object"):
+        yield from _closed_answer(draft, wanted, found)
+    if found.properties > LARGE_SCHEMA and not found.too_deep:
+        what = f"The schema of the answer has {found.properties:,} properties."
+        yield Finding("large_schema", field, what, "It goes along with every request.")
+
+
+def _closed_answer(draft: Draft, wanted: JsonSchema, found: Survey) -> Iterator[Finding]:
+    field, form, strict = "response_schema", draft.rules.format, draft.rules.format.schema == "strict"
+    if wanted.schema.get("type") != "object":
+        what = "The schema of the answer must have the type object at its top."
+        yield Finding("schema_top", field, what, "Put what you want into a property of an object.")
+    elif strict and not wanted.strict:
+        return
+    elif found.too_deep:
+        yield Finding("schema_depth", field, "The schema of the answer is too deep.", TOO_DEEP)
+    elif not strict and found.open_at is not None:
+        what = f"additionalProperties is not false at {found.open_at or 'the top'}."
+        why = f"{draft.rules.name} takes schemas of answers only with every object closed."
+        yield Finding("schema_open", field, what, why, strict_form(wanted.schema, required=False))
+    elif strict and (problem := _not_strict(found)) and form.lenient:
+        what = "The schema of the answer is not in the strict form."
+        yield Finding("schema_not_strict", field, what, problem, strict_form(wanted.schema))
+    elif strict and problem:
+        what = "The schema of the answer is sent without strict: the answer may differ from it."
+        value = msgspec.structs.replace(wanted, strict=False)
+        yield Finding("schema_relaxed", field, what, problem, strict_form(wanted.schema), value)
+
+
+def _tools(draft: Draft) -> Iterator[Finding]:
+    """Yield what the format does not take of the tools, and what makes them hard to use elsewhere."""
+    tools: tuple[Tool, ...] = draft.values.get("tools", ())
+    if len(tools) > MOST_TOOLS:
+        what = f"There are {len(tools)} tools; most models take {MOST_TOOLS}."
+        yield Finding("many_tools", "tools", what, "And they choose better among few.")
+    for tool in tools:
+        # A tool without a type or properties has none: that is how dialects write it.
+        found = survey({"type": "object", "properties": {}, **tool.parameters})
+        yield from _tool(draft, tool, found)
+        field = f"tools.{tool.name}"
+        if not tool.description.strip():
+            what = f"The tool {tool.name!r} has no description."
+            yield Finding("tool_without_description", field, what, "The model chooses tools by it.")
+        if found.rare:
+            what = f"The parameters of the tool {tool.name!r} use {found.rare}."
+            yield Finding("tool_schema_not_portable", field, what, "Older models and local servers refuse it.")
+        elif found.too_deep:
+            what = f"The parameters of the tool {tool.name!r} are nested very deeply."
+            yield Finding("schema_depth", field, what, "Many servers refuse that.", level="warning")
+
+
+def _tool(draft: Draft, tool: Tool, found: Survey) -> Iterator[Finding]:
+    form, maker, field = draft.rules.format, draft.rules.name, f"tools.{tool.name}"
+    if not re.fullmatch(form.tool_name, tool.name):
+        what = f"The tool's name {tool.name!r} is sent as another one; its calls come back under its own."
+        why = f"{maker}'s API takes {form.tool_name_words}."
+        yield Finding("tool_name", field, what, why, name_like(tool.name, form.tool_name, NAME_LENGTH))
+    kind, tops = tool.parameters.get("type", "object"), form.tool_tops & tool.parameters.keys()
+    if kind != "object" or tops:
+        what = f"The parameters of the tool {tool.name!r} must be an object at the top."
+        why = f"They have {min(tops)} there." if tops else f"Their type is {kind!r}."
+        yield Finding("tool_top", field, what, why)
+    elif not tool.strict:
+        return
+    elif not form.strict_tools:
+        what, why = f"strict is not sent with the tool {tool.name!r}.", f"{maker}'s API has no such switch."
+        yield Finding("strict_unsent", field, what, why, value=msgspec.structs.replace(tool, strict=None))
+    elif form.schema == "strict" and found.too_deep:
+        yield Finding("schema_depth", field, f"The parameters of the tool {tool.name!r} are too deep.", TOO_DEEP)
+    elif form.schema == "strict" and not form.lenient and (problem := _not_strict(found)):
+        what = f"The tool {tool.name!r} is sent without strict: its arguments may differ from its schema."
+        value = msgspec.structs.replace(tool, strict=False)
+        yield Finding("schema_relaxed", field, what, problem, strict_form(tool.parameters), value)
+
+
+def _not_strict(found: Survey) -> str:
+    """Return the reason why a schema cannot be sent as strict; empty: it can."""
+    if found.not_strict:
+        return f"{found.not_strict}."
+    if found.properties > STRICT_PROPERTIES:
+        return f"It has {found.properties:,} properties, more than {STRICT_PROPERTIES:,}."
+    return f"It is {found.levels} levels deep, more than {STRICT_LEVELS}." if found.levels > STRICT_LEVELS else ""
+
+
+CHECKS: tuple[Check, ...] = (Check(("response_schema",), _answer), Check(("tools",), _tools))
