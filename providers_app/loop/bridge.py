@@ -74,6 +74,7 @@ class StreamBridge(Generic[T]):
         self._arrived = asyncio.Event()  # waited for on the reader's loop only
         self._room = asyncio.Event()  # waited for on the target loop only
         self._pump: asyncio.Task[None] | None = None
+        self._abandoning: asyncio.Task[None] | None = None  # kept, because a loop holds its tasks weakly
         self._closed = False
         target.call_soon_threadsafe(self._begin)
 
@@ -116,7 +117,7 @@ class StreamBridge(Generic[T]):
 
     def _begin(self) -> None:
         if self._closed:
-            self._target.create_task(self._abandon())
+            self._abandoning = self._target.create_task(self._abandon())
         else:
             self._pump = self._target.create_task(self._run())
 
