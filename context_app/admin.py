@@ -12,6 +12,8 @@ from context_app.services import contexts
 from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
 from providers_app.types.intent import PURPOSES, RISK_LEVELS
 
+TIMES = ("archived_at", "deleted_at", "created_at", "updated_at")
+
 
 class ReadOnly:
     """No adding, no changing: these rows are written by the running product alone."""
@@ -92,30 +94,8 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
     search_fields = ("title", "owner__username", "session__name", "model", "=id")
     date_hierarchy = "updated_at"
-    fields = (
-        "id",
-        "title",
-        "owner",
-        "session",
-        "model",
-        "params",
-        "pinned",
-        "archived_at",
-        "deleted_at",
-        "created_at",
-        "updated_at",
-    )
-    readonly_fields = (
-        "id",
-        "owner",
-        "session",
-        "model",
-        "params",
-        "archived_at",
-        "deleted_at",
-        "created_at",
-        "updated_at",
-    )
+    fields = ("id", "title", "owner", "session", "model", "params", "pinned", *TIMES)
+    readonly_fields = ("id", "owner", "session", "model", "params", *TIMES)
     actions = ("put_away", "remove")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:

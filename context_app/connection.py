@@ -112,25 +112,10 @@ class ChatConnection:
             await self.send(frames.encode({"type": "pong"}))
             return
         await in_store(access.check, self._person, self._context)
-        match frame:
-            case frames.Send():
-                started = await turns.start(
-                    owner=self._person.user_id,
-                    context_id=self._context,
-                    text=frame.text,
-                    session=frame.session,
-                    model=frame.model,
-                    params=frame.params,
-                    client_id=frame.client_id,
-                )
-                await self._announce(started.turn_id, again=not started.created)
-            case frames.Retry():
-                started = await turns.retry(owner=self._person.user_id, context_id=self._context, turn_id=frame.turn)
-                await self._announce(started.turn_id)
-            case frames.Stop():
-                await turns.stop(owner=self._person.user_id, stream_id=frame.stream, context_id=self._context)
-            case frames.Attach():
-                await self.attach(frame.stream, frame.after)
+        if isinstance(frame, frames.Attach):
+            await self.attach(frame.stream, frame.after)
+        elif started := await carry_out(self._person, self._context, frame):
+            await self._announce(started.turn_id, again=not started.created)
 
     async def attach(self, stream: UUID, after: int) -> None:
         """Read a stream of this chat from a cursor on, replacing an earlier reader of it. Raises ``UnknownStream``."""
@@ -253,6 +238,28 @@ class ChatConnection:
             logger.debug("a task of a chat's connection ended (%s)", error)
         except Exception:
             logger.exception("a task of a chat's connection failed")
+
+
+async def carry_out(
+    person: Viewer, context_id: UUID, frame: frames.Send | frames.Retry | frames.Stop
+) -> turns.Started | None:
+    """Start, retry or stop a turn for a person whose access was checked. Returns the turn that was started."""
+    match frame:
+        case frames.Send():
+            return await turns.start(
+                owner=person.user_id,
+                context_id=context_id,
+                text=frame.text,
+                session=frame.session,
+                model=frame.model,
+                params=frame.params,
+                client_id=frame.client_id,
+            )
+        case frames.Retry():
+            return await turns.retry(owner=person.user_id, context_id=context_id, turn_id=frame.turn)
+        case frames.Stop():
+            await turns.stop(owner=person.user_id, stream_id=frame.stream, context_id=context_id)
+            return None
 
 
 def _create_task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -200,39 +200,24 @@ def _colours() -> dict[str, str]:
 
 
 _COLOURED = _colours()
-_TAGS = frozenset(
-    [
-        "p",
-        "br",
-        "hr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "strong",
-        "em",
-        "s",
-        "del",
-        "code",
-        "pre",
-        "blockquote",
-        "ul",
-        "ol",
-        "li",
-        "a",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "div",
-        "span",
-        "button",
-    ]
-)
+_TAGS = {
+    "p",
+    "br",
+    "hr",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "strong",
+    "em",
+    "s",
+    "del",
+    "code",
+    "pre",
+    "blockquote",
+} | {"ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", "button"}
 _CLASSES: dict[str, set[str]] = {
     "div": {"code-block", "code-head", "table-scroll"},
     "span": {"code-lang", "image-gone", "remote-image-name", "remote-image-host", *_COLOURED.values()},

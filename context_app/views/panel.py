@@ -1,7 +1,7 @@
-"""The context panel: its rows and everything that is done to them. Every edit answers with rows, meter and counts."""
+"""The context panel: its rows and the edits of them. Every edit answers with rows, meter and counts."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +14,12 @@ from django.views.decorators.http import require_GET, require_POST
 from context_app import session_models
 from context_app.access import chunk_or_404, context_or_404, owner
 from context_app.forms import NoteForm, search_text
-from context_app.models import Context, ContextChunk
+from context_app.models import ContextChunk
 from context_app.services import chunks, undo
 from context_app.views.panel_data import panel, session_of
 
 MAX_BULK = 5000
-EDIT_WORDS = {
+EDIT_NAMES = {
     "add": "Note",
     "edit": "Change",
     "exclude": "Exclusion",
@@ -34,13 +34,14 @@ EDIT_WORDS = {
 @login_required
 @require_GET
 def show(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """The whole list with meter and counts; asked again when a turn has ended."""
+    """Show the whole list with meter and counts, after a turn has ended."""
     context = context_or_404(request, pk)
-    if request.GET.get("models") == "1" and (session := session_of(context)) is not None:
+    list_models = request.GET.get("models") == "1"
+    if list_models and (session := session_of(context)) is not None:
         session_models.listed(session)
     data = panel(context)
-    if request.GET.get("models") == "1":
-        # Asked once: a provider that does not answer must not be asked again by its own answer.
+    if list_models:
+        # Listed once: a provider that does not answer must not make its own answer ask again.
         data["model_pending"] = False
     return render(request, "chats/_panel_refresh.html", data)
 
@@ -48,17 +49,16 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def peek(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """The text of one chunk, as it is sent."""
+    """Show the text of one chunk, as it is sent."""
     return render(request, "chats/_chunk_peek.html", {"chunk": chunk_or_404(request, pk, chunk_id)})
 
 
 @login_required
 @require_GET
 def search(request: HttpRequest, pk: UUID) -> JsonResponse:
-    """The ids of the chunks whose text contains ``q``."""
-    context = context_or_404(request, pk)
+    """Return the ids of the chunks whose text contains ``q``."""
     query = search_text(request)
-    rows = ContextChunk.objects.filter(context=context, deleted_at=None)
+    rows = ContextChunk.objects.filter(context=context_or_404(request, pk), deleted_at=None)
     found = rows.filter(content__icontains=query) if query else rows
     return JsonResponse({"ids": [str(pk) for pk in found.values_list("pk", flat=True)]})
 
@@ -66,7 +66,7 @@ def search(request: HttpRequest, pk: UUID) -> JsonResponse:
 @login_required
 @require_POST
 def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Add a note; answers with its row, or with the form and what is wrong with it."""
+    """Add a note; answers with its row, or with the form and its errors."""
     context = context_or_404(request, pk)
     form = NoteForm(request.POST)
     if not form.is_valid():
@@ -80,36 +80,20 @@ def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def exclude(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """Keep a chunk out of the next request."""
+def exclude(request: HttpRequest, pk: UUID, chunk_id: UUID, excluded: bool) -> HttpResponse:
+    """Exclude a chunk from the next request, or include it again."""
     chunk = chunk_or_404(request, pk, chunk_id)
-    changed = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=True)
-    return _rows(request, chunk, changed, lambda count: f"{count} excluded, −{_tokens(changed):,} tokens")
+    changed = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=excluded)
+    message = f"{_count(changed)} excluded, −{_tokens(changed):,} tokens" if excluded and changed else ""
+    return _rows(request, chunk, changed, message)
 
 
 @login_required
 @require_POST
-def include(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """Take a chunk back into the next request."""
+def pin(request: HttpRequest, pk: UUID, chunk_id: UUID, pinned: bool) -> HttpResponse:
+    """Pin a chunk, or unpin it."""
     chunk = chunk_or_404(request, pk, chunk_id)
-    changed = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=False)
-    return _rows(request, chunk, changed, None)
-
-
-@login_required
-@require_POST
-def pin(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """Pin a chunk."""
-    chunk = chunk_or_404(request, pk, chunk_id)
-    return _rows(request, chunk, chunks.set_pinned(chunk=chunk, actor=owner(request), pinned=True), None)
-
-
-@login_required
-@require_POST
-def unpin(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """Release a pinned chunk."""
-    chunk = chunk_or_404(request, pk, chunk_id)
-    return _rows(request, chunk, chunks.set_pinned(chunk=chunk, actor=owner(request), pinned=False), None)
+    return _rows(request, chunk, chunks.set_pinned(chunk=chunk, actor=owner(request), pinned=pinned))
 
 
 @login_required
@@ -118,8 +102,8 @@ def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
     """Delete a chunk; answers with nothing in its place, and the meter out of band."""
     chunk = chunk_or_404(request, pk, chunk_id)
     gone = chunks.delete(chunk=chunk, actor=owner(request)) if chunk.deleted_at is None else []
-    others = [row for row in gone if row.pk != chunk.pk]
     data = panel(chunk.context)
+    others = [row for row in gone if row.pk != chunk.pk]
     response = render(request, "chats/_rows.html", {**data, "rows": [], "gone": others})
     return _with_undo(response, data, f"{_count(gone)} deleted") if gone else response
 
@@ -127,10 +111,10 @@ def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def restore(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
-    """Bring a deleted chunk back; answers with the whole list, because it returns to its place."""
+    """Restore a deleted chunk; answers with the whole list, because it returns to its place."""
     chunk = chunk_or_404(request, pk, chunk_id)
     chunks.restore(chunk=chunk, actor=owner(request))
-    return _whole(request, chunk.context)
+    return render(request, "chats/_panel_update.html", panel(chunk.context))
 
 
 @login_required
@@ -138,67 +122,61 @@ def restore(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
 def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Exclude or delete the selected chunks (``ids``) as one edit; pinned ones stay."""
     context = context_or_404(request, pk)
-    action = chunks.delete_many if request.POST.get("action") == "delete" else chunks.exclude_many
+    deletes = request.POST.get("action") == "delete"
     ids = _ids(request.POST.getlist("ids"))
-    if len(ids) > MAX_BULK:
-        return _with_toast(_whole(request, context), f"At most {MAX_BULK:,} chunks are changed at once.")
-    changed = action(context=context, actor=owner(request), ids=ids)
+    changed: list[ContextChunk] = []
+    if len(ids) <= MAX_BULK:
+        action = chunks.delete_many if deletes else chunks.exclude_many
+        changed = action(context=context, actor=owner(request), ids=ids)
     data = panel(context)
     response = render(request, "chats/_panel_update.html", data)
+    if len(ids) > MAX_BULK:
+        return _with_toast(response, f"At most {MAX_BULK:,} chunks are changed at once.")
     if not changed:
         return _with_toast(response, "Nothing changed: pinned chunks stay.")
-    word = "deleted" if action is chunks.delete_many else "excluded"
-    return _with_undo(response, data, f"{_count(changed)} {word}, −{_tokens(changed):,} tokens")
+    verb = "deleted" if deletes else "excluded"
+    return _with_undo(response, data, f"{_count(changed)} {verb}, −{_tokens(changed):,} tokens")
 
 
 @login_required
 @require_POST
 def undo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Take back the last edit, or the one with ``edit``."""
+    """Undo the last edit, or the one with the number ``edit``."""
     context = context_or_404(request, pk)
     number = request.POST.get("edit") or request.GET.get("edit") or ""
     edit = undo.undo(context=context, edit_id=int(number) if number.isdecimal() and len(number) < 19 else None)
-    words = f"{EDIT_WORDS.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
-    return _with_toast(_whole(request, context), words)
+    message = f"{EDIT_NAMES.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
+    return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
 
 
 @login_required
 @require_POST
 def redo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Apply again what was undone last."""
+    """Redo the edit that was undone last."""
     context = context_or_404(request, pk)
     edit = undo.redo(context=context)
-    words = f"{EDIT_WORDS.get(edit.action, 'Edit')} done again" if edit else "Nothing to redo"
-    return _with_toast(_whole(request, context), words)
+    message = f"{EDIT_NAMES.get(edit.action, 'Edit')} done again" if edit else "Nothing to redo"
+    return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
 
 
-def _whole(request: HttpRequest, context: Context) -> HttpResponse:
-    return render(request, "chats/_panel_update.html", panel(context))
-
-
-def _rows(
-    request: HttpRequest, chunk: ContextChunk, changed: list[ContextChunk], words: Callable[[str], str] | None
-) -> HttpResponse:
-    """The chunk's row in its own place, its partner's out of band."""
-    shown = panel(chunk.context)
+def _rows(request: HttpRequest, chunk: ContextChunk, changed: list[ContextChunk], message: str = "") -> HttpResponse:
+    """Answer with the chunk's row in its own place and its partner's out of band; a message comes with an Undo."""
+    data = panel(chunk.context)
     group = {chunk.pk, *(row.pk for row in changed)}
-    rows = [row for row in shown["chunks"] if row.pk == chunk.pk]
-    others = [row for row in shown["chunks"] if row.pk in group and row.pk != chunk.pk]
-    response = render(request, "chats/_rows.html", {**shown, "rows": rows, "others": others})
-    if words is None or not changed:
-        return response
-    return _with_undo(response, shown, words(_count(changed)))
+    rows = [row for row in data["chunks"] if row.pk == chunk.pk]
+    others = [row for row in data["chunks"] if row.pk in group and row.pk != chunk.pk]
+    response = render(request, "chats/_rows.html", {**data, "rows": rows, "others": others})
+    return _with_undo(response, data, message) if message else response
 
 
 def _with_undo(response: HttpResponse, data: dict[str, Any], message: str) -> HttpResponse:
-    """Add a toast with an Undo that takes back exactly this edit."""
+    """Add a toast whose Undo takes back exactly this edit."""
     undo_url = f"{reverse('chats:undo', args=[data['context'].pk])}?edit={data['latest_edit']}"
-    response["HX-Trigger"] = json.dumps({"toast": {"message": message, "undo": undo_url}})
-    return response
+    return _with_toast(response, message, undo=undo_url)
 
 
-def _with_toast(response: HttpResponse, message: str) -> HttpResponse:
-    response["HX-Trigger"] = json.dumps({"toast": {"message": message}})
+def _with_toast(response: HttpResponse, message: str, **fields: str) -> HttpResponse:
+    response["HX-Trigger"] = json.dumps({"toast": {"message": message, **fields}})
     return response
 
 
@@ -206,7 +184,7 @@ def _count(rows: list[ContextChunk]) -> str:
     return "1 chunk" if len(rows) == 1 else f"{len(rows)} chunks"
 
 
-def _tokens(rows: Iterable[Any]) -> int:
+def _tokens(rows: Iterable[ContextChunk]) -> int:
     return sum(row.tokens for row in rows)
 
 

@@ -1,8 +1,8 @@
-"""The chat without a WebSocket: the same frames as server-sent events, and POSTs in the other direction."""
+"""The chat without a WebSocket: frames as server-sent events, and by POST in the other direction."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -15,28 +15,30 @@ from context_app import access, connection, frames, rendering
 from context_app.access import Viewer
 from context_app.connection import ChatConnection
 from context_app.errors import BadFrame, ShuttingDown
-from context_app.services import turns
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError
 from sessions_app.stores.pool import in_store
 
 KEEPALIVE_S = 15.0
-"""Proxies close what is silent."""
+"""Interval of comments while there are no frames: proxies close silent responses."""
 
 
 @require_GET
 async def events(request: HttpRequest, pk: UUID) -> HttpResponse | StreamingHttpResponse:
-    """Server frames as ``data:``. ``?stream=<id>:<after>`` (repeatable) or ``?stream=<id>&after=<n>`` attaches at
-    once, and so does the ``Last-Event-ID`` of a reconnecting EventSource, which is ``<stream>:<last_seq>``."""
+    """Send server frames as ``data:``.
+
+    ``?stream=<id>:<after>`` (repeatable) or ``?stream=<id>&after=<n>`` attaches at once, and so does the
+    ``Last-Event-ID`` of a reconnecting EventSource, which is ``<stream>:<last_seq>``.
+    """
     try:
         if current().closing:
             raise ShuttingDown("The server is stopping.")
-        who = await _viewer(request)
+        person = await _viewer(request)
         wanted = _wanted(request)
-        await in_store(access.check, who, pk)
+        await in_store(access.check, person, pk)
     except ProviderError as error:
         return _refused(error)
-    response = StreamingHttpResponse(_frames(who, pk, wanted), content_type="text/event-stream")
+    response = StreamingHttpResponse(_frames(person, pk, wanted), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"
     return response
@@ -44,57 +46,18 @@ async def events(request: HttpRequest, pk: UUID) -> HttpResponse | StreamingHttp
 
 @never_cache
 @require_POST
-async def send(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A ``send`` frame; answers with the ``turn`` frame."""
-
-    async def start(who: Viewer, frame: Any) -> dict[str, Any] | None:
-        started = await turns.start(
-            owner=who.user_id,
-            context_id=pk,
-            text=frame.text,
-            session=frame.session,
-            model=frame.model,
-            params=frame.params,
-            client_id=frame.client_id,
-        )
-        return await in_store(rendering.turn_frame, pk, started.turn_id)
-
-    return await _post(request, pk, "send", start)
-
-
-@never_cache
-@require_POST
-async def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A ``retry`` frame; answers with the ``turn`` frame."""
-
-    async def again(who: Viewer, frame: Any) -> dict[str, Any] | None:
-        started = await turns.retry(owner=who.user_id, context_id=pk, turn_id=frame.turn)
-        return await in_store(rendering.turn_frame, pk, started.turn_id)
-
-    return await _post(request, pk, "retry", again)
-
-
-@never_cache
-@require_POST
-async def stop(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """A ``stop`` frame; answers ``{"type": "stopped", "stream": …}``."""
-
-    async def halt(who: Viewer, frame: Any) -> dict[str, Any] | None:
-        await turns.stop(owner=who.user_id, stream_id=frame.stream, context_id=pk)
-        return {"type": "stopped", "stream": frame.stream}
-
-    return await _post(request, pk, "stop", halt)
-
-
-Work = Callable[[Viewer, Any], Coroutine[Any, Any, dict[str, Any] | None]]
-
-
-async def _post(request: HttpRequest, pk: UUID, kind: str, work: Work) -> HttpResponse:
+async def post(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    """Carry out a ``send``, ``retry`` or ``stop`` frame; answers with the ``turn`` frame, or with ``stopped``."""
     try:
-        who = await _viewer(request)
-        await in_store(access.check, who, pk)
+        person = await _viewer(request)
+        await in_store(access.check, person, pk)
         frame = _frame(request, kind)
-        answer = await work(who, frame)
+        started = await connection.carry_out(person, pk, frame)
+        answer: dict[str, Any] | None
+        if started is not None:
+            answer = await in_store(rendering.turn_frame, pk, started.turn_id)
+        else:
+            answer = {"type": "stopped", "stream": frame.stream}
     except ProviderError as error:
         return _refused(error)
     return HttpResponse(frames.encode(answer or {}), content_type="application/json")
@@ -117,7 +80,7 @@ async def _viewer(request: HttpRequest) -> Viewer:
 
 
 def _wanted(request: HttpRequest) -> dict[UUID, int]:
-    """Which streams to attach, and after which event. Raises ``BadFrame``."""
+    """Return the streams to attach, each with the event after which to begin. Raises ``BadFrame``."""
     pairs = []
     for value in request.GET.getlist("stream"):
         stream, colon, after = value.partition(":")
@@ -131,14 +94,14 @@ def _wanted(request: HttpRequest) -> dict[UUID, int]:
         raise BadFrame("A cursor is `<stream id>:<number>`.") from None
 
 
-async def _frames(who: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> AsyncIterator[bytes]:
-    # One frame waits at most: whoever reads slowly gets more events per frame, not a longer queue.
+async def _frames(person: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> AsyncIterator[bytes]:
+    # At most one frame waits: a slow reader gets more events per frame, not a longer queue.
     queue: asyncio.Queue[str | None] = asyncio.Queue(1)
 
     async def close(code: int) -> None:
         await queue.put(None)
 
-    chat = ChatConnection(who, context_id, queue.put, close)
+    chat = ChatConnection(person, context_id, queue.put, close)
     opening = asyncio.get_running_loop().create_task(_open(chat, wanted))
     try:
         while True:
