@@ -1,4 +1,4 @@
-"""Contexts and what belongs to them, for operators. Chat text is not edited by hand: edits have a journal."""
+"""Show contexts and their rows to operators. Chat text is not edited here: edits belong in the undo journal."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from django.utils import timezone
 
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import contexts
-from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
+from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 from providers_app.types.intent import PURPOSES, RISK_LEVELS
 
 TIMES = ("archived_at", "deleted_at", "created_at", "updated_at")
 
 
 class ReadOnly:
-    """No adding, no changing: these rows are written by the running product alone."""
+    """Rows that only the running product writes."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -26,7 +26,7 @@ class ReadOnly:
 
 
 class RiskFilter(admin.SimpleListFilter):
-    """Tool calls by their risk. A row without an intent counts as the rule says, which is what is shown of it."""
+    """Filter tool calls by their risk, including the default of rows without an intent."""
 
     title = "risk of tool calls"
     parameter_name = "risk"
@@ -50,17 +50,17 @@ def _risk(level: str) -> Q:
 
 
 class PurposeFilter(admin.SimpleListFilter):
-    """Tool calls by their purpose, likewise."""
+    """Filter tool calls by their purpose, including the default of rows without an intent."""
 
     title = "purpose of tool calls"
     parameter_name = "purpose"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(PURPOSE_WORDS.items())
+        return list(PURPOSE_LABELS.items())
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[ContextChunk]") -> "QuerySet[ContextChunk]":
         chosen = self.value()
-        if chosen not in PURPOSE_WORDS:
+        if chosen not in PURPOSE_LABELS:
             return queryset
         calls = queryset.filter(kind=ContextChunk.Kind.TOOL_CALL)
         if chosen == "maintenance":
@@ -71,7 +71,7 @@ class PurposeFilter(admin.SimpleListFilter):
 
 @admin.register(Context)
 class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Chats: found by title, owner or session; put away or deleted in bulk."""
+    """Chats, searchable by title, owner and session, with archiving and deletion in bulk."""
 
     list_display = (
         "shown_title",
@@ -105,7 +105,7 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return actions
 
     def delete_model(self, request: HttpRequest, obj: Context) -> None:
-        """As on the chat's own page: for a day it can be brought back, then the schedule destroys it."""
+        """Delete the chat as its own page does: it can be restored for a day, then the schedule destroys it."""
         if obj.deleted_at is None:
             contexts.delete(context=obj)
 
@@ -141,7 +141,7 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(ContextChunk)
 class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Chunks: by kind, state, size and the intent of tool calls, with full-text search."""
+    """Chunks by kind, state, size and the intent of tool calls, with full-text search."""
 
     list_display = ("preview", "kind", "role", "risk", "tokens", "state", "pinned", "excluded", "context", "created_at")
     list_filter = (
@@ -184,7 +184,7 @@ class ContextEditAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Stream)
 class StreamAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """Answers being written, and those that were."""
+    """Running and ended answers."""
 
     list_display = ("id", "owner", "state", "process", "last_seq", "heartbeat_at", "created_at", "ended_at")
     list_filter = ("state", "created_at")
@@ -198,7 +198,7 @@ class StreamAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Turn)
 class TurnAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
-    """One message and its answer: who was asked, how it ended."""
+    """Messages and their answers: provider, model, session, and how the answer ended."""
 
     list_display = ("created_at", "context", "provider", "model", "session_label", "state")
     list_filter = ("provider", "stream__state", "created_at")

@@ -1,4 +1,4 @@
-"""Wires the context store into the provider core once Django is ready."""
+"""Install the context store in the provider core once Django is ready."""
 
 from django.apps import AppConfig
 

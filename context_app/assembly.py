@@ -1,4 +1,4 @@
-"""Chunks in, messages out: what of a context is sent, and as what. Pure: no database, no clock.
+"""Assemble messages from the chunks of a context. Pure: no database, no clock.
 
 Rules, in this order:
 
@@ -24,7 +24,7 @@ NOT_RUN = "This call was not run, so there is no result."
 
 
 class ChunkLike(Protocol):
-    """What assembly reads of a ``ContextChunk``."""
+    """The fields of a ``ContextChunk`` that assembly reads."""
 
     id: UUID
     turn_id: UUID | None
@@ -39,7 +39,7 @@ class ChunkLike(Protocol):
 
     @property
     def deleted_at(self) -> Any:
-        """Anything but ``None`` means that the chunk is gone."""
+        """``None`` unless the chunk is deleted."""
         ...
 
 
@@ -47,12 +47,12 @@ CallKey = tuple[UUID | None, str]
 
 
 def call_key(chunk: ChunkLike) -> CallKey:
-    """What pairs a tool call with its result: the turn and the call's id, which is unique only within its answer."""
+    """Return the key that a tool call shares with its result: a call id is unique only within its turn's answer."""
     return chunk.turn_id, str(chunk.metadata.get("call_id", ""))
 
 
 def is_candidate(chunk: ChunkLike) -> bool:
-    """Would this chunk be sent if only its own state mattered?"""
+    """Return whether the chunk's own state allows it to be sent."""
     if chunk.deleted_at is not None or chunk.excluded or chunk.state == "streaming":
         return False
     if chunk.kind == "tool_call":
@@ -61,22 +61,22 @@ def is_candidate(chunk: ChunkLike) -> bool:
 
 
 def sent(chunks: Iterable[ChunkLike]) -> list[ChunkLike]:
-    """The chunks that go out, in order; ``build_messages`` uses exactly these."""
+    """Return the chunks that are sent, in order; ``build_messages`` uses exactly these."""
     candidates = [chunk for chunk in chunks if is_candidate(chunk)]
     calls = {call_key(chunk) for chunk in candidates if chunk.kind == "tool_call"}
     return [chunk for chunk in candidates if chunk.kind != "tool_result" or call_key(chunk) in calls]
 
 
 def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
-    """The messages of the next request. ``chunks`` must be in their order; the rules are in the module's docstring."""
-    going = sent(chunks)
+    """Return the messages of the next request by the rules above. ``chunks`` must be in their order."""
+    outgoing = sent(chunks)
     results: dict[CallKey, ChunkLike] = {}
-    for chunk in going:
+    for chunk in outgoing:
         if chunk.kind == "tool_result":
             results.setdefault(call_key(chunk), chunk)
     draft = _Draft()
     used: set[str] = set()
-    for index, chunk in enumerate(going):
+    for index, chunk in enumerate(outgoing):
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
@@ -85,14 +85,14 @@ def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
         call_id = _unique(chunk, used)
         draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
         draft.owe(_result_part(chunk, results.get(call_key(chunk)), call_id))
-        following = going[index + 1] if index + 1 < len(going) else None
+        following = outgoing[index + 1] if index + 1 < len(outgoing) else None
         if following is None or following.kind != "tool_call":
             draft.settle()
     return draft.messages()
 
 
 class _Draft:
-    """Messages being gathered; results wait until the run of parallel calls they answer is complete."""
+    """The messages so far; results wait until the run of parallel calls that they answer is complete."""
 
     def __init__(self) -> None:
         self._done: list[tuple[Role, list[Part]]] = []
@@ -135,7 +135,7 @@ def _text_parts(chunk: ChunkLike) -> Sequence[Part]:
 
 
 def _reasoning_parts(chunk: ChunkLike) -> list[Part]:
-    """Earlier reasoning, with what its provider gave to be sent back; some take the bare text back."""
+    """Return earlier reasoning with its provider's opaque data; some providers take the bare text back."""
     return [
         ReasoningPart(str(item.get("text", "")), item.get("opaque") or None, _origin(chunk, item))
         for item in chunk.metadata.get("reasoning") or ()
@@ -144,7 +144,7 @@ def _reasoning_parts(chunk: ChunkLike) -> list[Part]:
 
 
 def _origin(chunk: ChunkLike, given: Any) -> Origin | None:
-    """Where a part came from, as it was noted with it, else with its chunk."""
+    """Return the origin that is stored with a part, else its chunk's."""
     for source in (given, chunk.provenance):
         if isinstance(source, Mapping) and source.get("provider"):
             return Origin(str(source["provider"]), source.get("model") or None, source.get("session") or None)
@@ -183,7 +183,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _unique(chunk: ChunkLike, used: set[str]) -> str:
-    """The call's id; where an earlier call of this request has it too (old rows), one that follows from the chunk."""
+    """Return the call's id, or one derived from the chunk if an earlier call of this request has it too (old rows)."""
     call_id = str(chunk.metadata.get("call_id") or "")
     if not call_id or call_id in used:
         call_id = f"call_{chunk.id.hex}"
@@ -192,7 +192,7 @@ def _unique(chunk: ChunkLike, used: set[str]) -> str:
 
 
 def with_user_text(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
-    """``messages`` and one more text of the user, joined to a user message that stands last, as a chunk would be."""
+    """Return ``messages`` with one more user text, joined to a user message at the end as a chunk would be."""
     part = TextPart(text)
     if messages and messages[-1].role == "user":
         return (*messages[:-1], Message("user", (*messages[-1].parts, part)))

@@ -1,4 +1,4 @@
-"""Settings of contexts and streams. Values are injected once at start; nothing here reads the environment."""
+"""Settings of contexts and streams, injected once at start."""
 
 from pydantic import BaseModel, Field
 

@@ -1,4 +1,4 @@
-"""The chat socket: take frames in and send frames out; ``connection`` carries them out."""
+"""The chat socket: decode frames, and hand them to the connection."""
 
 import logging
 import time
@@ -23,12 +23,12 @@ TOO_MANY, TOO_LARGE = 4408, 4409
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
-    """One open chat page. The origin was checked and the browser session loaded before it gets here."""
+    """One open chat page, after its origin was checked and its browser session loaded."""
 
     chat: ChatConnection | None = None
 
     async def connect(self) -> None:
-        """Accept first: only an accepted socket can be told by a close code why it is refused."""
+        """Accept first: only an accepted socket can be refused with a close code."""
         await self.accept()
         self.frame_times: deque[float] = deque()
         if current().closing:
@@ -49,7 +49,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.chat = chat
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """One client frame."""
+        """Handle one client frame."""
         config: ContextConfig = settings.MAESTRO.context
         raw: Any = text_data if text_data is not None else (bytes_data or b"")
         if len(raw) > config.max_frame_bytes or (
@@ -80,7 +80,7 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await self.send(text_data=frames.error(broken, frames.client_id_of(raw)))
 
     async def disconnect(self, code: int) -> None:
-        """Reading ends; answers go on being written."""
+        """Stop reading; answers go on being written."""
         chat, self.chat = self.chat, None
         if chat is not None:
             await chat.close()

@@ -1,17 +1,17 @@
-"""Refusals of contexts and turns that the provider core does not know; they are part of its tree all the same."""
+"""Errors of contexts and turns, as part of the provider core's tree."""
 
 from providers_app.errors import CallerError, InvalidRequest, NotConfigured
 
 
 class SessionRequired(InvalidRequest):
-    """The chat has no session, and none was named."""
+    """The chat has no session, and the request names none."""
 
     code, http_status = "session_required", 400
     default_hint = "Choose a session in the chat's header, or connect one."
 
 
 class ModelRequired(InvalidRequest):
-    """The chat has no model, none was named, and the provider has no default."""
+    """The chat has no model, the request names none, and the provider has no default."""
 
     code, http_status = "model_required", 400
     default_hint = "Choose a model in the chat's header."
@@ -31,21 +31,21 @@ class TurnRunning(CallerError):
 
 
 class TooManyRunning(CallerError):
-    """One person has as many answers running as the settings allow."""
+    """The person has as many running answers as the settings allow."""
 
     code, http_status = "too_many_running", 429
     default_hint = "Wait until one of them is done, or stop one."
 
 
 class ShuttingDown(NotConfigured):
-    """The server stops and begins nothing new."""
+    """The server is stopping and starts no turn."""
 
     code, http_status = "shutting_down", 503
     default_hint = "Send it again in a moment."
 
 
 class BadFrame(InvalidRequest):
-    """What the page sent is not a frame."""
+    """The page sent something that is not a valid frame."""
 
     code, http_status = "bad_frame", 400
     default_hint = ""

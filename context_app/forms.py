@@ -1,4 +1,4 @@
-"""Forms of the chat page. They translate; services decide."""
+"""Forms of the chat page."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ PARAM_FIELDS = ("max_output_tokens", "temperature", "top_p", "reasoning_effort")
 
 
 def search_text(request: HttpRequest) -> str:
-    """Return what is searched for (``q``), without NUL, which no database can look for."""
+    """Return the search text (``q``) without NUL, which no database can look for."""
     return request.GET.get("q", "").replace("\x00", "").strip()[:200]
 
 
 class NoteForm(forms.Form):
-    """A note that goes along with the next request."""
+    """A note to be sent with the next request."""
 
     content = forms.CharField(
         label="Note",
@@ -31,7 +31,7 @@ class NoteForm(forms.Form):
     )
 
     def clean_content(self) -> str:
-        """Refuses what is longer than a chunk may be."""
+        """Refuse text that is longer than a chunk may be."""
         text: str = self.cleaned_data["content"]
         limit = settings.MAESTRO.context.max_chunk_chars
         if len(text) > limit:
@@ -46,14 +46,14 @@ class TitleForm(forms.Form):
 
 
 class ChooseForm(forms.Form):
-    """Which session and model are asked from the next message on."""
+    """The session and model to use from the next message on."""
 
     session = forms.UUIDField()
     model = forms.CharField(max_length=200, strip=True)
 
 
 class ParametersForm(forms.Form):
-    """Parameters of the next requests; a blank field leaves the provider's default."""
+    """Parameters of the next requests; a blank field keeps the provider's default."""
 
     max_output_tokens = forms.IntegerField(
         label="Max output",
@@ -88,7 +88,7 @@ class ParametersForm(forms.Form):
     )
 
     def clean_system(self) -> str:
-        """Refuses what is longer than a chunk may be."""
+        """Refuse text that is longer than a chunk may be."""
         text: str = self.cleaned_data["system"]
         limit = settings.MAESTRO.context.max_chunk_chars
         if len(text) > limit:
@@ -96,7 +96,7 @@ class ParametersForm(forms.Form):
         return text
 
     def params(self) -> dict[str, Any]:
-        """The chosen parameters by their ``ChatParams`` names; blank ones are left out."""
+        """Return the chosen parameters by their ``ChatParams`` names, without blank ones."""
         known = set(ChatParams.__struct_fields__)
         values = {name: self.cleaned_data.get(name) for name in PARAM_FIELDS if name in known}
         return {name: value for name, value in values.items() if value not in (None, "")}

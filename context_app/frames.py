@@ -1,6 +1,4 @@
-"""The frames of the chat, as ``docs/websocket-frames.md`` says: text to values on the way in, values to text on the
-way out. Pure.
-"""
+"""Decode and encode the frames of the chat, as described in ``docs/websocket-frames.md``. Pure."""
 
 from typing import Any
 from uuid import UUID
@@ -40,13 +38,13 @@ class Stop(_Frame, frozen=True, kw_only=True, tag="stop"):
 
 
 class Retry(_Frame, frozen=True, kw_only=True, tag="retry"):
-    """Ask again."""
+    """Retry a turn."""
 
     turn: UUID
 
 
 class Ping(_Frame, frozen=True, kw_only=True, tag="ping"):
-    """Are you there?"""
+    """Ask for a ``pong``."""
 
 
 ClientFrame = Send | Attach | Stop | Retry | Ping
@@ -55,7 +53,7 @@ _decoder: msgspec.json.Decoder[ClientFrame] = msgspec.json.Decoder(ClientFrame)
 
 
 def _plain(value: object) -> str:
-    """Rendered HTML is a ``SafeString``, a kind of text that the encoder does not take for text."""
+    """Encode rendered HTML: a ``SafeString`` is a subclass of str, which the encoder does not take."""
     if isinstance(value, str):
         return value[:]
     raise TypeError(f"{type(value).__name__} cannot be in a frame")
@@ -65,7 +63,7 @@ _encoder = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def decode(text: str | bytes) -> ClientFrame:
-    """A client frame. Raises ``BadFrame`` that says what is wrong with it."""
+    """Return a client frame. Raises ``BadFrame`` that names the fault."""
     try:
         return _decoder.decode(text)
     except msgspec.ValidationError as error:
@@ -75,7 +73,7 @@ def decode(text: str | bytes) -> ClientFrame:
 
 
 def client_id_of(text: str | bytes) -> str:
-    """The ``client_id`` of a frame that may be broken otherwise, so that its error can be told apart."""
+    """Return the ``client_id`` of a possibly broken frame, so that its error can be assigned to it."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -85,18 +83,18 @@ def client_id_of(text: str | bytes) -> str:
 
 
 def encode(frame: dict[str, Any]) -> str:
-    """A server frame as text."""
+    """Return a server frame as text."""
     return _encoder.encode(frame).decode()
 
 
 def events(stream: UUID, batch: Batch) -> str:
-    """An ``events`` frame. The events are encoded already; they are joined, not encoded again."""
+    """Return an ``events`` frame. The events are joined, for they are encoded already."""
     head = f'{{"type":"events","stream":"{stream}","first_seq":{batch.first_seq},"last_seq":{batch.last_seq},"events":['
     return head + b",".join(batch.events).decode() + "]}"
 
 
 def end(stream: UUID, turn: UUID | None, ended: Ended, html: str) -> str:
-    """An ``end`` frame."""
+    """Return an ``end`` frame."""
     return encode(
         {
             "type": "end",
@@ -111,7 +109,7 @@ def end(stream: UUID, turn: UUID | None, ended: Ended, html: str) -> str:
 
 
 def error(problem: ProviderError, client_id: str = "") -> str:
-    """An ``error`` frame."""
+    """Return an ``error`` frame."""
     frame = {"type": "error", "code": problem.code, "message": problem.message, "hint": problem.hint}
     if client_id:
         frame["client_id"] = client_id

@@ -1,7 +1,7 @@
-"""Markdown of a model or a person, as HTML that is safe to put into a page.
+"""Render Markdown of a model or a person as HTML that is safe to put into a page.
 
 ``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input
-that is too large, too deep or too slow becomes escaped text in one ``<pre>``: plain perhaps, never wrong or late.
+that is too large, too deep or too slow becomes escaped text in one ``<pre>``.
 """
 
 import time
@@ -29,13 +29,13 @@ LINK_SCHEMES = ("http://", "https://", "mailto:")
 
 
 class _TooSlow(Exception):
-    """The time that one text may take is over."""
+    """The time limit of one text has passed."""
 
 
 def to_html(source: str, *, breaks: bool = False, seconds: float = MAX_SECONDS) -> str:
-    """Safe HTML of ``source``. ``breaks`` keeps single line breaks, as people expect of what they typed.
+    """Return safe HTML of ``source``; ``breaks`` keeps single line breaks, as expected of typed text.
 
-    Never raises for any text; beyond ``MAX_CHARS`` characters or ``seconds`` of work it is shown as it is.
+    Never raises for any text; beyond ``MAX_CHARS`` characters or ``seconds`` of work it is returned as plain text.
     """
     if not source.strip():
         return ""
@@ -49,7 +49,7 @@ def to_html(source: str, *, breaks: bool = False, seconds: float = MAX_SECONDS) 
 
 
 def plain_html(source: str) -> str:
-    """``source`` as escaped text in one block, line breaks kept."""
+    """Return ``source`` as escaped text in one block, with its line breaks."""
     return f'<pre class="plain">{escape(source)}</pre>'
 
 
@@ -81,12 +81,12 @@ def _check_time_after(state: Any) -> None:
 
 
 def _link_allowed(url: str) -> bool:
-    """Only addresses that name their scheme: a relative one would lead into this installation."""
+    """Allow only addresses with a scheme: a relative one would lead into this installation."""
     return url.strip().lower().startswith(LINK_SCHEMES)
 
 
 class _Renderer(RendererHTML):
-    """Code gets a head with its language and a Copy button; pictures become links that load nothing by themselves."""
+    """Give code a head with its language and a Copy button, and replace images by links, so that none is loaded."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]
@@ -121,14 +121,14 @@ class _Renderer(RendererHTML):
 
 
 def _alignment(token: Token) -> str:
-    """The column's side as a class, because inline styles are forbidden."""
+    """Return the column's alignment as a class, because inline styles are forbidden."""
     style = str(token.attrs.get("style", ""))
     side = style.removeprefix("text-align:")
     return f' class="side-{side}"' if side in {"center", "right"} else ""
 
 
 def host_of(url: str) -> str:
-    """The host of an address for display, or ``an unknown place``."""
+    """Return the host of an address for display, or ``an unknown place``."""
     try:
         return urlsplit(url).hostname or "an unknown place"
     except ValueError:
@@ -136,7 +136,7 @@ def host_of(url: str) -> str:
 
 
 def code_html(code: str, language: str, *, deadline: float | None = None) -> str:
-    """A code block with head: language label (what the author wrote when it is not known) and Copy button."""
+    """Return a code block with a head: its language (as the author named it if unknown) and a Copy button."""
     lexer = _lexer(language.lower()) if language else None
     label = lexer.name if lexer is not None else language[:40]
     body = escape(code)
@@ -149,7 +149,7 @@ def code_html(code: str, language: str, *, deadline: float | None = None) -> str
 
 
 def inline_code_html(code: str, language: str) -> str:
-    """Coloured, escaped code without a block around it, for places that draw their own frame."""
+    """Return highlighted, escaped code without a block around it."""
     lexer = _lexer(language) if language else None
     if lexer is None or len(code) > MAX_HIGHLIGHT_CHARS:
         return escape(code)
@@ -168,7 +168,7 @@ def _lexer(language: str) -> Lexer | None:
 
 
 def _highlight(code: str, lexer: Lexer, deadline: float | None) -> str:
-    """Class spans of ``code``; escaped text when its time is over (the check runs between tokens)."""
+    """Return ``code`` with class spans. Raises ``_TooSlow`` when the deadline passes between two tokens."""
     parts: list[str] = []
     for kind, text in lexer.get_tokens(code):
         if deadline is not None and time.monotonic() > deadline:
@@ -185,7 +185,7 @@ def _class_of(kind: Any) -> str:
 
 
 def _colours() -> dict[str, str]:
-    """Pygments' many short classes folded into the few colours that the product has."""
+    """Map Pygments' many short classes to the few colours of the product."""
     groups = {
         "k": "k kc kd kn kp kr kt ow",
         "s": "s sa sb sc dl sd s2 se sh si sx sr s1 ss",

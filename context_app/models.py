@@ -1,4 +1,4 @@
-"""Contexts and their chunks, and the answers that are being written into them."""
+"""Contexts with their chunks and edits, and the streams that write answers into them."""
 
 import uuid
 
@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Context(models.Model):
-    """A conversation: the ordered chunks that a model will be sent, and which session and model are asked next."""
+    """A conversation: its ordered chunks, and the session and model of the next request."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contexts")
@@ -82,7 +82,7 @@ class ContextChunk(models.Model):
 
 
 class ContextEdit(models.Model):
-    """One edit of a context, with what is needed to take it back."""
+    """One edit of a context, with the data to undo it."""
 
     id = models.BigAutoField(primary_key=True)
     context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="edits")
@@ -105,7 +105,7 @@ class Stream(models.Model):
     """One answer as it is being written. ``last_seq`` is the number of the last event committed to segments.
 
     ``process`` names the process that runs it (and its spool), which renews ``heartbeat_at``. ``result`` is the
-    ChatResult as a dictionary; an interrupted stream's error has the code ``interrupted`` and says why.
+    ChatResult as a dictionary; the error of an interrupted stream has the code ``interrupted``.
     """
 
     class State(models.TextChoices):
@@ -165,9 +165,9 @@ class StreamSegment(models.Model):
 class Turn(models.Model):
     """One user message and its answer in a context. A retry gives the same turn a new stream.
 
-    ``session``, ``model`` and ``params`` are what was asked, so that a retry asks the same. ``client_id`` is the
-    page's own name of the turn: a ``send`` that is repeated after a lost connection finds the turn that it began.
-    ``attempt`` counts the streams that the turn had, from 1.
+    ``session``, ``model`` and ``params`` are those of the request, so that a retry repeats it. ``client_id`` is the
+    page's own id of the turn: a ``send`` that is repeated after a lost connection finds the turn that it started.
+    ``attempt`` counts the streams of the turn, from 1.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

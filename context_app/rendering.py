@@ -1,8 +1,8 @@
-"""One turn as HTML: the user's message and the answer in every state it can be in.
+"""Render turns as HTML: the user's message, and the answer in every state.
 
-The page, the ``turn`` frame and the ``end`` frame all show what these two functions return, so that an answer looks
-the same whether it was watched or found. Both read ``turn.chunks`` and ``turn.stream``; prefetch them for many turns.
-All text that comes from a person or a model passes through ``context_app.markup`` or Django's escaping.
+The page, the ``turn`` frame and the ``end`` frame all use ``render_user`` and ``render_answer``, so that an answer
+looks the same live and reloaded. Both read ``turn.chunks`` and ``turn.stream``; prefetch them for many turns. All text
+of a person or a model passes through ``context_app.markup`` or Django's escaping.
 """
 
 import json
@@ -19,7 +19,7 @@ from context_app import markup
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
-from context_app.tool_intents import PURPOSE_WORDS, SOURCE_WORDS, stored_intent
+from context_app.tool_intents import PURPOSE_LABELS, SOURCE_LABELS, stored_intent
 from providers_app.advice.draft import CHANGES
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatResult
@@ -30,7 +30,7 @@ ADVICE_ICONS = {"error": "warning", "warning": "warning", "hint": "lightbulb"}
 
 @dataclass(frozen=True, slots=True)
 class AdviceView:
-    """One piece of advice; ``use`` is the nearest value as a form field takes it, where that is a plain one."""
+    """One piece of advice; ``use`` is the nearest valid value as a form field takes it, if it is a plain one."""
 
     level: str
     field: str
@@ -62,7 +62,7 @@ class ToolCallView:
 
 @dataclass(slots=True)
 class Failure:
-    """Why an answer is not whole: what happened, what to do, a code to copy."""
+    """The reason why an answer is incomplete, the next step, and a code to copy."""
 
     title: str
     text: str
@@ -73,7 +73,7 @@ class Failure:
 
 @dataclass(slots=True)
 class AnswerView:
-    """All that the template of an answer shows."""
+    """The data of an answer's template."""
 
     turn: Turn
     state: str
@@ -92,7 +92,7 @@ class AnswerView:
 
     @property
     def running(self) -> bool:
-        """Is the answer still being written?"""
+        """Whether the answer is still being written."""
         return self.state == Stream.State.RUNNING
 
 
@@ -120,7 +120,7 @@ def render_end(stream: UUID, result: dict[str, Any]) -> tuple[UUID | None, str]:
 
 
 def render_user(turn: Turn) -> str:
-    """The user's message of ``turn`` as sanitised HTML."""
+    """Return the user's message of ``turn`` as sanitised HTML."""
     chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
     text = "\n\n".join(chunk.content for chunk in chunks)
     gone = bool(chunks) and all(chunk.deleted_at is not None or chunk.excluded for chunk in chunks)
@@ -128,7 +128,7 @@ def render_user(turn: Turn) -> str:
 
 
 def render_answer(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> str:
-    """The answer of ``turn`` as sanitised HTML; ``result`` is ``None`` while nothing was stored yet."""
+    """Return the answer of ``turn`` as sanitised HTML; ``result`` is ``None`` before anything was stored."""
     return _drawn("chats/_answer.html", {"answer": answer_view(turn, result)})
 
 
@@ -147,7 +147,7 @@ def _drawn(template: str, data: dict[str, Any]) -> str:
 
 
 def answer_view(turn: Turn, result: ChatResult | Mapping[str, Any] | None) -> AnswerView:
-    """What the answer's template shows; the rules of ``render_answer`` without the markup."""
+    """Return the template data of an answer."""
     data: Mapping[str, Any] = result.to_dict() if isinstance(result, ChatResult) else (result or {})
     chunks = list(turn.chunks.all())
     stream = turn.stream
@@ -223,7 +223,7 @@ def _failure(state: str, data: Mapping[str, Any], has_text: bool) -> Failure | N
 
 
 def _calls(data: Mapping[str, Any], chunks: list[ContextChunk]) -> list[ToolCallView]:
-    """The calls of the result, with intent and result of their chunks."""
+    """Return the tool calls of the result, with intent and result from their chunks."""
     # A retried answer leaves deleted chunks with the same ids; those of the answer that stands come last and win.
     chunks = sorted(chunks, key=lambda chunk: chunk.deleted_at is None)
     rows = {str(c.metadata.get("call_id")): c for c in chunks if c.kind == ContextChunk.Kind.TOOL_CALL}
@@ -242,10 +242,10 @@ def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChun
     view = ToolCallView(
         name=name,
         arguments_html=arguments_html(invalid if invalid else call.get("arguments")),
-        purpose=PURPOSE_WORDS[intent.purpose],
+        purpose=PURPOSE_LABELS[intent.purpose],
         scope=intent.scope,
         risk=intent.risk_level,
-        source=SOURCE_WORDS[intent.source],
+        source=SOURCE_LABELS[intent.source],
         intent_error=str(error.get("message") or "") if isinstance(error, Mapping) else str(error),
     )
     if invalid:
@@ -260,7 +260,7 @@ def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChun
 
 
 def arguments_html(arguments: Any) -> str:
-    """A tool call's arguments, pretty-printed with coloured names and values; what is not JSON as plain text."""
+    """Return a tool call's arguments, indented and highlighted; plain text if they are not JSON."""
     if isinstance(arguments, str):
         return markup.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
     text = json.dumps(arguments or {}, ensure_ascii=False)

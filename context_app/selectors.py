@@ -1,8 +1,7 @@
-"""Reads. Every query starts at the owner; what belongs to somebody else, or was deleted, does not exist here."""
+"""Read contexts. Every query starts at the owner, so that foreign and deleted rows are never found."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +24,12 @@ class ChatGroup:
 
 
 def owned(owner_id: Any) -> "QuerySet[Context]":
-    """The chats of one person."""
+    """Return the chats of one person."""
     return Context.objects.filter(owner=owner_id, deleted_at=None)
 
 
 def get_context(owner_id: Any, context_id: UUID) -> Context:
-    """One chat with its session. Raises ``Context.DoesNotExist`` for a foreign, deleted or missing one alike."""
+    """Return one chat with its session. Raises ``Context.DoesNotExist`` for a foreign, deleted or missing one."""
     return owned(owner_id).select_related("session").defer("session__sealed_credential").get(pk=context_id)
 
 
@@ -44,12 +43,12 @@ def get_chunk(owner_id: Any, context_id: UUID, chunk_id: UUID) -> ContextChunk:
 
 
 def chunks(context: Context) -> list[ContextChunk]:
-    """What the panel lists: every chunk that is not deleted, in the order of sending."""
+    """Return the chunks that are not deleted, in the order of sending."""
     return list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
 
 
 def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
-    """The chat list in its groups: pinned, today, yesterday, earlier. ``query`` is looked for in titles and texts."""
+    """Return the chat list in groups by age, pinned chats first; ``query`` searches titles and texts."""
     rows = owned(owner_id).filter(archived_at__isnull=not archived)
     if query:
         texts = ContextChunk.objects.filter(context=OuterRef("pk"), deleted_at=None, content__icontains=query)
@@ -61,40 +60,32 @@ def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: date
         .annotate(is_running=Exists(running))
         .order_by("-updated_at")[:SIDEBAR_LIMIT]
     )
-    return _grouped(rows, now or timezone.now(), archived=archived)
-
-
-def _grouped(rows: Iterable[Context], now: datetime, *, archived: bool) -> list[ChatGroup]:
-    today = timezone.localtime(now).date()
-    names = ("Pinned", "Today", "Yesterday", "Last 7 days", "Older")
-    found: dict[str, list[Context]] = {name: [] for name in names}
-    for row in rows:
-        day = timezone.localtime(row.updated_at).date()
-        if archived:
-            name = "Older"
-        elif row.pinned:
-            name = "Pinned"
-        elif day >= today:
-            name = "Today"
-        elif day == today - timedelta(days=1):
-            name = "Yesterday"
-        elif day > today - timedelta(days=7):
-            name = "Last 7 days"
-        else:
-            name = "Older"
-        found[name].append(row)
     if archived:
-        return [ChatGroup("Archived", found["Older"])] if found["Older"] else []
-    return [ChatGroup(name, found[name]) for name in names if found[name]]
+        return [ChatGroup("Archived", list(rows))] if rows else []
+    today = timezone.localtime(now or timezone.now()).date()
+    groups: dict[str, list[Context]] = {name: [] for name in ("Pinned", "Today", "Yesterday", "Last 7 days", "Older")}
+    for row in rows:
+        age = (today - timezone.localtime(row.updated_at).date()).days
+        groups["Pinned" if row.pinned else _group(age)].append(row)
+    return [ChatGroup(name, found) for name, found in groups.items() if found]
+
+
+def _group(days: int) -> str:
+    if days <= 1:
+        return "Today" if days <= 0 else "Yesterday"
+    return "Last 7 days" if days < 7 else "Older"
 
 
 def archived_count(owner_id: Any) -> int:
-    """How many chats are put away."""
+    """Return the number of archived chats."""
     return owned(owner_id).filter(archived_at__isnull=False).count()
 
 
 def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SHOWN) -> tuple[list[Turn], bool]:
-    """The last ``limit`` turns (older than ``before``), oldest first, with stream and chunks; and are there more?"""
+    """Return the last ``limit`` turns before ``before``, oldest first, and whether there are more.
+
+    Streams and chunks are loaded with them.
+    """
     rows = Turn.objects.filter(context=context)
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk))
@@ -106,18 +97,18 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
 
 
 def get_turn(context: Context, turn_id: UUID) -> Turn:
-    """One turn of a chat. Raises ``Turn.DoesNotExist``."""
+    """Return one turn of a chat. Raises ``Turn.DoesNotExist``."""
     return Turn.objects.select_related("stream").prefetch_related("chunks").get(pk=turn_id, context=context)
 
 
 def sessions(owner_id: Any) -> list[AuthSession]:
-    """The person's sessions that can be asked (not disabled), for the picker; sealed columns are not loaded."""
+    """Return the person's sessions that are not disabled, for the picker, without their sealed columns."""
     rows = AuthSession.objects.filter(owner=owner_id).exclude(status=AuthSession.Status.DISABLED)
     return list(_present(rows).defer("sealed_credential").order_by("provider", "name"))
 
 
 def get_session(owner_id: Any, session_id: UUID) -> AuthSession:
-    """One of the person's sessions. Raises ``AuthSession.DoesNotExist``."""
+    """Return one of the person's sessions. Raises ``AuthSession.DoesNotExist``."""
     return _present(AuthSession.objects.filter(owner=owner_id)).defer("sealed_credential").get(pk=session_id)
 
 

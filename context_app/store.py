@@ -1,4 +1,4 @@
-"""The ``ContextStore`` that the provider core is given: contexts in Django's database, asked on the store pool."""
+"""The provider core's ``ContextStore``: contexts in Django's database, read and written on the store pool."""
 
 from uuid import UUID
 
@@ -13,24 +13,23 @@ from sessions_app.stores.pool import in_store
 
 
 class DjangoContextStore:
-    """Every look-up goes through the owner; every method may be awaited on any loop."""
+    """Contexts of their owner only; every method may be awaited on any loop."""
 
     async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
-        """What would be sent, in order. Raises ``UnknownContext``."""
+        """Return the messages that would be sent, in order. Raises ``UnknownContext``."""
         return await in_store(_messages, owner, context_id)
 
     async def list_chunks(
         self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()
     ) -> list[Chunk]:
-        """The chunks that are not deleted, in order, whose text contains ``query`` (any case) and that are of
-        ``kinds``.
+        """Return the chunks that are not deleted, in order, filtered by text (in any case) and kind.
 
         Raises ``UnknownContext``.
         """
         return await in_store(_list_chunks, owner, context_id, query, kinds)
 
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
-        """Take a chunk out, undoably; with a tool call goes its result. Raises ``UnknownContext`` for either id."""
+        """Delete a chunk (and the other half of a tool call) as an edit. Raises ``UnknownContext`` for either id."""
         await in_store(_delete_chunk, owner, context_id, chunk_id)
 
 

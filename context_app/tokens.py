@@ -1,4 +1,4 @@
-"""How many tokens a text is likely to have, without any vocabulary file."""
+"""Estimate the tokens of a text without a vocabulary file."""
 
 import re
 
@@ -14,9 +14,9 @@ MESSAGE_OVERHEAD = 4
 
 
 def estimate(text: str) -> int:
-    """The number of tokens in ``text``: one per 4 ASCII characters, one per dense-script character, one per 2.5 others.
+    """Return about how many tokens ``text`` has, for display and budgets; a provider's own count wins.
 
-    Whatever is not empty is at least 1. The result is an estimate for display and budgets; a provider's own count wins.
+    One per 4 ASCII characters, one per character of a dense script, one per 2.5 others; at least 1 unless it is empty.
     """
     if not text:
         return 0

@@ -1,4 +1,4 @@
-"""The intent of a stored tool call: as it was written, as older rows wrote it, or as the rule says."""
+"""Read the intent of a stored tool call: current rows, older rows, and the default where there is none."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -6,12 +6,12 @@ from typing import Any, Protocol
 from providers_app.types.intent import PURPOSES, RISK_LEVELS, ToolIntent
 from providers_app.types.intent_rules import intent_of
 
-PURPOSE_WORDS: dict[str, str] = {
+PURPOSE_LABELS: dict[str, str] = {
     "test_pass": "Making tests pass",
     "best_practice": "Good practice",
     "maintenance": "Maintenance",
 }
-SOURCE_WORDS: dict[str, str] = {
+SOURCE_LABELS: dict[str, str] = {
     "tool": "declared by the tool",
     "model": "stated by the model",
     "rule": "by rule, as nobody said",
@@ -19,19 +19,19 @@ SOURCE_WORDS: dict[str, str] = {
 
 
 class HasIntent(Protocol):
-    """What is read of a ``ContextChunk``."""
+    """The fields of a ``ContextChunk`` that are read."""
 
     intent: dict[str, Any]
     metadata: dict[str, Any]
 
 
 def intent_of_chunk(chunk: HasIntent) -> ToolIntent:
-    """Never ``None``: what cannot be read of it is as the rule says. Old rows call ``risk_level`` ``risk``."""
+    """Return the intent of a chunk; what cannot be read of it is the default. Old rows call ``risk_level`` ``risk``."""
     return stored_intent(chunk.intent, str(chunk.metadata.get("name") or "tool"))
 
 
 def stored_intent(data: Any, name: str) -> ToolIntent:
-    """The intent in ``data`` for a call of the tool ``name``."""
+    """Return the intent in ``data`` for a call of the tool ``name``."""
     rule = intent_of(None, name)
     if not isinstance(data, Mapping):
         return rule

@@ -1,4 +1,4 @@
-"""Writes to the chunks of a context. Each edit leaves a ``ContextEdit``, in the same transaction.
+"""Write to the chunks of a context. Each edit leaves a ``ContextEdit``, in the same transaction.
 
 ``actor`` is the person who edits, or their key.
 """
@@ -23,7 +23,7 @@ EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order")
 
 
 class ChunkRefused(ValueError):
-    """A chunk that cannot be stored or changed as asked; ``str()`` is a sentence for the person."""
+    """The chunk cannot be stored or changed; ``str()`` is a sentence for the person."""
 
 
 def append(
@@ -39,9 +39,9 @@ def append(
     intent: dict[str, Any] | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> ContextChunk:
-    """Put a chunk at the end of ``context`` and return it. ``tokens`` is estimated from ``content`` when not given.
+    """Append a chunk to ``context`` and return it. ``tokens`` is estimated from ``content`` by default.
 
-    Not an edit: conversations are not undone. Call it inside the transaction of the turn it belongs to.
+    This is not an edit that can be undone. Call it inside the transaction of the turn that the chunk belongs to.
     """
     with transaction.atomic(savepoint=False):
         lock(context.pk)  # two chunks at once would read the same end
@@ -64,7 +64,7 @@ def append(
 def add_note(
     *, context: Context, actor: Any, content: str, role: str = "user", max_chars: int | None = None
 ) -> ContextChunk:
-    """Add a note at the end, undoably. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
+    """Append a note as an edit. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
     text = _checked(content, max_chars)
     with transaction.atomic():
         chunk = append(
@@ -79,9 +79,9 @@ def add_note(
 
 
 def set_system(*, context: Context, actor: Any, content: str, max_chars: int | None = None) -> ContextChunk | None:
-    """Make ``content`` the system text at the head of the context; blank takes it away. Undoable.
+    """Make ``content`` the system text at the head of the context, as an edit; blank text deletes it.
 
-    Returns the chunk that now carries it, or ``None``. Raises ``ChunkRefused`` when it is longer than ``max_chars``.
+    Returns the chunk with the text, or ``None``. Raises ``ChunkRefused`` when it is longer than ``max_chars``.
     """
     text = _checked(content, max_chars) if content.strip() else ""
     with transaction.atomic():
@@ -111,7 +111,7 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
 
 
 def system_chunk(context: Context) -> ContextChunk | None:
-    """The system text that the parameters drawer edits: the first system chunk that is not deleted."""
+    """Return the system text of the parameters drawer: the first system chunk that is not deleted."""
     return (
         ContextChunk.objects.filter(context=context, kind=ContextChunk.Kind.SYSTEM, deleted_at=None)
         .order_by("order", "created_at")
@@ -120,43 +120,29 @@ def system_chunk(context: Context) -> ContextChunk | None:
 
 
 def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> list[ContextChunk]:
-    """Take a chunk out of the next request, or back in. An excluded chunk is no longer pinned. Returns what changed."""
-    with transaction.atomic():
-        lock(chunk.context_id)
-        group = group_of(chunk)
-        changes: dict[str, Any] = {"excluded": excluded}
-        if excluded:
-            changes["pinned"] = False
-        return _edit(chunk.context, actor, "exclude" if excluded else "include", group, **changes)
+    """Exclude a chunk from the next request, or include it; excluding unpins it. Returns the changed chunks."""
+    changes = {"excluded": True, "pinned": False} if excluded else {"excluded": False}
+    return _edit_group(chunk, actor, "exclude" if excluded else "include", changes)
 
 
 def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> list[ContextChunk]:
-    """Pin or release a chunk. Pinning takes it back into the request. Returns what changed."""
-    with transaction.atomic():
-        lock(chunk.context_id)
-        group = group_of(chunk)
-        changes: dict[str, Any] = {"pinned": pinned}
-        if pinned:
-            changes["excluded"] = False
-        return _edit(chunk.context, actor, "pin" if pinned else "unpin", group, **changes)
+    """Pin or unpin a chunk; pinning includes it in the request. Returns the changed chunks."""
+    changes = {"pinned": True, "excluded": False} if pinned else {"pinned": False}
+    return _edit_group(chunk, actor, "pin" if pinned else "unpin", changes)
 
 
 def delete(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
-    """Remove a chunk (and the other half of a tool call) from the context. The row stays until the context goes."""
-    with transaction.atomic():
-        lock(chunk.context_id)
-        return _edit(chunk.context, actor, "delete", group_of(chunk), deleted_at=timezone.now())
+    """Delete a chunk (and the other half of a tool call). The row stays until the context is destroyed."""
+    return _edit_group(chunk, actor, "delete", {"deleted_at": timezone.now()})
 
 
 def restore(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
-    """The reverse of ``delete``."""
-    with transaction.atomic():
-        lock(chunk.context_id)
-        return _edit(chunk.context, actor, "restore", group_of(chunk, deleted=True), deleted_at=None)
+    """Restore a deleted chunk (and the other half of a tool call)."""
+    return _edit_group(chunk, actor, "restore", {"deleted_at": None}, deleted=True)
 
 
 def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
-    """Exclude several chunks as one edit. Pinned ones stay, for that is what pinning is for."""
+    """Exclude several chunks as one edit, except pinned ones."""
     with transaction.atomic():
         lock(context.pk)
         chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned and not chunk.excluded]
@@ -164,7 +150,7 @@ def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[C
 
 
 def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
-    """Delete several chunks as one edit. Pinned ones stay."""
+    """Delete several chunks as one edit, except pinned ones."""
     with transaction.atomic():
         lock(context.pk)
         chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned]
@@ -172,9 +158,9 @@ def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[Co
 
 
 def group_of(chunk: ContextChunk, *, deleted: bool = False) -> list[ContextChunk]:
-    """The chunk as it is now, and for a tool call or result its other half: they leave and come together.
+    """Return the chunk as it is now, together with the other half of a tool call.
 
-    ``deleted`` chooses among deleted rows instead of present ones; empty when the chunk is not among them any more.
+    ``deleted`` looks among deleted rows instead of present ones; the list is empty if the chunk is not among them.
     """
     rows = ContextChunk.objects.filter(context=chunk.context_id, deleted_at__isnull=not deleted)
     if chunk.kind not in {"tool_call", "tool_result"} or not chunk.metadata.get("call_id"):
@@ -202,7 +188,7 @@ def lock(context_id: Any) -> None:
 
 
 def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
-    """The journal entry of a new chunk; taking it back deletes the chunk."""
+    """Write the journal entry of a new chunk; undoing it deletes the chunk."""
     ContextEdit.objects.create(
         context=context,
         actor_id=getattr(actor, "pk", actor),
@@ -213,8 +199,16 @@ def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
     _forget_undone(context)
 
 
+def _edit_group(
+    chunk: ContextChunk, actor: Any, action: str, changes: dict[str, Any], *, deleted: bool = False
+) -> list[ContextChunk]:
+    with transaction.atomic():
+        lock(chunk.context_id)
+        return _edit(chunk.context, actor, action, group_of(chunk, deleted=deleted), **changes)
+
+
 def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> list[ContextChunk]:
-    """Apply ``changes`` to ``chunks`` and write the journal entry. An edit that changes nothing is not written."""
+    """Apply ``changes`` to ``chunks`` and write the journal entry, unless they change nothing."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     touched: list[ContextChunk] = []
@@ -236,12 +230,12 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
 
 
 def jsonable(values: dict[str, Any]) -> dict[str, Any]:
-    """Column values as the journal stores them: times as ISO text."""
+    """Return column values as the journal stores them, with times as ISO text."""
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
 
 
 def _forget_undone(context: Context) -> None:
-    """A new edit ends the line of redo, as in every editor."""
+    """Delete the undone edits: after a new edit there is nothing to redo."""
     ContextEdit.objects.filter(context=context, undone_at__isnull=False).exclude(action="retry").delete()
 
 

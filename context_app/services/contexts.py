@@ -1,4 +1,4 @@
-"""Writes to contexts: made, named, pinned, put away, deleted and brought back."""
+"""Write to contexts: create, name, pin, archive, delete and restore them."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ KEEP_DELETED = timedelta(days=1)
 
 
 def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -> Context:
-    """A new chat. An untouched one of the same person is used again, so that clicking twice leaves no litter."""
+    """Create a chat, or return the person's untouched one, so that clicking twice creates one chat."""
     with transaction.atomic():
         empty = (
             Context.objects.filter(
@@ -34,30 +34,30 @@ def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -
 
 
 def rename(*, context: Context, title: str) -> Context:
-    """Give a chat a title; blank means the one taken from its first message. At most ``MAX_TITLE`` characters stay."""
+    """Set the title of a chat, at most ``MAX_TITLE`` characters; blank takes it from the first message again."""
     context.title = " ".join(title.split())[:MAX_TITLE]
     _save(context, "title")
     return context
 
 
 def title_from(context: Context, text: str) -> bool:
-    """Take the title from the first message while there is none. Returns whether the title changed."""
+    """Take the title from the first message if there is none. Returns whether the title changed."""
     if context.title:
         return False
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    words = " ".join(line.lstrip("#>*- ").split())
-    if not words:
+    title = " ".join(line.lstrip("#>*- ").split())
+    if not title:
         return False
-    if len(words) > TITLE_CHARS:
-        words = words[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
-    context.title = words
-    # Somebody may have named it meanwhile; their name stands.
-    changed = Context.objects.filter(pk=context.pk, title="").update(title=words)
+    if len(title) > TITLE_CHARS:
+        title = title[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    context.title = title
+    # The person may have named it in the meantime; that name stays.
+    changed = Context.objects.filter(pk=context.pk, title="").update(title=title)
     return bool(changed)
 
 
 def choose(*, context: Context, session: AuthSession, model: str) -> Context:
-    """Ask this session and model from the next message on."""
+    """Set the session and model from the next message on."""
     context.session = session
     context.model = _model(model)
     _save(context, "session", "model")
@@ -72,51 +72,46 @@ def set_params(*, context: Context, params: dict[str, Any]) -> Context:
 
 
 def set_pinned(*, context: Context, pinned: bool) -> Context:
-    """Keep a chat at the top of the list, or no longer."""
+    """Keep a chat at the top of the list, or unpin it."""
     context.pinned = pinned
     _save(context, "pinned")
     return context
 
 
 def set_archived(*, context: Context, archived: bool) -> Context:
-    """Put a chat away, or take it back."""
+    """Archive a chat, or unarchive it."""
     context.archived_at = timezone.now() if archived else None
     _save(context, "archived_at")
     return context
 
 
 def delete(*, context: Context) -> Context:
-    """Remove a chat; ``restore`` brings it back for a day; then the schedule destroys it."""
+    """Delete a chat; ``restore`` restores it within a day, then the schedule destroys it."""
     context.deleted_at = timezone.now()
     _save(context, "deleted_at")
     return context
 
 
 def restore(*, context: Context) -> Context:
-    """The reverse of ``delete``."""
+    """Restore a deleted chat."""
     context.deleted_at = None
     _save(context, "deleted_at")
     return context
 
 
 def destroy(context: Context) -> None:
-    """Remove a chat for good, with its answers: rows of streams hold their text too."""
+    """Delete a chat for good, with its streams, whose rows hold the text too."""
     with transaction.atomic():
         streams = list(Turn.objects.filter(context=context).exclude(stream=None).values_list("stream_id", flat=True))
         context.delete()
         Stream.objects.filter(pk__in=streams).delete()
 
 
-def touch(context: Context) -> None:
-    """Move a chat to the top of the list."""
-    Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
-
-
 def _model(model: str) -> str:
-    """A model id as the column takes it; what it really is, its provider decides."""
+    """Return a model id as the column takes it; only the provider can validate it."""
     return model.replace("\x00", "").strip()[:200]
 
 
 def _save(context: Context, *fields: str) -> None:
-    """``updated_at`` is left alone: the list is ordered by what was said last, not by what was tidied."""
+    """Update columns without ``updated_at``: the list is ordered by messages, not by other changes."""
     Context.objects.filter(pk=context.pk).update(**{field: getattr(context, field) for field in fields})

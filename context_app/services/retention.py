@@ -1,5 +1,6 @@
-"""What is removed when its time is over: deleted chats, answers that no chat has any more, events of old answers."""
+"""Remove what is past its retention: deleted chats, streams without a turn, events of old answers."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ _PRUNED_STATES = (Stream.State.COMPLETE, Stream.State.CANCELLED, Stream.State.FA
 
 
 class Removed(NamedTuple):
-    """How many chats and streams were destroyed, and how many streams lost their events."""
+    """The numbers of destroyed chats and streams, and of streams that lost their events."""
 
     contexts: int
     streams: int
@@ -27,22 +28,21 @@ class Removed(NamedTuple):
 
 
 def prune() -> Removed:
-    """Remove what is due. Safe to run twice, and at the same time elsewhere."""
+    """Remove everything that is due. Safe to run again, and in several processes at once."""
     now = timezone.now()
     ended_before = now - timedelta(days=settings.MAESTRO.context.segment_retention_days)
     gone = _contexts(now - contexts.KEEP_DELETED)
-    streams = pruned = 0
+    return Removed(gone, _in_batches(_orphans, ended_before), _in_batches(_segments, ended_before))
+
+
+def _in_batches(remove: Callable[[object], int], ended_before: object) -> int:
+    total = 0
     for _ in range(MAX_BATCHES):
-        count = _orphans(ended_before)
-        streams += count
+        count = remove(ended_before)
+        total += count
         if count < BATCH:
             break
-    for _ in range(MAX_BATCHES):
-        count = _segments(ended_before)
-        pruned += count
-        if count < BATCH:
-            break
-    return Removed(gone, streams, pruned)
+    return total
 
 
 def _contexts(deleted_before: object) -> int:
@@ -56,7 +56,7 @@ def _contexts(deleted_before: object) -> int:
 
 
 def _orphans(ended_before: object) -> int:
-    """Streams without a turn: an answer that was asked for again, or whose chat an operator deleted."""
+    """Delete streams without a turn: after a retry, or after an operator deleted the chat."""
     due = Stream.objects.filter(turn__isnull=True, ended_at__lt=ended_before).exclude(state=Stream.State.RUNNING)
     keys = list(due.values_list("pk", flat=True)[:BATCH])
     if keys:
@@ -65,8 +65,9 @@ def _orphans(ended_before: object) -> int:
 
 
 def _segments(ended_before: object) -> int:
-    """Events of answers that are whole in their chunks. Interrupted ones keep theirs: a spool that turns up late, with
-    a machine that was away, is joined to them.
+    """Delete the events of answers that are complete in their chunks.
+
+    Interrupted answers keep theirs: the spool of a machine that was away may still add to them.
     """
     due = Stream.objects.filter(pruned_at=None, ended_at__lt=ended_before, state__in=_PRUNED_STATES)
     keys = list(due.values_list("pk", flat=True)[:BATCH])

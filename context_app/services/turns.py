@@ -1,8 +1,7 @@
-"""Turns: a message is sent, its answer begins to be written, is stopped, or is asked for again.
+"""Start, stop and retry turns.
 
 ``start`` and ``retry`` check everything first, write message, turn and stream in one short transaction, and only then
-start the runner: a refused turn leaves nothing behind. Both run to their end even when the caller goes away in the
-middle.
+start the runner: a refused turn leaves nothing behind. Both run to their end even if the caller is cancelled.
 """
 
 import asyncio
@@ -72,8 +71,7 @@ async def start(
 
 
 async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> Started:
-    """Ask again for the answer of a turn: the earlier answer is taken out of the context (undoably), a new stream
-    begins.
+    """Answer a turn again: the earlier answer is deleted from the context (undoably), and a new stream starts.
 
     Raises ``UnknownContext``, ``UnknownTurn``, ``TurnRunning``, and what ``start`` raises.
     """
@@ -84,9 +82,9 @@ async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> S
 
 
 async def stop(*, owner: Any, stream_id: UUID | str, context_id: UUID | str | None = None) -> None:
-    """Stop an answer, wherever it runs: here at once, elsewhere within one commit. One that is over is left alone.
+    """Stop an answer in whatever process: here at once, elsewhere within one commit. An ended one stays as it is.
 
-    Raises ``UnknownStream`` for what is not the owner's (or not of that chat).
+    Raises ``UnknownStream`` for a stream of another person (or another chat).
     """
     key = _uuid(stream_id, UnknownStream("There is no such answer."))
     context_key = None if context_id is None else _uuid(context_id, UnknownStream("There is no such answer."))
@@ -101,10 +99,10 @@ async def stop(*, owner: Any, stream_id: UUID | str, context_id: UUID | str | No
 
 
 def stop_all(owner_ids: Collection[Pk], *, seconds: float) -> bool:
-    """Stop every answer of these people, wherever it runs, and wait at most so many ``seconds`` until all are stored.
+    """Stop every answer of these people in every process, and wait at most ``seconds`` until all are stored.
 
-    Reads and writes the database, and blocks: call it neither on a loop nor in a transaction. ``False`` when some still
-    run: their process is busy, or dead and not yet taken over.
+    Reads and writes the database, and blocks: call it neither on a loop nor in a transaction. Returns ``False`` when
+    some still run: their process is busy, or dead and not yet taken over.
     """
     runtime = current()
     for live in runtime.running():
@@ -121,7 +119,7 @@ def stop_all(owner_ids: Collection[Pk], *, seconds: float) -> bool:
 
 
 async def _detached(work: Coroutine[Any, Any, Started | ProviderError]) -> Started:
-    """Run to the end on the provider loop, whatever becomes of the caller."""
+    """Run ``work`` to its end on the provider loop, even if the caller is cancelled."""
 
     async def guarded() -> Started | ProviderError:
         task = loop.spawn(work, name="start a turn")
@@ -134,7 +132,7 @@ async def _detached(work: Coroutine[Any, Any, Started | ProviderError]) -> Start
 
 
 async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | ProviderError:
-    """Write, then run. A refusal is returned, not raised: nobody may be there to hear it."""
+    """Write the turn, then run it. A refusal is returned, not raised, because the caller may be gone."""
     if runtime.closing:
         return ShuttingDown("The server is stopping.")
     try:

@@ -1,4 +1,4 @@
-"""Undo and redo of edits, from the journal: it survives a reload and knows every window of the same person."""
+"""Undo and redo edits, from the journal: across reloads, and across the windows of one person."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from context_app.services.chunks import EDITABLE, lock
 
 
 def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
-    """Take back the latest edit that is not undone, or the one with ``edit_id``. Returns it, or ``None``."""
+    """Undo the latest edit that is not undone, or the one with ``edit_id``. Returns it, or ``None``."""
     with transaction.atomic():
         lock(context.pk)
         edits = _edits(context).filter(undone_at=None)
@@ -26,7 +26,7 @@ def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
 
 
 def redo(*, context: Context) -> ContextEdit | None:
-    """Apply again the edit that was undone last. Returns it, or ``None``."""
+    """Redo the edit that was undone last. Returns it, or ``None``."""
     with transaction.atomic():
         lock(context.pk)
         edit = _edits(context).filter(undone_at__isnull=False).order_by("id").first()
@@ -39,7 +39,7 @@ def redo(*, context: Context) -> ContextEdit | None:
 
 
 class History(NamedTuple):
-    """How many edits can be undone and redone, and the number of the one that is undone next."""
+    """The numbers of edits that can be undone and redone, and the key of the edit that is undone next."""
 
     undoable: int
     redoable: int
@@ -54,12 +54,12 @@ def history(context: Context) -> History:
 
 
 def _edits(context: Context) -> "QuerySet[ContextEdit]":
-    """A retry is in the journal too, but it is taken back by nobody: the new answer stands in its place."""
+    """Return the edits that can be undone: all but retries, whose new answer has taken the place of the old one."""
     return ContextEdit.objects.filter(context=context).exclude(action="retry")
 
 
 def _put(context: Context, values: dict[str, dict[str, Any]]) -> None:
-    """Set the stored columns of each chunk. Chunks that no longer exist are passed over."""
+    """Set the stored columns of each chunk that still exists."""
     rows = {str(row.id): row for row in ContextChunk.objects.filter(context=context, pk__in=list(values))}
     names: set[str] = set()
     for pk, columns in values.items():

@@ -121,11 +121,11 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
     """Read from the database, until the end or until the stream runs in this process."""
     waiter = Waiter()
     loop = asyncio.get_running_loop()
-    announced, heard, beyond_since = 0.0, 0.0, None
+    announced, informed, beyond_since = 0.0, 0.0, None
 
     def on_message(_: dict[str, Any]) -> None:
-        nonlocal heard
-        heard = loop.time()
+        nonlocal informed
+        informed = loop.time()
         waiter.ring()
 
     listener = pubsub.Listener(f"stream.{stream_id}", on_message)
@@ -149,7 +149,7 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
                     yield Reset(found.length)
                     return
             # The layer may have lost the announcement; a runner without one sends nothing.
-            if loop.time() - announced > (ANNOUNCE_S if heard > announced else REANNOUNCE_S):
+            if loop.time() - announced > (ANNOUNCE_S if informed > announced else REANNOUNCE_S):
                 announced = loop.time()
                 await pubsub.send(f"process.{found.process}", {"type": "reader", "stream": str(stream_id)})
             await waiter.wait(POLL_S)

@@ -33,7 +33,7 @@ _HINT = "What arrived is kept. Retry for a whole answer."
 DIED = ErrorInfo(code=INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
 SILENT = ErrorInfo(
     code=INTERRUPTED,
-    message="The server that wrote this answer was not heard of any more.",
+    message="The server that wrote this answer stopped responding.",
     hint=_HINT,
 )
 

@@ -88,7 +88,7 @@ class Transcript:
             self._run, self._run_of = [], None
 
     def _chunks(self, result: dict[str, Any]) -> list[AnswerChunk]:
-        """The answer's text and its calls. Reasoning lies with what it led to, so that both leave and come together."""
+        """Return the answer's text and its calls. Reasoning lies with what it led to, so that both stay together."""
         parts = AnswerParts(Origin(self._provider) if self._provider else None)
         for event in self._events:
             parts.add(event)

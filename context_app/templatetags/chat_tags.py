@@ -1,4 +1,4 @@
-"""What the chat pages say their own way: kinds of chunk, ages, tokens, money. Load with ``{% load chat_tags %}``."""
+"""Format kinds of chunks, ages, tokens and money for the chat pages. Load with ``{% load chat_tags %}``."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from context_app import session_models
 from context_app.models import ContextChunk
 from context_app.rendering import AdviceView
-from context_app.tool_intents import PURPOSE_WORDS, intent_of_chunk
+from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 
 register = template.Library()
 
@@ -30,19 +30,19 @@ _AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
 
 @register.filter
 def kind_icon(kind: str) -> str:
-    """The icon of a kind of chunk."""
+    """Return the icon of a kind of chunk."""
     return KIND_ICONS.get(kind, "file")
 
 
 @register.filter
 def of_field(advice: dict[str, list[AdviceView]] | None, name: str) -> list[AdviceView]:
-    """What is said of one field of the parameters."""
+    """Return the advice about one field of the parameters."""
     return (advice or {}).get(name, [])
 
 
 @register.filter
 def first_line(chunk: ContextChunk) -> str:
-    """What a row of the panel says: the name of a file or a call, else the first line that is not blank."""
+    """Return the title of a row of the panel: the name of a file or a call, else the first line with text."""
     name = chunk.metadata.get("name") if isinstance(chunk.metadata, dict) else None
     head = chunk.content[:2000]
     line = next((line.strip() for line in head.splitlines() if line.strip()), "")[:200]
@@ -56,11 +56,11 @@ def first_line(chunk: ContextChunk) -> str:
 
 @register.simple_tag
 def intent_of(chunk: ContextChunk) -> dict[str, str] | None:
-    """What the row of a tool call says of its intent; ``None`` for every other chunk."""
+    """Return the intent of a tool call for its row in the panel; ``None`` for any other chunk."""
     if chunk.kind != "tool_call":
         return None
     intent = intent_of_chunk(chunk)
-    return {"purpose": PURPOSE_WORDS[intent.purpose], "scope": intent.scope, "risk": intent.risk_level}
+    return {"purpose": PURPOSE_LABELS[intent.purpose], "scope": intent.scope, "risk": intent.risk_level}
 
 
 def _arguments(arguments: Any) -> str:
@@ -71,26 +71,26 @@ def _arguments(arguments: Any) -> str:
 
 @register.filter
 def age(value: datetime) -> SafeString:
-    """How old something is, in few characters ("26 m"), with the exact time on hover."""
+    """Return an age in few characters ("26 m"), with the exact time on hover."""
     seconds = (timezone.now() - value).total_seconds()
-    words = next((f"{int(seconds // size)} {letter}" for size, letter in _AGES if seconds >= size), "now")
+    text = next((f"{int(seconds // size)} {letter}" for size, letter in _AGES if seconds >= size), "now")
     return format_html(
         '<time class="num" datetime="{}" title="{}">{}</time>',
         value.astimezone(UTC).isoformat(timespec="seconds"),
         timezone.localtime(value).strftime("%a %d %b %Y, %H:%M:%S %Z").strip(),
-        words,
+        text,
     )
 
 
 @register.filter
 def thousands(value: int | None) -> str:
-    """``80407`` as ``80,407``."""
+    """Return ``80407`` as ``80,407``."""
     return "–" if value is None else f"{value:,}"
 
 
 @register.filter
 def dollars(value: float | None) -> str:
-    """Money for a person: cents where that says something, more digits below a cent."""
+    """Return an amount in dollars: cents, with more digits below one cent."""
     if value is None:
         return ""
     if value == 0:
@@ -102,7 +102,7 @@ def dollars(value: float | None) -> str:
 
 @register.filter
 def price(value: float | None) -> str:
-    """Dollars per million tokens: ``$3``, ``$0.25``."""
+    """Return dollars per million tokens: ``$3``, ``$0.25``."""
     if value is None:
         return "–"
     return "free" if value == 0 else f"${value:g}"
@@ -110,5 +110,5 @@ def price(value: float | None) -> str:
 
 @register.filter
 def monogram(slug: str) -> str:
-    """Two letters for a provider's tile."""
+    """Return two letters for a provider's tile."""
     return session_models.monogram(slug)

@@ -24,7 +24,7 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ("tool_call", "Calls", "Tool calls"),
     ("tool_result", "Results", "Tool results"),
 )
-"""Kinds in the order of the bar: value, legend, text for screen readers."""
+"""Kinds in the order of the bar: value, legend, name in the filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Part:
 
     kind: str
     label: str
-    words: str
     tokens: int
     x: float
     width: float
@@ -89,7 +88,7 @@ def panel(context: Context) -> dict[str, Any]:
         "meter": measure(rows, info, default_window=settings.MAESTRO.context.default_window),
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
         "pinned_count": sum(1 for row in rows if row.pinned),
-        "kinds": [(kind, words) for kind, _, words in KINDS if kind in present],
+        "kinds": [(kind, name) for kind, _, name in KINDS if kind in present],
         "undoable": history.undoable,
         "redoable": history.redoable,
         "latest_edit": history.latest,
@@ -121,10 +120,10 @@ def measure(chunks: Sequence[ContextChunk], info: ModelInfo | None, *, default_w
 
 def _parts(by_kind: dict[str, int], length: int) -> Iterable[Part]:
     x = 0.0
-    for kind, label, words in KINDS:
+    for kind, label, _ in KINDS:
         tokens = by_kind.get(kind, 0)
         if not tokens:
             continue
         width = 100 * tokens / length
-        yield Part(kind, label, words, tokens, round(x, 3), round(width, 3))
+        yield Part(kind, label, tokens, round(x, 3), round(width, 3))
         x += width

@@ -97,7 +97,7 @@ def test_worker_task_takes_over_by_heartbeat(transactional_db: Any, tmp_path: Pa
         tasks.take_over_stale_streams()
         tasks.take_over_stale_streams()
         assert row(stream.pk).state == "interrupted"
-        assert "not heard of" in row(stream.pk).result["error"]["message"]
+        assert "stopped responding" in row(stream.pk).result["error"]["message"]
     finally:
         runtime.replace(before)
         loop.detach()
