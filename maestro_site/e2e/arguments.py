@@ -1,8 +1,5 @@
 """The arguments of ``manage.py e2e``, and the plan that they make."""
 
-import getpass
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from maestro_site.e2e.plan import Plan, SignIn
 from providers_app import conf
-from providers_app.errors import InvalidCredential, InvalidRequest, ProviderError
+from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 from sessions_app.management import terminal
@@ -51,7 +48,7 @@ def add(parser: CommandParser) -> None:
 
 def plan_of(options: dict[str, Any]) -> Plan:
     """What the options ask for. Raises ``InvalidRequest``, ``InvalidCredential``, ``OwnerRequired``."""
-    timeout = options["timeout"]
+    timeout, secret = options["timeout"], options["client_secret_env"]
     if timeout is not None and not 0 < timeout < float("inf"):
         raise InvalidRequest("--timeout is a number of seconds above 0.", hint="Leave it out to wait without a limit.")
     if options["session"] and (options["key_env"] or options["key_stdin"] or options["flow"]):
@@ -59,7 +56,7 @@ def plan_of(options: dict[str, Any]) -> Plan:
     sign_in = SignIn(
         flow=options["flow"],
         method=options["method"],
-        client=OAuthClient(id=options["client_id"], secret=_variable(options["client_secret_env"])),
+        client=OAuthClient(id=options["client_id"], secret=terminal.variable(secret) if secret else Secret("")),
         given=_fields(options),
         agree=options["agree"],
         local_browser=not options["remote_browser"],
@@ -85,15 +82,8 @@ def _key(options: dict[str, Any]) -> Secret:
     if options["auth_type"] != "api_key" or options["session"]:
         return Secret("")
     if options["key_env"]:
-        return _variable(options["key_env"])
-    if not options["key_stdin"]:
-        return _configured(options["provider"])
-    if sys.stdin.isatty():
-        return Secret(getpass.getpass("Key: "))
-    try:
-        return Secret(terminal.read_stdin(MAX_KEY_CHARS + 2).strip())
-    except UnicodeDecodeError:
-        raise InvalidCredential("The key on standard input is not text.") from None
+        return terminal.variable(options["key_env"])
+    return terminal.read_key(MAX_KEY_CHARS) if options["key_stdin"] else _configured(options["provider"])
 
 
 def _configured(slug: str) -> Secret:
@@ -108,7 +98,8 @@ def _configured(slug: str) -> Secret:
 def _fields(options: dict[str, Any]) -> dict[str, Secret]:
     plain = {name: Secret(value) for name, value in (_pair(text, "--field") for text in options["field"])}
     files = {name: _file(name, path) for name, path in (_pair(text, "--field-file") for text in options["field_file"])}
-    named = {name: _variable(value) for name, value in (_pair(text, "--field-env") for text in options["field_env"])}
+    variables = (_pair(text, "--field-env") for text in options["field_env"])
+    named = {name: terminal.variable(value) for name, value in variables}
     return {**plain, **files, **named}
 
 
@@ -117,14 +108,6 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not (equals and name.strip()):
         raise InvalidRequest(f"{option} is written NAME=VALUE.")
     return name.strip(), value
-
-
-def _variable(name: str) -> Secret:
-    if not name:
-        return Secret("")
-    if name not in os.environ:
-        raise InvalidCredential(f"The environment variable {name} is not set.")
-    return Secret(os.environ[name])
 
 
 def _file(name: str, path: str) -> Secret:

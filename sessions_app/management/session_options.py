@@ -5,14 +5,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app.types.catalogue import SettingField
-from sessions_app import selectors
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import options as service
 
 
 def add_to_create(parser: CommandParser) -> None:
-    """The argument of ``create``."""
+    """Add the argument of ``create``."""
     parser.add_argument(
         "--set",
         action="append",
@@ -23,7 +22,7 @@ def add_to_create(parser: CommandParser) -> None:
 
 
 def add_set(parser: CommandParser) -> None:
-    """The arguments of ``set``."""
+    """Add the arguments of ``set``."""
     parser.add_argument("session", metavar="SESSION", help="id, name, or auth_type:name")
     parser.add_argument(
         "assignment",
@@ -38,7 +37,7 @@ def add_set(parser: CommandParser) -> None:
 def change(command: BaseCommand, options: dict[str, Any]) -> None:
     """Change options, or list what there is to choose."""
     owner = terminal.owner_id(options["owner"])
-    session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+    session = terminal.session_of(options, owner)
     changed: tuple[str, ...] = ()
     if options["assignment"]:
         changed = service.change(session, service.parse(options["assignment"]), actor_id=owner)

@@ -34,7 +34,7 @@ BEGIN_S = 90.0
 
 
 def add_login(parser: CommandParser) -> None:
-    """The arguments of ``login``."""
+    """Add the arguments of ``login``."""
     parser.add_argument("provider", help="provider slug")
     parser.add_argument("--flow", default="", help="which sign-in; see `sessions flows`")
     parser.add_argument("--method", default="", help="how the answer comes back: loopback, paste_code, device ...")
@@ -57,7 +57,7 @@ def add_login(parser: CommandParser) -> None:
 
 
 def add_complete(parser: CommandParser) -> None:
-    """The arguments of ``complete``."""
+    """Add the arguments of ``complete``."""
     parser.add_argument("login", metavar="ID", help="id of a sign-in that `login --no-wait` printed")
     parser.add_argument("--confirm", action="store_true", help="take the tokens although they are another account's")
 
@@ -117,13 +117,14 @@ def flows(command: BaseCommand, options: dict[str, Any]) -> None:
     if options["json"]:
         terminal.dump(command, [_as_dict(slug, offer) for slug, offer in found])
         return
-    heads = ("PROVIDER", "FLOW", "STATE", "METHODS")
-    rows = [(slug, offer.flow.name, "on" if offer.enabled else "off", _methods(offer)) for slug, offer in found]
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for number, row in enumerate((heads, *rows)):
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        notes = "" if number == 0 else "".join(f"    {line}\n" for line in _notes(found[number - 1][1]))
-        terminal.write(command, terminal.printable(f"{cells}\n{notes}"))
+    rows = [
+        (slug, offer.flow.name, "on" if offer.enabled else "off", ", ".join(offer.flow.methods))
+        for slug, offer in found
+    ]
+    head, *lines = terminal.table_lines([("PROVIDER", "FLOW", "STATE", "METHODS"), *rows])
+    terminal.write(command, f"{head}\n")
+    for line, (_, offer) in zip(lines, found, strict=True):
+        terminal.write(command, f"{line}\n" + "".join(f"    {note}\n" for note in _notes(offer)))
 
 
 def _see_through(command: BaseCommand, login_id: str, method: str, owner: Pk, options: dict[str, Any]) -> Session:
@@ -165,23 +166,28 @@ def _show(command: BaseCommand, pending: PendingLogin, options: dict[str, Any]) 
         shown = {"login": pending.id, "method": pending.method, "url": pending.url, "expires_at": pending.expires_at}
         terminal.dump(command, shown | {"user_code": pending.user_code or None, "name": pending.name})
         return
-    lines = [f"Open this address:\n\n  {pending.url}\n"]
+    text = instructions(pending)
+    if options["no_wait"]:
+        text += f"Then run: manage.py sessions complete {pending.id}\n"
+    terminal.write(command, terminal.printable(text))
+
+
+def instructions(pending: PendingLogin) -> str:
+    """Tell a person at the terminal where to sign in, and what to do with the answer."""
     match pending.method:
         case "device":
-            lines.append(f"Type this code there:  {pending.user_code}\nNever type a code that somebody sent you.")
+            then = f"Type this code there:  {pending.user_code}\nNever type a code that somebody sent you."
         case "loopback":
-            lines.append("Allow the access; this program takes the answer.")
+            then = "Allow the access; this program takes the answer."
         case "paste_url":
-            lines.append("Allow the access. The page that follows does not load: copy its address and paste it here.")
+            then = "Allow the access. The page that follows does not load: copy its address and paste it here."
         case _:
-            lines.append("Allow the access, copy the code that is shown, and paste it here (it stays invisible).")
-    if options["no_wait"]:
-        lines.append(f"Then run: manage.py sessions complete {pending.id}")
-    terminal.write(command, terminal.printable("\n".join(lines) + "\n"))
+            then = "Allow the access, copy the code that is shown, and paste it here (it stays invisible)."
+    return f"Open this address:\n\n  {pending.url}\n\n{then}\n"
 
 
 def _agree(slug: str, name: str, options: dict[str, Any]) -> None:
-    """A flow that asks for consent begins only after it was given."""
+    """Ask for the consent that the flow needs. Raises ``InvalidRequest`` when it is not given."""
     offers = loop.run(door.offered_flows(slug, local_browser=not options["remote_browser"]), BEGIN_S)
     fitting = [offer.flow for offer in offers if (offer.flow.name == name if name else offer.enabled)]
     consent = fitting[0].consent if fitting else ""
@@ -217,19 +223,16 @@ def _yes(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _methods(offer: OfferedFlow) -> str:
-    return ", ".join(offer.flow.methods)
-
-
 def _notes(offer: OfferedFlow) -> list[str]:
     flow = offer.flow
     position = " ".join(part for part in (flow.position, flow.position_url) if part)
     asked = (_asked(field) for field in flow.fields)
-    return [line for line in (flow.label, position if offer.enabled else offer.why_not, *asked) if line]
+    lines = (flow.label, position if offer.enabled else offer.why_not, *asked)
+    return [terminal.printable(line) for line in lines if line]
 
 
 def _asked(field: LoginField) -> str:
-    """A field as ``--field`` takes it, with its choices."""
+    """Describe a field as ``--field`` takes it, with its choices."""
     value = "|".join(field.choices) or ("@FILE" if field.multiline else "VALUE")
     return f"--field {field.name}={value}: {field.label}{'' if field.required else ' (optional)'}"
 

@@ -17,7 +17,7 @@ from maestro_site.e2e.plan import Plan, Report, Step
 from providers_app import loop
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import ProviderError
-from sessions_app.management import terminal
+from sessions_app.management import sign_in, terminal
 
 INTERRUPTED = 130
 CLEANING_S = 180.0
@@ -85,18 +85,9 @@ class Command(BaseCommand):
         terminal.write(self, terminal.printable(line) + "\n")
 
     def _show(self, pending: PendingLogin) -> None:
-        """Where to go; beside the report, which with --json is one object on standard output."""
-        lines = [f"Open this address:\n\n  {pending.url}\n"]
-        match pending.method:
-            case "device":
-                lines.append(f"Type this code there:  {pending.user_code}\nNever type a code that somebody sent you.")
-            case "loopback":
-                lines.append("Allow the access; this program takes the answer. You can also paste the address here.")
-            case "paste_url":
-                lines.append("Allow the access. The page that follows does not load: paste its address here.")
-            case _:
-                lines.append("Allow the access, copy the code that is shown, and paste it here (it stays invisible).")
-        self._note("\n".join(lines) + "\n")
+        """Print where to sign in on stderr: with --json, standard output is the report alone."""
+        also = "You can also paste the address here.\n" if pending.method == "loopback" else ""
+        self._note(sign_in.instructions(pending) + also)
 
     def _refuse(self, error: ProviderError) -> None:
         terminal.report(self, error, self._json)

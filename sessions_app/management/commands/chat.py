@@ -16,7 +16,6 @@ from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, Provide
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
-from sessions_app import selectors
 from sessions_app.management import parameters, terminal
 
 MAX_PROMPT_CHARS = 8_000_000
@@ -67,7 +66,7 @@ class Command(BaseCommand):
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
         prompt, params = _prompt(options["prompt"]), parameters.read(options)
         owner = terminal.owner_id(options["owner"])
-        session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+        session = terminal.session_of(options, owner)
         interrupted = answer.run(
             provider.stream_chat(
                 session.provider,

@@ -1,4 +1,4 @@
-"""``manage.py models SESSION``: which models a session sees, and where each figure comes from."""
+"""``manage.py models SESSION``: list the models that a session sees, with the source of each figure."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,6 @@ from providers_app.listing.search import SORTS, ModelQuery, checked, search
 from providers_app.model_data import facts as model_facts
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.listing import ModelListing
-from sessions_app import selectors
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession, Pk
 from sessions_app.presenters import model_rows
@@ -45,9 +44,7 @@ class Command(BaseCommand):
         with terminal.errors(self, as_json):
             query = checked(_query(options))
             owner = terminal.owner_id(options["owner"])
-            session = selectors.find(
-                owner, options["provider"] or None, options["session"], options["auth_type"] or None
-            )
+            session = terminal.session_of(options, owner)
             try:
                 listing = _listing(session, owner, cached=options["cached"])
             finally:
@@ -61,17 +58,11 @@ class Command(BaseCommand):
     def _print(self, found: list[ModelInfo]) -> None:
         today = datetime.now(UTC).date()
         lines = [HEADS, *(_line(model_rows.row(model, today)) for model in found)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
-        for line in lines if found else []:
-            cells = (
-                text.rjust(width) if column in RIGHT else text.ljust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
-            )
-            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+        terminal.print_table(self, lines if found else [], right=RIGHT)
 
 
 def _listing(session: AuthSession, owner: Pk, *, cached: bool) -> ModelListing:
-    """The provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
+    """Return the provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
     named = (session.provider, None, str(session.pk))
     if cached:
         host = model_facts.host_in(session.base_url)
@@ -109,6 +100,6 @@ def _line(row: Row) -> tuple[str, ...]:
 
 
 def _plain(model: ModelInfo) -> dict[str, Any]:
-    """The model as JSON, without the provider's own entry."""
+    """Return the model as JSON, without the provider's own entry."""
     found: dict[str, Any] = msgspec.to_builtins(model)
     return {name: value for name, value in found.items() if name != "raw"}

@@ -96,11 +96,8 @@ class Command(BaseCommand):
         if not rows:
             terminal.write(self, "Nothing is due. `--all` refreshes every login.\n")
             return
-        lines = [{name: name.replace("_", " ").upper() for name in COLUMNS}, *map(_words, rows)]
-        widths = [max(len(line[name]) for line in lines) for name in COLUMNS]
-        for line in lines:
-            cells = (line[name].ljust(width) for name, width in zip(COLUMNS, widths, strict=True))
-            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+        heads = tuple(name.replace("_", " ").upper() for name in COLUMNS)
+        terminal.print_table(self, [heads, *map(_cells, rows)])
 
 
 def _duration(text: str) -> float:
@@ -111,7 +108,7 @@ def _duration(text: str) -> float:
 
 
 def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
-    """Logins that no refresh helps any more; they are named until somebody signed in again."""
+    """Return the logins that only a new sign-in helps; they are listed until then."""
     rows = selectors.visible() if owner is None else selectors.owned(owner)
     rows = rows.filter(auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.NEEDS_REAUTH)
     if provider:
@@ -120,7 +117,7 @@ def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
 
 
 def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str, Any]:
-    """What would be done, decided by the same rules from what is readable without opening a secret."""
+    """Say what would be done, decided by the same rules from what is readable without opening a secret."""
     open_ = session.intent_generation is not None and session.intent_generation == session.generation
     claim = RefreshClaim(
         session_id=str(session.pk),
@@ -176,9 +173,9 @@ def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetim
     }
 
 
-def _words(row: dict[str, Any]) -> dict[str, str]:
-    times = {name: f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES}
-    return {"session": row["session"], "done": WORDS.get(row["done"], row["done"]), "why": row["why"]} | times
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    times = (f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES)
+    return (row["session"], WORDS.get(row["done"], row["done"]), row["why"], *times)
 
 
 def _epoch(at: datetime | None) -> float | None:

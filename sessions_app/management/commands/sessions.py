@@ -1,14 +1,11 @@
 """``manage.py sessions list|create|set|delete|login|complete|flows|revoke``. A key or a code is never an argument."""
 
-import getpass
-import os
-import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from providers_app import environment_keys
-from providers_app.errors import InvalidCredential, InvalidRequest
+from providers_app.errors import InvalidRequest
 from providers_app.ports import Session
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
@@ -92,10 +89,8 @@ class Command(BaseCommand):
             terminal.write(self, "No sessions. Connect one with `manage.py sessions create`.\n")
             return
         columns = ("name", "provider", "auth_type", "state", "reason", "id")
-        widths = [max(len(column), *(len(str(row[column])) for row in sessions)) for column in columns]
-        for row in ({column: column.upper() for column in columns}, *sessions):
-            cells = (str(row[column]).ljust(width) for column, width in zip(columns, widths, strict=True))
-            terminal.write(self, terminal.printable("  ".join(cells)).rstrip() + "\n")
+        heads = [column.upper() for column in columns]
+        terminal.print_table(self, [heads, *([str(row[column]) for column in columns] for row in sessions)])
 
     def _create(self, options: dict[str, Any]) -> None:
         owner = terminal.owner_id(options["owner"])
@@ -145,7 +140,7 @@ class Command(BaseCommand):
 
     def _revoke(self, options: dict[str, Any]) -> None:
         owner = terminal.owner_id(options["owner"])
-        session = selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+        session = terminal.session_of(options, owner)
         revoked = lifecycle.revoke(session)
         if options["json"]:
             terminal.dump(self, {"revoked": revoked, "session": str(session), "id": str(session.pk)})
@@ -167,7 +162,7 @@ class Command(BaseCommand):
 
 
 def as_dict(session: AuthSession) -> dict[str, Any]:
-    """A session that was read with its state, JSON-ready, without its secret."""
+    """Return a session that was read with its state, JSON-ready, without its secret."""
     status = describe(session)
     return {
         "id": str(session.pk),
@@ -191,14 +186,5 @@ def _key(options: dict[str, Any]) -> Secret:
     if options["key_env"] == SETTINGS:
         return environment_keys.key_of(options["provider"])
     if options["key_env"]:
-        if options["key_env"] not in os.environ:
-            raise InvalidCredential(f"The environment variable {options['key_env']} is not set.")
-        return Secret(os.environ[options["key_env"]])
-    if not options["key_stdin"]:
-        return Secret("")
-    if sys.stdin.isatty():
-        return Secret(getpass.getpass("Key: "))
-    try:
-        return Secret(terminal.read_stdin(MAX_KEY_CHARS + 2))
-    except UnicodeDecodeError:
-        raise InvalidCredential("The key on standard input is not text.") from None
+        return terminal.variable(options["key_env"])
+    return terminal.read_key(MAX_KEY_CHARS) if options["key_stdin"] else Secret("")

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import DataError, InterfaceError, OperationalError
 
 from providers_app.types.credentials import Secret
 from sessions_app import credentials
 from sessions_app.models import AuthSession
+from sessions_app.services import lifecycle
 from tests.processes import ROOT, environment
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import CANARY, make, make_remote, settle
@@ -28,6 +30,29 @@ def test_a_key_comes_from_stdin_or_the_environment(alice: User, run: Run, monkey
     assert code == 0 and (made["name"], made["state"]) == ("from_env", "active") and CANARY not in out
     for row in AuthSession.objects.all():
         assert credentials.open_credential(row).secret.reveal() == CANARY
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_does_not_answer_is_one_line(
+    alice: User, run: Run, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def broken() -> None:
+        raise error("could not connect to /secret/place")
+
+    monkeypatch.setattr(lifecycle, "purge_deleted", broken)
+    code, out, err = run("sessions", "list")
+    assert (code, out) == (1, "") and err.startswith("error[store_unavailable]") and "/secret/place" not in err
+
+
+def test_a_bug_is_not_taken_for_a_database_that_does_not_answer(
+    alice: User, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise DataError("value too long")
+
+    monkeypatch.setattr(lifecycle, "purge_deleted", broken)
+    with pytest.raises(DataError):
+        run("sessions", "list")
 
 
 @pytest.mark.parametrize(
