@@ -37,6 +37,7 @@ from providers_app.errors import (
     ProviderError,
     UpstreamError,
     UpstreamTimeout,
+    error_from,
 )
 from providers_app.ports import Owner, Session
 from providers_app.types.chat import ChatRequest
@@ -138,7 +139,7 @@ class _Answer:
         if self._error is not None:
             report.report(self._session, self._error)
         elif isinstance(self._last, StreamFailed):
-            report.report(self._session, report.error_of(self._last.error))
+            report.report(self._session, error_from(self._last.error))
         elif self._last is not None:
             report.report(self._session, None)
 

@@ -2,9 +2,7 @@
 
 import logging
 
-from providers_app import errors, ports
-from providers_app.errors import UpstreamError
-from providers_app.types.events import ErrorInfo
+from providers_app import ports
 
 logger = logging.getLogger("maestro.dispatcher")
 
@@ -15,24 +13,3 @@ def report(session: ports.Session, error: Exception | None) -> None:
         ports.session_store().report_outcome(session, error)
     except Exception:
         logger.exception("the outcome of session %s could not be recorded", session.id)
-
-
-def error_of(info: ErrorInfo) -> UpstreamError:
-    """The typed error that an error inside a stream stands for, by its stable code."""
-    kind = _by_code().get(info.code, UpstreamError)
-    return kind(
-        info.message,
-        hint=info.hint,
-        status=info.status,
-        type=info.type,
-        retry_after=info.retry_after,
-        upstream_code=info.upstream_code,
-    )
-
-
-def _by_code() -> dict[str, type[UpstreamError]]:
-    found: dict[str, type[UpstreamError]] = {}
-    for kind in vars(errors).values():
-        if isinstance(kind, type) and issubclass(kind, UpstreamError):
-            found[kind.code] = kind
-    return found

@@ -21,7 +21,7 @@ ProviderError
 │   ├── UnsupportedOperation    501 unsupported_operation
 │   ├── SessionDisabled         409 session_disabled
 │   ├── LoginError              400 login_error         a sign-in that cannot go on as it is
-│   │   ├── UnknownLogin        404 unknown_login       missing, or begun by somebody else or in another browser
+│   │   ├── UnknownLogin        404 unknown_login       missing, or begun by another user or in another browser
 │   │   ├── LoginExpired        410 login_expired
 │   │   ├── LoginUsed           409 login_used          an answer can be given once
 │   │   ├── LoginDenied         403 login_denied        the provider's page answered with an error
@@ -61,7 +61,7 @@ ProviderError
     │   └── InvalidIdToken      502 invalid_id_token    not signed, not for us, or of another time
     ├── RefreshFailed           502 refresh_failed      the access token ended, and a new one was not to be had now
     ├── TokenOutcomeUnknown     502 token_outcome_unknown  the token may be spent: no answer could be read
-    └── Cancelled               499 cancelled           somebody pressed Stop
+    └── Cancelled               499 cancelled           the user pressed Stop
 """
 
 from providers_app.errors.base import (
@@ -132,6 +132,7 @@ from providers_app.errors.upstream import (
     UnknownModel,
     UpstreamError,
     UpstreamTimeout,
+    error_from,
 )
 
 __all__ = [
@@ -198,4 +199,5 @@ __all__ = [
     "UpstreamError",
     "UpstreamTimeout",
     "WrongAccount",
+    "error_from",
 ]

@@ -1,4 +1,4 @@
-"""What every error has, and the two that are nobody's call and nobody's answer."""
+"""The root of all errors, and the two that are neither about a call nor about an answer."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -28,7 +28,7 @@ class ProviderError(Exception):
         self.hint = hint or self.default_hint
 
     def info(self) -> ErrorInfo:
-        """The error as data, fit for a page, a frame or a log (no secret is ever in it)."""
+        """Return the error as data, fit for a page, a frame or a log (no secret is ever in it)."""
         return ErrorInfo(code=self.code, message=self.message, hint=self.hint)
 
 

@@ -1,4 +1,4 @@
-"""What the provider, or the way to it, answered."""
+"""Errors that the provider, or the way to it, answered with."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from providers_app.types.events import ErrorInfo
 
 
 class UpstreamError(ProviderError):
-    """What the provider, or the way to it, answered.
+    """An answer of the provider, or a failure on the way to it.
 
     ``status`` is the HTTP status that was received (``None`` for an error inside a 200 or without an answer), ``type``
     and ``upstream_code`` are the provider's own words, ``retry_after`` is in seconds, ``body`` the first bytes of the
@@ -190,3 +190,20 @@ class TokenOutcomeUnknown(UpstreamError):
 class Cancelled(UpstreamError):
     code, http_status = "cancelled", 499
     default_hint = ""
+
+
+_BY_CODE: dict[str, type[UpstreamError]] = {
+    kind.code: kind for kind in list(vars().values()) if isinstance(kind, type) and issubclass(kind, UpstreamError)
+}
+
+
+def error_from(info: ErrorInfo) -> UpstreamError:
+    """Return the typed error that an error inside a stream stands for, by its stable code."""
+    return _BY_CODE.get(info.code, UpstreamError)(
+        info.message,
+        hint=info.hint,
+        status=info.status,
+        type=info.type,
+        retry_after=info.retry_after,
+        upstream_code=info.upstream_code,
+    )

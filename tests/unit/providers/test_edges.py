@@ -10,7 +10,6 @@ import pytest
 from providers_app import conf, errors, provider, providers
 from providers_app.chat.counting import IMAGE_TOKENS, estimate
 from providers_app.dispatch import clients
-from providers_app.dispatch.report import error_of
 from providers_app.registry.discovery import registry
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.chat import ChatRequest, ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart
@@ -158,7 +157,7 @@ def test_an_error_inside_a_stream_is_typed_again_by_its_code() -> None:
     original = errors.QuotaExhausted(
         "No more.", status=429, type="insufficient_quota", upstream_code="q", retry_after=3
     )
-    again = error_of(original.info())
+    again = errors.error_from(original.info())
     assert type(again) is errors.QuotaExhausted
     assert again.info() == original.info()
-    assert type(error_of(errors.ProviderError("odd").info())) is errors.UpstreamError
+    assert type(errors.error_from(errors.ProviderError("odd").info())) is errors.UpstreamError
