@@ -57,15 +57,16 @@ class BodyReducer:
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
-        if self._answer.ended:
+        answer = self._answer
+        if answer.ended:
             return []
         if not self._mode:
             data = self._sniff(data)
-        if self._mode == "whole":
-            self._gather(data)
-        elif self._mode == "sse":
+        if self._mode == "sse":
             self._stream(data)
-        return self._answer.take()
+        elif self._mode == "whole":
+            self._gather(data)
+        return answer.take()
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; always end the answer."""

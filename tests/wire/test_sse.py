@@ -53,6 +53,18 @@ def test_lines_become_data(stream: bytes, expected: list[bytes]) -> None:
     assert data(*(stream[at : at + 1] for at in range(len(stream)))) == expected
 
 
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"event: a\n", b"data: b\n", b"data: b", b": note\n", b"id: 7\n\n", b"data: b\r", b"data: b\r\r", b"da"],
+)
+@pytest.mark.parametrize(
+    "read", [b"data: x\n\n", b"data:  x\n\n", b"data: x\r\n\n", b"data: \n\n", b"data: x\ny", b"data: \n"]
+)
+def test_a_read_that_is_one_whole_event_is_read_by_the_same_rules(before: bytes, read: bytes) -> None:
+    stream = b"data: first\n\n" + before + read + b"data: last\n\n"
+    assert parse(b"data: first\n\n", before, read, b"data: last", b"\n\n") == parse(stream)
+
+
 def test_event_type_resets_after_each_event_and_id_stays() -> None:
     events = parse(b"event: a\nid: 1\ndata: x\n\ndata: y\n\nevent: lost\n\ndata: z\nid\n\nid: n\0\ndata: w\n\n")
     assert [(event.event, event.id) for event in events] == [

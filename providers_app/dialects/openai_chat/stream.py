@@ -106,7 +106,10 @@ class ChatReading:
 
     def _content(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
-            self._text(value)
+            if self._split is None:
+                self.answer.append(TextDelta(value))
+            else:
+                self._text(value)
             return
         for part in payload.sequence(value):
             if not isinstance(part, dict):
