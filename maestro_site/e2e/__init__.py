@@ -1,7 +1,12 @@
-"""One login checked from end to end, through the universal interface alone: local servers and real providers alike.
+"""Checks one login from end to end, through the universal interface alone, on local servers and real providers.
 
     authentication ─▶ models ─▶ streaming ─▶ validation ─▶ interruption ─▶ refusals ─▶ clean-up
 
-``course`` runs the steps in order and cleans up whatever happens; ``steps`` are the steps, each a function over
-``provider``; ``signing_in`` waits for a person; ``answers`` judges an answer. Nothing here prints.
+run             runs the steps in order, and cleans up in any case
+steps           the steps, each a function over ``provider``
+plan            the plan of a run, and its report
+signing_in      waits for a person who signs in
+pasting         reads what the person pastes
+
+Nothing here prints.
 """

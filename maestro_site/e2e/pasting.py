@@ -1,4 +1,4 @@
-"""Reading what a person pastes while something else is waited for as well."""
+"""Reads what a person pastes into the terminal, without blocking the event loop."""
 
 import asyncio
 import sys
@@ -10,16 +10,16 @@ MAX_ANSWER_CHARS = 16_384
 
 
 class Lines:
-    """Lines of standard input, read by a thread of its own: nobody can be made to stop typing.
+    """Lines of standard input, read by a thread of its own, since reading cannot be cancelled.
 
-    ``next`` is awaited on any loop; it is empty once the input has ended.
+    ``next`` can be awaited on any loop; it returns an empty string once the input has ended.
     """
 
     def __init__(self) -> None:
         self._input = sys.stdin
 
     async def next(self) -> str:
-        """The next line that is not blank."""
+        """Return the next line that is not blank."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[str] = loop.create_future()
 
@@ -29,7 +29,7 @@ class Lines:
 
         def read() -> None:
             line = self._line()
-            # The loop may be gone: then nobody waits.
+            # The loop may be closed already.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(give, line)
 
@@ -48,7 +48,7 @@ class Lines:
 
 @contextmanager
 def quiet_terminal() -> Iterator[None]:
-    """What is typed stays invisible inside the block; the terminal is as before after it, however the block ends."""
+    """Turn off the echo of typed characters inside the block, and restore the terminal however the block ends."""
     try:
         import termios  # not on every system
 

@@ -1,4 +1,4 @@
-"""What is checked, and what came of it."""
+"""The plan of a run, and its report."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,13 +16,13 @@ PROMPT = (
     "How would you write a FastAPI application that handles Stripe-based subscriptions? "
     "Include error handling and webhook verification."
 )
-"""The question that every provider is asked."""
+"""The standard prompt, the same for every provider."""
 RENEW_AT = 0.8
-"""The share of a sign-in's life after which a fresh one is begun while nobody has answered."""
+"""The share of a sign-in's lifetime after which a new one is begun while there is no answer."""
 
 
 class Failed(Exception):
-    """A step's expectation does not hold; the message says which."""
+    """A step failed; the message says why."""
 
     def __init__(self, words: str, code: str = "") -> None:
         super().__init__(words)
@@ -30,11 +30,11 @@ class Failed(Exception):
 
 
 class Skipped(Exception):
-    """A step cannot be taken here; the message says why."""
+    """A step cannot be run here; the message says why."""
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """How to sign in. ``timeout_s`` is the whole wait for a person (``None``: no limit)."""
+    """The options of a sign-in. ``timeout_s`` is the whole wait for a person (``None``: no limit)."""
 
     flow: str = ""
     method: str = ""
@@ -47,8 +47,8 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. ``session`` (id or name) is an existing login, which is neither changed nor deleted; ``keep`` keeps a
-    new one. ``broken_model`` is a model whose answers break off, where the server has one."""
+    """The plan of one run. ``session`` (id or name) is an existing login, which is not changed; ``keep`` keeps a new
+    one. ``broken_model`` is a model whose answers break off, where the server has one."""
 
     provider: str
     auth_type: AuthType
@@ -65,7 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Step:
-    """How one step went. ``words`` is a sentence, ``code`` the stable code of a typed error, ``seconds`` its time."""
+    """The result of one step. ``words`` is a sentence, ``code`` the stable code of a typed error."""
 
     name: str
     outcome: Outcome
@@ -74,14 +74,14 @@ class Step:
     code: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
+        """Return the step as JSON types."""
         shown = {"name": self.name, "outcome": self.outcome, "seconds": round(self.seconds, 3), "message": self.words}
         return {**shown, "code": self.code or None}
 
 
 @dataclass
 class State:
-    """What the steps hand to each other; ``name`` is that of the session."""
+    """State shared by the steps; ``name`` is that of the session."""
 
     name: str
     model: str = ""
@@ -90,7 +90,7 @@ class State:
 
 @dataclass
 class Report:
-    """The whole run."""
+    """The report of a run."""
 
     plan: Plan
     state: State
@@ -99,11 +99,11 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Every step that was taken held, and none was cut off."""
+        """True when no step failed and the run was not interrupted."""
         return not self.interrupted and all(step.outcome != "fail" for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without a secret and without the answer's text."""
+        """Return the report as JSON types, without secrets and without the answer's text."""
         usage = self.state.result.usage if self.state.result else None
         tokens = {"input": usage.input_tokens, "output": usage.output_tokens, "source": usage.source} if usage else None
         return {

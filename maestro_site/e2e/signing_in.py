@@ -1,7 +1,7 @@
-"""Waiting for a person who signs in: without a limit of its own, whichever way the answer comes.
+"""Waits for a person who signs in, without a time limit of its own, for any kind of answer.
 
-A sign-in has a limited life, so a fresh one is begun before it ends and its address is shown; the older one stays
-answerable until then. The listener, the device code and a pasted answer are all waited for at once.
+A sign-in expires, so a new one is begun before that and its address shown; the older one takes an answer until then.
+The listener, the device code and a pasted answer are awaited together.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from providers_app.errors import (
 from providers_app.ports import Session
 
 AGAIN_S = 10.0
-"""Until the next try to begin a fresh sign-in, when one could not be begun and the older one still waits."""
+"""Seconds until the next try when a new sign-in could not be begun and the older one still waits."""
 CANCELLING_S = 90.0
-"""An exchange that was sent is waited for, so long at most: its code is spent."""
+"""Seconds to wait at most for an exchange in flight, whose code is spent."""
 PASTED = ("paste_code", "paste_url", "callback")
 
 Show = Callable[[PendingLogin], None]
 Refuse = Callable[[ProviderError], None]
 Paste = Callable[[], Awaitable[str]]
-"""The next answer that was pasted; empty when there will be no more."""
+"""Returns the next pasted answer; empty when there will be no more."""
 
 
-class Desk:
+class SignIns:
     """The open sign-ins of one run, newest last."""
 
     def __init__(self, plan: Plan, name: str, *, show: Show, refuse: Refuse, paste: Paste | None) -> None:
@@ -49,21 +49,21 @@ class Desk:
         self._pasting: asyncio.Task[str] | None = None
 
     async def sign_in(self) -> Session:
-        """The session that came of it. Raises ``LoginError`` of every kind, ``UpstreamError``, ``InvalidRequest``."""
+        """Return the session once a sign-in succeeds. Raises ``LoginError``, ``UpstreamError``, ``InvalidRequest``."""
         try:
             async with asyncio.timeout(self._plan.sign_in.timeout_s) as limit:
                 return await self._wait()
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise LoginExpired(f"Nobody signed in within {self._plan.sign_in.timeout_s:g} s.") from None
+            raise LoginExpired(f"There was no sign-in within {self._plan.sign_in.timeout_s:g} s.") from None
         finally:
             for task in (*self._open.values(), self._pasting):
                 if task is not None:
                     task.cancel()
 
     async def give_up(self) -> None:
-        """Cancel what still waits; an exchange that is under way is waited for, because it may make a session."""
+        """Cancel the open sign-ins, and wait for an exchange in flight, because it may create a session."""
         begun = self._begun
         if self._beginning is not None:
             await asyncio.wait([self._beginning])
@@ -86,7 +86,7 @@ class Desk:
                 renew = time.time() + AGAIN_S
 
     async def _begin(self) -> float:
-        """Begin one; when to begin the next (seconds since the epoch)."""
+        """Begin a sign-in. Return when to begin the next (seconds since the epoch)."""
         plan, asked = self._plan, self._plan.sign_in
         begun = time.time()
         work = provider.begin_login(
@@ -99,7 +99,7 @@ class Desk:
             local_browser=asked.local_browser,
             owner=plan.owner,
         )
-        # One without a browser is complete when it has begun: told to stop meanwhile, we must know what came of it.
+        # Shielded: a sign-in without a browser completes in this call, and its session must be known to be deleted.
         self._beginning = asyncio.ensure_future(work)
         pending = await asyncio.shield(self._beginning)
         self._begun.append(pending.id)
@@ -116,7 +116,7 @@ class Desk:
         return begun + max(0.0, ends - begun) * asked.renew_at
 
     async def _until(self, renew: float) -> Session | None:
-        """Wait for any way in; ``None`` when it is time for a fresh sign-in."""
+        """Wait for any answer; ``None`` when it is time for a new sign-in."""
         while (left := renew - time.time()) > 0 and self._open:
             waiting = {*self._open.values(), *([self._pasting] if self._pasting else [])}
             timeout = left if left != float("inf") else None
@@ -129,7 +129,7 @@ class Desk:
         return None
 
     def _ended(self, login_id: str) -> Session | None:
-        """What a sign-in came to. An older one that ended without success is no reason to stop waiting."""
+        """Return the session of an ended sign-in; ``None`` for an older one that failed. Raises as the newest one."""
         newest = login_id == self._begun[-1]
         task = self._open.pop(login_id)
         try:
@@ -142,7 +142,7 @@ class Desk:
             return None
 
     async def _pasted(self) -> Session | None:
-        """Give a pasted answer to the sign-in that it belongs to: its state says so, where it has one."""
+        """Complete the sign-in that a pasted answer belongs to, by its state where it has one."""
         assert self._pasting is not None and self._paste is not None
         answer = self._pasting.result()
         if not answer:
@@ -172,5 +172,5 @@ class Desk:
             await provider.cancel_login(login_id, owner=self._plan.owner)
         except LoginUsed:
             async with asyncio.timeout(CANCELLING_S):
-                with suppress(ProviderError):  # what it ended with was told, or nobody is there to be told
+                with suppress(ProviderError):  # already reported
                     await provider.wait_login(login_id, owner=self._plan.owner)

@@ -1,7 +1,10 @@
-"""The steps, each over the universal interface: a sentence when it holds; else ``Failed``, ``Skipped``, or the typed
-error that says what happened."""
+"""The steps, each over the universal interface. A step returns a sentence when it passes.
+
+Else it raises ``Failed``, ``Skipped``, or the typed error of the interface.
+"""
 
 import asyncio
+import re
 import string
 import time
 from collections.abc import AsyncGenerator
@@ -10,7 +13,6 @@ from uuid import uuid4
 
 import msgspec
 
-from maestro_site.e2e.answers import problems
 from maestro_site.e2e.plan import PROMPT, Failed, Plan, Skipped, State
 from providers_app import conf, ports, provider
 from providers_app.dispatch.credentials import sends_credential
@@ -28,23 +30,34 @@ from providers_app.errors import (
 from providers_app.ports import Session
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
+from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
 
 CLOSING_S = 10.0
 SHORT_PROMPT = "Reply with the one word: ready"
 MANGLED = 12
-"""So many letters and digits at the end of a key are changed to make a wrong one of the same form."""
+"""Letters and digits at the end of a key that are changed to make a wrong one of the same form."""
+
+LEAST_CHARS = 100
+_TOPICS = {
+    "FastAPI": re.compile(r"fast\s?api", re.IGNORECASE),
+    "Stripe": re.compile(r"stripe", re.IGNORECASE),
+    "error handling": re.compile(
+        r"error[\s-]handl|handl\w*\W+(?:\w+\W+){0,4}?(?:errors?|exceptions?|failures?)|exception|\bexcept\b|\braise\b",
+        re.IGNORECASE,
+    ),
+}
 
 
 def card_of(slug: str) -> ProviderInfo:
-    """The provider's card. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    """Return the provider's card. Raises ``UnknownProvider``, ``ProviderBroken``."""
     provider.provider_capabilities(slug)
     return next(card for card in provider.list_providers() if card.slug == slug)
 
 
 async def test_login(plan: Plan, state: State) -> str:
-    """One cheap authenticated request."""
+    """Send one cheap authenticated request."""
     account = await provider.test_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
     facts = [account.label] if account.label else []
     facts += [f"{account.models} models"] if account.models is not None else []
@@ -52,7 +65,7 @@ async def test_login(plan: Plan, state: State) -> str:
 
 
 async def create(plan: Plan, state: State) -> Session:
-    """A temporary session with a key, or without any login."""
+    """Create a temporary session with a key, or without any login."""
     if plan.auth_type == "api_key" and not plan.key:
         raise InvalidCredential("There is no key.", hint="Pass --key-env VAR or --key-stdin, or name a --session.")
     return await provider.create_session(
@@ -67,7 +80,7 @@ async def create(plan: Plan, state: State) -> Session:
 
 
 async def require_consent(plan: Plan) -> None:
-    """Raises ``InvalidRequest`` where the sign-in asks for an agreement that was not given."""
+    """Raise ``InvalidRequest`` where the sign-in asks for an agreement that was not given."""
     asked = plan.sign_in
     offers = await provider.offered_flows(plan.provider, local_browser=asked.local_browser)
     flows = [offer.flow for offer in offers if (offer.flow.name == asked.flow if asked.flow else offer.enabled)]
@@ -76,7 +89,7 @@ async def require_consent(plan: Plan) -> None:
 
 
 async def list_models(plan: Plan, state: State) -> str:
-    """The provider's list, asked anew; chooses the model where the plan names none."""
+    """List the provider's models without a cache, and choose one where the plan names none."""
     card = card_of(plan.provider)
     configured = getattr(conf.provider(plan.provider), "default_model", "") or card.default_model
     state.model = plan.model or configured
@@ -95,7 +108,7 @@ async def list_models(plan: Plan, state: State) -> str:
 
 
 async def stream(plan: Plan, state: State) -> str:
-    """The standard prompt, to its end."""
+    """Stream the answer to the standard prompt to its end."""
     begun, first, events = time.monotonic(), None, list[Event]()
     async with aclosing(_ask(plan, state, PROMPT)) as source:
         async for event in source:
@@ -113,10 +126,10 @@ async def stream(plan: Plan, state: State) -> str:
 
 
 async def validate(plan: Plan, state: State) -> str:
-    """Is it a whole and plausible answer?"""
+    """Check that the answer is whole and plausible."""
     if state.result is None:
-        raise Skipped("There is no answer to look at.")
-    wrong = problems(state.result)
+        raise Skipped("There is no answer to check.")
+    wrong = _problems(state.result)
     if wrong:
         words = "; ".join(wrong)
         raise Failed(f"{words[0].upper()}{words[1:]}.")
@@ -154,7 +167,7 @@ async def interrupt(plan: Plan, state: State) -> str:
 
 
 async def unknown_model(plan: Plan, state: State) -> str:
-    """A model that there is not gives a typed error."""
+    """Check that an unknown model gives a typed error."""
     name = f"maestro-no-such-model-{uuid4().hex[:8]}"
     try:
         events = [event async for event in _ask(plan, state, SHORT_PROMPT, name)]
@@ -170,7 +183,7 @@ async def unknown_model(plan: Plan, state: State) -> str:
 
 
 async def wrong_key(plan: Plan, state: State) -> str:
-    """A login that is nearly right is refused as such."""
+    """Check that a login that is nearly right is refused with the typed error."""
     if plan.auth_type == "none":
         raise Skipped("There is no login that could be wrong.")
     _, credential = await ports.session_store().lookup(plan.owner, plan.provider, state.name, plan.auth_type)
@@ -193,7 +206,7 @@ async def wrong_key(plan: Plan, state: State) -> str:
 
 
 async def refresh(plan: Plan, state: State) -> str:
-    """A new sign-in can be refreshed, and works after it."""
+    """Refresh a new sign-in and use it after that."""
     if plan.auth_type != "oauth":
         raise Skipped("A key is not refreshed.")
     if plan.session:
@@ -207,7 +220,7 @@ async def refresh(plan: Plan, state: State) -> str:
 
 
 async def broken_stream(plan: Plan, state: State) -> str:
-    """An answer that breaks off never counts as complete."""
+    """Check that an answer that breaks off does not count as complete."""
     if not plan.broken_model:
         raise Skipped("Only a test server breaks off on request; --broken-model names its model.")
     events = [event async for event in _ask(plan, state, PROMPT, plan.broken_model)]
@@ -218,7 +231,7 @@ async def broken_stream(plan: Plan, state: State) -> str:
 
 
 def mangled(secret: str) -> str:
-    """Another secret of the same form."""
+    """Return another secret of the same form."""
     letters = string.ascii_lowercase, string.ascii_uppercase, string.digits
     following = {one: kind[(at + 1) % len(kind)] for kind in letters for at, one in enumerate(kind)}
     at = [number for number, one in enumerate(secret) if one in following][-MANGLED:]
@@ -232,7 +245,7 @@ def _ask(plan: Plan, state: State, prompt: str, model: str = "") -> AsyncGenerat
 
 
 def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:
-    """The newest that can chat, as far as dates are known; else the first of the list."""
+    """Return the newest model that can chat, as far as dates are known; else the first of the list."""
     chatting = [
         model
         for model in models
@@ -246,3 +259,28 @@ def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:
         return chatting[0].id
     newest = max(model.released_at or "" for model in chatting)
     return next(model.id for model in chatting if (model.released_at or "") == newest)
+
+
+def _problems(result: ChatResult) -> list[str]:
+    """Return a clause for each problem of the answer to the standard prompt.
+
+    An answer that its output limit ended counts as whole, since the provider ended it itself.
+    """
+    found = []
+    if not result.complete:
+        why = f" ({result.error.code})" if result.error else ""
+        found.append(f"the answer is not complete{why}")
+    elif result.finish_reason not in ("stop", "length"):
+        found.append(f"the answer ended with {result.finish_reason}")
+    if len(result.text) <= LEAST_CHARS:
+        found.append(f"the answer has {len(result.text)} characters, which is not over {LEAST_CHARS}")
+    found += [f"the answer does not mention {topic}" for topic, sign in _TOPICS.items() if not sign.search(result.text)]
+    return found + _usage_problems(result)
+
+
+def _usage_problems(result: ChatResult) -> list[str]:
+    usage = result.usage
+    if usage is None or usage.source != "provider":
+        return ["the provider reported no usage"]
+    counts = {"input": usage.input_tokens, "output": usage.output_tokens}
+    return [f"the provider reported {count or 0} {side} tokens" for side, count in counts.items() if not count]

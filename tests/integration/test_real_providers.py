@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from maestro_site.e2e.course import Course
 from maestro_site.e2e.plan import Plan, Step
+from maestro_site.e2e.run import Run
 from providers_app import conf, loop
 from providers_app.types.credentials import Secret
 from sessions_app.models import AuthSession
@@ -29,7 +29,7 @@ def test_a_key_from_end_to_end(slug: str, network: None) -> None:
         base_url=wish("BASE_URL", slug),
     )
     with conf.use(settings_for(slug)):
-        course = Course(plan, tell=told.append, show=lambda pending: None, refuse=lambda error: None)
+        course = Run(plan, tell=told.append, show=lambda pending: None, refuse=lambda error: None)
         found = loop.run(course.run(), 800)
         settle()
     for step in told:

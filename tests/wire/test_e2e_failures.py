@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from maestro_site.e2e.course import Course
 from maestro_site.e2e.plan import Plan, SignIn, Step
+from maestro_site.e2e.run import Run
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
 from sessions_app.models import AuthSession, OAuthAttempt
@@ -148,11 +148,11 @@ def test_an_input_that_ends_is_no_answer(shell: Shell, request: pytest.FixtureRe
     assert not OAuthAttempt.objects.filter(status__in=OPEN).exists()
 
 
-def course(row: Row, sides: Sides, owner: Any, show: Callable[[PendingLogin], None], paste: Any, **more: Any) -> Course:
+def course(row: Row, sides: Sides, owner: Any, show: Callable[[PendingLogin], None], paste: Any, **more: Any) -> Run:
     told: list[Step] = []
     sign_in = SignIn(flow=row.flow, method=row.method, agree=True, **more)
     plan = Plan(provider=row.provider, auth_type=row.auth_type, owner=owner, model=row.model, sign_in=sign_in)
-    return Course(plan, tell=told.append, show=show, refuse=lambda error: None, paste=paste)
+    return Run(plan, tell=told.append, show=show, refuse=lambda error: None, paste=paste)
 
 
 @pytest.mark.parametrize("answered", [0, -1], ids=["the first", "the newest"])

@@ -1,23 +1,27 @@
-"""``manage.py e2e PROVIDER AUTH_TYPE``: one login checked from end to end, step by step.
+"""``manage.py e2e PROVIDER AUTH_TYPE``: checks one login from end to end, step by step.
 
-Exit code 0: every step that could be taken held. 1: one failed, or the run could not begin. 130: Ctrl-C; what the run
-had made is destroyed first.
+Exit code 0: no step failed. 1: one failed, or the run could not begin. 130: Ctrl-C; what the run had created is
+deleted first.
 """
 
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from maestro_site.e2e import arguments
-from maestro_site.e2e.course import STEPS, Course
 from maestro_site.e2e.pasting import Lines, quiet_terminal
-from maestro_site.e2e.plan import Plan, Report, Step
-from providers_app import loop
+from maestro_site.e2e.plan import Plan, Report, SignIn, Step
+from maestro_site.e2e.run import STEPS, Run
+from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
-from providers_app.errors import ProviderError
+from providers_app.errors import InvalidRequest, ProviderError
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import OAuthClient
 from sessions_app.management import sign_in, terminal
+from sessions_app.models import AuthSession
+from sessions_app.services.connect import MAX_KEY_CHARS
 
 INTERRUPTED = 130
 CLEANING_S = 180.0
@@ -29,12 +33,38 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        arguments.add(parser)
+        parser.add_argument("provider", help="provider slug")
+        parser.add_argument("auth_type", choices=AuthSession.AuthType.values)
+        parser.add_argument("--session", default="", help="an existing login, by id or name; nothing of it is deleted")
+        parser.add_argument("--model", default="", help="model id; without it, the configured one or the newest listed")
+        parser.add_argument("--broken-model", default="", help="a model of a test server whose answers break off")
+        parser.add_argument("--keep", action="store_true", help="keep the session that was made")
+        terminal.add_owner(parser)
+        terminal.add_json(parser)
+
+        login = parser.add_argument_group("a key")
+        key = login.add_mutually_exclusive_group()
+        key.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
+        key.add_argument("--key-env", metavar="VAR", default="", help="read the key from this environment variable")
+        login.add_argument("--base-url", default="", help="another address than the provider's own")
+        login.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the session")
+
+        page = parser.add_argument_group("a sign-in")
+        page.add_argument("--flow", default="", help="which sign-in; see `sessions flows`")
+        page.add_argument("--method", default="", help="how the answer comes back: loopback, paste_code, device ...")
+        page.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up waiting for a person")
+        page.add_argument("--agree", action="store_true", help="agree to what the sign-in asks you to agree to")
+        page.add_argument("--remote-browser", action="store_true", help="the browser is on another machine")
+        page.add_argument("--client-id", default="", help="your own OAuth client")
+        page.add_argument("--client-secret-env", default="", metavar="VAR", help="the variable that holds its secret")
+        page.add_argument("--field", action="append", default=[], metavar="NAME=VALUE", help="a field of the sign-in")
+        page.add_argument("--field-file", action="append", default=[], metavar="NAME=PATH", help="the same from a file")
+        page.add_argument("--field-env", action="append", default=[], metavar="NAME=VAR", help="or from a variable")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._json: bool = options["json"]
         with terminal.errors(self, self._json):
-            plan = arguments.plan_of(options)
+            plan = plan_of(options)
             with quiet_terminal():
                 report = self._run(plan)
             self._finish(report)
@@ -44,18 +74,18 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _run(self, plan: Plan) -> Report:
-        """The report; Ctrl-C cuts the running step off, and the run then cleans up."""
-        # A key on standard input leaves nothing there to paste.
+        """Run the plan and return the report; on Ctrl-C the running step ends and the run cleans up."""
+        # With a key on standard input there is nothing left to paste.
         lines = Lines() if plan.auth_type == "oauth" and not plan.session else None
         paste = lines.next if lines else None
-        course = Course(plan, tell=self._tell, show=self._show, refuse=self._refuse, paste=paste)
+        run = Run(plan, tell=self._tell, show=self._show, refuse=self._refuse, paste=paste)
         done = threading.Event()
         found: list[Report] = []
         crash: list[BaseException] = []
 
         async def work() -> None:
             try:
-                found.append(await course.run())
+                found.append(await run.run())
             except BaseException as error:
                 crash.append(error)
                 raise
@@ -106,3 +136,74 @@ class Command(BaseCommand):
         verdict = "PASS" if report.passed else "FAIL"
         what = f"{report.plan.provider} {report.plan.auth_type}"
         terminal.write(self, f"{verdict}  {what}: {words}{' (interrupted)' if report.interrupted else ''}\n")
+
+
+def plan_of(options: dict[str, Any]) -> Plan:
+    """Return the plan of the options. Raises ``InvalidRequest``, ``InvalidCredential``, ``OwnerRequired``."""
+    timeout, secret = options["timeout"], options["client_secret_env"]
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise InvalidRequest("--timeout is a number of seconds above 0.", hint="Leave it out to wait without a limit.")
+    if options["session"] and (options["key_env"] or options["key_stdin"] or options["flow"]):
+        raise InvalidRequest("A session has its login already.", hint="Leave out --key-... and --flow, or --session.")
+    wanted = SignIn(
+        flow=options["flow"],
+        method=options["method"],
+        client=OAuthClient(id=options["client_id"], secret=terminal.variable(secret) if secret else Secret("")),
+        given=_fields(options),
+        agree=options["agree"],
+        local_browser=not options["remote_browser"],
+        timeout_s=timeout,
+    )
+    return Plan(
+        provider=options["provider"],
+        auth_type=options["auth_type"],
+        owner=terminal.owner_id(options["owner"]),
+        session=options["session"],
+        model=options["model"],
+        broken_model=options["broken_model"],
+        key=_key(options),
+        base_url=options["base_url"],
+        settings=dict(_pair(text, "--set") for text in options["set"]),
+        sign_in=wanted,
+        keep=options["keep"],
+    )
+
+
+def _key(options: dict[str, Any]) -> Secret:
+    """Return the given key, else the one in the environment for this provider."""
+    if options["auth_type"] != "api_key" or options["session"]:
+        return Secret("")
+    if options["key_env"]:
+        return terminal.variable(options["key_env"])
+    return terminal.read_key(MAX_KEY_CHARS) if options["key_stdin"] else _configured(options["provider"])
+
+
+def _configured(slug: str) -> Secret:
+    """Return ``api_key`` of the provider's settings, which its usual variable fills; empty where there is none."""
+    try:
+        found = getattr(conf.provider(slug), "api_key", "")
+    except ProviderError:
+        return Secret("")  # the first step reports it
+    return Secret(found.get_secret_value() if hasattr(found, "get_secret_value") else str(found or ""))
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Secret]:
+    plain = {name: Secret(value) for name, value in (_pair(text, "--field") for text in options["field"])}
+    files = {name: _file(name, path) for name, path in (_pair(text, "--field-file") for text in options["field_file"])}
+    variables = (_pair(text, "--field-env") for text in options["field_env"])
+    named = {name: terminal.variable(value) for name, value in variables}
+    return {**plain, **files, **named}
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InvalidRequest(f"{option} is written NAME=VALUE.")
+    return name.strip(), value
+
+
+def _file(name: str, path: str) -> Secret:
+    try:
+        return Secret(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"The file for the field {name!r} cannot be read ({type(error).__name__}).") from None

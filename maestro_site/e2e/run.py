@@ -1,4 +1,4 @@
-"""The steps in their order, timed and told one by one; what was made for the run is destroyed, whatever happens."""
+"""Runs the steps in order and times them; what was created for the run is deleted in any case."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from maestro_site.e2e import steps
 from maestro_site.e2e.plan import Failed, Plan, Report, Skipped, State, Step
-from maestro_site.e2e.signing_in import Desk, Paste, Refuse, Show
+from maestro_site.e2e.signing_in import Paste, Refuse, Show, SignIns
 from providers_app import ports, provider
 from providers_app.errors import InvalidRequest, ProviderError, UnknownSession
 from providers_app.ports import Session
@@ -29,18 +29,18 @@ SETTLING_S = 5.0
 Tell = Callable[[Step], None]
 
 
-class Course:
-    """One run. ``tell`` is called with each step as it ends; the other three are those of ``Desk``."""
+class Run:
+    """One run. ``tell`` is called with each step as it ends; the other three are those of ``SignIns``."""
 
     def __init__(self, plan: Plan, *, tell: Tell, show: Show, refuse: Refuse, paste: Paste | None = None) -> None:
         self._plan, self._tell = plan, tell
         name = plan.session or f"e2e-{uuid4().hex[:12]}"
         self._report = Report(plan, State(name))
-        self._desk = Desk(plan, name, show=show, refuse=refuse, paste=paste)
+        self._sign_ins = SignIns(plan, name, show=show, refuse=refuse, paste=paste)
         self._making: asyncio.Task[Session] | None = None
 
     async def run(self) -> Report:
-        """All steps. Cancelling it cuts the running step off, still cleans up, and gives the report as well."""
+        """Run all steps and return the report; cancelling ends the running step, and still cleans up and reports."""
         try:
             signed_in = await self._step("authentication", self._authenticate)
             for name, step, asks in STEPS:
@@ -62,7 +62,7 @@ class Course:
         return ""
 
     async def _step(self, name: str, work: Callable[[Plan, State], Awaitable[str]], *, why_not: str = "") -> bool:
-        """Take one step and tell of it; did it hold?"""
+        """Run one step and report it. Return True when it passed."""
         begun, code = time.monotonic(), ""
         outcome = "fail"
         words = "It was cut off."
@@ -92,9 +92,9 @@ class Course:
         if not plan.session:
             if plan.auth_type == "oauth":
                 await steps.require_consent(plan)
-                await self._desk.sign_in()
+                await self._sign_ins.sign_in()
             else:
-                # A session that is being stored is stored also when we are told to stop: then it is known, and deleted.
+                # Shielded: a session that is stored while the run is stopped must be known, to be deleted.
                 self._making = asyncio.ensure_future(steps.create(plan, state))
                 await asyncio.shield(self._making)
         return await steps.test_login(plan, state)
@@ -104,14 +104,14 @@ class Course:
             raise Skipped("The session is yours and was left as it is.")
         if self._making is not None:
             await asyncio.wait([self._making])
-        await self._desk.give_up()
+        await self._sign_ins.give_up()
         try:
             await ports.session_store().lookup(plan.owner, plan.provider, state.name, plan.auth_type)
         except UnknownSession:
             raise Skipped("Nothing was stored.") from None
         if plan.keep:
             raise Skipped(f"The session '{state.name}' is kept, as you asked.")
-        await _told()
+        await _settle_outcomes()
         try:
             ended = await self._revoke(plan, state)
         finally:
@@ -126,8 +126,8 @@ class Course:
         return " The provider has no way to end a login from here: end it on its own page."
 
 
-async def _told() -> None:
-    """What the dispatcher tells the store in passing comes before the session is deleted."""
+async def _settle_outcomes() -> None:
+    """Wait for outcomes that the dispatcher still records, before their session is deleted."""
     pending = [task for task in asyncio.all_tasks() if task.get_name() == "record-outcome"]
     if pending:
         with suppress(TimeoutError):
