@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand
 from django.db import DataError, OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
@@ -12,6 +13,7 @@ from providers_app.dispatch.report import report
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto
 from sessions_app.errors import StoreUnavailable
+from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, testing
 from sessions_app.stores import pool
@@ -130,6 +132,8 @@ def test_a_bug_is_not_taken_for_a_database_that_does_not_answer() -> None:
 
     with pytest.raises(DataError):
         loop.run(pool.in_store(broken), 10)
+    with pytest.raises(DataError), terminal.errors(BaseCommand(), False):
+        broken()
 
 
 def test_uses_and_their_outcome_reach_the_row(alice: User, vendor: VendorServer) -> None:
