@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast lint bench race crash proofs contract docs clean
+.PHONY: help install run test test-fast lint bench bench-peers race crash proofs contract docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -25,6 +25,9 @@ lint: .venv/.development ## ruff, mypy, import-linter, djade, and the checks of 
 
 bench: .venv/.development ## print the benchmark table
 	@$(PYTHON) -m tests.benchmarks
+
+bench-peers: .venv/.development .venv-peers/.installed ## measure Maestro beside other libraries, against one mock upstream
+	@$(PYTHON) -m tests.peers .venv-peers/bin/python $(PEERS)
 
 race: .venv/.development ## let processes race for refreshes (RACE="--processes 4 --expiries 200 --database sqlite")
 	@$(PYTHON) -m tests.proofs race $(RACE)
@@ -48,11 +51,17 @@ contract: .venv/.development .venv-contract/.installed ## judge request bodies b
 	@.venv-contract/bin/pip install -qq --disable-pip-version-check -c $< openai anthropic google-genai mistralai pydantic
 	@touch $@
 
+.venv-peers/.installed: tests/peers/constraints.txt
+	@echo "Installing the peers into .venv-peers ..."
+	@.venv/bin/python -m venv .venv-peers
+	@.venv-peers/bin/pip install -qq --disable-pip-version-check -c $< openai litellm 'any-llm-sdk[openai]'
+	@touch $@
+
 docs: .venv/.documentation ## build the documentation site into site/
 	@.venv/bin/mkdocs build --strict --quiet && echo "open site/index.html"
 
 clean: ## remove the environment and everything generated (never var/)
-	@rm -rf .venv .venv-contract .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* site build *.egg-info
+	@rm -rf .venv .venv-contract .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage* site build *.egg-info
 
 .venv/bin/python:
 	@sh tools/venv.sh

@@ -14,7 +14,7 @@ trap 'rm -rf "$data"' EXIT
 MAESTRO_DATA_DIR=$data $bin/python manage.py check --fail-level WARNING
 $bin/python manage.py settings_docs --check
 MAESTRO_DATA_DIR=$data $bin/python manage.py makemigrations --check --dry-run
-if grep -nE 'https?://|file:|/' constraints.txt tests/contract/constraints.txt; then
+if grep -nE 'https?://|file:|/' constraints.txt tests/contract/constraints.txt tests/peers/constraints.txt; then
     echo "error: a constraints file names a host or a path" >&2
     exit 1
 fi

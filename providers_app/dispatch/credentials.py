@@ -18,7 +18,7 @@ from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
 from providers_app.dispatch.report import report
 from providers_app.errors import AuthenticationFailed, PermissionDenied
-from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
+from providers_app.genai_platform.endpoint import Passage, Platform, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.refresh import service
 from providers_app.registry.resolver import authorizer
@@ -82,12 +82,33 @@ class SessionClient:
         credential was not sent and so cannot be to blame, and otherwise as ``work`` and the credential provider.
         """
         credential = await self._credentials.credential(self._direct)
-        gateway_renewed = session_renewed = False
+        if self._platform is not None:
+            return await self._through(self._platform, credential, work, refused)
+        try:
+            return await work(credential)
+        except AuthenticationFailed as error:
+            last = error
+        refused()
+        credential = await self._credentials.renewed(credential, last, self._direct)
+        self.renewed = True
+        try:
+            return await work(credential)
+        except AuthenticationFailed:
+            refused()
+            raise
+
+    async def _through(
+        self,
+        platform: Platform,
+        credential: Credential,
+        work: Callable[[Credential], Awaitable[T]],
+        refused: Callable[[], None],
+    ) -> T:
+        """Do the same where a gateway stands in front: its token is tried anew before the session's credential is."""
+        gateway_renewed = False
         while True:
             passage = Passage()
             try:
-                if self._platform is None:
-                    return await work(credential)
                 with watched(passage):
                     return await work(credential)
             except PermissionDenied as error:
@@ -96,15 +117,15 @@ class SessionClient:
             except AuthenticationFailed as error:
                 last = error
             refused()
-            if self._platform is not None and not gateway_renewed:
+            if not gateway_renewed:
                 gateway_renewed = True
-                if await self._platform.renew(last, passage):
+                if await platform.renew(last, passage):
                     continue
             passage.blame(last)
-            if session_renewed:
+            if self.renewed:
                 raise last
             credential = await self._credentials.renewed(credential, last, self._direct)
-            session_renewed = self.renewed = True
+            self.renewed = True
 
     async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:
         """Run ``attempt``, and report a login that is refused although it was just renewed."""

@@ -16,10 +16,9 @@ breaks ends with ``StreamFailed``. A caller that stops iterating closes the upst
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -29,7 +28,7 @@ from providers_app.dispatch import report
 from providers_app.dispatch.annotate import Annotator
 from providers_app.dispatch.credentials import SessionClient, open_session
 from providers_app.dispatch.faults import faults_of
-from providers_app.dispatch.prepare import Prepared, check_status
+from providers_app.dispatch.prepare import Prepared, refusal
 from providers_app.errors import (
     AddressRefused,
     AnswerTooLarge,
@@ -70,7 +69,7 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
         try:
             for event in await answer.begin():
                 yield event
-            while not answer.ended:
+            while not answer.reader.ended:
                 for event in await answer.more():
                     yield event
             await answer.drain()
@@ -86,7 +85,7 @@ async def complete(call: Call) -> list[Event]:
     async with AsyncExitStack() as stack:
         answer = _Answer(call, stack)
         try:
-            return await answer.whole()
+            return await answer.begin(whole=True)
         finally:
             answer.report()
 
@@ -102,21 +101,28 @@ class _Answer:
         self._error: ProviderError | None = None
         self._stream: HttpStream
         self._parts: AsyncGenerator[bytes, None]
-        self._reader: AnswerReader
+        self.reader: AnswerReader
         self._annotate: Annotator
 
-    @property
-    def ended(self) -> bool:
-        """Whether the answer's last event was given out."""
-        return self._reader.ended
-
-    async def begin(self) -> list[Event]:
-        """Return the first events."""
-        return await self._within_deadline(self._first())
-
-    async def whole(self) -> list[Event]:
-        """Return all events of an answer in one piece."""
-        return await self._within_deadline(self._all())
+    async def begin(self, *, whole: bool = False) -> list[Event]:
+        """Return the first events within the deadline, or all of an answer that is read as a ``whole``."""
+        seconds = self._call.timeout_s or conf.current().request_timeout_s
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                prepared = await self._open()
+                if whole:
+                    return self._kept(await self._whole(prepared))
+                while not (events := await self._read()):
+                    pass
+                return events
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            self._error = UpstreamTimeout(f"The provider did not begin to answer within {seconds:g} s.")
+            raise self._error from None
+        except (UpstreamError, AddressRefused) as error:
+            self._error = error
+            raise
 
     async def more(self) -> list[Event]:
         """Return the next events. Never raises for what the provider or the network does."""
@@ -124,7 +130,7 @@ class _Answer:
             while not (events := await self._read()):
                 pass
         except ProviderError as error:
-            return self._kept(self._reader.fail(error))
+            return self._kept(self.reader.fail(error))
         return events
 
     async def drain(self) -> None:
@@ -143,33 +149,12 @@ class _Answer:
         elif self._last is not None:
             report.report(self._session, None)
 
-    async def _within_deadline(self, work: Coroutine[Any, Any, list[Event]]) -> list[Event]:
-        seconds = self._call.timeout_s or conf.current().request_timeout_s
-        try:
-            async with asyncio.timeout(seconds) as deadline:
-                return await work
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            self._error = UpstreamTimeout(f"The provider did not begin to answer within {seconds:g} s.")
-            raise self._error from None
-        except (UpstreamError, AddressRefused) as error:
-            self._error = error
-            raise
-
-    async def _first(self) -> list[Event]:
-        await self._open()
-        while not (events := await self._read()):
-            pass
-        return events
-
-    async def _all(self) -> list[Event]:
-        dialect = (await self._open()).dialect
+    async def _whole(self, prepared: Prepared) -> list[Event]:
         limit = conf.current().max_answer_bytes
         body = await self._stream.read(limit + 1)
         if len(body) > limit:
             raise AnswerTooLarge(f"The answer is larger than {limit} bytes.", status=self._stream.status)
-        return self._kept(read_whole(dialect, body, self._stream.headers.get("content-type", "")))
+        return read_whole(prepared.dialect, body, self._stream.headers.get("content-type", ""))
 
     async def _open(self) -> Prepared:
         call = self._call
@@ -193,9 +178,10 @@ class _Answer:
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
                 answer = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
-                await check_status(answer, dialect, request.url)
+                if not 200 <= answer.status < 300:
+                    raise await refusal(answer, dialect, request.url)
                 self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
-                self._reader = AnswerReader(
+                self.reader = AnswerReader(
                     dialect, max_bytes=settings.max_answer_bytes, max_text=settings.max_answer_text_bytes
                 )
             self._stream, self._parts = answer, answer.chunks()
@@ -211,7 +197,7 @@ class _Answer:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return self._kept(self._reader.close() if data is None else self._reader.feed(data))
+        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
 
     def _kept(self, events: list[Event]) -> list[Event]:
         if events:

@@ -83,18 +83,16 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
     return Prepared(session=session, credential=credential, dialect=dialect, request=request, advice=advice)
 
 
-async def check_status(answer: HttpStream, dialect: Dialect, url: str) -> None:
-    """Raises the typed error of an answer that is no success; its body is read within limits, redirects are named."""
-    if 200 <= answer.status < 300:
-        return
+async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> ProviderError:
+    """Return the typed error of an answer that is no success; its body is read within limits, redirects are named."""
     if 300 <= answer.status < 400:
-        raise BadAnswer(_redirect_message(answer, url), status=answer.status)
+        return BadAnswer(_redirect_message(answer, url), status=answer.status)
     try:
         async with asyncio.timeout(ERROR_BODY_S):
             body = await answer.read(ERROR_BODY)
     except (TimeoutError, ProviderError):
         body = b""  # the status alone still says what happened
-    raise dialect.error(answer.status, answer.headers, body)
+    return dialect.error(answer.status, answer.headers, body)
 
 
 def _redirect_message(answer: HttpStream, url: str) -> str:
