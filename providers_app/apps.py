@@ -1,9 +1,22 @@
-"""Makes the provider core an app of Django, for its system checks only; nothing else here knows Django."""
+"""Makes the provider core an app of Django, for its system checks only; nothing else here knows Django.
+
+``manage.py check --tag providers`` fails for a broken provider. Django runs the checks before other commands as well;
+there it is reported and stops nothing, because one broken provider must not take the installation down.
+"""
+
+import sys
+from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
 
-from providers_app.checks import check_providers
+
+class BrokenProvider(checks.Error):
+    """An error that fails ``manage.py check`` and no other command."""
+
+    def is_serious(self, level: int = checks.ERROR) -> bool:
+        """Return whether the running command must not go on."""
+        return sys.argv[1:2] in ([], ["check"]) and super().is_serious(level)
 
 
 class ProvidersConfig(AppConfig):
@@ -14,3 +27,14 @@ class ProvidersConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check_providers, "providers")
+
+
+def check_providers(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Return one message per finding, with its stable id and what to do."""
+    from providers_app.registry import compliance  # here: it loads every provider, and a process may start without
+
+    kinds: dict[str, type[BrokenProvider] | type[checks.Warning]] = {"error": BrokenProvider, "warning": checks.Warning}
+    return [
+        kinds[finding.level](finding.message, hint=finding.hint, obj=f"provider {finding.slug}", id=finding.id)
+        for finding in compliance.findings()
+    ]

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from context_app.services import turns
 from providers_app.ports import Owner
 from sessions_app.stores.pool import in_store
 
@@ -25,6 +24,8 @@ def close(people: Collection[Any]) -> bool:
 
     Return ``False`` when an answer did not end within ``STOP_S`` seconds. Call it outside of transactions.
     """
+    from context_app.services import turns  # here: starting a process needs Directory alone
+
     User.objects.filter(pk__in=people).update(is_active=False)
     return turns.stop_all(people, seconds=STOP_S)
 

@@ -75,9 +75,9 @@ def test_only_the_wire_reaches_the_network() -> None:
     assert found == set()
 
 
-def test_the_provider_core_knows_django_in_two_files_only() -> None:
+def test_the_provider_core_knows_django_in_one_file_only() -> None:
     found = {path.name for path in python_files("providers_app") if roots(path) & {"django", "channels", "celery"}}
-    assert found == {"apps.py", "checks.py"}
+    assert found == {"apps.py"}
 
 
 def test_dialects_know_no_provider_and_no_network() -> None:

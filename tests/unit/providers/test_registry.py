@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from providers_app import checks, provider, providers
+from providers_app import apps, provider, providers
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
 from providers_app.registry import compliance
 from providers_app.registry.discovery import registry
@@ -223,7 +223,7 @@ def test_findings_are_system_checks_with_level_and_hint(folder: Path, monkeypatc
     write_package(folder, "missing", {"oauth.py": None})
     write_package(folder, "nameless", {"__init__.py": (folder / "missing" / "__init__.py").read_text()})
     registry.reset()
-    messages = {message.id: message for message in checks.check_providers()}
+    messages = {message.id: message for message in apps.check_providers()}
     monkeypatch.setattr("sys.argv", ["manage.py", "check"])
     assert messages["maestro.providers.E009"].is_serious()
     monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
