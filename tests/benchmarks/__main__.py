@@ -1,8 +1,8 @@
 """``make bench``: run every benchmark of this folder and print one table.
 
-Each module offers ``run() -> list[tuple[name, measured, bound]]``. Modules run in processes of their own, one after
-the other, so that neither memory nor an event loop of one colours the next. ``--only NAME`` runs one, ``--write FILE``
-also writes the table.
+Each module offers ``run() -> list[Row]``. Modules run in processes of their own, one after the other, so that neither
+memory nor an event loop of one colours the next. ``--only NAME`` runs one, ``--write FILE`` also writes the table. The
+exit code is 1 when a benchmark fails or a bound does not hold.
 """
 
 import argparse
@@ -14,6 +14,8 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.benchmarks._row import Row
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -28,7 +30,7 @@ def main() -> int:
     if options.module:
         return _run_here(options.module)
     names = sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
-    rows: list[tuple[str, str, str]] = []
+    rows: list[Row] = []
     failed = []
     for name in [options.only] if options.only else names:
         found = _run_apart(name)
@@ -42,15 +44,19 @@ def main() -> int:
         options.write.write_text(_page(table))
     for name in failed:
         print(f"error: the benchmark {name} failed; see above", file=sys.stderr)
-    return 1 if failed else 0
+    missed = [row for row in rows if not row.holds]
+    for row in missed:
+        print(f"error: {row.what}: {row.measured}, and the bound is {row.bound}", file=sys.stderr)
+    return 1 if failed or missed else 0
 
 
-def _run_apart(name: str) -> list[tuple[str, str, str]] | None:
+def _run_apart(name: str) -> list[Row] | None:
     print(f"... {name}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="maestro-bench-") as data:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MAESTRO_")}
         if recordings := os.environ.get("MAESTRO_RECORDINGS"):
             environment["MAESTRO_RECORDINGS"] = recordings
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a start is measured as it is the second time
         environment |= {"MAESTRO_DATA_DIR": data, "MAESTRO_ENV_FILE": os.devnull}
         environment["DJANGO_SETTINGS_MODULE"] = "maestro_site.settings"
         done = subprocess.run(
@@ -63,23 +69,22 @@ def _run_apart(name: str) -> list[tuple[str, str, str]] | None:
         )
     if done.returncode != 0 or not done.stdout.strip():
         return None
-    return [tuple(row) for row in json.loads(done.stdout.strip().splitlines()[-1])]
+    return [Row(*row) for row in json.loads(done.stdout.strip().splitlines()[-1])]
 
 
 def _run_here(name: str) -> int:
     module = __import__(f"tests.benchmarks.{name}", fromlist=["run"])
-    rows = module.run()
-    print(json.dumps(rows))
+    print(json.dumps(module.run()))
     return 0
 
 
-def _table(rows: list[tuple[str, str, str]]) -> str:
+def _table(rows: list[Row]) -> str:
     heads = ("what", "measured", "bound")
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(3)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    head = "| " + " | ".join(cell.ljust(width) for cell, width in zip(heads, widths, strict=True)) + " |"
+    cells = [heads, *((row.what, row.measured, row.bound if row.holds else f"{row.bound}: missed") for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(3)]
+    head, *lines = (
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    )
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([head, rule, *lines])
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks._row import Row, below
+
 CALLS = 300
 MODELS = 2_000
 ROUNDS = 60
@@ -40,8 +42,8 @@ BEHAVIOUR = Models()
 """
 
 
-def run() -> list[tuple[str, str, str]]:
-    """Rows of (what, measured, bound). Needs a data folder of its own (MAESTRO_DATA_DIR), which the runner gives."""
+def run() -> list[Row]:
+    """Needs a data folder of its own (MAESTRO_DATA_DIR), which the runner gives."""
     from providers_app import providers
     from providers_app.registry.discovery import registry
     from tests.unit.providers.packages import write_package
@@ -57,7 +59,7 @@ def run() -> list[tuple[str, str, str]]:
             registry.reset()
 
 
-def _measured() -> list[tuple[str, str, str]]:
+def _measured() -> list[Row]:
     import django
 
     django.setup()
@@ -93,13 +95,15 @@ def _measured() -> list[tuple[str, str, str]]:
     for slug in ("demo", "bench"):
         count, times, lookups = loop.run(cached(slug), 120)
         median, lookup = statistics.median(times), statistics.median(lookups)
-        measured = f"{_ms(median)} ({_ms(lookup)} of it finds the session)"
-        rows.append((f"list_models from the cache, {count:,} models, median of {CALLS}", measured, "< 5 ms"))
+        name = f"list_models from the cache, {count:,} models, median of {CALLS}"
+        rows.append(
+            below(name, median * 1000, 5, "ms", digits=2, note=f"{lookup * 1000:.2f} ms of it finds the session")
+        )
     models = loop.run(provider.list_models("bench", None, "box", owner=owner), 60)
     return rows + _filtered(models)
 
 
-def _filtered(models: list[Any]) -> list[tuple[str, str, str]]:
+def _filtered(models: list[Any]) -> list[Row]:
     from providers_app.listing.search import ModelQuery, search
     from providers_app.types.catalogue import Capabilities
 
@@ -121,9 +125,8 @@ def _filtered(models: list[Any]) -> list[tuple[str, str, str]]:
     rows = []
     for words, query in (("every filter and an order", whole), ("words with slips", slip)):
         best = _best(lambda query=query: search(models, query, declared))
-        rows.append(
-            (f"{MODELS:,} models: {words}", f"{_ms(best)} ({best / plain:.0f}x a plain look at each id)", "< 20 ms")
-        )
+        note = f"{best / plain:.0f}x a plain look at each id"
+        rows.append(below(f"{MODELS:,} models: {words}", best * 1000, 20, "ms", digits=2, note=note))
     return rows
 
 
@@ -134,7 +137,3 @@ def _best(work: Callable[[], Any]) -> float:
         work()
         times.append(time.perf_counter() - begun)
     return min(times)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.2f} ms"

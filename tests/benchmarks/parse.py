@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from providers_app import dialects
 from providers_app.types.dialect import Dialect
+from tests.benchmarks._row import Row, below
 from tests.wire import fixture_cases, recordings
 
 CHUNK = 1400  # bytes: about what one network packet brings
@@ -14,8 +15,8 @@ ROUNDS = 5
 BOUND_RATIO = 3.0
 
 
-def run() -> list[tuple[str, str, str]]:
-    """Rows of (name, measured, bound), two per dialect and source of answers."""
+def run() -> list[Row]:
+    """Return two rows per dialect and source of answers."""
     rows = []
     for source, bodies in _sources():
         for name in fixture_cases.DIALECTS:
@@ -36,7 +37,7 @@ def _payloads(body: bytes) -> list[bytes]:
     return [line[5:].strip() for line in lines if line.startswith(b"data:") and line.rstrip().endswith(b"}")]
 
 
-def _measure(label: str, dialect: Dialect, streams: list[bytes]) -> list[tuple[str, str, str]]:
+def _measure(label: str, dialect: Dialect, streams: list[bytes]) -> list[Row]:
     payloads = [payload for body in streams for payload in _payloads(body)]
     chunked = [[body[at : at + CHUNK] for at in range(0, len(body), CHUNK)] for body in streams]
 
@@ -53,8 +54,8 @@ def _measure(label: str, dialect: Dialect, streams: list[bytes]) -> list[tuple[s
 
     parsed, loaded = _best(parse), _best(loads)
     return [
-        (f"{label}: per streamed event", f"{parsed / len(payloads) * 1e6:.2f} µs", "reported"),
-        (f"{label}: whole stream / json.loads", f"{parsed / loaded:.2f}x", f"{BOUND_RATIO:.0f}x"),
+        Row(f"{label}: per streamed event", f"{parsed / len(payloads) * 1e6:.2f} µs"),
+        below(f"{label}: whole stream / json.loads", parsed / loaded, BOUND_RATIO, "x", digits=2),
     ]
 
 

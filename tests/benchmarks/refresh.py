@@ -8,14 +8,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from tests.benchmarks._row import Row, below
+
 SESSIONS = 100_000
 DUE = 100
 ROUNDS = 15
 LISTED = 1000
 
 
-def run() -> list[tuple[str, str, str]]:
-    """Rows of (what, measured, bound); the part on Postgres runs in a process of its own."""
+def run() -> list[Row]:
+    """The part on Postgres runs in a process of its own."""
     return [*_measure("SQLite"), *_on_postgres()]
 
 
@@ -62,7 +64,7 @@ def fill(owner_id: Any, count: int, *, due: int, provider: str = "anthropic") ->
     AuthSession.objects.bulk_create(rows, batch_size=500)
 
 
-def _measure(database: str) -> list[tuple[str, str, str]]:
+def _measure(database: str) -> list[Row]:
     import django
 
     django.setup()
@@ -90,10 +92,15 @@ def _measure(database: str) -> list[tuple[str, str, str]]:
     _, fewer = _list_page(few)
     of = f"of {SESSIONS:,} on {database}"
     rows = [
-        (f"refresh: select {DUE} due {of}, median", _ms(select), "reported"),
-        (f"refresh: select {DUE} due and claim the first {of}, median", _ms(both), "< 50 ms"),
-        (f"session list, {LISTED:,} sessions on {database}, median", _ms(page), "< 200 ms"),
-        (f"session list, queries: {LISTED:,} sessions / 10 on {database}", f"{queries} / {fewer}", "the same"),
+        Row(f"refresh: select {DUE} due {of}, median", f"{_ms(select):.1f} ms"),
+        below(f"refresh: select {DUE} due and claim the first {of}, median", _ms(both), 50, "ms", digits=1),
+        below(f"session list, {LISTED:,} sessions on {database}, median", _ms(page), 200, "ms", digits=1),
+        Row(
+            f"session list, queries: {LISTED:,} sessions / 10 on {database}",
+            f"{queries} / {fewer}",
+            "the same",
+            queries == fewer,
+        ),
     ]
     loop.run(_close(), 30)
     return rows
@@ -151,7 +158,7 @@ async def _close() -> None:
     pool.shutdown()
 
 
-def _on_postgres() -> list[tuple[str, str, str]]:
+def _on_postgres() -> list[Row]:
     import json
     import os
 
@@ -160,7 +167,7 @@ def _on_postgres() -> list[tuple[str, str, str]]:
     try:
         server = Postgres()
     except Missing as error:
-        return [("refresh on Postgres", f"not measured: {error}", "< 50 ms")]
+        return [Row("refresh on Postgres", f"not measured: {error}", "< 50 ms", False)]
     try:
         done = subprocess.run(
             [
@@ -184,5 +191,5 @@ def _timed(call: Callable[[], None]) -> float:
     return time.perf_counter() - begun
 
 
-def _ms(times: list[float]) -> str:
-    return f"{statistics.median(times) * 1000:.1f} ms"
+def _ms(times: list[float]) -> float:
+    return statistics.median(times) * 1000

@@ -20,6 +20,7 @@ from providers_app.types.chat import (
     ToolResultPart,
 )
 from providers_app.types.origin import Origin
+from tests.benchmarks._row import Row, below
 
 MESSAGES = 200
 ROUNDS = 40
@@ -42,7 +43,7 @@ TOOLS = tuple(
 )
 
 
-def run() -> list[tuple[str, str, str]]:
+def run() -> list[Row]:
     """One row per dialect."""
     rows = []
     for name in dialects.NAMES:
@@ -54,13 +55,8 @@ def run() -> list[tuple[str, str, str]]:
             began = time.process_time()
             dialect.build_body(chat)
             spent.append(time.process_time() - began)
-        rows.append(
-            (
-                f"{name}: request of {MESSAGES} messages, {size / 1e6:.1f} MB, median of processor time",
-                f"{statistics.median(spent) * 1000:.2f} ms",
-                "< 10 ms",
-            )
-        )
+        what = f"{name}: request of {MESSAGES} messages, {size / 1e6:.1f} MB, median of processor time"
+        rows.append(below(what, statistics.median(spent) * 1000, 10, "ms", digits=2))
     return rows
 
 

@@ -6,14 +6,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tests.benchmarks._row import Row, below
+
 STORED = 200
 IN_USE = 100
 LOOKUPS = 400
 ROUNDS = 40
 
 
-def run() -> list[tuple[str, str, str]]:
-    """Rows of (what, measured, bound). Needs a data folder of its own (MAESTRO_DATA_DIR), which the runner gives."""
+def run() -> list[Row]:
+    """Needs a data folder of its own (MAESTRO_DATA_DIR), which the runner gives."""
     import django
 
     django.setup()
@@ -42,11 +44,13 @@ def run() -> list[tuple[str, str, str]]:
             )
         lookups = loop.run(_lookups(owner), 120)
         story = loop.run(_under_load(owner, server.base_url, VALID_KEY), 300)
-    rows = [("session look-up, median of 400, 200 stored", _ms(statistics.median(lookups)), "< 2 ms")]
-    rows += [
-        (f"session {name}, p95, 200 stored, 100 in use", _ms(_p95(times)), "< 200 ms") for name, times in story.items()
+    return [
+        below("session look-up, median of 400, 200 stored", statistics.median(lookups) * 1000, 2, "ms", digits=2),
+        *(
+            below(f"session {name}, p95, 200 stored, 100 in use", _p95(times) * 1000, 200, "ms", digits=2)
+            for name, times in story.items()
+        ),
     ]
-    return rows
 
 
 async def _lookups(owner: Any) -> list[float]:
@@ -116,7 +120,3 @@ async def _timed(times: list[float], call: Callable[[], Awaitable[Any]]) -> None
 
 def _p95(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.95) - 1]
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:.2f} ms"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import httpx
 
+from tests.benchmarks._row import Row, below
 from tests.processes import Up
 
 
-def run() -> list[tuple[str, str, str]]:
+def run() -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for label in ("fresh data", "existing data"):
@@ -21,6 +22,6 @@ def run() -> list[tuple[str, str, str]]:
                 code, stopped = server.stop()
             finally:
                 server.kill()
-            rows.append((f"`up` to first answered page, {label}", f"{took:.2f} s", "< 5 s"))
-        rows.append(("SIGTERM to gone", f"{stopped:.2f} s (exit code {code})", "< 5 s"))
+            rows.append(below(f"`up` to first answered page, {label}", took, 5, "s", digits=2))
+        rows.append(below("SIGTERM to gone", stopped, 5, "s", digits=2, note=f"exit code {code}"))
     return rows
