@@ -1,6 +1,6 @@
 """Template tags of all pages: icons, states, times, numbers, form controls.
 
-Load with ``{% load look %}``.
+Load with ``{% load site_tags %}``.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The look: what templates and style sheets may contain, whether the files they name exist, contrast, and the tags."""
+"""Templates and style sheets: what they may contain, whether the files they name exist, contrast, and the tags."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles import finders
 
-from maestro_site.templatetags import look
+from maestro_site.templatetags import site_tags
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -157,14 +157,14 @@ def test_the_admin_has_the_same_accent() -> None:
 )
 def test_a_time_is_told_from_now(seconds: int, words: str) -> None:
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    assert look.relative(now - timedelta(seconds=seconds), now) == words
+    assert site_tags.relative(now - timedelta(seconds=seconds), now) == words
 
 
 def test_a_time_keeps_the_exact_one_and_a_missing_one_says_so() -> None:
-    html = look.ago(datetime(2026, 11, 20, 9, 41, 5, tzinfo=UTC))
+    html = site_tags.ago(datetime(2026, 11, 20, 9, 41, 5, tzinfo=UTC))
     assert 'datetime="2026-11-20T09:41:05+00:00"' in html
     assert "20 Nov 2026, 09:41:05" in html
-    assert look.ago(None) == "never"
+    assert site_tags.ago(None) == "never"
 
 
 @pytest.mark.parametrize(
@@ -183,9 +183,9 @@ def test_a_time_keeps_the_exact_one_and_a_missing_one_says_so() -> None:
     ],
 )
 def test_a_count_is_short(value: int | None, words: str) -> None:
-    assert look.compact(value) == words
+    assert site_tags.compact(value) == words
 
 
 def test_a_pill_escapes_its_words_and_knows_its_kinds() -> None:
-    assert look.pill("bad", "<b>") == '<span class="pill pill-bad">&lt;b&gt;</span>'
-    assert "pill-mute" in look.pill("nonsense", "x")
+    assert site_tags.pill("bad", "<b>") == '<span class="pill pill-bad">&lt;b&gt;</span>'
+    assert "pill-mute" in site_tags.pill("nonsense", "x")
