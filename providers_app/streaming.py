@@ -32,7 +32,7 @@ from providers_app.types.usage import Usage
 
 
 def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
-    """The dialect that is meant: a value, a name, or the provider's own.
+    """Return the dialect that is meant: a value, a name, or the provider's own.
 
     Raises ``InvalidRequest``, ``UnknownProvider``.
     """
@@ -50,7 +50,7 @@ def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
 async def parse_stream(
     provider: str, chunks: AsyncIterable[bytes], *, dialect: str | Dialect | None = None
 ) -> AsyncIterator[Event]:
-    """The events of a streamed answer whose ``chunks`` may be cut anywhere; the last one ends or fails it.
+    """Yield the events of a streamed answer whose ``chunks`` may be cut anywhere; the last one ends or fails it.
 
     Reading stops with the answer's end, even where the server keeps the connection open. An exception of ``chunks``
     itself passes through. Raises ``InvalidRequest`` for a chunk that is no bytes.
@@ -77,7 +77,7 @@ def parse_response(
     *,
     dialect: str | Dialect | None = None,
 ) -> ChatResult:
-    """The result of a whole answer, whatever its status; an error answer has ``complete`` false and its ``error``.
+    """Parse a whole answer of any status; an error answer has ``complete`` false and its ``error``.
 
     Raises ``InvalidRequest`` for a body that is no bytes and a number that is no status.
     """
@@ -101,7 +101,7 @@ def _bytes(given: object) -> bytes:
 
 
 async def collect(events: AsyncIterable[Event]) -> ChatResult:
-    """The whole result of a stream of events."""
+    """Collect the whole result of a stream of events."""
     folding = _Folding()
     async for event in events:
         folding.add(event)

@@ -66,7 +66,7 @@ class SseParser:
         self._at_start = True
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """The events that these bytes complete. Raises ``LineTooLong``."""
+        """Return the events that these bytes complete. Raise ``LineTooLong``."""
         if (
             data.startswith(b"data: ")
             and data.find(b"\n") == len(data) - 2
@@ -119,7 +119,7 @@ class SseParser:
         return events
 
     def close(self) -> list[ServerSentEvent]:
-        """What an end of the body without a blank line leaves; its last event may be cut short."""
+        """Return what an end of the body without a blank line leaves; its last event may be cut short."""
         events = self._events = []
         last = b"".join(self._partial)
         self._partial.clear()

@@ -28,8 +28,8 @@ WORDS = ErrorWords(
 MISSING_MODEL = ErrorWords(refining={"not_found_error": errors.UnknownModel}, kinds={})
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that says what it means in its text only: how the text begins, and what it is."""
+class Phrase(msgspec.Struct, frozen=True, kw_only=True):
+    """An error that its text alone identifies, by how it begins."""
 
     status: int
     begins: str
@@ -40,30 +40,30 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 _USE_A_KEY = "Use an API key from https://console.anthropic.com/settings/keys."
 _SIGN_IN = errors.NeedsReauth.default_hint
 # Answers to access tokens. Status and type are those of other errors, and there is no code.
-SAID = (
-    Said(
+PHRASES = (
+    Phrase(
         status=400,
         begins="This credential is only authorized for use with Claude Code",
         kind=errors.PermissionDenied,
         hint=f"Anthropic takes this login from its own program only. {_USE_A_KEY}",
     ),
-    Said(
+    Phrase(
         status=401,
         begins="OAuth authentication is currently not allowed for this organization",
         kind=errors.PermissionDenied,
         hint=f"The organization's policy forbids it. {_USE_A_KEY}",
     ),
-    Said(
+    Phrase(
         status=401,
         begins="OAuth authentication is currently not supported",
         kind=errors.BadRequest,
         hint="The API wants another name in the anthropic-beta header: see MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__BETA.",
     ),
-    Said(status=401, begins="OAuth token has expired", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Said(status=401, begins="Invalid authentication credentials", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Said(status=401, begins="Invalid bearer token", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Said(status=403, begins="OAuth token has been revoked", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Said(
+    Phrase(status=401, begins="OAuth token has expired", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Phrase(status=401, begins="Invalid authentication credentials", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Phrase(status=401, begins="Invalid bearer token", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Phrase(status=403, begins="OAuth token has been revoked", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Phrase(
         status=403,
         begins="OAuth token does not meet scope requirement",
         kind=errors.PermissionDenied,
@@ -74,5 +74,8 @@ SAID = (
 
 def refined(error: errors.UpstreamError) -> errors.UpstreamError:
     """Recast an error whose text alone says what it is."""
-    found = next((said for said in SAID if said.status == error.status and error.message.startswith(said.begins)), None)
+    found = next(
+        (phrase for phrase in PHRASES if phrase.status == error.status and error.message.startswith(phrase.begins)),
+        None,
+    )
     return error if found is None else recast(error, found.kind, found.hint)

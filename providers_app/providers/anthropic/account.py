@@ -34,7 +34,7 @@ def named(tokens: Tokens, answer: Mapping[str, Any]) -> Tokens:
 
 
 async def looked_up(tokens: Tokens, http: Http) -> Tokens:
-    """``named`` by the profile endpoint. A name is never worth a login: whatever fails there, the tokens stay."""
+    """Add the account by the profile endpoint. A name is not worth a login: if that fails, the tokens stay."""
     url = conf.provider(SLUG).oauth.profile_url
     if not url:
         return tokens
@@ -54,7 +54,7 @@ def origin_of(url: str) -> str:
 
 
 def word(value: Any) -> str:
-    """A short printable text; anything else is none."""
+    """Return a short printable text; an empty one for anything else."""
     fit = isinstance(value, str) and len(value) <= MAX_FACT and value.isprintable()
     return value.strip() if fit and isinstance(value, str) else ""
 

@@ -1,6 +1,6 @@
 """Workload identity federation: this workload's own identity token becomes an access token (RFC 7523).
 
-The identity token is read anew for each access token, because whoever issues it replaces it. As the vendor's SDK does
+The identity token is read anew for each access token, because its issuer replaces it. As the vendor's SDK does
 it: https://github.com/anthropics/anthropic-sdk-python, ``src/anthropic/lib/credentials/_workload.py``.
 """
 
@@ -27,7 +27,7 @@ _SETTING = "Check MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__TOKEN_FILE."
 
 
 async def mint(http: Http, before: Tokens | None = None) -> Tokens:
-    """A new access token, for the identity that ``before`` had.
+    """Obtain a new access token, for the identity that ``before`` had.
 
     Raises ``FlowDisabled`` without its settings, ``LoginError`` for an identity token that cannot be read,
     ``TokenRefused`` when the settings name another identity by now, and ``UpstreamError``.
@@ -67,7 +67,7 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
 
 
 async def identity_token(path: str) -> Secret:
-    """The token in the operator's file. Raises ``LoginError``, which quotes nothing of the file."""
+    """Read the token in the operator's file. Raise ``LoginError``, which quotes nothing of the file."""
     try:
         found = await asyncio.to_thread(_read, Path(path))
     except OSError as error:

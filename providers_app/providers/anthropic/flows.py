@@ -89,6 +89,6 @@ def _federation(config: Config) -> OAuthFlow:
 
 
 def unconfigured(missing: tuple[str, ...]) -> str:
-    """What whoever runs Maestro has to set."""
+    """Name the settings that the operator has to set."""
     names = ", ".join(f"MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__{name.upper()}" for name in missing)
     return f"Not set up on this Maestro. It needs {names}."

@@ -41,7 +41,7 @@ class AnthropicImports:
         return FORMAT.name if _is_config(found) or _is_credentials(found) else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
-        """One login from the two files, in whatever order they come."""
+        """Read one login from the two files, in any order."""
         config = next((found for found in files if _is_config(found)), None)
         credentials = next((found for found in files if _is_credentials(found)), None)
         if config is None or credentials is None:
@@ -76,7 +76,7 @@ _HINT = "Give configs/<profile>.json and credentials/<profile>.json of the folde
 
 
 def read_profile(config: Mapping[str, Any], credentials: Mapping[str, Any]) -> Tokens:
-    """The login of a profile. Raises ``InvalidCredential``, which quotes nothing of the files.
+    """Read the login of a profile. Raise ``InvalidCredential``, which quotes nothing of the files.
 
     A profile without a client is kept up by another program, so its tokens are read-only.
     """
@@ -134,7 +134,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def _base_url(value: Any) -> str:
-    """The profile's own address. A file must not lead tokens elsewhere: only to the vendor, or where we ask anyway."""
+    """Check the profile's address. A file must not send tokens elsewhere than to the vendor or our own setting."""
     if value is None or value == "":
         return ""
     text = word(value).rstrip("/")

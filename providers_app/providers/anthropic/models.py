@@ -24,18 +24,18 @@ def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
-    """One page of the list; the default of 20 entries would cut it short."""
+    """Return the request of one page; the default of 20 entries would cut the list short."""
     return get("/v1/models?limit=1000" + (f"&after_id={quote(after, safe='')}" if after else ""), credential)
 
 
 def cursor(body: dict[str, Any]) -> str | None:
-    """The id after which the next page begins."""
+    """Return the id after which the next page begins."""
     last = body.get("last_id")
     return last if body.get("has_more") and isinstance(last, str) else None
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry of the list."""
+    """Read one entry of the list."""
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not model_id:
         return None
@@ -61,7 +61,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
 
 
 def _day(value: Any) -> str | None:
-    """The day of a time in RFC 3339."""
+    """Return the day of a time in RFC 3339."""
     return value[:10] if isinstance(value, str) and len(value) >= 10 else None
 
 

@@ -61,7 +61,7 @@ class AnthropicOAuth:
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """The address of the page that shows the code; for ``federation`` only whether it is set up."""
+        """Return the address of the page that shows the code; for ``federation`` check only that it is set up."""
         config: Config = conf.provider(SLUG)
         if flow.name == FEDERATION:
             if config.federation.missing:
@@ -125,7 +125,7 @@ class AnthropicOAuth:
         raise InvalidRequest("Anthropic has no sign-in by device code.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """One request. A profile is refreshed where it was made, a Claude login at the configured endpoint."""
+        """Refresh with one request: a profile where it was made, a Claude login at the configured endpoint."""
         match tokens.flow:
             case "federation":
                 return await federation.mint(http, tokens)
@@ -151,7 +151,7 @@ class AnthropicOAuth:
         return named(fresh, found)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """The access token, or the key."""
+        """Return the access token, or the key."""
         if tokens.flow == CONSOLE_KEY and not tokens.api_key:
             tokens = await _with_key(tokens, http)
         return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
@@ -161,18 +161,18 @@ class AnthropicOAuth:
         return False
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the access token and its beta name, or with the key."""
+        """Sign with the access token and its beta name, or with the key."""
         return signed_by_login(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """The cheapest request that needs a login: one entry of the list of models."""
+        """Ask for one entry of the list of models, the cheapest request that needs a login."""
         answer = await ask(self.authorize(credential, get("/v1/models?limit=1", credential)), http, DIALECT)
         json_of(answer)
         # Without a label: the account's name is known from the sign-in, and the answer has only an id.
         return Account(request_id=answer.headers.get("request-id"))
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """What is added beside the credential."""
+        """Tell what is added beside the credential."""
         found = []
         if credential.settings.get(SIGNS_WITH) != "api_key":
             beta = conf.provider(SLUG).oauth.beta
@@ -189,7 +189,7 @@ def _endpoint(url: str, headers: Mapping[str, str] | None = None) -> TokenEndpoi
 
 
 def _require(tokens: Tokens, scope: str) -> None:
-    """An answer that does not say its scopes gave what was asked for (RFC 6749 section 5.1)."""
+    """Raise ``MissingScope``. Without scopes in the answer all were granted (RFC 6749 section 5.1)."""
     if tokens.scopes and scope not in tokens.scopes:
         raise MissingScope(
             f"Anthropic signed in without the permission {scope}: the account or its organization does not give it.",
@@ -198,7 +198,7 @@ def _require(tokens: Tokens, scope: str) -> None:
 
 
 async def _with_key(tokens: Tokens, http: Http) -> Tokens:
-    """Only the key is kept: it does not end, and tokens that nobody needs are better not stored."""
+    """Obtain a key and keep nothing else: it does not expire, and unneeded tokens are better not stored."""
     url = conf.provider(SLUG).oauth.create_key_url
     headers = {"content-type": "application/json", "accept": "application/json"}
     request = HttpRequest(method="POST", url=url, headers=headers)

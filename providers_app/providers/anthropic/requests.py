@@ -24,7 +24,7 @@ def get(path: str, credential: Credential) -> HttpRequest:
 
 
 def signed_by_login(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """The request with the access token and the beta name that the API wants beside it, or with the login's key.
+    """Sign with the access token and the beta name that the API wants beside it, or with the login's key.
 
     An access token never travels together with ``x-api-key``: the API would count the key first.
     """
@@ -40,7 +40,7 @@ def signed_by_login(credential: Credential, request: HttpRequest) -> HttpRequest
 
 
 def with_beta(names: str, *more: str) -> str:
-    """A comma-separated list of beta names with ``more`` appended, each of them once."""
+    """Append names to a comma-separated list of beta names, each of them once."""
     found = [name.strip() for name in names.split(",") if name.strip()]
     return ",".join(dict.fromkeys([*found, *more]))
 
@@ -55,7 +55,7 @@ def _headers(credential: Credential) -> dict[str, str]:
 
 
 def _address(credential: Credential, path: str) -> str:
-    """An imported profile has an address of its own, which was checked when it was read."""
+    """Return the URL; an imported profile has a base URL of its own, which was checked when it was read."""
     own = credential.settings.get("base_url") if credential.auth_type == "oauth" else None
     if own and not credential.base_url:
         credential = msgspec.structs.replace(credential, base_url=own)

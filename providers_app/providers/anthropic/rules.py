@@ -20,7 +20,7 @@ class AnthropicRules:
         return (without_sampling(f"The API version {version} has no sampling parameters."), *CLAUDE)
 
     def underlying(self, model: str, credential: Credential) -> str:
-        """The name itself."""
+        """Return the name itself."""
         return model
 
 

@@ -14,7 +14,7 @@ class AnthropicStreaming:
     dialect: Dialect = DIALECT
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key."""
+        """Build the request without its key."""
         return post("/v1/messages", credential, self.dialect.build_body(chat), streamed=chat.stream)
 
 

@@ -39,7 +39,7 @@ class AzureChat(OpenAIChat, frozen=True, kw_only=True):
     """The common dialect with Azure's refusals."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with an error status."""
+        """Return the typed error of an answer with an error status."""
         return explained(super().error(status, headers, body))
 
 
@@ -47,12 +47,12 @@ class AzureResponses(OpenAIResponses, frozen=True, kw_only=True):
     """The common dialect with Azure's refusals."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with an error status."""
+        """Return the typed error of an answer with an error status."""
         return explained(super().error(status, headers, body))
 
 
 def explained(error: UpstreamError) -> UpstreamError:
-    """The same error, with what to do about it at Azure."""
+    """Add to an error what to do about it at Azure."""
     kind, hint = _MEANT.get(error.upstream_code or "", (type(error), ""))
     if not hint and isinstance(error, AuthenticationFailed):
         hint = PAIR

@@ -86,7 +86,7 @@ Given = dict[str, Secret]
 
 
 def endpoint(given: Given, flow: str) -> str:
-    """The address that was given, as a base URL; empty where the configured one is meant.
+    """Return the given address as a base URL; empty where the configured one is meant.
 
     Raises ``InvalidRequest``, ``AddressRefused``.
     """
@@ -103,20 +103,20 @@ async def check_application(given: Given) -> None:
 
 
 async def first_tokens(given: Given, flow: str, http: Http) -> Tokens:
-    """The tokens of a new login.
+    """Obtain the tokens of a new login.
 
     Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidRequest``, ``InvalidCredential``, ``UpstreamError``.
     """
     address = endpoint(given, flow)
     if flow == IDENTITY:
-        return await _of_machine(Tokens(flow=flow, base_url=address, facts=_said(given)), http)
+        return await _of_machine(Tokens(flow=flow, base_url=address, facts=_version_of(given)), http)
     tenant, client = _plain(given, TENANT), _plain(given, CLIENT)
     bare = Tokens(
         flow=ENTRA,
         base_url=address,
         account_id=f"{tenant}/{client}".lower(),
         account_label=f"application {client}",
-        facts={TENANT: tenant, CLIENT: client, **_said(given)},
+        facts={TENANT: tenant, CLIENT: client, **_version_of(given)},
         material={name: given[name] for name in (SECRET, CERTIFICATE) if given.get(name)},
     )
     return await again(bare, http)
@@ -131,10 +131,10 @@ async def again(tokens: Tokens, http: Http) -> Tokens:
 
 
 def check_receiver(base_url: str) -> None:
-    """May tokens of the machine be sent there? Raises ``AddressRefused``.
+    """Raise ``AddressRefused`` where tokens of the machine may not be sent.
 
-    They open every resource on which the machine has a role, so they go to Azure's own hosts only: whoever may connect
-    a session must not be able to have them sent elsewhere.
+    They open every resource on which the machine has a role, so they go to Azure's own hosts only: a person who may
+    connect sessions must not be able to have them sent elsewhere.
     """
     config: Config = conf.provider(SLUG)
     parts = urlsplit(base_url or config.base_url)
@@ -189,8 +189,8 @@ def _application(tenant: str, client: str, material: Given) -> EntraApplication:
     )
 
 
-def _said(given: Given) -> dict[str, str]:
-    """The API version of a copied target; an option of the session is stronger."""
+def _version_of(given: Given) -> dict[str, str]:
+    """Return the API version of a copied target; an option of the session takes precedence."""
     version = read_target(_plain(given, ENDPOINT)).api_version
     return {"api_version": version} if re.fullmatch(VERSION, version) else {}
 

@@ -27,7 +27,7 @@ LIFECYCLE = {"preview": "preview", "generally-available": "active", "deprecating
 
 
 def declared(name: str, model: str) -> ModelInfo:
-    """A deployment as the session or the operator declares it; ``raw`` names its model for whoever knows more."""
+    """Describe a deployment as the session or the operator declares it; ``raw`` names its model."""
     known = {"deployment": name, "model": model} if model else {"deployment": name}
     return ModelInfo(
         id=name, name=f"{name} ({model})" if model else name, source="configured", underlying=model, raw=known
@@ -35,7 +35,7 @@ def declared(name: str, model: str) -> ModelInfo:
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry of the resource's list; what does not chat (embeddings, speech, images) is left out."""
+    """Read one entry of the resource's list; leave out what does not chat (embeddings, speech, images)."""
     found = read_model(entry)
     can = payload.mapping(entry.get("capabilities"))
     if found is None or can.get("chat_completion") is False:

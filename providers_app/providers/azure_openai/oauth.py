@@ -55,7 +55,7 @@ class AzureOAuth:
         return await logins.again(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """The access token."""
+        """Return the access token."""
         return Credential(
             auth_type="oauth", secret=tokens.signing, base_url=tokens.base_url or None, settings=tokens.facts
         )
@@ -65,7 +65,7 @@ class AzureOAuth:
         return False
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the access token."""
+        """Sign with the access token."""
         return bearer(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
@@ -75,7 +75,7 @@ class AzureOAuth:
         return Account(request_id=answer.headers.get("apim-request-id"))
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """The header that this login adds."""
+        """Name the header that this login adds."""
         message = "The request is signed with an access token of Entra (authorization: Bearer) instead of a key."
         return [Advice(level="hint", field="authorization", what=message)]
 

@@ -104,15 +104,17 @@ def _v1(path: str, credential: Credential) -> str:
 
 
 def without_query(address: str) -> str:
-    """The address as a base URL: a target that was copied from Azure's pages ends with its API version."""
+    """Return the address as a base URL: a target that was copied from Azure's pages ends with its API version."""
     head, _, query = address.partition("?")
     return head + "".join(query.partition("#")[1:])
 
 
 @lru_cache(maxsize=1024)
 def read_target(address: str) -> Target:
-    """The parts of an address that was checked before. The first segment ``openai`` of its path divides it, so that
-    a gateway's own path stays in front. Microsoft writes all of these:
+    """Split an address that was checked before.
+
+    The first segment ``openai`` of its path divides it, so that a gateway's own path stays in front. Microsoft writes
+    all of these:
 
     ``https://R.openai.azure.com`` · ``.../openai/v1/`` · ``.../openai/deployments/D/chat/completions?api-version=V``
     """

@@ -10,11 +10,11 @@ class AzureRules:
     """The family's rules, by the model that the session says its deployment has."""
 
     def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
-        """All of them; each knows its models."""
+        """Return all rules; each knows its models."""
         return OPENAI
 
     def underlying(self, model: str, credential: Credential) -> str:
-        """The model behind a deployment; where the session does not say it, the deployment may be called like it."""
+        """Return the model behind a deployment; without one, the deployment may be called like its model."""
         return deployments(credential).get(model) or model
 
 

@@ -13,11 +13,11 @@ class AzureStreaming:
     dialect: Dialect = dialect.CHAT
 
     def dialect_of(self, model: str, credential: Credential) -> Dialect:
-        """What the session speaks, whatever the deployment."""
+        """Return the dialect of the session, which is the same for every deployment."""
         return dialect.RESPONSES if requests.speaks_responses(credential) else dialect.chat(credential)
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key. Raises ``InvalidRequest``."""
+        """Build the request without its key. Raise ``InvalidRequest``."""
         body = self.dialect_of(chat.model, credential).build_body(chat)
         return requests.post_chat(chat.model, credential, body, streamed=chat.stream)
 

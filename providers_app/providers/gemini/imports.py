@@ -40,7 +40,7 @@ class GeminiImports:
         return ADC.name if kind in ("authorized_user", *authorized_user.OTHER_TYPES) else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
-        """One login per file."""
+        """Read one login per file."""
         return [_service_account(found) if format == KEY.name else _person(found) for found in files]
 
 

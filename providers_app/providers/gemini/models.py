@@ -23,12 +23,12 @@ def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
-    """One page of the list."""
+    """Return the request of one page."""
     return get("/models?pageSize=1000" + (f"&pageToken={quote(after, safe='')}" if after else ""), credential)
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry of the list; its ``models/`` is left off."""
+    """Read one entry of the list, without its ``models/``."""
     name, methods = entry.get("name"), entry.get("supportedGenerationMethods")
     if not isinstance(name, str) or not isinstance(methods, list) or "generateContent" not in methods:
         return None

@@ -154,7 +154,7 @@ class GeminiOAuth:
         return await authorized_user.refresh(tokens, people(), http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """The access token."""
+        """Return the access token."""
         return Credential(auth_type="oauth", secret=tokens.signing, settings=tokens.facts)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
@@ -164,7 +164,7 @@ class GeminiOAuth:
         return await revoke(TokenEndpoint(url=_config().revoke_url), {"token": tokens.refresh or tokens.access}, http)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the access token, and for a person's with the quota project."""
+        """Sign with the access token, and for a person's with the quota project."""
         signed = bearer(credential, request)
         project = credential.settings.get("project")
         return signed.with_headers({PROJECT_HEADER: project}) if project else signed
@@ -176,7 +176,7 @@ class GeminiOAuth:
         return Account(request_id=answer.headers.get("x-request-id"))
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """The headers that this login adds."""
+        """Name the headers that this login adds."""
         message = "The request is signed with an access token (authorization: Bearer) instead of a key."
         found = [Advice(level="hint", field="authorization", what=message)]
         if project := credential.settings.get("project"):
@@ -186,13 +186,13 @@ class GeminiOAuth:
 
 
 def people() -> Authority:
-    """Where the tokens of people are refreshed."""
+    """Return the endpoint that refreshes the tokens of people."""
     config = _config()
     return Authority(token_url=config.token_url, scopes=config.scopes, issuer=config.issuer)
 
 
 def service_accounts() -> Authority:
-    """Where service accounts get theirs."""
+    """Return the endpoint that issues tokens to service accounts."""
     config = _config()
     return Authority(token_url=config.token_url, scopes=config.service_account_scopes, issuer=config.issuer)
 
@@ -207,7 +207,7 @@ def _config() -> OAuthConfig:
 
 
 def _client(client: OAuthClient) -> OAuthClient:
-    """The person's own client, else the operator's; the operator's secret is the one that is configured now."""
+    """Return the person's own client, else the operator's with the secret that is configured now."""
     config = _config()
     if client.id and client.id != config.client_id:
         return client
@@ -258,7 +258,7 @@ def _check_granted(tokens: Tokens, config: OAuthConfig) -> None:
 
 
 async def _claims(tokens: Tokens, pending: PendingLogin, config: OAuthConfig, http: Http) -> dict[str, Any]:
-    """Who signed in, from the verified id token; empty where the configured scopes ask for none."""
+    """Return the claims of the verified id token; empty where the configured scopes ask for none."""
     if not pending.nonce:
         return {}
     return await id_token.verify(

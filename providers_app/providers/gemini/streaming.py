@@ -14,7 +14,7 @@ class GeminiStreaming:
     dialect: Dialect = DIALECT
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key."""
+        """Build the request without its key."""
         body = self.dialect.build_body(chat)
         if chat.stream:
             path = model_path(chat.model, "streamGenerateContent") + "?alt=sse"

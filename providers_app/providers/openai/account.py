@@ -34,7 +34,7 @@ MAX_ID = 99
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who signed in. Every field is empty where the claims do not say it; ``plan`` is in its canonical spelling.
+    """The person and account of a login. Every field is empty where the claims do not state it.
 
     ``subject`` names the person, ``account_id`` the account or workspace whose plan is used.
     """
@@ -63,14 +63,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Detected(msgspec.Struct, frozen=True, kw_only=True):
-    """How the account is asked, and what that was concluded from."""
+    """The mode of an account, and the fact that decided it."""
 
     mode: Mode
     source: Source
 
 
 def read(claims: Mapping[str, Any]) -> Account:
-    """The account that an id token's claims describe; values of other types count as missing."""
+    """Read the account that an id token's claims describe; values of other types count as missing."""
     own = _object(claims, NAMESPACE)
     plan = _word(own.get("chatgpt_plan_type")).lower()
     return Account(
@@ -84,7 +84,7 @@ def read(claims: Mapping[str, Any]) -> Account:
 
 
 def detect(account: Account, override: str = "") -> Detected:
-    """The mode of an account; ``override`` is what the person or the operator chose and wins.
+    """Decide the mode of an account; ``override`` is the choice of the person or the operator and wins.
 
     Raises ``InvalidRequest`` for an override that there is not.
     """
@@ -111,7 +111,7 @@ def checked_mode(value: str) -> Literal["", "chatgpt", "api_key"]:
 
 
 def warnings(settings: Mapping[str, str]) -> list[Advice]:
-    """What a person should know of how the mode was found; ``settings`` are the facts of the session."""
+    """Warn of a mode that was only assumed; ``settings`` are the facts of the session."""
     if settings.get("mode_source") != "unknown":
         return []
     plan = settings.get("plan", "")
@@ -124,7 +124,7 @@ def warnings(settings: Mapping[str, str]) -> list[Advice]:
 
 
 def facts(account: Account, detected: Detected, flow: str) -> dict[str, str]:
-    """What a session remembers in the open, empty values left out."""
+    """Return the facts that a session stores unencrypted, without empty values."""
     found = {
         "flow": flow,
         "mode": detected.mode,
@@ -143,7 +143,7 @@ def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _word(value: Any) -> str:
-    """A short printable text, fit for a header and a page; anything else is none."""
+    """Return a short printable text, fit for a header and a page; an empty one for anything else."""
     if not isinstance(value, str):
         return ""
     value = value.strip()

@@ -191,6 +191,6 @@ def valid_ports(value: tuple[int, ...], *, lowest: int) -> tuple[int, ...]:
 
 
 def _made_host_id() -> UUID:
-    """A version 4 UUID that comes out the same in every process of one installation."""
+    """Make a version 4 UUID that is the same in every process of one installation."""
     place = f"maestro\0{platform.node()}\0{Path(__file__).parents[3]}"
     return UUID(bytes=hashlib.sha256(place.encode()).digest()[:16], version=4)

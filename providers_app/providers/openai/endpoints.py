@@ -28,7 +28,7 @@ KEPT_S = 3600.0
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one flow's requests go; ``revoke`` is empty where the server has no such address."""
+    """The URLs of one flow's requests; ``revoke`` is empty where the server has no such URL."""
 
     issuer: str
     authorize: str
@@ -38,7 +38,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def endpoints(config: OAuthConfig | SiwcConfig, http: Http, *needed: str) -> Endpoints:
-    """The addresses of a flow; the issuer is asked only where one of ``needed`` is not configured.
+    """Return the URLs of a flow; ask the issuer only where one of ``needed`` is not configured.
 
     Raises ``UpstreamError``; ``BadAnswer`` for a document that is not the issuer's.
     """
@@ -74,7 +74,7 @@ async def _discovered(issuer: str, http: Http) -> dict[str, str]:
 
 
 def config_of(flow: str) -> OAuthConfig | SiwcConfig:
-    """The settings of the server that a flow speaks to."""
+    """Return the settings of the server that a flow speaks to."""
     config = conf.provider("openai")
     found: OAuthConfig | SiwcConfig = config.siwc if flow == "chatgpt" else config.oauth
     return found

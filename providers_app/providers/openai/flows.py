@@ -124,7 +124,7 @@ def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config:
 def codex_page(
     method: Method, redirect_uri: str, given: dict[str, Secret], config: OAuthConfig, page: str
 ) -> PendingLogin:
-    """The browser's page of the client ``config.client_id``. Raises ``InvalidRequest``."""
+    """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
     account.checked_mode(given.get("mode", Secret("")).reveal())
     pending = _with(_pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports), given=given)
     params = {
@@ -159,7 +159,7 @@ def _pending(
 
 
 def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
-    """The server takes these addresses only; another one would fail on its page, where nobody can say why."""
+    """Raise ``InvalidRequest`` for an address that the server would refuse on its own page, without a reason."""
     try:
         parts = urlsplit(uri)
         fits = (parts.scheme, parts.hostname, parts.path, parts.query, parts.fragment) == (

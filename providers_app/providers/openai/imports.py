@@ -33,7 +33,7 @@ class OpenAIImports:
         return CODEX.name if fits else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
-        """A key and a ChatGPT login, each where the file has one."""
+        """Read a key and a ChatGPT login, each where the file has one."""
         logins: list[ImportedLogin] = []
         for found in files:
             key = found.get("OPENAI_API_KEY") if isinstance(found, Mapping) else None

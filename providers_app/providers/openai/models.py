@@ -29,14 +29,14 @@ SHOWN = "list"
 
 
 def listing(credential: Credential) -> HttpRequest:
-    """The request for the list; the ChatGPT backend insists on a client version and filters by it."""
+    """Request the list; the ChatGPT backend insists on a client version and filters by it."""
     if mode_of(credential) == "chatgpt":
         return get(f"/models?client_version={conf.provider(SLUG).client_version}", credential)
     return get("/models", credential)
 
 
 def read_slug(entry: dict[str, Any]) -> ModelInfo | None:
-    """An entry of the list that a ChatGPT login gets: only those that are shown to people count."""
+    """Read an entry of the list that a ChatGPT login gets; only those that are shown to people count."""
     slug = entry.get("slug")
     if not isinstance(slug, str) or not slug or entry.get("visibility") != SHOWN:
         return None
@@ -50,7 +50,7 @@ def read_slug(entry: dict[str, Any]) -> ModelInfo | None:
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """An entry of the list that a key gets; ``created`` is the day on which the model came out."""
+    """Read an entry of the list that a key gets; ``created`` is the day on which the model came out."""
     model, created = read_model(entry), number(entry.get("created"))
     if model is None or created is None or created > 1e11:
         return model

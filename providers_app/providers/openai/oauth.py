@@ -85,7 +85,7 @@ class OpenAIOAuth:
             ) from None
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """One request, no retry. Raises as the protocol says."""
+        """Send one refresh, without a retry. Raise ``TokenRefused``, ``TokenOutcomeUnknown``, ``UpstreamError``."""
         return await sign_in.refreshed(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
@@ -114,7 +114,7 @@ class OpenAIOAuth:
         return Account(models=len(items), request_id=answer.headers.get("x-request-id"))
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """What the login takes out of the request and adds to it; a mode that was only assumed."""
+        """Tell what the login takes out of the request and adds to it, and a mode that was only assumed."""
         return subscription.advice(chat, credential)
 
 

@@ -26,7 +26,7 @@ def get(path: str, credential: Credential) -> HttpRequest:
 
 
 def _address(credential: Credential, path: str) -> str:
-    """A login's tokens go to the configured addresses only; a key goes where its session says."""
+    """Return the URL. A login's tokens go to the configured addresses only; a key goes where its session says."""
     if credential.auth_type != "oauth":
         return addresses.address(SLUG, credential, path)
     config = conf.provider(SLUG)
@@ -35,7 +35,7 @@ def _address(credential: Credential, path: str) -> str:
 
 
 def _account(credential: Credential) -> dict[str, str]:
-    """Whose bill it is, where the session or the configuration says so."""
+    """Return the headers that name the account to bill, where the session or the configuration does."""
     mode = mode_of(credential)
     if mode == "plan":
         return {}

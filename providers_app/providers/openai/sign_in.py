@@ -1,7 +1,7 @@
 """From an answer to tokens: code exchange, id token, mode, the key where the account's mode asks for one, refresh.
 
-code ─▶ token endpoint ─▶ id token verified ─┬─ chatgpt flow: is the plan permitted?
-                                             └─ codex, device: which mode? ─▶ api_key: exchange for a key (RFC 8693)
+code ─▶ token endpoint ─▶ id token verified ─┬─ chatgpt flow: the plan must be permitted
+                                             └─ codex, device: by its mode ─▶ api_key: exchange for a key (RFC 8693)
 """
 
 import time
@@ -43,7 +43,7 @@ KEY_FIELDS = {
 
 
 def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:
-    """The client whose code this is: the one that the callback names where the sign-in began without one.
+    """Return the client that the code belongs to, which the callback names where the sign-in began without one.
 
     Raises ``InvalidLoginAnswer`` when it names none, or another one than the account had.
     """
@@ -90,7 +90,7 @@ async def plan_tokens(
 async def account_tokens(
     pending: PendingLogin, answer: LoginAnswer, config: OAuthConfig, at: Endpoints, http: Http
 ) -> Tokens:
-    """The flows ``codex`` and ``device``, from the code on. Raises ``LoginError``, ``UpstreamError``."""
+    """Exchange the code of the flows ``codex`` and ``device``. Raise ``LoginError``, ``UpstreamError``."""
     found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http)
     tokens = tokens_of(found, flow=pending.flow, client=pending.client, issuer=at.issuer)
     who = account.read(await _claims(tokens, at, http))
@@ -108,7 +108,7 @@ async def account_tokens(
 def tokens_of(
     found: dict[str, object], *, flow: str, client: OAuthClient, issuer: str, before: Tokens | None = None
 ) -> Tokens:
-    """The tokens in an answer, with the end that the access token itself names where the answer names none."""
+    """Read the tokens in an answer; without an expiry in it, take the access token's own."""
     now = time.time()
     tokens = tokens_from(found, flow=flow, client=client, issuer=issuer, now=now, before=before)
     ends = tokens.expires_at
@@ -126,7 +126,7 @@ def tokens_of(
 
 
 def _on_our_clock(earliest: float | None, ahead: float | None, ends: float) -> float:
-    """The server's time of the first refresh by this machine's clock, which is so many seconds ``ahead`` of it.
+    """Convert the server's time of the first refresh to this machine's clock, which is ``ahead`` by that many seconds.
 
     A clock that is ahead would refresh too early, and that ends the login. Where the difference is not known, the last
     minutes before the end are taken, whose length is the server's own.
@@ -150,7 +150,7 @@ def _time_of(token: Secret, name: str) -> float | None:
 
 
 def identified(tokens: Tokens, who: account.Account, detected: account.Detected) -> Tokens:
-    """The tokens with whose they are and how they are used."""
+    """Add to the tokens whose they are and how they are used."""
     return msgspec.structs.replace(
         tokens,
         account_id=who.identity,
@@ -160,7 +160,7 @@ def identified(tokens: Tokens, who: account.Account, detected: account.Detected)
 
 
 async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
-    """The tokens with a key of the API platform obtained for them.
+    """Obtain a key of the API platform for the tokens.
 
     Raises ``LoginError`` where the account can have none, ``UpstreamError`` where the server fails.
     """
@@ -234,7 +234,7 @@ async def refreshed(tokens: Tokens, http: Http) -> Tokens:
 
 
 def completed(answer: dict[str, object], before: Tokens) -> dict[str, object]:
-    """A refresh of this client answers with what has changed, whatever that is; the access token may not be in it."""
+    """Complete an answer with the old access token: a refresh of this client returns only what has changed."""
     changed = [name for name in ("access_token", "refresh_token", "id_token") if answer.get(name)]
     if not changed:
         raise TokenOutcomeUnknown("The token endpoint answered the refresh without any token.")

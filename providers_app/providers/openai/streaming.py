@@ -21,7 +21,7 @@ class OwnResponses(OpenAIResponses, frozen=True, kw_only=True):
     """The common dialect, and one error that names itself in its text only."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with an error status."""
+        """Return the typed error of an answer with an error status."""
         error = super().error(status, headers, body)
         return recast(error, UnknownModel) if status == 400 and UNKNOWN_MODEL.search(error.message) else error
 
@@ -35,7 +35,7 @@ class OpenAIStreaming:
     dialect: Dialect = DIALECT
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key."""
+        """Build the request without its key."""
         streamed = chat.stream or subscription.mode_of(credential) != "api_key"
         return post("/responses", credential, subscription.body_of(chat, credential), streamed=streamed)
 

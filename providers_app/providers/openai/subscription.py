@@ -52,7 +52,7 @@ NAMES = {"chatgpt": "a sign-in in ChatGPT mode", "plan": "Sign in with ChatGPT"}
 
 
 def mode_of(credential: Credential) -> account.Mode:
-    """How this credential's requests are made; a key, and a login that says nothing, is ``api_key``."""
+    """Return the mode of this credential's requests; a key, and a login without a mode, is ``api_key``."""
     mode = credential.settings.get("mode") if credential.auth_type == "oauth" else ""
     if mode == "chatgpt":
         return "chatgpt"
@@ -60,7 +60,7 @@ def mode_of(credential: Credential) -> account.Mode:
 
 
 def body_of(chat: ChatRequest, credential: Credential) -> bytes:
-    """The JSON body as this credential's endpoint takes it."""
+    """Build the JSON body as this credential's endpoint takes it."""
     mode = mode_of(credential)
     if mode == "api_key":
         return DIALECT.build_body(chat)
@@ -68,7 +68,7 @@ def body_of(chat: ChatRequest, credential: Credential) -> bytes:
 
 
 def advice(chat: ChatRequest, credential: Credential) -> list[Advice]:
-    """What ``body_of`` takes out and adds, and what a person should know of how the mode was found."""
+    """Tell what ``body_of`` takes out and adds, and warn of a mode that was only assumed."""
     mode = mode_of(credential)
     if credential.auth_type != "oauth":
         return []

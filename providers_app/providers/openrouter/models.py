@@ -1,6 +1,6 @@
 """``GET /models/user``: what the key's account allows itself, one page, prices as strings in dollars per token.
 
-Where that page is not there (an address of somebody else's), the public ``GET /models`` is. There is no page for a
+At an address of another server, which lacks that page, the public ``GET /models`` is. There is no page for a
 single model.
 """
 
@@ -20,7 +20,7 @@ from providers_app.wire.client import Http
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry of the list; what writes no text is no model to talk to."""
+    """Read one entry of the list; leave out models that write no text."""
     model = read_model(entry)
     architecture = entry.get("architecture")
     outputs = architecture.get("output_modalities") if isinstance(architecture, dict) else None
@@ -48,7 +48,7 @@ _OF_THE_ACCOUNT, _PUBLIC = _listed("/models/user"), _listed("/models")
 
 
 class OpenRouterModels:
-    """What the account's own settings (providers, privacy) leave of all models: the others would be refused."""
+    """The models that the account's own settings (providers, privacy) allow: the others would be refused."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
         """Raises ``UpstreamError``."""

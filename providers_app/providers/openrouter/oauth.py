@@ -66,7 +66,7 @@ class OpenRouterOAuth:
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """The address of the page. Raises ``InvalidRequest`` for a callback that is no address."""
+        """Return the address of the page. Raise ``InvalidRequest`` for a callback that is no address."""
         if method not in FLOW.methods:
             raise InvalidRequest(f"OpenRouter has no sign-in by {method}.")
         config = conf.provider(SLUG)
@@ -88,7 +88,7 @@ class OpenRouterOAuth:
         )
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """The key that was made for us. Raises ``InvalidLoginAnswer`` for a code that is not taken."""
+        """Obtain the key that was made for us. Raise ``InvalidLoginAnswer`` for a code that is not taken."""
         fields = {
             "code": answer.code.reveal(),
             "code_verifier": pending.verifier.reveal(),
@@ -123,15 +123,15 @@ class OpenRouterOAuth:
         raise NotRefreshable("OpenRouter's key does not end, so there is nothing to refresh.")
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """The key."""
+        """Return the key."""
         return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
-        """A key cannot delete itself; its owner does that on https://openrouter.ai/settings/keys."""
+        """Return false: a key cannot delete itself; its owner does that on https://openrouter.ai/settings/keys."""
         return False
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the key."""
+        """Sign with the key."""
         return api_key.BEHAVIOUR.authorize(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
@@ -139,7 +139,7 @@ class OpenRouterOAuth:
         return await api_key.BEHAVIOUR.test(credential, http)
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """Which headers name the application."""
+        """Name the headers that identify the application."""
         return [
             Advice(level="hint", field=name, what=f"The request names the application in {name}: {value}.")
             for name, value in attribution(credential).items()
@@ -147,7 +147,7 @@ class OpenRouterOAuth:
 
 
 def keys_url() -> str:
-    """Where a code becomes a key."""
+    """Return the URL at which a code becomes a key."""
     config = conf.provider(SLUG)
     return str(config.keys_url or f"{config.base_url.rstrip('/')}/auth/keys")
 

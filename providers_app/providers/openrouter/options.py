@@ -68,8 +68,7 @@ SETTINGS = (
 
 
 def routed(chat: ChatRequest, credential: Credential) -> ChatRequest:
-    """The request with the session's routing (https://openrouter.ai/docs/features/provider-routing); what the caller
-    put into ``extra`` wins."""
+    """Add the session's routing (https://openrouter.ai/docs/features/provider-routing); the caller's ``extra`` wins."""
     own = credential.settings
     wanted: dict[str, Any] = {
         "order": _names(own.get("provider_order")),

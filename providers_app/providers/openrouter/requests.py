@@ -24,7 +24,7 @@ def get(path: str, credential: Credential) -> HttpRequest:
 
 
 def attribution(credential: Credential) -> dict[str, str]:
-    """Which application asks, as the session or the configuration says (https://openrouter.ai/docs/app-attribution)."""
+    """Return the headers that name the application (https://openrouter.ai/docs/app-attribution)."""
     found = {"HTTP-Referer": "app_url", "X-OpenRouter-Title": "app_title"}
     return {header: value for header, name in found.items() if (value := addresses.setting(SLUG, credential, name))}
 
@@ -37,7 +37,7 @@ class OpenRouterChat(OpenAIChat, frozen=True, kw_only=True):
     """The common dialect, and one error that names itself in its text only."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with an error status."""
+        """Return the typed error of an answer with an error status."""
         error = super().error(status, headers, body)
         unknown = status == 400 and error.message.rstrip(".").endswith(UNKNOWN_MODEL)
         return recast(error, UnknownModel) if unknown else error

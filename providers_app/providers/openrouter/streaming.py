@@ -14,7 +14,7 @@ class OpenRouterStreaming:
     dialect: Dialect = DIALECT
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key."""
+        """Build the request without its key."""
         body = self.dialect.build_body(routed(chat, credential))
         return post("/chat/completions", credential, body, streamed=chat.stream)
 

@@ -35,7 +35,7 @@ _HEADER = HeaderKey(
 
 
 def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """The request with the key, or as it is for a session without one."""
+    """Sign with the key; leave the request as it is for a session without one."""
     return _HEADER.authorize(credential, request)
 
 
@@ -47,11 +47,11 @@ class RemoteKey:
         return _HEADER.validate(key)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the key."""
+        """Sign with the key."""
         return sign(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Whether the server takes the key, and what it seems to be. Raises ``UpstreamError``."""
+        """Test whether the server takes the key, and recognise its kind. Raise ``UpstreamError``."""
         server, spoken = server_of(credential), dialect(credential)
         try:
             answer = await ask(sign(credential, _list(credential)), http, spoken)

@@ -52,7 +52,7 @@ class RemoteChat(OpenAIChat, frozen=True, kw_only=True):
     """The common dialect; a refusal of a field names the option that helps. Nothing is sent again by itself."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with an error status."""
+        """Return the typed error of an answer with an error status."""
         error = super().error(status, headers, body)
         if status not in REFUSING or type(error) is not BadRequest:
             return error
@@ -61,7 +61,7 @@ class RemoteChat(OpenAIChat, frozen=True, kw_only=True):
 
 
 def advice(said: str) -> str:
-    """What to set when ``said`` is about a field that the server does not take; empty when it is about none."""
+    """Name the option to set when ``said`` is about a field that the server does not take; else nothing."""
     if not _REFUSED.search(said):
         return ""
     # What is refused is named first; what may be sent instead comes after it.
@@ -70,7 +70,7 @@ def advice(said: str) -> str:
 
 
 def _place(body: bytes) -> str:
-    """Which field the body says it is about, beside its message: ``param``, or ``loc`` of a validation error."""
+    """Return the field that the body names beside its message: ``param``, or ``loc`` of a validation error."""
     try:
         value = payload.mapping(payload.decode(body))
     except ValueError:

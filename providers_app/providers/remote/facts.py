@@ -32,8 +32,8 @@ _PRICE_UNIT = 10_000
 Sign = Callable[[HttpRequest], HttpRequest]
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the server is: ``base`` with the API's path, and how a request to it is signed."""
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The server: ``base`` with the API's path, and how a request to it is signed."""
 
     base: str
     sign: Sign
@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return f"{parts.scheme}://{parts.netloc}"
 
     async def ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
-        """The decoded answer, ``None`` for anything that is no success and no JSON."""
+        """Return the decoded answer, ``None`` for anything that is no success and no JSON."""
         request = HttpRequest(
             method="GET" if body is None else "POST",
             url=url,
@@ -60,21 +60,21 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
 
-async def completed(kind: str, models: list[ModelInfo], place: Place) -> list[ModelInfo]:
-    """The models with what the server's own endpoints say of them; as they are where they say nothing in time."""
+async def completed(kind: str, models: list[ModelInfo], endpoint: Endpoint) -> list[ModelInfo]:
+    """Add to the models what the server's own endpoints tell of them in time."""
     read = READERS.get(kind)
     if read is None or not models:
         return models
     try:
         async with asyncio.timeout(ALL_S):
-            changes = await read(models, place)
+            changes = await read(models, endpoint)
     except TimeoutError:
         return models
     return [msgspec.structs.replace(model, **changes.get(model.id, {})) for model in models]
 
 
-async def _ollama(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
-    running = payload.sequence(payload.mapping(await place.ask(f"{place.origin}/api/ps")).get("models"))
+async def _ollama(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, dict[str, Any]]:
+    running = payload.sequence(payload.mapping(await endpoint.ask(f"{endpoint.origin}/api/ps")).get("models"))
     allocated = {
         name: size
         for item in map(payload.mapping, running)
@@ -84,14 +84,14 @@ async def _ollama(models: list[ModelInfo], place: Place) -> dict[str, dict[str, 
 
     async def one(model: ModelInfo) -> tuple[str, dict[str, Any]]:
         async with turns:
-            found = payload.mapping(await place.ask(f"{place.origin}/api/show", {"model": model.id}))
+            found = payload.mapping(await endpoint.ask(f"{endpoint.origin}/api/show", {"model": model.id}))
         return model.id, _shown(found, allocated.get(model.id))
 
     return dict(await asyncio.gather(*(one(model) for model in models[:MAX_SHOWN])))
 
 
 def _shown(found: dict[str, Any], allocated: int | None) -> dict[str, Any]:
-    """An answer of ``/api/show``; the window that is allocated counts, because more is cut off in silence."""
+    """Read an answer of ``/api/show``; the allocated window counts, because more is cut off without notice."""
     info = payload.mapping(found.get("model_info"))
     largest = next((number(value) for name, value in info.items() if name.endswith(".context_length")), None)
     words = {word for word in payload.sequence(found.get("capabilities")) if isinstance(word, str)}
@@ -103,8 +103,8 @@ def _shown(found: dict[str, Any], allocated: int | None) -> dict[str, Any]:
     return changes
 
 
-async def _llama_cpp(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
-    props = payload.mapping(await place.ask(f"{place.origin}/props"))
+async def _llama_cpp(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, dict[str, Any]]:
+    props = payload.mapping(await endpoint.ask(f"{endpoint.origin}/props"))
     window = number(payload.mapping(props.get("default_generation_settings")).get("n_ctx"))
     seen = payload.mapping(props.get("modalities"))
     changes: dict[str, Any] = {"context_window": window} if window else {}
@@ -116,8 +116,8 @@ async def _llama_cpp(models: list[ModelInfo], place: Place) -> dict[str, dict[st
     return {model.id: changes for model in meant}
 
 
-async def _lm_studio(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
-    found = payload.mapping(await place.ask(f"{place.origin}/api/v0/models"))
+async def _lm_studio(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, dict[str, Any]]:
+    found = payload.mapping(await endpoint.ask(f"{endpoint.origin}/api/v0/models"))
     changes = {}
     for item in map(payload.mapping, payload.sequence(found.get("data"))):
         window = number(item.get("loaded_context_length")) or number(item.get("max_context_length"))
@@ -129,8 +129,8 @@ async def _lm_studio(models: list[ModelInfo], place: Place) -> dict[str, dict[st
     return changes
 
 
-async def _xai(models: list[ModelInfo], place: Place) -> dict[str, dict[str, Any]]:
-    found = payload.mapping(await place.ask(f"{place.base}/language-models"))
+async def _xai(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, dict[str, Any]]:
+    found = payload.mapping(await endpoint.ask(f"{endpoint.base}/language-models"))
     changes = {}
     for item in map(payload.mapping, payload.sequence(found.get("models"))):
         seen = [word for word in payload.sequence(item.get("input_modalities")) if isinstance(word, str)]
@@ -161,7 +161,7 @@ def _capabilities(chat: bool, tools: bool, vision: bool, reasoning: bool) -> dic
     }
 
 
-READERS: dict[str, Callable[[list[ModelInfo], Place], Awaitable[dict[str, dict[str, Any]]]]] = {
+READERS: dict[str, Callable[[list[ModelInfo], Endpoint], Awaitable[dict[str, dict[str, Any]]]]] = {
     "ollama": _ollama,
     "llama_cpp": _llama_cpp,
     "lm_studio": _lm_studio,

@@ -32,7 +32,7 @@ FLAGS = {
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry of the list; ``None`` for one that is switched off, or that is there for something else than chat."""
+    """Read one entry of the list; ``None`` for one that is switched off or not for chat."""
     model = read_model(entry)
     flags = entry.get("capabilities")
     if model is None or entry.get("active") is False:
@@ -66,10 +66,10 @@ class RemoteModels:
         if server.name == GENERIC:
             owners = frozenset(payload.text(item.get("owned_by")) for item in items)
             server = of_answer(answer.headers, owners) or server
-        place = facts.Place(
+        endpoint = facts.Endpoint(
             base=address(SLUG, credential, ""), sign=lambda request: api_key.sign(credential, request), http=http
         )
-        return await facts.completed(server.facts, builtins.list(found.values()), place)
+        return await facts.completed(server.facts, builtins.list(found.values()), endpoint)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Raises ``UnknownModel`` and other ``UpstreamError``."""

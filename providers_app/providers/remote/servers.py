@@ -49,7 +49,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
 
 
 def _form(**given: object) -> RequestForm:
-    """A request as nearly every compatible server takes it: ``max_tokens``, no ``developer`` role."""
+    """Return the form that nearly every compatible server takes: ``max_tokens``, no ``developer`` role."""
     return msgspec.structs.replace(RequestForm(family=SLUG, max_tokens_field="max_tokens"), **given)
 
 
@@ -242,7 +242,7 @@ SERVERS: dict[str, Server] = {
 
 
 def of_address(base_url: str) -> Server | None:
-    """The kind that an address belongs to: by its host, else by its usual port. A hint, from the address alone."""
+    """Recognise the kind by the host of an address, else by its usual port. A hint, from the address alone."""
     try:
         parts = urlsplit(base_url)
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -255,7 +255,7 @@ def of_address(base_url: str) -> Server | None:
 
 
 def of_answer(headers: Mapping[str, str], owners: frozenset[str]) -> Server | None:
-    """The kind that an answer to the list of models speaks for: header names in lower case, words of ``owned_by``."""
+    """Recognise the kind by an answer to the list of models: header names in lower case, words of ``owned_by``."""
     said = headers.get("server", "").lower()
     for server in SERVERS.values():
         if (server.server and server.server in said) or owners & frozenset(server.owned_by):

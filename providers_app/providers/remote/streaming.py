@@ -22,7 +22,7 @@ class RemoteStreaming:
         return dialect(credential)
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its key."""
+        """Build the request without its key."""
         url = address(SLUG, credential, "/chat/completions")
         return post(url, dialect(credential).build_body(chat), streamed=chat.stream)
 

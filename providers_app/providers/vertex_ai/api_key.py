@@ -37,7 +37,7 @@ class ExpressKey(msgspec.Struct, frozen=True):
         return self.key.validate(key)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the key."""
+        """Sign with the key."""
         return self.key.authorize(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:

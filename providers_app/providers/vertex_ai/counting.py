@@ -20,7 +20,7 @@ from providers_app.types.http import HttpRequest
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True):
-    """How a publisher counts; ``stands_in`` is what stands in the address where the model's id would."""
+    """The counting method of a publisher; ``stands_in`` replaces the model's id in the address."""
 
     dialect: Dialect
     method: str
@@ -29,7 +29,7 @@ class Counter(msgspec.Struct, frozen=True, kw_only=True):
     stands_in: str = ""
 
     def of(self, model: Model) -> JsonCount:
-        """The counting of one model."""
+        """Return the counting of one model."""
         asked = Model(model.publisher, self.stands_in or model.id, model.location)
         return JsonCount(
             dialect=self.dialect,
@@ -65,7 +65,7 @@ class VertexCounting:
     """By publisher."""
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The counting request without its credential. Raises ``InvalidRequest``, ``UnsupportedOperation``."""
+        """Build the counting request without its credential. Raise ``InvalidRequest``, ``UnsupportedOperation``."""
         model = publishers.read(chat.model)
         return COUNTERS[model.publisher.name].of(model).build(bare(chat, model), credential)
 

@@ -1,7 +1,7 @@
 """What is spoken on Vertex AI: each publisher's own format, with Google Cloud's errors around it.
 
 Google's models know no ids of calls. Anthropic's are asked in the Messages format without ``model`` (it is in the
-address) and with ``anthropic_version``; their errors come in Anthropic's words or in Google's, whoever refused.
+address) and with ``anthropic_version``; their errors come in Anthropic's words or in Google's.
 https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
 """
 

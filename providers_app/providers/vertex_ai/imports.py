@@ -40,7 +40,7 @@ class VertexImports:
         return ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
-        """One login per file."""
+        """Read one login per file."""
         return [_login(found, _service_account if format == KEY.name else _person) for found in files]
 
 

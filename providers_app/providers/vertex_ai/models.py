@@ -41,7 +41,7 @@ def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
 
 
 def listed(publisher: Publisher) -> ListedModels:
-    """The list of one publisher."""
+    """Return the list of one publisher."""
 
     def page(credential: Credential, after: str | None) -> HttpRequest:
         more = f"&pageToken={quote(after, safe='')}" if after else ""
@@ -60,7 +60,7 @@ def listed(publisher: Publisher) -> ListedModels:
 
 
 def read(publisher: Publisher, entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry; what is no model to talk to is none."""
+    """Read one entry; ``None`` for what is no chat model."""
     name, version = entry.get("name"), entry.get("versionId")
     model_id = name.rpartition("/")[2] if isinstance(name, str) else ""
     if not model_id.startswith(publisher.begins) or any(word in model_id for word in publisher.without):

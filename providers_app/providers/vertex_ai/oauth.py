@@ -60,7 +60,7 @@ class VertexOAuth:
     ) -> PendingLogin:
         """Reads what was pasted. Raises ``InvalidRequest``, ``InvalidCredential``, ``FlowDisabled``."""
         _check_enabled(flow.name)
-        project, location = _said(given, "project"), _said(given, "location")
+        project, location = _text(given, "project"), _text(given, "location")
         if project:
             checked_project(project)
         if location:
@@ -71,7 +71,7 @@ class VertexOAuth:
         return PendingLogin(flow=flow.name, method=method, given=given)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """The first token. Raises ``InvalidCredential``, ``LoginError``, ``UpstreamError``."""
+        """Obtain the first token. Raise ``InvalidCredential``, ``LoginError``, ``UpstreamError``."""
         if pending.flow == METADATA:
             return await self._of_machine(pending.given)
         found = await asyncio.to_thread(_read, pending.flow, pending.given)
@@ -99,7 +99,7 @@ class VertexOAuth:
         return await authorized_user.refresh(tokens, authority(), http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """The access token."""
+        """Return the access token."""
         return Credential(auth_type="oauth", secret=tokens.signing, settings=tokens.facts)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
@@ -110,7 +110,7 @@ class VertexOAuth:
         return await revoke(endpoint, {"token": tokens.refresh or tokens.access}, http)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the access token, and for a person's with the project that is billed."""
+        """Sign with the access token, and for a person's with the project that is billed."""
         signed = bearer(credential, request)
         billed = credential.settings.get("quota_project")
         return signed.with_headers({PROJECT_HEADER: billed}) if billed else signed
@@ -125,7 +125,7 @@ class VertexOAuth:
         return Account(label=_label(credential), request_id=answer.headers.get("x-request-id"))
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """The headers that this login adds."""
+        """Name the headers that this login adds."""
         what = "The request is signed with an access token (authorization: Bearer)."
         found = [Advice(level="hint", field="authorization", what=what)]
         if billed := credential.settings.get("quota_project"):
@@ -137,12 +137,12 @@ class VertexOAuth:
         _check_enabled(METADATA)
         here = _machine()
         tokens = await here.mint(METADATA)
-        own = "" if _said(given, "project") or settings().project else await here.project()
+        own = "" if _text(given, "project") or settings().project else await here.project()
         return msgspec.structs.replace(tokens, facts=_facts(given, own))
 
 
 def authority() -> Authority:
-    """Where Google's tokens are asked for."""
+    """Return the endpoint that issues Google's tokens."""
     config = settings().oauth
     return Authority(token_url=config.token_url, scopes=config.scopes, issuer=config.issuer)
 
@@ -175,7 +175,7 @@ def _facts(given: Given, own: str) -> dict[str, str]:
 
     Raises ``InvalidRequest`` where no project is named at all.
     """
-    chosen, location = _said(given, "project"), _said(given, "location")
+    chosen, location = _text(given, "project"), _text(given, "location")
     project = chosen or settings().project or own
     if not project:
         raise InvalidRequest("No project was given, and the credentials name none.", hint=_NO_PROJECT)
@@ -183,7 +183,7 @@ def _facts(given: Given, own: str) -> dict[str, str]:
     return facts | ({"location": checked_location(location), "location_source": OVERRIDE} if location else {})
 
 
-def _said(given: Given, name: str) -> str:
+def _text(given: Given, name: str) -> str:
     return given.get(name, Secret("")).reveal().strip()
 
 

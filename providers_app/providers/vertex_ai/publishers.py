@@ -73,7 +73,7 @@ class Model(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=1024)
 def read(name: str) -> Model:
-    """The model that is meant. Raises ``InvalidRequest``: another publisher, or no name of a model."""
+    """Parse the name of a model. Raise ``InvalidRequest``: another publisher, or no name of a model."""
     found = _FULL.fullmatch(name.removeprefix("models/"))
     if found is None:
         raise InvalidRequest(f"{quoted(name)} is not the name of a model.", hint=_FORMS)
@@ -93,5 +93,5 @@ def read(name: str) -> Model:
 
 
 def _by_id(model_id: str) -> Publisher:
-    """Of an id that begins like nobody's, Google is the publisher: it has most of them."""
+    """Return the publisher by how the id begins; Google has most of the models, so others are taken for its own."""
     return next((each for each in PUBLISHERS.values() if model_id.startswith(each.begins)), GOOGLE)

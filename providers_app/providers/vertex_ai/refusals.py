@@ -17,7 +17,7 @@ from providers_app.wire.status import ErrorWords, error_of_fields, recast
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reason means: a class, where the status alone does not say it, and a hint."""
+    """The meaning of one reason: a class, where the status alone does not say it, and a hint."""
 
     hint: str
     kind: type[errors.UpstreamError] | None = None
@@ -82,7 +82,7 @@ _SHARED = (
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes, location: str = "") -> errors.UpstreamError:
-    """The typed error of an answer with an error status; ``location`` is where the model was asked."""
+    """Return the typed error of an answer with an error status; ``location`` is where the model was asked."""
     fields = fields_of_body(body)
     if not fields.message:
         message = f"Vertex AI answered with status {status} and said nothing."

@@ -29,13 +29,13 @@ _PROJECT = re.compile(PROJECT)
 
 
 def settings() -> Config:
-    """The provider's configuration."""
+    """Return the provider's configuration."""
     found: Config = conf.provider(SLUG)
     return found
 
 
 def call_url(model: publishers.Model, method: str, credential: Credential) -> str:
-    """The address of one method of a model.
+    """Return the URL of one method of a model.
 
     Raises ``UnsupportedOperation`` for a model that a key of express mode does not reach, ``InvalidRequest`` for a
     location or a project that cannot be one.
@@ -55,13 +55,13 @@ def call_url(model: publishers.Model, method: str, credential: Credential) -> st
 
 
 def list_url(publisher: str, rest: str, credential: Credential) -> str:
-    """The address of a publisher's models, which are the same for every project."""
+    """Return the URL of a publisher's models, which are the same for every project."""
     base = _base(credential, location_of(credential), settings().list_api_version)
     return f"{base}/publishers/{publisher}/models{rest}"
 
 
 def location_of(credential: Credential) -> str:
-    """The session's location, else the configured one. Raises ``InvalidRequest``."""
+    """Return the session's location, else the configured one. Raise ``InvalidRequest``."""
     return checked_location(credential.settings.get("location") or settings().location)
 
 
@@ -76,7 +76,7 @@ def checked_location(location: str) -> str:
 
 
 def project_of(credential: Credential) -> str:
-    """The session's project, else the configured one. Raises ``InvalidRequest``."""
+    """Return the session's project, else the configured one. Raise ``InvalidRequest``."""
     project = credential.settings.get("project") or settings().project
     if not project:
         raise InvalidRequest(

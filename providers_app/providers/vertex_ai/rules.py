@@ -1,4 +1,4 @@
-"""What the models on Vertex AI take of the parameters: they are Google's and Anthropic's, by whatever name."""
+"""Rules of the models on Vertex AI: those of Google's and Anthropic's families."""
 
 from providers_app.model_rules import CLAUDE, GEMINI
 from providers_app.providers.vertex_ai import publishers
@@ -10,11 +10,11 @@ class VertexRules:
     """The rules of both families; each knows its models."""
 
     def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
-        """All of them."""
+        """Return all rules."""
         return (*GEMINI, *CLAUDE)
 
     def underlying(self, model: str, credential: Credential) -> str:
-        """The id without publisher and location. Raises ``InvalidRequest``."""
+        """Return the id without publisher and location. Raise ``InvalidRequest``."""
         return publishers.read(model).id
 
 

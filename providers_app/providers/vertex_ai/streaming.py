@@ -16,7 +16,7 @@ from providers_app.types.http import HttpRequest
 
 
 class VertexStreaming:
-    """The publisher decides what is spoken; a name that nobody is known by is taken for a model of Google."""
+    """Streaming of both publishers' formats; a name of neither is taken for a model of Google."""
 
     dialect: Dialect = GENERATE
 
@@ -26,7 +26,7 @@ class VertexStreaming:
         return spoken(found.publisher.name, location_for(found, credential))
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
-        """The request without its credential. Raises ``InvalidRequest``, ``UnsupportedOperation``."""
+        """Build the request without its credential. Raise ``InvalidRequest``, ``UnsupportedOperation``."""
         model = publishers.read(chat.model)
         method = model.publisher.streamed if chat.stream else model.publisher.whole
         url = call_url(model, method, credential)
@@ -35,7 +35,7 @@ class VertexStreaming:
 
 
 def location_for(model: Model, credential: Credential) -> str:
-    """Where the model is asked."""
+    """Return the location that the model is asked in."""
     if credential.auth_type == "api_key":
         return GLOBAL
     return model.location or location_of(credential)
