@@ -18,7 +18,7 @@ from uuid import UUID
 
 from context_app.tool_intents import intent_of_chunk
 from providers_app.types.chat import Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 
 NOT_RUN = "This call was not run, so there is no result."
 

@@ -10,8 +10,7 @@ from providers_app import loop, provider
 from providers_app.errors import ProviderError, UpstreamTimeout
 from providers_app.listing import models as listing
 from providers_app.model_data import facts as model_facts
-from providers_app.types.catalogue import ModelInfo, ProviderInfo
-from providers_app.types.listing import ModelListing
+from providers_app.types.catalogue import ModelInfo, ModelListing, ProviderInfo
 from sessions_app.models import AuthSession
 
 ASK_SECONDS = 20.0

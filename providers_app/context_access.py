@@ -8,7 +8,7 @@ from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.text import checked_names
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chunks import Chunk
+from providers_app.types.chat import Chunk
 
 
 @on_provider_loop

@@ -8,8 +8,7 @@ import msgspec
 
 from providers_app.errors import NotConfigured
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chat import Message
-from providers_app.types.chunks import Chunk
+from providers_app.types.chat import Chunk, Message
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState

@@ -26,9 +26,9 @@ from providers_app.types.events import (
     StreamStart,
     TextDelta,
     ToolCall,
+    Usage,
     UsageReport,
 )
-from providers_app.types.usage import Usage
 
 
 def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:

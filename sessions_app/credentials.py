@@ -15,8 +15,7 @@ from django.utils.crypto import salted_hmac
 
 from providers_app.errors import NotConfigured, UnknownSession
 from providers_app.types.credentials import Credential, Secret
-from providers_app.types.sealing import from_plain, to_plain
-from providers_app.types.tokens import Tokens
+from providers_app.types.tokens import Tokens, from_plain, to_plain
 from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 from sessions_app.models import AuthSession, ImportRun, OAuthAttempt

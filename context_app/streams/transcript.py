@@ -13,6 +13,7 @@ from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
 from providers_app.types.events import (
     ErrorInfo,
     Event,
+    Origin,
     ReasoningDelta,
     StreamEnd,
     StreamFailed,
@@ -20,7 +21,6 @@ from providers_app.types.events import (
     ToolCall,
     ToolCallDelta,
 )
-from providers_app.types.origin import Origin
 
 INTERRUPTED = "interrupted"
 """The error code of an answer that ended because Maestro did."""

@@ -5,8 +5,7 @@ from typing import Any
 import msgspec
 
 from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
-from providers_app.types.events import Event, ReasoningDelta, StreamStart, TextDelta, ToolCall
-from providers_app.types.origin import Origin
+from providers_app.types.events import Event, Origin, ReasoningDelta, StreamStart, TextDelta, ToolCall
 
 
 class _Draft(msgspec.Struct):

@@ -23,7 +23,7 @@ from providers_app.types.chat import (
     ToolCallPart,
 )
 from providers_app.types.credentials import Credential
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_TOKENS = 4

@@ -26,7 +26,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 
 MessagesInput = str | Message | Sequence[Message | Mapping[str, Any]]
 

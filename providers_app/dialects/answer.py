@@ -14,9 +14,9 @@ from providers_app.types.events import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    Usage,
     UsageReport,
 )
-from providers_app.types.usage import Usage
 
 
 class Answer:

@@ -13,7 +13,7 @@ import msgspec
 
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.types.usage import Usage
+from providers_app.types.events import Usage
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.status import error_of_answer, error_of_fields

@@ -28,7 +28,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 from providers_app.wire import payload
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."

@@ -10,9 +10,8 @@ from providers_app.ports import Session
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.dialect import Dialect
-from providers_app.types.events import Event, StreamFailed, StreamStart, ToolCall, ToolCallDelta
+from providers_app.types.events import Event, Origin, StreamFailed, StreamStart, ToolCall, ToolCallDelta
 from providers_app.types.intent_rules import decided
-from providers_app.types.origin import Origin
 from providers_app.wire.mask import Mask
 
 CHANGED = frozenset({StreamStart, StreamFailed, ToolCallDelta, ToolCall})

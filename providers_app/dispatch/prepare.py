@@ -24,8 +24,8 @@ from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
+from providers_app.types.events import Origin
 from providers_app.types.http import HttpRequest
-from providers_app.types.origin import Origin
 from providers_app.wire.answer import HttpStream
 
 ERROR_BODY = 64 * 1024

@@ -11,8 +11,7 @@ from providers_app.listing.search import supporting
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.registry.discovery import registry
-from providers_app.types.catalogue import AuthType, ModelInfo
-from providers_app.types.listing import ModelListing
+from providers_app.types.catalogue import AuthType, ModelInfo, ModelListing
 
 
 @on_provider_loop

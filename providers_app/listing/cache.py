@@ -19,9 +19,8 @@ from providers_app.model_data.merge import day_of, merged_list
 from providers_app.model_data.overrides import configured
 from providers_app.ports import Session
 from providers_app.registry.discovery import registry
-from providers_app.types.catalogue import ModelInfo
+from providers_app.types.catalogue import ModelInfo, PartialList
 from providers_app.types.credentials import Credential
-from providers_app.types.listing import PartialList
 
 KEPT = 256
 KEPT_MODELS = 100_000

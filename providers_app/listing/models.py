@@ -29,9 +29,8 @@ from providers_app.model_data.facts import completed, facts, host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
 from providers_app.text import checked_model
-from providers_app.types.catalogue import ModelInfo
+from providers_app.types.catalogue import ModelInfo, ModelListing, PartialList
 from providers_app.types.credentials import Credential
-from providers_app.types.listing import ModelListing, PartialList
 from providers_app.wire.client import Http
 
 BACKGROUND = 8

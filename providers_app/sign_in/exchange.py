@@ -38,8 +38,7 @@ from providers_app.registry.resolver import resolve
 from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt
-from providers_app.types.sealing import from_plain, to_plain
-from providers_app.types.tokens import Tokens, secrets_of
+from providers_app.types.tokens import Tokens, from_plain, secrets_of, to_plain
 from providers_app.wire.guard import check_url
 
 logger = logging.getLogger("maestro.logins")

@@ -1,4 +1,4 @@
-"""What Maestro has to say about a value before it is sent."""
+"""Findings about a value before it is sent."""
 
 from typing import Any, Literal
 
@@ -28,5 +28,5 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def message(self) -> str:
-        """What and why in one text."""
+        """The finding and its reason in one text."""
         return f"{self.what} {self.why}".strip()

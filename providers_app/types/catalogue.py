@@ -1,8 +1,11 @@
-"""What is known of providers and their models."""
+"""Providers and their models: cards, figures, lists."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
+
+from providers_app.types.events import ErrorInfo
 
 AuthType = Literal["api_key", "oauth", "none"]
 CapabilityName = Literal[
@@ -19,11 +22,11 @@ CapabilityName = Literal[
 
 
 FigureSource = Literal["provider", "shipped", "configured"]
-"""Who says so: the provider's own list, the data file that ships with Maestro, or the operator's settings."""
+"""The provider's own list, the data file that ships with Maestro, or the operator's settings."""
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """Where one figure of a model comes from; ``as_of`` is the day (``YYYY-MM-DD``) on which its source said so."""
+    """The source of one figure of a model; ``as_of`` is the day (``YYYY-MM-DD``) of the source."""
 
     source: FigureSource
     as_of: str = ""
@@ -35,7 +38,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     ``parameters`` are the request parameters that the model takes, by our names (``None``: not known). Dates are
     ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``. ``figures`` says of each
     field that is known where it comes from; ``source`` is that of the entry as a whole. ``underlying`` is the vendor's
-    model behind a name that somebody else chose, such as an Azure deployment. ``raw`` is the provider's own entry.
+    model behind a name that an operator chose, such as an Azure deployment. ``raw`` is the provider's own entry.
     """
 
     id: str
@@ -61,14 +64,14 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TokenCount(msgspec.Struct, frozen=True):
-    """How many tokens a request has; ``source`` says who counted."""
+    """The tokens of a request, counted by ``source``."""
 
     n: int
     source: Literal["provider", "estimated"]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """What a successful connection test learned: a label of the account where known, and how many models it sees."""
+    """The account that a connection test reached: its label where known, and how many models it sees."""
 
     label: str = ""
     models: int | None = None
@@ -82,7 +85,7 @@ CHAT: frozenset[CapabilityName] = frozenset(
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider declares that it can do; a name that is not in ``names`` is not supported."""
+    """The abilities that a provider declares; a name that is not in ``names`` is not supported."""
 
     names: frozenset[CapabilityName] = frozenset()
 
@@ -142,3 +145,32 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[SettingField, ...] = ()
     also_called: tuple[str, ...] = ()
     address_options: tuple[tuple[str, str], ...] = ()
+
+
+class PartialList(list[ModelInfo]):
+    """A provider's list of which a part could not be read; ``lacks`` is a sentence about that part."""
+
+    def __init__(self, models: Iterable[ModelInfo], lacks: str) -> None:
+        super().__init__(models)
+        self.lacks = lacks
+
+
+class ModelListing(msgspec.Struct, frozen=True, kw_only=True):
+    """The models of a session, with how far the list can be trusted.
+
+    ``fetched_at`` is when the provider gave it (POSIX seconds); ``None`` when it gave none, and these are the models
+    that files and configuration tell of. ``stale`` says that it is older than lists are kept, ``refreshing`` that the
+    provider is being asked anew, ``error`` why it could not be asked, or that it has no list at all. ``lacks`` says
+    which part of the list could not be read, empty when it is whole.
+    """
+
+    models: tuple[ModelInfo, ...] = ()
+    fetched_at: float | None = None
+    stale: bool = False
+    refreshing: bool = False
+    error: ErrorInfo | None = None
+    lacks: str = ""
+
+    def get(self, model_id: str) -> ModelInfo | None:
+        """Return the model of that id, or ``None``."""
+        return next((model for model in self.models if model.id == model_id), None)

@@ -1,14 +1,12 @@
-"""What a model is asked (``ChatRequest``) and what came of it (``ChatResult``)."""
+"""Requests to a model (``ChatRequest``), their results (``ChatResult``), and the pieces of a context (``Chunk``)."""
 
 from typing import Any, Literal
 
 import msgspec
 
 from providers_app.types.advice import Advice
-from providers_app.types.events import ErrorInfo, FinishReason
+from providers_app.types.events import ErrorInfo, FinishReason, Origin, Usage
 from providers_app.types.intent import ToolIntent, scoped
-from providers_app.types.origin import Origin
-from providers_app.types.usage import Usage
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -54,7 +52,7 @@ class AudioPart(_Part, frozen=True, tag="audio"):
 
 
 class ReasoningPart(_Part, frozen=True, tag="reasoning"):
-    """Earlier reasoning of the model; it goes back only to its ``origin``, and without one to nobody."""
+    """Earlier reasoning of the model; it is sent back to its ``origin`` alone, and without one not at all."""
 
     text: str
     opaque: dict[str, Any] | None = None
@@ -81,7 +79,7 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
 
 
 class ToolResultPart(_Part, frozen=True, tag="tool_result"):
-    """What a tool answered to the call with the same ``call_id``; ``media`` are pictures and documents it gave."""
+    """The answer of a tool to the call with the same ``call_id``; ``media`` are pictures and documents it gave."""
 
     call_id: str
     name: str
@@ -150,10 +148,10 @@ class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a dialect needs to build one request body.
+    """The input from which a dialect builds one request body.
 
-    ``strict``: a request whose parameters would not be sent as they are is refused.
-    ``asked`` is who is asked, with which login: what is bound to somebody else is not replayed.
+    ``strict``: a request whose parameters would not be sent as they are is refused. ``asked`` is the provider, model
+    and session that are asked: parts with another origin are not replayed.
     """
 
     model: str
@@ -209,7 +207,27 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
         return Message("assistant", self.parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dictionary with the field names above, without ``parts``."""
+        """Return a JSON-ready dictionary with the field names above, without ``parts``."""
         result: dict[str, Any] = msgspec.to_builtins(self)
         del result["parts"]
         return result
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of a context, as the universal interface shows it.
+
+    ``intent`` is that of a tool call (never ``None`` there), for audits; ``intent_error`` quotes what a model stated
+    that is none.
+    """
+
+    id: str
+    order: int
+    role: str
+    kind: str
+    content: str
+    tokens: int
+    pinned: bool
+    excluded: bool
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    intent: ToolIntent | None = None
+    intent_error: str = ""

@@ -20,7 +20,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself; call it only where it leaves for the provider or the key ring."""
+        """Return the value; call it only where it leaves for the provider or the key ring."""
         return self._value
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Secret:
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """What requests of one session are signed with.
+    """The credential that requests of one session are signed with.
 
     ``base_url`` replaces the provider's own address where a person set one. ``settings`` are non-secret options of the
     session (organisation, project, API version ...).

@@ -12,11 +12,11 @@ class Reducer(Protocol):
     """Turns the bytes of one streamed answer into events. Pure: no I/O, any cut of the bytes gives the same events."""
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete."""
+        """Return the events that these bytes complete."""
         ...
 
     def close(self) -> list[Event]:
-        """The events that the end of the body completes; a body that ended too early gives ``StreamFailed``."""
+        """Return the events that the end of the body completes; a body that ended too early gives ``StreamFailed``."""
         ...
 
 
@@ -29,17 +29,17 @@ class Dialect(Protocol):
         ...
 
     def build_body(self, chat: ChatRequest) -> bytes:
-        """The JSON body of a request, deterministic."""
+        """Return the JSON body of a request; the same request gives the same bytes."""
         ...
 
     def reducer(self) -> Reducer:
-        """A fresh reducer for one streamed answer."""
+        """Return a fresh reducer for one streamed answer."""
         ...
 
     def parse(self, body: bytes) -> list[Event]:
-        """The events of a whole (not streamed) answer with status 2xx; errors inside it become ``StreamFailed``."""
+        """Return the events of a whole (not streamed) answer with status 2xx; errors in it become ``StreamFailed``."""
         ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """The typed error of an answer with status >= 400, whatever its body is."""
+        """Return the typed error of an answer with status >= 400; its body may be of any form."""
         ...

@@ -10,10 +10,42 @@ import msgspec
 
 from providers_app.types.advice import Advice
 from providers_app.types.intent import ToolIntent, scoped
-from providers_app.types.origin import Origin
-from providers_app.types.usage import Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "cancelled", "incomplete"]
+UsageSource = Literal["provider", "estimated", "partial"]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The source of a part of an answer: signatures, encrypted reasoning and ids are sent back there alone.
+
+    ``provider`` is a slug, ``model`` the name as in the request, ``session`` an id; ``None``: not
+    known, which binds to nothing.
+    """
+
+    provider: str
+    model: str | None = None
+    session: str | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """The tokens that an answer consumed, in one meaning for every provider.
+
+    ``input_tokens`` is everything that was sent, cache reads and cache writes included; ``output_tokens`` is everything
+    that was generated, reasoning included. ``cached_input_tokens``, ``cache_write_tokens`` and ``reasoning_tokens`` are
+    parts of those two, never to be added again. ``None`` means that the provider did not say.
+
+    ``source`` is ``provider`` when the provider's final figures arrived, ``partial`` when the stream broke after
+    provisional figures, ``estimated`` when Maestro counted itself. ``raw`` keeps the provider's own object.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    total_tokens: int | None = None
+    source: UsageSource = "provider"
+    raw: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,10 +196,10 @@ decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
 
 
 def encode_events(events: list[Event]) -> bytes:
-    """A JSON array of events, each with its ``type``."""
+    """Return a JSON array of events, each with its ``type``."""
     return encoder.encode(events)
 
 
 def decode_events(data: bytes) -> list[Event]:
-    """The reverse of ``encode_events``. Raises ``msgspec.DecodeError`` when the bytes are not such an array."""
+    """Return the events that ``encode_events`` was given. Raises ``msgspec.DecodeError``."""
     return decoder.decode(data)

@@ -23,7 +23,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"HttpRequest({self.method} {self.url}, headers={headers}, body of {len(self.body)} bytes)"
 
     def with_headers(self, headers: dict[str, str], *, secret: bool = False) -> "HttpRequest":
-        """A copy with more headers; ``secret`` marks them for redaction."""
+        """Return a copy with more headers; ``secret`` marks them for redaction."""
         names = frozenset(name.lower() for name in headers) if secret else frozenset()
         return HttpRequest(
             method=self.method,
@@ -48,7 +48,7 @@ class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def redacted(headers: dict[str, str], secret: frozenset[str]) -> dict[str, str]:
-    """The headers with the values of ``secret`` names (lower case) replaced by ``***``."""
+    """Return the headers with the values of ``secret`` names (lower case) replaced by ``***``."""
     return {name: "***" if name.lower() in secret else value for name, value in headers.items()}
 
 
@@ -61,7 +61,7 @@ class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalResponder(Protocol):
-    """What a provider without a network declares as ``LOCAL`` in its module ``local``.
+    """The responder that a provider without a network declares as ``LOCAL`` in its module ``local``.
 
     It serves the URL scheme that equals the provider's slug (``demo://``).
 

@@ -38,12 +38,12 @@ class ImportedLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unusable(where: str, problem: str, *, provider: str = "", auth_type: AuthType = "api_key") -> ImportedLogin:
-    """What cannot be imported, with the reason."""
+    """Return a login that cannot be imported, with the reason."""
     return ImportedLogin(provider=provider, auth_type=auth_type, name="", where=where, problem=problem)
 
 
 def held_elsewhere(program: str) -> str:
-    """Why the rotating tokens of another program are read-only here."""
+    """Return the reason why the rotating tokens of another program are read-only here."""
     return (
         f"{program} holds the same login and refreshes it; if Maestro did so as well, the provider would end it for "
         "both. It is used here until it ends"

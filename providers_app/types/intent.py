@@ -1,4 +1,4 @@
-"""Why a tool call is made, as data that every call carries and that an audit can ask for."""
+"""The intent of a tool call, as data that every call carries and that audits query."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ MAX_SCOPE = 200
 
 
 class ToolIntent(msgspec.Struct, frozen=True):
-    """What a call is for, what it touches, and how much it may break.
+    """The purpose of a call, what it touches, and how much it may break.
 
     ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (it follows a rule of good work:
     a review, a lint, a document) or ``maintenance`` (everything else). ``scope`` names what is touched, at most
@@ -28,10 +28,10 @@ class ToolIntent(msgspec.Struct, frozen=True):
 
 
 def scoped(intent: ToolIntent, name: str) -> ToolIntent:
-    """The intent itself; one without a scope gets the tool's name as its scope."""
+    """Return the intent; one without a scope gets the tool's name as its scope."""
     return intent if intent.scope else msgspec.structs.replace(intent, scope=name[:MAX_SCOPE] or "tool")
 
 
 def higher(one: RiskLevel, other: RiskLevel) -> RiskLevel:
-    """The greater of two risks."""
+    """Return the greater of two risks."""
     return max(one, other, key=RISK_LEVELS.index)

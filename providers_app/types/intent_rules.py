@@ -1,4 +1,4 @@
-"""How the intent of a tool call is decided. Pure.
+"""The rules that decide the intent of a tool call.
 
 1. ``Tool.intent``, where the tool declares one.
 2. Where ``Tool.ask_intent`` is set, the model is offered one more argument, ``maestro_intent``, and what it states
@@ -37,7 +37,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
-    """An intent from itself or from a dictionary with its fields; ``risk`` is read as ``risk_level``.
+    """Return an intent from itself or from a dictionary with its fields; ``risk`` is read as ``risk_level``.
 
     Raises ``InvalidIntent`` that says which field is wrong.
     """
@@ -61,7 +61,7 @@ def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
 
 
 def intent_of(tool: Tool | None, name: str) -> ToolIntent:
-    """What the tool declares, else what the rule says; a tool that nobody declared is one that changes something."""
+    """Return the intent that the tool declares, else the rule's; an undeclared tool is taken to change something."""
     if tool is not None and tool.intent is not None:
         return msgspec.structs.replace(tool.intent, scope=tool.intent.scope or name[:MAX_SCOPE], source="tool")
     risk: RiskLevel = "medium"
@@ -73,7 +73,7 @@ def intent_of(tool: Tool | None, name: str) -> ToolIntent:
 
 
 def stated_schema(parameters: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
-    """A tool's schema with the place for the model's statement; required only where the schema is strict."""
+    """Return a tool's schema with a property for the model's statement; required only where the schema is strict."""
     properties = {**parameters.get("properties", {}), INTENT_PROPERTY: _SCHEMA}
     extended = {"type": "object", **parameters, "properties": properties}
     if strict:
@@ -82,7 +82,7 @@ def stated_schema(parameters: dict[str, Any], *, strict: bool = False) -> dict[s
 
 
 def check_tool(tool: Tool) -> None:
-    """Raises ``InvalidRequest`` for a tool that asks for a statement and has an argument of that name itself."""
+    """Raise ``InvalidRequest`` for a tool that asks for a statement and has an argument of that name itself."""
     properties = tool.parameters.get("properties")
     if tool.ask_intent and isinstance(properties, Mapping) and INTENT_PROPERTY in properties:
         raise InvalidRequest(
@@ -92,7 +92,7 @@ def check_tool(tool: Tool) -> None:
 
 
 def decided(call: ToolCall, tool: Tool | None) -> ToolCall:
-    """The call with its intent, and without the model's statement among its arguments."""
+    """Return the call with its intent, and without the model's statement among its arguments."""
     known = intent_of(tool, call.name)
     if tool is None or not tool.ask_intent or INTENT_PROPERTY not in call.arguments:
         return msgspec.structs.replace(call, intent=known)

@@ -1,4 +1,4 @@
-"""What a sign-in passes between the core and the store."""
+"""The state of a sign-in, as it passes between the core and the store."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ LoginStatus = Literal["waiting", "exchanging", "confirm", "done", "failed", "can
 
 
 class LoginState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a sign-in is, for a page that waits; without secrets. Times are seconds since the epoch.
+    """The progress of a sign-in, for a page that waits; without secrets. Times are seconds since the epoch.
 
-    ``step`` is what is going on now in one of: ``made``, ``listening``, ``polling``, ``exchange``, ``store``, ``done``.
+    ``step`` is one of: ``made``, ``listening``, ``polling``, ``exchange``, ``store``, ``done``.
     ``error`` and ``code`` say why it ended or what the last answer lacked; ``account`` is whose tokens wait for a
     confirmation, ``expected`` whose the session had.
     """

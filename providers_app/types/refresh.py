@@ -1,4 +1,4 @@
-"""What the refresh of a session passes between the core and the store."""
+"""Values that the refresh of a session passes between the core and the store."""
 
 from typing import Literal
 
@@ -7,10 +7,10 @@ import msgspec
 from providers_app.types.tokens import Tokens
 
 Trigger = Literal["schedule", "command", "button", "use", "unauthorized"]
-"""Who asks: the schedule, ``refresh_tokens``, a person, a use that found the token ended, or a 401 in a request."""
+"""The cause of a refresh: the schedule, ``refresh_tokens``, a person, a use of an ended token, a 401 in a request."""
 
 Done = Literal["refreshed", "waited", "skipped", "kept", "failed", "unknown", "needs_person"]
-"""What became of it.
+"""The outcome of a refresh.
 
 ``refreshed`` by this call; ``waited`` for another one that did; ``skipped``: nothing was due; ``kept``: an earlier
 refresh has no known outcome and the access token still works; ``failed``: to be tried again; ``unknown``: sent, and no
@@ -58,14 +58,14 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshBusy(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody else holds the lane; ``lease_left`` is in seconds, ``generation`` the session's at that time."""
+    """Another process holds the lease; ``lease_left`` is in seconds, ``generation`` the session's at that time."""
 
     lease_left: float
     generation: int
 
 
 class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a waiting caller looks at: cheap, without secrets. ``failed_at`` is when the last attempt ended badly."""
+    """The state of a refresh, for a caller that waits for it; without secrets. ``failed_at``: of the last attempt."""
 
     generation: int
     status: str
@@ -80,7 +80,7 @@ class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a refresh did not end well.
+    """The reason why a refresh failed.
 
     ``spent``: ``no`` (it is certain that nothing was accepted: the presentation does not count), ``unknown`` (the
     intent stays open) or ``refused`` (terminal: the session needs a person). ``next_try_at`` is seconds since the

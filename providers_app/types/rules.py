@@ -1,4 +1,4 @@
-"""What a wire format, and the models behind it, take of a request's parameters: declared data, judged in ``advice``."""
+"""The parameters that a wire format, and the models behind it, take: declared data, checked in ``advice``."""
 
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ default). ``forced_tool``: the model has to call a tool. The others are what the
 
 
 class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What one wire format, as one server speaks it to one model, has a place for and which values it takes.
+    """The parameters and values that one wire format takes, as one server speaks it to one model.
 
     ``places`` are the parameters that can be sent, each with the field of the body that carries it
     (``generationConfig.topP``); the others are left out. ``refused_fields`` are top-level fields that this server does
@@ -69,13 +69,13 @@ class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
     lenient: bool = False
 
     def carries(self, name: str) -> bool:
-        """Is there a field for this parameter that the server knows?"""
+        """Say whether there is a field for this parameter that the server knows."""
         place = self.places.get(name)
         return place is not None and place.split(".")[0] not in self.refused_fields
 
 
 class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What models do otherwise than their format allows.
+    """A limit of models beside those of their format.
 
     It is about models whose id begins with one of ``models`` and with none of ``but`` (lower case; ``""`` is every
     model), in the formats named in ``dialects`` (empty: in all), and applies when all of ``when`` hold. The parameters
@@ -93,7 +93,7 @@ class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
     instead: str | None = None
 
     def concerns(self, model: str, dialect: str) -> bool:
-        """Is the rule about this model in this format?"""
+        """Say whether the rule is about this model in this format."""
         name = model.lower().removeprefix("models/").replace("@", "-")  # what stands before a version on Vertex AI
         if self.dialects and dialect not in self.dialects:
             return False

@@ -1,19 +1,26 @@
-"""What a sign-in gave: tokens, the client they were issued to, what is known of the account. In memory only."""
+"""Tokens of a sign-in, the client they were issued to and what is known of the account; and their form to be sealed."""
 
 import math
-from typing import Any, Literal
+import threading
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from providers_app.types.credentials import Secret
 
 Rotation = Literal["none", "single_use", "minted"]
-"""What a refresh does to what it is done with.
+"""The effect of a refresh on the material that it is done with.
 
 ``none``: the refresh token stays valid (Google). ``single_use``: each refresh token is accepted once, and using one
 again may end the login (Anthropic, OpenAI). ``minted``: there is no refresh token, a new access token is made from
 lasting material (service account, client credentials, workload identity).
 """
+
+
+T = TypeVar("T")
+
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_making = threading.Lock()
 
 
 class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,17 +62,17 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signing(self) -> Secret:
-        """What requests are signed with."""
+        """The secret that requests are signed with."""
         return self.api_key or self.access
 
     def expired(self, now: float, within: float = 0.0) -> bool:
-        """Does the access token end within so many seconds? ``False`` where its end is unknown."""
+        """Say whether the access token ends within so many seconds; ``False`` where its end is unknown."""
         return self.expires_at is not None and self.expires_at <= now + within
 
     def due_at(self, margin: float, now: float) -> float:
-        """When to refresh: ``margin`` seconds before the end, at most half of what is left, never before it is allowed.
+        """Return when to refresh: ``margin`` seconds before the end, at most half of what is left before it.
 
-        Infinite where nothing says that it ends.
+        Never before it is allowed; infinite where nothing says that the token ends.
         """
         if self.expires_at is None:
             return math.inf
@@ -74,7 +81,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def secrets_of(value: Any) -> list[str]:
-    """Every secret text inside tokens, a client or a pending login: what must be taken out of a message."""
+    """Return every secret text inside tokens, a client or a pending login, to be taken out of messages."""
     if isinstance(value, Secret):
         return [value.reveal()] if value else []
     if isinstance(value, msgspec.Struct):
@@ -82,3 +89,42 @@ def secrets_of(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for inner in value.values() for text in secrets_of(inner)]
     return []
+
+
+def to_plain(value: msgspec.Struct) -> bytes:
+    """Return JSON with every secret in the clear, for the key ring alone: seal it at once, never write or log it."""
+    return msgspec.json.encode(value, enc_hook=_reveal)
+
+
+def from_plain(plain: bytes, kind: type[T]) -> T:
+    """Return the value that ``to_plain`` was given. Raises ``ValueError``, which quotes nothing of the content."""
+    try:
+        found: T = _decoder(kind).decode(plain)
+        return found
+    except msgspec.MsgspecError:
+        # Not chained: the decoder's message may quote what it could not read.
+        raise ValueError(f"this is no stored {kind.__name__}") from None
+
+
+def _decoder(kind: type) -> msgspec.json.Decoder[Any]:
+    """Return the decoder of a type, made once and by one thread.
+
+    msgspec (0.22) reads the fields of a type at its first use, and two threads that do so at once end the process with
+    a segmentation fault.
+    """
+    with _making:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_wrap)
+        return _decoders[kind]
+
+
+def _reveal(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _wrap(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(kind.__name__)

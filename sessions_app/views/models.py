@@ -11,8 +11,7 @@ from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError, UpstreamTimeout
 from providers_app.listing import models as catalogue
 from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
-from providers_app.types.catalogue import Capabilities
-from providers_app.types.listing import ModelListing
+from providers_app.types.catalogue import Capabilities, ModelListing
 from sessions_app import providers
 from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession

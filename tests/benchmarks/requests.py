@@ -19,7 +19,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 from tests.benchmarks._row import Row, below
 
 MESSAGES = 200

@@ -34,8 +34,8 @@ from providers_app.types.chat import (
     ToolResultPart,
 )
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.events import Origin
 from providers_app.types.intent import ToolIntent
-from providers_app.types.origin import Origin
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = base64.b64encode(b"some bytes").decode()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from providers_app.dialects.request import INTERRUPTED_RESULT
 from providers_app.types.chat import Message, Part, TextPart, ToolCallPart, ToolResultPart
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 
 ORIGINS = (None, Origin("openai", "m"), Origin("anthropic", "m"), Origin("gemini", "m"), Origin("remote", "m"))
 ODD_IDS = (

@@ -13,10 +13,10 @@ from providers_app.types.events import (
     StreamStart,
     TextDelta,
     ToolCall,
+    Usage,
     decode_events,
     encode_events,
 )
-from providers_app.types.usage import Usage
 
 ALL = sorted(dialects.NAMES)
 WHOLE = b'{"id":"1","model":"m","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}'

@@ -10,7 +10,7 @@ from providers_app.dialects.request import INTERRUPTED_RESULT, LEFT_OUT
 from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS
 from providers_app.types.chat import ReasoningPart, ToolCallPart, ToolResultPart
 from providers_app.types.dialect import Dialect
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, ask, body_of, say
 
 

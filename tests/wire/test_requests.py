@@ -24,7 +24,7 @@ from providers_app.types.chat import (
     ToolChoice,
 )
 from providers_app.types.dialect import Dialect
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin
 from tests.wire.asking import ALL, NAMES, TOOL_TURN, WEATHER, ask, body_of, say
 
 

@@ -12,8 +12,8 @@ from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.dialects.tool_forms import ANTHROPIC_IDS, NINE_ALPHANUMERICS, OPENAI_IDS, CallIds, IdForm
 from providers_app.types.chat import ChatRequest, Tool, ToolCallPart, ToolChoice, ToolResultPart
 from providers_app.types.dialect import Dialect
+from providers_app.types.events import Origin
 from providers_app.types.intent_rules import INTENT_PROPERTY
-from providers_app.types.origin import Origin
 from tests.wire.asking import ALL, NAMES, ask, body_of, say
 
 FORMS = {"openai": OPENAI_IDS, "anthropic": ANTHROPIC_IDS, "mistral": NINE_ALPHANUMERICS}

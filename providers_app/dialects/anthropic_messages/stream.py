@@ -6,8 +6,15 @@ from typing import Any
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.anthropic_messages.errors import WORDS
 from providers_app.errors import BadAnswer
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, UsageReport
-from providers_app.types.usage import Usage, UsageSource
+from providers_app.types.events import (
+    Citation,
+    FinishReason,
+    ReasoningDelta,
+    ServerToolEvent,
+    Usage,
+    UsageReport,
+    UsageSource,
+)
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.payload import count, mapping

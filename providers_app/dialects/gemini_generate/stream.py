@@ -5,8 +5,15 @@ from typing import Any
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.gemini_generate.errors import WORDS
 from providers_app.errors import BadAnswer
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
-from providers_app.types.usage import Usage, UsageSource
+from providers_app.types.events import (
+    Citation,
+    FinishReason,
+    ReasoningDelta,
+    ServerToolEvent,
+    TextDelta,
+    Usage,
+    UsageSource,
+)
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.payload import count

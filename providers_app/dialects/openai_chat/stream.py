@@ -7,8 +7,15 @@ from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.dialects.openai_chat.fragments import ThinkTags, ToolCallDrafts
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
-from providers_app.types.usage import Usage, UsageSource
+from providers_app.types.events import (
+    Citation,
+    FinishReason,
+    ReasoningDelta,
+    ServerToolEvent,
+    TextDelta,
+    Usage,
+    UsageSource,
+)
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.payload import count, mapping

@@ -7,8 +7,7 @@ from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
 from providers_app.errors import BadAnswer, Cancelled, StreamInterrupted, UpstreamError
-from providers_app.types.events import Citation, FinishReason
-from providers_app.types.usage import Usage, UsageSource
+from providers_app.types.events import Citation, FinishReason, Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.payload import count, mapping

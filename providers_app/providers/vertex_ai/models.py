@@ -17,10 +17,9 @@ from providers_app.providers.vertex_ai import api_key, oauth, publishers
 from providers_app.providers.vertex_ai.dialects import GENERATE
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBLISHERS, Publisher
 from providers_app.providers.vertex_ai.requests import list_url
-from providers_app.types.catalogue import ModelInfo
+from providers_app.types.catalogue import ModelInfo, PartialList
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
-from providers_app.types.listing import PartialList
 from providers_app.wire.client import Http
 
 PAGE = 100

@@ -9,8 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from providers_app import loop, provider
 from providers_app.listing.search import SORTS, ModelQuery, checked, search
 from providers_app.model_data import facts as model_facts
-from providers_app.types.catalogue import ModelInfo
-from providers_app.types.listing import ModelListing
+from providers_app.types.catalogue import ModelInfo, ModelListing
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession, Pk
 from sessions_app.presenters import model_rows

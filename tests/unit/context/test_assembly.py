@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from context_app import assembly
 from context_app.assembly import NOT_RUN, build_messages, with_user_text
 from providers_app.types.chat import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.events import Origin
 from providers_app.types.intent import ToolIntent
-from providers_app.types.origin import Origin
 
 TURN = uuid.uuid4()
 

@@ -18,9 +18,9 @@ from providers_app.types.events import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    Usage,
     UsageReport,
 )
-from providers_app.types.usage import Usage
 from sessions_app.stores.pool import in_store
 from tests.unit.context.streams_kit import Kit, answer_chunks, row, scripted, stored, text_of, until, watch, words
 

@@ -8,6 +8,7 @@ from providers_app.streaming import fold
 from providers_app.types.chat import ChatRequest, ReasoningPart, TextPart, Tool, ToolCallPart
 from providers_app.types.events import (
     Event,
+    Origin,
     ReasoningDelta,
     StreamEnd,
     StreamStart,
@@ -16,7 +17,6 @@ from providers_app.types.events import (
     ToolCallDelta,
 )
 from providers_app.types.intent import ToolIntent
-from providers_app.types.origin import Origin
 
 SESSION = Session(id="7", owner=1, provider="remote", auth_type="api_key", name="s", status="active")
 TOOL = Tool("fs.read", read_only=True)

@@ -11,9 +11,8 @@ from django.urls import reverse
 from providers_app import conf
 from providers_app.behaviours.models import Models
 from providers_app.registry.resolver import resolve
-from providers_app.types.catalogue import Figure, ModelInfo
+from providers_app.types.catalogue import Figure, ModelInfo, PartialList
 from providers_app.types.credentials import Credential, Secret
-from providers_app.types.listing import PartialList
 from providers_app.wire.client import Http
 from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows

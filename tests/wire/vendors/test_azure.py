@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from providers_app import errors, provider
-from providers_app.types.events import ReasoningDelta, StreamEnd, UsageReport
-from providers_app.types.origin import Origin
+from providers_app.types.events import Origin, ReasoningDelta, StreamEnd, UsageReport
 from tests.vendors.azure import VALID_KEY
 from tests.vendors.script import REASONING
 from tests.vendors.server import VendorServer

@@ -18,7 +18,7 @@ from providers_app.errors import (
     UnknownLogin,
 )
 from providers_app.sign_in import flow as login_flow
-from providers_app.types.sealing import to_plain
+from providers_app.types.tokens import to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side
 

@@ -9,7 +9,7 @@ MANY_FIRST_READS = """
 import sys, threading
 import msgspec
 from providers_app.types.credentials import Secret
-from providers_app.types.sealing import from_plain, to_plain
+from providers_app.types.tokens import from_plain, to_plain
 
 sys.setswitchinterval(1e-6)
 for number in range(15):
