@@ -146,7 +146,9 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """What the services refuse at the last moment (a race, an owner's limit) is a message, not a crash."""
+        """Show what the services refuse at the last moment (a race, an owner's limit) as a message instead of an error
+        page.
+        """
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ProviderError as error:
@@ -228,7 +230,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _each(
         self, request: HttpRequest, queryset: "QuerySet[AuthSession]", deed: Callable[..., None], done: str
     ) -> None:
-        """One session that went away meanwhile does not keep the others from it."""
+        """Apply ``deed`` to each session; one that was deleted meanwhile does not stop the others."""
         for session in queryset:
             try:
                 deed(session, actor_id=request.user.pk)

@@ -14,7 +14,7 @@ from sessions_app.models import ImportRun, Notice, OAuthAttempt, RefreshLane
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that nobody adds, changes or deletes by hand."""
+    """Rows that cannot be added, changed or deleted by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

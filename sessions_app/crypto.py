@@ -68,7 +68,7 @@ class KeyRing:
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
-        """The ring written as ``id:base64`` entries, separated by commas or white space; the first is primary.
+        """Parse ``id:base64`` entries, separated by commas or white space; the first is primary.
 
         Raises ``KeyRingError`` for anything else; the message names the entry by position or id and never quotes a key.
         """
@@ -88,7 +88,7 @@ class KeyRing:
 
     @staticmethod
     def generate() -> str:
-        """The text of a new ring with one random key, as ``parse`` reads it."""
+        """Return the text of a new ring with one random key, as ``parse`` reads it."""
         key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
         return f"k{secrets.token_hex(4)}:{key}"
 
@@ -107,7 +107,7 @@ class KeyRing:
         raise TypeError("a KeyRing is not serialised")
 
     def seal(self, plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
-        """``plain`` sealed under the primary key for this purpose and row, and that key's id."""
+        """Return ``plain`` sealed under the primary key for this purpose and row, and that key's id."""
         header = bytes((_VERSION, len(self.primary))) + self.primary.encode()
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return header + nonce + self._keys[self.primary].encrypt(
@@ -115,7 +115,9 @@ class KeyRing:
         ), self.primary
 
     def open(self, sealed: bytes, purpose: str, row_id: object) -> bytes:
-        """What ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, or of another row or purpose."""
+        """Return the plain text that ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, or of another
+        row or purpose.
+        """
         sealed = bytes(sealed)
         key_id, header = _header(sealed)
         key = self._keys.get(key_id)
@@ -140,7 +142,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def _header(sealed: bytes) -> tuple[str, bytes]:
-    """The key id of a sealed value, and its authenticated header."""
+    """Return the key id of a sealed value and its authenticated header. Raises ``KeyRingError``."""
     if len(sealed) < 2 or sealed[0] != _VERSION or len(sealed) < 2 + sealed[1] + _NONCE_BYTES + 16:
         raise KeyRingError("A stored credential is not in a format that this version can open.")
     header = sealed[: 2 + sealed[1]]
@@ -168,17 +170,17 @@ def configure(ring: KeyRing | None) -> None:
 
 
 def load_with(loader: Callable[[], KeyRing]) -> None:
-    """Where the ring comes from when it is first needed and nobody installed one: a script, a worker."""
+    """Set the loader of the ring, called when it is first needed and none is installed: in a script, a worker."""
     _installed.loader = loader
 
 
 def configured() -> bool:
-    """Is a ring installed?"""
+    """Say whether a ring is installed."""
     return _installed.ring is not None
 
 
 def current() -> KeyRing:
-    """The installed ring, else the one that the loader gives. Raises ``NotConfigured``."""
+    """Return the installed ring, else the loader's. Raises ``NotConfigured``."""
     if _installed.ring is None and _installed.loader is not None:
         _installed.ring = _installed.loader()
     if _installed.ring is None:
@@ -200,7 +202,7 @@ def open(sealed: bytes, purpose: str, row_id: object) -> bytes:
 
 
 def sealed_rows_exist() -> bool:
-    """Does the database hold anything sealed? ``False`` before the first migration."""
+    """Say whether the database holds anything sealed; ``False`` before the first migration."""
     return any(_sealed_rows(column).exists() for column in _present())
 
 
@@ -247,7 +249,7 @@ def _sealed_rows(column: SealedColumn):  # type: ignore[no-untyped-def]
 
 
 def _present() -> list[SealedColumn]:
-    """The columns whose tables exist: before the first migration there are none."""
+    """Return the columns whose tables exist: none before the first migration."""
     from django.db import connection
 
     tables = set(connection.introspection.table_names())

@@ -102,7 +102,7 @@ class OptionsForm(forms.Form):
 
     @property
     def advanced_open(self) -> bool:
-        """Whether a folded option has a value or an error to show."""
+        """``True`` when a folded option has a value or an error to show."""
         return any(bound.errors or bound.value() for bound in self.advanced_options)
 
     @staticmethod

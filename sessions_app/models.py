@@ -13,7 +13,7 @@ Pk = Any
 
 
 class RefreshLane(models.Model):
-    """Whose turn it is to refresh the logins of one account with one client.
+    """A lease on refreshing the logins of one account with one client.
 
     ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
     ``lease_until`` is past. It is claimed by a conditional update, never by a lock across a request.
@@ -232,7 +232,7 @@ class OAuthAttempt(models.Model):
 
 
 class Notice(models.Model):
-    """Something that needs a person. Open until it is resolved; at most one open notice per owner and ``key``."""
+    """A message that a person must act on. Open until it is resolved; at most one is open per owner and ``key``."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")

@@ -1,4 +1,4 @@
-"""What a session may be called, and how a text names one."""
+"""The rules for a session's name, and references that name a session."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ _NAME = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
 
 
 def validate_name(name: str, slugs: Collection[str]) -> str:
-    """``name`` without surrounding white space. ``slugs`` are all provider slugs, installed or broken.
+    """Return ``name`` without surrounding white space. ``slugs`` are all provider slugs, installed or broken.
 
     Raises ``InvalidName``: wrong length or characters, a provider's slug (``slug/model`` must mean one thing), or the
     form of an id (an id must name one session only).
@@ -41,7 +41,7 @@ def validate_name(name: str, slugs: Collection[str]) -> str:
 
 
 class Reference(NamedTuple):
-    """What a text names: an ``id``, or a ``name`` with an optional ``auth_type``."""
+    """A parsed reference: an ``id``, or a ``name`` with an optional ``auth_type``."""
 
     id: uuid.UUID | None
     name: str
@@ -49,7 +49,7 @@ class Reference(NamedTuple):
 
 
 def parse_reference(text: str) -> Reference:
-    """An id, ``auth_type:name``, or a name."""
+    """Parse an id, ``auth_type:name``, or a name."""
     # No name has a NUL, and no database looks for one.
     text = text.replace("\x00", "\ufffd").strip()
     row_id = _as_uuid(text)

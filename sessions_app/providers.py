@@ -1,4 +1,4 @@
-"""What the pages need of the provider packages: slugs for names, cards for the Connect page, broken ones with why."""
+"""The provider packages for the session store: slugs for names, cards for pages, broken ones with a reason."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from sessions_app.models import AuthSession
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One provider as the Connect page shows it; ``problem`` says why it cannot be used, and is empty when it can."""
+    """One provider on the Connect page; ``problem`` says why it cannot be used, and is empty when it can."""
 
     slug: str
     name: str
@@ -28,18 +28,18 @@ class Card:
 
 
 def slugs() -> frozenset[str]:
-    """Every installed provider, those that do not load included."""
+    """Return the slug of every installed provider, including those that do not load."""
     return frozenset(registry.packages())
 
 
 def cards() -> list[Card]:
-    """Every installed provider by name; broken ones last."""
+    """Return every installed provider by name; broken ones last."""
     found = [_card(slug) for slug in registry.packages()]
     return sorted(found, key=lambda card: (bool(card.problem), card.name.casefold()))
 
 
 def usable(slug: str) -> ProviderInfo:
-    """The card of a provider that can be connected. Raises ``UnknownProvider``, ``ProviderBroken``."""
+    """Return the card of a provider that can be connected. Raises ``UnknownProvider``, ``ProviderBroken``."""
     info = registry.card(slug)
     for operation in ("streaming", "models", "api_key"):
         try:
@@ -50,7 +50,7 @@ def usable(slug: str) -> ProviderInfo:
 
 
 def info(slug: str) -> ProviderInfo | None:
-    """The card, or ``None`` when the provider is gone or broken: its sessions stay visible and can be deleted."""
+    """Return the card; ``None`` when the provider is gone or broken, whose sessions stay visible and can be deleted."""
     try:
         return registry.card(slug)
     except (UnknownProvider, ProviderBroken):
@@ -58,7 +58,7 @@ def info(slug: str) -> ProviderInfo | None:
 
 
 def answers_here(slug: str) -> bool:
-    """Does the provider answer in this process, so that it has no network and no login that could fail?"""
+    """Say whether the provider answers in this process, without a network or a login that could fail."""
     try:
         return registry.local_responder(slug) is not None
     except (UnknownProvider, ProviderBroken):
@@ -66,7 +66,7 @@ def answers_here(slug: str) -> bool:
 
 
 def monogram(slug: str) -> str:
-    """Two letters for the provider's tile, also when its package is gone."""
+    """Return two letters for the provider's tile, also when its package is gone."""
     found = info(slug)
     return found.monogram if found else slug[:2].title()
 

@@ -1,8 +1,8 @@
-"""Reads. Every query starts at an owner; a row whose deletion can still be undone does not exist here.
+"""Queries for sessions. Every one starts at an owner; a row whose deletion can still be undone is left out.
 
-The stored status is what is known for certain. What is shown is ``state``: it adds what follows from the clock and from
-the last evidence (expiring, expired, limited, unreachable). It is computed in the database, so that filters, counts and
-pills can never disagree.
+The stored status is what is known for certain. Pages show ``state``, which adds what follows from the clock and the
+last evidence (expiring, expired, limited, unreachable). It is computed in the database, so that filters, counts and
+pills never disagree.
 """
 
 from collections.abc import Collection
@@ -39,17 +39,17 @@ OVERDUE_S = 300.0
 
 
 def visible() -> "QuerySet[AuthSession]":
-    """Every session of every owner that is not deleted; only for the admin and for Maestro itself."""
+    """Return the sessions of all owners that are not deleted; only for the admin and for Maestro itself."""
     return AuthSession.objects.filter(deleted_at__isnull=True)
 
 
 def owned(owner_id: Pk) -> "QuerySet[AuthSession]":
-    """The sessions of one person. The sealed column is not loaded."""
+    """Return the sessions of one person. The sealed column is not loaded."""
     return visible().filter(owner_id=owner_id).defer("sealed_credential")
 
 
 def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -> "QuerySet[AuthSession]":
-    """The same rows with ``state``: the stored status, or what the clock and the last evidence make of it.
+    """Annotate the rows with ``state``: the stored status, or what the clock and the last evidence make of it.
 
     A login that refreshes itself in time is not expiring. One whose refresh fails, is overdue, or has no known outcome
     is never called active.
@@ -83,7 +83,7 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
 
 
 def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
-    """One session with its ``state``. Raises ``UnknownSession`` for a foreign, deleted or missing one alike."""
+    """Return one session with its ``state``. Raises ``UnknownSession`` for a foreign, deleted or missing one alike."""
     try:
         return with_state(owned(owner_id)).get(pk=session_id)
     except (AuthSession.DoesNotExist, ValueError, ValidationError):
@@ -91,7 +91,7 @@ def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
 
 
 def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = None) -> AuthSession:
-    """The one session that ``ref`` names (id, name or ``auth_type:name``), with its sealed column, in one query.
+    """Return the one session that ``ref`` names (id, name or ``auth_type:name``), with its sealed column, in one query.
 
     Raises ``UnknownSession`` (the hint lists the owner's own candidates) and ``AmbiguousSession``.
     """
@@ -119,7 +119,7 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
 
 
 def counts(owner_id: Pk, sessions: "QuerySet[AuthSession] | None" = None) -> dict[str, int]:
-    """How many sessions are in each group of ``GROUPS``, and in ``all``; one query."""
+    """Return the number of sessions in each group of ``GROUPS``, and in ``all``; one query."""
     rows = with_state(owned(owner_id) if sessions is None else sessions)
     by_state: dict[str, int] = dict(rows.order_by().values_list(F("state")).annotate(n=Count("pk")))
     found = {group: sum(by_state.get(state, 0) for state in states) for group, states in GROUPS.items()}
@@ -127,12 +127,12 @@ def counts(owner_id: Pk, sessions: "QuerySet[AuthSession] | None" = None) -> dic
 
 
 def in_group(sessions: "QuerySet[AuthSession]", group: str) -> "QuerySet[AuthSession]":
-    """Those of the sessions, read ``with_state``, that belong to a group of ``GROUPS``; ``all`` keeps every one."""
+    """Return those of the sessions, read ``with_state``, that belong to a group of ``GROUPS``; ``all`` keeps all."""
     return sessions if group == "all" else sessions.filter(Q(("state__in", GROUPS[group])))
 
 
 def attention_count(owner_id: Pk) -> int:
-    """How many sessions need a person: the number in the navigation.
+    """Return how many sessions need a person, the number in the navigation.
 
     A session does when its state says so, or while a Notice about it is open.
     """
@@ -142,7 +142,7 @@ def attention_count(owner_id: Pk) -> int:
 
 
 def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: str = "") -> "QuerySet[AuthSession]":
-    """One person's sessions; ``query`` is looked for in name, provider and account."""
+    """Return one person's sessions, filtered; ``query`` is searched in name, provider and account."""
     rows = owned(owner_id)
     if query:
         rows = rows.filter(Q(name__icontains=query) | Q(provider__icontains=query) | Q(account_label__icontains=query))
@@ -154,29 +154,29 @@ def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: st
 
 
 def providers_in_use(owner_id: Pk) -> list[str]:
-    """The providers that one person has sessions of, sorted."""
+    """Return the providers that one person has sessions of, sorted."""
     return sorted(owned(owner_id).order_by().values_list("provider", flat=True).distinct())
 
 
 def recent_events(session: AuthSession, limit: int = 50) -> "QuerySet[SessionEvent]":
-    """The newest lines of a session's audit trail, with the people who did it."""
+    """Return the newest lines of a session's audit trail, with their actors."""
     return events(session)[:limit]
 
 
 def events(session: AuthSession, actions: Collection[str] = ()) -> "QuerySet[SessionEvent]":
-    """A session's audit trail, newest first; only these actions, where some are given."""
+    """Return a session's audit trail, newest first; only these actions, where some are given."""
     rows = SessionEvent.objects.filter(session=session).select_related("actor")
     return rows.filter(action__in=actions) if actions else rows
 
 
 def actions_of(session: AuthSession) -> list[str]:
-    """The actions that occur in a session's audit trail, sorted."""
+    """Return the actions that occur in a session's audit trail, sorted."""
     rows = SessionEvent.objects.filter(session=session).order_by("action")
     return list(rows.values_list("action", flat=True).distinct())
 
 
 def sole_owner() -> int | str | None:
-    """The only active user of the installation, else ``None``."""
+    """Return the only active user of the installation, else ``None``."""
     found = list(get_user_model().objects.filter(is_active=True).order_by().values_list("pk", flat=True)[:2])
     return found[0] if len(found) == 1 else None
 

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from uuid import uuid4
 
 from maestro_site.e2e import steps
@@ -12,6 +11,7 @@ from maestro_site.e2e.signing_in import Paste, Refuse, Show, SignIns
 from providers_app import ports, provider
 from providers_app.errors import InvalidRequest, ProviderError, UnknownSession
 from providers_app.ports import Session
+from sessions_app.stores.sessions import outcome_queue
 
 STEPS: tuple[tuple[str, Callable[[Plan, State], Awaitable[str]], bool], ...] = (
     ("models", steps.list_models, False),
@@ -111,7 +111,8 @@ class Run:
             raise Skipped("Nothing was stored.") from None
         if plan.keep:
             raise Skipped(f"The session '{state.name}' is kept, as you asked.")
-        await _settle_outcomes()
+        # Written before the session is deleted.
+        await asyncio.to_thread(outcome_queue.flush, SETTLING_S)
         try:
             ended = await self._revoke(plan, state)
         finally:
@@ -124,12 +125,3 @@ class Run:
         if await provider.revoke_session(plan.provider, state.name, owner=plan.owner):
             return " Its login is ended at the provider."
         return " The provider has no way to end a login from here: end it on its own page."
-
-
-async def _settle_outcomes() -> None:
-    """Wait for outcomes that the dispatcher still records, before their session is deleted."""
-    pending = [task for task in asyncio.all_tasks() if task.get_name() == "record-outcome"]
-    if pending:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLING_S):
-                await asyncio.wait(pending)

@@ -56,7 +56,7 @@ MILLISECONDS = 100_000_000_000
 
 
 def rows_of(text: str) -> list[dict[str, Any]]:
-    """The rows of an export, their column names in lower case. Raises ``InvalidRequest``."""
+    """Return the rows of an export, their column names in lower case. Raises ``InvalidRequest``."""
     stripped = text.lstrip("\ufeff \t\r\n")
     rows = _json_rows(stripped) if stripped[:1] in ("[", "{") else list(csv.DictReader(io.StringIO(stripped)))
     if not rows:
@@ -73,15 +73,17 @@ def rows_of(text: str) -> list[dict[str, Any]]:
 
 
 def is_export(decoded: Any) -> bool:
-    """Does decoded JSON look like one?"""
+    """Say whether decoded JSON looks like an export."""
     rows = list(_rows_in(decoded))
     first = _lowered(rows[0]) if rows else {}
     return bool(_first(first, PROVIDER)) and bool(_first(first, AUTH_TYPE))
 
 
 def read(text: str, slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
-    """The logins of an export. ``retired`` says that the earlier product does not run any more: only then may rotating
-    tokens be refreshed here. Raises ``InvalidRequest``."""
+    """Return the logins of an export. Raises ``InvalidRequest``.
+
+    ``retired`` says that the earlier product does not run any more: only then may rotating tokens be refreshed here.
+    """
     return [_login(row, f"row {number}", slugs, retired) for number, row in enumerate(rows_of(text), start=1)]
 
 
@@ -151,14 +153,14 @@ def _oauth(found: Mapping[str, Any], slug: str, name: str, where: str, person: s
 
 
 def _client(found: Mapping[str, Any], slug: str) -> OAuthClient:
-    """The client of the row, else the configured one: a public client was often not stored."""
+    """Return the client of the row, else the configured one: a public client was often not stored."""
     configured = getattr(getattr(conf.provider(slug), "oauth", None), "client_id", "")
     secret = Secret(str(_first(found, CLIENT_SECRET) or ""))
     return OAuthClient(id=str(_first(found, CLIENT_ID) or configured or ""), secret=secret)
 
 
 def _flow(found: Mapping[str, Any], slug: str) -> OAuthFlow | None:
-    """The flow that such tokens belong to: the one that the row names, else the one that takes over such logins."""
+    """Return the flow that the row names, else the one that takes over such logins."""
     flows = resolve(slug, "oauth").flows
     named = str(_first(found, FLOW) or "")
     return next((flow for flow in flows if flow.name == named), None) or next(
@@ -167,7 +169,7 @@ def _flow(found: Mapping[str, Any], slug: str) -> OAuthFlow | None:
 
 
 def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a row stores as JSON in one column."""
+    """Return the values that a row stores as JSON in one column."""
     for name in PACKED:
         value = row.get(name)
         if isinstance(value, str) and value.lstrip()[:1] == "{":

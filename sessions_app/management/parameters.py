@@ -1,4 +1,4 @@
-"""Parameters of a request as options of a command: what is typed becomes the arguments of the universal interface."""
+"""Parameters of a request as options of a command: typed text becomes arguments of the universal interface."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ NAMED = {"max_output_tokens": "max_output_tokens", "temperature": "temperature",
 
 
 def add(parser: CommandParser) -> None:
-    """``--max-output-tokens --temperature --effort --schema --param --strict``."""
+    """Add ``--max-output-tokens --temperature --effort --schema --param --strict``."""
     parser.add_argument("--max-output-tokens", type=int, default=None, metavar="N", help="longest answer, in tokens")
     parser.add_argument("--temperature", type=float, default=None, metavar="T", help="low is steady, high is varied")
     parser.add_argument("--effort", choices=EFFORTS, default=None, help="how long the model may reason")
@@ -41,7 +41,7 @@ def add(parser: CommandParser) -> None:
 
 
 def read(options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of these options. Raises ``InvalidRequest`` for one that cannot be read or is given twice."""
+    """Return the parameters of these options. Raises ``InvalidRequest`` for one that is unreadable or given twice."""
     given = [(name, options[option]) for option, name in NAMED.items() if options[option] is not None]
     if options["schema"]:
         given.append(("response_schema", read_json(options["schema"], "--schema")))
@@ -56,7 +56,7 @@ def read(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_json(path: str, option: str) -> Any:
-    """A JSON file. Raises ``InvalidRequest`` that says what is wrong with it."""
+    """Read a JSON file. Raises ``InvalidRequest`` with the reason."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE + 1)
@@ -72,7 +72,7 @@ def read_json(path: str, option: str) -> Any:
 
 
 def say(command: BaseCommand, advice: tuple[Advice, ...]) -> None:
-    """Advice beside the answer, on stderr, so that a pipe takes the answer alone; each on one line."""
+    """Print advice on stderr, one line each, so that a pipe gets the answer alone."""
     for item in advice:
         line = f"{item.level}: {item.message}"
         command.stderr.write(" ".join(terminal.printable(line).split("\n")), style_func=lambda text: text)

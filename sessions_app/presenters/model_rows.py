@@ -1,4 +1,4 @@
-"""A model as pages show it: each figure with a word on where it comes from, and what must be warned of. Pure."""
+"""A model for pages: each figure with a label of its source, and a warning where one is due. Pure."""
 
 import datetime
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure: ``value`` as it is, ``label`` where it comes from when that is not the provider ("file · 7 d"),
-    ``title`` the same as a sentence.
+    """One figure: its ``value``, a ``label`` of its source unless that is the provider ("file · 7 d"), and the same as
+    a sentence in ``title``.
     """
 
     value: Any = None
@@ -32,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """What to know before a model is chosen: ``kind`` is that of a pill, ``text`` its words, ``title`` a sentence."""
+    """A warning before a model is chosen: ``kind`` is that of a pill, ``text`` its words, ``title`` a sentence."""
 
     kind: str
     text: str
@@ -59,12 +59,12 @@ class Row:
 
     @property
     def free(self) -> bool:
-        """Is it given for nothing?"""
+        """``True`` when input and output cost nothing."""
         return self.price_in.value == 0 and self.price_out.value == 0
 
 
 def row(model: ModelInfo, today: datetime.date) -> Row:
-    """``model`` as pages show it on that day."""
+    """Return ``model`` as pages show it on that day."""
     price_in, price_out = cell(model, "input_price", today), cell(model, "output_price", today)
     prices = price_in if price_in.value is not None else price_out
     cached = (("cached", model.cached_input_price), ("cache write", model.cache_write_price))
@@ -86,12 +86,12 @@ def row(model: ModelInfo, today: datetime.date) -> Row:
 
 
 def _said(model: ModelInfo) -> frozenset[str]:
-    """Capabilities that need no word: all models have them, or a modality says the same."""
+    """Return the capabilities that need no word: all models have them, or a modality says the same."""
     return NOT_SHOWN | {"images_in"} if "image" in model.input_modalities else NOT_SHOWN
 
 
 def cell(model: ModelInfo, name: str, today: datetime.date) -> Cell:
-    """One figure of a model with its origin."""
+    """Return one figure of a model with its source."""
     value, figure = getattr(model, name), model.figures.get(name)
     if value is None or figure is None:
         return Cell(value)
@@ -99,7 +99,7 @@ def cell(model: ModelInfo, name: str, today: datetime.date) -> Cell:
 
 
 def warned(model: ModelInfo, today: datetime.date) -> Warned | None:
-    """A word about the end of a model, or about a stage that is not the usual one."""
+    """Return a warning about a model's end or an unusual stage, if there is one."""
     ends = day(model.retires_at)
     if model.lifecycle == "retired" or (ends is not None and ends <= today):
         when = f"{ends:%-d %b %Y}" if ends is not None else ""
@@ -116,7 +116,7 @@ def warned(model: ModelInfo, today: datetime.date) -> Warned | None:
 
 
 def day(value: str | None) -> datetime.date | None:
-    """A day as text, or ``None`` for what is none."""
+    """Parse a day; ``None`` for text that is none."""
     try:
         return datetime.date.fromisoformat((value or "")[:10])
     except ValueError:

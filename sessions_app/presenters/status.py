@@ -1,4 +1,4 @@
-"""A session's state in words: what it is, why, how old that knowledge is, and the one next action."""
+"""A session's state for people: label, reason, the age of both, and the one next action."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,12 +36,12 @@ class StatusView:
 
     @property
     def joint(self) -> str:
-        """What stands between ``words`` and ``when``: a reason is a sentence of its own."""
+        """The text between ``words`` and ``when``: a reason is a sentence of its own."""
         return " · " if self.state in _REASONS else " "
 
 
 def describe(session: AuthSession) -> StatusView:
-    """The words for a session that was read with its ``state`` (``selectors.with_state``)."""
+    """Describe a session that was read with its ``state`` (``selectors.with_state``)."""
     state = getattr(session, "state", session.status)
     if session.auth_type == AuthSession.AuthType.NONE and (
         state in _REFUSALS or (state == "misconfigured" and session.last_error_code in _REFUSED_CODES)
@@ -77,7 +77,7 @@ def describe(session: AuthSession) -> StatusView:
 
 
 def refreshable(session: AuthSession) -> bool:
-    """Does Maestro refresh this login by itself?"""
+    """Say whether Maestro refreshes this login."""
     return _is_oauth(session) and session.next_refresh_at is not None and not session.read_only_reason
 
 
@@ -139,7 +139,7 @@ def _expired(session: AuthSession) -> StatusView:
 
 
 def _outcome_unknown(session: AuthSession) -> StatusView:
-    """An open intent: a refresh was sent, and nobody knows what became of it. The access token does not mind."""
+    """Describe an open intent: a refresh was sent and its outcome is unknown. The access token still works."""
     ends = session.expires_at
     words = f"Last refresh has no known outcome{'; still works, ends' if ends else ', sent'}"
     when = ends or session.intent_at
@@ -159,7 +159,7 @@ def _failing(session: AuthSession) -> StatusView:
 
 
 def _overdue(session: AuthSession) -> str:
-    """Why nothing has refreshed it: its kind of sign-in may be off here, and then nothing does."""
+    """Say why the login was not refreshed: its kind of sign-in may be disabled on this server."""
     off = why_off(session.provider, session.flow)
     return f"{off.message} {off.hint}" if off is not None else _OVERDUE
 
@@ -180,7 +180,7 @@ def _refused_without_key(session: AuthSession) -> StatusView:
 
 
 def _reason(stored: str, otherwise: str) -> str:
-    """A stored reason without its full stop: its age follows."""
+    """Return a stored reason without its full stop, because its age follows."""
     return stored.strip().removesuffix(".") or otherwise
 
 

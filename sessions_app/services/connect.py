@@ -1,4 +1,4 @@
-"""Storing a login, and changing what it is made of (key, address)."""
+"""Store a login, and change what it is made of (key, address)."""
 
 from collections.abc import Mapping
 from uuid import uuid4
@@ -69,7 +69,7 @@ def create(
 def check(
     provider: str, auth_type: str, secret: Secret, base_url: str = "", settings: Mapping[str, str] | None = None
 ) -> Credential:
-    """The credential that these inputs make, every one of them judged; raises as ``create`` does."""
+    """Return the credential that these inputs make, each of them checked; raises as ``create`` does."""
     info = usable(provider)
     if auth_type not in info.auth_types:
         raise UnsupportedOperation(
@@ -91,7 +91,8 @@ def check(
 
 
 def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
-    """Store another key in the same session; the new generation. What was known of the old one is forgotten.
+    """Store another key in the same session and return the new generation; errors and test results of the old one are
+    cleared.
 
     Raises ``InvalidCredential``, ``UnsupportedOperation``, ``UnknownSession``, ``NotConfigured``.
     """
@@ -107,10 +108,10 @@ def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = N
 
 
 def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None = None) -> bool:
-    """Let the session speak to another address; ``False`` when it is the same one.
+    """Change the session's address; ``False`` when it is the same one.
 
-    The stored key is dropped: it was given for the old address, and must not be sent to whoever answers at the new one.
-    Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
+    The stored key is dropped: it was given for the old address and must not be sent to another server. Raises
+    ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
     """
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
@@ -136,20 +137,20 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
 
 
 def require_free(owner_id: Pk, provider: str, auth_type: str, name: str) -> None:
-    """Raise ``DuplicateSession`` when the name is taken: a courtesy before the test, ``create`` decides."""
+    """Raise ``DuplicateSession`` when the name is taken; a check before the test, ``create`` decides."""
     if selectors.owned(owner_id).filter(provider=provider, auth_type=auth_type, name=name).exists():
         raise duplicate(provider, auth_type, name)
 
 
 def suggest_name(owner_id: Pk, provider: str) -> str:
-    """A free name for a new session of this provider, for a form to start with."""
+    """Return a free name for a new session of this provider, for a form to start with."""
     stem = f"my_{provider}"[: MAX_LENGTH - 4]
     taken = set(selectors.owned(owner_id).filter(name__startswith=stem).values_list("name", flat=True))
     return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 
 def fresh_columns(session: AuthSession) -> dict[str, object]:
-    """Column values of a session whose credential was never used; a disabled one stays disabled."""
+    """Return the column values of a session whose credential was never used; a disabled one stays disabled."""
     forgotten: dict[str, object] = {
         "last_error_code": "",
         "last_error": "",
@@ -169,7 +170,10 @@ def fresh_columns(session: AuthSession) -> dict[str, object]:
 
 
 def claim_place(owner_id: Pk, adding: int = 1) -> None:
-    """Hold the owner's row while the count is compared, so that two at once do not both take the last place."""
+    """Lock the owner's row and check the number of sessions, so that two calls cannot both take the last place.
+
+    Raises ``UnknownSession`` (no such user), ``InvalidRequest`` (limit reached).
+    """
     if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
         raise UnknownSession("The session has no owner: there is no such user.")
     limit = django_settings.MAESTRO.sessions.per_owner_limit

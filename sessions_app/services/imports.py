@@ -1,8 +1,8 @@
-"""Storing logins that were read from files: planned first, then one transaction with a sealed backup, undone by it.
+"""Store logins that were read from files: a plan first, then one transaction with a sealed backup for the undo.
 
-Doing it twice changes nothing: a login that is stored already is left as it is. A login under a name that is taken by
-another one gets a free name, but for the rows of the earlier product, whose names are fixed: those are conflicts,
-which only ``replace`` resolves.
+Importing twice changes nothing: a login that is stored already is left as it is. A login whose name another one has
+gets a free name; the rows of the earlier product have fixed names, so there it is a conflict that only ``replace``
+resolves.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ What = Literal["create", "replace", "unchanged", "conflict", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What becomes of one login: ``why`` in words for everything but a plain creation; ``row`` is stored."""
+    """The fate of one login: ``why`` in words for everything but a plain creation; ``row`` is stored."""
 
     login: ImportedLogin
     what: What
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that an import would do."""
+    """All changes that an import would make."""
 
     kind: str
     source: str
@@ -56,12 +56,12 @@ class Plan:
     lines: list[Line] = field(default_factory=list)
 
     def of(self, *what: What) -> list[Line]:
-        """The lines of these kinds."""
+        """Return the lines of these kinds."""
         return [line for line in self.lines if line.what in what]
 
 
 def plan(owner_id: Pk, kind: str, logins: Iterable[ImportedLogin], *, source: str = "", replace: bool = False) -> Plan:
-    """What storing these logins would do; nothing is written. ``source`` names the file, for the trail."""
+    """Plan what storing these logins would change; nothing is written. ``source`` names the file, for the trail."""
     found = list(logins)
     made = Plan(kind=kind, source=source[:200], digest=_digest(found), owner_id=owner_id)
     people = _people({login.person for login in found if login.person})
@@ -124,9 +124,10 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
 
 
 def fetch_first(made: Plan) -> None:
-    """Ask for the first tokens of imported logins that came without any, so that they can be used and judged at once.
+    """Fetch the first tokens of a few imported logins that came without any, so that they can be used and judged at
+    once.
 
-    Of a few at most: the schedule does the rest. What goes wrong stands on the session.
+    The schedule does the rest. An error stands on its session.
     """
     now = timezone.now()
     due = [line.row for line in made.of("create", "replace") if line.row is not None and line.login.tokens is not None]
@@ -146,7 +147,7 @@ def _put_over(row: AuthSession) -> None:
 
 
 class _Stored:
-    """The sessions that there are, and what is being added to them."""
+    """The sessions that exist, and those being added."""
 
     def __init__(self, rows: Iterable[AuthSession]) -> None:
         self.by_name: dict[tuple[Any, ...], AuthSession] = {}
@@ -162,7 +163,7 @@ class _Stored:
             self.prints[row.token_print] = row
 
     def find(self, row: AuthSession, secret: Secret, login: ImportedLogin) -> AuthSession | None:
-        """The session that holds this very login. Two without anything to sign with yet are not the same for that."""
+        """Return the session that holds this very login. Two that cannot sign yet are not equal for that reason."""
         named = self.by_name.get((row.owner_id, row.provider, row.auth_type, login.name))
         if secret and (same := self.by_secret.get((row.owner_id, row.provider, row.auth_type, secret, row.base_url))):
             return same
@@ -200,7 +201,7 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
 
 
 def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
-    """The unsaved session of a login, judged as a typed one would be. Raises ``ProviderError``."""
+    """Return the unsaved session of a login, checked as a typed one would be. Raises ``ProviderError``."""
     row = AuthSession(
         id=uuid4(),
         owner_id=owner_id,
@@ -228,7 +229,7 @@ def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
 
 
 def _free(name: str, row: AuthSession, stored: _Stored) -> str:
-    """``name``, or the first of ``name_2``, ``name_3`` ... that the owner has not for this provider and auth type."""
+    """Return ``name``, or the first of ``name_2``, ``name_3`` ... free for this owner, provider and auth type."""
     number, free = 1, name
     while (row.owner_id, row.provider, row.auth_type, free) in stored.by_name:
         number += 1
@@ -237,7 +238,7 @@ def _free(name: str, row: AuthSession, stored: _Stored) -> str:
 
 
 def _people(names: set[str]) -> dict[str, Any]:
-    """The users whom a source names, by user name, e-mail address or id."""
+    """Return the users whom a source names, by user name, e-mail address or id."""
     if not names:
         return {}
     wanted = {name.casefold() for name in names}
@@ -250,6 +251,8 @@ def _people(names: set[str]) -> dict[str, Any]:
 
 
 def _digest(logins: Sequence[ImportedLogin]) -> str:
-    """What tells two imports: the logins without their secrets, whose hash would be a thing to guess at."""
+    """Return a hash that tells two imports apart; of the logins without their secrets, so that none can be guessed from
+    it.
+    """
     text = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in logins)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -149,7 +149,7 @@ def trash(session: AuthSession, *, actor_id: Pk | None = None) -> None:
 
 
 def restorable(owner_id: Pk, session_id: UUID | str) -> AuthSession | None:
-    """The deleted session of this owner, while its deletion can still be taken back."""
+    """Return the deleted session of this owner, while its deletion can still be undone."""
     rows = AuthSession.objects.filter(pk=session_id, owner_id=owner_id, deleted_at__gt=_purge_limit())
     return rows.defer("sealed_credential").first()
 
@@ -186,7 +186,7 @@ def purge_deleted() -> int:
 
 
 def duplicate(provider: str, auth_type: str, name: str) -> DuplicateSession:
-    """The error for a name that is taken."""
+    """Return the error for a name that is taken."""
     return DuplicateSession(f"You already have a session called '{name}' for {provider} ({auth_type}).")
 
 

@@ -1,7 +1,7 @@
-"""Notices by e-mail: one letter per person with what is new and not seen yet. Nothing waits for it.
+"""Notices by e-mail: one letter per person with what is new and not seen yet.
 
-A Notice that nobody looked at within a minute is sent. A letter that fails is tried again, less and less often, and
-given up after ``MAX_ATTEMPTS``; the Notice itself stays on the pages.
+A Notice that was not seen within a minute is sent. A letter that fails is retried, less and less often, and given up
+after ``MAX_ATTEMPTS``; the Notice itself stays on the pages.
 """
 
 import logging
@@ -34,12 +34,12 @@ _FOR_EVERYBODY = (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError, SMTP
 
 
 def enabled() -> bool:
-    """Is a mail server configured?"""
+    """Say whether a mail server is configured."""
     return bool(settings.MAESTRO.email.host)
 
 
 def email_notices() -> int:
-    """Send what is due; how many people got a letter. Never raises for what a mail server does."""
+    """Send the letters that are due; return how many people got one. Errors of a mail server are logged, not raised."""
     if not enabled():
         return 0
     sent = 0
@@ -64,7 +64,7 @@ def email_notices() -> int:
 
 
 def _due(now: datetime) -> "QuerySet[Notice]":
-    """Open, not seen, not sent, of people who can get a letter; each attempt waits twice as long as the one before."""
+    """Return the Notices to send: open, unseen, unsent, of people with an address; each attempt waits twice as long."""
     turn = Q()
     for attempt in range(MAX_ATTEMPTS):
         turn |= Q(email_attempts=attempt, created_at__lte=now - FIRST_AFTER * 2**attempt)
@@ -74,7 +74,7 @@ def _due(now: datetime) -> "QuerySet[Notice]":
 
 
 def _claim(notice: Notice) -> bool:
-    """Count the attempt before it is made; of two processes one goes on."""
+    """Count the attempt before it is made; ``True`` for one of two processes."""
     rows = Notice.objects.filter(pk=notice.pk, email_attempts=notice.email_attempts, resolved_at__isnull=True)
     return bool(rows.update(email_attempts=F("email_attempts") + 1))
 
@@ -110,5 +110,5 @@ def _address(name: str, *args: object) -> str:
 
 
 def _is_gone(error: SMTPException) -> bool:
-    """Did the connection, or the sign-in at the mail server, fail? Then it does for everybody."""
+    """Say whether the connection or the sign-in at the mail server failed, which fails for everybody."""
     return isinstance(error, _FOR_EVERYBODY)

@@ -1,8 +1,8 @@
-"""Notices: what needs a person, said once and until it is over.
+"""Notices: problems that need a person, each told once and until it is over.
 
-A Notice is open until it is resolved: by what made it true ending (``resolve``), or by its owner (``dismiss``). At most
-one is open per owner and key; raising it again only brings its words up to date. Callers raise where a state *begins*,
-so a Notice that was dismissed does not come back while nothing new has happened.
+A Notice is open until it is resolved: by the end of its cause (``resolve``), or by its owner (``dismiss``). At most one
+is open per owner and key; raising it again only updates its words. Callers raise where a state *begins*, so a dismissed
+Notice does not come back while nothing new has happened.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ UNDO = timedelta(minutes=2)
 
 
 def raise_notice(session: AuthSession, kind: str, title: str, text: str = "") -> Notice:
-    """Tell the owner of ``session``; the open Notice. A second one of the same kind refreshes the first.
+    """Tell the owner of ``session``; return the open Notice. A second one of the same kind updates the first.
 
     A session whose answer was lost needs the same sign-in as one that is refused: the more precise of the two stays.
     Safe inside a transaction and beside other processes.
@@ -74,7 +74,7 @@ def resolve(session: AuthSession, kinds: Iterable[str] | None = None) -> int:
 
 
 def see(owner_id: Pk, notice_ids: Iterable[int] | None = None) -> int:
-    """The owner has looked at these open Notices (or at all of them); how many were new."""
+    """Mark these open Notices (or all of them) as seen by their owner; return how many were new."""
     rows = Notice.objects.filter(owner_id=owner_id, resolved_at__isnull=True, seen_at__isnull=True)
     if notice_ids is not None:
         rows = rows.filter(pk__in=list(notice_ids))
@@ -82,7 +82,7 @@ def see(owner_id: Pk, notice_ids: Iterable[int] | None = None) -> int:
 
 
 def dismiss(owner_id: Pk, notice_id: int) -> bool:
-    """The owner does not want to see it any more. ``False``: it is not theirs, or it was closed already."""
+    """Close a Notice at its owner's wish. ``False``: it is not theirs, or it was closed already."""
     rows = Notice.objects.filter(owner_id=owner_id, pk=notice_id, resolved_at__isnull=True)
     return bool(rows.update(resolved_at=timezone.now()))
 
@@ -98,7 +98,7 @@ def reopen(owner_id: Pk, notice_id: int) -> bool:
 
 
 def open_notices(owner_id: Pk) -> "QuerySet[Notice]":
-    """What the owner should look at, newest first. A deleted session's Notices wait with it for the undo."""
+    """Return the owner's open Notices, newest first. A deleted session's Notices wait with it for the undo."""
     rows = Notice.objects.filter(owner_id=owner_id, resolved_at__isnull=True).filter(
         Q(session__isnull=True) | Q(session__deleted_at__isnull=True)
     )
@@ -112,7 +112,7 @@ def prune() -> int:
 
 
 def key_of(session: AuthSession, kind: str) -> str:
-    """What makes two Notices the same."""
+    """Return the key by which two Notices are the same."""
     return f"{kind}:{session.pk}"
 
 

@@ -1,6 +1,7 @@
-"""Refreshing sessions from outside a request: the schedule, the command, the button. One implementation for all.
+"""Refresh sessions from outside a request: the schedule, the command, the button.
 
-What a refresh is and who may send what is decided by ``providers_app.refresh.service``; here is only *which* sessions.
+``providers_app.refresh.service`` decides what a refresh is and which process may send one; here is only *which*
+sessions.
 """
 
 import asyncio
@@ -41,7 +42,9 @@ ANSWER_MARGIN_S = 10.0
 def due_sessions(
     *, within_s: float = 0.0, provider: str = "", owner_id: Pk | None = None, now: datetime | None = None
 ) -> "QuerySet[AuthSession]":
-    """What is due within so many seconds, the longest due first; the partial index on ``next_refresh_at`` answers."""
+    """Return what is due within so many seconds, the longest due first; the partial index on ``next_refresh_at``
+    answers.
+    """
     latest = (now or timezone.now()) + timedelta(seconds=within_s)
     rows = _narrowed(selectors.visible(), provider, owner_id)
     return rows.filter(next_refresh_at__isnull=False, next_refresh_at__lte=latest, status__in=KEPT_ALIVE).order_by(
@@ -50,7 +53,7 @@ def due_sessions(
 
 
 def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
-    """Every OAuth session that works and may be refreshed here, due or not."""
+    """Return every OAuth session that works and may be refreshed here, due or not."""
     rows = _narrowed(selectors.visible(), provider, owner_id)
     return rows.filter(auth_type=AuthSession.AuthType.OAUTH, status__in=KEPT_ALIVE, read_only_reason="").order_by(
         "provider", "name", "pk"
@@ -66,7 +69,7 @@ def due(
     everything: bool = False,
     now: datetime | None = None,
 ) -> list[UUID]:
-    """The ids of at most ``limit`` sessions that are due within so many seconds, the longest due first.
+    """Return the ids of at most ``limit`` sessions that are due within so many seconds, the longest due first.
 
     ``session`` is an id and keeps that one alone, ``everything`` takes those that are not due as well.
     """
@@ -77,7 +80,7 @@ def due(
 
 
 def refresh_due() -> list[RefreshReport]:
-    """One look of the schedule: refresh what is due, some at a time. Two looks at once do each session once."""
+    """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once."""
     config = settings.MAESTRO.sessions
     return refresh_many(due(config.refresh_batch), trigger="schedule", look_s=LOOK_S)
 
@@ -90,19 +93,20 @@ def refresh_many(
     seen: Mapping[UUID, int] | None = None,
     look_s: float | None = None,
 ) -> list[RefreshReport]:
-    """Refresh these, ``refresh_parallel`` at a time, on the provider loop; the reports in the order of the ids.
+    """Refresh these, ``refresh_parallel`` at a time, on the provider loop; return the reports in the order of the ids.
 
     ``seen`` are generations that the caller read: a session that has a newer one by then is left alone. After
-    ``look_s`` seconds no other one is started, and those that were not have no report. One that fails stops nobody.
+    ``look_s`` seconds no other one is started, and those that were not have no report. A failure does not stop the
+    others.
     """
     return loop.run(_many(list(ids), trigger, within_s, dict(seen or {}), look_s))
 
 
 def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
-    """A person asks for a refresh now; noted in the audit trail. Never raises a ``ProviderError``.
+    """Refresh at a person's request, noted in the audit trail. Never raises a ``ProviderError``.
 
-    The caller's thread waits for the answer, at most a little longer than the time-out of a token endpoint; a refresh
-    that takes longer goes on by itself.
+    The caller's thread waits for the answer a little longer than the time-out of a token endpoint, at most; a refresh
+    that takes longer goes on in the background.
     """
     if not allow("session-refresh", actor_id, limit=REFRESHES_PER_MINUTE, window_s=60):
         why = f"You asked for {REFRESHES_PER_MINUTE} refreshes within a minute. Wait a minute, then try again."
@@ -138,7 +142,7 @@ async def _many(
 
 
 async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | None) -> RefreshReport:
-    """One refresh; an error becomes a report, and a session that cannot be refreshed at all is not due for a while."""
+    """Refresh one session; an error becomes a report, and a session that cannot be refreshed at all is set aside."""
     try:
         return await refresh_session(str(session_id), trigger=trigger, seen_generation=seen, within_s=within_s)
     except StoreUnavailable as error:
@@ -156,7 +160,7 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
 
 
 def _set_aside(session_id: UUID, seconds: float | None) -> None:
-    """Let others have their turn: a session that is due for ever would fill every look."""
+    """Postpone a due session, so that one that can never be refreshed does not fill every run."""
     now = timezone.now()
     again = None if seconds is None else now + timedelta(seconds=seconds)
     AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now).update(next_refresh_at=again)

@@ -1,4 +1,4 @@
-"""What a refresh that did not end well leaves on its session: error, next try, status, trail, Notice."""
+"""The traces of a failed refresh on its session: error, next try, status, trail, Notice."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ FAILING_AFTER = 5
 
 
 def record(claim: RefreshClaim, failure: RefreshFailure) -> None:
-    """Write down why the refresh of ``claim`` did not end well, and give the lane back.
+    """Record why the refresh of ``claim`` failed, and give the lane back.
 
-    A session that has another login meanwhile, or is gone, is left alone. So is one whose lane somebody else holds by
-    now, because what they do counts; only a refusal is recorded all the same, for a token that is refused stays so.
+    A session that has another login meanwhile, or is gone, is left alone. So is one whose lane another process holds by
+    now, because its result counts; only a refusal is recorded all the same, for a refused token stays refused.
     """
     rows = AuthSession.objects.filter(pk=claim.session_id, deleted_at__isnull=True, generation=claim.generation)
     now = timezone.now()
@@ -51,7 +51,7 @@ def record(claim: RefreshClaim, failure: RefreshFailure) -> None:
 
 
 def taken_back(claim: RefreshClaim) -> dict[str, Any]:
-    """Column values that undo the intent of ``claim``, because nothing of it was sent or accepted."""
+    """Return the column values that undo the intent of ``claim``, because nothing of it was sent or accepted."""
     if not claim.intent_written:
         return {}
     if claim.intent_open:
@@ -60,7 +60,7 @@ def taken_back(claim: RefreshClaim) -> dict[str, Any]:
 
 
 def over(session: AuthSession) -> None:
-    """The refresh worked: what was said of failures is settled."""
+    """Resolve the Notices of failures after a refresh that worked."""
     notices.resolve(session, notices.SIGN_IN)
 
 

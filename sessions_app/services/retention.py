@@ -1,9 +1,9 @@
-"""What happens to logins that nobody mends, and to Notices that are over. Everything here is safe to run twice at once.
+"""The end of dead logins and of Notices that are over. Every function is safe to run twice at once.
 
 A login is dead while it needs a new sign-in, or since its access ended and nothing refreshed it. After
 ``dead_after_days`` it is switched off and its secrets are destroyed; the row and its trail stay. Its owner is told a
-week before: without a Notice that was given a week ago nothing is destroyed, also when Maestro itself was off meanwhile
-and the refresh that is overdue may still work.
+week before: nothing is destroyed without a Notice that is a week old, even when Maestro itself was off meanwhile and
+the overdue refresh may still work.
 """
 
 from datetime import datetime, timedelta
@@ -28,7 +28,7 @@ _STATUS = AuthSession.Status
 
 
 def tell_ended() -> int:
-    """A Notice for each session whose access ended and that nothing refreshed; how many are new."""
+    """Raise a Notice for each session whose access ended and that nothing refreshed; return how many are new."""
     said = Notice.objects.filter(session=OuterRef("pk"), kind=notices.ENDED, created_at__gte=OuterRef("expires_at"))
     told = Notice.objects.filter(session=OuterRef("pk"), kind__in=notices.SIGN_IN, resolved_at__isnull=True)
     ended = _rows().filter(status=_STATUS.ACTIVE, expires_at__lte=timezone.now() - GRACE)
@@ -40,7 +40,7 @@ def tell_ended() -> int:
 
 
 def settle() -> int:
-    """Close the Notices whose reason is gone, whoever mended it; how many."""
+    """Close the Notices whose cause is gone; return how many."""
     now = timezone.now()
     dead = Q(session__status=_STATUS.NEEDS_REAUTH)
     ended = Q(session__status=_STATUS.ACTIVE, session__expires_at__lte=now)
@@ -61,7 +61,9 @@ def settle() -> int:
 
 
 def retire_dead() -> tuple[int, int]:
-    """Warn the owners of logins that are nearly dead for long enough, and switch off those that are; how many each."""
+    """Warn the owners of logins that are nearly dead for long enough, and switch off those that are; return both
+    counts.
+    """
     days = settings.MAESTRO.sessions.dead_after_days
     if not days:
         return 0, 0
@@ -81,7 +83,7 @@ def _rows() -> "QuerySet[AuthSession]":
 
 
 def _dead(now: datetime) -> "QuerySet[Any]":
-    """The dead logins, the longest dead first, with ``dead_since`` and when their end was announced."""
+    """Return the dead logins, the longest dead first, with ``dead_since`` and when their end was announced."""
     warning = Notice.objects.filter(
         session=OuterRef("pk"), kind=notices.SWITCH_OFF_SOON, created_at__gte=OuterRef("dead_since")
     )

@@ -39,7 +39,7 @@ class TestResult:
 
 
 def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
-    """One cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
+    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
 
     Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
     """
@@ -63,7 +63,7 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
 
 
 def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
-    """Test a stored session and note the outcome: its status, its audit trail. Never raises a ``ProviderError``.
+    """Test a stored session and record the outcome: its status, its audit trail. Never raises a ``ProviderError``.
 
     ``session`` must carry its sealed column. A disabled session may be tested; it stays disabled.
     """
@@ -88,7 +88,7 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
 
 
 def _test_login(session: AuthSession, owner_id: Pk) -> TestResult:
-    """The same for an OAuth session: its access token may be refreshed first, and the core notes the outcome itself."""
+    """Test an OAuth session: its access token may be refreshed first, and the core records the outcome itself."""
     refused = _too_many(owner_id)
     if refused is not None:
         return TestResult(error=refused)

@@ -1,4 +1,4 @@
-"""The audit trail: what was done to a session, by whom, and when. One line per deed, not per use."""
+"""The audit trail: what was done to a session, by whom, and when. One line per action, not per use."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Where a browser is, and which ways of signing in to a provider can work from there."""
+"""The location of a browser, and the sign-in methods that can work from there."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ LABELS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One method of a flow in words; ``problem`` says why it cannot work from this browser, empty where it can."""
+    """One method of a flow as a choice; ``problem`` says why it cannot work from this browser, empty where it can."""
 
     method: Method
     label: str
@@ -35,24 +35,24 @@ class Choice:
 
 
 def browser_of(session_key: str | None) -> str:
-    """What a sign-in is bound to: a hash of the browser session's key, which itself is as good as a password."""
+    """Return the mark that binds a sign-in to a browser: a hash of its session's key, which is worth a password."""
     return salted_hmac("sessions_app.browser", session_key or "", algorithm="sha256").hexdigest()
 
 
 def this_browser(request: HttpRequest) -> str:
-    """``browser_of`` for a signed-in request."""
+    """Return ``browser_of`` a signed-in request."""
     return browser_of(request.session.session_key)
 
 
 def is_local(request: HttpRequest) -> bool:
-    """Does the browser run on the machine that Maestro runs on? Only what is certain counts as yes."""
+    """Say whether the browser certainly runs on the machine that Maestro runs on."""
     if settings.MAESTRO.behind_tls_proxy or any(name in request.META for name in _FORWARDED):
         return False
     return _is_loopback(request.META.get("REMOTE_ADDR", "")) and _is_loopback(_host_of(f"//{request.get_host()}"))
 
 
 def origin(request: HttpRequest) -> str:
-    """Scheme, host and port under which this Maestro is reached: the configured one, else the request's."""
+    """Return scheme, host and port under which this Maestro is reached: the configured one, else the request's."""
     configured = urlsplit(settings.MAESTRO.public_url)
     if configured.scheme and configured.netloc:
         return f"{configured.scheme}://{configured.netloc}"
@@ -60,16 +60,17 @@ def origin(request: HttpRequest) -> str:
 
 
 def callback_address(request: HttpRequest) -> str:
-    """The address that providers lead back to; a person's own OAuth client must name it."""
+    """Return the address that providers lead back to; a person's own OAuth client must name it."""
     return origin(request) + reverse("oauth-callback")
 
 
 def choices(
     methods: Iterable[Method], request: HttpRequest, impossible: Mapping[Method, str] | None = None
 ) -> list[Choice]:
-    """The methods as they can be offered to this browser, those that work from here first.
+    """Return the methods as they can be offered to this browser, those that work from here first.
 
-    ``impossible`` is what the sign-in itself would refuse, and why; what is known of this browser says it better.
+    ``impossible`` holds the methods that the sign-in itself would refuse, and why; what is known of this browser is the
+    more precise reason.
     """
     others = {method: f"Not from here: {why}." for method, why in (impossible or {}).items()}
     found = [

@@ -1,4 +1,4 @@
-"""A sign-in to a provider in words: how far it is, what it waits for, and what can be done."""
+"""A sign-in to a provider in words: its phase, what it waits for, and what can be done."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ _WAITING: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One part of the way; ``when`` is shown behind the text."""
+    """One step of a sign-in; ``when`` is shown behind the text."""
 
     tone: Tone
     text: str
@@ -57,7 +57,7 @@ class Chip:
 class LoginView:
     """``note`` is the state in two or three words; ``mark`` changes whenever something else is to be shown.
 
-    ``error``: it waits on, and what came back last was not its answer. What is wrong with a paste stands beside it.
+    ``error``: it still waits, and the last answer did not fit. A problem with a paste stands beside it.
     """
 
     phase: Phase
@@ -71,12 +71,12 @@ class LoginView:
 
     @property
     def waits(self) -> bool:
-        """May it still go on by itself, so that a page should ask again?"""
+        """``True`` while it may still go on without the person, so that a page should poll."""
         return self.phase in ("open", "busy")
 
 
 def phase_of(state: LoginState, now: float) -> Phase:
-    """Where the sign-in stands; ``now`` in seconds since the epoch. An attempt that ran out is over, stored or not."""
+    """Return the phase of the sign-in; ``now`` in seconds since the epoch. An expired one is over, stored or not."""
     match state.status:
         case "done" | "cancelled":
             return state.status
@@ -93,7 +93,7 @@ def phase_of(state: LoginState, now: float) -> Phase:
 
 
 def describe(state: LoginState, now: float, *, tested: bool = False) -> LoginView:
-    """The words for a sign-in as it is at ``now``; ``tested``: the first call was made already."""
+    """Describe a sign-in at ``now``; ``tested``: the first call was made already."""
     phase = phase_of(state, now)
     title, text, _ = _WAITING.get(state.method, _WAITING["direct"])
     if phase == "busy":
@@ -115,7 +115,7 @@ def describe(state: LoginState, now: float, *, tested: bool = False) -> LoginVie
 
 
 def clock(state: LoginState, now: float) -> str:
-    """How long it waits, as minutes and seconds; empty when it waits no more."""
+    """Return the time left as minutes and seconds; empty when it no longer waits."""
     if phase_of(state, now) not in ("open", "busy", "confirm") or now >= state.expires_at:
         return ""
     minutes, seconds = divmod(int(state.expires_at - now), 60)

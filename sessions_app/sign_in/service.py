@@ -33,7 +33,7 @@ ASKING_S = EXCHANGE_S + READ_S
 
 
 def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
-    """The provider's flows, those included that are off.
+    """Return the provider's flows, including those that are off.
 
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``.
     """
@@ -41,13 +41,13 @@ def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
 
 
 def has_client(provider: str) -> bool:
-    """Did the operator configure an OAuth client for everybody, so that a person may bring one but need not?"""
+    """Say whether the operator configured an OAuth client, so that a person may bring one but need not."""
     config = conf.provider(provider)
     return bool(getattr(getattr(config, "oauth", None), "client_id", ""))
 
 
 def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
-    """Answers to the flow's fields that a stored session still knows: those it needs, and what was chosen by hand."""
+    """Return the answers to the flow's fields that a stored session knows: those it needs, and those chosen by hand."""
     facts = {**session.settings, ADDRESS_FIELD: session.base_url}
     names = (
         field.name
@@ -58,7 +58,7 @@ def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
 
 
 def warnings(session: AuthSession) -> list[str]:
-    """What the provider's package has to say of the login itself, such as how its mode was found."""
+    """Return the warnings of the provider's package about the login itself, such as how its mode was found."""
     credential = Credential(auth_type="oauth", settings={name: str(value) for name, value in session.settings.items()})
     probe = ChatRequest(model="", messages=(Message("user", (TextPart(text="Hello"),)),))
     try:
@@ -102,12 +102,14 @@ def begin(
 
 
 def state(request: HttpRequest, login_id: UUID) -> LoginState:
-    """How far it is. Raises ``UnknownLogin``: missing, somebody else's, or begun in another browser."""
+    """Return the sign-in. Raises ``UnknownLogin``: missing, another person's, or begun in another browser."""
     return _ask(door.login_state(str(login_id), browser=this_browser(request), owner=request.user.pk), READ_S)
 
 
 def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
-    """What waits: the address to open, the code to type. ``None`` once it is over. Raises ``UnknownLogin``."""
+    """Return the open sign-in, with the address to open and the code to type; ``None`` once it is over. Raises
+    ``UnknownLogin``.
+    """
     owner: Pk = request.user.pk
     found = _ask(
         ports.login_store().find_login(owner, login_id=str(login_id), browser=this_browser(request)),
@@ -118,7 +120,7 @@ def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
 
 @sensitive_variables()
 def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
-    """Spend a pasted answer; the id of the session. Raises as ``provider.complete_login``."""
+    """Spend a pasted answer and return the id of the session. Raises as ``provider.complete_login``."""
     found = _ask(
         door.complete_login(str(login_id), answer=answer, browser=this_browser(request), owner=request.user.pk),
         ASKING_S,
@@ -128,18 +130,18 @@ def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
 
 @sensitive_variables()
 def complete_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> str:
-    """Spend what the provider led back with; the id of the session. Raises as ``provider.complete_callback``."""
+    """Spend the parameters of a callback and return the id of the session. Raises as ``provider.complete_callback``."""
     return _ask(door.complete_callback(params, browser=browser, owner=owner), ASKING_S).id
 
 
 @sensitive_variables()
 def by_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginState:
-    """The sign-in that a callback belongs to. Raises ``UnknownLogin``."""
+    """Return the sign-in that a callback belongs to. Raises ``UnknownLogin``."""
     return _ask(door.find_callback(params, browser=browser, owner=owner), READ_S)
 
 
 def confirm(request: HttpRequest, login_id: UUID) -> str:
-    """Take the other account; the id of the session. Raises as ``provider.confirm_login``."""
+    """Accept the other account and return the id of the session. Raises as ``provider.confirm_login``."""
     found = _ask(
         door.confirm_login(str(login_id), browser=this_browser(request), owner=request.user.pk),
         ASKING_S,
@@ -154,7 +156,7 @@ def cancel(request: HttpRequest, login_id: UUID) -> None:
 
 @sensitive_variables()
 def look_at(waiting: PendingLogin, text: str) -> tuple[bool, str]:
-    """What can be said of a pasted answer before anything is spent: is it one, and in words what it is."""
+    """Say whether a pasted text is an answer of this sign-in, and in words what it is; nothing is spent."""
     try:
         answer = answers.parse(text)
         answers.check(waiting, answer)

@@ -1,4 +1,4 @@
-"""What every session page shares: the one place that decides access, and the shapes of an answer."""
+"""The one place that decides access to a session, and the forms of an answer that all session pages share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -34,7 +34,7 @@ LANE_SHOWN = 12
 
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
-    """``login_required`` where htmx asks for parts: the whole page goes to the sign-in, not one row of it."""
+    """Require a sign-in; a request by htmx sends the whole page there, not one row of it."""
     required = login_required(view)
 
     @wraps(view)
@@ -51,7 +51,7 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
 def with_session(
     view: Callable[[HttpRequest, AuthSession], HttpResponseBase],
 ) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
-    """A view of one session of the signed-in person; anybody else's does not exist (404)."""
+    """Give a view one session of the signed-in person; anybody else's does not exist (404)."""
 
     @never_cache
     @signed_in
@@ -66,7 +66,7 @@ def with_session(
 
 
 def row_context(session: AuthSession) -> dict[str, Any]:
-    """What a row or the status card of a session needs."""
+    """Return the context of a row or of a session's status card."""
     return {
         "session": session,
         "status": describe(session),
@@ -77,16 +77,16 @@ def row_context(session: AuthSession) -> dict[str, Any]:
 
 
 def card_context(session: AuthSession) -> dict[str, Any]:
-    """What the cards of a session's page need: ``row_context``, and the sign-in of an OAuth session."""
+    """Return the context of a session's cards: ``row_context``, and the sign-in of an OAuth session."""
     return row_context(session) | _login_context(session)
 
 
 def answer(
     request: HttpRequest, session_id: UUID, message: str, *, error: ProviderError | None = None, undo: str = ""
 ) -> HttpResponse:
-    """The answer to a deed: with htmx the row or the status card as it is now and a toast, else a redirect.
+    """Answer an action: with htmx the new row or status card and a toast, else a redirect.
 
-    The form says by ``part`` where it stands: ``row`` (the list) or ``detail``.
+    The form names its place by ``part``: ``row`` (the list) or ``detail``.
     """
     part = "row" if request.POST.get("part") == "row" else "detail"
     if not request.htmx:  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
 
 
 def in_words(error: ProviderError) -> str:
-    """Message and hint as one text."""
+    """Return message and hint as one text."""
     return " ".join(part for part in (error.message, error.hint) if part)
 
 

@@ -1,7 +1,4 @@
-"""Deeds on one session: test, refresh, revoke, disable, enable, delete, undo.
-
-Each is a POST that works with and without htmx.
-"""
+"""Actions on one session: test, refresh, revoke, disable, enable, delete, undo. Each is a POST; htmx is optional."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""One session: what it is, what was done to it; rename, other key, address or options."""
+"""The page of one session: its state and history; rename, another key, address or options."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,7 +23,7 @@ from sessions_app.views.trail import card_events
 @require_safe
 @with_session
 def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The page. Who looks at it has seen what its Notices say."""
+    """Show the page, and mark the session's Notices as seen."""
     told = list(session.notices.filter(resolved_at__isnull=True, seen_at__isnull=True).values_list("pk", flat=True))
     if told:
         notices.see(session.owner_id, told)
@@ -33,7 +33,7 @@ def detail(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @require_safe
 @with_session
 def status(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The status card alone, as it is now."""
+    """Show the status card alone."""
     return render(request, "sessions/_status.html", card_context(session))
 
 
@@ -180,14 +180,14 @@ def _page(
 
 
 def _options_form(session: AuthSession, info: ProviderInfo | None) -> OptionsForm | None:
-    """The form of the options, for a provider that declares some."""
+    """Return the form of the options, for a provider that declares some."""
     initial = OptionsForm.initial_of(session.options)
     form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type)
     return form if form.declared else None
 
 
 def _address_form(session: AuthSession, info: ProviderInfo | None, bound: AddressForm | None) -> AddressForm | None:
-    """The form of the base URL, for a provider whose address can be another one."""
+    """Return the form of the base URL, for a provider whose address can be changed."""
     oauth = session.auth_type == AuthSession.AuthType.OAUTH
     if oauth or info is None or not (info.base_url_editable or info.base_url_required):
         return None

@@ -1,4 +1,4 @@
-"""Import: files or pasted text in, a table of what becomes of each login out. Checking first changes nothing."""
+"""The import page: files or pasted text in, a table of what becomes of each login out. Checking changes nothing."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class BlankArea(forms.Textarea):
 
 
 class ImportForm(forms.Form):
-    """What to read. The text is never rendered back."""
+    """Files, pasted text and their kind. The text is never rendered back."""
 
     uploads = forms.FileField(label="Files", required=False, widget=ManyFiles())
     text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=BlankArea())
@@ -61,7 +61,7 @@ class ImportForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @sensitive_variables()
 def import_sessions(request: HttpRequest) -> HttpResponse:
-    """The form, and after a POST what was (or would be) done."""
+    """Show the form, and after a POST what was (or would be) done."""
     form = ImportForm(request.POST if request.method == "POST" else None, user=request.user)
     plan, done = None, False
     if request.method == "POST" and form.is_valid():

@@ -31,7 +31,7 @@ CHIPS = (
 @signed_in
 @require_safe
 def session_list(request: HttpRequest) -> HttpResponse:
-    """Everything the person has, filtered; htmx gets the results alone, or only the chips with their counts."""
+    """List the person's sessions, filtered; htmx gets the results alone, or only the chips with their counts."""
     lifecycle.purge_deleted()
     htmx = request.htmx  # type: ignore[attr-defined]
     if htmx and not htmx.history_restore_request:
@@ -81,7 +81,7 @@ def _typed(request: HttpRequest, name: str, length: int) -> str:
 
 
 def _just_deleted(request: HttpRequest) -> AuthSession | None:
-    """The session whose deletion led here, while it can still be taken back."""
+    """Return the session whose deletion led here, while it can still be undone."""
     try:
         session_id = UUID(request.GET.get("deleted", ""))
     except ValueError:

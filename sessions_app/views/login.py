@@ -1,6 +1,6 @@
-"""The page of one sign-in: open this, paste that, wait; with a state that is asked for until it is over.
+"""The page of one sign-in: open this, paste that, wait; its state is polled until it is over.
 
-Everything here belongs to the person and the browser that began the sign-in. For anybody else it does not exist (404).
+A sign-in belongs to the person and the browser that began it. For anybody else it does not exist (404).
 """
 
 import time
@@ -51,7 +51,7 @@ _LOST = {
 def with_login(
     view: Callable[[HttpRequest, LoginState], HttpResponse],
 ) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
-    """A view of one sign-in of this person and this browser; a page with a way on for every other (404)."""
+    """Give a view one sign-in of this person and browser; any other is a 404 page with a way on."""
 
     @never_cache
     @signed_in
@@ -69,7 +69,7 @@ def with_login(
 
 
 def gone(request: HttpRequest, error: ProviderError) -> HttpResponse:
-    """The page for an answer or an address that no sign-in of this browser waits for."""
+    """Show the page for an answer or an address that no sign-in of this browser waits for."""
     return render(request, "sessions/login_gone.html", {"error": error}, status=error.http_status)
 
 
@@ -77,21 +77,21 @@ def gone(request: HttpRequest, error: ProviderError) -> HttpResponse:
 @never_cache
 @signed_in
 def lost(request: HttpRequest) -> HttpResponse:
-    """Why nothing waits for what a provider led back with."""
+    """Explain why no sign-in waits for a callback."""
     return gone(request, _LOST.get(request.GET.get("why", ""), _LOST["unknown"]))
 
 
 @require_safe
 @with_login
 def page(request: HttpRequest, state: LoginState) -> HttpResponse:
-    """The page as it is now."""
+    """Show the page in its present state."""
     return _page(request, state)
 
 
 @require_safe
 @with_login
 def live(request: HttpRequest, state: LoginState) -> HttpResponse:
-    """What changed since ``mark``: nothing (204), the state card, or everything below the steps."""
+    """Return what changed since ``mark``: nothing (204), the state card, or everything below the steps."""
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("sessions:login", pk=state.id)
     view = describe(state, time.time())
@@ -112,7 +112,7 @@ def live(request: HttpRequest, state: LoginState) -> HttpResponse:
 @require_POST
 @with_login
 def check(request: HttpRequest, state: LoginState) -> HttpResponse:
-    """What can be said of a pasted answer without spending it."""
+    """Say what a pasted answer is, without spending it."""
     text = request.POST.get("answer", "").strip()
     waiting = service.pending(request, UUID(state.id)) if text else None
     fits, words = service.look_at(waiting, text) if waiting else (False, "")
@@ -197,7 +197,7 @@ def again(request: HttpRequest, state: LoginState) -> HttpResponse:
 @require_POST
 @with_login
 def finish(request: HttpRequest, state: LoginState) -> HttpResponse:
-    """The sign-in went on by itself and is done: the first call, then the session's page."""
+    """Finish a sign-in that completed in the background: make the first call, then go to the session's page."""
     if state.status != "done" or not state.session_id:
         return HttpResponseClientRefresh() if request.htmx else _to_page(state)  # type: ignore[attr-defined]
     response = finished(request, state.session_id, state)
@@ -205,7 +205,7 @@ def finish(request: HttpRequest, state: LoginState) -> HttpResponse:
 
 
 def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpResponse:
-    """Try the new login with one call, say how it went, and lead on."""
+    """Test the new login with one call, report the result, and lead on."""
     try:
         session = selectors.get(request.user.pk, session_id)
     except UnknownSession as error:

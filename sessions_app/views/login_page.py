@@ -1,4 +1,4 @@
-"""What the page of a sign-in shows, put together from the sign-in, its flow and the browser that looks."""
+"""The context of a sign-in's page: the sign-in, its flow, and what this browser can do."""
 
 import time
 from typing import Any
@@ -47,12 +47,12 @@ def context(request: HttpRequest, state: LoginState, view: LoginView, form: Answ
 
 
 def _title(flow: OAuthFlow | None, provider: str) -> str:
-    """The flow's own words where they are a sentence of this kind."""
+    """Return the flow's label where it is a title, else a plain one."""
     return flow.label if flow and flow.label.startswith("Sign in") else f"Sign in to {provider}"
 
 
 def offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:
-    """The flow of a sign-in; ``None`` when its provider, or the flow, is gone."""
+    """Return the flow of a sign-in; ``None`` when its provider, or the flow, is gone."""
     try:
         offers = service.offers(request, state.provider)
     except ProviderError:
@@ -61,7 +61,9 @@ def offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:
 
 
 def needs_form(request: HttpRequest, state: LoginState, offer: OfferedFlow, method: str) -> bool:
-    """Is there something that only the person can give again, or is the way one that does not work from here?"""
+    """Say whether beginning again needs the form: for fields or a client, or because the method does not work from
+    here.
+    """
     client = offer.flow.client_fields and not state.target
     fitting = {choice.method for choice in _choices(request, offer) if not choice.problem}
     return not offer.enabled or bool(offer.flow.fields) or client or method not in fitting
@@ -70,7 +72,7 @@ def needs_form(request: HttpRequest, state: LoginState, offer: OfferedFlow, meth
 def _other_methods(
     request: HttpRequest, state: LoginState, offer: OfferedFlow | None, waiting: PendingLogin | None
 ) -> list[browser_location.Choice]:
-    """Ways that would work from here too."""
+    """Return the other methods that would work from this browser."""
     if offer is None or waiting is None:
         return []
     found = (choice for choice in _choices(request, offer) if choice.method not in (state.method, "direct"))
@@ -82,7 +84,7 @@ def _choices(request: HttpRequest, offer: OfferedFlow) -> list[browser_location.
 
 
 def _untested(request: HttpRequest, state: LoginState) -> bool:
-    """Did nobody try the new login yet? A page that is opened again later does not go on by itself."""
+    """Say whether the new login was not tested yet; a page opened again later does not test it by itself."""
     try:
         session = selectors.get(request.user.pk, state.session_id)
     except UnknownSession:

@@ -1,4 +1,4 @@
-"""The models of a session: searched and filtered, each figure with its origin, the list with its age."""
+"""The models of a session: searched and filtered, each figure with its source, the list with its age."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -26,14 +26,16 @@ FILTERS = ("q", "can", "stage", "sort")
 
 
 def filter_choices() -> dict[str, Any]:
-    """What the filters above the table offer."""
+    """Return the choices of the filters above the table."""
     return {"can_choices": list(model_rows.WORDS.items()), "sort_choices": list(SORT_WORDS.items())}
 
 
 @require_safe
 @with_session
 def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The table. ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts; ``refresh=1`` asks the provider anew."""
+    """Show the table. ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts; ``refresh=1`` asks the provider
+    anew.
+    """
     query = _query(request)
     listing = _listing(session, refresh=request.GET.get("refresh") == "1", owner=request.user.pk)
     card = providers.info(session.provider)
@@ -62,7 +64,7 @@ def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 
 def _query(request: HttpRequest) -> ModelQuery:
-    """What is asked for; values that the page does not offer ask for nothing."""
+    """Return the query of the request; values that the page does not offer are ignored."""
     can, sort = request.GET.get("can", ""), request.GET.get("sort", "")
     return ModelQuery(
         text=request.GET.get("q", "").strip()[:MAX_TEXT],
@@ -73,7 +75,7 @@ def _query(request: HttpRequest) -> ModelQuery:
 
 
 def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing:
-    """The list, or why there is none. What is known already is shown however the provider fails."""
+    """Return the list or the error; models that are known already are shown however the provider fails."""
     asked = provider.model_listing(session.provider, None, str(session.pk), refresh=refresh, owner=owner)
     try:
         return loop.run(asked, conf.current().lookup_timeout_s + 5)

@@ -53,7 +53,7 @@ def mark_seen(owner_id: Pk, rows: list[NoticeRow]) -> None:
 @signed_in
 @require_safe
 def notice_list(request: HttpRequest) -> HttpResponse:
-    """The page; htmx gets the list alone, for Home its first ones."""
+    """Show the page; htmx gets the list alone, for Home its first ones."""
     if request.htmx:  # type: ignore[attr-defined]
         return _list(request, request.GET.get("part", ""))
     rows = notice_rows(request.user.pk)
@@ -67,7 +67,7 @@ def notice_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 @signed_in
 def dismiss(request: HttpRequest, notice_id: int) -> HttpResponse:
-    """Close one's own Notice."""
+    """Close a Notice of one's own."""
     if not service.dismiss(request.user.pk, notice_id):
         raise Http404("There is no such open notice.")
     if not request.htmx:  # type: ignore[attr-defined]
@@ -81,7 +81,7 @@ def dismiss(request: HttpRequest, notice_id: int) -> HttpResponse:
 @never_cache
 @signed_in
 def reopen(request: HttpRequest, notice_id: int) -> HttpResponse:
-    """Take a dismissal back."""
+    """Undo a dismissal."""
     if not service.reopen(request.user.pk, notice_id):
         raise Http404("There is no such notice, or it is open.")
     if not request.htmx:  # type: ignore[attr-defined]

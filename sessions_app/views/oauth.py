@@ -1,8 +1,8 @@
-"""Where a provider leads the browser back to, and signing a stored session in again.
+"""The callback that a provider leads the browser to, and signing a stored session in again.
 
-What comes back is as good as a login until it is spent. It is taken out of the request before anything else happens,
-so that neither a log line nor an error report can hold it, and the answer leads on at once, so that it does not stay in
-the address bar.
+A callback's parameters are as good as a login until they are spent. They are taken out of the request before anything
+else happens, so that no log line or error report can hold them, and the answer redirects at once, so that they do not
+stay in the address bar.
 """
 
 import json
@@ -40,7 +40,7 @@ _SALT = "sessions_app.callback"
 @sensitive_variables()
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Spend what came back, and lead on to the page of its sign-in, which says how it went."""
+    """Spend the callback's parameters and redirect to the page of its sign-in, which shows the result."""
     query = _taken(request)
     response = _callback(request, query)
     response["Referrer-Policy"] = "no-referrer"
@@ -81,7 +81,7 @@ def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 
 def _taken(request: HttpRequest) -> str:
-    """The query, which the request has no more afterwards: whatever is logged or reported of it has no code in it."""
+    """Take the query out of the request and return it: nothing logged or reported of the request has a code in it."""
     query = request.META.get("QUERY_STRING", "")
     request.META["QUERY_STRING"] = ""
     request.GET = QueryDict()
@@ -108,7 +108,7 @@ def _callback(request: HttpRequest, query: str) -> HttpResponse:
 
 @sensitive_variables()
 def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
-    """The outcome is the sign-in's own to tell, good or bad: its page shows it."""
+    """Complete the sign-in of a callback; its page shows the result, good or bad."""
     try:
         params = _params(query)
     except InvalidLoginAnswer:
@@ -131,7 +131,7 @@ def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
 
 
 def _params(query: str) -> dict[str, str]:
-    """Raises ``InvalidLoginAnswer``: nothing came back, too much of it, or one name twice."""
+    """Return the parameters of the query. Raises ``InvalidLoginAnswer``: none, too many, or one name twice."""
     try:
         found = QueryDict(query if len(query) <= MAX_QUERY_CHARS else "")
     except TooManyFieldsSent:
@@ -143,15 +143,15 @@ def _params(query: str) -> dict[str, str]:
 
 
 def _lost(why: str) -> HttpResponse:
-    """To a page that says why nothing waits for this: by an address without what came back."""
+    """Redirect to a page that explains why no sign-in waits for this; its address holds nothing of the callback."""
     return _see(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
 
 
 def _after_login(request: HttpRequest, query: str) -> HttpResponse:
-    """To the sign-in of Maestro and back. What came along waits in a signed cookie of this page, never in an address.
+    """Redirect to the sign-in of Maestro and back. The query waits in a signed cookie, never in an address.
 
-    The sign-in at the provider is bound to the browser session that ended. Whoever still has its cookie is that
-    browser; signing out on purpose deletes the cookie, and then the answer fits nothing any more.
+    The sign-in at the provider is bound to the browser session that ended; the holder of its cookie is that browser.
+    Signing out on purpose deletes the cookie, and then the answer belongs to no sign-in.
     """
     address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}"
     response = _see(address)
@@ -171,7 +171,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
 
 
 def _kept(request: HttpRequest) -> tuple[str, str]:
-    """What ``_after_login`` kept: the query, and the browser session that it belongs to."""
+    """Return what ``_after_login`` kept: the query, and the browser session that it belongs to."""
     try:
         kept = signing.loads(request.COOKIES[COOKIE], salt=_SALT, max_age=COOKIE_S)
         return str(kept["query"]), str(kept["browser"])

@@ -1,4 +1,4 @@
-"""A session's audit trail: all of it, by action, and as CSV. The card of the session's page shows the newest lines."""
+"""A session's audit trail: all of it, by action, and as CSV. The session's page shows the newest lines."""
 
 import csv
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SHOWN_IN_CARD = 12
 @require_safe
 @with_session
 def trail(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """The page; htmx gets the card as it is now."""
+    """Show the page; htmx gets the card alone."""
     htmx = request.htmx  # type: ignore[attr-defined]
     if htmx and not htmx.history_restore_request:
         return render(request, "sessions/_trail.html", {"session": session, "events": card_events(session)})
@@ -36,7 +36,7 @@ def trail(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @require_safe
 @with_session
 def trail_csv(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """Every line, or those of one action, oldest last."""
+    """Return every line, or those of one action, as CSV, oldest last."""
     chosen = request.GET.get("action", "")
     rows = selectors.events(session, [chosen] if chosen else ())
     response = HttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
@@ -45,7 +45,7 @@ def trail_csv(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 
 def card_events(session: AuthSession) -> Any:
-    """The lines that the card shows."""
+    """Return the lines that the card shows."""
     return selectors.recent_events(session, SHOWN_IN_CARD)
 
 
@@ -66,5 +66,5 @@ def _lines(rows: Any) -> Iterator[str]:
 
 
 def _inert(cell: str) -> str:
-    """A spreadsheet takes a cell that begins like this for a formula."""
+    """Quote a cell that a spreadsheet would take for a formula."""
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

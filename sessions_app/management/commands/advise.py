@@ -62,7 +62,7 @@ class Command(BaseCommand):
 
 
 def table(found: list[Advice]) -> str:
-    """The advice for a terminal: a line for each finding, and below it the reason and the nearest value."""
+    """Format the advice for a terminal: a line for each finding, and below it the reason and the nearest value."""
     if not found:
         return "Nothing to say: everything is sent as it is.\n"
     width = max(len(item.field) for item in found)

@@ -122,7 +122,7 @@ class _Answer:
         return interrupted
 
     def finish(self, interrupted: bool) -> ChatResult:
-        """The result of what arrived; printed as the last line where JSON is asked for."""
+        """Return the result of what arrived; with JSON, print it as the last line."""
         events = list(self.events)
         if not events or not isinstance(events[-1], StreamEnd | StreamFailed):
             error = Cancelled("Stopped by the reader.") if interrupted else self.failure
@@ -162,7 +162,7 @@ class _Answer:
             self._ends_line = event.text.endswith("\n")
 
     def _advise(self, event: StreamStart) -> None:
-        """What was left out of the request or changed in it, and what is doubtful about it."""
+        """Print what was left out of the request or changed in it, and what is doubtful about it."""
         if self._advised or self._as_json:
             return
         self._advised = True
@@ -170,7 +170,7 @@ class _Answer:
 
 
 def _prompt(given: str | None) -> str:
-    """The prompt from the argument or standard input. Raises ``EmptyPrompt``, ``InvalidRequest``."""
+    """Return the prompt from the argument or standard input. Raises ``EmptyPrompt``, ``InvalidRequest``."""
     if given is None and sys.stdin.isatty():
         raise EmptyPrompt("There is no prompt.", hint="Give it as the last argument, or pipe it in.")
     try:

@@ -100,7 +100,7 @@ class Command(BaseCommand):
 
 
 def _listed(options: dict[str, Any]) -> tuple[str, list[ModelInfo], Source]:
-    """The provider, its list and where that comes from."""
+    """Return the provider, its list and the source of that list."""
     day = options["as_of"]
     if options["from_session"]:
         owner = terminal.owner_id(options["owner"])
@@ -150,7 +150,7 @@ def _own_path(slug: str) -> Path:
 
 
 def _before(target: Path, slug: str) -> ModelFile | None:
-    """The file as it is, else a copy of the one that ships. A broken one is not written over."""
+    """Return the file as it is, else a copy of the one that ships. Raises ``CommandError`` for a broken one."""
     try:
         return read(target.read_bytes(), slug)
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def _before(target: Path, slug: str) -> ModelFile | None:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """All of it or nothing: readers in other processes see the old file or the new one."""
+    """Replace the file atomically: readers in other processes see the old file or the new one."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
