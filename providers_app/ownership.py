@@ -47,7 +47,7 @@ def acting() -> Owner | None:
 async def find_owner(owner: Any = None) -> Owner:
     """The owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
     if owner is not None:
-        return as_owner(owner)
+        return owner if type(owner) is int else as_owner(owner)
     acting_owner = _acting.get()
     if acting_owner is not None:
         return acting_owner

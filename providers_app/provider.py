@@ -160,10 +160,9 @@ def stream_chat(
     failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
     """
-    options = _options(model, system, tools, tool_choice, context_id, strict)
+    options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
-
-    call = partial(_call, who, provider, session, auth_type, messages, timeout, True, options, params)
+    call = partial(_call, who, provider, session, auth_type, messages, timeout, True, params, model=model, **options)
     return hand_over_stream(dispatcher.stream(call))
 
 
@@ -188,8 +187,8 @@ async def complete_chat(
 
     Raises typed errors for a refused request; an answer that broke off is returned with ``complete`` false.
     """
-    options = _options(model, system, tools, tool_choice, context_id, strict)
-    call = await _call(owner, provider, session, auth_type, messages, timeout, False, options, params)
+    options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    call = await _call(owner, provider, session, auth_type, messages, timeout, False, params, model=model, **options)
     return fold(await dispatcher.complete(call))
 
 
@@ -207,8 +206,8 @@ async def count_tokens(
     owner: Any = None,
 ) -> TokenCount:
     """Count the tokens of a request and say who counted. Raises ``UpstreamError`` where the provider counts."""
-    options = {"model": model, "system": system, "tools": tools, "context_id": context_id}
-    call = await _call(owner, provider, session, auth_type, messages, None, True, options, {})
+    options = {"system": system, "tools": tools, "context_id": context_id}
+    call = await _call(owner, provider, session, auth_type, messages, None, True, {}, model=model, **options)
     client = await open_session(call.owner, provider, session, auth_type)
     return await client.call(partial(counting.count, chat=call.chat))
 
@@ -234,8 +233,8 @@ async def preview_request(
 
     Secret headers are redacted.
     """
-    options = _options(model, system, tools, tool_choice, context_id, strict)
-    call = await _call(owner, provider, session, auth_type, messages, None, stream, options, params)
+    options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    call = await _call(owner, provider, session, auth_type, messages, None, stream, params, model=model, **options)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
     prepared = await client_of(call.owner, found, credential).preview(credential, call.chat)
     request = prepared.request
@@ -255,24 +254,6 @@ def provider_capabilities(provider: str) -> Capabilities:
     return discovery.registry.card(provider).capabilities
 
 
-def _options(
-    model: str | None,
-    system: str | None,
-    tools: ToolsInput | None,
-    tool_choice: ToolChoiceInput | None,
-    context_id: str | None,
-    strict: bool | None,
-) -> dict[str, Any]:
-    return {
-        "model": model,
-        "system": system,
-        "tools": tools,
-        "tool_choice": tool_choice,
-        "context_id": context_id,
-        "strict": strict,
-    }
-
-
 async def _call(
     owner: Any,
     provider: str,
@@ -281,10 +262,12 @@ async def _call(
     messages: MessagesInput | None,
     timeout_s: float | None,
     stream: bool,
-    options: Mapping[str, Any],
     params: Mapping[str, Any],
+    **options: Any,
 ) -> Call:
-    check_timeout(timeout_s)
+    """Check the arguments of a call; ``options`` are further ones of ``build_chat``."""
+    if timeout_s is not None:
+        check_timeout(timeout_s)
     found = await find_owner(owner)
     chat = await build_chat(found, provider, messages, stream=stream, params=params, **options)
     return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)

@@ -46,22 +46,20 @@ async def build_chat(
     before: tuple[Message, ...] = ()
     if context_id is not None:
         before = await ports.context_store().messages(owner, context_id)
-    parsed_tools = parse_tools(tools)
+    parsed_tools = () if tools is None else parse_tools(tools)
     return ChatRequest(
         model=model_name(provider, model),
         messages=parse_messages(messages, system=system, before=before),
         tools=parsed_tools,
-        tool_choice=parse_tool_choice(tool_choice, parsed_tools),
+        tool_choice=ToolChoice() if tool_choice is None else parse_tool_choice(tool_choice, parsed_tools),
         params=parse_params(params),
         stream=stream,
         strict=conf.current().strict_parameters if strict is None else bool(strict),
     )
 
 
-def check_timeout(seconds: float | None) -> None:
-    """Raise ``InvalidRequest`` unless the time-out is ``None`` or a positive number of seconds up to a week."""
-    if seconds is None:
-        return
+def check_timeout(seconds: float) -> None:
+    """Raise ``InvalidRequest`` unless the time-out is a positive number of seconds up to a week."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT_S:
         raise InvalidRequest(f"timeout must be a positive number of seconds up to a week, not {quoted(seconds)}.")
 

@@ -5,7 +5,6 @@ requests go through: straight as well, or by the enterprise gateway where one st
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from providers_app import conf, loop
 from providers_app.genai_platform.endpoint import Platform, caller_of, hosts_of
@@ -15,58 +14,60 @@ from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
 
-if TYPE_CHECKING:
-    from providers_app.genai_platform.config import GenAIPlatformConfig
+
+class _Clients:
+    """The client and the gateway of one loop, for the settings in force; others are made when these change."""
+
+    def __init__(self) -> None:
+        self.settings = conf.current()
+        self.config = conf.platform()
+        self.http = make(self.settings)
+        self.platform: Platform | None = None
+        if self.config is not None and self.config.enabled:
+            self.platform = Platform(self.config, make(self.settings, hosts_of(self.config)))
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.http.aclose()
+        if self.platform is not None:
+            await self.platform.http.aclose()
 
 
 class _Holder:
-    """Keeps one client and one gateway, and makes others when other settings were injected."""
+    """Keeps the clients as long as the loop lives."""
 
     def __init__(self) -> None:
-        self._settings: conf.CommonSettings | None = None
-        self._http: Http | None = None
-        self._behind: tuple[conf.CommonSettings, GenAIPlatformConfig | None] | None = None
-        self._platform: Platform | None = None
-
-    def get(self) -> Http:
-        settings = conf.current()
-        if self._http is None or self._settings is not settings:
-            if self._http is not None:
-                loop.spawn(self._http.aclose(), name="close-http")
-            self._http = make(settings)
-            self._settings = settings
-        return self._http
-
-    def platform(self) -> Platform | None:
-        """The gateway, where one is enabled."""
-        settings, config = conf.current(), conf.platform()
-        if self._behind is None or self._behind[0] is not settings or self._behind[1] is not config:
-            if self._platform is not None:
-                loop.spawn(self._platform.http.aclose(), name="close-http")
-            made = make(settings, hosts_of(config)) if config is not None and config.enabled else None
-            self._platform = Platform(config, made) if made is not None else None
-            self._behind = (settings, config)
-        return self._platform
+        self.clients: _Clients | None = None
 
     async def aclose(self) -> None:
-        for client in (self._http, self._platform.http if self._platform is not None else None):
-            if client is not None:
-                await client.aclose()
+        """Close the clients."""
+        if self.clients is not None:
+            await self.clients.aclose()
+
+
+def _current() -> _Clients:
+    holder = loop.local("http", _Holder, _Holder.aclose)
+    found = holder.clients
+    if found is None or found.settings is not conf.current() or found.config is not conf.platform():
+        if found is not None:
+            loop.spawn(found.aclose(), name="close-http")
+        found = holder.clients = _Clients()
+    return found
 
 
 def http() -> Http:
-    """The client of this process. Call it on the provider loop."""
-    return _holder().get()
+    """Return the client of this process. Call it on the provider loop."""
+    return _current().http
 
 
 def platform_of(provider: str) -> Platform | None:
-    """The gateway in front of this provider, if there is one. Call it on the provider loop."""
-    platform = _holder().platform()
+    """Return the gateway in front of this provider, if there is one. Call it on the provider loop."""
+    platform = _current().platform
     return platform if platform is not None and platform.covers(provider) else None
 
 
 def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http:
-    """The client for requests with this credential on the owner's behalf. Call it on the provider loop."""
+    """Return the client for requests with this credential on the owner's behalf. Call it on the provider loop."""
     platform = platform_of(provider)
     if platform is None:
         return http()
@@ -74,7 +75,7 @@ def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http
 
 
 def make(settings: conf.CommonSettings, also_allowed: tuple[str, ...] = ()) -> Http:
-    """A client of its own from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
+    """Make a client from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
     return Http(
         guard=Guard((*settings.allowed_private_hosts, *also_allowed)),
         limits=HttpLimits(
@@ -87,7 +88,3 @@ def make(settings: conf.CommonSettings, also_allowed: tuple[str, ...] = ()) -> H
         local=registry.local_responder,
         ca_file=settings.ca_file,
     )
-
-
-def _holder() -> _Holder:
-    return loop.local("http", _Holder, _Holder.aclose)
