@@ -17,6 +17,13 @@ def search_text(request: HttpRequest) -> str:
     return request.GET.get("q", "").replace("\x00", "").strip()[:200]
 
 
+def _limited(text: str, what: str) -> str:
+    limit = settings.MAESTRO.context.max_chunk_chars
+    if len(text) > limit:
+        raise forms.ValidationError(f"This is {len(text):,} characters; a {what} has at most {limit:,}.")
+    return text
+
+
 class NoteForm(forms.Form):
     """A note to be sent with the next request."""
 
@@ -32,11 +39,7 @@ class NoteForm(forms.Form):
 
     def clean_content(self) -> str:
         """Refuse text that is longer than a chunk may be."""
-        text: str = self.cleaned_data["content"]
-        limit = settings.MAESTRO.context.max_chunk_chars
-        if len(text) > limit:
-            raise forms.ValidationError(f"This is {len(text):,} characters; a note has at most {limit:,}.")
-        return text
+        return _limited(self.cleaned_data["content"], "note")
 
 
 class TitleForm(forms.Form):
@@ -89,11 +92,7 @@ class ParametersForm(forms.Form):
 
     def clean_system(self) -> str:
         """Refuse text that is longer than a chunk may be."""
-        text: str = self.cleaned_data["system"]
-        limit = settings.MAESTRO.context.max_chunk_chars
-        if len(text) > limit:
-            raise forms.ValidationError(f"This is {len(text):,} characters; a chunk has at most {limit:,}.")
-        return text
+        return _limited(self.cleaned_data["system"], "chunk")
 
     def params(self) -> dict[str, Any]:
         """Return the chosen parameters by their ``ChatParams`` names, without blank ones."""

@@ -9,8 +9,6 @@ _DENSE = re.compile(
 )
 _CHARS_PER_TOKEN_ASCII = 4
 _CHARS_PER_TOKEN_OTHER = 2.5
-MESSAGE_OVERHEAD = 4
-"""Tokens that role and separators of one message cost at most providers."""
 
 
 def estimate(text: str) -> int:

@@ -216,8 +216,8 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
         old = {name: getattr(chunk, name) for name in changes}
         if old == changes:
             continue
-        before[str(chunk.id)] = jsonable(old)
-        after[str(chunk.id)] = jsonable(changes)
+        before[str(chunk.id)] = _jsonable(old)
+        after[str(chunk.id)] = _jsonable(changes)
         for name, value in changes.items():
             setattr(chunk, name, value)
         touched.append(chunk)
@@ -229,7 +229,7 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
     return touched
 
 
-def jsonable(values: dict[str, Any]) -> dict[str, Any]:
+def _jsonable(values: dict[str, Any]) -> dict[str, Any]:
     """Return column values as the journal stores them, with times as ISO text."""
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
 

@@ -17,7 +17,7 @@ from context_app.errors import ModelRequired, SessionRequired, SignedOut, TooMan
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import chunks, contexts
 from context_app.streams.reader import UnknownStream
-from context_app.streams.runner import Ask
+from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
 from providers_app.chat import parameters, request
 from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled, UnknownContext
@@ -39,10 +39,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """The turn that was written, and its request; ``ask`` is ``None`` when the turn had been started before."""
+    """The turn that was written, and its request; ``request`` is ``None`` when the turn had been started before."""
 
     started: Started
-    ask: Ask | None
+    request: TurnRequest | None
 
 
 def begin(
@@ -61,7 +61,7 @@ def begin(
         raise InvalidRequest(f"The message has {len(text):,} characters; at most {config.max_chunk_chars:,} are sent.")
     context = _context(owner_id, context_id)
     if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-        return Prepared(started=_started(existing, created=False), ask=None)
+        return Prepared(started=_started(existing, created=False), request=None)
     session = _session(owner_id, context, session_ref)
     model = _model(session, context, model)
     params = _params(context, params)
@@ -90,7 +90,7 @@ def begin(
         # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
         # taken the last place.
         if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-            return Prepared(started=_started(existing, created=False), ask=None)
+            return Prepared(started=_started(existing, created=False), request=None)
         raise
     return _prepared(turn, session, model, params, [*before, question])
 
@@ -135,7 +135,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
 
 
 def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
-    """Ask the process that runs a stream to stop it; it looks with every commit. Raises ``UnknownStream``."""
+    """TurnRequest the process that runs a stream to stop it; it looks with every commit. Raises ``UnknownStream``."""
     mine = Stream.objects.filter(pk=stream_id, owner_id=owner_id)
     if context_id is not None:
         mine = mine.filter(turn__context_id=context_id)
@@ -233,17 +233,17 @@ def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
 
 
 def _prepared(
-    turn: Turn, session: AuthSession, model: str, params: dict[str, Any], going: list[ContextChunk]
+    turn: Turn, session: AuthSession, model: str, params: dict[str, Any], outgoing: list[ContextChunk]
 ) -> Prepared:
-    ask = Ask(
+    turn_request = TurnRequest(
         owner=session.owner_id,
         provider=session.provider,
         session=str(session.pk),
         model=model,
-        messages=assembly.build_messages(going),
+        messages=assembly.build_messages(outgoing),
         params=params,
     )
-    return Prepared(started=_started(turn, created=True), ask=ask)
+    return Prepared(started=_started(turn, created=True), request=turn_request)
 
 
 def _started(turn: Turn, *, created: bool) -> Started:

@@ -140,13 +140,13 @@ async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | Provide
     except ProviderError as error:
         return error
     started = prepared.started
-    if prepared.ask is not None:
+    if prepared.request is not None:
         live = LiveStream(
             started.stream_id,
-            owner_id=prepared.ask.owner,
+            owner_id=prepared.request.owner,
             context_id=started.context_id,
         )
-        runtime.start(live, prepared.ask.open, prepared.ask.provider)
+        runtime.start(live, prepared.request.open, prepared.request.provider)
         message = {"type": "turn", "turn": str(started.turn_id), "process": runtime.process}
         runtime.hub.publish(started.context_id, message)
         loop.spawn(pubsub.send(f"chat.{started.context_id}", message))

@@ -237,10 +237,10 @@ class Journal:
     def _commit(self, pieces: list[Piece]) -> tuple[set[UUID], set[UUID]]:
         """Commit one transaction. Returns the streams that another process took over, and those that were deleted."""
         with transaction.atomic():
-            going = [piece for piece in pieces if piece.ending is None]
+            running = [piece for piece in pieces if piece.ending is None]
             lost: set[UUID] = set()
             for heartbeat in (True, False):
-                progress = [(piece.live.id, piece.last) for piece in going if piece.heartbeat is heartbeat]
+                progress = [(piece.live.id, piece.last) for piece in running if piece.heartbeat is heartbeat]
                 lost |= writes.advance(progress, self.process, timezone.now(), heartbeat=heartbeat)
             gone = lost - set(Stream.objects.filter(id__in=lost).values_list("id", flat=True)) if lost else set()
             writes.insert_segments(

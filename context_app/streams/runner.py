@@ -28,7 +28,7 @@ LOST = "lost"
 Source = Callable[[], AsyncGenerator[Event, None]]
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The request of a turn: the arguments of ``provider.stream_chat``."""
 
     owner: Any
@@ -61,7 +61,7 @@ class Runner:
             async with aclosing(self._source()) as source:
                 # Iterated to its end, beyond the terminal event: that frees the connection for the next call.
                 async for event in source:
-                    if not self._take(event):
+                    if not self._append(event):
                         break
         except asyncio.CancelledError:
             cut = _reason(self.live.cancel_reason)
@@ -78,9 +78,9 @@ class Runner:
 
     def _close(self, cut: ErrorInfo) -> None:
         if self._transcript.terminal is None:
-            self._take(StreamFailed(error=cut, finish_reason=_finish_reason(cut)))
+            self._append(StreamFailed(error=cut, finish_reason=_finish_reason(cut)))
 
-    def _take(self, event: Event) -> bool:
+    def _append(self, event: Event) -> bool:
         """Append an event; ``False`` when the stream no longer belongs to this process."""
         if self._transcript.terminal is not None:
             return True

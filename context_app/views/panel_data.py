@@ -99,9 +99,9 @@ def panel(context: Context) -> dict[str, Any]:
 
 def measure(chunks: Sequence[ContextChunk], info: ModelInfo | None, *, default_window: int) -> Meter:
     """Return the meter for ``chunks`` (not deleted, in order) and the model of the next request."""
-    going = assembly.sent(chunks)
+    outgoing = assembly.sent(chunks)
     by_kind: dict[str, int] = {}
-    for chunk in going:
+    for chunk in outgoing:
         by_kind[chunk.kind] = by_kind.get(chunk.kind, 0) + chunk.tokens  # type: ignore[attr-defined]
     used = sum(by_kind.values())
     known = info is not None and bool(info.context_window)
@@ -112,7 +112,7 @@ def measure(chunks: Sequence[ContextChunk], info: ModelInfo | None, *, default_w
         window_known=known,
         price=info.input_price if info is not None else None,
         parts=tuple(_parts(by_kind, max(used, window))),
-        sent=len(going),
+        sent=len(outgoing),
         excluded=sum(1 for chunk in chunks if chunk.excluded),
         largest=max((chunk.tokens for chunk in chunks), default=0),
     )
