@@ -4,12 +4,32 @@ from typing import Any, cast
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning, register
+from django.contrib import admin
+from django.contrib.admin import apps as admin_apps
+from django.contrib.admin import checks as admin_checks
+from django.core.checks import CheckMessage, Tags, Warning, register
 
 from maestro_site import conf
 
 
+class AdminConfig(admin_apps.SimpleAdminConfig):
+    """Django's admin. Its modules load with the URLs and for the checks; a process may start without."""
+
+    default = False
+
+    def ready(self) -> None:
+        register(admin_checks.check_dependencies, Tags.admin)
+        register(check_admin, Tags.admin)
+
+
+def check_admin(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Return what is wrong with the admin's registered classes."""
+    admin.autodiscover()
+    return list(admin_checks.check_admin_app(app_configs, **kwargs))
+
+
 class SiteConfig(AppConfig):
+    default = True
     name = "maestro_site"
     verbose_name = "Maestro"
 

@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "context_app",
     "sessions_app",
     "providers_app",
-    "django.contrib.admin",
+    "maestro_site.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

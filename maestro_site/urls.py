@@ -6,6 +6,7 @@ from django.urls import include, path
 from maestro_site import health, home
 from sessions_app.views import oauth
 
+admin.autodiscover()
 handler500 = "maestro_site.health.server_error"
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
