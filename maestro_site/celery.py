@@ -42,6 +42,11 @@ def _ready(**_: Any) -> None:
     pulse.beat("worker")
 
 
+def _every(seconds: float, task: str) -> dict[str, Any]:
+    """Return an entry of the schedule whose runs expire, so that a pause does not leave a backlog of them."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 app = Celery("maestro")
 app.conf.update(
     task_ignore_result=True,
@@ -53,29 +58,16 @@ app.conf.update(
     beat_scheduler=PulsingScheduler,
     beat_schedule_filename=str(settings.DATA_DIR / "beat"),
     beat_max_loop_interval=5,
-    # `expires`: after a pause a backlog of ticks must not be replayed.
     beat_schedule={
-        "pulse": {"task": "maestro_site.pulse", "schedule": pulse.PERIOD_S, "options": {"expires": pulse.PERIOD_S}},
-        "purge-deleted-sessions": {
-            "task": "sessions_app.purge_deleted",
-            "schedule": 30,
-            "options": {"expires": 30},
-        },
-        "refresh-due-sessions": {
-            "task": "sessions_app.refresh_due",
-            "schedule": settings.MAESTRO.sessions.refresh_every_s,
-            "options": {"expires": settings.MAESTRO.sessions.refresh_every_s},
-        },
-        "email-notices": {"task": "sessions_app.email_notices", "schedule": 60, "options": {"expires": 60}},
-        "watch-sessions": {"task": "sessions_app.watch", "schedule": 300, "options": {"expires": 300}},
-        "retire-dead-sessions": {"task": "sessions_app.retire_dead", "schedule": 3600, "options": {"expires": 3600}},
-        "take-over-stale-streams": {
-            "task": "context_app.take_over_stale_streams",
-            "schedule": 15,
-            "options": {"expires": 15},
-        },
-        "prune-chats": {"task": "context_app.prune", "schedule": 3600, "options": {"expires": 3600}},
-        "prune-browsers": {"task": "maestro_site.prune_browsers", "schedule": 3600, "options": {"expires": 3600}},
+        "pulse": _every(pulse.PERIOD_S, "maestro_site.pulse"),
+        "purge-deleted-sessions": _every(30, "sessions_app.purge_deleted"),
+        "refresh-due-sessions": _every(settings.MAESTRO.sessions.refresh_every_s, "sessions_app.refresh_due"),
+        "email-notices": _every(60, "sessions_app.email_notices"),
+        "watch-sessions": _every(300, "sessions_app.watch"),
+        "retire-dead-sessions": _every(3600, "sessions_app.retire_dead"),
+        "take-over-stale-streams": _every(15, "context_app.take_over_stale_streams"),
+        "prune-chats": _every(3600, "context_app.prune"),
+        "prune-browsers": _every(3600, "maestro_site.prune_browsers"),
     },
 )
 if settings.REDIS_URL:

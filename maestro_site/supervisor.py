@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -30,18 +31,7 @@ def run(host: str, port: int, stop: threading.Event, announce: Callable[[threadi
     """Run the children until ``stop`` is set or one of them keeps dying. Return the exit code."""
     commands = {
         "web": [sys.executable, "manage.py", "up", "--web-only", "--host", host, "--port", str(port)],
-        "worker": [
-            *CELERY,
-            "worker",
-            "--pool",
-            "threads",
-            "-c",
-            "2",
-            "--without-gossip",
-            "--without-mingle",
-            "-l",
-            "WARNING",
-        ],
+        "worker": [*CELERY, *shlex.split("worker --pool threads -c 2 --without-gossip --without-mingle -l WARNING")],
         "beat": [*CELERY, "beat", "-l", "WARNING"],
     }
     # What an earlier start left must not say that these are alive.

@@ -90,14 +90,12 @@ def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_bro
     """Return the named method, or the first that can work. Raises ``InvalidRequest`` with those that can."""
     why = {name: why_impossible(name, origin=origin, local_browser=local_browser) for name in flow.methods}
     possible = [name for name in flow.methods if not why[name]]
-    hint = f"These can: {', '.join(possible)}." if possible else ""
-    for name in flow.methods:
-        if name == method:
-            if why[name]:
-                raise InvalidRequest(f"The method {name} cannot work here: {why[name]}.", hint=hint)
-            return name
-    if possible:
-        return possible[0]
+    named = next((name for name in flow.methods if name == method), None)
+    if named and why[named]:
+        hint = f"These can: {', '.join(possible)}." if possible else ""
+        raise InvalidRequest(f"The method {named} cannot work here: {why[named]}.", hint=hint)
+    if named or possible:
+        return named or possible[0]
     raise InvalidRequest(f"'{flow.label}' cannot work here: {'; '.join(why.values())}.")
 
 

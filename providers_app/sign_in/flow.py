@@ -39,20 +39,6 @@ from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import OAuthClient, Tokens
 
-__all__ = [
-    "OfferedFlow",
-    "begin_login",
-    "cancel_login",
-    "complete_callback",
-    "complete_login",
-    "confirm_login",
-    "find_callback",
-    "login_state",
-    "offered_flows",
-    "revoke_session",
-    "wait_login",
-]
-
 POLL_EVERY_S = 0.5
 
 
@@ -98,13 +84,9 @@ async def begin_login(
     behaviour = resolve(provider, "oauth")
     flows = _flows(provider, behaviour)
     target, earlier = await _target(who, provider, session)
-    same = (
-        earlier.flow
-        if earlier is not None and earlier.flow in {known.name for known in flows if known.methods}
-        else None
-    )
+    before = next((known.name for known in flows if earlier and known.name == earlier.flow and known.methods), None)
     from_here: dict[str, Any] = {"origin": origin, "local_browser": local_browser}
-    chosen = checks.choose_flow(provider, flows, flow or same, method, **from_here)
+    chosen = checks.choose_flow(provider, flows, flow or before, method, **from_here)
     how = checks.choose_method(chosen, method, **from_here)
     fields = checks.checked_given(chosen, checks.with_earlier_answers(chosen, given, earlier))
     path = checks.checked_return_to(return_to)

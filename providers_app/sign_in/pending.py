@@ -28,7 +28,6 @@ from providers_app.ports import Owner
 from providers_app.registry.resolver import resolve
 from providers_app.sign_in import exchange
 from providers_app.sign_in.checks import scrubbed
-from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import Tokens, secrets_of
 from providers_app.wire.loopback import Listener
@@ -82,20 +81,15 @@ async def start(
         return
     attempt = await ports.login_store().find_login(who, login_id=state.id, browser=browser)
     if listener is not None:
-        start_listening(attempt, listener, pending.state)
+        listener.expect(pending.state)
+        _running().listeners[attempt.state.id] = (attempt, listener)
+        _begin(attempt.state.id, _listen(attempt, listener))
     elif state.method == "device":
         await start_polling(attempt)
     else:
         # Tokens of another account than expected wait for a confirmation.
         with suppress(WrongAccount):
             await exchange.direct(attempt)
-
-
-def start_listening(attempt: LoginAttempt, listener: Listener, state: Secret) -> None:
-    """Make the listener complete this sign-in."""
-    listener.expect(state)
-    _running().listeners[attempt.state.id] = (attempt, listener)
-    _begin(attempt.state.id, _listen(attempt, listener))
 
 
 async def start_polling(attempt: LoginAttempt) -> None:

@@ -22,7 +22,7 @@ from providers_app.errors import (
 )
 from providers_app.ports import Session
 from providers_app.provider import list_providers
-from providers_app.sign_in.flow import OfferedFlow
+from providers_app.sign_in.checks import OfferedFlow
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginState
 from sessions_app.management import terminal

@@ -13,9 +13,8 @@ from providers_app import provider as door
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin, answers
 from providers_app.errors import LoginDenied, LoginError, ProviderError, UpstreamTimeout
 from providers_app.registry.resolver import resolve
-from providers_app.sign_in.checks import ADDRESS_FIELD
+from providers_app.sign_in.checks import ADDRESS_FIELD, OfferedFlow
 from providers_app.sign_in.exchange import EXCHANGE_S, pending_of
-from providers_app.sign_in.flow import OfferedFlow
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.logins import LoginState

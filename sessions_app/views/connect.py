@@ -32,8 +32,7 @@ from providers_app.errors import (
     UnknownProvider,
     UnknownSession,
 )
-from providers_app.sign_in.checks import MAX_RETURN_TO
-from providers_app.sign_in.flow import OfferedFlow
+from providers_app.sign_in.checks import MAX_RETURN_TO, OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient

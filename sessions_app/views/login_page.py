@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
 from providers_app.errors import ProviderError, UnknownSession
-from providers_app.sign_in.flow import OfferedFlow
+from providers_app.sign_in.checks import OfferedFlow
 from providers_app.types.logins import LoginState
 from sessions_app import providers, selectors
 from sessions_app.sign_in import browser_location, service
