@@ -71,26 +71,33 @@ class Done:
         return lines[-1] if lines else "no output"
 
 
-FOLDERS = (
-    Part("web", ("tests/web",), workers=2),
-    Part("wire", ("tests/wire",), measured=True),
-    Part("providers", ("tests/unit/providers",), measured=True),
-    Part("sessions", ("tests/unit/sessions",), measured=True),
-)
-"""What is a part of its own, the slowest first; everything else outside the browser is the part ``rest``."""
+OWN = {
+    "web": "tests/web",
+    "wire": "tests/wire",
+    "pages": "tests/web/sessions",
+    "providers": "tests/unit/providers",
+    "context": "tests/unit/context",
+    "sessions": "tests/unit/sessions",
+}
+"""Folders that are parts of their own, the slowest first; everything else outside the browser is the part ``rest``."""
+MEASURED = {"wire", "providers", "sessions"}
 
 
 def sqlite_parts() -> list[Part]:
     """Every test outside the browser once."""
-    ignored = [f"--ignore={part.arguments[0]}" for part in FOLDERS]
-    return [*FOLDERS, Part("rest", ("tests", *ignored, f"--ignore={BROWSER}"))]
+    own = [Part(name, _without_own(folder), measured=name in MEASURED) for name, folder in OWN.items()]
+    return [own[0], Part("rest", (*_without_own("tests"), f"--ignore={BROWSER}")), *own[1:]]
 
 
 def unit_parts() -> list[Part]:
     """Every unit test once, with nothing measured."""
-    own = [part for part in FOLDERS if part.arguments[0].startswith(UNIT)]
-    ignored = [f"--ignore={part.arguments[0]}" for part in own]
-    return [*(Part(part.name, part.arguments) for part in own), Part("unit", (UNIT, *ignored))]
+    own = [Part(name, (folder,)) for name, folder in OWN.items() if folder.startswith(UNIT)]
+    return [*own, Part("unit", _without_own(UNIT))]
+
+
+def _without_own(folder: str) -> tuple[str, ...]:
+    """The folder without those in it that are parts of their own."""
+    return (folder, *(f"--ignore={own}" for own in OWN.values() if own.startswith(f"{folder}/")))
 
 
 def postgres_part() -> Part | None:
