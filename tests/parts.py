@@ -9,7 +9,6 @@ on SQLite, with nothing measured.
 """
 
 import os
-import re
 import resource
 import signal
 import subprocess
@@ -17,12 +16,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.parts_report import SLOWEST, Done, slowest, summary, total, without_durations
 from tests.servers import Missing, Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,10 +29,7 @@ BROWSER = "tests/browser"
 UNIT = "tests/unit"
 JUDGED = ("providers_app", "sessions_app")
 LEAST_PERCENT = 90
-SLOWEST = 25
 STOPPING_S = 20.0
-DURATION = re.compile(r"(\d+\.\d\d)s (?:call|setup|teardown) +\S")
-COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)\b")
 Say = Callable[[str], None]
 
 
@@ -53,22 +49,6 @@ class Part:
         options += ["-n", str(self.workers), "--dist", "worksteal"] if self.workers > 1 else []
         options += ["--cov", "--cov-report="] if self.measured else []
         return [sys.executable, "-m", "pytest", *options, *self.arguments]
-
-
-@dataclass
-class Done:
-    """How a part closed."""
-
-    name: str
-    code: int
-    seconds: float
-    log: str
-
-    @property
-    def closing(self) -> str:
-        """The last line of its log."""
-        lines = [line for line in self.log.splitlines() if line.strip()]
-        return lines[-1] if lines else "no output"
 
 
 OWN = {
@@ -205,38 +185,6 @@ class Runner:
             self.done.append(done)
             head = f"\n===== {done.name}: exit code {done.code} after {done.seconds:.0f} s ====="
             self._say(f"{head}\n{without_durations(done.log)}\n")
-
-
-def without_durations(log: str) -> str:
-    """The log of a part without its own table of slow tests: there is one table of all parts."""
-    return "\n".join(line for line in log.rstrip().splitlines() if not DURATION.match(line))
-
-
-def slowest(done: Sequence[Done]) -> list[str]:
-    """The lines of the slowest tests of all parts, the slowest first."""
-    lines = [line for part in done for line in part.log.splitlines() if DURATION.match(line)]
-    return sorted(lines, key=lambda line: -float(line.partition("s ")[0]))[:SLOWEST]
-
-
-def summary(done: Sequence[Done]) -> str:
-    """One line per part."""
-    width = max(len(part.name) for part in done)
-    words = ("ok    ", "FAILED")
-    return "\n".join(f"{words[part.code != 0]}  {part.name.ljust(width)}  {part.closing}" for part in done)
-
-
-def total(done: Sequence[Done], seconds: float) -> str:
-    """What pytest would have said, had all parts been one run; a part that failed without saying why is an error."""
-    counts: Counter[str] = Counter()
-    for part in done:
-        found = Counter({word.removesuffix("s"): int(number) for number, word in COUNT.findall(part.closing)})
-        if part.code and not found["failed"] and not found["error"]:
-            found["error"] += 1
-        counts += found
-    words = ("failed", "passed", "skipped", "xfailed", "xpassed", "error")
-    said = ", ".join(f"{counts[word]} {word}" for word in words if counts[word]) or "no tests ran"
-    said += "s" * (counts["error"] > 1)
-    return f"===== {said} in {seconds:.2f}s ====="
 
 
 def coverage(folder: Path, say: Say) -> bool:

@@ -6,21 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.parts import (
-    BROWSER,
-    JUDGED,
-    ROOT,
-    SLOWEST,
-    UNIT,
-    Done,
-    Part,
-    Runner,
-    slowest,
-    sqlite_parts,
-    summary,
-    total,
-    unit_parts,
-)
+from tests.parts import BROWSER, JUDGED, ROOT, UNIT, Part, Runner, sqlite_parts, unit_parts
+from tests.parts_report import SLOWEST, Done, slowest, summary, total
 
 
 def scripts(**codes: str) -> tuple[list[Part], dict[str, str]]:

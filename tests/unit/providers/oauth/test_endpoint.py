@@ -46,10 +46,16 @@ GOOD = {"access_token": "at", "expires_in": 3600}
 
 
 async def refused(
-    server: TokenServer, http: Http, kind: type[ProviderError], *, spends: bool = True, **changes: object
+    server: TokenServer,
+    http: Http,
+    kind: type[ProviderError],
+    *,
+    spends: bool = True,
+    timeout: float = 1.5,
+    **changes: object,
 ) -> ProviderError:
     with pytest.raises(ProviderError) as caught:
-        await ask(msgspec.structs.replace(server.endpoint, **changes), FIELDS, http, spends=spends, timeout=1.5)
+        await ask(msgspec.structs.replace(server.endpoint, **changes), FIELDS, http, spends=spends, timeout=timeout)
     assert type(caught.value) is kind, repr(caught.value)
     return caught.value
 
@@ -120,7 +126,9 @@ async def test_a_tls_handshake_that_fails_or_hangs_sent_nothing(raw_server: Any,
 
     url = await raw_server(answer, at_once=True)
     with pytest.raises(UpstreamError) as caught:
-        await ask(TokenEndpoint(url=url.replace("http:", "https:")), FIELDS, http, spends=True, timeout=1.5)
+        await ask(
+            TokenEndpoint(url=url.replace("http:", "https:")), FIELDS, http, spends=True, timeout=1.5 if ends else 0.3
+        )
     assert type(caught.value) is (ConnectionFailed if ends else UpstreamTimeout)
     assert caught.value.sent is False
 
@@ -175,8 +183,9 @@ async def test_no_readable_answer_leaves_a_refresh_unknown_and_a_code_exchange_t
     server: TokenServer, http: Http, behave: Callable[..., object], kind: type[UpstreamError]
 ) -> None:
     server.answers.append(behave)  # type: ignore[arg-type]
-    await refused(server, http, TokenOutcomeUnknown)
-    error = await refused(server, http, kind, spends=False)
+    timeout = 0.3 if kind is UpstreamTimeout else 1.5
+    await refused(server, http, TokenOutcomeUnknown, timeout=timeout)
+    error = await refused(server, http, kind, spends=False, timeout=timeout)
     assert isinstance(error, UpstreamError)
     assert error.sent is True
 
