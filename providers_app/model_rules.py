@@ -1,7 +1,25 @@
 """Rules of families of models, as data; a provider that serves a family names it in its ``rules`` module."""
 
+import msgspec
+
 from providers_app.dialects.anthropic_messages.request import BUDGET_MODELS
+from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
+
+
+class ModelRules(msgspec.Struct, frozen=True):
+    """The ``rules`` behaviour of a provider whose rules depend on the model alone."""
+
+    rules: tuple[ModelRule, ...]
+
+    def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
+        """Return all of them; each knows its models."""
+        return self.rules
+
+    def underlying(self, model: str, credential: Credential) -> str:
+        """Return the name itself."""
+        return model
+
 
 _NO_CHAT = ("gpt-5-chat", "gpt-5.1-chat", "gpt-5.2-chat", "gpt-5.3-chat")
 _FIXED = "This model reasons, and takes no sampling parameters."

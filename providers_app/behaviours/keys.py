@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential

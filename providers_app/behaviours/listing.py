@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.errors import BadAnswer, NotFound, UnknownModel
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from providers_app.behaviours.asking import number
+from providers_app.behaviours.lookups import number
 from providers_app.types.catalogue import Figure, ModelInfo
 
 # Where servers say how much a model can read and write, most exact first.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from providers_app.behaviours.asking import ask
+from providers_app.behaviours.lookups import ask
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import NotFound, UnknownModel, UnsupportedOperation

@@ -26,12 +26,17 @@ from providers_app.behaviours.credentials import CredentialProvider
 from providers_app.errors import (
     AddressRefused,
     AuthenticationFailed,
+    BadAnswer,
+    BadRequest,
     InvalidCredential,
+    InvalidRequest,
+    LoginError,
     NotConfigured,
+    NotFound,
     PermissionDenied,
+    ProviderError,
 )
 from providers_app.genai_platform import headers
-from providers_app.genai_platform.refusals import gateways_matter, not_configured
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -45,6 +50,19 @@ if TYPE_CHECKING:
 WEB = ("http", "https")
 YOUNG_S = 30.0
 """Seconds for which a new token of the gateway is beyond doubt."""
+
+# What a token endpoint says to a client that it does not know, and what our own reading of the settings finds.
+_REFUSALS = (
+    AuthenticationFailed,
+    PermissionDenied,
+    BadRequest,
+    NotFound,
+    BadAnswer,
+    InvalidCredential,
+    InvalidRequest,
+    LoginError,
+)
+_HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it needs."
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +182,7 @@ class Platform:
             return True  # another call has renewed it meanwhile
         if time.monotonic() - self._since < YOUNG_S:
             return False
-        with gateways_matter():
+        with _gateways_matter():
             self._use(await self._source.renewed(sent, error, self.http))
         return True
 
@@ -191,7 +209,7 @@ class Platform:
     async def _token(self) -> str:
         if self._unusable is not None:
             raise self._unusable
-        with gateways_matter():
+        with _gateways_matter():
             async with self._making:
                 if self._source is None:
                     self._source = await self._made()
@@ -204,7 +222,7 @@ class Platform:
         try:
             source = await asyncio.to_thread(_source, self.config)
         except InvalidCredential as error:
-            self._unusable = not_configured(error)
+            self._unusable = _not_configured(error)
             raise
         assert source is not None, "a gateway without a token is asked for none"
         return source
@@ -237,3 +255,17 @@ def _with(request: HttpRequest, added: dict[str, str], *, secret: bool) -> HttpR
     kept = {name: value for name, value in request.headers.items() if name.lower() not in names}
     hidden = request.secret_headers - names
     return msgspec.structs.replace(request, headers=kept, secret_headers=hidden).with_headers(added, secret=secret)
+
+
+@contextmanager
+def _gateways_matter() -> Iterator[None]:
+    """Turn a refusal of the gateway's token inside the block into ``NotConfigured``: it is not the session's."""
+    try:
+        yield
+    except _REFUSALS as error:
+        raise _not_configured(error) from None
+
+
+def _not_configured(error: ProviderError) -> NotConfigured:
+    """Return the error that a refusal of the token is: one of the settings."""
+    return NotConfigured(f"The gateway's token could not be had: {error.message}", hint=_HINT)

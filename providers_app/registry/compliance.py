@@ -19,8 +19,7 @@ import msgspec
 from pydantic import BaseModel
 
 from providers_app.behaviours.contract import violations
-from providers_app.behaviours.streaming import SeveralDialects
-from providers_app.behaviours.unsupported import Unsupported
+from providers_app.behaviours.protocols import SeveralDialects, Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.library import library
 from providers_app.registry import settings

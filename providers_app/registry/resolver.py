@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
-from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.contract import violations
-from providers_app.behaviours.counting import Counting
-from providers_app.behaviours.imports import Imports
-from providers_app.behaviours.models import Models
 from providers_app.behaviours.oauth import OAuth
-from providers_app.behaviours.rules import Rules
-from providers_app.behaviours.streaming import SeveralDialects, Streaming
-from providers_app.behaviours.unsupported import Unsupported
+from providers_app.behaviours.protocols import (
+    ApiKey,
+    Counting,
+    Imports,
+    Models,
+    Rules,
+    SeveralDialects,
+    Streaming,
+    Unsupported,
+)
 from providers_app.errors import ProviderBroken, UnsupportedOperation
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import AuthType

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from providers_app import conf, ports
 from providers_app.behaviours import addresses
-from providers_app.behaviours.api_key import ApiKey
 from providers_app.behaviours.oauth import OAuth
+from providers_app.behaviours.protocols import ApiKey
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
 from providers_app.dispatch.faults import faults_of

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.lookups import ask, json_of
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.errors import ProviderError
 from providers_app.providers.anthropic.requests import SLUG

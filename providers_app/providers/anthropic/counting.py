@@ -1,6 +1,6 @@
 """``POST /v1/messages/count_tokens``: free, with a rate limit of its own."""
 
-from providers_app.behaviours.counted import JsonCount
+from providers_app.behaviours.lookups import JsonCount
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic.requests import post
 

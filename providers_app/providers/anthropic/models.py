@@ -4,8 +4,8 @@ from typing import Any
 from urllib.parse import quote
 
 from providers_app.behaviours.addresses import segment
-from providers_app.behaviours.asking import number
 from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.lookups import number
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.providers.anthropic import api_key
 from providers_app.providers.anthropic.requests import get, signed_by_login

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.lookups import ask, json_of
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.dialects.anthropic_messages import DIALECT

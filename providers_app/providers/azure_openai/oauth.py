@@ -3,8 +3,8 @@
 https://learn.microsoft.com/azure/ai-services/openai/how-to/managed-identity
 """
 
-from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.errors import InvalidRequest
 from providers_app.providers.azure_openai import logins

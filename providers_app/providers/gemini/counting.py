@@ -1,6 +1,6 @@
 """``models/<model>:countTokens``; the whole request is wrapped, else system text and tools would not be counted."""
 
-from providers_app.behaviours.counted import JsonCount
+from providers_app.behaviours.lookups import JsonCount
 from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.providers.gemini.requests import model_path, post
 

@@ -3,8 +3,8 @@
 from typing import Any
 from urllib.parse import quote
 
-from providers_app.behaviours.asking import number
 from providers_app.behaviours.listing import ListedModels, next_page_token
+from providers_app.behaviours.lookups import number
 from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.providers.gemini import api_key, oauth
 from providers_app.providers.gemini.requests import get, model_path

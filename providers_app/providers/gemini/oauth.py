@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT, PROJECT_HEADER
 from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.oauth import (
     LoginAnswer,
     LoginField,

@@ -1,6 +1,5 @@
 """What Gemini's models take of the parameters."""
 
-from providers_app.behaviours.rules import ModelRules
-from providers_app.model_rules import GEMINI
+from providers_app.model_rules import GEMINI, ModelRules
 
 BEHAVIOUR = ModelRules(GEMINI)

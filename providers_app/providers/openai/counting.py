@@ -1,6 +1,6 @@
 """``POST /responses/input_tokens``, which takes a key only."""
 
-from providers_app.behaviours.counted import JsonCount
+from providers_app.behaviours.lookups import JsonCount
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import UnsupportedOperation
 from providers_app.providers.openai.requests import post

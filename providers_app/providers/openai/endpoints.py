@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, loop
-from providers_app.behaviours.asking import ask, json_of
+from providers_app.behaviours.lookups import ask, json_of
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import BadAnswer
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig

@@ -12,8 +12,8 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.addresses import segment
-from providers_app.behaviours.asking import number
 from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.lookups import number
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.providers.openai import api_key

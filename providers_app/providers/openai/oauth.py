@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from providers_app.behaviours.asking import ask, items_of, json_of
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, device, endpoint
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint

@@ -5,8 +5,8 @@
 
 from typing import Any
 
-from providers_app.behaviours.asking import json_of
 from providers_app.behaviours.keys import HeaderKey
+from providers_app.behaviours.lookups import json_of
 from providers_app.errors import BadAnswer
 from providers_app.providers.openrouter.requests import DIALECT, get
 from providers_app.types.catalogue import Account

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.asking import JSON_HEADERS, json_of
+from providers_app.behaviours.lookups import JSON_HEADERS, json_of
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.errors import (
     BadAnswer,

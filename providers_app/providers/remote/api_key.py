@@ -5,8 +5,8 @@ for an answer that has no messages does: a good key is told that it lacks them, 
 """
 
 from providers_app.behaviours.addresses import address, get, post
-from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.keys import HeaderKey
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.errors import BadRequest, NotFound
 from providers_app.providers.remote.dialect import dialect

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app.behaviours.asking import number
+from providers_app.behaviours.lookups import number
 from providers_app.errors import AddressRefused, UpstreamError
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.http import HttpRequest

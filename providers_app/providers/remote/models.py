@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.addresses import address, get
-from providers_app.behaviours.asking import ask, items_of, json_of
 from providers_app.behaviours.listing import found_in
+from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import NotFound, UpstreamError
 from providers_app.providers.remote import api_key, facts

@@ -5,8 +5,8 @@ https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overvie
 
 import msgspec
 
-from providers_app.behaviours.asking import ask, json_of
 from providers_app.behaviours.keys import HeaderKey
+from providers_app.behaviours.lookups import ask, json_of
 from providers_app.errors import BadAnswer, UnknownModel
 from providers_app.providers.vertex_ai.dialects import GENERATE
 from providers_app.providers.vertex_ai.requests import probe

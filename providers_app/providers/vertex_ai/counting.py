@@ -6,7 +6,7 @@ https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude
 import msgspec
 
 from providers_app.behaviours.addresses import post
-from providers_app.behaviours.counted import JsonCount
+from providers_app.behaviours.lookups import JsonCount
 from providers_app.errors import BadAnswer
 from providers_app.providers.vertex_ai import publishers
 from providers_app.providers.vertex_ai.dialects import CLAUDE_COUNT, GENERATE

@@ -8,10 +8,10 @@ import asyncio
 
 import msgspec
 
-from providers_app.behaviours.asking import ask
 from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT_HEADER, object_in
 from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.lookups import ask
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke

@@ -10,7 +10,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from providers_app import conf, loop, provider
-from providers_app.behaviours.asking import items_of
+from providers_app.behaviours.lookups import items_of
 from providers_app.behaviours.openai_models import read_model
 from providers_app.model_data.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
 from providers_app.model_data.library import library

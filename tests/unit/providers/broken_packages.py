@@ -66,12 +66,12 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
     ),
     (
         "claims",
-        {"models.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
+        {"models.py": "from providers_app.behaviours.protocols import Unsupported\nBEHAVIOUR = Unsupported('no')"},
         ["E016"],
     ),
     (
         "keyless",
-        {"api_key.py": "from providers_app.behaviours.unsupported import Unsupported\nBEHAVIOUR = Unsupported('no')"},
+        {"api_key.py": "from providers_app.behaviours.protocols import Unsupported\nBEHAVIOUR = Unsupported('no')"},
         ["E015"],
     ),
     ("untyped", {"__init__.py": '{src}monogram="Ex"->monogram=None'}, ["E004"]),
@@ -90,8 +90,7 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         "toolsonly",
         {
             "__init__.py": '{src}{"chat", "streaming", "models"}->{"models", "tools", "reasoning"}',
-            "streaming.py": "from providers_app.behaviours.unsupported import Unsupported\n"
-            "BEHAVIOUR = Unsupported('no')",
+            "streaming.py": "from providers_app.behaviours.protocols import Unsupported\nBEHAVIOUR = Unsupported('no')",
         },
         ["E016", "E016"],
     ),

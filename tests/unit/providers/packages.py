@@ -27,7 +27,7 @@ class Config(BaseModel):
     base_url: str = Field(default="https://api.example.com/v1", description="Address of the API.")
 """,
     "oauth.py": """
-from providers_app.behaviours.unsupported import Unsupported
+from providers_app.behaviours.protocols import Unsupported
 
 BEHAVIOUR = Unsupported("Keys only.")
 """,

@@ -10,7 +10,7 @@ import pytest
 
 from providers_app import conf, errors, loop, ports, provider
 from providers_app.behaviours.oauth import OAuthFlow
-from providers_app.behaviours.unsupported import Unsupported
+from providers_app.behaviours.protocols import Unsupported
 from providers_app.ports import Session
 from providers_app.refresh import service as refreshing
 from providers_app.registry.discovery import registry

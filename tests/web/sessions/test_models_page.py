@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from providers_app import conf
-from providers_app.behaviours.models import Models
+from providers_app.behaviours.protocols import Models
 from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import Figure, ModelInfo, PartialList
 from providers_app.types.credentials import Credential, Secret

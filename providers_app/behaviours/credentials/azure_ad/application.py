@@ -1,20 +1,26 @@
 """An application that is registered at Entra: its client id with a secret or a certificate becomes an access token.
 
-https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow: no refresh token, a new token is
-asked for whenever one is needed.
+https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow: there is no refresh token, a new
+token is requested whenever one is needed. A certificate signs a statement instead of a secret (RFC 7523 section 2.2,
+https://learn.microsoft.com/entra/identity-platform/certificate-credentials).
 """
 
 import asyncio
+import base64
 import re
 import time
+import uuid
 from urllib.parse import quote
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from joserfc import jwt
 
-from providers_app.behaviours.credentials.azure_ad.certificate import assertion
 from providers_app.behaviours.credentials.azure_ad.codes import TERMINAL, explained
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
-from providers_app.behaviours.oauth.grants import client_credentials
+from providers_app.behaviours.oauth.grants import client_credentials, rsa_key
 from providers_app.errors import InvalidCredential, InvalidRequest, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -25,6 +31,11 @@ SCOPE = "https://cognitiveservices.azure.com/.default"
 FLOW = "entra_client"
 TTL_S = 3599.0
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_S = 600
+"""Seconds for which a signed statement is valid."""
+CERTIFICATE_HINT = (
+    "Paste one PEM text with both the certificate and its private key, as `cat cert.pem key.pem` gives it."
+)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
@@ -44,11 +55,11 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def token_url(self) -> str:
-        """The v2.0 endpoint of the tenant."""
+        """The v2.0 token endpoint of the tenant."""
         return f"{self.authority.rstrip('/')}/{quote(self.tenant, safe='')}/oauth2/v2.0/token"
 
     def check(self) -> None:
-        """Raises ``InvalidRequest`` and ``InvalidCredential`` for what Entra could not know; nothing is sent."""
+        """Raise ``InvalidRequest`` or ``InvalidCredential`` for values that cannot be right; nothing is sent."""
         if not (_GUID.fullmatch(self.tenant) or _DOMAIN.fullmatch(self.tenant)):
             raise InvalidRequest(
                 "The tenant is neither a directory's ID nor its domain.",
@@ -70,7 +81,7 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
             self._assertion(time.time())  # a key that cannot sign is found now
 
     async def mint(self, http: Http, *, flow: str = FLOW, before: Tokens | None = None) -> Tokens:
-        """One access token with one request; what ``before`` knows of the account is kept.
+        """Return an access token, fetched with one request; the account that ``before`` names is kept.
 
         Raises ``TokenRefused`` where only a person can help, ``InvalidCredential`` and other ``UpstreamError``.
         """
@@ -98,4 +109,50 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _assertion(self, now: float) -> Secret:
-        return assertion(self.certificate, client_id=self.client_id, audience=self.token_url, now=now)
+        return _signed(self.certificate, client_id=self.client_id, audience=self.token_url, now=now)
+
+
+def _signed(pem: Secret, *, client_id: str, audience: str, now: float) -> Secret:
+    """Return the client assertion that the certificate's key signs; ``now`` is seconds since the epoch.
+
+    Raises ``InvalidCredential`` for a text without both parts, parts that do not belong together, a certificate that
+    has ended, and a key that cannot sign. Nothing of it is quoted.
+    """
+    key = rsa_key(pem, hint=CERTIFICATE_HINT)
+    certificate = _of_key(pem, key.as_dict(private=False)["n"])
+    if certificate.not_valid_after_utc.timestamp() <= now:
+        ended = certificate.not_valid_after_utc.date().isoformat()
+        raise InvalidCredential(f"The certificate ended on {ended}.", hint="Make a new one, and upload it to Entra.")
+    print_ = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    claims = {
+        "aud": audience,
+        "iss": client_id,
+        "sub": client_id,
+        "jti": str(uuid.uuid4()),
+        "iat": int(now),
+        "nbf": int(now),
+        "exp": int(now) + ASSERTION_S,
+    }
+    header = {"alg": "PS256", "typ": "JWT", "x5t#S256": print_}
+    return Secret(jwt.encode(header, claims, key, algorithms=["PS256"]))
+
+
+def _of_key(pem: Secret, modulus: object) -> x509.Certificate:
+    """Return the certificate of that key; the text may hold its whole chain."""
+    try:
+        found = x509.load_pem_x509_certificates(pem.reveal().strip().encode())
+    except ValueError:
+        raise InvalidCredential(
+            "There is no certificate that can be read beside the key (PEM).", hint=CERTIFICATE_HINT
+        ) from None
+    for certificate in found:
+        public = certificate.public_key()
+        if isinstance(public, RSAPublicKey) and _base64_of(public.public_numbers().n) == modulus:
+            return certificate
+    raise InvalidCredential("The certificate is not that of the private key.", hint=CERTIFICATE_HINT)
+
+
+def _base64_of(number: int) -> str:
+    """Return a number as RFC 7518 section 2 encodes it."""
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from providers_app import dialects
 from providers_app.advice.draft import CHANGES
-from providers_app.behaviours.rules import Ruled
+from providers_app.behaviours.protocols import Ruled
 from providers_app.model_rules import CLAUDE, GEMINI, OPENAI
 from providers_app.types.chat import ChatParams
 from providers_app.types.rules import FormatRules, ModelRule

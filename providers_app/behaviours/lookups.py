@@ -1,0 +1,96 @@
+"""Requests that are answered in one piece: listing models, testing a key, counting tokens."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from providers_app import conf
+from providers_app.errors import BadAnswer
+from providers_app.types.chat import ChatRequest
+from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
+from providers_app.types.http import HttpRequest
+from providers_app.wire import payload
+from providers_app.wire.answer import HttpResponse
+from providers_app.wire.client import Http
+
+JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+
+
+async def ask(request: HttpRequest, http: Http, dialect: Dialect) -> HttpResponse:
+    """Return a successful answer, given within ``lookup_timeout_s``. Raises the dialect's ``UpstreamError``."""
+    answer = await http.send(request, timeout=conf.current().lookup_timeout_s)
+    if 300 <= answer.status < 400:
+        raise BadAnswer("The address answered with a redirect; redirects are not followed.", status=answer.status)
+    if not 200 <= answer.status < 300:
+        raise dialect.error(answer.status, answer.headers, answer.body)
+    return answer
+
+
+def json_of(answer: HttpResponse) -> Any:
+    """Return the decoded body. Raises ``BadAnswer`` when it is not JSON."""
+    try:
+        return payload.decode(answer.body)
+    except ValueError:
+        kind = answer.headers.get("content-type", "no content type").partition(";")[0][:60]
+        raise BadAnswer(
+            f"The address answered with something that is not JSON ({kind}).", status=answer.status
+        ) from None
+
+
+def items_of(found: Any, *keys: str) -> list[dict[str, Any]]:
+    """Return the objects of the list in a decoded body: the body itself, or the first of ``keys`` in it.
+
+    ``null`` is an empty list.
+
+    Raises ``BadAnswer`` when there is no such list.
+    """
+    items = found
+    if isinstance(found, dict):
+        key = next((key for key in keys if key in found), None)
+        if key is None:
+            raise BadAnswer("The address answered, but not with a list of models.")
+        items = found[key]
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        raise BadAnswer("The address answered, but not with a list of models.")
+    return [item for item in items if isinstance(item, dict)]
+
+
+def number(value: Any) -> int | None:
+    """Return ``value`` when it is a positive whole number, else ``None``."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+class JsonCount(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``counting`` behaviour of an endpoint that takes a part of the ordinary body and answers with one number.
+
+    ``fields`` are the fields of the ordinary body that the endpoint knows (empty: all), ``wrap`` puts them into what
+    else it wants, ``request`` addresses the body, ``result`` names the number in the answer.
+    """
+
+    dialect: Dialect
+    request: Callable[[ChatRequest, Credential, bytes], HttpRequest]
+    result: str
+    fields: frozenset[str] = frozenset()
+    wrap: Callable[[ChatRequest, dict[str, Any]], dict[str, Any]] = lambda chat, body: body
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """Return the counting request without its credential."""
+        body: dict[str, Any] = msgspec.json.decode(self.dialect.build_body(chat))
+        if self.fields:
+            body = {name: value for name, value in body.items() if name in self.fields}
+        return self.request(chat, credential, msgspec.json.encode(self.wrap(chat, body)))
+
+    def parse(self, body: bytes) -> int:
+        """Return the number in the answer. Raises ``BadAnswer``."""
+        try:
+            found = payload.decode(body)
+        except ValueError:
+            found = None
+        value = found.get(self.result) if isinstance(found, dict) else None
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise BadAnswer("The provider's count of tokens could not be read.")
+        return value
