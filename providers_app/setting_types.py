@@ -8,7 +8,7 @@ A field says with these words, in ``Annotated``, what the environment reader of 
 import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 
 class Env:
@@ -95,9 +95,13 @@ RefreshMargin = Annotated[
 """``refresh_margin_s: RefreshMargin = None``"""
 
 
-def known_flows(value: tuple[str, ...], restricted: tuple[str, ...]) -> tuple[str, ...]:
-    """A provider's ``enabled_flows``. Raises ``ValueError`` for a name that is no restricted flow of it."""
-    unknown = next((name for name in value if name not in restricted), None)
-    if unknown is not None:
-        raise ValueError(f"there is no restricted flow {unknown!r}; there are {', '.join(restricted)}")
-    return value
+def one_of(*restricted: str) -> AfterValidator:
+    """Return the check of a provider's ``enabled_flows``: ``Annotated[Names, one_of("codex", "device")]``."""
+
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = next((name for name in value if name not in restricted), None)
+        if unknown is not None:
+            raise ValueError(f"there is no restricted flow {unknown!r}; there are {', '.join(restricted)}")
+        return value
+
+    return AfterValidator(check)

@@ -1,7 +1,7 @@
 """One body of an answer: finds out what it is (an event stream, one JSON value, a web page) and feeds it on.
 
 ```
-bytes ─▶ BodyReducer ─┬─ event stream ─▶ SseParser ─▶ reading.payload(event, data)
+bytes ─▶ BodyReducer ─┬─ event stream ─▶ SseParser ─▶ reading.value(event, value), .done()
                       ├─ JSON value(s) ─────────────▶ reading.whole(value)
                       └─ anything else ─────────────▶ BadAnswer
 end of the body ────────────────────────────────────▶ reading.end()
@@ -14,12 +14,13 @@ import json
 from typing import Any, Protocol
 
 from providers_app.dialects.answer import Answer
-from providers_app.errors import BadAnswer
+from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import Event
 from providers_app.wire import payload
 from providers_app.wire.error_body import plain_text
 from providers_app.wire.sse import MAX_LINE, LineTooLong, SseParser
 
+_DONE = b"[DONE]"
 _FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 
 
@@ -28,8 +29,12 @@ class Reading(Protocol):
 
     answer: Answer
 
-    def payload(self, event: str, data: bytes) -> None:
-        """Read one server-sent event."""
+    def value(self, event: str, value: Any) -> None:
+        """Read the JSON value of one server-sent event."""
+        ...
+
+    def done(self) -> None:
+        """Read the end marker ``[DONE]``."""
         ...
 
     def whole(self, value: Any) -> None:
@@ -38,6 +43,10 @@ class Reading(Protocol):
 
     def end(self) -> None:
         """Judge a body that ended before the answer: decide whether that was its end."""
+        ...
+
+    def fail(self, error: UpstreamError) -> None:
+        """End an answer that cannot be read on, with what is known of it."""
         ...
 
 
@@ -108,9 +117,17 @@ class BodyReducer:
         except LineTooLong as error:
             self._answer.fail(BadAnswer(f"{error}."))
             return
-        read, answer = self._reading.payload, self._answer
+        reading, answer = self._reading, self._answer
         for event in events:
-            read(event.event, event.data)
+            if event.data.startswith(_DONE):
+                reading.done()
+            else:
+                try:
+                    value = payload.decode(event.data)
+                except ValueError:
+                    reading.fail(BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted."))
+                    return
+                reading.value(event.event, value)
             if answer.ended:
                 return
         if events:
@@ -119,15 +136,18 @@ class BodyReducer:
     def _last_events(self) -> None:
         for event in self._sse.close():
             # An unfinished block counts only when it is whole: a payload that was cut is a cut stream.
-            if event.data.startswith(b"[DONE]") or _decoded(event.data) is not None:
+            if event.data.startswith(_DONE):
                 self._saw_event = True
-                self._reading.payload(event.event, event.data)
+                self._reading.done()
+            elif (value := _decoded(event.data)) is not None:
+                self._saw_event = True
+                self._reading.value(event.event, value)
         if self._answer.ended or not self._sse.stray:
             return
         bare = b"\n".join(self._sse.stray)
         value = _decoded(bare)
         if isinstance(value, dict | list):
-            self._reading.payload("error", bare)
+            self._reading.value("error", value)
         elif not self._saw_event and not self._answer.started and not _start_of_a_field(bare):
             self._not_an_answer(bare)
 

@@ -28,7 +28,7 @@ WORDS = ErrorWords(
 MISSING_MODEL = ErrorWords(refining={"not_found_error": errors.UnknownModel}, kinds={})
 
 
-class Phrase(msgspec.Struct, frozen=True, kw_only=True):
+class Phrase(msgspec.Struct, frozen=True):
     """An error that its text alone identifies, by how it begins."""
 
     status: int
@@ -42,32 +42,32 @@ _SIGN_IN = errors.NeedsReauth.default_hint
 # Answers to access tokens. Status and type are those of other errors, and there is no code.
 PHRASES = (
     Phrase(
-        status=400,
-        begins="This credential is only authorized for use with Claude Code",
-        kind=errors.PermissionDenied,
-        hint=f"Anthropic takes this login from its own program only. {_USE_A_KEY}",
+        400,
+        "This credential is only authorized for use with Claude Code",
+        errors.PermissionDenied,
+        f"Anthropic takes this login from its own program only. {_USE_A_KEY}",
     ),
     Phrase(
-        status=401,
-        begins="OAuth authentication is currently not allowed for this organization",
-        kind=errors.PermissionDenied,
-        hint=f"The organization's policy forbids it. {_USE_A_KEY}",
+        401,
+        "OAuth authentication is currently not allowed for this organization",
+        errors.PermissionDenied,
+        f"The organization's policy forbids it. {_USE_A_KEY}",
     ),
     Phrase(
-        status=401,
-        begins="OAuth authentication is currently not supported",
-        kind=errors.BadRequest,
-        hint="The API wants another name in the anthropic-beta header: see MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__BETA.",
+        401,
+        "OAuth authentication is currently not supported",
+        errors.BadRequest,
+        "The API wants another name in the anthropic-beta header: see MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__BETA.",
     ),
-    Phrase(status=401, begins="OAuth token has expired", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Phrase(status=401, begins="Invalid authentication credentials", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Phrase(status=401, begins="Invalid bearer token", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
-    Phrase(status=403, begins="OAuth token has been revoked", kind=errors.AuthenticationFailed, hint=_SIGN_IN),
+    Phrase(401, "OAuth token has expired", errors.AuthenticationFailed, _SIGN_IN),
+    Phrase(401, "Invalid authentication credentials", errors.AuthenticationFailed, _SIGN_IN),
+    Phrase(401, "Invalid bearer token", errors.AuthenticationFailed, _SIGN_IN),
+    Phrase(403, "OAuth token has been revoked", errors.AuthenticationFailed, _SIGN_IN),
     Phrase(
-        status=403,
-        begins="OAuth token does not meet scope requirement",
-        kind=errors.PermissionDenied,
-        hint=f"The login was not given that permission. Sign in again and allow it. {_USE_A_KEY}",
+        403,
+        "OAuth token does not meet scope requirement",
+        errors.PermissionDenied,
+        f"The login was not given that permission. Sign in again and allow it. {_USE_A_KEY}",
     ),
 )
 

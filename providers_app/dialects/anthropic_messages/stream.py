@@ -5,7 +5,7 @@ from typing import Any
 
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.anthropic_messages.errors import WORDS
-from providers_app.errors import BadAnswer
+from providers_app.errors import UpstreamError
 from providers_app.types.events import (
     Citation,
     FinishReason,
@@ -58,16 +58,13 @@ class MessagesReading:
         self._usage: dict[str, Any] = {}
         self._without_arguments: list[_Block] = []
 
-    def payload(self, event: str, data: bytes) -> None:
-        if data.startswith(b"[DONE]"):
-            self.end()  # some compatible servers close with it; without message_stop it ends nothing
-            return
-        try:
-            value = payload.decode(data)
-        except ValueError:
-            error = BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted.")
-            self.answer.fail(error, usage=self._counted("partial"))
-            return
+    def done(self) -> None:
+        self.end()  # some compatible servers close with it; without message_stop it ends nothing
+
+    def fail(self, error: UpstreamError) -> None:
+        self.answer.fail(error, usage=self._counted("partial"))
+
+    def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
             return
         kind = value.get("type")
@@ -201,7 +198,7 @@ class MessagesReading:
         self.answer.end(finish, self._reason, usage=self._counted("provider"), message=message)
 
     def _error(self, value: dict[str, Any]) -> None:
-        self.answer.fail(error_of_fields(fields_of(value), WORDS), "error", usage=self._counted("partial"))
+        self.fail(error_of_fields(fields_of(value), WORDS))
 
     def _overlay(self, usage: Any) -> None:
         # Figures are totals so far, never increments, and a later one corrects an earlier one.

@@ -4,7 +4,7 @@ from typing import Any
 
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.errors import BadAnswer
+from providers_app.errors import UpstreamError
 from providers_app.types.events import (
     Citation,
     FinishReason,
@@ -57,15 +57,13 @@ class GenerateReading:
         self._grounding: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
 
-    def payload(self, event: str, data: bytes) -> None:
-        if data.startswith(b"[DONE]"):
-            return
-        try:
-            value = payload.decode(data)
-        except ValueError:
-            error = BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted.")
-            self.answer.fail(error, usage=self._counted("partial"))
-            return
+    def done(self) -> None:
+        """Ignore it: some gateways add it, and the finish reason is what ends an answer."""
+
+    def fail(self, error: UpstreamError) -> None:
+        self.answer.fail(error, usage=self._counted("partial"))
+
+    def value(self, event: str, value: Any) -> None:
         for chunk in value if type(value) is list else (value,):
             if type(chunk) is dict:
                 self._chunk(chunk, is_error=event == "error" and "candidates" not in chunk)
@@ -91,7 +89,7 @@ class GenerateReading:
         if type(usage) is dict and ("promptTokenCount" in usage or self._usage is None):
             self._usage = usage  # a snapshot of the totals so far; the last one with figures counts
         if is_error or value.get("error"):
-            self.answer.fail(error_of_fields(fields_of(value), WORDS), usage=self._counted("partial"))
+            self.fail(error_of_fields(fields_of(value), WORDS))
             return
         if not self.answer.started:
             self.answer.start(value.get("modelVersion"), value.get("responseId"))

@@ -52,28 +52,23 @@ class ChatReading:
         self._citations: list[Any] = []
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
 
-    def payload(self, event: str, data: bytes) -> None:
-        if data.startswith(b"[DONE]"):
-            self._end() if self._said else self.end()  # an end marker alone is no answer
-            return
-        try:
-            value = payload.decode(data)
-        except ValueError:
-            self._fail(BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted."))
-            return
+    def done(self) -> None:
+        self._end() if self._said else self.end()  # an end marker alone is no answer
+
+    def value(self, event: str, value: Any) -> None:
         if event == "error" or (type(value) is dict and value.get("error")):
             self._read_usage(payload.mapping(value))
-            self._fail(error_of_fields(fields_of(value), WORDS))
+            self.fail(error_of_fields(fields_of(value), WORDS))
         elif type(value) is dict:
             self._chunk(value)
 
     def whole(self, value: Any) -> None:
         if isinstance(value.get("choices"), list) and not value.get("error"):
             self._chunk(value)
-            self._end() if self._said else self._fail(BadAnswer("The provider answered without any choice."))
+            self._end() if self._said else self.fail(BadAnswer("The provider answered without any choice."))
         else:
             self._read_usage(value)
-            self._fail(error_of_fields(fields_of(value), WORDS))
+            self.fail(error_of_fields(fields_of(value), WORDS))
 
     def end(self) -> None:
         if self._finish is not None:
@@ -103,7 +98,7 @@ class ChatReading:
             if finish and type(finish) is str:
                 self._finish = finish
             if choice.get("error"):
-                self._fail(error_of_fields(fields_of(choice), WORDS))
+                self.fail(error_of_fields(fields_of(choice), WORDS))
 
     def _delta(self, delta: dict[str, Any]) -> None:
         reads = _READERS
@@ -184,7 +179,7 @@ class ChatReading:
     def _counted(self, source: UsageSource) -> Usage | None:
         return None if self._usage is None else usage_of(self._usage, source)
 
-    def _fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError) -> None:
         self._flush_text()
         finish = FINISH.get(self._finish, "error") if self._finish else "error"
         self.answer.fail(error, finish, self._finish, usage=self._counted("partial"))
@@ -192,7 +187,7 @@ class ChatReading:
     def _end(self) -> None:
         raw = self._finish
         if raw in _FAILED:
-            self._fail(UpstreamError(f"The provider ended the answer with “{raw}”.", type=raw))
+            self.fail(UpstreamError(f"The provider ended the answer with “{raw}”.", type=raw))
             return
         self._flush_text()
         answer = self.answer

@@ -6,7 +6,7 @@ from typing import Any
 from providers_app.dialects.answer import Answer
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
-from providers_app.errors import BadAnswer, Cancelled, StreamInterrupted, UpstreamError
+from providers_app.errors import Cancelled, StreamInterrupted, UpstreamError
 from providers_app.types.events import Citation, FinishReason, Usage, UsageSource
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
@@ -29,15 +29,13 @@ class ResponsesReading:
         self.answer = Answer()
         self._items = OutputItems(self.answer)
 
-    def payload(self, event: str, data: bytes) -> None:
-        if data.startswith(b"[DONE]"):
-            self.end()
-            return
-        try:
-            value = payload.decode(data)
-        except ValueError:
-            self.answer.fail(BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted."))
-            return
+    def done(self) -> None:
+        self.end()
+
+    def fail(self, error: UpstreamError) -> None:
+        self.answer.fail(error)
+
+    def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
             return
         kind = value.get("type")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
@@ -13,11 +13,8 @@ from providers_app.setting_types import (
     Names,
     RefreshMargin,
     key_field,
-    known_flows,
+    one_of,
 )
-
-RESTRICTED = ("claude", "console_key")
-"""The flows that ``enabled_flows`` may name."""
 
 
 class OAuthConfig(BaseModel):
@@ -107,15 +104,10 @@ class Config(BaseModel):
     default_model: DefaultModel = ""
     idle_timeout_s: IdleTimeout = None
     refresh_margin_s: RefreshMargin = None
-    enabled_flows: Names = Field(
+    enabled_flows: Annotated[Names, one_of("claude", "console_key")] = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: claude, console_key. Read the "
         "vendor's position first.",
     )
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with an account of Anthropic.")
     federation: FederationConfig = Field(default=FederationConfig(), description="Workload identity federation.")
-
-    @field_validator("enabled_flows")
-    @classmethod
-    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return known_flows(value, RESTRICTED)

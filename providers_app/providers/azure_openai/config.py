@@ -2,13 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
-from providers_app.setting_types import Env, EnvironmentKey, IdleTimeout, Names, RefreshMargin, key_field, known_flows
+from providers_app.setting_types import Env, EnvironmentKey, IdleTimeout, Names, RefreshMargin, key_field, one_of
 
-RESTRICTED = ("managed_identity",)
-"""The flows that ``enabled_flows`` may name."""
 HOSTS = (
     *(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
     *(".openai.azure.us", ".cognitiveservices.azure.us", ".openai.azure.cn", ".cognitiveservices.azure.cn"),
@@ -93,15 +91,10 @@ class Config(BaseModel):
     default_model: str = Field(default="", description="The deployment that is asked when a call names none.")
     idle_timeout_s: IdleTimeout = None
     refresh_margin_s: RefreshMargin = None
-    enabled_flows: Names = Field(
+    enabled_flows: Annotated[Names, one_of("managed_identity")] = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: managed_identity. It lends the "
         "identity of this machine to everybody who may connect sessions here.",
     )
     entra: EntraConfig = Field(default=EntraConfig(), description="Sign-in with an application of Entra.")
     identity: IdentityConfig = Field(default=IdentityConfig(), description="Sign-in with the machine's own identity.")
-
-    @field_validator("enabled_flows")
-    @classmethod
-    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return known_flows(value, RESTRICTED)

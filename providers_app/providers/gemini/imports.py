@@ -15,7 +15,6 @@ from providers_app.providers.gemini.oauth import GOOGLE, people, service_account
 from providers_app.providers.gemini.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
-from providers_app.types.tokens import Tokens
 
 ADC = ImportFormat(
     name="gcloud",
@@ -64,14 +63,7 @@ def _service_account(found: Any) -> ImportedLogin:
         account = service_account.read(Secret(msgspec.json.encode(found).decode()), service_accounts())
     except InvalidCredential as error:
         return unusable(where, error.message, provider=SLUG, auth_type="oauth")
-    tokens = Tokens(
-        flow=service_account.FLOW,
-        expires_at=ENDED,
-        material=account.material,
-        account_id=account.email,
-        account_label=account.email,
-        facts={"account_project": account.project} if account.project else {},
-    )
+    tokens = account.tokens(expires_at=ENDED)
     return ImportedLogin(provider=SLUG, auth_type="oauth", name=account.session_name, where=where, tokens=tokens)
 
 

@@ -12,8 +12,7 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
-from providers_app.behaviours.credentials.google.authority import PROJECT, PROJECT_HEADER
-from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.credentials.google.authority import PROJECT, advice, signed
 from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.oauth import (
     LoginAnswer,
@@ -165,9 +164,7 @@ class GeminiOAuth:
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Sign with the access token, and for a person's with the quota project."""
-        signed = bearer(credential, request)
-        project = credential.settings.get("project")
-        return signed.with_headers({PROJECT_HEADER: project}) if project else signed
+        return signed(credential, request, credential.settings.get("project"))
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Raises ``UpstreamError``."""
@@ -177,12 +174,8 @@ class GeminiOAuth:
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Name the headers that this login adds."""
-        message = "The request is signed with an access token (authorization: Bearer) instead of a key."
-        found = [Advice(level="hint", field="authorization", what=message)]
-        if project := credential.settings.get("project"):
-            message = f"{PROJECT_HEADER}: {project} is added; use is counted and billed to that project."
-            found.append(Advice(level="hint", field=PROJECT_HEADER, what=message))
-        return found
+        what = "The request is signed with an access token (authorization: Bearer) instead of a key."
+        return advice(what, credential.settings.get("project"))
 
 
 def people() -> Authority:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
@@ -18,13 +18,22 @@ from providers_app.setting_types import (
     Ports,
     RefreshMargin,
     key_field,
-    known_flows,
+    one_of,
 )
 
 Mode = Literal["", "chatgpt", "api_key"]
 MAX_PORT = 65535
-RESTRICTED = ("codex", "device")
-"""The flows that ``enabled_flows`` may name."""
+
+
+def ports_from(lowest: int) -> AfterValidator:
+    """Return the check of a list of ports."""
+
+    def check(value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not lowest <= port <= MAX_PORT for port in value):
+            raise ValueError(f"a port is a number from {lowest} to {MAX_PORT}")
+        return value
+
+    return AfterValidator(check)
 
 
 class OAuthConfig(BaseModel):
@@ -64,7 +73,7 @@ class OAuthConfig(BaseModel):
         default="https://auth.openai.com/deviceauth/callback", description="The redirect address of device codes."
     )
     scopes: str = Field(default="openid profile email offline_access", description="Scopes, with spaces between them.")
-    ports: Ports = Field(
+    ports: Annotated[Ports, ports_from(1)] = Field(
         default=(1455, 1457),
         min_length=1,
         description="Ports of the loopback listener in the order in which they are tried, comma-separated; "
@@ -81,11 +90,6 @@ class OAuthConfig(BaseModel):
         default="",
         description="`chatgpt` or `api_key` for every sign-in that names neither; empty: by the account's plan.",
     )
-
-    @field_validator("ports")
-    @classmethod
-    def _valid_ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        return valid_ports(value, lowest=1)
 
 
 class SiwcConfig(BaseModel):
@@ -122,14 +126,9 @@ class SiwcConfig(BaseModel):
         default="openid profile email offline_access resource.invoke chatgpt.tokens.use.direct",
         description="Scopes, with spaces between them.",
     )
-    ports: Ports = Field(
+    ports: Annotated[Ports, ports_from(0)] = Field(
         default=(0,), min_length=1, description="Ports of the loopback listener, comma-separated; 0 is any free one."
     )
-
-    @field_validator("ports")
-    @classmethod
-    def _valid_ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        return valid_ports(value, lowest=0)
 
     @field_validator("agent_host_id")
     @classmethod
@@ -169,25 +168,13 @@ class Config(BaseModel):
     default_model: DefaultModel = ""
     idle_timeout_s: IdleTimeout = None
     refresh_margin_s: RefreshMargin = None
-    enabled_flows: Names = Field(
+    enabled_flows: Annotated[Names, one_of("codex", "device")] = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "
         "vendor's position first.",
     )
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with a ChatGPT account (codex, device).")
     siwc: SiwcConfig = Field(default=SiwcConfig(), description="Sign in with ChatGPT (chatgpt).")
-
-    @field_validator("enabled_flows")
-    @classmethod
-    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return known_flows(value, RESTRICTED)
-
-
-def valid_ports(value: tuple[int, ...], *, lowest: int) -> tuple[int, ...]:
-    """Raises ``ValueError`` for a number that is no port."""
-    if any(not lowest <= port <= MAX_PORT for port in value):
-        raise ValueError(f"a port is a number from {lowest} to {MAX_PORT}")
-    return value
 
 
 def _made_host_id() -> UUID:

@@ -2,12 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from providers_app.setting_types import DefaultModel, Env, IdleTimeout, Names, RefreshMargin, known_flows
+from providers_app.setting_types import DefaultModel, Env, IdleTimeout, Names, RefreshMargin, one_of
 
-RESTRICTED = ("metadata",)
-"""The flows that ``enabled_flows`` may name."""
 LOCATION = r"[a-z]{1,24}(?:-[a-z]{1,24}){0,2}[0-9]{0,2}"
 """``global``, a multi-region (``us``, ``eu``) or a region (``europe-west4``): nothing else becomes part of a host."""
 VERSION = r"^v[0-9][a-z0-9]*$"
@@ -82,14 +80,9 @@ class Config(BaseModel):
     )
     idle_timeout_s: IdleTimeout = None
     refresh_margin_s: RefreshMargin = None
-    enabled_flows: Names = Field(
+    enabled_flows: Annotated[Names, one_of("metadata")] = Field(
         default=(),
         description="Restricted ways to sign in that are turned on, comma-separated: metadata, which lends everybody "
         "here the identity of this machine.",
     )
     oauth: OAuthConfig = Field(default=OAuthConfig(), description="Where tokens come from.")
-
-    @field_validator("enabled_flows")
-    @classmethod
-    def _known_flows(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return known_flows(value, RESTRICTED)

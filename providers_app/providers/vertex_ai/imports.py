@@ -58,11 +58,8 @@ def _person(found: Any) -> tuple[str, Tokens]:
     if not project:
         raise InvalidCredential(_NO_PROJECT + "Run `gcloud auth application-default set-quota-project PROJECT` first.")
     tokens = person.tokens(ADC, authority(), expires_at=ENDED)
-    facts = {
-        "project": project,
-        "project_source": CONCLUDED,
-        **({"quota_project": person.project} if person.project else {}),
-    }
+    billed = {"quota_project": person.project} if person.project else {}
+    facts = {"project": project, "project_source": CONCLUDED, **billed}
     return "gcloud_vertex", msgspec.structs.replace(tokens, facts=facts)
 
 
@@ -71,19 +68,8 @@ def _service_account(found: Any) -> tuple[str, Tokens]:
     project = settings().project or account.project
     if not project:
         raise InvalidCredential(_NO_PROJECT + "Set MAESTRO_PROVIDERS__VERTEX_AI__PROJECT, or sign in with it.")
-    facts = {
-        "project": project,
-        "project_source": CONCLUDED,
-        **({"account_project": account.project} if account.project else {}),
-    }
-    return account.session_name, Tokens(
-        flow=service_account.FLOW,
-        expires_at=ENDED,
-        material=account.material,
-        account_id=account.email,
-        account_label=account.email,
-        facts=facts,
-    )
+    facts = {"project": project, "project_source": CONCLUDED}
+    return account.session_name, account.tokens(expires_at=ENDED, facts=facts)
 
 
 BEHAVIOUR = VertexImports()

@@ -9,8 +9,7 @@ import asyncio
 import msgspec
 
 from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, service_account
-from providers_app.behaviours.credentials.google.authority import PROJECT_HEADER, object_in
-from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.credentials.google.authority import advice, object_in, signed
 from providers_app.behaviours.lookups import ask
 from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.enabled import why_disabled
@@ -111,9 +110,7 @@ class VertexOAuth:
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Sign with the access token, and for a person's with the project that is billed."""
-        signed = bearer(credential, request)
-        billed = credential.settings.get("quota_project")
-        return signed.with_headers({PROJECT_HEADER: billed}) if billed else signed
+        return signed(credential, request, credential.settings.get("quota_project"))
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Counts the tokens of one word, free of charge. Raises ``UpstreamError``, ``InvalidRequest``."""
@@ -127,11 +124,7 @@ class VertexOAuth:
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Name the headers that this login adds."""
         what = "The request is signed with an access token (authorization: Bearer)."
-        found = [Advice(level="hint", field="authorization", what=what)]
-        if billed := credential.settings.get("quota_project"):
-            what = f"{PROJECT_HEADER}: {billed} is added; use is counted and billed to that project."
-            found.append(Advice(level="hint", field=PROJECT_HEADER, what=what))
-        return found
+        return advice(what, credential.settings.get("quota_project"))
 
     async def _of_machine(self, given: Given) -> Tokens:
         _check_enabled(METADATA)

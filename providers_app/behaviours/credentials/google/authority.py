@@ -1,4 +1,4 @@
-"""Where Google's tokens are asked for, and what for: each provider gives its own, from its own settings."""
+"""The endpoint and scopes of Google's tokens, which each provider gives from its own settings, and their signing."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,11 @@ from typing import Any
 
 import msgspec
 
+from providers_app.behaviours.keys import bearer
 from providers_app.errors import InvalidCredential
-from providers_app.types.credentials import Secret
+from providers_app.types.advice import Advice
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.http import HttpRequest
 
 ISSUER = "https://accounts.google.com"
 TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105
@@ -46,3 +49,18 @@ def text_in(found: Mapping[str, Any], name: str) -> str:
     """A printable text of a file; anything else is none."""
     value = found.get(name)
     return value if isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable() else ""
+
+
+def signed(credential: Credential, request: HttpRequest, project: str | None) -> HttpRequest:
+    """Sign with an access token; a person's names the ``project`` that use is counted and billed to."""
+    found = bearer(credential, request)
+    return found.with_headers({PROJECT_HEADER: project}) if project else found
+
+
+def advice(what: str, project: str | None) -> list[Advice]:
+    """Name the headers that ``signed`` adds; ``what`` says that of the token."""
+    found = [Advice(level="hint", field="authorization", what=what)]
+    if project:
+        billed = f"{PROJECT_HEADER}: {project} is added; use is counted and billed to that project."
+        found.append(Advice(level="hint", field=PROJECT_HEADER, what=billed))
+    return found

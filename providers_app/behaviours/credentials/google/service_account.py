@@ -6,6 +6,8 @@ https://developers.google.com/identity/protocols/oauth2/service-account
 import asyncio
 import re
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -64,6 +66,18 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
             "token_uri": Secret(self.token_uri),
         }
 
+    def tokens(self, *, expires_at: float | None = None, facts: Mapping[str, str] = MappingProxyType({})) -> Tokens:
+        """Return what is stored of the account before its first token; ``facts`` are added to its own."""
+        own = {"account_project": self.project} if self.project else {}
+        return Tokens(
+            flow=FLOW,
+            expires_at=expires_at,
+            material=self.material,
+            account_id=self.email,
+            account_label=self.email,
+            facts={**facts, **own},
+        )
+
 
 def read(text: Secret, authority: Authority) -> ServiceAccount:
     """The account in a key file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
@@ -97,11 +111,7 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
 
 async def exchange(account: ServiceAccount, authority: Authority, http: Http) -> Tokens:
     """The first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
-    facts = {"account_project": account.project} if account.project else {}
-    bare = Tokens(
-        flow=FLOW, material=account.material, account_id=account.email, account_label=account.email, facts=facts
-    )
-    return await mint(bare, authority, http)
+    return await mint(account.tokens(), authority, http)
 
 
 async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
