@@ -25,6 +25,7 @@ from providers_app.types.chat import (
     Part,
     ReasoningPart,
     TextPart,
+    Tool,
     ToolCallPart,
     ToolResultPart,
 )
@@ -215,6 +216,20 @@ def _merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
         present = result.get(name)
         result[name] = _merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
     return result
+
+
+def described(tool: Tool, parameters: str, *, strict: bool = True) -> dict[str, Any]:
+    """Return a tool as most formats write it.
+
+    ``parameters`` is the format's name for the schema; ``strict`` says that a tool can ask for strict arguments.
+    """
+    found: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        found["description"] = tool.description
+    found[parameters] = schema(tool.parameters)
+    if strict and tool.strict is not None:
+        found["strict"] = tool.strict
+    return found
 
 
 def schema(parameters: dict[str, Any]) -> dict[str, Any]:

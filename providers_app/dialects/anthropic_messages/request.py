@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.request import Replay, Turn, leading_system, opened_by_user, schema, to_bytes, wire_turns
+from providers_app.dialects.request import Replay, Turn, described, leading_system, opened_by_user, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import ANTHROPIC_IDS, IdForm
 from providers_app.types.chat import (
     AudioPart,
@@ -114,7 +114,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
         output = body.setdefault("output_config", {})
         output["format"] = {"type": "json_schema", "schema": params.response_schema.schema}
     if chat.tools:
-        body["tools"] = [_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in chat.tools]
+        body["tools"] = [described(tool, "input_schema") for tool in chat.tools]
         body["tool_choice"] = _tool_choice(chat)
     return to_bytes(body, params.extra, form.unsupported)
 
@@ -195,16 +195,6 @@ def _thinking(chat: ChatRequest, form: RequestForm, max_tokens: int) -> dict[str
         }
     budget = min(BUDGETS.get(effort, LEAST_BUDGET), max_tokens - 1)
     return {"thinking": {"type": "enabled", "budget_tokens": budget}} if budget >= LEAST_BUDGET else {}
-
-
-def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:
-    tool: dict[str, Any] = {"name": name}
-    if description:
-        tool["description"] = description
-    tool["input_schema"] = schema(parameters)
-    if strict is not None:
-        tool["strict"] = strict
-    return tool
 
 
 def _tool_choice(chat: ChatRequest) -> dict[str, Any] | None:

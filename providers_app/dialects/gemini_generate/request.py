@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.request import Replay, Turn, leading_system, opened_by_user, schema, to_bytes, wire_turns
+from providers_app.dialects.request import Replay, Turn, described, leading_system, opened_by_user, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import GEMINI_IDS
 from providers_app.types.chat import (
     AudioPart,
@@ -16,7 +16,6 @@ from providers_app.types.chat import (
     Part,
     ReasoningPart,
     TextPart,
-    Tool,
     ToolCallPart,
     ToolResultPart,
 )
@@ -92,7 +91,9 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
         body["systemInstruction"] = {"parts": [{"text": system}]}
     body["contents"] = _contents(opened_by_user(turns), form, "" if budgeted else form.placeholder_signature)
     if chat.tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in chat.tools]}]
+        body["tools"] = [
+            {"functionDeclarations": [described(tool, "parametersJsonSchema", strict=False) for tool in chat.tools]}
+        ]
         body["toolConfig"] = _tool_config(chat)
     config: dict[str, Any] = {
         "temperature": params.temperature,
@@ -186,14 +187,6 @@ def _response(part: ToolResultPart) -> dict[str, Any]:
     except ValueError:
         return {"result": content}
     return value if isinstance(value, dict) else {"result": content}
-
-
-def _declaration(tool: Tool) -> dict[str, Any]:
-    declaration: dict[str, Any] = {"name": tool.name}
-    if tool.description:
-        declaration["description"] = tool.description
-    declaration["parametersJsonSchema"] = schema(tool.parameters)
-    return declaration
 
 
 def _tool_config(chat: ChatRequest) -> dict[str, Any] | None:

@@ -2,18 +2,17 @@
 
 from typing import Any
 
+import msgspec
+
 from providers_app.dialects.answer import Answer
 from providers_app.wire import payload
 
 
-class _Draft:
-    __slots__ = ("name", "number", "pieces", "provider_id")
-
-    def __init__(self, number: int, provider_id: str | None, name: str) -> None:
-        self.number = number
-        self.provider_id = provider_id
-        self.name = name
-        self.pieces: list[str] = []
+class _Draft(msgspec.Struct):
+    number: int
+    provider_id: str | None
+    name: str
+    pieces: list[str] = []
 
 
 class ToolCallDrafts:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
+from providers_app.dialects.request import Replay, Turn, described, joined_text, leading_system, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import OPENAI_IDS, IdForm
 from providers_app.errors import InvalidRequest
 from providers_app.types.chat import (
@@ -119,7 +119,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
         body[form.reasoning_field] = effort if form.reasoning_field == "reasoning_effort" else {"effort": effort}
     body["response_format"] = _response_format(params, form)
     if chat.tools:
-        body["tools"] = [_tool(tool.name, tool.description, tool.parameters, tool.strict) for tool in chat.tools]
+        body["tools"] = [{"type": "function", "function": described(tool, "parameters")} for tool in chat.tools]
         body["tool_choice"] = _tool_choice(chat)
         body["parallel_tool_calls"] = params.parallel_tool_calls
     for ours, theirs in form.renamed:
@@ -189,16 +189,6 @@ def _assistant(turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any
             for call in calls
         ]
     return message
-
-
-def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool | None) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": name}
-    if description:
-        function["description"] = description
-    function["parameters"] = schema(parameters)
-    if strict is not None:
-        function["strict"] = strict
-    return {"type": "function", "function": function}
 
 
 def _tool_choice(chat: ChatRequest) -> Any:

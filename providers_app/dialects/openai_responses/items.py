@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from providers_app.dialects.answer import Answer
 from providers_app.types.events import Citation, ReasoningDelta, ServerToolEvent, TextDelta
 from providers_app.wire import payload
@@ -9,20 +11,17 @@ from providers_app.wire import payload
 _CALLS = frozenset({"function_call", "custom_tool_call"})
 
 
-class _Item:
-    __slots__ = ("call", "done", "final", "name", "part", "pieces", "provider_id", "raw_text", "summary", "texted")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.texted = False
-        self.raw_text = False
-        self.summary: int | None = None
-        self.part: int | None = None
-        self.call: int | None = None
-        self.name = ""
-        self.provider_id: str | None = None
-        self.pieces: list[str] = []
-        self.final = ""
+class _Item(msgspec.Struct):
+    done: bool = False
+    texted: bool = False
+    raw_text: bool = False
+    summary: int | None = None
+    part: int | None = None
+    call: int | None = None
+    name: str = ""
+    provider_id: str | None = None
+    pieces: list[str] = []
+    final: str = ""
 
 
 class OutputItems:

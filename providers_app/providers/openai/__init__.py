@@ -5,6 +5,20 @@ from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo, Sett
 HEADER_WORD = r"[A-Za-z0-9_.-]+"
 _PROBLEM = "It is one word of letters, digits, -, _ and ., as the settings of your account show it."
 
+
+def _header(name: str, placeholder: str, sent_as: str) -> SettingField:
+    return SettingField(
+        name=name,
+        label=name.title(),
+        help=f"Sent as {sent_as}",
+        placeholder=placeholder,
+        pattern=HEADER_WORD,
+        problem=_PROBLEM,
+        advanced=True,
+        auth_types=("api_key",),
+    )
+
+
 PROVIDER = ProviderInfo(
     slug="openai",
     name="OpenAI",
@@ -18,25 +32,7 @@ PROVIDER = ProviderInfo(
     models_in_order=True,
     # A login belongs to one account; only a key can belong to several organizations and projects.
     settings=(
-        SettingField(
-            name="organization",
-            label="Organization",
-            help="Sent as OpenAI-Organization: whose bill it is, for a key that belongs to several.",
-            placeholder="org-...",
-            pattern=HEADER_WORD,
-            problem=_PROBLEM,
-            advanced=True,
-            auth_types=("api_key",),
-        ),
-        SettingField(
-            name="project",
-            label="Project",
-            help="Sent as OpenAI-Project: which project's limits and bill count.",
-            placeholder="proj_...",
-            pattern=HEADER_WORD,
-            problem=_PROBLEM,
-            advanced=True,
-            auth_types=("api_key",),
-        ),
+        _header("organization", "org-...", "OpenAI-Organization: whose bill it is, for a key that belongs to several."),
+        _header("project", "proj_...", "OpenAI-Project: which project's limits and bill count."),
     ),
 )

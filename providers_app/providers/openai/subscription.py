@@ -14,39 +14,13 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.wire import payload
 
-REFUSED: dict[str, tuple[str, ...]] = {
-    "chatgpt": (
-        "background",
-        "max_output_tokens",
-        "max_tool_calls",
-        "metadata",
-        "previous_response_id",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "stream_options",
-        "temperature",
-        "top_p",
-        "truncation",
-        "user",
-    ),
-    "plan": (
-        "background",
-        "conversation",
-        "max_output_tokens",
-        "max_tool_calls",
-        "metadata",
-        "moderation",
-        "multi_agent",
-        "previous_response_id",
-        "prompt",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "temperature",
-        "top_logprobs",
-        "top_p",
-        "truncation",
-        "user",
-    ),
+_BOTH = (
+    *("background", "max_output_tokens", "max_tool_calls", "metadata", "previous_response_id", "temperature", "top_p"),
+    *("prompt_cache_retention", "safety_identifier", "truncation", "user"),
+)
+REFUSED = {
+    "chatgpt": sorted((*_BOTH, "stream_options")),
+    "plan": sorted((*_BOTH, "conversation", "moderation", "multi_agent", "prompt", "top_logprobs")),
 }
 NAMES = {"chatgpt": "a sign-in in ChatGPT mode", "plan": "Sign in with ChatGPT"}
 

@@ -27,19 +27,8 @@ ADVICE: tuple[tuple[str, str], ...] = (
     ("Tool call id", "set the option tool_ids to nine"),
     ("image_url", "set the option image_urls to false"),
 )
-LEFT_OUT: tuple[tuple[str, str], ...] = tuple(
-    (field, f"add {field} to the option unsupported")
-    for field in (
-        "parallel_tool_calls",
-        "tool_choice",
-        "tools",
-        "reasoning_effort",
-        "seed",
-        "temperature",
-        "top_p",
-        "stop",
-    )
-)
+_FIELDS = ("parallel_tool_calls", "tool_choice", "tools", "reasoning_effort", "seed", "temperature", "top_p", "stop")
+LEFT_OUT = tuple((field, f"add {field} to the option unsupported") for field in _FIELDS)
 """Fields that nothing replaces."""
 _REFUSED = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|extra (?:inputs|fields)|not permitted|not allowed"

@@ -43,7 +43,9 @@ QUIRKS = (
         "max_tokens",
         "max_completion_tokens",
     ),
-    _quirk("system_role", "Role of instructions", "The role that the server knows for them.", "system", "developer"),
+    _quirk(
+        "system_role", "Role of instructions", "The role that the server knows for instructions.", "system", "developer"
+    ),
     _quirk(
         "system_everywhere",
         "Instructions in front",
@@ -54,14 +56,15 @@ QUIRKS = (
     _quirk(
         "reasoning_field",
         "Field of the reasoning effort",
-        "The name under which the server takes it.",
+        "The name under which the server takes the reasoning effort.",
         "reasoning_effort",
         "reasoning",
     ),
     _quirk(
         "reasoning_replay",
         "Earlier reasoning",
-        "How it is sent back: not at all, as reasoning_details, or as text in reasoning_content or reasoning.",
+        "How earlier reasoning is sent back: not at all, as reasoning_details, or as text in reasoning_content or "
+        "reasoning.",
         "none",
         "details",
         "content",
@@ -70,7 +73,7 @@ QUIRKS = (
     _quirk(
         "think_tags",
         "Reasoning in the text",
-        "It lies between <think> tags in the text (opened: the first tag is missing).",
+        "Reasoning lies between <think> tags in the text (opened: the first tag is missing).",
         "off",
         "tags",
         "opened",
@@ -78,11 +81,17 @@ QUIRKS = (
     _quirk(
         "structured",
         "Structured output",
-        "What the server takes for it: the schema, or only the wish for JSON (the schema is then put in words).",
+        "What the server takes for structured output: the schema, or only the wish for JSON (the schema is then put in "
+        "words).",
         "json_schema",
         "json_object",
     ),
-    _quirk("tool_ids", "Tool call ids", "Any short text, or exactly nine letters and digits (Mistral).", *IDS),
+    _quirk(
+        "tool_ids",
+        "Tool call ids",
+        "Tool call ids: any short text, or exactly nine letters and digits (Mistral).",
+        *IDS,
+    ),
     _quirk("named_tool_choice", "Forcing one tool", "The server can be told which tool to call.", *SWITCH),
     _quirk("image_urls", "Pictures by address", "The server fetches pictures from their address.", *SWITCH),
     _quirk(
