@@ -63,7 +63,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors:
             return data
         try:
-            data["name"] = validate_name(data["name"], providers.slugs())
+            data["name"] = validate_name(data["name"])
             owner_id = data["owner"].pk if new else self.instance.owner_id
             if new or data["name"] != self.initial["name"]:
                 connect.require_free(owner_id, provider, auth_type, data["name"])
@@ -228,12 +228,12 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self._each(request, queryset, lifecycle.enable, "Enabled.")
 
     def _each(
-        self, request: HttpRequest, queryset: "QuerySet[AuthSession]", deed: Callable[..., None], done: str
+        self, request: HttpRequest, queryset: "QuerySet[AuthSession]", action: Callable[..., None], done: str
     ) -> None:
-        """Apply ``deed`` to each session; one that was deleted meanwhile does not stop the others."""
+        """Apply ``action`` to each session; one that was deleted meanwhile does not stop the others."""
         for session in queryset:
             try:
-                deed(session, actor_id=request.user.pk)
+                action(session, actor_id=request.user.pk)
             except UnknownSession as error:
                 self.message_user(request, f"{error.message} [{error.code}]", messages.WARNING)
         self.message_user(request, done, messages.SUCCESS)

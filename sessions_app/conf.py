@@ -16,9 +16,12 @@ class SessionsConfig(BaseModel, frozen=True):
         default=3600, ge=60, description="A session that ends within so many seconds is shown as expiring."
     )
     refresh_every_s: float = Field(
-        default=30, ge=1, le=3600, description="Seconds between two looks for logins that are due to be refreshed."
+        default=30,
+        ge=1,
+        le=3600,
+        description="Seconds between two runs that refresh the logins that are due.",
     )
-    refresh_batch: int = Field(default=100, ge=1, le=10_000, description="How many due logins one look takes at most.")
+    refresh_batch: int = Field(default=100, ge=1, le=10_000, description="How many due logins one run takes at most.")
     refresh_parallel: int = Field(default=8, ge=1, le=64, description="How many logins are refreshed at the same time.")
     logins_per_owner: int = Field(default=20, ge=1, description="How many sign-ins one person may have open at once.")
     logins_kept_days: int = Field(default=7, ge=1, description="How many days a finished sign-in is kept for reading.")

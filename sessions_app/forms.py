@@ -1,6 +1,7 @@
 """Forms: they carry text from a page to a service, with limits on its size; the services judge it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from providers_app.errors import (
     InvalidOption,
     InvalidRequest,
     ProviderError,
+    UnknownSession,
     UnsupportedOperation,
 )
 from providers_app.registry import options
@@ -184,6 +186,17 @@ def add_error(
     code = f"[{error.code}]" if code_in_text else ""
     text = " ".join(part for part in (error.message, error.hint, code) if part)
     form.add_error(field if field in form.fields else None, CodedError(text, code=error.code))
+
+
+@contextmanager
+def errors_in(form: forms.BaseForm) -> Iterator[None]:
+    """Put a typed error of the block into the form; ``UnknownSession`` passes, because it is no fault of the input."""
+    try:
+        yield
+    except UnknownSession:
+        raise
+    except ProviderError as error:
+        add_error(form, error)
 
 
 def _option_field(field: SettingField) -> forms.Field:

@@ -102,7 +102,7 @@ class AuthSession(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     tested_at = models.DateTimeField(null=True, blank=True)
     account_label = models.CharField(max_length=200, blank=True, editable=False)
-    # What follows belongs to OAuth sessions. `next_refresh_at` alone decides what the schedule looks at.
+    # What follows belongs to OAuth sessions. `next_refresh_at` alone decides what the schedule takes.
     flow = models.CharField(max_length=40, blank=True, editable=False)
     account_id = models.CharField(max_length=200, blank=True, editable=False)
     lane = models.ForeignKey(RefreshLane, null=True, on_delete=models.SET_NULL, related_name="sessions", editable=False)

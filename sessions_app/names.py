@@ -2,18 +2,18 @@
 
 import re
 import uuid
-from collections.abc import Collection
 from typing import NamedTuple
 
 from providers_app.errors import InvalidName
 from sessions_app.models import AuthSession
+from sessions_app.providers import slugs
 
 MIN_LENGTH, MAX_LENGTH = 3, 50
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
 
 
-def validate_name(name: str, slugs: Collection[str]) -> str:
-    """Return ``name`` without surrounding white space. ``slugs`` are all provider slugs, installed or broken.
+def validate_name(name: str) -> str:
+    """Return ``name`` without surrounding white space.
 
     Raises ``InvalidName``: wrong length or characters, a provider's slug (``slug/model`` must mean one thing), or the
     form of an id (an id must name one session only).
@@ -28,7 +28,7 @@ def validate_name(name: str, slugs: Collection[str]) -> str:
             shown = " or ".join("spaces" if character == " " else repr(character) for character in wrong[:5])
             raise InvalidName(f"A session's name may not contain {shown}.")
         raise InvalidName(f"A session's name has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {length}.")
-    if name.casefold() in {slug.casefold() for slug in slugs}:
+    if name.casefold() in {slug.casefold() for slug in slugs()}:
         raise InvalidName(
             f"'{name}' is the name of a provider, so it cannot name a session.",
             hint=f"Add something of your own, for example 'my_{name}'.",
@@ -50,7 +50,7 @@ class Reference(NamedTuple):
 
 def parse_reference(text: str) -> Reference:
     """Parse an id, ``auth_type:name``, or a name."""
-    # No name has a NUL, and no database looks for one.
+    # No name has a NUL, and a database refuses to search for one.
     text = text.replace("\x00", "\ufffd").strip()
     row_id = _as_uuid(text)
     if row_id is not None:

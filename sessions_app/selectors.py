@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 # The last error that says: the provider was not there at all.
 UNREACHABLE_CODES = ("connection_failed", "upstream_timeout")
-# A refresh that is due is done within a look of the schedule or two. Later than this, nothing does it.
+# A due refresh is done within one run of the schedule or two. Later than this, nothing does it.
 OVERDUE_S = 300.0
 
 
@@ -156,11 +156,6 @@ def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: st
 def providers_in_use(owner_id: Pk) -> list[str]:
     """Return the providers that one person has sessions of, sorted."""
     return sorted(owned(owner_id).order_by().values_list("provider", flat=True).distinct())
-
-
-def recent_events(session: AuthSession, limit: int = 50) -> "QuerySet[SessionEvent]":
-    """Return the newest lines of a session's audit trail, with their actors."""
-    return events(session)[:limit]
 
 
 def events(session: AuthSession, actions: Collection[str] = ()) -> "QuerySet[SessionEvent]":

@@ -71,7 +71,7 @@ def read_json(path: str, option: str) -> Any:
         raise InvalidRequest(f"{option}: {quoted(path)} is not JSON.") from None
 
 
-def say(command: BaseCommand, advice: tuple[Advice, ...]) -> None:
+def print_advice(command: BaseCommand, advice: tuple[Advice, ...]) -> None:
     """Print advice on stderr, one line each, so that a pipe gets the answer alone."""
     for item in advice:
         line = f"{item.level}: {item.message}"

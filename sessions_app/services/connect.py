@@ -19,7 +19,7 @@ from providers_app.wire.guard import check_url
 from sessions_app import credentials, selectors
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import MAX_LENGTH, validate_name
-from sessions_app.providers import slugs, usable
+from sessions_app.providers import usable
 from sessions_app.services import notices, trail
 from sessions_app.services.lifecycle import duplicate
 
@@ -43,19 +43,19 @@ def create(
     ``DuplicateSession``, ``InvalidCredential``, ``InvalidOption``, ``InvalidRequest`` (base URL, limit reached),
     ``AddressRefused``, ``NotConfigured`` (no key ring).
     """
-    name = validate_name(name, slugs())
+    name = validate_name(name)
     credential = check(provider, auth_type, secret, base_url, settings)
+    row_id = uuid4()
     session = AuthSession(
-        id=uuid4(),
+        id=row_id,
         owner_id=owner_id,
         provider=provider,
         auth_type=auth_type,
         name=name,
         base_url=credential.base_url or "",
         options=credential.settings,
+        **credentials.sealed_columns(row_id, credential.secret),
     )
-    for column, value in credentials.sealed_columns(session.pk, credential.secret).items():
-        setattr(session, column, value)
     try:
         with transaction.atomic():
             claim_place(owner_id)

@@ -89,8 +89,9 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
         "created": [str(row.pk) for row in new],
         "replaced": frozen(before),
     }
+    run_id = uuid4()
     run = ImportRun(
-        id=uuid4(),
+        id=run_id,
         owner_id=made.owner_id,
         kind=made.kind,
         source=made.source,
@@ -99,9 +100,8 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
         created=len(new),
         replaced=len(before),
         unchanged=len(made.of("unchanged")),
+        **credentials.backup_columns(run_id, json.dumps(backup).encode()),
     )
-    for column, value in credentials.backup_columns(run.pk, json.dumps(backup).encode()).items():
-        setattr(run, column, value)
     for line in lines:
         if line.row is not None and line.login.tokens is not None:
             line.row.lane = lane_of(line.row.provider, line.login.tokens, line.row.pk)
@@ -114,7 +114,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
                 connect.claim_place(made.owner_id, adding=len(new))
             AuthSession.objects.bulk_create(new, batch_size=200)
             for row in changed:
-                _put_over(row)
+                _overwrite(row)
             SessionEvent.objects.bulk_create(events, batch_size=500)
     except IntegrityError:
         raise InvalidRequest(
@@ -135,7 +135,7 @@ def fetch_first(made: Plan) -> None:
         refresh.refresh_now(row, actor_id=row.owner_id)
 
 
-def _put_over(row: AuthSession) -> None:
+def _overwrite(row: AuthSession) -> None:
     """Replace the login that was planned to be replaced, and no newer one. Raises ``InvalidRequest``."""
     values = {column.attname: getattr(row, column.attname) for column in row._meta.concrete_fields}
     del values["id"]

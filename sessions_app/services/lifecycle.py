@@ -26,7 +26,6 @@ from providers_app.sign_in.checks import oauth_only
 from sessions_app.credentials import DESTROYED
 from sessions_app.models import AuthSession, Pk
 from sessions_app.names import validate_name
-from sessions_app.providers import slugs
 from sessions_app.services import notices, trail
 
 # What a session without its secrets must not keep: nothing to refresh, and nothing that another session equals.
@@ -49,7 +48,7 @@ UNDO_GRACE_S = 20.0
 
 def rename(session: AuthSession, name: str, *, actor_id: Pk | None = None) -> AuthSession:
     """Give the session another name. Raises ``InvalidName``, ``DuplicateSession``, ``UnknownSession``."""
-    name = validate_name(name, slugs())
+    name = validate_name(name)
     if name == session.name:
         return session
     before = session.name

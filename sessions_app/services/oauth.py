@@ -12,7 +12,7 @@ from sessions_app import credentials, selectors
 from sessions_app.credentials import fresh_refresh_columns, oauth_columns, token_print
 from sessions_app.models import AuthSession, Pk, RefreshLane
 from sessions_app.names import validate_name
-from sessions_app.providers import slugs, usable
+from sessions_app.providers import usable
 from sessions_app.services import connect, notices, trail
 from sessions_app.services.lifecycle import duplicate, switch_off
 from sessions_app.stores.lanes import lane_of
@@ -22,7 +22,7 @@ OAUTH = AuthSession.AuthType.OAUTH.value
 
 def require_place(owner_id: Pk, provider: str, name: str) -> str:
     """Return the checked name, free for an OAuth session. Raises ``InvalidName``, ``DuplicateSession``."""
-    name = validate_name(name, slugs())
+    name = validate_name(name)
     connect.require_free(owner_id, provider, OAUTH, name)
     return name
 
@@ -42,16 +42,15 @@ def create(
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``
     (also for a login that another session holds already), ``InvalidRequest`` (limit), ``NotConfigured``.
     """
-    name = validate_name(name, slugs())
+    name = validate_name(name)
     info = usable(provider)
     if OAUTH not in info.auth_types:
         raise UnsupportedOperation(
             f"{info.name} has no auth type 'oauth'.", hint=f"It has: {', '.join(info.auth_types)}."
         )
-    session = AuthSession(id=uuid4(), owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name)
-    columns = credentials.sealed_columns(session.pk, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
-    for column, value in columns.items():
-        setattr(session, column, value)
+    row_id = uuid4()
+    columns = credentials.sealed_columns(row_id, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
+    session = AuthSession(id=row_id, owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name, **columns)
     try:
         with transaction.atomic():
             connect.claim_place(owner_id)

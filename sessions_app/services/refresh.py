@@ -33,9 +33,9 @@ REFRESHES_PER_MINUTE = 30
 KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
 """Whose logins are refreshed: one that may not do something now must not end for that."""
 BROKEN_AGAIN_S = 1800.0
-"""When a session is looked at again whose refresh could not even begin (its secret does not open)."""
-LOOK_S = 60.0
-"""One look starts no further refresh after so many seconds; the next look takes the rest."""
+"""Seconds until the next try of a session whose refresh could not even begin (its secret does not open)."""
+RUN_S = 60.0
+"""Seconds after which a run of the schedule starts no further refresh; the next run takes the rest."""
 ANSWER_MARGIN_S = 10.0
 
 
@@ -82,7 +82,7 @@ def due(
 def refresh_due() -> list[RefreshReport]:
     """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once."""
     config = settings.MAESTRO.sessions
-    return refresh_many(due(config.refresh_batch), trigger="schedule", look_s=LOOK_S)
+    return refresh_many(due(config.refresh_batch), trigger="schedule", run_s=RUN_S)
 
 
 def refresh_many(
@@ -91,15 +91,15 @@ def refresh_many(
     trigger: Trigger,
     within_s: float = 0.0,
     seen: Mapping[UUID, int] | None = None,
-    look_s: float | None = None,
+    run_s: float | None = None,
 ) -> list[RefreshReport]:
     """Refresh these, ``refresh_parallel`` at a time, on the provider loop; return the reports in the order of the ids.
 
     ``seen`` are generations that the caller read: a session that has a newer one by then is left alone. After
-    ``look_s`` seconds no other one is started, and those that were not have no report. A failure does not stop the
+    ``run_s`` seconds no other one is started, and those that were not have no report. A failure does not stop the
     others.
     """
-    return loop.run(_many(list(ids), trigger, within_s, dict(seen or {}), look_s))
+    return loop.run(_many(list(ids), trigger, within_s, dict(seen or {}), run_s))
 
 
 def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
@@ -126,10 +126,10 @@ def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
 
 
 async def _many(
-    ids: list[UUID], trigger: Trigger, within_s: float, seen: dict[UUID, int], look_s: float | None
+    ids: list[UUID], trigger: Trigger, within_s: float, seen: dict[UUID, int], run_s: float | None
 ) -> list[RefreshReport]:
     slots = asyncio.Semaphore(settings.MAESTRO.sessions.refresh_parallel)
-    ends = time.monotonic() + look_s if look_s is not None else None
+    ends = time.monotonic() + run_s if run_s is not None else None
 
     async def one(session_id: UUID) -> RefreshReport | None:
         async with slots:

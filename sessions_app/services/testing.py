@@ -1,6 +1,8 @@
-"""Asking the provider whether a login works, before it is stored or afterwards."""
+"""Test a login at its provider, before it is stored or afterwards."""
 
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from providers_app import conf, loop
 from providers_app import provider as door
@@ -20,6 +22,7 @@ from sessions_app.services import outcomes
 from sessions_app.throttle import allow
 
 TESTS_PER_MINUTE = 30
+MARGIN_S = 5.0
 NO_KEY_HINT = "The server asks for a key. Check the address, or connect it anew with a key."
 _REFUSALS = (AuthenticationFailed, PermissionDenied)
 
@@ -43,23 +46,14 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
 
     Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
     """
-    refused = _too_many(owner_id)
-    if refused is not None:
-        return TestResult(error=refused)
-    try:
-        return TestResult(
-            account=loop.run(
-                door.try_credential(provider, credential, owner=owner_id), conf.current().lookup_timeout_s + 5
-            )
-        )
-    except ProviderError as error:
+    work = door.try_credential(provider, credential, owner=owner_id)
+    result = _run(work, owner_id, conf.current().lookup_timeout_s + MARGIN_S)
+    if (error := result.error) is not None:
         error.message = without_secret(error.message, credential)
         error.args = (error.message,)
         if credential.auth_type == AuthSession.AuthType.NONE and isinstance(error, _REFUSALS):
             error.hint = NO_KEY_HINT
-        return TestResult(error=error)
-    except TimeoutError:
-        return TestResult(error=UpstreamTimeout("The provider did not answer in time."))
+    return result
 
 
 def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
@@ -68,7 +62,9 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
     ``session`` must carry its sealed column. A disabled session may be tested; it stays disabled.
     """
     if session.auth_type == AuthSession.AuthType.OAUTH:
-        return _test_login(session, owner_id)
+        # Its access token may be refreshed first, and the core records the outcome itself.
+        seconds = conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + MARGIN_S
+        return _run(door.test_session(session.provider, None, str(session.pk), owner=owner_id), owner_id, seconds)
     try:
         credential = open_credential(session)
     except NotConfigured as error:
@@ -87,23 +83,15 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
     return result
 
 
-def _test_login(session: AuthSession, owner_id: Pk) -> TestResult:
-    """Test an OAuth session: its access token may be refreshed first, and the core records the outcome itself."""
-    refused = _too_many(owner_id)
-    if refused is not None:
-        return TestResult(error=refused)
-    work = door.test_session(session.provider, None, str(session.pk), owner=owner_id)
+def _run(work: Coroutine[Any, Any, Account], owner_id: Pk, seconds: float) -> TestResult:
+    """Run a test on the provider loop for at most so many seconds, within the limit of tests per person."""
+    if not allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
+        work.close()
+        text = f"You tested {TESTS_PER_MINUTE} logins within a minute."
+        return TestResult(error=RateLimited(text, hint="Wait a minute, then test again."))
     try:
-        return TestResult(
-            account=loop.run(work, conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + 5)
-        )
+        return TestResult(account=loop.run(work, seconds))
     except ProviderError as error:
         return TestResult(error=error)
     except TimeoutError:
         return TestResult(error=UpstreamTimeout("The provider did not answer in time."))
-
-
-def _too_many(owner_id: Pk) -> RateLimited | None:
-    if allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
-        return None
-    return RateLimited(f"You tested {TESTS_PER_MINUTE} logins within a minute.", hint="Wait a minute, then test again.")

@@ -134,7 +134,7 @@ def complete_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> str
 
 
 @sensitive_variables()
-def by_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginState:
+def find_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginState:
     """Return the sign-in that a callback belongs to. Raises ``UnknownLogin``."""
     return _ask(door.find_callback(params, browser=browser, owner=owner), READ_S)
 
@@ -154,7 +154,7 @@ def cancel(request: HttpRequest, login_id: UUID) -> None:
 
 
 @sensitive_variables()
-def look_at(waiting: PendingLogin, text: str) -> tuple[bool, str]:
+def judge_answer(waiting: PendingLogin, text: str) -> tuple[bool, str]:
     """Say whether a pasted text is an answer of this sign-in, and in words what it is; nothing is spent."""
     try:
         answer = answers.parse(text)

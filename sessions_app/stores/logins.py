@@ -38,8 +38,9 @@ class DjangoLoginStore:
     ) -> LoginState:
         """Store a new sign-in, sealed. Raises ``InvalidRequest`` when the person has too many open ones."""
         owner_id = _person(owner)
+        row_id = uuid4()
         attempt = OAuthAttempt(
-            id=uuid4(),
+            id=row_id,
             owner_id=owner_id,
             browser=browser[:64],
             provider=state.provider,
@@ -52,9 +53,8 @@ class DjangoLoginStore:
             status=OAuthAttempt.Status.WAITING,
             step=state.step,
             expires_at=credentials.as_time(state.expires_at) or timezone.now(),
+            **credentials.attempt_columns(row_id, pending=pending),
         )
-        for column, value in credentials.attempt_columns(attempt.pk, pending=pending).items():
-            setattr(attempt, column, value)
         limit = settings.MAESTRO.sessions.logins_per_owner
         with transaction.atomic():
             # The owner's row is held while the count is compared.

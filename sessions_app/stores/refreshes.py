@@ -5,6 +5,7 @@ In every transaction the lane's row is written before the session's, so that no 
 
 import logging
 import time
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -180,12 +181,12 @@ def _peek(session_id: str) -> RefreshState:
         generation=row.generation,
         status=row.status,
         lease_left=_seconds(row.lease_left),
-        failed_at=_epoch(row.refresh_failed_at),
+        failed_at=epoch(row.refresh_failed_at),
         error_code=row.refresh_error_code,
         error=row.refresh_error,
         status_reason=row.status_reason,
-        expires_at=_epoch(row.expires_at),
-        next_try_at=_epoch(row.next_refresh_at),
+        expires_at=epoch(row.expires_at),
+        next_try_at=epoch(row.next_refresh_at),
         intent_open=_intent_open(row),
     )
 
@@ -206,6 +207,13 @@ def _read_claimed(
     if lanes.lane_key(row.provider, tokens, row.pk) != lane.key:
         _rows(row.pk).filter(generation=row.generation).update(lane=lanes.lane_of(row.provider, tokens, row.pk))
         return None
+    return claim_of(row, tokens, lease=lease, lane=lane.key, claimed=claimed, lease_s=lease_s)
+
+
+def claim_of(
+    row: AuthSession, tokens: Tokens, *, lease: str = "", lane: str = "", claimed: float = 0.0, lease_s: float = 0.0
+) -> RefreshClaim:
+    """Return the claim of a session; without a lease it serves to foresee what would be done."""
     open_ = _intent_open(row)
     return RefreshClaim(
         session_id=str(row.pk),
@@ -215,14 +223,14 @@ def _read_claimed(
         generation=row.generation,
         tokens=tokens,
         lease=lease,
-        lane=lane.key,
+        lane=lane,
         claimed=claimed,
         lease_s=lease_s,
         presentations=row.presentations if open_ else 0,
         intent_open=open_,
         attempts=row.refresh_attempts,
-        due_at=_epoch(row.next_refresh_at),
-        refreshed_at=_epoch(row.refreshed_at),
+        due_at=epoch(row.next_refresh_at),
+        refreshed_at=epoch(row.refreshed_at),
     )
 
 
@@ -238,7 +246,8 @@ def _intent_open(row: AuthSession) -> bool:
     return row.intent_generation is not None and row.intent_generation == row.generation
 
 
-def _epoch(at: Any) -> float | None:
+def epoch(at: datetime | None) -> float | None:
+    """Return seconds since the epoch."""
     return at.timestamp() if at is not None else None
 
 

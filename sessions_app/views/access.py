@@ -90,7 +90,7 @@ def answer(
     """
     part = "row" if request.POST.get("part") == "row" else "detail"
     if not request.htmx:  # type: ignore[attr-defined]
-        say(request, messages.ERROR if error else messages.SUCCESS, message, error=error)
+        add_message(request, messages.ERROR if error else messages.SUCCESS, message, error=error)
         return redirect("sessions:list") if part == "row" else redirect("sessions:detail", pk=session_id)
     session = selectors.get(request.user.pk, session_id)
     if part == "row":
@@ -100,7 +100,7 @@ def answer(
     return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
 
 
-def say(request: HttpRequest, level: int, message: str, *, error: ProviderError | None = None) -> None:
+def add_message(request: HttpRequest, level: int, message: str, *, error: ProviderError | None = None) -> None:
     """Leave a message for the next page; its extra tag is the error's code, which the page shows to be copied."""
     messages.add_message(request, level, message, extra_tags=error.code if error else "")
 
@@ -115,7 +115,7 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
     return trigger_client_event(response, "toast", detail)
 
 
-def in_words(error: ProviderError) -> str:
+def text_of(error: ProviderError) -> str:
     """Return message and hint as one text."""
     return " ".join(part for part in (error.message, error.hint) if part)
 

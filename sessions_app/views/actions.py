@@ -13,7 +13,7 @@ from providers_app.errors import DuplicateSession, ProviderError, RefreshFailed,
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle, testing
 from sessions_app.services import refresh as refreshes
-from sessions_app.views.access import answer, in_words, say, signed_in, toast, with_session
+from sessions_app.views.access import add_message, answer, signed_in, text_of, toast, with_session
 
 
 @require_POST
@@ -22,7 +22,7 @@ def test(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Ask the provider whether the login works."""
     result = testing.test(session, owner_id=request.user.pk)
     if result.error:
-        return answer(request, session.pk, f"{session.name}: {in_words(result.error)}", error=result.error)
+        return answer(request, session.pk, f"{session.name}: {text_of(result.error)}", error=result.error)
     account = result.account
     seen = f" and sees {account.models} models" if account and account.models else ""
     return answer(request, session.pk, f"{session.name} works{seen}.")
@@ -50,7 +50,7 @@ def revoke(request: HttpRequest, session: AuthSession) -> HttpResponse:
     except UnknownSession:
         raise
     except ProviderError as error:
-        text = f"{session.name} was not revoked, and nothing was changed: {in_words(error)}"
+        text = f"{session.name} was not revoked, and nothing was changed: {text_of(error)}"
         return answer(request, session.pk, text, error=error)
     if revoked:
         return answer(request, session.pk, f"{session.name} is revoked at the provider and switched off here.")
@@ -58,7 +58,7 @@ def revoke(request: HttpRequest, session: AuthSession) -> HttpResponse:
         f"The provider has no way to revoke {session.name} from here; nothing was changed.",
         hint="End it on the provider's own page, then delete the session.",
     )
-    return answer(request, session.pk, in_words(impossible), error=impossible)
+    return answer(request, session.pk, text_of(impossible), error=impossible)
 
 
 @require_POST
@@ -105,13 +105,13 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
         session = lifecycle.restore(request.user.pk, pk, actor_id=request.user.pk)
     except UnknownSession as error:
         if not htmx:
-            say(request, messages.ERROR, in_words(error), error=error)
+            add_message(request, messages.ERROR, text_of(error), error=error)
             return redirect("sessions:list")
         raise Http404(error.message) from error
     except DuplicateSession as error:
         if htmx:
-            return toast(HttpResponse(status=204), in_words(error), error=error)
-        say(request, messages.ERROR, in_words(error), error=error)
+            return toast(HttpResponse(status=204), text_of(error), error=error)
+        add_message(request, messages.ERROR, text_of(error), error=error)
         return redirect("sessions:list")
     if htmx:
         response = trigger_client_event(HttpResponse(status=204), "sessions-reload", {})

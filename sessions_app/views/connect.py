@@ -45,7 +45,7 @@ from sessions_app.services import outcomes, testing
 from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
-from sessions_app.views.access import in_words, say
+from sessions_app.views.access import add_message, text_of
 
 Kinds = Sequence[tuple[str, str]]
 # Refusals that are about what was typed, and the field that they are about.
@@ -84,8 +84,8 @@ def connect(request: HttpRequest) -> HttpResponse:
         session, result = _connect(request, info, kind, form)
         if session is not None:
             if result is not None and result.error:
-                text = f"{session.name} is stored, but its test failed: {in_words(result.error)}"
-                say(request, messages.WARNING, text, error=result.error)
+                text = f"{session.name} is stored, but its test failed: {text_of(result.error)}"
+                add_message(request, messages.WARNING, text, error=result.error)
             else:
                 messages.success(request, f"{session.name} is connected.")
             return redirect("sessions:detail", pk=session.pk)
@@ -138,7 +138,7 @@ def _connect(
     secret = form.cleaned_data.get("key") or Secret("")
     base_url, chosen = form.cleaned_data.get("base_url", ""), form.given_options()
     try:
-        name = validate_name(form.cleaned_data["name"], providers.slugs())
+        name = validate_name(form.cleaned_data["name"])
         service.require_free(owner_id, info.slug, kind, name)
         credential = service.check(info.slug, kind, secret, base_url, chosen)
         result = testing.verify(info.slug, credential, owner_id=owner_id)

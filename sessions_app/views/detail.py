@@ -7,15 +7,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from providers_app.behaviours import addresses
-from providers_app.errors import ProviderError, UnknownSession
 from providers_app.types.catalogue import ProviderInfo
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
-from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, add_error
+from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, errors_in
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, notices, testing
 from sessions_app.services import options as option_service
-from sessions_app.views.access import card_context, in_words, row_context, say, toast, with_session
+from sessions_app.views.access import add_message, card_context, row_context, text_of, toast, with_session
 from sessions_app.views.models import filter_choices
 from sessions_app.views.trail import card_events
 
@@ -51,14 +50,9 @@ def rename(request: HttpRequest, session: AuthSession) -> HttpResponse:
         return render(request, "sessions/_row.html", row_context(session) | {"name_form": form})
     form = NameForm(request.POST, auto_id=f"id_{session.pk}_%s" if in_row else "id_%s")
     if form.is_valid():
-        try:
+        with errors_in(form):
             before = session.name
             lifecycle.rename(session, form.cleaned_data["name"], actor_id=request.user.pk)
-        except UnknownSession:
-            raise
-        except ProviderError as error:
-            add_error(form, error)
-        else:
             if in_row:
                 response = render(request, "sessions/_row.html", row_context(session))
                 return toast(response, f"{before} is now {session.name}.") if before != session.name else response
@@ -77,19 +71,9 @@ def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Replace the key, then test it. The new key is stored even when it is refused: the old one is no better."""
     form = KeyForm(request.POST)
     if form.is_valid():
-        try:
+        with errors_in(form):
             connect.replace_key(session, form.cleaned_data["key"], actor_id=request.user.pk)
-        except UnknownSession:
-            raise
-        except ProviderError as error:
-            add_error(form, error)
-        else:
-            result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
-            if result.error:
-                text = f"The key is replaced, but its test failed: {in_words(result.error)}"
-                say(request, messages.WARNING, text, error=result.error)
-            else:
-                messages.success(request, "The key is replaced, and it works.")
+            _test(request, session, "The key is replaced, and it works.", "The key is replaced, but its test failed")
             return redirect("sessions:detail", pk=session.pk)
     return _page(request, session, key_form=form)
 
@@ -102,13 +86,8 @@ def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
         raise Http404("The address of a sign-in cannot be changed.")
     form = AddressForm(request.POST)
     if form.is_valid():
-        try:
+        with errors_in(form):
             changed = connect.change_base_url(session, form.cleaned_data["base_url"], actor_id=request.user.pk)
-        except UnknownSession:
-            raise
-        except ProviderError as error:
-            add_error(form, error)
-        else:
             if changed and session.auth_type == AuthSession.AuthType.API_KEY:
                 messages.warning(request, "The address is changed and the stored key is gone. Give the key again.")
             else:
@@ -126,19 +105,14 @@ def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """
     form = OptionsForm(request.POST, card=providers.info(session.provider), auth_type=session.auth_type)
     if form.is_valid():
-        try:
+        with errors_in(form):
             changed = option_service.change(session, form.given_options(), actor_id=request.user.pk, whole=True)
-        except UnknownSession:
-            raise
-        except ProviderError as error:
-            add_error(form, error)
-        else:
-            _say_options(request, session, changed)
+            _report_options(request, session, changed)
             return redirect("sessions:detail", pk=session.pk)
     return _page(request, session, options_form=form)
 
 
-def _say_options(request: HttpRequest, session: AuthSession, changed: tuple[str, ...]) -> None:
+def _report_options(request: HttpRequest, session: AuthSession, changed: tuple[str, ...]) -> None:
     if not changed:
         messages.success(request, "Those are the options already.")
         return
@@ -147,12 +121,17 @@ def _say_options(request: HttpRequest, session: AuthSession, changed: tuple[str,
     ):
         messages.success(request, "The options are saved.")
         return
+    works = "The options are saved, and the session works with them."
+    _test(request, session, works, "The options are saved, but the test with them failed")
+
+
+def _test(request: HttpRequest, session: AuthSession, works: str, fails: str) -> None:
+    """Test the session as it is stored now, and leave a message: ``works``, or ``fails`` with the reason."""
     result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
     if result.error:
-        text = f"The options are saved, but the test with them failed: {in_words(result.error)}"
-        say(request, messages.WARNING, text, error=result.error)
+        add_message(request, messages.WARNING, f"{fails}: {text_of(result.error)}", error=result.error)
     else:
-        messages.success(request, "The options are saved, and the session works with them.")
+        messages.success(request, works)
 
 
 def _page(

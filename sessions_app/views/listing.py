@@ -76,7 +76,7 @@ def _results(request: HttpRequest) -> dict[str, Any]:
 
 
 def _typed(request: HttpRequest, name: str, length: int) -> str:
-    # Without NUL, which no database looks for.
+    # Without NUL, which a database refuses to search for.
     return request.GET.get(name, "").replace("\x00", "").strip()[:length]
 
 

@@ -26,7 +26,7 @@ from sessions_app.services import testing
 from sessions_app.sign_in import service
 from sessions_app.sign_in.forms import AnswerForm
 from sessions_app.sign_in.labels import describe
-from sessions_app.views.access import in_words, say, signed_in
+from sessions_app.views.access import add_message, signed_in, text_of
 from sessions_app.views.connect import address_of
 from sessions_app.views.login_page import context, needs_form, offer_of
 
@@ -115,7 +115,7 @@ def check(request: HttpRequest, state: LoginState) -> HttpResponse:
     """Say what a pasted answer is, without spending it."""
     text = request.POST.get("answer", "").strip()
     waiting = service.pending(request, UUID(state.id)) if text else None
-    fits, words = service.look_at(waiting, text) if waiting else (False, "")
+    fits, words = service.judge_answer(waiting, text) if waiting else (False, "")
     return render(request, "sessions/_login_hint.html", {"fits": fits, "words": words})
 
 
@@ -136,7 +136,7 @@ def answer(request: HttpRequest, state: LoginState) -> HttpResponse:
         now = service.state(request, UUID(state.id))
         if describe(now, time.time()).phase != "open":
             return _to_page(now)
-        form.add_error("answer", CodedError(in_words(error), code=error.code))
+        form.add_error("answer", CodedError(text_of(error), code=error.code))
         return _page(request, now, form=form)
     return finished(request, session_id, state)
 
@@ -150,7 +150,7 @@ def confirm(request: HttpRequest, state: LoginState) -> HttpResponse:
     except UnknownLogin:
         raise
     except ProviderError as error:
-        say(request, messages.ERROR, in_words(error), error=error)
+        add_message(request, messages.ERROR, text_of(error), error=error)
         return _to_page(state)
 
 
@@ -189,7 +189,7 @@ def again(request: HttpRequest, state: LoginState) -> HttpResponse:
             return_to=state.return_to,
         )
     except ProviderError as error:
-        say(request, messages.ERROR, in_words(error), error=error)
+        add_message(request, messages.ERROR, text_of(error), error=error)
         return redirect(form)
     return HttpResponseRedirect(reverse("sessions:login", args=[pending.id]), status=SEE_OTHER)
 
@@ -209,15 +209,15 @@ def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpRe
     try:
         session = selectors.get(request.user.pk, session_id)
     except UnknownSession as error:
-        say(request, messages.WARNING, "The session was deleted meanwhile.", error=error)
+        add_message(request, messages.WARNING, "The session was deleted meanwhile.", error=error)
         return redirect("sessions:list")
     result = testing.test(session, owner_id=request.user.pk)
     session = selectors.get(request.user.pk, session_id)
     account = f" as {session.account_label}" if session.account_label else ""
     verb = "signed in again" if state.target else "signed in"
     if result.error:
-        text = f"{session.name} is {verb}{account}, but its first call failed: {in_words(result.error)}"
-        say(request, messages.WARNING, text, error=result.error)
+        text = f"{session.name} is {verb}{account}, but its first call failed: {text_of(result.error)}"
+        add_message(request, messages.WARNING, text, error=result.error)
     else:
         messages.success(request, f"{session.name} is {verb}{account}, and it works.")
     for note in service.warnings(session):

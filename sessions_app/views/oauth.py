@@ -24,7 +24,7 @@ from providers_app.behaviours.oauth import answers
 from providers_app.errors import InvalidLoginAnswer, LoginError, ProviderError
 from sessions_app.models import AuthSession
 from sessions_app.sign_in import browser_location, service
-from sessions_app.views.access import in_words, say, with_session
+from sessions_app.views.access import add_message, text_of, with_session
 from sessions_app.views.connect import address_of
 from sessions_app.views.login import SEE_OTHER, finished
 
@@ -41,7 +41,7 @@ _SALT = "sessions_app.callback"
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
     """Spend the callback's parameters and redirect to the page of its sign-in, which shows the result."""
-    query = _taken(request)
+    query = _take_query(request)
     response = _callback(request, query)
     response["Referrer-Policy"] = "no-referrer"
     return response
@@ -75,12 +75,12 @@ def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
             given=given,
         )
     except ProviderError as error:
-        say(request, messages.ERROR, in_words(error), error=error)
+        add_message(request, messages.ERROR, text_of(error), error=error)
         return redirect("sessions:detail", pk=session.pk)
-    return _see(reverse("sessions:login", args=[pending.id]))
+    return _see_other(reverse("sessions:login", args=[pending.id]))
 
 
-def _taken(request: HttpRequest) -> str:
+def _take_query(request: HttpRequest) -> str:
     """Take the query out of the request and return it: nothing logged or reported of the request has a code in it."""
     query = request.META.get("QUERY_STRING", "")
     request.META["QUERY_STRING"] = ""
@@ -100,7 +100,7 @@ def _callback(request: HttpRequest, query: str) -> HttpResponse:
         return _after_login(request, query)
     browser = browser_location.this_browser(request)
     if not query and COOKIE in request.COOKIES:
-        query, browser = _kept(request)
+        query, browser = _load_cookie(request)
     response = _complete(request, browser, query)
     response.delete_cookie(COOKIE, path=reverse("oauth-callback"), samesite="Lax")
     return response
@@ -112,22 +112,22 @@ def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
     try:
         params = _params(query)
     except InvalidLoginAnswer:
-        return _lost("empty" if not query else "unreadable")
+        return _to_lost("empty" if not query else "unreadable")
     try:
-        state = service.by_callback(request.user.pk, browser, params)
+        state = service.find_callback(request.user.pk, browser, params)
     except LoginError:
-        return _lost("unknown" if params.get("state") else "stateless")
+        return _to_lost("unknown" if params.get("state") else "stateless")
     session_id = ""
     try:
         session_id = service.complete_callback(request.user.pk, browser, params)
     except LoginError:
         pass
     except ProviderError as error:
-        say(request, messages.ERROR, in_words(error), error=error)
+        add_message(request, messages.ERROR, text_of(error), error=error)
     if browser == browser_location.this_browser(request):
-        return _see(reverse("sessions:login", args=[state.id]))
+        return _see_other(reverse("sessions:login", args=[state.id]))
     # Begun before the person signed in again: that page belongs to the browser session that ended.
-    return finished(request, session_id, state) if session_id else _lost("unknown")
+    return finished(request, session_id, state) if session_id else _to_lost("unknown")
 
 
 def _params(query: str) -> dict[str, str]:
@@ -142,9 +142,9 @@ def _params(query: str) -> dict[str, str]:
     return params
 
 
-def _lost(why: str) -> HttpResponse:
+def _to_lost(why: str) -> HttpResponse:
     """Redirect to a page that explains why no sign-in waits for this; its address holds nothing of the callback."""
-    return _see(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
+    return _see_other(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
 
 
 def _after_login(request: HttpRequest, query: str) -> HttpResponse:
@@ -154,7 +154,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
     Signing out on purpose deletes the cookie, and then the answer belongs to no sign-in.
     """
     address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}"
-    response = _see(address)
+    response = _see_other(address)
     browser = browser_location.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
     if query and len(value) <= COOKIE_MAX_CHARS:
@@ -170,7 +170,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
     return response
 
 
-def _kept(request: HttpRequest) -> tuple[str, str]:
+def _load_cookie(request: HttpRequest) -> tuple[str, str]:
     """Return what ``_after_login`` kept: the query, and the browser session that it belongs to."""
     try:
         kept = signing.loads(request.COOKIES[COOKIE], salt=_SALT, max_age=COOKIE_S)
@@ -179,5 +179,5 @@ def _kept(request: HttpRequest) -> tuple[str, str]:
         return "", browser_location.this_browser(request)
 
 
-def _see(address: str) -> HttpResponse:
+def _see_other(address: str) -> HttpResponse:
     return HttpResponseRedirect(address, status=SEE_OTHER)

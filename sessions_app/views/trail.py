@@ -46,7 +46,7 @@ def trail_csv(request: HttpRequest, session: AuthSession) -> HttpResponse:
 
 def card_events(session: AuthSession) -> Any:
     """Return the lines that the card shows."""
-    return selectors.recent_events(session, SHOWN_IN_CARD)
+    return selectors.events(session)[:SHOWN_IN_CARD]
 
 
 class _Echo:

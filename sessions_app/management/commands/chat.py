@@ -166,7 +166,7 @@ class _Answer:
         if self._advised or self._as_json:
             return
         self._advised = True
-        parameters.say(self._command, event.advice)
+        parameters.print_advice(self._command, event.advice)
 
 
 def _prompt(given: str | None) -> str:

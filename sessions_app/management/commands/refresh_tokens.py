@@ -18,13 +18,14 @@ from providers_app.ports import SYSTEM
 from providers_app.refresh.flight import rotation_of
 from providers_app.refresh.rules import decide
 from providers_app.types.credentials import Secret
-from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger
+from providers_app.types.refresh import RefreshReport, Trigger
 from providers_app.types.tokens import Tokens
 from sessions_app import selectors
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession, Pk
 from sessions_app.providers import slugs
 from sessions_app.services import refresh
+from sessions_app.stores.refreshes import claim_of, epoch
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TIMES = ("expires", "next_try")
@@ -118,34 +119,20 @@ def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
 
 def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str, Any]:
     """Say what would be done, decided by the same rules from what is readable without opening a secret."""
-    open_ = session.intent_generation is not None and session.intent_generation == session.generation
-    claim = RefreshClaim(
-        session_id=str(session.pk),
-        provider=session.provider,
-        name=session.name,
-        status=session.status,
-        generation=session.generation,
-        tokens=Tokens(
-            flow=session.flow,
-            refresh=Secret("stored" if session.token_print else ""),
-            expires_at=_epoch(session.expires_at),
-            earliest_refresh_at=_epoch(session.earliest_refresh_at),
-            read_only=session.read_only_reason,
-        ),
-        lease="",
-        lane="",
-        claimed=0.0,
-        lease_s=0.0,
-        presentations=session.presentations if open_ else 0,
-        intent_open=open_,
-        due_at=_epoch(session.next_refresh_at),
-        refreshed_at=_epoch(session.refreshed_at),
+    tokens = Tokens(
+        flow=session.flow,
+        refresh=Secret("stored" if session.token_print else ""),
+        expires_at=epoch(session.expires_at),
+        earliest_refresh_at=epoch(session.earliest_refresh_at),
+        read_only=session.read_only_reason,
     )
     try:
         rotation = rotation_of(session.provider, session.flow)
     except ProviderError as error:
         return _row(session, "would fail", error.message, error.code, session.next_refresh_at)
-    found = decide(claim, rotation, trigger=trigger, seen_generation=None, now=time.time(), within_s=within)
+    found = decide(
+        claim_of(session, tokens), rotation, trigger=trigger, seen_generation=None, now=time.time(), within_s=within
+    )
     done = "needs_person" if WOULD.get(found.action) == PERSON else WOULD.get(found.action, "would skip")
     return _row(session, done, found.why, found.code, session.next_refresh_at)
 
@@ -176,10 +163,6 @@ def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetim
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     times = (f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES)
     return (row["session"], WORDS.get(row["done"], row["done"]), row["why"], *times)
-
-
-def _epoch(at: datetime | None) -> float | None:
-    return at.timestamp() if at is not None else None
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -190,7 +190,7 @@ def test_an_error_report_of_a_failing_callback_has_no_code(
         # Deep inside, where the answer is a local variable of many frames.
         monkeypatch.setattr("providers_app.sign_in.exchange.next_refresh_at", None)
         assert client.get(back).status_code == 500
-        monkeypatch.setattr("sessions_app.sign_in.service.by_callback", None)
+        monkeypatch.setattr("sessions_app.sign_in.service.find_callback", None)
         assert client.get(back).status_code == 500
     finally:
         got_request_exception.disconnect(report)

@@ -184,7 +184,7 @@ def test_a_session_that_cannot_be_opened_stops_nobody_and_is_not_due_for_a_while
 
 def test_a_look_ends_in_time(alice: User, auth: VendorServer) -> None:
     signed_in(alice, auth)
-    assert refresh.refresh_many(refresh.due(), trigger="schedule", look_s=-1.0) == []
+    assert refresh.refresh_many(refresh.due(), trigger="schedule", run_s=-1.0) == []
     assert book_of(auth).summary()["presentations"] == 0
 
 
