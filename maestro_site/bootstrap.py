@@ -9,13 +9,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 import django
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import (
-    CommandError,
-    call_command,
-    execute_from_command_line,
-    load_command_class,
-)
+from django.core.management import CommandError, call_command, execute_from_command_line, load_command_class
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection
 
 from maestro_site import conf, datadir
@@ -93,8 +89,6 @@ def _run_without_settings(argv: list[str]) -> int:
 
 def prepare_database() -> None:
     """Bring the schema of the database up to date, or refuse. Raises ``StartError``."""
-    from django.conf import settings
-
     try:
         if not settings.EMBEDDED_DATABASE:
             if pending_migrations():
@@ -109,8 +103,6 @@ def prepare_database() -> None:
 
 
 def _database_name() -> str:
-    from django.conf import settings
-
     return "The database in the data folder" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
 
 
@@ -120,7 +112,6 @@ def _first_line(error: Exception) -> str:
 
 def prepare_owner() -> None:
     """Create the first person of an embedded installation, so that every command works before the first visit."""
-    from django.conf import settings
     from django.contrib.auth import get_user_model
 
     from maestro_site.accounts import welcome
@@ -144,8 +135,6 @@ def prepare_key_ring() -> bool:
 
     Raises ``StartError``: malformed keys, or sealed rows that the ring does not open.
     """
-    from django.conf import settings
-
     from sessions_app import crypto
     from sessions_app.errors import KeyRingError
 
