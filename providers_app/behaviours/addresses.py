@@ -15,7 +15,7 @@ JSON = "application/json"
 
 
 def address(slug: str, credential: Credential, path: str) -> str:
-    """``path`` (with a leading slash) below the base URL. Raises ``InvalidRequest`` when there is none.
+    """Return the URL of ``path`` (with a leading slash) below the base URL. Raises ``InvalidRequest`` without one.
 
     A base URL that already ends with the path's first segment (``.../v1`` and ``/v1/messages``) is not given it twice.
     """
@@ -27,19 +27,19 @@ def address(slug: str, credential: Credential, path: str) -> str:
 
 
 def required(card: ProviderInfo) -> bool:
-    """Must each session have an address of its own? Not where the operator configured one for all."""
+    """Say whether each session needs an address of its own: not where the operator configured one for all."""
     return card.base_url_required and not getattr(conf.provider(card.slug), "base_url", "")
 
 
 def segment(name: str) -> str:
-    """``name`` as one segment of a path, whatever characters it has. Raises ``InvalidRequest`` for ``.`` and ``..``."""
+    """Return ``name`` escaped as one segment of a path. Raises ``InvalidRequest`` for ``.``, ``..`` and no name."""
     if name in ("", ".", ".."):
         raise InvalidRequest(f"{name!r} is not the name of a model.")
     return quote(name, safe="")
 
 
 def setting(slug: str, credential: Credential, name: str) -> Any:
-    """An option of the session, else of the provider's configuration (``None`` where it has no such field)."""
+    """Return an option of the session, else of the provider's configuration (``None`` where it has no such field)."""
     return credential.settings.get(name) or getattr(conf.provider(slug), name, None)
 
 

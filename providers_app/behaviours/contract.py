@@ -21,7 +21,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def violations(value: Any, protocol: type) -> list[Violation]:
-    """What ``value`` lacks to satisfy ``protocol``, in the order of the Protocol's members."""
+    """Return how ``value`` fails to satisfy ``protocol``, in the order of the Protocol's members."""
     found: list[Violation] = []
     for name, wanted in _members(protocol):
         try:
@@ -61,7 +61,7 @@ def _kind(name: str, wanted: Any, given: Any) -> Violation | None:
 
 
 def kind_of(function: Any) -> str:
-    """``coroutine``, ``async generator`` or ``plain``."""
+    """Return ``coroutine``, ``async generator`` or ``plain``."""
     if inspect.iscoroutinefunction(function):
         return "coroutine"
     if inspect.isasyncgenfunction(function):
@@ -78,7 +78,7 @@ def _article(kind: str) -> str:
 
 
 def _signature(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -> Violation | None:
-    """Can ``given`` be called the way the Protocol's callers call ``wanted``?"""
+    """Return a violation where ``given`` cannot be called the way callers call ``wanted``."""
     try:
         theirs = inspect.signature(given)
     except (TypeError, ValueError):

@@ -38,7 +38,7 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
     account: Callable[[HttpResponse], Account] | None = None
 
     def validate(self, key: str) -> list[Advice]:
-        """Advice on the key's format; the key itself is never quoted."""
+        """Return advice on the key's format; the key itself is never quoted."""
         problem = _problem(key)
         if problem:
             return [Advice(level="error", field="api_key", what=problem)]
@@ -55,13 +55,13 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
         return []
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the key; as it is when the session has none."""
+        """Return the request with the key; unchanged when the session has none."""
         if credential.auth_type == "none" or not credential.secret:
             return request
         return request.with_headers({self.header: self.scheme + credential.secret.reveal()}, secret=True)
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Raises ``UpstreamError``."""
+        """Return the account that the probe reaches. Raises ``UpstreamError``."""
         answer = await ask(self.authorize(credential, self.probe(credential)), http, self.dialect)
         if self.account is not None:
             return self.account(answer)

@@ -16,7 +16,7 @@ from providers_app.wire.client import Http
 
 MAX_PAGES = 100
 MAX_MODELS = 20_000
-"""How many models a list may have on all its pages; one with more does not end, or is an attack."""
+"""The models that a list may have on all its pages; one with more does not end, or is an attack."""
 
 Sign = Callable[[Credential, HttpRequest], HttpRequest]
 
@@ -40,7 +40,7 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
     sparse: bool = False
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``UpstreamError``; ``BadAnswer`` for a list that does not end."""
+        """Return the models of all pages. Raises ``UpstreamError``; ``BadAnswer`` for a list that does not end."""
         found: dict[str, ModelInfo] = {}
         seen: set[str] = set()
         after: str | None = None
@@ -62,7 +62,7 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
         raise BadAnswer(f"The provider's list of models has more than {MAX_PAGES} pages.")
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        """Return one model. Raises ``UnknownModel`` and other ``UpstreamError``."""
         if self.one is None:
             return found_in(await self.list(credential, http), model_id)
         try:
@@ -91,6 +91,6 @@ def next_page_token(page: dict[str, Any]) -> str | None:
 
 
 def check_size(models: int) -> None:
-    """Raises ``BadAnswer`` for a list that is too long to be one."""
+    """Raise ``BadAnswer`` for a list that is too long to be one."""
     if models > MAX_MODELS:
         raise BadAnswer(f"The provider's list of models has more than {MAX_MODELS:,} of them.")

@@ -32,7 +32,7 @@ SAID = Figure(source="provider")
 
 
 def read_model(entry: dict[str, Any]) -> ModelInfo | None:
-    """One entry; only its ``id`` is required. What the server does not say stays unknown."""
+    """Return the model of an entry, of which only ``id`` is required; ``None`` without it."""
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not model_id:
         return None
@@ -71,7 +71,7 @@ def _capabilities(takes: Any, reads: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parameters(takes: Any) -> tuple[str, ...] | None:
-    """What the model takes, by our names; ``extra`` is whatever else the server knows."""
+    """Return the parameters that the model takes, by our names; ``extra`` stands for others that the server knows."""
     if not isinstance(takes, list):
         return None
     return tuple(sorted({"extra", *(name for given, name in PARAMETERS.items() if given in takes)}))
@@ -82,7 +82,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _price(entry: dict[str, Any], name: str) -> float | None:
-    """Dollars per million tokens from the string per token that some servers give."""
+    """Return dollars per million tokens from the price per token, which some servers give as text."""
     value = _object(entry, "pricing").get(name)
     try:
         price = float(value) * 1_000_000 if isinstance(value, str | int | float) else None

@@ -138,7 +138,7 @@ class GenAIPlatformConfig(BaseModel):
         return any("{project}" in text for text in (self.path_template, *self.headers.values()))
 
     def _problem(self) -> str:
-        """What is wrong with values that are all there; secrets are not quoted."""
+        """Return what is wrong with values of which none is missing; secrets are not quoted."""
         for name in ("base_url", "token_url"):
             if (address := getattr(self, name)) and (reason := _address_problem(address)):
                 return f"{name}: {reason}"

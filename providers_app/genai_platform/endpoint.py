@@ -66,7 +66,7 @@ _HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it nee
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """On whose behalf and for what a request is made, as the gateway may want to know it."""
+    """The person and purpose of a request, for the gateway's headers."""
 
     provider: str
     owner: Owner | None = None
@@ -74,12 +74,12 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def caller_of(provider: str, owner: Owner | None, credential: Credential) -> Caller:
-    """The caller that signs with ``credential``; a session may name a project of its own."""
+    """Return the caller that signs with ``credential``; a session may name a project of its own."""
     return Caller(provider=provider, owner=owner, project=credential.settings.get("project", ""))
 
 
 class Passage:
-    """What the last request of one call took with it: the gateway's token, and whether the session's own credential."""
+    """The credentials that the last request of a call was sent with: the gateway's token, the session's own or not."""
 
     __slots__ = ("carried", "token")
 
@@ -88,7 +88,7 @@ class Passage:
         self.carried = True
 
     def blame(self, error: AuthenticationFailed | PermissionDenied) -> None:
-        """Raises ``NotConfigured`` where the session's credential was not sent, so that it cannot be to blame."""
+        """Raise ``NotConfigured`` where the session's credential was not sent, so that it cannot be at fault."""
         if not self.carried:
             hint = "Check the token and the headers under MAESTRO_GENAI_PLATFORM__."
             raise NotConfigured(f"The gateway refused its own credential: {error.message}", hint=hint) from None
@@ -99,7 +99,7 @@ _passage: ContextVar[Passage | None] = ContextVar("maestro_passage", default=Non
 
 @contextmanager
 def watched(passage: Passage) -> Iterator[None]:
-    """Requests inside the block note in ``passage`` what they took with them."""
+    """Note in ``passage`` the credentials of requests inside the block."""
     token = _passage.set(passage)
     try:
         yield
@@ -108,7 +108,7 @@ def watched(passage: Passage) -> Iterator[None]:
 
 
 def carries(config: "GenAIPlatformConfig", request: HttpRequest) -> bool:
-    """Does a signed request keep its own credential, or has the gateway none that could be refused instead?"""
+    """Say whether a signed request keeps its own credential, or the gateway has none that could be refused instead."""
     if config.provider_credential == "remove":
         return False
     own = {name.lower() for name in (*config.headers, *config.secret_headers)}
@@ -133,18 +133,18 @@ class Platform:
         self._since = 0.0
 
     def covers(self, provider: str) -> bool:
-        """Do this provider's requests go through the gateway?"""
+        """Say whether this provider's requests go through the gateway."""
         return self.config.enabled and (not self.config.providers or provider in self.config.providers)
 
     async def route(self, caller: Caller, request: HttpRequest) -> HttpRequest:
-        """The request as the gateway gets it.
+        """Return the request as it is sent to the gateway.
 
         Raises ``NotConfigured`` when it is refused a token, ``UpstreamError`` when none could be asked for.
         """
         return await self._routed(caller, request, self._token)
 
     async def preview(self, caller: Caller, request: HttpRequest) -> HttpRequest:
-        """The same without asking for a token: a mark stands in its place."""
+        """Return the same with a mark in place of the token, without fetching one."""
 
         async def mark() -> str:
             return MASKED
@@ -170,9 +170,9 @@ class Platform:
         return routed
 
     async def renew(self, error: AuthenticationFailed, passage: Passage) -> bool:
-        """After a refusal: is there another token than the one that was sent? It is made anew where that may help.
+        """Say whether there is another token than the refused one; a new one is made where that may help.
 
-        A token that was made a moment ago is not to blame, whoever refused: a wrong key of one person must not use up
+        A token that was made a moment ago is not at fault: a wrong key of one person must not use up
         the tokens of all. Raises as ``route``.
         """
         sent = passage.token
@@ -233,14 +233,14 @@ class Platform:
 
 
 def _source(config: "GenAIPlatformConfig") -> CredentialProvider | None:
-    """Off the loop, because reading a private key takes some 40 ms, and so do the libraries that are loaded for it."""
+    """Return the token's source; off the loop, as reading a private key and loading its libraries take 40 ms each."""
     tokens = importlib.import_module("providers_app.genai_platform.tokens")
     found: CredentialProvider | None = tokens.source_of(config)
     return found
 
 
 def hosts_of(config: "GenAIPlatformConfig") -> tuple[str, ...]:
-    """``host:port`` of the gateway and its token endpoint: the operator's own, wherever they stand."""
+    """Return ``host:port`` of the gateway and its token endpoint, which may be on private networks."""
     found = []
     for address in filter(None, (config.base_url, config.token_url)):
         parts = urlsplit(address)
@@ -250,7 +250,7 @@ def hosts_of(config: "GenAIPlatformConfig") -> tuple[str, ...]:
 
 
 def _with(request: HttpRequest, added: dict[str, str], *, secret: bool) -> HttpRequest:
-    """The request with these headers instead of its own of the same names, whatever their case."""
+    """Return the request with these headers instead of its own of the same names, in any case."""
     names = {name.lower() for name in added}
     kept = {name: value for name, value in request.headers.items() if name.lower() not in names}
     hidden = request.secret_headers - names

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 VARIABLES = ("user.id", "user.email", "project", "request.id")
-"""What a template may name."""
+"""The variables that a template may name."""
 MAX_HEADERS_BYTES = 8192
-"""All headers of the gateway together; servers commonly take no more than that."""
+"""Bytes of all headers of the gateway together; servers commonly take no more than that."""
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 # Written by the client itself, or saying where a message ends.
 RESERVED = frozenset(
@@ -32,7 +32,7 @@ _PLAIN = re.compile(r"[ -~]*")
 
 
 def parse(text: str) -> dict[str, str]:
-    """Headers from ``Name: value`` lines; ``;`` stands for a line break. Raises ``ValueError`` that names the line."""
+    """Return headers from ``Name: value`` lines; ``;`` is a line break. Raises ``ValueError`` that names the line."""
     found: dict[str, str] = {}
     for line in re.split(r"[;\n]", text):
         if not line.strip():
@@ -47,7 +47,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def problem(name: str, value: str) -> str:
-    """Why a header cannot be sent, else the empty text; the value is not quoted."""
+    """Return why a header cannot be sent, else the empty text; the value is not quoted."""
     if not NAME.fullmatch(name):
         return f"{name[:40]!r} is not the name of a header"
     if name.lower() in RESERVED:
@@ -58,7 +58,7 @@ def problem(name: str, value: str) -> str:
 
 
 def unknown_variables(template: str, known: tuple[str, ...], where: str) -> str:
-    """What is wrong with the braces of a template, else the empty text."""
+    """Return what is wrong with the braces of a template, else the empty text."""
     for variable in _BRACES.findall(template):
         if variable not in known:
             listed = ", ".join(f"{{{name}}}" for name in known)
@@ -68,12 +68,12 @@ def unknown_variables(template: str, known: tuple[str, ...], where: str) -> str:
 
 
 def variables_in(template: str) -> set[str]:
-    """The variables that a checked template names."""
+    """Return the variables that a checked template names."""
     return set(_BRACES.findall(template))
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its variables; one without a value becomes nothing."""
+    """Return the template with its variables filled in; one without a value becomes nothing."""
     return _BRACES.sub(lambda match: _safe(values.get(match[1], "")), template)
 
 

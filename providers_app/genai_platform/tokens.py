@@ -1,4 +1,4 @@
-"""Where the gateway's own token comes from: a static one, an OAuth client, Entra, Google, or the machine's identity.
+"""The source of the gateway's own token: a static one, an OAuth client, Entra, Google, or the machine's identity.
 
 Imported when a gateway needs its first token, because signing takes libraries that load slowly.
 """
@@ -26,7 +26,7 @@ FLOW = "genai_platform"
 
 
 def source_of(config: GenAIPlatformConfig) -> CredentialProvider | None:
-    """The provider of the gateway's token; ``None`` where it wants none. Asks nobody."""
+    """Return the provider of the gateway's token; ``None`` where it wants none. Makes no request."""
     return _SOURCES[config.token_source](config)
 
 

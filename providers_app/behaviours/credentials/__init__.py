@@ -1,7 +1,7 @@
-"""Where the credential of a request comes from: a key, a stored login, a cloud's own identity, or nothing.
+"""Sources of the credential of a request: a key, a stored login, a cloud's own identity, or none.
 
-Whoever makes a request is given a ``CredentialProvider`` and knows no more: it asks for a credential before each
-request, and once more after a refusal. Providers of short-lived tokens are made of ``Minted``, which keeps what it has
+A caller is given a ``CredentialProvider`` and knows no more: it gets a credential before each request, and another
+one after a refusal. Providers of short-lived tokens are made of ``Minted``, which keeps what it has
 until shortly before its end and lets callers that come together share one request.
 """
 
@@ -25,11 +25,11 @@ class CredentialProvider(Protocol):
     """Gives the credential that the next request is signed with. It belongs to one loop."""
 
     async def credential(self, http: Http) -> Credential:
-        """A credential that is good now: the kept one, or a new one. Raises ``UpstreamError``, ``NeedsReauth``."""
+        """Return a credential that is valid now, kept or new. Raises ``UpstreamError``, ``NeedsReauth``."""
         ...
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """Another credential after the provider refused ``refused``; one that somebody else got meanwhile counts.
+        """Return another credential than ``refused``, also one that another caller got in the meantime.
 
         Raises ``error`` where there can be no other one, and otherwise as ``credential``.
         """
@@ -37,17 +37,17 @@ class CredentialProvider(Protocol):
 
 
 class NoCredentialProvider:
-    """For servers that ask for nothing. ``credential`` carries the address and options, and no secret."""
+    """Gives a credential without a secret, for servers that want none; it carries the address and options."""
 
     def __init__(self, credential: Credential = Credential(auth_type="none")) -> None:
         self._credential = credential
 
     async def credential(self, http: Http) -> Credential:
-        """The credential without a secret."""
+        """Return the credential without a secret."""
         return self._credential
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """Raises ``error``."""
+        """Raise ``error``."""
         raise error
 
 
@@ -58,11 +58,11 @@ class ApiKeyCredentialProvider:
         self._credential = credential
 
     async def credential(self, http: Http) -> Credential:
-        """The key."""
+        """Return the key."""
         return self._credential
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """Raises ``error``: a key is refused for good."""
+        """Raise ``error``: a key is refused for good."""
         raise error
 
 
@@ -71,7 +71,7 @@ class Minted:
 
     ``mint`` makes one token with one request. ``margin`` is at most half of a token's life, so that a short-lived one
     is used as well; a token whose end is unknown is kept until it is refused. Callers that come while a request is
-    under way share it and what came of it; one that gives up leaves the request to the others.
+    in flight share it and its outcome; one that is cancelled leaves the request to the others.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Minted:
         self._flight: asyncio.Task[Tokens] | None = None
 
     async def credential(self, http: Http) -> Credential:
-        """The kept token's credential, or that of a new one. Raises ``UpstreamError``, ``InvalidCredential``."""
+        """Return the credential of the kept token or a new one. Raises ``UpstreamError``, ``InvalidCredential``."""
         tokens = self._tokens
         if tokens is None or self._clock() >= self._good_until:
             tokens = await self._new(http)
         return credential_of(tokens)
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """A token that is not ``refused``. Raises as ``credential``."""
+        """Return the credential of a token that is not ``refused``. Raises as ``credential``."""
         if self._tokens is not None and self._tokens.signing == refused.secret:
             self._tokens = None
         return await self.credential(http)
@@ -116,5 +116,5 @@ class Minted:
 
 
 def credential_of(tokens: Tokens) -> Credential:
-    """The credential that these tokens make, with what is known of the account as its settings."""
+    """Return the credential that these tokens make, with the facts about the account as its settings."""
     return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))

@@ -1,4 +1,4 @@
-"""Asking the machine's own cloud who it is: the metadata services of Azure and Google.
+"""Requests to the metadata services of Azure and Google, which tell a machine its identity.
 
 Their addresses are link-local, which no base URL may reach. So each request is made by a client of its own whose guard
 knows that one host and port; no redirect is followed, no proxy is used, and an address that does not answer within
@@ -25,7 +25,7 @@ MAX_BODY = 64 * 1024
 async def ask_metadata(
     url: str, headers: Mapping[str, str], *, secret: Mapping[str, Secret] | None = None
 ) -> HttpResponse:
-    """The answer of a metadata service, whatever its status. ``url`` is the operator's setting, never a person's.
+    """Return the answer of a metadata service, of any status. ``url`` is the operator's setting, never a person's.
 
     ``secret`` are headers whose values are never shown.
 
@@ -46,7 +46,7 @@ async def ask_metadata(
 
 
 def object_of(answer: HttpResponse) -> dict[str, Any]:
-    """The JSON object in an answer of a metadata service. Raises ``BadAnswer``."""
+    """Return the JSON object in an answer of a metadata service. Raises ``BadAnswer``."""
     try:
         found = payload.decode(answer.body)
     except ValueError:

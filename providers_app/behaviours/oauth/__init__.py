@@ -3,7 +3,7 @@
 The engine, which providers compose in their ``oauth`` module:
 
     pkce       verifier, challenge, state, nonce
-    answers    what a person pasted or a callback carried -> ``LoginAnswer``
+    answers    a pasted text or a callback's parameters -> ``LoginAnswer``
     endpoint   requests to a token endpoint (form or JSON), their answers and refusals -> ``Tokens``
     grants     authorization code, refresh, RFC 8693 exchange, client credentials, JWT bearer
     device     device authorization and its polling
@@ -25,7 +25,7 @@ from providers_app.types.tokens import OAuthClient, Rotation, Tokens
 from providers_app.wire.client import Http
 
 Method = Literal["callback", "loopback", "paste_code", "paste_url", "device", "direct"]
-"""How the answer of a sign-in comes back.
+"""The way in which the answer of a sign-in comes back.
 
 ``callback``: the provider's page leads the browser to our own address. ``loopback``: to a listener on the machine that
 the browser runs on. ``paste_code``: the page shows a code. ``paste_url``: the address that the browser landed on is
@@ -35,7 +35,7 @@ material makes the tokens.
 
 
 class LoginField(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a flow needs from the person before it can begin; ``secret`` is typed in and never shown.
+    """A value that a flow needs from the person before it can begin; ``secret`` ones are never shown.
 
     ``choices`` are the only values that it takes, where there are some; the first is what a form begins with.
     ``choice_labels`` are their words for a person, in the same order.
@@ -112,7 +112,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back, read by ``answers``: a code, and the state where it came along; ``params`` is everything else."""
+    """The answer of a sign-in, read by ``answers``: a code, and the state if there is one; ``params`` is the rest."""
 
     code: Secret = Secret("")
     state: Secret | None = None
@@ -124,7 +124,7 @@ class OAuth(Protocol):
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
-        """In the order in which they are offered; read when asked, because the configuration has a say in it."""
+        """The flows in the order in which they are offered; they may depend on the configuration."""
         ...
 
     async def begin(
@@ -136,25 +136,28 @@ class OAuth(Protocol):
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """Address, state and verifier of a new sign-in. Raises ``InvalidRequest``, ``UpstreamError`` (device)."""
+        """Return a new sign-in with its address, state and verifier.
+
+        Raises ``InvalidRequest`` and, for a device code, ``UpstreamError``.
+        """
         ...
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """The tokens for an answer whose state was checked; also those of a ``direct`` flow, whose answer is empty.
+        """Return the tokens for an answer whose state was checked; the answer of a ``direct`` flow is empty.
 
         Raises ``LoginError``, ``UpstreamError``.
         """
         ...
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """One question of a device flow: the tokens, or the login as it waits on (its ``interval`` may have grown).
+        """Poll a device flow once; return the tokens, or the login that still waits (its ``interval`` may have grown).
 
         Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``.
         """
         ...
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """New tokens for old ones: one request, no retry. What the answer leaves out is kept from ``tokens``.
+        """Return new tokens, with one request and no retry. What the answer leaves out is kept from ``tokens``.
 
         Raises ``TokenRefused`` (never again), ``TokenOutcomeUnknown`` (sent, and no answer could be read), and any
         other ``UpstreamError`` or ``AddressRefused`` where it is certain that nothing was spent.
@@ -162,7 +165,7 @@ class OAuth(Protocol):
         ...
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """What requests are signed with: the access token, or a key obtained with it; ``facts`` as its settings."""
+        """Return the access token, or a key obtained with it, as a credential; ``facts`` are its settings."""
         ...
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
@@ -170,15 +173,15 @@ class OAuth(Protocol):
         ...
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """The request with the credential's headers."""
+        """Return the request with the credential's headers."""
         ...
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """One cheap authenticated request. Raises ``UpstreamError``."""
+        """Make one cheap authenticated request. Raises ``UpstreamError``."""
         ...
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
-        """What a login of this kind takes out of a request or adds to it."""
+        """Return advice about what a login of this kind takes out of a request or adds to it."""
         ...
 
 

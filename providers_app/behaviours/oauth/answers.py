@@ -30,7 +30,7 @@ _COPY = "Copy the whole address from the address bar after the provider's page s
 
 
 def parse(text: str) -> LoginAnswer:
-    """What was pasted. Raises ``InvalidLoginAnswer``, which quotes nothing of it."""
+    """Return the answer in a pasted text. Raises ``InvalidLoginAnswer``, which quotes nothing of it."""
     cleaned = _WRAPPED.sub("", text.strip(_AROUND)) if len(text) <= MAX_LENGTH else ""
     if len(text) > MAX_LENGTH:
         raise InvalidLoginAnswer(f"What was pasted is longer than {MAX_LENGTH} characters.", hint=_COPY)
@@ -55,7 +55,7 @@ def parse(text: str) -> LoginAnswer:
 
 
 def of_params(params: Mapping[str, str]) -> LoginAnswer:
-    """What a callback carried. Raises ``InvalidLoginAnswer`` when it has neither a code nor an error."""
+    """Return the answer in a callback's parameters. Raises ``InvalidLoginAnswer`` without a code or an error."""
     code, state = params.get("code", ""), params.get("state")
     if not code and not params.get("error"):
         if _ASKING & params.keys():
@@ -68,7 +68,7 @@ def of_params(params: Mapping[str, str]) -> LoginAnswer:
 
 
 def check(pending: PendingLogin, answer: LoginAnswer) -> None:
-    """Does the answer belong to this sign-in, and does it carry a code?
+    """Check that the answer belongs to this sign-in and has a code.
 
     A sign-in that has a state takes only an answer with the same one; a bare code is taken where the page shows
     nothing else. Raises ``InvalidLoginAnswer`` (wrong or missing state, no code) and ``LoginDenied``.
@@ -97,7 +97,7 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
 
 
 def _of_address(before: str, query: str) -> LoginAnswer:
-    """An address cut at its first ``?``; where that has no query, the fragment may hold the answer."""
+    """Return the answer in an address, cut at its first ``?``; without a query, the fragment may hold it."""
     if not query:
         query = before.partition("#")[2]
         return _of_pairs(query)
@@ -121,7 +121,7 @@ def _pairs(query: str) -> dict[str, str]:
 
 
 def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The parameters by name. Raises ``InvalidLoginAnswer`` for one that came twice (RFC 6749 section 3.1)."""
+    """Return the parameters by name. Raises ``InvalidLoginAnswer`` for one that came twice (RFC 6749 section 3.1)."""
     params: dict[str, str] = {}
     for name, value in pairs:
         if name in params and name in ("code", "state", "error"):

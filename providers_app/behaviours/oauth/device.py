@@ -28,7 +28,7 @@ MAX_TEXT = 2000
 
 
 class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
-    """What a device authorization endpoint gives; ``interval`` and ``expires_in`` are in seconds."""
+    """The answer of a device authorization endpoint; ``interval`` and ``expires_in`` are in seconds."""
 
     device_code: Secret
     user_code: str
@@ -43,7 +43,7 @@ async def request(endpoint: TokenEndpoint, fields: Fields, http: Http) -> Device
 
 
 def read(answer: dict[str, Any]) -> DeviceCode:
-    """Section 3.2; some servers still say ``verification_url``. Raises ``BadAnswer``."""
+    """Return the device code in an answer (section 3.2, or the older ``verification_url``). Raises ``BadAnswer``."""
     device, user = answer.get("device_code"), answer.get("user_code")
     url = answer.get("verification_uri") or answer.get("verification_url")
     if not (_fit(device) and _fit(user) and _fit(url) and str(url).startswith(("https://", "http://"))):
@@ -60,7 +60,7 @@ def read(answer: dict[str, Any]) -> DeviceCode:
 async def poll(
     endpoint: TokenEndpoint, pending: PendingLogin, http: Http, *, extra: Fields = NONE
 ) -> dict[str, Any] | PendingLogin:
-    """One question (section 3.4): the token answer, or the login as it waits on.
+    """Poll once (section 3.4); return the token answer, or the login that still waits.
 
     Raises ``LoginDenied``, ``LoginExpired`` and the ``UpstreamError`` of any other refusal.
     """
@@ -76,7 +76,7 @@ async def poll(
 
 
 def after(pending: PendingLogin, error: UpstreamError) -> PendingLogin:
-    """The login as it waits on after an answer that gave no tokens (section 3.5); raises what ends it.
+    """Return the login that still waits after an answer that gave no tokens (section 3.5).
 
     Raises ``LoginDenied``, ``LoginExpired``, or ``error`` itself.
     """
@@ -98,13 +98,13 @@ def after(pending: PendingLogin, error: UpstreamError) -> PendingLogin:
 
 
 def waiting(pending: PendingLogin, *, longer: float = 0.0, at_least: float | None = None) -> PendingLogin:
-    """The login with an interval that is so many seconds longer, and not shorter than a ``Retry-After``."""
+    """Return the login with an interval that is ``longer`` by so many seconds, and not under a ``Retry-After``."""
     grown = max(pending.interval, min(pending.interval + longer, LONGEST_INTERVAL_S))
     return msgspec.structs.replace(pending, interval=max(grown, min(at_least or 0.0, LONGEST_WAIT_S)))
 
 
 def interval_of(value: Any) -> float:
-    """Seconds between two questions, from a number or a text; five where it names none (section 3.2)."""
+    """Return the seconds between two requests, from a number or a text; five where it names none (section 3.2)."""
     found = seconds(value)
     return DEFAULT_INTERVAL_S if not found else min(max(found, 1.0), LONGEST_INTERVAL_S)
 

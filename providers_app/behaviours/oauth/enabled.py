@@ -1,4 +1,4 @@
-"""Which restricted flows the operator has turned on, and how to turn one on."""
+"""The restricted flows that the operator has enabled, and the setting that enables one."""
 
 from providers_app import conf
 from providers_app.behaviours.oauth import OAuthFlow
@@ -6,17 +6,17 @@ from providers_app.errors import FlowDisabled
 
 
 def is_enabled(slug: str, flow: OAuthFlow) -> bool:
-    """Only a restricted flow must be named in the provider's ``enabled_flows``."""
+    """Say whether a flow may be used: a restricted one must be named in the provider's ``enabled_flows``."""
     return not flow.restricted or flow.name in _named(slug)
 
 
 def setting_for(slug: str, name: str) -> str:
-    """The setting that turns this flow on and leaves on what is on: ``MAESTRO_..._ENABLED_FLOWS=...``."""
+    """Return the setting that enables this flow beside those that are enabled: ``MAESTRO_..._ENABLED_FLOWS=...``."""
     return f"MAESTRO_PROVIDERS__{slug.upper()}__ENABLED_FLOWS={','.join((*_named(slug), name))}"
 
 
 def why_disabled(slug: str, flow: OAuthFlow) -> FlowDisabled | None:
-    """The error that names the vendor's position and the setting to change; ``None`` for a flow that is on."""
+    """Return the error that names the vendor's position and the setting to change; ``None`` for an enabled flow."""
     if is_enabled(slug, flow):
         return None
     position = " ".join(part for part in (flow.position, flow.position_url) if part)

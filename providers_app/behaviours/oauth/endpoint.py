@@ -1,6 +1,6 @@
-"""Requests to a token endpoint, and what its answers mean for the token that was sent.
+"""Requests to a token endpoint, and the meaning of its answers for the token that was sent.
 
-What came of a request that spends a single-use token (``spends``):
+The outcome of a request that spends a single-use token (``spends``):
 
     no connection, address refused                              as it is; nothing was sent, nothing is spent
     sent, then silence, a broken connection                     ``TokenOutcomeUnknown``
@@ -40,7 +40,7 @@ Encoding = Literal["form", "json"]
 
 
 class TokenEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where tokens are asked for, and how.
+    """The address of a token endpoint and the form of its requests.
 
     ``encoding`` of the body is ``form`` or ``json``. ``terminal`` are the error codes, ``terminal_statuses`` the
     statuses after which the same token is never accepted again.
@@ -61,7 +61,7 @@ async def ask(
     spends: bool,
     timeout: float | None = None,  # noqa: ASYNC109  the deadline is the contract
 ) -> dict[str, Any]:
-    """The answer to one request, never repeated; empty fields are left out. ``timeout`` is in seconds.
+    """Return the answer to one request, never repeated; empty fields are left out. ``timeout`` is in seconds.
 
     ``spends`` says that ``fields`` hold a token that may be accepted only once; see the table above. Raises
     ``TokenOutcomeUnknown``, ``TokenRefused``, ``AddressRefused`` and other ``UpstreamError``.
@@ -152,7 +152,7 @@ def _refused(answer: HttpResponse, words: Words, where: str) -> TokenRefused:
 
 
 def clock_skew(answer: HttpResponse, now: float | None = None) -> str:
-    """A sentence where the answer's ``Date`` differs from our clock by more than a minute, else the empty text."""
+    """Return a sentence where the answer's ``Date`` differs from our clock by over a minute, else the empty text."""
     seconds = skew_of(answer.headers, time.time() if now is None else now)
     if seconds is None or abs(seconds) < SKEW_S:
         return ""
@@ -161,7 +161,7 @@ def clock_skew(answer: HttpResponse, now: float | None = None) -> str:
 
 
 def skew_of(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds by which our clock is behind the answer's ``Date`` (negative: ahead); ``None`` without one."""
+    """Return the seconds by which our clock is behind the answer's ``Date`` (negative: ahead); ``None`` without one."""
     try:
         return email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp() - now
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""The grants: what is asked of a token endpoint, and for what.
+"""The grants of OAuth as requests to a token endpoint.
 
 authorization code with PKCE (RFC 6749, 7636) · refresh · token exchange (RFC 8693) · client credentials ·
 JWT bearer (RFC 7523). All give the decoded answer; ``endpoint.tokens_from`` reads it.
@@ -26,12 +26,12 @@ NONE: Fields = {}
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION_S = 3600
-"""How long an assertion is valid; Google takes an hour at most."""
+"""Seconds for which an assertion is valid; Google takes an hour at most."""
 SMALLEST_RSA = 2048
 
 
 def authorization_url(base: str, params: Fields) -> str:
-    """The sign-in page's address; its own query is kept, empty parameters are left out.
+    """Return the sign-in page's address; its own query is kept, empty parameters are left out.
 
     State and nonce are in it (they are made to travel through the browser), so it is shown but never logged.
     """
@@ -43,7 +43,7 @@ def authorization_url(base: str, params: Fields) -> str:
 async def authorization_code(
     endpoint: TokenEndpoint, pending: PendingLogin, answer: LoginAnswer, http: Http, *, extra: Fields = NONE
 ) -> dict[str, Any]:
-    """Raises ``InvalidLoginAnswer`` for a code that is not taken, and ``UpstreamError``."""
+    """Exchange a code for tokens. Raises ``InvalidLoginAnswer`` for a code that is refused, and ``UpstreamError``."""
     fields: dict[str, str | Secret] = {
         "grant_type": "authorization_code",
         "code": answer.code,
@@ -61,32 +61,32 @@ async def authorization_code(
 
 
 async def refresh_token(endpoint: TokenEndpoint, tokens: Tokens, http: Http, *, extra: Fields = NONE) -> dict[str, Any]:
-    """Raises as ``ask`` with ``spends``."""
+    """Refresh tokens. Raises as ``ask`` with ``spends``."""
     fields = {"grant_type": "refresh_token", "refresh_token": tokens.refresh, **_client(tokens.client)}
     return await ask(endpoint, {**fields, **extra}, http, spends=True)
 
 
 async def token_exchange(endpoint: TokenEndpoint, *, fields: Fields, http: Http) -> dict[str, Any]:
-    """RFC 8693; ``fields`` are everything but the grant type. Raises ``UpstreamError``."""
+    """Exchange a token (RFC 8693); ``fields`` lack only the grant type. Raises ``UpstreamError``."""
     return await ask(endpoint, {"grant_type": TOKEN_EXCHANGE, **fields}, http, spends=False)
 
 
 async def client_credentials(
     endpoint: TokenEndpoint, client: OAuthClient, http: Http, *, extra: Fields = NONE
 ) -> dict[str, Any]:
-    """Raises ``UpstreamError``."""
+    """Request a token for the client itself (RFC 6749 section 4.4). Raises ``UpstreamError``."""
     return await ask(endpoint, {"grant_type": "client_credentials", **_client(client), **extra}, http, spends=False)
 
 
 async def jwt_bearer(endpoint: TokenEndpoint, assertion: Secret, http: Http, *, extra: Fields = NONE) -> dict[str, Any]:
-    """RFC 7523 section 2.1. Raises ``UpstreamError``."""
+    """Request a token for an assertion (RFC 7523 section 2.1). Raises ``UpstreamError``."""
     return await ask(endpoint, {"grant_type": JWT_BEARER, "assertion": assertion, **extra}, http, spends=False)
 
 
 def service_account_assertion(
     *, email: str, key_pem: Secret, key_id: str, audience: str, scope: str, now: float
 ) -> Secret:
-    """A service account's signed statement (RFC 7523, RS256); ``now`` is seconds since the epoch.
+    """Return a service account's signed assertion (RFC 7523, RS256); ``now`` is seconds since the epoch.
 
     Raises ``InvalidCredential`` for a key that cannot sign; nothing of it is quoted.
     """
@@ -99,7 +99,7 @@ _KEY_FILE = "Paste the JSON file as it was downloaded; its private_key is a PEM 
 
 
 def rsa_key(pem: Secret, *, hint: str) -> RSAKey:
-    """A key that can sign. Raises ``InvalidCredential`` with ``hint``; nothing of it is quoted."""
+    """Return a key that can sign. Raises ``InvalidCredential`` with ``hint``; nothing of it is quoted."""
     try:
         key = load_pem_private_key(pem.reveal().strip().encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -35,7 +35,7 @@ async def verify(
     nonce: Secret | None = None,
     leeway: float = 60.0,
 ) -> dict[str, Any]:
-    """The claims of a token that is signed by the issuer, made for ``audience`` and valid now.
+    """Return the claims of a token that the issuer signed, made for ``audience`` and valid now.
 
     ``issuer`` is compared exactly (several where a vendor spells its own name in several ways), ``leeway`` is in
     seconds. Call it on the provider loop. Raises ``InvalidIdToken`` with the reason, and the ``UpstreamError`` of
@@ -57,9 +57,9 @@ async def verify(
 
 
 def unverified_claims(token: Secret) -> dict[str, Any]:
-    """The claims of a JWT without any proof; empty for what is no JWT.
+    """Return the claims of a JWT without any proof; empty for a text that is no JWT.
 
-    Only for reading the end of a token that came over TLS from its own issuer; nobody's identity may rest on it.
+    Only for reading the end of a token that came over TLS from its own issuer; no identity may rest on it.
     """
     try:
         return _decoded(jws.extract_compact(token.reveal().encode("ascii")).payload)
@@ -77,7 +77,7 @@ def check_claims(
     now: float,
     skew: float | None = None,
 ) -> None:
-    """Raises ``InvalidIdToken`` with the first thing that is wrong. Pure.
+    """Raise ``InvalidIdToken`` with the first claim that is wrong. Pure.
 
     ``now`` is seconds since the epoch, ``skew`` the seconds by which our clock is behind the issuer's, where known.
     """
@@ -145,7 +145,7 @@ def _header(token: Secret) -> dict[str, Any]:
 
 
 async def _keys(url: str, header: dict[str, Any], http: Http) -> Keys:
-    """The issuer's keys, fetched where they are old or lack the token's."""
+    """Return the issuer's keys, fetched where they are old or lack the token's."""
     known: dict[str, Keys] = loop.local("oauth-jwks", dict)
     keys = known.get(url)
     now = time.monotonic()

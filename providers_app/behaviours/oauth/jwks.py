@@ -30,21 +30,21 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
-    """What was published: ``fetched`` on the monotonic clock, ``skew`` by how many seconds our clock is behind."""
+    """The published keys: ``fetched`` on the monotonic clock, ``skew``: the seconds by which our clock is behind."""
 
     keys: tuple[Key, ...]
     fetched: float
     skew: float | None = None
 
     def find(self, header: dict[str, Any]) -> list[RSAKey | ECKey]:
-        """The keys that may have signed a token with this header; one that names no key may be of any of them."""
+        """Return the keys that may have signed a token with this header; one without a key id may be of any."""
         fitting = [each for each in self.keys if each.algorithm == header.get("alg")]
         kid = header.get("kid")
         return [each.key for each in fitting if kid is None or each.id == kid]
 
 
 async def fetch(url: str, http: Http) -> Keys:
-    """Raises ``UpstreamError``, ``AddressRefused``."""
+    """Fetch an issuer's keys. Raises ``UpstreamError``, ``AddressRefused``."""
     request = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
     answer = await http.send(request, timeout=conf.current().refresh_timeout_s, max_body=MAX_BODY)
     if not 200 <= answer.status < 300:
@@ -59,7 +59,7 @@ async def fetch(url: str, http: Http) -> Keys:
 
 
 def read(body: bytes) -> tuple[Key, ...]:
-    """The keys that can verify a signature; others (encryption, symmetric, too short) are left out.
+    """Return the keys that can verify a signature; others (encryption, symmetric, too short) are left out.
 
     Raises ``BadAnswer`` for what is no set of keys.
     """
@@ -82,7 +82,7 @@ def _key(entry: dict[str, Any]) -> Key | None:
         return None
     if kind == "EC" and entry.get("crv") != "P-256":
         return None
-    # Only what is needed: a published private part or certificate chain is nobody's business here.
+    # Only what is needed: a published private part or certificate chain is not wanted here.
     names = ("kty", "n", "e") if kind == "RSA" else ("kty", "crv", "x", "y")
     plain = {name: entry[name] for name in names if isinstance(entry.get(name), str)}
     if kind == "RSA" and len(plain.get("n", "")) < SMALLEST_RSA // 6:

@@ -12,22 +12,22 @@ METHOD = "S256"
 
 
 def new_verifier() -> Secret:
-    """A fresh code verifier: 43 characters of the unreserved alphabet."""
+    """Return a fresh code verifier: 43 characters of the unreserved alphabet."""
     return _random()
 
 
 def challenge_of(verifier: Secret) -> str:
-    """The S256 challenge of a verifier, without padding (RFC 7636 section 4.2)."""
+    """Return the S256 challenge of a verifier, without padding (RFC 7636 section 4.2)."""
     return _base64url(hashlib.sha256(verifier.reveal().encode("ascii")).digest())
 
 
 def new_state() -> Secret:
-    """A fresh state (RFC 6749 section 10.12)."""
+    """Return a fresh state (RFC 6749 section 10.12)."""
     return _random()
 
 
 def new_nonce() -> Secret:
-    """A fresh nonce for an id token (OpenID Connect Core, section 3.1.2.1)."""
+    """Return a fresh nonce for an id token (OpenID Connect Core, section 3.1.2.1)."""
     return _random()
 
 

@@ -56,7 +56,7 @@ DENIALS: dict[str, tuple[str, str]] = {
 }
 
 ISSUED_CLIENT = frozenset({"unauthorized_client", "invalid_client"})
-"""What a client that was issued to one account is refused with for another one."""
+"""The codes with which a client that was issued to one account is refused for another one."""
 
 _KINDS: dict[str, type[UpstreamError]] = {
     "invalid_client": AuthenticationFailed,
@@ -87,7 +87,7 @@ _SAID: dict[str, tuple[str, str]] = {
     ),
 }
 _OF_KEYS = (AuthenticationFailed, PermissionDenied)
-"""Their own hints speak of a key; at a token endpoint it is the OAuth client that was refused."""
+"""Errors whose own hints speak of a key; at a token endpoint it is the OAuth client that was refused."""
 _BY_CLASS: dict[type[UpstreamError], tuple[str, str]] = {
     RateLimited: ("was asked too often", ""),
     NotFound: ("was not found", "Check the configured address of the token endpoint."),
@@ -95,7 +95,7 @@ _BY_CLASS: dict[type[UpstreamError], tuple[str, str]] = {
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """What an error answer of a token endpoint names: its codes, the most exact one first, and a ``subtype``."""
+    """The codes of an error answer of a token endpoint, the most exact one first, and its ``subtype``."""
 
     codes: tuple[str, ...] = ()
     subtype: str = ""
@@ -106,14 +106,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def code_of(value: Any, secrets: Iterable[str] = ()) -> str:
-    """``value`` where it is fit to be shown as an error code, else the empty text; never a piece of ``secrets``."""
+    """Return ``value`` where it may be shown as an error code, else the empty text; never a piece of ``secrets``."""
     if not isinstance(value, str) or not _WORD.fullmatch(value) or _NUMBER.fullmatch(value) or redact(value) != value:
         return ""
     return "" if any(_shares(value, secret) for secret in secrets) else value
 
 
 def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
-    """The codes in a decoded error answer: ``error`` as text or object, ``code``, ``detail`` as text or object."""
+    """Return the codes in a decoded error answer: ``error`` and ``detail`` as text or object, ``code``."""
     found = payload.mapping(body)
     error, detail = payload.mapping(found.get("error")), payload.mapping(found.get("detail"))
     candidates = (
@@ -133,19 +133,19 @@ def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
 
 
 def _shares(value: str, secret: str) -> bool:
-    """Is one a piece of the other? A short word may be found in a long secret by chance."""
+    """Say whether one is a piece of the other; a short word may be found in a long secret by chance."""
     return value == secret or (len(secret) >= 8 and secret in value) or (len(value) >= 16 and value in secret)
 
 
 def denial(code: str, description: str = "", subtype: str = "") -> LoginDenied:
-    """The error for an ``error`` of the sign-in page; known codes inside the description are more exact."""
+    """Return the error for an ``error`` of the sign-in page; known codes inside the description are more exact."""
     told = next((word for word in _NAME.findall(description) if word in DENIALS and word != code), "")
     message, hint = DENIALS.get(told) or DENIALS.get(subtype) or DENIALS.get(code) or ("", "")
     return LoginDenied(message or f"The provider's page answered with {code or UNNAMED}.", hint=hint)
 
 
 def of_another(whose: str, code: str) -> LoginDenied:
-    """The error where a client that was issued to ``whose`` is refused: most likely somebody else signed in."""
+    """Return the error where a client that was issued to ``whose`` is refused: likely another person signed in."""
     return LoginDenied(
         f"This login belongs to {whose}, and the provider refused it for the one that signed in ({code}).",
         hint="Sign in with the same account as before, or connect a new session for the other one.",
@@ -155,8 +155,11 @@ def of_another(whose: str, code: str) -> LoginDenied:
 def refusal(
     kind: type[UpstreamError], words: Words, *, where: str, status: int, retry_after: float | None, skew: str = ""
 ) -> UpstreamError:
-    """The error for a token endpoint's error answer; ``kind`` is its class by the status, ``skew`` says how the clocks
-    differ. ``upstream_code`` is the most exact code, ``type`` the subtype."""
+    """Return the error for a token endpoint's error answer.
+
+    ``kind`` is its class by the status, ``skew`` says how the clocks differ. ``upstream_code`` is the most exact code,
+    ``type`` the subtype.
+    """
     known = next((code for code in words.codes if code in _SAID or code in _KINDS), "")
     # By status first: 429 and 5xx mean what they say, whatever the body calls it.
     chosen = kind if status >= 500 or status == 429 else _KINDS.get(known, kind)

@@ -28,7 +28,7 @@ def tokens_from(
     before: Tokens | None = None,
     default_ttl: float | None = None,
 ) -> Tokens:
-    """The tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
+    """Return the tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
 
     Where the answer is silent, refresh token, id token, scopes, account, facts and material of ``before`` stay. Raises
     ``BadAnswer`` when there is no access token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
@@ -60,28 +60,30 @@ def tokens_from(
 
 
 def token_in(answer: dict[str, Any], name: str) -> Secret:
-    """A token that is fit for a header (visible ASCII characters, not endless); empty where there is none."""
+    """Return a token that fits into a header (visible ASCII, of bounded length); empty where there is none."""
     value = answer.get(name)
     fit = isinstance(value, str) and 0 < len(value) <= MAX_TOKEN and all("!" <= char <= "~" for char in value)
     return Secret(value) if fit and isinstance(value, str) else Secret("")
 
 
 def scopes_in(answer: dict[str, Any]) -> tuple[str, ...]:
-    """The granted scopes: a text with spaces (RFC 6749 section 3.3), or a list."""
+    """Return the granted scopes from a text with spaces (RFC 6749 section 3.3), or a list."""
     value = answer.get("scope", answer.get("scopes"))
     words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
     return tuple(dict.fromkeys(word for word in words if isinstance(word, str) and word))
 
 
 def seconds(value: Any) -> float | None:
-    """A duration in seconds, also from a text; ``None`` for what is none. Never negative, never beyond ten years."""
+    """Return a duration in seconds, also from a text, from 0 to ten years; ``None`` for a value that is none."""
     number = _number(value)
     return None if number is None else min(max(number, 0.0), LONGEST_S)
 
 
 def moment(value: Any, now: float) -> float | None:
-    """A time as seconds since the epoch: from a number (seconds, milliseconds, or seconds from now), also as text, or
-    an RFC 3339 date; ``None`` for what is none."""
+    """Return a time as seconds since the epoch; ``None`` for a value that is none.
+
+    It is read from a number (seconds, milliseconds, or seconds from now), also as text, or from an RFC 3339 date.
+    """
     number = _number(value)
     if number is not None:
         if number >= MILLISECONDS:
@@ -97,7 +99,7 @@ def moment(value: Any, now: float) -> float | None:
 
 
 def _ttl(answer: dict[str, Any], now: float) -> float | None:
-    """``expires_in``, else from ``expires_on`` or ``expires_at`` (moments; Azure and some others)."""
+    """Return the end from ``expires_in``, else from ``expires_on`` or ``expires_at`` (times; Azure and some others)."""
     found = seconds(answer.get("expires_in"))
     if found is not None:
         return found

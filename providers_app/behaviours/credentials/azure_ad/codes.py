@@ -1,4 +1,4 @@
-"""What Entra's error codes mean. They are matched by number, never by text, which Entra rewords and translates.
+"""The meaning of Entra's error codes, matched by number, never by text, which Entra rewords and translates.
 
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
@@ -12,11 +12,11 @@ _RENEWAL = (
     "in again."
 )
 _TENANT = "Copy the directory (tenant) ID from the application's overview in the Azure portal."
-_SCOPE = "Whoever runs Maestro can change the scope in its settings."
+_SCOPE = "An administrator can change the scope in the settings."
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
-    """``TokenRefused`` is final: no waiting helps, only a person."""
+    """The class and text of an error; ``TokenRefused`` is final: only a person can help."""
 
     kind: type[UpstreamError]
     what: str
@@ -50,7 +50,7 @@ MEANINGS: dict[str, Meaning] = {
     "AADSTS700024": Meaning(
         kind=AuthenticationFailed,
         what="Entra finds our signed statement outside its time",
-        hint="Set the clock of this machine; then it goes on by itself.",
+        hint="Set the clock of this machine. Maestro then tries again.",
     ),
     "AADSTS70011": Meaning(kind=BadRequest, what="Entra does not know the scope", hint=_SCOPE),
     "AADSTS1002012": Meaning(kind=BadRequest, what="The scope must end with /.default", hint=_SCOPE),
@@ -67,7 +67,7 @@ TERMINAL = frozenset(code for code, meaning in MEANINGS.items() if meaning.kind 
 
 
 def explained(error: UpstreamError) -> UpstreamError:
-    """The same error in words, where its code is known."""
+    """Return the error with an explanation, where its code is known."""
     meaning = MEANINGS.get(error.upstream_code or "")
     if meaning is None:
         return error

@@ -1,4 +1,4 @@
-"""Managed identity: the machine's own cloud says who it is and gives tokens; nothing secret is stored.
+"""Managed identity: the machine's own cloud identifies it and gives tokens; nothing secret is stored.
 
 On virtual machines and in AKS the metadata service (IMDS), in App Service and Container Apps an address of the app's
 own with a header that only it knows. https://learn.microsoft.com/entra/identity/managed-identities-azure-resources and
@@ -36,10 +36,10 @@ ISSUER = "managed-identity"
 VERSIONS = {"imds": "2018-02-01", "app": "2019-08-01"}
 TRIES = 4
 PAUSE_S = 0.8
-"""Before the second request; twice as long before each further one."""
+"""Seconds before the second request; twice as long before each further one."""
 LONGEST_PAUSE_S = 3.0
 PASSING = frozenset({404, 410, 429})
-"""As for every status from 500 on: the service is being set up, updated or asked too often. All else is final."""
+"""Statuses after which the request is repeated, as from 500 on: the service starts, updates or limits the rate."""
 
 
 class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: float = PAUSE_S
 
     async def mint(self, http: Http, *, flow: str = FLOW, before: Tokens | None = None) -> Tokens:
-        """One access token. Raises ``TokenRefused`` where there is no such identity, and other ``UpstreamError``.
+        """Return an access token. Raises ``TokenRefused`` where there is no such identity, and other ``UpstreamError``.
 
         A service that is not ready is asked ``tries`` times at most; one that does not answer is not asked again.
         """
@@ -71,7 +71,7 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(tokens, client=client)
 
     async def _asked(self) -> HttpResponse:
-        """The answer that is final, or the last one."""
+        """Return the first answer that is final, or the last one."""
         form = "app" if self.header else "imds"
         query = {"api-version": VERSIONS[form], "resource": self.resource}
         if self.client_id:
@@ -112,7 +112,7 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _code(answer: HttpResponse, header: Secret) -> str:
-    """The error code of an answer, where it has one that is fit to be shown."""
+    """Return the error code of an answer, where it has one that may be shown."""
     try:
         found = payload.decode(answer.body)
     except ValueError:

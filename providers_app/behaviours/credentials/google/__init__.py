@@ -1,6 +1,6 @@
 """Google's own kinds of credentials, for every provider that is reached with a token of Google.
 
-    authority         where tokens are asked for, and for which scopes
+    authority         the token endpoint and the scopes
     service_account   a key file: a signed statement becomes an access token, again and again
     authorized_user   a person's refresh token with its OAuth client (application-default credentials)
     machine           the identity that Google gave this machine
@@ -23,11 +23,11 @@ from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
 
 Source = ServiceAccount | AuthorizedUser | Machine
-"""What tokens are made from."""
+"""The material that tokens are made from."""
 
 
 class GCPCredentialProvider:
-    """Access tokens of Google from lasting material, for whoever makes requests.
+    """Gives access tokens of Google, made from lasting material.
 
     A token is kept until its margin, callers that come together share one request, and a refused token is not given
     out again (see ``Minted``).
@@ -46,11 +46,14 @@ class GCPCredentialProvider:
         self._minted = Minted(self._mint, margin=margin, clock=clock)
 
     async def credential(self, http: Http) -> Credential:
-        """A token that is good now. Raises ``UpstreamError``, ``InvalidCredential``, ``LoginError``."""
+        """Return the credential of a token that is valid now.
+
+        Raises ``UpstreamError``, ``InvalidCredential``, ``LoginError``.
+        """
         return await self._minted.credential(http)
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """A token that is not ``refused``. Raises as ``credential``."""
+        """Return the credential of a token that is not ``refused``. Raises as ``credential``."""
         return await self._minted.renewed(refused, error, http)
 
     async def _mint(self, http: Http) -> Tokens:

@@ -34,7 +34,7 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def object_in(text: Secret, hint: str) -> dict[str, Any]:
-    """The JSON object that was pasted. Raises ``InvalidCredential``; nothing of it is quoted."""
+    """Return the JSON object that was pasted. Raises ``InvalidCredential``; nothing of it is quoted."""
     given = text.reveal()
     try:
         found = msgspec.json.decode(given.encode()) if len(given) <= MAX_FILE else None
@@ -46,7 +46,7 @@ def object_in(text: Secret, hint: str) -> dict[str, Any]:
 
 
 def text_in(found: Mapping[str, Any], name: str) -> str:
-    """A printable text of a file; anything else is none."""
+    """Return a printable text of a file; empty for any other value."""
     value = found.get(name)
     return value if isinstance(value, str) and len(value) <= MAX_TEXT and value.isprintable() else ""
 

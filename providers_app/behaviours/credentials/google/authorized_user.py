@@ -30,7 +30,7 @@ OTHER_TYPES = (
 
 
 class AuthorizedUser(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of the file; ``project`` is the quota project, ``account`` an e-mail address where it says one."""
+    """The part of the file that is kept; ``project`` is the quota project, ``account`` an e-mail address, if any."""
 
     client: OAuthClient
     refresh: Secret
@@ -38,7 +38,7 @@ class AuthorizedUser(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
 
     def tokens(self, flow: str, authority: Authority, *, expires_at: float | None = None) -> Tokens:
-        """A login without an access token so far."""
+        """Return a login that has no access token yet."""
         return Tokens(
             flow=flow,
             refresh=self.refresh,
@@ -50,7 +50,7 @@ class AuthorizedUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(found: Any) -> AuthorizedUser:
-    """The person in a decoded file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
+    """Return the person in a decoded file. Raises ``InvalidCredential``; nothing of the file is quoted."""
     kind = found.get("type") if isinstance(found, Mapping) else None
     if not isinstance(found, Mapping) or kind != KIND:
         # Only a known word is quoted: in a spoiled file anything may stand there.
@@ -72,7 +72,7 @@ def read(found: Any) -> AuthorizedUser:
 
 
 async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
-    """New tokens; the refresh token stays.
+    """Return new tokens; the refresh token stays valid.
 
     Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``.
     """
@@ -86,7 +86,7 @@ async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
 
 
 def explained(error: TokenRefused) -> TokenRefused:
-    """``invalid_rapt``: the organisation asks its people to sign in again every so often."""
+    """Return the error, explained where it is ``invalid_rapt``: the organisation limits how long a sign-in lasts."""
     if error.type != "invalid_rapt":
         return error
     return TokenRefused(

@@ -1,4 +1,4 @@
-"""The identity that Google gave the machine we run on, from its metadata server: no secret is stored anywhere.
+"""The identity that Google gave the machine that Maestro runs on, from its metadata server: no secret is stored.
 
 https://cloud.google.com/compute/docs/metadata/overview: every request must carry ``Metadata-Flavor: Google``, and every
 answer of the real server carries it too, so that a foreign server on that address is not believed.
@@ -31,13 +31,13 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     server: str = SERVER
 
     async def project(self) -> str:
-        """The machine's own project; empty where the server does not say one. Raises ``UpstreamError``."""
+        """Return the machine's own project; empty where the server does not say one. Raises ``UpstreamError``."""
         answer = await self._ask(PROJECT_ID)
         word = _word(answer)
         return word if answer.status == 200 and PROJECT.fullmatch(word) else ""
 
     async def mint(self, flow: str, before: Tokens | None = None) -> Tokens:
-        """A token of the machine's service account; whose it is, is asked each time, because that can be changed.
+        """Return a token of the machine's service account, whose name is fetched each time, because it can change.
 
         Raises ``LoginError`` where the machine has none, ``TokenRefused`` when it is no longer that of ``before``, and
         ``UpstreamError``.

@@ -42,7 +42,7 @@ _OTHER_TYPES = {
 
 
 class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of the file."""
+    """The part of the key file that is kept."""
 
     email: str
     key: Secret
@@ -52,13 +52,13 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def session_name(self) -> str:
-        """What a session of it may be called when nobody chose a name."""
+        """Return a name for a session of the account, where none was chosen."""
         local = self.email.partition("@")[0].replace(".", "_")[:NAME_LENGTH]
         return local if len(local) >= 3 else f"sa_{local}"
 
     @property
     def material(self) -> dict[str, Secret]:
-        """What tokens are made from."""
+        """Return the material that tokens are made from."""
         return {
             "email": Secret(self.email),
             "private_key": self.key,
@@ -80,7 +80,7 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(text: Secret, authority: Authority) -> ServiceAccount:
-    """The account in a key file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
+    """Return the account in a key file. Raises ``InvalidCredential`` with the reason; nothing of the file is quoted."""
     found = object_in(text, HINT)
     kind = found.get("type")
     if kind != "service_account":
@@ -110,12 +110,12 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
 
 
 async def exchange(account: ServiceAccount, authority: Authority, http: Http) -> Tokens:
-    """The first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
+    """Return the first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
     return await mint(account.tokens(), authority, http)
 
 
 async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
-    """New tokens from the same material.
+    """Return new tokens from the same material.
 
     Raises ``TokenRefused``, ``AuthenticationFailed`` (also when only our clock is wrong), other ``UpstreamError``.
     """
@@ -139,7 +139,7 @@ async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
 
 
 def _explained(error: TokenRefused) -> AuthenticationFailed:
-    """Google calls a wrong clock ``invalid_grant`` too; that passes once the clock is right."""
+    """Return the error of a refusal; a wrong clock, which Google also calls ``invalid_grant``, is not final."""
     if error.skew is not None and abs(error.skew) > SKEW_S:
         return AuthenticationFailed(
             f"Google does not accept the service account's signature, and the clocks differ: {error.message}",
