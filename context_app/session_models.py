@@ -31,7 +31,7 @@ def listed(session: AuthSession, *, refresh: bool = False) -> ModelListing:
     except TimeoutError:
         cache.set(_failed_key(session), True, FAILED_SECONDS)
         late = UpstreamTimeout("The provider did not list its models in time.")
-        before = listing.remembered(str(session.pk), session.account_id) or ModelListing()
+        before = listing.cached(str(session.pk), session.account_id) or ModelListing()
         return ModelListing(
             models=before.models,
             fetched_at=before.fetched_at,
@@ -45,7 +45,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
     """Return what is known of a model without a request, or ``None``."""
     if session is None or not model_id:
         return None
-    remembered = listing.remembered(str(session.pk), session.account_id)
+    remembered = listing.cached(str(session.pk), session.account_id)
     found = remembered.get(model_id) if remembered is not None else None
     if found is not None:
         return found
@@ -55,7 +55,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
 
 def is_remembered(session: AuthSession) -> bool:
     """Return whether the session's models are in memory, or its provider failed to list them a moment ago."""
-    return listing.asked_lately(str(session.pk), session.account_id) or cache.get(_failed_key(session)) is not None
+    return listing.fetched_recently(str(session.pk), session.account_id) or cache.get(_failed_key(session)) is not None
 
 
 def card(slug: str) -> ProviderInfo | None:

@@ -13,7 +13,7 @@ from providers_app.errors import NotConfigured
 
 
 class CommonSettings(Protocol):
-    """What holds for every provider. Units and meanings are those of ``registry.settings.ProvidersConfig``."""
+    """The settings of every provider. Units and meanings are those of ``registry.settings.ProvidersConfig``."""
 
     allowed_private_hosts: tuple[str, ...]
     connect_timeout_s: float
@@ -38,7 +38,7 @@ class CommonSettings(Protocol):
 
 
 class Defaults(Protocol):
-    """What holds where nothing was injected: the module ``registry.settings``."""
+    """The source of values that were not injected: the module ``registry.settings``."""
 
     def common(self) -> CommonSettings: ...
 

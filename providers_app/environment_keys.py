@@ -1,7 +1,7 @@
-"""Logins that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions, and none itself.
+"""Logins that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions.
 
-Nothing signs a request with one. Whoever looks after the installation stores it as a session of theirs; so what is
-asked with it has an owner, a name, a trail, and an end.
+No request is signed with one. An administrator stores it as a session; so what is sent with it has an owner, a name,
+a trail, and an end.
 """
 
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ FILE_FIELD = "credentials_file"
 
 
 def key_of(slug: str) -> Secret:
-    """The key that the settings hold for this provider.
+    """Return the key that the settings hold for this provider.
 
     Raises ``InvalidCredential`` where they hold none, with the variables that would; ``UnknownProvider``,
     ``ProviderBroken``.
@@ -32,7 +32,7 @@ def key_of(slug: str) -> Secret:
 
 
 def found() -> dict[str, Secret]:
-    """Every key that the settings hold, by provider."""
+    """Return every key that the settings hold, by provider."""
     keys = {}
     for slug in registry.packages():
         try:
@@ -44,7 +44,7 @@ def found() -> dict[str, Secret]:
 
 
 def files() -> dict[str, str]:
-    """The path of every file with a login that the settings name, by provider."""
+    """Return the path of every file with a login that the settings name, by provider."""
     paths = {}
     for slug in registry.packages():
         try:
@@ -56,7 +56,9 @@ def files() -> dict[str, str]:
 
 
 def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
-    """The variables that such a field is read from, the strongest first; none where the provider has no such one."""
+    """Return the variables that such a field is read from, the strongest first; none where the provider has no such
+    field.
+    """
     info = settings.config_class(slug).model_fields.get(field)
     if info is None:
         return ()
@@ -65,7 +67,7 @@ def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
 
 
 def slugs_by_name(field: str = FIELD) -> dict[str, str]:
-    """The provider whose key (or other field) a variable of this name holds."""
+    """Return, by the name of each variable, the provider whose key (or other field) it holds."""
     names: dict[str, str] = {}
     for slug in registry.packages():
         try:

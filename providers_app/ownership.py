@@ -17,7 +17,7 @@ _acting: ContextVar[Owner | None] = ContextVar("maestro_owner", default=None)
 
 
 def as_owner(user: Any) -> Owner:
-    """The owner that ``user`` stands for: ``SYSTEM``, a primary key, or an object with one (``pk``).
+    """Return the owner that ``user`` stands for: ``SYSTEM``, a primary key, or an object with one (``pk``).
 
     Raises ``OwnerRequired`` for ``None``, an anonymous user, or an object that was never saved.
     """
@@ -31,7 +31,7 @@ def as_owner(user: Any) -> Owner:
 
 @contextmanager
 def acting_as(user: Any) -> Iterator[None]:
-    """Calls inside the block that name no ``owner`` belong to ``user`` (an object, its primary key, or ``SYSTEM``)."""
+    """Give calls inside the block that name no ``owner`` to ``user`` (an object, its primary key, or ``SYSTEM``)."""
     token = _acting.set(as_owner(user))
     try:
         yield
@@ -40,12 +40,12 @@ def acting_as(user: Any) -> Iterator[None]:
 
 
 def acting() -> Owner | None:
-    """The owner of the innermost ``acting_as`` block."""
+    """Return the owner of the innermost ``acting_as`` block."""
     return _acting.get()
 
 
 async def find_owner(owner: Any = None) -> Owner:
-    """The owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
+    """Return the owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
     if owner is not None:
         return owner if type(owner) is int else as_owner(owner)
     acting_owner = _acting.get()

@@ -1,4 +1,4 @@
-"""What the interface needs from the apps above it, and the one place where they plug it in."""
+"""The stores that the interface needs from the apps above, and the one place where they are installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +30,11 @@ Owner = int | str | _System
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored.
 
-    ``generation`` counts the credentials that the session had: what an older one did says nothing about a newer one.
-    ``expires_at`` is when its credential ends, in seconds since the epoch (``None``: never, or not known).
-    ``flow`` is the sign-in that gave it, empty for a key.
-    ``account`` is ``Tokens.account_id`` of the sign-in (empty: none, or not known).
-    ``last_used_at`` is in seconds since the epoch, to the minute; ``troubled``: its last use failed, or it is limited.
+    ``generation`` counts the credentials of the session: the outcome of a call with an older one does not concern a
+    newer one. ``expires_at`` is the end of its credential, in seconds since the epoch (``None``: never, or not
+    known). ``flow`` is the sign-in that gave it, empty for a key. ``account`` is ``Tokens.account_id`` of the sign-in
+    (empty: none, or not known). ``last_used_at`` is in seconds since the epoch, to the minute; ``troubled``: its last
+    use failed, or it is limited.
     """
 
     id: str
@@ -54,30 +54,30 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStore(Protocol):
-    """Sessions of their owners. Every lookup goes through the owner; a foreign session does not exist for it."""
+    """The store of sessions. Every lookup goes through the owner; a foreign session does not exist for it."""
 
     async def sole_owner(self) -> int | str | None:
-        """The only user of the installation, else ``None``."""
+        """Return the only user of the installation, else ``None``."""
         ...
 
     async def lookup(
         self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
     ) -> tuple[Session, Credential]:
-        """The session that ``ref`` names (id, name, or ``auth_type:name``) and its credential.
+        """Return the session that ``ref`` names (id, name, or ``auth_type:name``) and its credential.
 
-        Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``, ``NotConfigured``
-        (the key ring cannot open it).
+        Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``,
+        ``NotConfigured`` (the key ring cannot open it).
         """
         ...
 
     async def create(
         self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
     ) -> Session:
-        """Raises ``InvalidName``, ``DuplicateSession``."""
+        """Store a new session. Raises ``InvalidName``, ``DuplicateSession``."""
         ...
 
     async def delete(self, owner: Owner, session_id: str) -> None:
-        """Destroys the credential and the row. Raises ``UnknownSession``."""
+        """Destroy the credential and the row. Raises ``UnknownSession``."""
         ...
 
     def report_outcome(self, session: Session, error: Exception | None) -> None:
@@ -97,7 +97,7 @@ class RefreshStore(Protocol):
         ...
 
     async def peek(self, session_id: str) -> RefreshState:
-        """Where the session's refresh stands. Raises ``UnknownSession``."""
+        """Return the state of the session's refresh. Raises ``UnknownSession``."""
         ...
 
     async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
@@ -126,7 +126,7 @@ class RefreshStore(Protocol):
         ...
 
     async def postpone(self, claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
-        """Nothing was sent; look again at that time. Gives the lane back."""
+        """Give the lane back without a request; the refresh is due again at that time."""
         ...
 
     async def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
@@ -135,7 +135,7 @@ class RefreshStore(Protocol):
 
 
 class LoginStore(Protocol):
-    """Where sign-ins wait for their answer: sealed, single use, bound to a person and a browser session."""
+    """The store of sign-ins that wait for their answer: sealed, single use, bound to a person and a browser session."""
 
     async def open_login(
         self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
@@ -153,13 +153,13 @@ class LoginStore(Protocol):
         ...
 
     async def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
-        """From ``status`` to ``exchanging``, for one caller only. ``False``: somebody else has it, or it is over."""
+        """Take a sign-in from ``status`` to ``exchanging``. ``False`` when another caller has it, or it is over."""
         ...
 
     async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
-        """The turn to ask for a waiting device login, for so many seconds: a mark to renew it with (``held``).
+        """Take the turn to poll for a waiting device login, for so many seconds; return a mark to renew it (``held``).
 
-        Empty when another process has it, or when the login waits no more.
+        Empty when another process has it, or the login is no longer waiting.
         """
         ...
 
@@ -175,17 +175,17 @@ class LoginStore(Protocol):
         account: str = "",
         session_id: str = "",
     ) -> None:
-        """Write how far it is; a final status destroys the sealed parts."""
+        """Write the progress of a sign-in; a final status destroys the sealed parts."""
         ...
 
     async def require_place(self, owner: Owner, provider: str, name: str) -> str:
-        """The checked name, free for an OAuth session of this owner. Raises ``InvalidName``, ``DuplicateSession``."""
+        """Return the checked name, unused among this owner's sessions. Raises ``InvalidName``, ``DuplicateSession``."""
         ...
 
     async def create_session(
         self, owner: Owner, provider: str, name: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """A new OAuth session. Raises ``InvalidName``, ``DuplicateSession`` (also for the same login stored twice)."""
+        """Store a new OAuth session. Raises ``InvalidName``, ``DuplicateSession`` (also where the login is stored)."""
         ...
 
     async def replace_tokens(
@@ -203,10 +203,10 @@ class LoginStore(Protocol):
 
 
 class ContextStore(Protocol):
-    """Where contexts live."""
+    """The store of contexts."""
 
     async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
-        """What would be sent, in order. Raises ``UnknownContext``."""
+        """Return the messages that would be sent, in order. Raises ``UnknownContext``."""
         ...
 
     async def list_chunks(
@@ -217,7 +217,7 @@ class ContextStore(Protocol):
 
 
 class People(Protocol):
-    """Where people live."""
+    """The directory of people."""
 
     async def email_of(self, owner: Owner) -> str:
         """Return the e-mail address of the owner, empty without one."""
@@ -244,7 +244,7 @@ def install(
     logins: LoginStore | None = None,
     people: People | None = None,
 ) -> None:
-    """Plug in stores, once, from the apps' ``ready()``. A later call replaces."""
+    """Install stores, once, from the apps' ``ready()``. A later call replaces."""
     given = {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins, "people": people}
     vars(_ports).update({name: store for name, store in given.items() if store is not None})
 
@@ -261,27 +261,27 @@ def use(**stores: Any) -> Iterator[None]:
 
 
 def people() -> People | None:
-    """Return what knows of people, if anything is installed."""
+    """Return the directory of people, if one is installed."""
     return _ports.people
 
 
 def session_store() -> SessionStore:
-    """The installed store. Raises ``NotConfigured``."""
+    """Return the installed store. Raises ``NotConfigured``."""
     return _installed(_ports.sessions, "session store is installed, so no named session can be found")
 
 
 def refresh_store() -> RefreshStore:
-    """The installed store. Raises ``NotConfigured``."""
+    """Return the installed store. Raises ``NotConfigured``."""
     return _installed(_ports.refreshes, "refresh store is installed, so no session can be refreshed")
 
 
 def login_store() -> LoginStore:
-    """The installed store. Raises ``NotConfigured``."""
+    """Return the installed store. Raises ``NotConfigured``."""
     return _installed(_ports.logins, "login store is installed, so nobody can sign in to a provider")
 
 
 def context_store() -> ContextStore:
-    """The installed store. Raises ``NotConfigured``."""
+    """Return the installed store. Raises ``NotConfigured``."""
     return _installed(_ports.contexts, "context store is installed, so no context can be read")
 
 

@@ -48,7 +48,9 @@ People who look after the installation store it as a session of theirs; requests
 
 
 def key_field() -> Any:
-    """The default and the help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] = key_field()``."""
+    """Return the default and the help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] =
+    key_field()``.
+    """
     return Field(
         default=SecretStr(""),
         description="A key to store as a session with `manage.py import_sessions --env`. Nothing is asked with it "
@@ -57,8 +59,9 @@ def key_field() -> Any:
 
 
 def split(value: Any) -> Any:
-    """The items of a text, which is how an environment variable holds a list: with commas, or as a list in JSON; else
-    the value itself."""
+    """Return the items of a text, which is how an environment variable holds a list: comma-separated, or a list in
+    JSON. Return another value as it is.
+    """
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):

@@ -9,7 +9,7 @@ from providers_app.advice.checks import CHECKS
 from providers_app.advice.draft import CHANGES, KINDS, Draft, Finding
 from providers_app.advice.rules import Rules, rules_of
 from providers_app.errors import InvalidParameter, UnsupportedParameter
-from providers_app.model_data.library import LOOK_AGAIN_S, library
+from providers_app.model_data.library import RESCAN_S, library
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
 from providers_app.types.advice import Advice
@@ -121,5 +121,5 @@ def _plan_of(session: Session, credential: Credential, model: str, dialect: Dial
     if len(_plans) >= MOST_PLANS:
         _plans.clear()
     plan = plan_of(rules_of(session.provider, model, credential, dialect, session=session.name))
-    _plans[key] = _Kept(plan, dialect, settings, generation, now + LOOK_AGAIN_S)
+    _plans[key] = _Kept(plan, dialect, settings, generation, now + RESCAN_S)
     return plan

@@ -24,11 +24,11 @@ async def list_models(
     supports: Iterable[str] = (),
     owner: Any = None,
 ) -> list[ModelInfo]:
-    """The models of a session, kept for some minutes unless ``refresh``; ``supports`` names wanted capabilities.
+    """Return the models of a session, from the cache for some minutes unless ``refresh``.
 
-    Each with what else is known of it, and where each figure comes from. They come by id, or as the provider lists them
-    where its card says ``models_in_order``. One whose entry says nothing of capabilities counts as able to do what its
-    provider declares. Raises ``UpstreamError``.
+    ``supports`` names capabilities that each model has to have; one without any in its entry counts as having those
+    that its provider declares. Each comes with what else is known of it and the source of each figure, ordered by id,
+    or as the provider lists them where its card says ``models_in_order``. Raises ``UpstreamError``.
     """
     found = await find_owner(owner)
     session, credential = await prepare.find(found, provider, name, auth_type)
@@ -41,7 +41,7 @@ async def list_models(
 async def model_listing(
     provider: str, auth_type: AuthType | None, name: str, *, refresh: bool = False, owner: Any = None
 ) -> ModelListing:
-    """The same list with its age, for people: when the provider fails, the last list with the reason.
+    """Return the same list with its age, for pages: when the provider fails, the last list with the reason.
 
     Raises what finding the session raises.
     """
@@ -55,7 +55,7 @@ async def model_listing(
 async def get_model(
     provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> ModelInfo:
-    """One model, asked from the provider. Raises ``UnknownModel`` and other ``UpstreamError``."""
+    """Return one model as the provider describes it. Raises ``UnknownModel`` and other ``UpstreamError``."""
     who = await find_owner(owner)
     client = await open_session(who, provider, session, auth_type)
     return await client.call(partial(catalogue.get_model, model_id=model_id))

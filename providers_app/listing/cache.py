@@ -27,9 +27,10 @@ KEPT_MODELS = 100_000
 """How many lists, and how many models in all of them, are kept; the least used go first."""
 
 
-class Kept:
-    """What is known of one session's list. ``listed`` is what the provider gave, ``None`` before it gave anything;
-    ``flight`` is the request for it that is on its way."""
+class CachedList:
+    """The list of one session. ``listed`` is what the provider sent last, ``None`` before the first time; ``flight``
+    is the request under way.
+    """
 
     def __init__(self, session: Session, credential: Credential) -> None:
         self.identity = identity_of(session, credential)
@@ -46,23 +47,23 @@ class Kept:
         self._made_of: tuple[Any, ...] = ()
         self._whole: tuple[ModelInfo, ...] = ()
 
-    def got(self, listed: list[ModelInfo], credential: Credential) -> None:
-        """The provider gave its list."""
+    def store(self, listed: list[ModelInfo], credential: Credential) -> None:
+        """Keep the list that the provider sent."""
         self.listed, self.error = listed, None
         self.lacks = listed.lacks if isinstance(listed, PartialList) else ""
         self.fetched_at, self.answered = time.time(), time.monotonic()
         self.secret = hash(credential.secret)
 
-    def missed(self, error: ProviderError) -> None:
-        """The provider gave an error instead; an earlier list stays."""
+    def fail(self, error: ProviderError) -> None:
+        """Note the error that the provider sent instead; an earlier list stays."""
         self.error, self.failed = error, time.monotonic()
 
     def age(self) -> float:
-        """Seconds since the provider gave the list."""
+        """Return the seconds since the provider sent the list."""
         return time.monotonic() - self.answered
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """The list with what else is known of each model; without a list, the models that are known anyway.
+        """Return the list with what else is known of each model; without a list, the models that are known anyway.
 
         They come by id, or as the provider lists them where its card says so.
         """
@@ -84,27 +85,29 @@ class ModelLists:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, CachedList] = OrderedDict()
 
-    def of(self, session: Session, credential: Credential) -> Kept:
-        """What is kept for a session that signs with this credential."""
+    def of(self, session: Session, credential: Credential) -> CachedList:
+        """Return the entry of a session that signs with this credential, a new one where it signed with another
+        before.
+        """
         with self._lock:
             kept = self._kept.get(session.id)
             if kept is None or kept.identity != identity_of(session, credential):
-                kept = self._kept[session.id] = Kept(session, credential)
+                kept = self._kept[session.id] = CachedList(session, credential)
             self._kept.move_to_end(session.id)
             total = sum(len(each.listed or ()) for each in self._kept.values())
             while len(self._kept) > KEPT or (total > KEPT_MODELS and len(self._kept) > 1):
                 total -= len(self._kept.popitem(last=False)[1].listed or ())
         return kept
 
-    def peek(self, session_id: str, account: str | None = None) -> Kept | None:
-        """What is kept for a session, whatever it signs with; with ``account``, only if that account was asked."""
+    def peek(self, session_id: str, account: str | None = None) -> CachedList | None:
+        """Return the entry of a session, if there is one; with ``account``, only if it is of that account."""
         kept = self._kept.get(session_id)
         return kept if kept is None or account is None or kept.account == account else None
 
     def forget(self, session_id: str) -> None:
-        """Drop what is kept for a session; what is on its way for it will not be kept either."""
+        """Drop the entry of a session. What a request under way brings is not kept either."""
         with self._lock:
             self._kept.pop(session_id, None)
 
@@ -114,13 +117,13 @@ class _Latest:
 
 
 def lists() -> ModelLists:
-    """The lists of this process. Call it on the provider loop."""
+    """Return the lists of this process. Call it on the provider loop."""
     _Latest.lists = loop.local("models", ModelLists)
     return _Latest.lists
 
 
-def peek(session_id: str, account: str | None = None) -> Kept | None:
-    """What is kept for a session, see ``ModelLists.peek``. May be called from any thread."""
+def peek(session_id: str, account: str | None = None) -> CachedList | None:
+    """Return the entry of a session, see ``ModelLists.peek``. May be called from any thread."""
     return _Latest.lists.peek(session_id, account)
 
 
@@ -130,9 +133,10 @@ def forget(session_id: str) -> None:
 
 
 def identity_of(session: Session, credential: Credential) -> int:
-    """Changes when other models may be seen: with the account, the address, the options, and the key.
+    """Return a hash that changes when other models may be seen: with the account, the address, the options, and the
+    key.
 
-    A login's access token changes every hour and shows the same models; see ``Kept.secret``.
+    A login's access token changes every hour and shows the same models; see ``CachedList.secret``.
     """
     who = session.account if credential.auth_type == "oauth" else credential.secret
     return hash((credential.auth_type, who, credential.base_url, tuple(sorted(credential.settings.items()))))

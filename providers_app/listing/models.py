@@ -24,7 +24,7 @@ from providers_app.errors import (
     UpstreamError,
 )
 from providers_app.listing import cache as model_lists
-from providers_app.listing.cache import Kept, lists
+from providers_app.listing.cache import CachedList, lists
 from providers_app.model_data.facts import completed, facts, host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
@@ -45,22 +45,22 @@ Ask = Callable[[Fetch], Awaitable[list[ModelInfo]]]
 
 
 async def listing(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> ModelListing:
-    """The models with the age of the list. A provider's failure is in it, not raised."""
+    """Return the models with the age of the list. A provider's failure is in it, not raised."""
     kept = lists().of(session, credential)
     if kept.listed is not None and not refresh and kept.age() < conf.current().models_stale_s:
         fresh = kept.age() < conf.current().models_cache_s and kept.secret == hash(credential.secret)
         if fresh:
-            return _shown(kept)
+            return _listing_of(kept)
         if conf.current().models_cache_s > 0:
-            _ask_behind(kept, session, credential, ask)
-            return _shown(kept)
+            _fetch_in_background(kept, session, credential, ask)
+            return _listing_of(kept)
     # A caller that leaves does not take the list from the others.
     await asyncio.shield(kept.flight or _start(kept, session, credential, ask))
-    return _shown(kept)
+    return _listing_of(kept)
 
 
 async def list_models(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> list[ModelInfo]:
-    """The models; a list from the cache comes at once.
+    """Return the models; a cached list comes at once.
 
     They come by id, or as their provider lists them where its card says so (``models_in_order``). A provider that has
     no list gives the models that are known of it. Raises ``ProviderError`` when there is nothing to give, and with
@@ -68,13 +68,13 @@ async def list_models(session: Session, credential: Credential, ask: Ask, *, ref
     """
     found = await listing(session, credential, ask, refresh=refresh)
     kept = lists().of(session, credential)
-    if kept.error is not None and (refresh or found.fetched_at is None) and not (_listless(kept) and found.models):
+    if kept.error is not None and (refresh or found.fetched_at is None) and not (_has_no_list(kept) and found.models):
         raise kept.error
     return list(found.models)
 
 
-async def asked_now(session: Session, credential: Credential) -> list[ModelInfo]:
-    """The models as the provider lists them now, and nothing else: the test of a login. Raises ``ProviderError``."""
+async def fetch_now(session: Session, credential: Credential) -> list[ModelInfo]:
+    """Fetch the models as the provider lists them now: the test of a login. Raises ``ProviderError``."""
     kept = lists().of(session, credential)
     await asyncio.shield(kept.flight or _start(kept, session, credential, lambda fetch: fetch(session, credential)))
     if kept.error is not None:
@@ -82,23 +82,24 @@ async def asked_now(session: Session, credential: Credential) -> list[ModelInfo]
     return list(kept.models())
 
 
-def remembered(session_id: str, account: str | None = None) -> ModelListing | None:
-    """The list that was given last for a session; ``None`` when nobody asked. Asks nobody, from any thread.
+def cached(session_id: str, account: str | None = None) -> ModelListing | None:
+    """Return the last list of a session, ``None`` before the first. Sends nothing; may be called from any thread.
 
-    ``account`` is whom the session is signed in as now (``Session.account``): another one's list is not given.
+    ``account`` is the account that the session is signed in as now (``Session.account``): another one's list is not
+    given.
     """
     kept = model_lists.peek(session_id, account)
-    return None if kept is None or (kept.listed is None and kept.error is None) else _shown(kept)
+    return None if kept is None or (kept.listed is None and kept.error is None) else _listing_of(kept)
 
 
-def asked_lately(session_id: str, account: str | None = None) -> bool:
-    """Is there a list, or was the provider asked in vain a moment ago? Asks nobody, from any thread."""
+def fetched_recently(session_id: str, account: str | None = None) -> bool:
+    """Return whether there is a list, or a request for it failed less than ``TRY_AGAIN_S`` ago. Sends nothing."""
     kept = model_lists.peek(session_id, account)
     return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 
 async def get_model(session: Session, credential: Credential, model_id: str) -> ModelInfo:
-    """One model, asked from the provider; from the model files where it cannot be asked.
+    """Fetch one model; where the provider cannot be asked for one, return it from the model files.
 
     Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
     """
@@ -114,7 +115,7 @@ async def get_model(session: Session, credential: Credential, model_id: str) -> 
     return completed(found, session.provider, host=host, session=session.name)
 
 
-def _shown(kept: Kept) -> ModelListing:
+def _listing_of(kept: CachedList) -> ModelListing:
     never = kept.listed is None
     late = not never and kept.age() >= conf.current().models_cache_s > 0
     return ModelListing(
@@ -127,20 +128,20 @@ def _shown(kept: Kept) -> ModelListing:
     )
 
 
-def _listless(kept: Kept) -> bool:
-    """Did the provider answer that it has no list?"""
+def _has_no_list(kept: CachedList) -> bool:
+    """Return whether the provider answered that it has no list."""
     no_page = isinstance(kept.error, UpstreamError) and kept.error.status in NO_SUCH_PAGE
     return no_page or isinstance(kept.error, UnsupportedOperation)
 
 
-def _ask_behind(kept: Kept, session: Session, credential: Credential, ask: Ask) -> None:
-    """Ask without waiting, unless that is being done, was done in vain a moment ago, or is done for many others."""
+def _fetch_in_background(kept: CachedList, session: Session, credential: Credential, ask: Ask) -> None:
+    """Start a request unless one is under way, one just failed, or too many others are under way."""
     rested = kept.error is None or time.monotonic() - kept.failed >= TRY_AGAIN_S
     if rested and kept.flight is None and len(_flights()) < BACKGROUND:
         _start(kept, session, credential, ask)
 
 
-def _start(kept: Kept, session: Session, credential: Credential, ask: Ask) -> "asyncio.Task[None]":
+def _start(kept: CachedList, session: Session, credential: Credential, ask: Ask) -> "asyncio.Task[None]":
     flight = kept.flight = loop.spawn(_flight(kept, credential, ask), name=f"models-{session.id}")
     _flights().add(flight)
 
@@ -156,12 +157,12 @@ def _flights() -> "set[asyncio.Task[None]]":
     return loop.local("model-flights", set)
 
 
-async def _flight(kept: Kept, credential: Credential, ask: Ask) -> None:
-    """One request for the list, and what came of it."""
+async def _flight(kept: CachedList, credential: Credential, ask: Ask) -> None:
+    """Send one request for the list and keep its result."""
     try:
-        kept.got(await ask(_fetch), credential)
+        kept.store(await ask(_fetch), credential)
     except ProviderError as error:
-        kept.missed(error)
+        kept.fail(error)
 
 
 async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:

@@ -31,12 +31,12 @@ SORTS: dict[str, Callable[[ModelInfo], Any]] = {
 
 
 class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked for; a field that is left out asks for nothing.
+    """A search; a field that is left out does not filter.
 
     ``text`` are words, each of which must be in id or name. ``supports`` are capabilities, ``reads`` and ``writes``
-    modalities. ``min_window`` is in tokens, ``max_price`` in dollars per million input tokens: a model of which that is
-    not known does not fit. ``lifecycle`` are stages, of which one must be the model's; one that nobody says anything of
-    is active. ``sort`` is one of ``SORTS``; without it, models with the words at the beginning of their id come first
+    modalities. ``min_window`` is in tokens, ``max_price`` in dollars per million input tokens: a model of which that
+    is not known does not fit. ``lifecycle`` are stages, of which one must be the model's; one without a stage is
+    active. ``sort`` is one of ``SORTS``; without it, models with the words at the beginning of their id come first
     and the list's own order holds.
     """
 
@@ -67,7 +67,7 @@ def checked(query: ModelQuery) -> ModelQuery:
 
 
 def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilities) -> list[ModelInfo]:
-    """The models that fit; ``declared`` is what one can do that says nothing. Raises ``InvalidRequest``."""
+    """Return the models that fit; one that names no capabilities has those ``declared``. Raises ``InvalidRequest``."""
     checked(query)
     supports, stages = frozenset(query.supports), frozenset(query.lifecycle)
     reads, writes = frozenset(query.reads), frozenset(query.writes)
@@ -99,8 +99,8 @@ def able(model: ModelInfo, declared: Capabilities) -> frozenset[str]:
 
 
 def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
-    """The models with every word, those first whose id begins with one. Where no model has a word, those with a part
-    that is one letter away from it have it.
+    """Return the models with every word, those first whose id begins with one. A word that no model has stands for
+    every part of a name that is one letter away from it.
     """
     left = [(f"{model.id} {model.name}".lower(), model) for model in models]
     vocabulary: set[str] = set()
@@ -118,7 +118,7 @@ def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
 
 
 def _one_away(word: str, part: str) -> bool:
-    """Is ``part`` ``word`` with one letter more, less, changed, or two letters exchanged?"""
+    """Return whether ``part`` is ``word`` with one letter more, less or changed, or two letters exchanged."""
     if abs(len(word) - len(part)) > 1:
         return False
     short, long = sorted((word, part), key=len)
@@ -130,6 +130,6 @@ def _one_away(word: str, part: str) -> bool:
 
 
 def supporting(models: Sequence[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
-    """The models with every capability in ``wanted``. Raises ``InvalidRequest`` for a capability that there is not."""
+    """Return the models with every capability in ``wanted``. Raises ``InvalidRequest`` for an unknown capability."""
     names = checked_names(wanted, "supports")
     return search(models, ModelQuery(supports=names), declared) if names else list(models)

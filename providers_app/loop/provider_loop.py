@@ -8,7 +8,7 @@ process ends.
     on another loop               await hand_over(coro)             cancellation goes over, the result comes back
                                   async for x in hand_over_stream   at most ``BUFFER`` items ahead of the reader
     without a loop                run(coro, timeout=...)            raises at once on the provider loop's own thread
-    nobody waits for it           spawn(coro)                       fresh context, ends in ``shutdown``
+    in the background             spawn(coro)                       fresh context, ends in ``shutdown``
 """
 
 import asyncio
@@ -65,12 +65,12 @@ def detach() -> None:
 
 
 def current() -> asyncio.AbstractEventLoop:
-    """The provider loop; starts the thread loop when there is none."""
+    """Return the provider loop; start the thread loop when there is none."""
     return _current().loop
 
 
 def is_current() -> bool:
-    """Does the caller run on the provider loop? Never starts one."""
+    """Return whether the caller runs on the provider loop. Never starts one."""
     return _here() is not None
 
 
@@ -96,7 +96,7 @@ def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
 
 
 async def hand_over(coro: Coroutine[Any, Any, T]) -> T:
-    """Await ``coro`` on the provider loop, from whatever loop the caller runs on."""
+    """Await ``coro`` on the provider loop, from any loop."""
     if _here() is not None:
         return await coro
     return await await_elsewhere(coro, _current().loop)
@@ -120,7 +120,7 @@ async def hand_over_stream(source: AsyncGenerator[T, None]) -> AsyncGenerator[T,
 
 
 def on_provider_loop(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """A coroutine function whose body runs on the provider loop, whoever awaits it."""
+    """Make a coroutine function run its body on the provider loop, on whichever loop it is awaited."""
 
     @wraps(function)
     async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -157,7 +157,8 @@ def cancel(task: asyncio.Task[Any]) -> None:
 
 
 def local(key: str, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> T:
-    """The value named ``key`` that lives as long as the provider loop; made on first use, closed in ``shutdown``.
+    """Return the value named ``key`` that lives as long as the provider loop; made on first use, closed in
+    ``shutdown``.
 
     Call it on the provider loop.
     """
@@ -188,7 +189,7 @@ async def shutdown(grace: float = 1.5) -> None:
 
 
 def _here() -> RunningLoop | None:
-    """The provider loop that the caller runs on; one that is ending is still the loop of what runs on it."""
+    """Return the provider loop that the caller runs on; one that is ending is still that of what runs on it."""
     here = asyncio._get_running_loop()
     known = (_state.running, *_state.leaving) if here is not None else ()
     return next((running for running in known if running is not None and running.loop is here), None)

@@ -57,7 +57,7 @@ class RunningLoop:
 
 
 def start_thread() -> RunningLoop:
-    """A new loop, served by a new daemon thread."""
+    """Start a new loop on a new daemon thread."""
     loop = asyncio.new_event_loop()
 
     def serve() -> None:
@@ -82,7 +82,7 @@ def stop_thread(running: RunningLoop) -> None:
 
 
 async def _end_rest() -> None:
-    """Cancel whatever still runs on a loop that was stopped, so that nobody waits for it for ever."""
+    """Cancel the tasks left on a loop that was stopped, so that no caller waits for them for ever."""
     await asyncio.sleep(0)  # what was handed over just before the stop begins only now
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:

@@ -1,4 +1,4 @@
-"""What is known of a model without asking anybody: the provider's model file, the operator's, and the configuration."""
+"""Lookup of one model in the provider's model file, the operator's, and the configuration. Sends nothing."""
 
 from urllib.parse import urlsplit
 
@@ -13,11 +13,11 @@ from providers_app.types.credentials import Credential
 
 
 def facts(provider: str, model: str, *, underlying: str = "", host: str = "", session: str = "") -> ModelInfo | None:
-    """What is known of ``model`` at ``provider``, or ``None``. Pure memory after the first call; raises nothing.
+    """Return what is known of ``model`` at ``provider``, or ``None``. In memory after the first call; raises nothing.
 
-    ``underlying`` is the vendor's model behind a name that an operator chose (an Azure deployment). ``host`` is that of
-    the session's address, which decides whose models they are where a provider stands for many servers. ``session`` is
-    the session's name, for figures that are configured for it alone.
+    ``underlying`` is the vendor's model behind a name that an operator chose (an Azure deployment). ``host`` is that
+    of the session's address, which decides whose models they are where a provider stands for many servers.
+    ``session`` is the session's name, for figures that are configured for it alone.
     """
     index = library.index(provider, host)
     shipped = index.find(model) or (index.find(underlying) if underlying else None)
@@ -29,7 +29,7 @@ def facts(provider: str, model: str, *, underlying: str = "", host: str = "", se
 
 
 def completed(listed: ModelInfo, provider: str, *, host: str = "", session: str = "") -> ModelInfo:
-    """What a provider said of one model, with what else is known of it."""
+    """Return an entry of a provider's list with what else is known of the model."""
     index = library.index(provider, host)
     shipped = index.find(listed.id) or (index.find(listed.underlying) if listed.underlying else None)
     chosen = configured(conf.current().configured_models, provider, session).get(listed.id)
@@ -37,7 +37,7 @@ def completed(listed: ModelInfo, provider: str, *, host: str = "", session: str 
 
 
 def known_models(provider: str, *, host: str = "", session: str = "") -> list[ModelInfo]:
-    """Every model that files and configuration tell of, by id."""
+    """Return every model in the files and the configuration, by id."""
     index = library.index(provider, host)
     chosen = configured(conf.current().configured_models, provider, session)
     ids = sorted({*index.models, *chosen})
@@ -46,12 +46,12 @@ def known_models(provider: str, *, host: str = "", session: str = "") -> list[Mo
 
 
 def host_of(credential: Credential) -> str:
-    """The host of the address that a session has of its own; empty for the provider's own address."""
+    """Return the host of the session's own address; empty for the provider's address."""
     return host_in(credential.base_url)
 
 
 def host_in(address: str | None) -> str:
-    """The host in an address, lower case; empty where there is none."""
+    """Return the host in an address, in lower case; empty without one."""
     try:
         return (urlsplit(address or "").hostname or "").lower()
     except ValueError:

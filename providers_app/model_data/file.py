@@ -50,7 +50,7 @@ class ModelFileError(ValueError):
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"origin": "from"}):
-    """Where figures were read (``from``: an address, or words) and on which day (``YYYY-MM-DD``)."""
+    """The origin of figures (``from``: an address, or words) and the day on which they were read (``YYYY-MM-DD``)."""
 
     origin: str
     as_of: str
@@ -97,7 +97,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retires_at: str | None = None
 
     def known(self) -> dict[str, Any]:
-        """Its figures that are known, by name."""
+        """Return the figures that are known, by name."""
         return {name: value for name in FIGURES if (value := getattr(self, name)) is not None}
 
 
@@ -117,7 +117,7 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def read(data: bytes, provider: str) -> ModelFile:
-    """The file of ``provider``. Raises ``ModelFileError`` for the first thing that is wrong with it."""
+    """Parse the file of ``provider``. Raises ``ModelFileError`` for the first thing that is wrong with it."""
     if len(data) > MAX_BYTES:
         raise ModelFileError(f"it is larger than {MAX_BYTES // 1024 // 1024} MB")
     try:

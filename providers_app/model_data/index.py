@@ -13,10 +13,11 @@ VERSION = re.compile(r"[-@:](?:latest|default|v\d{1,2}|\d{3,4}|\d{8}|\d{4}-\d{2}
 
 
 class ModelIndex:
-    """The models of one provider, or of one of its addresses; made of files, of which a later one may correct another.
+    """The models of one provider, or of one of its addresses; made of files, of which a later one may correct
+    another.
 
-    ``others`` are indexes of other providers whose models are here as well. Their own ``others`` are not looked at, so
-    that nothing goes round in circles.
+    ``others`` are indexes of other providers whose models are sold here as well. Their own ``others`` are left out,
+    so that no circle is followed.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class ModelIndex:
 
     @property
     def is_open(self) -> bool:
-        """Are models that are not in here nothing unusual?"""
+        """True where a model that is not in here is nothing unusual."""
         return all(each.open for each in self._files)
 
     @cached_property
@@ -43,13 +44,14 @@ class ModelIndex:
         return found | {model_id: _layered(found.get(model_id), info) for model_id, info in self._own.items()}
 
     def work_out(self) -> None:
-        """All that is worked out once, now and here, and not in the hands of the first reader."""
+        """Compute the cached values now, so that the first reader does not wait for them."""
         for part in (self, *(other for _, other in self._others)):
             _ = part.models, part._aliases
 
     def find(self, model_id: str) -> ModelInfo | None:
-        """The model of that id, with that id: the entry itself, that of an alias or of the id before a version, or
-        the one with the longest beginning; else that of another provider whose models are here as well."""
+        """Return the model of that id, under that id: the entry itself, that of an alias or of the id before a
+        version, or that of the longest prefix; else that of another provider whose models are sold here as well.
+        """
         full = self._id_of(model_id)
         if full is not None:
             return msgspec.structs.replace(self.models[full], id=model_id)
@@ -91,7 +93,7 @@ class ModelIndex:
 
 
 def as_info(model_id: str, entry: Entry, sources: dict[str, Source]) -> ModelInfo:
-    """An entry of a file as the catalogue has it."""
+    """Return an entry of a file as ``ModelInfo``."""
     known = entry.known()
     figures = {
         name: Figure(source="shipped", as_of=sources[entry.figures.get(name, entry.source)].as_of) for name in known
@@ -117,7 +119,7 @@ def _there(model_id: str, same: SameAs) -> str:
 
 
 def _moved(info: ModelInfo, model_id: str, same: SameAs) -> ModelInfo:
-    """A model of another provider under the id that it has here, without what is another matter here."""
+    """Return a model of another provider under its id here, without the figures that differ here."""
     figures = {name: figure for name, figure in info.figures.items() if name not in same.without}
     defaults = {name: _DEFAULTS[name] for name in same.without if name in info.figures}
     return msgspec.structs.replace(info, id=model_id, figures=figures, **defaults)

@@ -16,7 +16,7 @@ _UNSAID = {name: getattr(_NOTHING, name) for name in FIGURES}
 
 
 def said(info: ModelInfo) -> dict[str, Any]:
-    """The figures that an entry has something to say of: those that are marked, and those that are not the default."""
+    """Return the figures that an entry states: those that are marked, and those that are not the default."""
     return {
         name: value
         for name in FIGURES
@@ -27,10 +27,10 @@ def said(info: ModelInfo) -> dict[str, Any]:
 def merged(
     listed: ModelInfo | None, shipped: ModelInfo | None, configured: ModelInfo | None, *, today: str
 ) -> ModelInfo | None:
-    """One entry from what there is of it; ``None`` when there is nothing. ``today`` is the day of the listing.
+    """Merge the entries of one model; ``None`` when there is none. ``today`` is the day of the listing.
 
-    What a listing only implies (``IMPLIED``, where its figures do not name them) is joined with what is shipped: such a
-    listing has no word for the rest.
+    Figures that a listing only implies (``IMPLIED``, where its figures do not name them) are joined with the shipped
+    ones: such a listing has no word for the rest.
     """
     best = listed or configured or shipped
     if best is None:
@@ -67,7 +67,7 @@ def merged(
 
 
 def stage_by_date(values: dict[str, Any], today: str) -> str | None:
-    """The lifecycle that dates tell, where nobody says it: ``retired``, ``deprecated`` or nothing."""
+    """Return the lifecycle that the dates imply where none is stated: ``retired``, ``deprecated`` or ``None``."""
     retires, deprecated = values.get("retires_at"), values.get("deprecated_at")
     if retires:
         return "retired" if str(retires)[:10] <= today else "deprecated"
@@ -81,7 +81,7 @@ def merged_list(
     *,
     today: str,
 ) -> list[ModelInfo]:
-    """A listing in its own order with what else is known of each model; configured ones that it lacks come last."""
+    """Return a listing in its own order with what else is known of each model, and configured ones after it."""
     found: list[ModelInfo] = []
     seen: set[str] = set()
     for info in listed:
@@ -98,10 +98,10 @@ def merged_list(
 
 
 def today() -> str:
-    """This day, in UTC."""
+    """Return today's date in UTC."""
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def day_of(seconds: float) -> str:
-    """The day, in UTC, of a POSIX time."""
+    """Return the date in UTC of a POSIX time."""
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).date().isoformat()

@@ -42,7 +42,7 @@ def parse(value: Any) -> Any:
 
 
 def configured(setting: Mapping[str, Mapping[str, Entry]], provider: str, session: str = "") -> dict[str, ModelInfo]:
-    """What is set for a provider and for one session of it (by name); the session's figures come first."""
+    """Return the models configured for a provider and for one session of it (by name), whose figures come first."""
     found: dict[str, ModelInfo] = {}
     for where in (provider, f"{provider}/{session}"):
         for model_id, entry in setting.get(where, {}).items():

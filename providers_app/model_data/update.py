@@ -17,9 +17,9 @@ ORDER = ("format", "provider", "open", "sources", "same_as", "models", "hosts")
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What an update does: ids that are ``added`` or ``gone``, and figures that are ``changed`` or ``kept``.
+    """The effect of an update: ids that are ``added`` or ``gone``, and figures that are ``changed`` or ``kept``.
 
-    ``changed`` are (id, figure, before, after), ``kept`` (id, figure, why).
+    ``changed`` are (id, figure, before, after), ``kept`` (id, figure, reason).
     """
 
     added: tuple[str, ...] = ()
@@ -29,14 +29,14 @@ class Changes(msgspec.Struct, frozen=True):
 
     @property
     def any(self) -> bool:
-        """Would the file be another one?"""
+        """True where the file differs afterwards."""
         return bool(self.added or self.changed)
 
 
 def updated(
     before: ModelFile | None, provider: str, listed: Iterable[ModelInfo], source: Source
 ) -> tuple[ModelFile, Changes]:
-    """The file with what a list says, and what that changes."""
+    """Return the file brought up to date from a list, and the changes."""
     file = before or ModelFile(format=FORMAT, provider=provider, open=True)
     name = _name_of(source, file.sources)
     entries = dict(file.models)
@@ -82,7 +82,7 @@ def updated(
 
 
 def written(file: ModelFile) -> bytes:
-    """The file as bytes: the same for the same content, an entry a paragraph, models by id."""
+    """Return the file as bytes: the same for the same content, an entry a paragraph, models by id."""
     plain: dict[str, Any] = msgspec.to_builtins(file)
     for group in (plain.get("models", {}), *plain.get("hosts", {}).values()):
         for model_id in sorted(group):
@@ -96,13 +96,13 @@ def written(file: ModelFile) -> bytes:
 
 
 def _of_the_list(info: ModelInfo, figure: str) -> bool:
-    """Did the provider say it, and not a file that completed its list?"""
+    """Return whether the provider stated the figure, and not a file that completed its list."""
     marked = info.figures.get(figure)
     return marked is None or marked.source == "provider"
 
 
 def _name_of(source: Source, sources: dict[str, Source]) -> str:
-    """The name that the source has in the table, or a new one."""
+    """Return the name that the source has in the table, or a new one."""
     same = next((name for name, known in sources.items() if known == source), None)
     if same is not None:
         return same

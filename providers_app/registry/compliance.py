@@ -1,4 +1,4 @@
-"""What is wrong with provider packages, as findings with stable ids. Pure: ``checks`` turns them into system checks.
+"""Findings about provider packages, with stable ids. Pure: ``apps`` turns them into system checks.
 
     E001 bad slug                      E009 missing module              E015 auth type without its behaviour
     E002 duplicate slug                E010 no BEHAVIOUR                E016 capability without its behaviour
@@ -9,7 +9,7 @@
     E007 unknown auth type
     E008 missing or invalid config     E017 models.json cannot be used
 
-Each provider is looked at by itself: whatever one of them does when it is imported, the others are still judged.
+Each provider is examined by itself: an exception while one of them is imported leaves the others judged.
 """
 
 from types import ModuleType
@@ -51,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def findings(source: Registry = registry) -> list[Finding]:
-    """Everything that is wrong with any provider, by slug."""
+    """Return every finding about any provider, by slug."""
     found = [_rejected(loser) for loser in source.rejected()]
     for slug in source.packages():
         found += _Package(slug, source).judge()
@@ -166,7 +166,7 @@ class _Package:
             self.reducer(f"{where}.dialect.reducer()", behaviour.dialect)
 
     def reducer(self, where: str, dialect: Dialect) -> None:
-        """The one value that a dialect makes is looked at as well: each answer is read by one."""
+        """Check the reducer that a dialect makes: each answer is read by one."""
         try:
             made: Any = dialect.reducer()
         except Exception as error:  # noqa: BLE001  it is code of the provider
@@ -176,7 +176,7 @@ class _Package:
         self.members(where, made, Reducer)
 
     def members(self, where: str, value: Any, protocol: type) -> bool:
-        """Whether ``value`` has the shape of ``protocol``; what is wrong becomes findings."""
+        """Return whether ``value`` has the shape of ``protocol``; each violation becomes a finding."""
         found = violations(value, protocol)
         for violation in found:
             hint = f"Compare it with {protocol.__module__}.{protocol.__name__}."
@@ -207,7 +207,7 @@ class _Package:
                 self.add("W002", message, "Give it a description: Field(..., description=...).")
 
     def models_file(self) -> None:
-        """Its file of models and the operator's; the others' files are not touched by it."""
+        """Check the provider's model file and the operator's for it."""
         for path, problem in library.problems(self.slug):
             hint = "Mend or remove the file (docs/models.md); until then what it told of models is not known."
             self.add("E017", f"The model file {path} is not used: {problem}.", hint)

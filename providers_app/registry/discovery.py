@@ -40,7 +40,7 @@ OPERATIONS = ("oauth", "api_key", "streaming", "models")
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a provider's code is; ``source`` says who brought it (``folder``, or the distribution's name)."""
+    """The place of a provider's code; ``source`` says who brought it (``folder``, or the distribution's name)."""
 
     slug: str
     module: str
@@ -65,7 +65,7 @@ class Registry:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; the next look scans again. Imported modules stay imported."""
+        """Forget everything; the next call scans again. Imported modules stay imported."""
         with self._lock:
             self._packages: dict[str, Package] | None = None
             self._rejected: tuple[Rejected, ...] = ()
@@ -74,7 +74,7 @@ class Registry:
             self._resolved: dict[tuple[str, str], Any] = {}
 
     def packages(self) -> dict[str, Package]:
-        """Every package by slug, in alphabetical order; imports none of them."""
+        """Return every package by slug, in alphabetical order; none is imported."""
         found = self._packages
         if found is None:
             with self._lock:
@@ -82,12 +82,12 @@ class Registry:
         return found
 
     def rejected(self) -> tuple[Rejected, ...]:
-        """What was found and not taken: bad slugs and duplicates."""
+        """Return what was found and not taken: bad slugs and duplicates."""
         self.packages()
         return self._rejected
 
     def card(self, slug: str) -> ProviderInfo:
-        """The provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
+        """Return the provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
         card = self._cards.get(slug) if isinstance(slug, str) else None
         if card is None:
             package = self._package(slug)
@@ -102,9 +102,9 @@ class Registry:
         return card
 
     def load(self, slug: str, part: str = "") -> ModuleType:
-        """The package's module, or its module ``part`` (``config``, ``streaming`` ...).
+        """Import the package, or its module ``part`` (``config``, ``streaming`` ...).
 
-        Raises ``UnknownProvider`` with the nearest name, ``ProviderBroken`` when the import fails, whatever it raises.
+        Raises ``UnknownProvider`` with the nearest name, and ``ProviderBroken`` for any exception of the import.
         """
         package = self._package(slug)
         name = f"{package.module}.{part}" if part else package.module
@@ -115,7 +115,7 @@ class Registry:
             raise self.broken(slug, problem) from error
 
     def has_part(self, slug: str, part: str) -> bool:
-        """Does the package have a module ``part``? Imports the package, not the part."""
+        """Return whether the package has a module ``part``. Imports the package, not the part."""
         module = self.load(slug)
         try:
             return importlib.util.find_spec(f"{module.__name__}.{part}") is not None
@@ -123,7 +123,7 @@ class Registry:
             return False
 
     def local_responder(self, scheme: str) -> LocalResponder | None:
-        """The ``LOCAL`` value in the module ``local`` of the package whose slug is this URL scheme, if it has one."""
+        """Return ``LOCAL`` of the module ``local`` in the package whose slug is this URL scheme, if there is one."""
         if scheme in ("http", "https") or scheme not in self.packages():
             return None
         responder: LocalResponder | None = self.cached(scheme, "local")
@@ -133,7 +133,7 @@ class Registry:
         return responder
 
     def cached(self, slug: str, operation: str) -> Any:
-        """What ``remember`` kept, or ``None``."""
+        """Return the behaviour that ``remember`` kept, or ``None``."""
         return self._resolved.get((slug, operation)) if isinstance(slug, str) else None
 
     def remember(self, slug: str, operation: str, behaviour: Any) -> None:
@@ -148,7 +148,7 @@ class Registry:
         return package
 
     def broken(self, slug: str, problem: str) -> ProviderBroken:
-        """The error to raise for a provider that is not usable; each problem is logged once."""
+        """Return the error to raise for a provider that is not usable; each problem is logged once."""
         with self._lock:
             if self._errors.get(slug) != problem:
                 self._errors[slug] = problem
@@ -177,7 +177,7 @@ class Registry:
 
 
 def card_problem(card: ProviderInfo) -> str:
-    """What makes a card unusable for everybody who lists cards; Python does not check the types of its fields."""
+    """Return what makes a card unusable, or an empty text; Python does not check the types of its fields."""
     for field in ("slug", "name", "monogram", "description", "key_hint", "key_url", "default_model"):
         if not isinstance(getattr(card, field), str):
             return f"has a {field} that is no text"
@@ -240,7 +240,7 @@ registry = Registry()
 
 
 def list_providers() -> list[ProviderInfo]:
-    """The cards of all providers that load, by name. A broken one is logged, found by ``check``, and left out."""
+    """Return the cards of all providers that load, by name. A broken one is logged and left out."""
     cards = []
     for slug in registry.packages():
         try:

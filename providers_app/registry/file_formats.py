@@ -9,7 +9,7 @@ from providers_app.types.imports import ImportedLogin, ImportFormat
 
 
 def formats() -> dict[str, tuple[str, ImportFormat]]:
-    """Every format by name, with the slug of the provider that reads it."""
+    """Return every format by name, with the slug of the provider that reads it."""
     found: dict[str, tuple[str, ImportFormat]] = {}
     for slug in registry.packages():
         if supports(slug, "imports"):
@@ -19,7 +19,7 @@ def formats() -> dict[str, tuple[str, ImportFormat]]:
 
 
 def recognise(decoded: Any) -> str:
-    """The format that this decoded JSON is in; empty when no provider knows it."""
+    """Return the name of the format that this decoded JSON is in; empty when no provider knows it."""
     for slug in registry.packages():
         if supports(slug, "imports"):
             with faults_of(slug):
@@ -30,7 +30,7 @@ def recognise(decoded: Any) -> str:
 
 
 def read(format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
-    """The logins in files of a format that ``formats`` names (else ``KeyError``). Raises ``ProviderBroken``."""
+    """Read the logins in files of a format that ``formats`` names (else ``KeyError``). Raises ``ProviderBroken``."""
     slug, _ = formats()[format]
     with faults_of(slug):
         return resolve(slug, "imports").read(format, files)

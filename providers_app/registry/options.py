@@ -25,14 +25,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
 def declared(card: ProviderInfo, auth_type: str) -> tuple[SettingField, ...]:
-    """The options of the provider's sessions of one auth type, in its order."""
+    """Return the options of the provider's sessions of one auth type, in its order."""
     return tuple(field for field in card.settings if not field.auth_types or auth_type in field.auth_types)
 
 
 def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> list[Advice]:
-    """Everything that keeps these values from being stored, one error for each option; an empty value counts as none.
+    """Return an error for each option that cannot be stored; an empty value counts as none.
 
-    Raises ``InvalidRequest`` where there is no telling: ``given`` is no mapping of names, or has too many.
+    Raises ``InvalidRequest`` where ``given`` is no mapping of names, or has more than ``MAX_OPTIONS``.
     """
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise InvalidRequest(f"The options of a session are a dictionary of strings, not {quoted(given)}.")
@@ -49,7 +49,7 @@ def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> li
 
 
 def checked(card: ProviderInfo, auth_type: str, given: Mapping[str, Any] | None) -> dict[str, str]:
-    """The values to store, without the empty ones. Raises ``InvalidOption`` for the first that is wrong."""
+    """Return the values to store, without the empty ones. Raises ``InvalidOption`` for the first that is wrong."""
     wrong = problems(card, auth_type, given or {})
     if wrong:
         raise error_of(wrong[0])
@@ -58,7 +58,7 @@ def checked(card: ProviderInfo, auth_type: str, given: Mapping[str, Any] | None)
 
 
 def error_of(advice: Advice) -> InvalidOption:
-    """A finding as the error that the services raise."""
+    """Return a finding as the error that the services raise."""
     hint = advice.nearest if isinstance(advice.nearest, str) else ""
     return InvalidOption(advice.message, hint=hint, field=advice.field)
 
@@ -66,7 +66,7 @@ def error_of(advice: Advice) -> InvalidOption:
 def copied(
     card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None
 ) -> tuple[str | None, Mapping[str, Any] | None]:
-    """A copied address without its query, and what the query said as options (``ProviderInfo.address_options``).
+    """Return a copied address without its query, and the query's values (``ProviderInfo.address_options``).
 
     Options that were given are stronger. A query with anything else in it stays where it is, and is refused there.
     """
@@ -79,7 +79,7 @@ def copied(
 
 
 def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None) -> str:
-    """The session's address: the given one, else what a chosen option stands for (``SettingField.addresses``).
+    """Return the session's address: the given one, else that of a chosen option (``SettingField.addresses``).
 
     It is stored with the session like one that was typed, so that another choice later never sends the stored key
     elsewhere.
@@ -97,7 +97,7 @@ def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] |
 
 
 def field_problem(field: SettingField) -> str:
-    """What makes a declaration unusable; empty when it is fine. It is about a package, so it names what to change."""
+    """Return what makes a declaration unusable, for the author of the package; empty when it is fine."""
     if not isinstance(field.name, str) or not _NAME.match(field.name):
         return f"has an option {quoted(field.name)}, which is no lower-case name"
     if _SECRET.search(field.name):

@@ -57,7 +57,7 @@ def resolve(slug: str, operation: Literal["imports"]) -> Imports: ...
 @overload
 def resolve(slug: str, operation: Literal["rules"]) -> Rules: ...
 def resolve(slug: str, operation: Operation) -> Any:
-    """The behaviour of a provider: ``resolve("anthropic", "streaming")``.
+    """Return the behaviour of a provider: ``resolve("anthropic", "streaming")``.
 
     Raises ``UnknownProvider`` with the nearest name, ``UnsupportedOperation`` with the provider's own reason, and
     ``ProviderBroken`` when the package does not load or its behaviour has not the shape that the Protocol asks for.
@@ -73,7 +73,7 @@ def resolve(slug: str, operation: Operation) -> Any:
 
 
 def supports(slug: str, operation: Operation) -> bool:
-    """Does the provider have this behaviour? A broken provider has none. Raises ``UnknownProvider``."""
+    """Return whether the provider has this behaviour; a broken provider has none. Raises ``UnknownProvider``."""
     try:
         resolve(slug, operation)
     except (UnsupportedOperation, ProviderBroken):
@@ -82,7 +82,7 @@ def supports(slug: str, operation: Operation) -> bool:
 
 
 def spoken(slug: str, model: str, credential: Credential) -> Dialect:
-    """The dialect in which the provider answers a request for ``model`` with this credential.
+    """Return the dialect in which the provider answers a request for ``model`` with this credential.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
     """
@@ -92,9 +92,10 @@ def spoken(slug: str, model: str, credential: Credential) -> Dialect:
 
 
 def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequest], HttpRequest]:
-    """What signs a request of this provider for a session of this auth type.
+    """Return the function that signs a request of this provider for a session of this auth type.
 
-    ``none`` leaves the request as it is. Raises ``UnsupportedOperation`` when the provider has no such auth type.
+    For ``none`` it leaves the request as it is. Raises ``UnsupportedOperation`` when the provider has no such auth
+    type.
     """
     card = registry.card(slug)
     if auth_type not in card.auth_types:

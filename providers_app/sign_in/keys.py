@@ -114,7 +114,7 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
 
 async def _ask(session: Session, credential: Credential) -> Account:
     if credential.auth_type == "none":
-        models = await catalogue.asked_now(session, credential)
+        models = await catalogue.fetch_now(session, credential)
         return Account(models=len(models))
     http = clients.http_for(session.provider, session.owner, credential)
     with faults_of(session.provider):

@@ -83,7 +83,7 @@ def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing
         return ModelListing(error=error.info())
     except TimeoutError:
         late = UpstreamTimeout("The provider did not answer in time.")
-        before = catalogue.remembered(str(session.pk), session.account_id) or ModelListing()
+        before = catalogue.cached(str(session.pk), session.account_id) or ModelListing()
         return ModelListing(
             models=before.models,
             fetched_at=before.fetched_at,

@@ -36,7 +36,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A folder for the operator's own files, looked at every time."""
     folder = tmp_path / "models"
     before = conf.current()
-    monkeypatch.setattr("providers_app.model_data.library.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("providers_app.model_data.library.RESCAN_S", 0.0)
     conf.configure(before.model_copy(update={"model_data_dir": str(folder)}))
     yield folder
     conf.configure(before)

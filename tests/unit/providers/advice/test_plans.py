@@ -112,7 +112,7 @@ def test_a_changed_model_file_holds_as_soon_as_it_is_read(tmp_path: Path) -> Non
     with conf.use(build_model()(model_data_dir=str(tmp_path))):
         assert said(chat, "remote") == []
         path.write_text(json.dumps(file | {"models": {"own": entry}}))
-        library.look("remote")
+        library.scan("remote")
         assert said(chat, "remote") == [("warning", "temperature", "not_for_model")]
     library.reset()
 

@@ -21,7 +21,7 @@ from providers_app.errors import (
     WrongAccount,
 )
 from providers_app.listing.cache import lists
-from providers_app.listing.models import remembered
+from providers_app.listing.models import cached
 from providers_app.registry.settings import ProvidersConfig, build_model, config_class
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.catalogue import ModelInfo
@@ -233,8 +233,8 @@ async def test_a_login_is_ended_at_the_provider(logins: MemoryLogins, side: Side
 async def test_the_models_of_the_login_before_are_not_those_of_the_new_one(logins: MemoryLogins, side: Side) -> None:
     session = await signed_in(side)
     kept = lists().of(*logins.sessions.rows[session.id])
-    kept.got([ModelInfo(id="of-the-login-before")], logins.sessions.rows[session.id][1])
-    assert remembered(session.id) is not None
+    kept.store([ModelInfo(id="of-the-login-before")], logins.sessions.rows[session.id][1])
+    assert cached(session.id) is not None
     pending = await begin(name="", session="dev_login", method="paste_code")
     await login_flow.complete_login(pending.id, answer=side.allow(pending.url, "acc-1"), owner=1)
-    assert remembered(session.id) is None
+    assert cached(session.id) is None

@@ -135,7 +135,7 @@ def test_the_operators_file_adds_and_corrects_and_is_read_again(
     write(acme / "models.json", {"big": {"name": "Big", "context_window": 10, "input_price": 1.0}}, day="2026-10-01")
     with conf.use(ProvidersConfig(model_data_dir=str(own))):
         assert facts("acme", "big").input_price == 1.0  # type: ignore[union-attr]
-        monkeypatch.setattr("providers_app.model_data.library.LOOK_AGAIN_S", 0.0)
+        monkeypatch.setattr("providers_app.model_data.library.RESCAN_S", 0.0)
         write(own / "acme.json", {"big": {"input_price": 2.0}, "new": {"context_window": 7}}, day="2026-11-01")
         info = facts("acme", "big")
         assert info is not None
@@ -153,7 +153,7 @@ def test_the_operators_file_adds_and_corrects_and_is_read_again(
 def test_a_broken_file_leaves_the_last_good_one_and_harms_nobody_else(
     acme: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("providers_app.model_data.library.LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr("providers_app.model_data.library.RESCAN_S", 0.0)
     own = tmp_path / "own"
     own.mkdir()
     (acme / "models.json").write_text("{")

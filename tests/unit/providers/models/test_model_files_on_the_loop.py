@@ -19,7 +19,7 @@ from tests.unit.providers.memory_store import MemorySessions
 
 pytestmark = pytest.mark.usefixtures("on_loop")
 
-AGAIN = "providers_app.model_data.library.LOOK_AGAIN_S"
+AGAIN = "providers_app.model_data.library.RESCAN_S"
 PATIENCE_S = 20
 
 
@@ -63,7 +63,7 @@ async def test_the_loop_has_the_last_file_while_a_thread_reads_the_next(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(own, text(1))
-    await asyncio.to_thread(library.look, "openai")
+    await asyncio.to_thread(library.scan, "openai")
     pipe_at(own)  # a disk that answers when the test wants it to
     opened, answers = threading.Event(), threading.Event()
 

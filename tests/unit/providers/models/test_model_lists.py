@@ -84,7 +84,7 @@ async def test_a_list_is_given_with_its_day_and_completed_from_files(models: Mod
     assert known.figures["input_price"].source == "provider"
     assert known.figures["input_price"].as_of >= "2026-11-27"
     assert known.figures["context_window"] == Figure(source="shipped", as_of="2026-11-20")
-    assert catalogue.remembered("s1") == found
+    assert catalogue.cached("s1") == found
     assert (await provider.list_models("openai", None, "box")) == list(found.models)
     assert models.asked == 1
 
@@ -99,7 +99,7 @@ async def test_an_old_list_is_given_at_once_and_asked_for_anew_once(models: Mode
     models.gate.set()
     await settle()
     assert models.asked == 2
-    after = catalogue.remembered("s1")
+    after = catalogue.cached("s1")
     assert after is not None
     assert [model.id for model in after.models] == ["n"]
 
@@ -197,14 +197,14 @@ async def test_another_key_begins_anew_and_another_access_token_does_not(session
     session, credential = sessions.rows["s1"]
     lists = model_lists.ModelLists()
     kept = lists.of(session, credential)
-    kept.got([ModelInfo(id="m")], credential)
+    kept.store([ModelInfo(id="m")], credential)
     assert lists.of(session, credential) is kept
     other = Credential(auth_type="api_key", secret=Secret("sk-other"))
     assert lists.of(session, other) is not kept
     login = Credential(auth_type="oauth", secret=Secret("one"))
     again = Credential(auth_type="oauth", secret=Secret("two"))
     held = lists.of(session, login)
-    held.got([ModelInfo(id="m")], login)
+    held.store([ModelInfo(id="m")], login)
     assert lists.of(session, again) is held
     assert held.secret != hash(again.secret), "so it is asked for behind the caller's back"
 
@@ -216,7 +216,7 @@ async def test_another_account_begins_anew_and_its_refreshes_do_not(sessions: Me
     ann, bob = (replace(row, auth_type="oauth", account=who) for who in ("acc-1", "acc-2"))
     login = Credential(auth_type="oauth", secret=Secret("one"))
     held = lists.of(ann, login)
-    held.got([ModelInfo(id="of-ann")], login)
+    held.store([ModelInfo(id="of-ann")], login)
     refreshed = replace(ann, generation=ann.generation + 1)
     assert lists.of(refreshed, replace(login, secret=Secret("two"))) is held
     assert lists.peek("s1", "acc-1") is held
@@ -231,7 +231,7 @@ async def test_only_so_many_lists_and_models_are_kept(sessions: MemorySessions) 
     many = [ModelInfo(id=f"m{n}") for n in range(model_lists.KEPT_MODELS // 4)]
     for number in range(6):
         one = replace(session, id=f"s{number}")
-        lists.of(one, credential).got(many, credential)
+        lists.of(one, credential).store(many, credential)
     lists.of(replace(session, id="one more"), credential)
     assert [lists.peek(f"s{n}") is not None for n in range(6)] == [False, False, True, True, True, True]
     for number in range(model_lists.KEPT + 10):
