@@ -168,7 +168,7 @@ def test_a_cookie_that_was_made_up_is_nothing(alice: User, vendors: Vendors) -> 
 @pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
 def test_the_request_has_no_code_any_more_when_something_reports_it(factory: type[RequestFactory]) -> None:
     request = factory().get(f"{CALLBACK}?code=canary-code&state=canary-state")
-    assert oauth._taken(request) == "code=canary-code&state=canary-state"
+    assert oauth._take_query(request) == "code=canary-code&state=canary-state"
     held = (request.META, getattr(request, "environ", {}), getattr(request, "scope", {}), request.GET)
     assert "canary" not in f"{request!r}{request.get_full_path()}{held}"
 
