@@ -8,7 +8,7 @@ its answer was read to the end; leaving earlier closes it at once.
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any, cast
 
@@ -56,13 +56,14 @@ class Engine(httpx.AsyncBaseTransport):
         """Return the request with exactly these headers. Raises ``ValueError`` for what no request can carry."""
         if any(not _HEADER.fullmatch(f"{name}:{value}") for name, value in headers.items()):
             raise ValueError("a header is not valid")
-        url = _parsed(request.url)
-        return httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
+        body = httpx.ByteStream(request.body)  # given as ``content``, httpx would add headers for it
+        return httpx.Request(request.method, _parsed(request.url), headers=headers, stream=body, extensions=extensions)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         current: Exchange = request.extensions["exchange"]
         fresh: bool = request.extensions["fresh"]
         idle_s: float = request.extensions["idle_s"]
+        body = request.read()
         url = _target(request.url.raw_scheme, request.url.netloc, request.url.raw_path)
         headers = [(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
         context = await self._tls() if url.scheme == "https" else True
@@ -73,7 +74,7 @@ class Engine(httpx.AsyncBaseTransport):
                 request.method,
                 url,
                 headers=headers,
-                data=_Body(request.content, idle_s) if request.content else None,
+                data=_Body(body, idle_s) if body else None,
                 allow_redirects=False,
                 timeout=_timeout(request.extensions["connect_s"], idle_s),
                 ssl=context,
@@ -92,7 +93,8 @@ class Engine(httpx.AsyncBaseTransport):
 
     def body(self, answer: httpx.Response) -> AsyncIterator[bytes]:
         """Return the body as it was before a server compressed it. Raises ``OSError``."""
-        return _decoded(answer) if _is_compressed(answer.headers) else aiter(cast(_Answer, answer.stream))
+        stream = cast(_Answer, answer.stream)
+        return _decoded(answer) if stream.compressed else stream
 
     async def aclose(self) -> None:
         """Close every connection. The next request opens new ones."""
@@ -177,7 +179,9 @@ class _Answer(httpx.AsyncByteStream):
         self._answer = answer
         self._transport = current.transport
         self._content = answer.content
-        self._size = COMPRESSED_BYTES if _is_compressed(answer.headers) else -1
+        encoding = answer.headers.get("Content-Encoding", "").strip().lower()
+        self.compressed = encoding not in ("", "identity")
+        self._size = COMPRESSED_BYTES if self.compressed else -1
         self._protocol = current.protocol
         self._lost: asyncio.Future[None] | None = self._protocol.closed
         if self._lost is not None:
@@ -187,7 +191,7 @@ class _Answer(httpx.AsyncByteStream):
         )
         self._error: Exception | None = None
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> "_Answer":
         return self
 
     async def __anext__(self) -> bytes:
@@ -264,10 +268,6 @@ def _target(scheme: bytes, netloc: bytes, path: bytes) -> URL:
     if host[0].isdigit() and (literal := literal_address(host)) is not None:
         host = str(literal)  # a resolver knows more spellings of an address than aiohttp does
     return URL(f"{scheme.decode()}://{host}{colon}{port}{path.decode('ascii')}", encoded=True)
-
-
-def _is_compressed(headers: Mapping[str, str]) -> bool:
-    return headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
 
 
 def _plain(error: Exception) -> Exception:

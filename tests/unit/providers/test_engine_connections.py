@@ -1,27 +1,22 @@
 """Connections: kept while they are good, never shared with an answer that goes on, closed at once when left."""
 
 import asyncio
-import datetime
+import gc
 import socket
-import ssl
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from providers_app.errors import ConnectionFailed
 from providers_app.wire import engine
+from providers_app.wire.answer import Exchange
 from providers_app.wire.client import Http
-from providers_app.wire.guard import Guard
-from tests.unit.providers.test_client import OK, get
+from tests.unit.providers.test_client import OK, get, reset
 from tests.unit.providers.test_engine import EMPTY, Start, failure, make, post
+from tests.unit.providers.test_engine_answers import until
 
 
 @pytest.fixture
@@ -126,6 +121,28 @@ async def test_a_connection_that_is_not_used_for_long_is_closed(
         await gone.wait()
 
 
+async def test_kept_connections_that_break_are_not_logged_as_errors(raw_server: Start) -> None:
+    logged: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: logged.append(context["message"]))
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(EMPTY)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        reset(writer)
+
+    http, url = make(), await raw_server(answer)
+    for _ in range(3):
+        exchange = Exchange()
+        async with http.stream(get(url), exchange=exchange):
+            pass
+        await until(lambda exchange=exchange: is_gone(exchange))  # type: ignore[misc]
+    await http.aclose()
+    del http, exchange
+    gc.collect()
+    assert logged == []
+
+
 async def test_a_connection_that_is_not_free_in_time_sends_nothing(
     raw_server: Start, http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,115 +159,45 @@ async def test_a_connection_that_is_not_free_in_time_sends_nothing(
     assert "No connection" in error.message
 
 
-@pytest.mark.parametrize("size", [0, 30_000_000])
-async def test_a_request_that_is_cancelled_closes_its_connection_at_once(
-    raw_server: Start, http: Http, size: int
-) -> None:
+async def test_a_request_that_is_cancelled_is_seen_to_end_by_the_server(raw_server: Start, http: Http) -> None:
     asked, gone = asyncio.Event(), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.set()
-        if size:
-            await asyncio.sleep(0.1)  # what was sent by then is more than the network holds
-        try:
-            await reader.read()
-        finally:
-            gone.set()
+        await reader.read()
+        gone.set()
 
-    task = asyncio.create_task(http.send(post(await raw_server(answer), bytes(size))))
+    task = asyncio.create_task(http.send(post(await raw_server(answer))))
     await asked.wait()
     task.cancel()
     async with asyncio.timeout(2):
         await gone.wait()
 
 
-# TLS
+def is_gone(exchange: Exchange) -> bool:
+    if exchange.transport is None:
+        return False
+    open_socket = exchange.transport.get_extra_info("socket")
+    return open_socket is None or open_socket.fileno() == -1
 
 
-@pytest.fixture
-def tls(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's context for ``name.example``, and the file of the root that signed it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "name.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("name.example"), x509.IPAddress(ip_address("127.0.0.1"))]), False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    root = tmp_path / "root.pem"
-    root.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    secret = tmp_path / "key.pem"
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(root, secret)
-    return context, str(root)
-
-
-@pytest.fixture
-async def secured(tls: tuple[ssl.SSLContext, str]) -> AsyncIterator[tuple[int, list[Any]]]:
-    """The port of a TLS server, and the names that it was asked for."""
-    names: list[Any] = []
-    tls[0].sni_callback = lambda connection, name, context: names.append(name)
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await serve_many(reader, writer)
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls[0])
-    yield server.sockets[0].getsockname()[1], names
-    server.close()
-
-
-async def loopback(host: str, port: int) -> list[str]:
-    return ["127.0.0.1"]
-
-
-async def test_the_tls_name_is_the_host_although_an_address_is_connected_to(
-    tls: tuple[ssl.SSLContext, str], secured: tuple[int, list[Any]]
+async def test_a_cancelled_body_that_the_server_does_not_take_keeps_no_connection(
+    raw_server: Start, http: Http
 ) -> None:
-    http = make(Guard(["name.example"]), resolver=loopback, ca_file=tls[1])
-    for _ in range(2):
-        assert (await http.send(get(f"https://name.example:{secured[0]}/"))).status == 200
-    assert secured[1] == ["name.example"]
-    await http.aclose()
+    exchange, ended = Exchange(), asyncio.Event()
+    held: list[Any] = []  # nothing else refers to a connection that is not read from
 
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        await ended.wait()
 
-async def test_a_certificate_of_another_name_or_of_nobody_sends_nothing(
-    tls: tuple[ssl.SSLContext, str], secured: tuple[int, list[Any]]
-) -> None:
-    for ca_file in ("", tls[1]):
-        http = make(Guard(["other.example"]), resolver=loopback, ca_file=ca_file)
-        error = await failure(http, post(f"https://other.example:{secured[0]}/"))
-        assert (type(error), error.sent) == (ConnectionFailed, False)
-        assert "its TLS certificate was not accepted" in error.message
-        await http.aclose()
+    async def ask(url: str) -> None:
+        async with http.stream(post(url, bytes(30_000_000)), exchange=exchange, idle_timeout=60):
+            pass
 
-
-async def test_the_tls_context_is_made_once_and_not_on_the_loop(
-    tls: tuple[ssl.SSLContext, str], secured: tuple[int, list[Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[bool] = []
-
-    def context(ca_file: str) -> ssl.SSLContext:
-        made.append(threading.current_thread() is threading.main_thread())
-        return tls_context(ca_file)
-
-    tls_context = engine.tls_context
-    monkeypatch.setattr(engine, "tls_context", context)
-    http = make(Guard(["name.example"]), resolver=loopback, ca_file=tls[1])
-
-    async def same(request: Any) -> Any:
-        return request
-
-    view = http.through(same)
-    url = f"https://name.example:{secured[0]}/"
-    await asyncio.gather(*(client.send(get(url), fresh=fresh) for client in (http, view) for fresh in (True, False)))
-    assert made == [False]
-    await http.aclose()
+    task = asyncio.create_task(ask(await raw_server(answer)))
+    await until(lambda: exchange.transport is not None and exchange.transport.get_write_buffer_size() > 0)
+    await asyncio.sleep(0.3)  # by then the network takes no more
+    task.cancel()
+    await until(lambda: is_gone(exchange))
+    ended.set()
