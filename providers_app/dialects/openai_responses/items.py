@@ -14,7 +14,6 @@ _CALLS = frozenset({"function_call", "custom_tool_call"})
 class _Item(msgspec.Struct):
     done: bool = False
     texted: bool = False
-    raw_text: bool = False
     summary: int | None = None
     part: int | None = None
     call: int | None = None
@@ -51,51 +50,54 @@ class OutputItems:
             item = self._items[key] = _Item()
         return item
 
-    def text(self, value: dict[str, Any], piece: str) -> None:
+    def text(self, value: dict[str, Any], field: str = "delta") -> None:
+        piece = payload.text(value.get(field))
         self.of(value).texted = True
         if piece:
             self._answer.text(piece)
 
-    def refusal(self, value: dict[str, Any], piece: str) -> None:
+    def refusal(self, value: dict[str, Any], field: str = "delta") -> None:
+        piece = payload.text(value.get(field))
         self.of(value).texted = True
         self.refused = True
         if piece:
             self._answer.start()
             self._answer.append(TextDelta(piece, None, True))
 
-    def summary(self, value: dict[str, Any], piece: str) -> None:
+    def summary(self, value: dict[str, Any]) -> None:
         """Add a piece of a reasoning summary; the parts of one item are separated by a blank line."""
-        item = self.of(value)
+        item, piece = self.of(value), payload.text(value.get("delta"))
         index = payload.count(value.get("summary_index")) or 0
         gap = "\n\n" if item.summary is not None and index != item.summary else ""
         item.summary, item.texted = index, True
         if piece:
             self._answer.reasoning(gap + piece, self._part(item))
 
-    def raw_reasoning(self, value: dict[str, Any], piece: str) -> None:
+    def raw_reasoning(self, value: dict[str, Any]) -> None:
         """Reasoning itself (open-weight models); where there is a summary too, the summary is what counts."""
-        item = self.of(value)
+        item, piece = self.of(value), payload.text(value.get("delta"))
         if item.summary is None and piece:
-            item.texted = item.raw_text = True
+            item.texted = True
             self._answer.reasoning(piece, self._part(item))
 
-    def added(self, value: dict[str, Any], raw: dict[str, Any]) -> None:
+    def added(self, value: dict[str, Any]) -> None:
+        raw = payload.mapping(value.get("item"))
         if payload.text(raw.get("type")) in _CALLS:
             self._named(self.of(value), raw)
 
-    def arguments(self, value: dict[str, Any], piece: str, *, final: bool) -> None:
-        item = self.of(value)
-        if final:
-            item.final = piece
-            return
+    def whole_arguments(self, value: dict[str, Any]) -> None:
+        self.of(value).final = payload.text(value.get("arguments") or value.get("input"))
+
+    def arguments(self, value: dict[str, Any]) -> None:
+        item, piece = self.of(value), payload.text(value.get("delta"))
         if item.call is None:
             self._named(item, value)
         item.pieces.append(piece)
         self._answer.call_delta(item.call or 0, item.name, piece, item.provider_id)
 
-    def finished(self, value: dict[str, Any], raw: dict[str, Any]) -> None:
+    def finished(self, value: dict[str, Any]) -> None:
         """Finish an item with its whole form; emit what its deltas have not."""
-        item = self.of(value)
+        item, raw = self.of(value), payload.mapping(value.get("item"))
         if item.done:
             return
         item.done = True
@@ -114,7 +116,7 @@ class OutputItems:
         """Finish the items of a terminal event, of which most have been finished already."""
         for index, raw in enumerate(output):
             if isinstance(raw, dict):
-                self.finished({"output_index": index}, raw)
+                self.finished({"output_index": index, "item": raw})
 
     def _part(self, item: _Item) -> int:
         if item.part is None:
@@ -135,9 +137,9 @@ class OutputItems:
             if part.get("type") == "refusal":
                 self.refused = True
                 if not already:
-                    self.refusal(value, payload.text(part.get("refusal")))
+                    self.refusal({**part, **value}, "refusal")
             elif not already:
-                self.text(value, payload.text(part.get("text")))
+                self.text({**part, **value}, "text")
                 for annotation in payload.sequence(part.get("annotations")):
                     if isinstance(annotation, dict):
                         self._answer.append(Citation(annotation))

@@ -40,8 +40,10 @@ class ResponsesReading:
             return
         kind = value.get("type")
         # The JSON names the event: not every server sends an ``event:`` line.
-        reader = _READERS.get(kind if type(kind) is str else event)
-        if reader is not None:
+        name = kind if type(kind) is str else event
+        if (item_reader := _ITEM_READERS.get(name)) is not None:
+            item_reader(self._items, value)
+        elif (reader := _READERS.get(name)) is not None:
             reader(self, value)
         elif event == "error" or (kind is None and value.get("error")):
             self._error(value)
@@ -58,30 +60,6 @@ class ResponsesReading:
     def _created(self, value: dict[str, Any]) -> None:
         response = payload.mapping(value.get("response"))
         self.answer.start(response.get("model"), response.get("id"))
-
-    def _text(self, value: dict[str, Any]) -> None:
-        self._items.text(value, payload.text(value.get("delta")))
-
-    def _refusal(self, value: dict[str, Any]) -> None:
-        self._items.refusal(value, payload.text(value.get("delta")))
-
-    def _summary(self, value: dict[str, Any]) -> None:
-        self._items.summary(value, payload.text(value.get("delta")))
-
-    def _raw_reasoning(self, value: dict[str, Any]) -> None:
-        self._items.raw_reasoning(value, payload.text(value.get("delta")))
-
-    def _arguments(self, value: dict[str, Any]) -> None:
-        self._items.arguments(value, payload.text(value.get("delta")), final=False)
-
-    def _arguments_done(self, value: dict[str, Any]) -> None:
-        self._items.arguments(value, payload.text(value.get("arguments") or value.get("input")), final=True)
-
-    def _item_added(self, value: dict[str, Any]) -> None:
-        self._items.added(value, payload.mapping(value.get("item")))
-
-    def _item_done(self, value: dict[str, Any]) -> None:
-        self._items.finished(value, payload.mapping(value.get("item")))
 
     def _annotation(self, value: dict[str, Any]) -> None:
         annotation = value.get("annotation")
@@ -128,21 +106,23 @@ def _counted(response: dict[str, Any], source: UsageSource) -> Usage | None:
     return usage_of(usage, source) if isinstance(usage, dict) and usage else None
 
 
+_ITEM_READERS: dict[str, Callable[[OutputItems, dict[str, Any]], None]] = {
+    "response.output_text.delta": OutputItems.text,
+    "response.refusal.delta": OutputItems.refusal,
+    "response.reasoning_summary_text.delta": OutputItems.summary,
+    "response.reasoning_text.delta": OutputItems.raw_reasoning,
+    "response.function_call_arguments.delta": OutputItems.arguments,
+    "response.custom_tool_call_input.delta": OutputItems.arguments,
+    "response.function_call_arguments.done": OutputItems.whole_arguments,
+    "response.custom_tool_call_input.done": OutputItems.whole_arguments,
+    "response.output_item.added": OutputItems.added,
+    "response.output_item.done": OutputItems.finished,
+}
 _READERS: dict[str, Callable[[ResponsesReading, dict[str, Any]], None]] = {
     "response.created": ResponsesReading._created,
     "response.in_progress": ResponsesReading._created,
     "response.queued": ResponsesReading._created,
-    "response.output_text.delta": ResponsesReading._text,
-    "response.refusal.delta": ResponsesReading._refusal,
-    "response.reasoning_summary_text.delta": ResponsesReading._summary,
-    "response.reasoning_text.delta": ResponsesReading._raw_reasoning,
-    "response.function_call_arguments.delta": ResponsesReading._arguments,
-    "response.custom_tool_call_input.delta": ResponsesReading._arguments,
-    "response.function_call_arguments.done": ResponsesReading._arguments_done,
-    "response.custom_tool_call_input.done": ResponsesReading._arguments_done,
     "response.output_text.annotation.added": ResponsesReading._annotation,
-    "response.output_item.added": ResponsesReading._item_added,
-    "response.output_item.done": ResponsesReading._item_done,
     "response.completed": ResponsesReading._terminal,
     "response.done": ResponsesReading._terminal,
     "response.incomplete": ResponsesReading._terminal,
