@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, pkce
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
 from providers_app.errors import InvalidCredential, InvalidLoginAnswer, TokenRefused
 from providers_app.types.credentials import Secret
@@ -38,6 +39,24 @@ def authorization_url(base: str, params: Fields) -> str:
     scheme, host, path, query, _ = urlsplit(base)
     given = urlencode({name: text for name, value in params.items() if (text := _text(value))})
     return urlunsplit((scheme, host, path, "&".join(part for part in (query, given) if part), ""))
+
+
+def with_page(pending: PendingLogin, page: str, scope: str, more: Fields = NONE) -> PendingLogin:
+    """Return the sign-in with the address of its page, which asks for a code (RFC 6749 4.1.1, RFC 7636 4.3).
+
+    ``more`` are the fields that only this provider takes.
+    """
+    fields: dict[str, str | Secret] = {
+        "response_type": "code",
+        "client_id": pending.client.id,
+        "redirect_uri": pending.redirect_uri,
+        "scope": scope,
+        "state": pending.state,
+        "code_challenge": pkce.challenge_of(pending.verifier),
+        "code_challenge_method": pkce.METHOD,
+        **more,
+    }
+    return msgspec.structs.replace(pending, url=authorization_url(page, fields))
 
 
 async def authorization_code(

@@ -120,7 +120,8 @@ class GeminiOAuth:
             client=client,
             given=given,
         )
-        return msgspec.structs.replace(pending, url=_page(pending, config))
+        more: grants.Fields = {"nonce": pending.nonce, "access_type": "offline", "prompt": "consent"}
+        return grants.with_page(pending, config.authorize_url, config.scopes, more)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
@@ -215,24 +216,6 @@ def _project(given: dict[str, Secret]) -> str:
             hint="Its id is shown in the console's list of projects, for example my-project-123.",
         )
     return project
-
-
-def _page(pending: PendingLogin, config: OAuthConfig) -> str:
-    return grants.authorization_url(
-        config.authorize_url,
-        {
-            "response_type": "code",
-            "client_id": pending.client.id,
-            "redirect_uri": pending.redirect_uri,
-            "scope": config.scopes,
-            "state": pending.state,
-            "nonce": pending.nonce,
-            "code_challenge": pkce.challenge_of(pending.verifier),
-            "code_challenge_method": pkce.METHOD,
-            "access_type": "offline",
-            "prompt": "consent",
-        },
-    )
 
 
 def _check_granted(tokens: Tokens, config: OAuthConfig) -> None:

@@ -101,24 +101,19 @@ def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config:
     known = client.id if client.id != DYNAMIC_CLIENT else ""
     pending = _pending(CHATGPT, method, OAuthClient(id=known or config.client_id or DYNAMIC_CLIENT), redirect_uri)
     nonce = pkce.new_state()
-    params: dict[str, str] = {"response_type": "code", "client_id": pending.client.id}
-    if pending.client.id == DYNAMIC_CLIENT:
-        params["agent_name_hint"] = config.agent_name
-    params |= {
+    more: dict[str, str | Secret] = {
         "ext_agent_host_id": config.host_id,
-        "redirect_uri": pending.redirect_uri,
-        "scope": config.scopes,
         "resource": config.resource,
-        "state": pending.state.reveal(),
-        "nonce": nonce.reveal(),
-        "code_challenge": pkce.challenge_of(pending.verifier),
-        "code_challenge_method": "S256",
+        "nonce": nonce,
         # Asks for the plan permission again where it was once refused; else that answer would hold for ever.
         "prompt": "consent",
     }
+    if pending.client.id == DYNAMIC_CLIENT:
+        more["agent_name_hint"] = config.agent_name
     # A client that the operator configured is not one account's.
     issued = ISSUED if pending.client.id not in (DYNAMIC_CLIENT, config.client_id) else ""
-    return _with(pending, url=grants.authorization_url(page, params), nonce=nonce, client_of=issued)
+    pending = msgspec.structs.replace(pending, nonce=nonce, client_of=issued)
+    return grants.with_page(pending, page, config.scopes, more)
 
 
 def codex_page(
@@ -126,20 +121,13 @@ def codex_page(
 ) -> PendingLogin:
     """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
     account.checked_mode(given.get("mode", Secret("")).reveal())
-    pending = _with(_pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports), given=given)
-    params = {
-        "response_type": "code",
-        "client_id": pending.client.id,
-        "redirect_uri": pending.redirect_uri,
-        "scope": config.scopes,
-        "code_challenge": pkce.challenge_of(pending.verifier),
-        "code_challenge_method": "S256",
+    pending = _pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports)
+    more = {
         "id_token_add_organizations": "true",
         "codex_cli_simplified_flow": "true",
-        "state": pending.state.reveal(),
         "originator": config.originator,
     }
-    return _with(pending, url=grants.authorization_url(page, params))
+    return grants.with_page(msgspec.structs.replace(pending, given=given), page, config.scopes, more)
 
 
 def _pending(
@@ -162,13 +150,8 @@ def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
     """Raise ``InvalidRequest`` for an address that the server would refuse on its own page, without a reason."""
     try:
         parts = urlsplit(uri)
-        fits = (parts.scheme, parts.hostname, parts.path, parts.query, parts.fragment) == (
-            "http",
-            host,
-            CALLBACK,
-            "",
-            "",
-        )
+        fits = (parts.scheme, parts.hostname, parts.path) == ("http", host, CALLBACK)
+        fits = fits and not (parts.query or parts.fragment)
         port = parts.port or 0
     except ValueError:
         fits, port = False, 0
@@ -176,7 +159,3 @@ def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
         return
     which = " or ".join(map(str, ports)) if ports else "any port"
     raise InvalidRequest(f"OpenAI takes the redirect address http://{host}:PORT{CALLBACK} with {which} only.")
-
-
-def _with(pending: PendingLogin, **changes: object) -> PendingLogin:
-    return msgspec.structs.replace(pending, **changes)
