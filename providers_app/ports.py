@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 
@@ -23,7 +23,6 @@ class _System:
 
 
 SYSTEM = _System()
-S = TypeVar("S")
 Owner = int | str | _System
 
 
@@ -267,28 +266,24 @@ def people() -> People | None:
 
 def session_store() -> SessionStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _installed(_ports.sessions, "session store is installed, so no named session can be found")
+    return _ports.sessions or _missing("session store is installed, so no named session can be found")
 
 
 def refresh_store() -> RefreshStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _installed(_ports.refreshes, "refresh store is installed, so no session can be refreshed")
+    return _ports.refreshes or _missing("refresh store is installed, so no session can be refreshed")
 
 
 def login_store() -> LoginStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _installed(_ports.logins, "login store is installed, so nobody can sign in to a provider")
+    return _ports.logins or _missing("login store is installed, so nobody can sign in to a provider")
 
 
 def context_store() -> ContextStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _installed(_ports.contexts, "context store is installed, so no context can be read")
+    return _ports.contexts or _missing("context store is installed, so no context can be read")
 
 
-def _installed(store: S | None, lack: str) -> S:
-    if store is None:
-        raise NotConfigured(
-            f"No {lack}.",
-            hint="Call django.setup() with DJANGO_SETTINGS_MODULE=maestro_site.settings first.",
-        )
-    return store
+def _missing(what: str) -> NoReturn:
+    hint = "Call django.setup() with DJANGO_SETTINGS_MODULE=maestro_site.settings first."
+    raise NotConfigured(f"No {what}.", hint=hint)

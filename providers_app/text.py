@@ -8,8 +8,6 @@ from providers_app.errors import InvalidRequest
 
 LONGEST = 80
 LISTED = 12
-MAX_MODEL = 200
-"""Characters of the longest model name."""
 
 
 def quoted(value: Any) -> str:
@@ -31,14 +29,6 @@ def nearest(word: object, names: Iterable[str], *, all_of: str = "Known") -> str
         return ""
     more = ", ..." if len(known) > LISTED else "."
     return f"{all_of}: {', '.join(known[:LISTED])}{more}"
-
-
-def checked_model(model: Any) -> str:
-    """Return ``model``. Raises ``InvalidRequest`` unless it can be the name of a model."""
-    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
-    if not fine:
-        raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
-    return str(model)
 
 
 def checked_names(given: Any, what: str) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
-"""Parameters by themselves: names, types, and ranges that hold for every provider."""
+"""Parameters and the model's name by themselves: names, types, and ranges that hold for every provider."""
 
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, get_args, get_type_hints
 
+from providers_app.errors import InvalidRequest
 from providers_app.text import nearest, quoted
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatParams, JsonSchema
@@ -22,8 +23,18 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (-(2**63), 2**63 - 1),
 }
 MAX_STOPS = 16
+MAX_MODEL = 200
+"""Characters of the longest model name."""
 
 _HINTS = get_type_hints(ChatParams)
+
+
+def checked_model(model: Any) -> str:
+    """Return ``model``. Raises ``InvalidRequest`` unless it can be the name of a model."""
+    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
+    if not fine:
+        raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
+    return str(model)
 
 
 def check(params: Mapping[str, Any]) -> list[Advice]:

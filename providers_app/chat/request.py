@@ -5,13 +5,14 @@ from typing import Any
 
 from providers_app import conf, ports
 from providers_app.advice import validation
+from providers_app.advice.values import checked_model
 from providers_app.chat.messages import MessagesInput, parse_messages
 from providers_app.chat.parameters import parse_params, parse_tool_choice, parse_tools
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import InvalidRequest
 from providers_app.ports import Owner
 from providers_app.registry.discovery import registry
-from providers_app.text import checked_model, quoted
+from providers_app.text import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice

@@ -8,15 +8,16 @@
 refusal once more with another one, where there can be another one.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
 
+from providers_app import ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
-from providers_app.dispatch.report import report
 from providers_app.errors import AuthenticationFailed, PermissionDenied
 from providers_app.genai_platform.endpoint import Passage, Platform, caller_of, carries, watched
 from providers_app.ports import Owner, Session
@@ -26,6 +27,8 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
+
+logger = logging.getLogger("maestro.dispatcher")
 
 T = TypeVar("T")
 
@@ -185,3 +188,11 @@ def sends_credential(provider: str, credential: Credential) -> bool:
         return True
     bare = HttpRequest(method="GET", url="https://provider.invalid/")
     return carries(platform.config, authorizer(provider, credential.auth_type)(credential, bare))
+
+
+def report(session: Session, error: Exception | None) -> None:
+    """Tell the store how a use of the session went; a store that fails is logged and changes nothing else."""
+    try:
+        ports.session_store().report_outcome(session, error)
+    except Exception:
+        logger.exception("the outcome of session %s could not be recorded", session.id)

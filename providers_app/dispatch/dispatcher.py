@@ -24,9 +24,8 @@ import msgspec
 
 from providers_app import conf
 from providers_app.dialects.reader import AnswerReader, read_whole, unreadable
-from providers_app.dispatch import report
 from providers_app.dispatch.annotate import Annotator
-from providers_app.dispatch.credentials import SessionClient, open_session
+from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import Prepared, refusal
 from providers_app.errors import (
@@ -143,11 +142,11 @@ class _Answer:
         if self._session is None:
             return
         if self._error is not None:
-            report.report(self._session, self._error)
+            report(self._session, self._error)
         elif isinstance(self._last, StreamFailed):
-            report.report(self._session, error_from(self._last.error))
+            report(self._session, error_from(self._last.error))
         elif self._last is not None:
-            report.report(self._session, None)
+            report(self._session, None)
 
     async def _whole(self, prepared: Prepared) -> list[Event]:
         limit = conf.current().max_answer_bytes

@@ -13,10 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from providers_app import conf, loop
+from providers_app.advice.values import checked_model
 from providers_app.behaviours.listing import check_size
 from providers_app.dispatch import clients
+from providers_app.dispatch.credentials import report
 from providers_app.dispatch.faults import faults_of
-from providers_app.dispatch.report import report
 from providers_app.errors import (
     AuthenticationFailed,
     ProviderError,
@@ -28,7 +29,6 @@ from providers_app.listing.cache import CachedList, lists
 from providers_app.model_data.facts import completed, facts, host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
-from providers_app.text import checked_model
 from providers_app.types.catalogue import ModelInfo, ModelListing, PartialList
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http

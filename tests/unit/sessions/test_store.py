@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import DataError, OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
-from providers_app.dispatch.report import report
+from providers_app.dispatch.credentials import report
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto
 from sessions_app.errors import StoreUnavailable
