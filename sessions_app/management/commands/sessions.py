@@ -7,14 +7,15 @@ from django.core.management.base import BaseCommand, CommandParser
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest
 from providers_app.ports import Session
+from providers_app.types.catalogue import SettingField
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
-from sessions_app.management import session_options, sign_in, terminal
+from sessions_app.management import sign_in, terminal
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle
+from sessions_app.services import options as option_service
 from sessions_app.services.connect import MAX_KEY_CHARS
-from sessions_app.services.options import parse
 
 SETTINGS = "="
 """Stands for ``--key-env`` without a name: no variable can be called so."""
@@ -47,10 +48,24 @@ class Command(BaseCommand):
         )
         create.add_argument("--base-url", default="", help="another address than the provider's own")
 
-        session_options.add_to_create(create)
+        create.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="an option of the session; `sessions set SESSION` lists those of its provider. Never a secret",
+        )
 
         setting = actions.add_parser("set", help="change the options of a session, or list them")
-        session_options.add_set(setting)
+        setting.add_argument("session", metavar="SESSION", help="id, name, or auth_type:name")
+        setting.add_argument(
+            "assignment",
+            nargs="*",
+            metavar="NAME=VALUE",
+            help="an option and its value; NAME= takes it away; without any, the options are listed",
+        )
+        setting.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
+        setting.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values, help="auth type")
 
         delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
         delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
@@ -101,7 +116,7 @@ class Command(BaseCommand):
             name=options["name"],
             secret=_key(options),
             base_url=options["base_url"],
-            settings=parse(options["set"]),
+            settings=option_service.parse(options["set"]),
             actor_id=owner,
         )
         if options["json"]:
@@ -110,7 +125,25 @@ class Command(BaseCommand):
             terminal.write(self, f"Stored {session} as {session.pk}. Nothing was asked of the provider yet.\n")
 
     def _set(self, options: dict[str, Any]) -> None:
-        session_options.change(self, options)
+        owner = terminal.owner_id(options["owner"])
+        session = terminal.session_of(options, owner)
+        changed: tuple[str, ...] = ()
+        if options["assignment"]:
+            changed = option_service.change(session, option_service.parse(options["assignment"]), actor_id=owner)
+        if options["json"]:
+            found = [_option_dict(field, session) for field in option_service.declared(session)]
+            result = {"session": str(session), "id": str(session.pk), "options": session.options}
+            terminal.dump(self, {**result, "changed": list(changed), "declared": found})
+            return
+        if options["assignment"]:
+            said = ", ".join(f"{name} = {session.options.get(name) or 'as configured'}" for name in changed)
+            terminal.write(self, terminal.printable(f"{session}: {said or 'nothing to change'}.\n"))
+            return
+        fields = option_service.declared(session)
+        if not fields:
+            terminal.write(self, f"{session.provider} declares no options for its sessions.\n")
+        for field in fields:
+            terminal.write(self, terminal.printable(_option_line(field, session)) + "\n")
 
     def _delete(self, options: dict[str, Any]) -> None:
         provider, auth_type = options["provider"], options["auth_type"]
@@ -179,6 +212,23 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
         "last_used_at": session.last_used_at.isoformat() if session.last_used_at else None,
         "tested_at": session.tested_at.isoformat() if session.tested_at else None,
         "expires_at": session.expires_at.isoformat() if session.expires_at else None,
+    }
+
+
+def _option_line(field: SettingField, session: AuthSession) -> str:
+    value = session.options.get(field.name)
+    choices = f" One of: {', '.join(field.choices)}." if field.choices else ""
+    return f"{field.name} = {value if value else '(as configured)'}\n    {field.label}. {field.help}{choices}".rstrip()
+
+
+def _option_dict(field: SettingField, session: AuthSession) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "label": field.label,
+        "help": field.help,
+        "required": field.required,
+        "choices": list(field.choices),
+        "value": session.options.get(field.name),
     }
 
 
