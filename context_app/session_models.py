@@ -49,7 +49,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
     found = remembered.get(model_id) if remembered is not None else None
     if found is not None:
         return found
-    host = model_facts.host_in(session.base_url)
+    host = model_facts.host_of(session.base_url)
     return model_facts.facts(session.provider, model_id, host=host, session=session.name)
 
 

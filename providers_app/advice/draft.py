@@ -71,7 +71,7 @@ class Draft:
     """A request while it is checked: what is left of it, and what was found.
 
     ``values`` are the parameters that are set, ``messages``, and where there are tools, ``tools`` and a ``tool_choice``
-    that is not ``auto``.
+    that is not ``auto``. ``changed`` says that they differ from what was asked for.
     """
 
     def __init__(self, chat: ChatRequest, rules: Rules) -> None:
@@ -85,7 +85,7 @@ class Draft:
         if chat.tools and chat.tool_choice.mode != "auto":
             self.values["tool_choice"] = chat.tool_choice
         self.found: list[Advice] = []
-        self._changed = not chat.tools and chat.tool_choice.mode != "auto"
+        self.changed = not chat.tools and chat.tool_choice.mode != "auto"
 
     def apply(self, finding: Finding) -> None:
         """Change the request as the kind of the finding says, and add it to the advice."""
@@ -104,13 +104,11 @@ class Draft:
         elif effect == "refuse" and self.rules.format.lenient:
             level = "warning"
         level = other_level or level
-        self._changed |= effect == "drop" or value is not None
+        self.changed |= effect == "drop" or value is not None
         self.found.append(Advice(level=level, field=field, what=what, why=why, nearest=nearest, code=code))
 
     def finished(self) -> ChatRequest:
         """Return the request with what is left."""
-        if not self._changed:
-            return self.chat
         params = {name: self.values[name] for name in PARAMETERS if name in self.values}
         return msgspec.structs.replace(
             self.chat,

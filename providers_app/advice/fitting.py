@@ -55,7 +55,7 @@ def fitted(
     changed, and as the provider's behaviours do.
     """
     draft = run(_plan_of(session, credential, chat.model, dialect), chat, hints=False)
-    fit, found = draft.finished(), tuple(draft.found)
+    fit, found = draft.finished() if draft.changed else chat, tuple(draft.found)
     if credential.auth_type == "oauth":
         refuse(found)
         found = merged(found, login_advice(session.provider, fit, credential))

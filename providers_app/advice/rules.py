@@ -59,7 +59,7 @@ def rules_of(
         underlying=meant,
         format=declared(meant) if callable(declared) else ANYTHING,
         models=tuple(rule for rule in every if rule.concerns(meant, dialect.name)),
-        facts=facts(slug, model, underlying=meant, host=host_of(credential), session=session),
+        facts=facts(slug, model, underlying=meant, host=host_of(credential.base_url), session=session),
         listed=listed,
     )
 

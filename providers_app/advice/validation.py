@@ -64,7 +64,7 @@ def validate(
 
 def _unknown_model(slug: str, rules: Rules, credential: Credential) -> list[Advice]:
     """Return a warning for a model that nothing is known of, at a provider whose models are known."""
-    index = library.index(slug, host_of(credential))
+    index = library.index(slug, host_of(credential.base_url))
     if rules.facts or rules.listed or index.is_open:
         return []
     close = difflib.get_close_matches(rules.model.lower(), index.models, n=1, cutoff=0.6)

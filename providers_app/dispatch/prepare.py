@@ -47,7 +47,7 @@ async def find(
         raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
     if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
         raise NeedsReauth(f"The session {found.name!r} is not signed in: {found.status_reason or 'its login is gone'}.")
-    await library.ready(found.provider, host_of(credential))  # what comes next is worked out on the loop
+    await library.ready(found.provider, host_of(credential.base_url))  # what comes next is worked out on the loop
     return found, credential
 
 

@@ -43,7 +43,7 @@ class CachedList:
         self.error: ProviderError | None = None
         self.failed = 0.0
         self.flight: asyncio.Task[None] | None = None
-        self._provider, self._name, self._host = session.provider, session.name, host_of(credential)
+        self._provider, self._name, self._host = session.provider, session.name, host_of(credential.base_url)
         self._made_of: tuple[Any, ...] = ()
         self._whole: tuple[ModelInfo, ...] = ()
 

@@ -103,7 +103,7 @@ async def get_model(session: Session, credential: Credential, model_id: str) -> 
 
     Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
     """
-    name, host = checked_model(model_id), host_of(credential)
+    name, host = checked_model(model_id), host_of(credential.base_url)
     try:
         with faults_of(session.provider):
             found = await resolve(session.provider, "models").get(name, credential, _http(session, credential))

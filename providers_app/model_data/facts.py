@@ -9,7 +9,6 @@ from providers_app.model_data.library import library
 from providers_app.model_data.merge import merged, today
 from providers_app.model_data.overrides import configured
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.credentials import Credential
 
 
 def facts(provider: str, model: str, *, underlying: str = "", host: str = "", session: str = "") -> ModelInfo | None:
@@ -45,14 +44,9 @@ def known_models(provider: str, *, host: str = "", session: str = "") -> list[Mo
     return [info for info in found if info is not None]
 
 
-def host_of(credential: Credential) -> str:
-    """Return the host of the session's own address; empty for the provider's address."""
-    return host_in(credential.base_url)
-
-
-def host_in(address: str | None) -> str:
-    """Return the host in an address, in lower case; empty without one."""
+def host_of(base_url: str | None) -> str:
+    """Return the host of a session's own address, in lower case; empty for the provider's address."""
     try:
-        return (urlsplit(address or "").hostname or "").lower()
+        return (urlsplit(base_url or "").hostname or "").lower()
     except ValueError:
         return ""

@@ -48,11 +48,10 @@ class Scan(msgspec.Struct, frozen=True):
     own: ReadFile
     folder: str
     at: float
-
-    @property
-    def files(self) -> tuple[ModelFile, ...]:
-        """The files in force, the operator's last."""
-        return tuple(held.file for held in (self.shipped, self.own) if held.file is not None)
+    files: tuple[ModelFile, ...] = ()
+    """The files in force, the operator's last."""
+    hosts: frozenset[str] = frozenset()
+    """The addresses that sell models of their own."""
 
 
 class Library:
@@ -88,7 +87,7 @@ class Library:
     async def ready(self, provider: str, host: str = "") -> None:
         """Have a provider's models in memory. Only the first caller waits, for a thread; the loop goes on."""
         scan = self._scans.get(provider)
-        if scan is None or (provider, _host_key(scan, host)) not in self._indexes:
+        if scan is None or (provider, host if host in scan.hosts else "") not in self._indexes:
             await asyncio.to_thread(self.scan, provider, host)
 
     def index(self, provider: str, host: str = "") -> ModelIndex:
@@ -169,7 +168,8 @@ class Library:
             path = Path(folder) / f"{provider}.json"
             same = before is not None and before.own.path == str(path)
             own = _read(path, provider, before.own if before is not None and same else ReadFile(path=str(path)))
-        return Scan(shipped, own, folder, now)
+        files = tuple(each.file for each in (shipped, own) if each.file is not None)
+        return Scan(shipped, own, folder, now, files, frozenset(host for file in files for host in file.hosts))
 
     def _publish(self, provider: str, scan: Scan, hosts: set[str]) -> None:
         """Build the new indexes, computed as a whole, and then replace the old ones."""
@@ -197,7 +197,7 @@ _NOTHING = ModelIndex(())
 
 def _host_key(scan: Scan, host: str) -> str:
     """``host`` if a file tells of models that only it sells: people's addresses are many, and most are alike."""
-    return host if any(host in each.hosts for each in scan.files) else ""
+    return host if host in scan.hosts else ""
 
 
 def _read(path: Path | None, provider: str, before: ReadFile) -> ReadFile:

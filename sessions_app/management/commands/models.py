@@ -64,7 +64,7 @@ def _listing(session: AuthSession, owner: Pk, *, cached: bool) -> ModelListing:
     """Return the provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
     named = (session.provider, None, str(session.pk))
     if cached:
-        host = model_facts.host_in(session.base_url)
+        host = model_facts.host_of(session.base_url)
         known = model_facts.known_models(session.provider, host=host, session=session.name)
         return ModelListing(models=tuple(known))
     return ModelListing(models=tuple(loop.run(provider.list_models(*named, refresh=True, owner=owner))))
