@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
-from providers_app.errors import NotConfigured
-
 
 class CommonSettings(Protocol):
     """The settings of every provider. Units and meanings are those of ``registry.settings.ProvidersConfig``."""
@@ -84,7 +82,7 @@ def defaults_from(source: Callable[[], Defaults]) -> None:
 
 
 def current() -> CommonSettings:
-    """Return the common settings in force. Raises ``NotConfigured`` where there are not even defaults."""
+    """Return the common settings in force."""
     return _in_force.value or _defaults().common()
 
 
@@ -94,7 +92,7 @@ def platform() -> Any:
 
 
 def provider(slug: str) -> Any:
-    """Return the provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``, ``NotConfigured``."""
+    """Return the provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``."""
     # vars(): a slug may be the name of a method that models have.
     value = vars(_in_force.value).get(slug) if _in_force.value is not None and slug not in _COMMON else None
     return value if value is not None else _defaults().provider(slug)
@@ -112,8 +110,7 @@ def user_agent() -> str:
 
 
 def _defaults() -> Defaults:
-    if _in_force.defaults is None:
-        raise NotConfigured("No settings are in force.", hint="Import providers_app.provider first.")
+    assert _in_force.defaults is not None, "the package names them when it is imported"
     return _in_force.defaults()
 
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
-from providers_app import conf, ownership, ports
+from providers_app import ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
 from providers_app.chat.request import (
@@ -88,15 +88,6 @@ __all__ = [
     "validate_parameters",
     "wait_login",
 ]
-
-
-def _defaults() -> conf.Defaults:
-    from providers_app.registry import settings  # not before it is needed: it builds the models of all settings
-
-    return settings
-
-
-conf.defaults_from(_defaults)
 
 
 @on_provider_loop

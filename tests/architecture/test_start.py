@@ -55,3 +55,8 @@ def test_the_interface_loads_neither_an_http_client_nor_the_models_of_settings(t
     unwanted = {"aiohttp", "click", "httpcore", "httpx", "importlib.metadata", "pydantic", "rich"} | TWISTED
     assert (found | top_level(found)) & unwanted == set()
     assert [name for name in found if name.startswith("providers_app.providers.") and name.endswith(".config")] == []
+
+
+def test_a_part_of_the_core_finds_its_settings_without_the_interface(tmp_path: Path) -> None:
+    found = loaded("from providers_app import streaming\nstreaming.parse_response('remote', b'{}')", tmp_path)
+    assert "providers_app.registry.settings" in found and "providers_app.provider" not in found
