@@ -154,7 +154,7 @@ def _effective(
         if used and not used.from_file and any(setting.path[:end] in wrong for end in range(len(setting.path))):
             # The settings of its group do not go together, so the tree lacks them: show what the variable holds.
             value = SecretStr(used.text) if setting.secret else used.text
-        text = shown(setting, value)
+        text = display_text(setting, value)
     return EffectiveSetting(
         name=setting.name,
         path=setting.dotted,
@@ -171,16 +171,16 @@ def _effective(
     )
 
 
-def shown(setting: Setting, value: Any) -> str:
+def display_text(setting: Setting, value: Any) -> str:
     """Return a value for display, its secret parts masked; empty where there is none."""
     if setting.secret:
-        return _secret_shown(value, url=setting.url_with_secret)
+        return _secret_text(value, url=setting.url_with_secret)
     if isinstance(value, LISTS):
         return ",".join(masked_url(text_of(each)) for each in value)
     return masked_url(text_of(value))
 
 
-def _secret_shown(value: Any, *, url: bool = False) -> str:
+def _secret_text(value: Any, *, url: bool = False) -> str:
     if value is None:
         return ""
     if isinstance(value, SecretStr | SecretBytes):
@@ -189,9 +189,9 @@ def _secret_shown(value: Any, *, url: bool = False) -> str:
             return ""
         return masked_url(secret, parameters=True) if url and isinstance(secret, str) else MASKED
     if isinstance(value, Mapping):
-        return json.dumps({str(name): _secret_shown(each) for name, each in value.items()}) if value else ""
+        return json.dumps({str(name): _secret_text(each) for name, each in value.items()}) if value else ""
     if isinstance(value, LISTS):
-        return ",".join(_secret_shown(each) for each in value)
+        return ",".join(_secret_text(each) for each in value)
     return MASKED if str(value) else ""
 
 

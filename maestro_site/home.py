@@ -88,10 +88,10 @@ def home(request: HttpRequest) -> HttpResponse:
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
     facts = installation()
-    told = notices.notice_rows(owner_id)
+    notice_rows = notices.notice_rows(owner_id)
     if not counts["all"] and not recent:
         return render(request, "home.html", {"fresh": True, "tiles": tiles(), "facts": facts})
-    shown = told[: notices.SHOWN_AT_HOME]
+    shown = notice_rows[: notices.SHOWN_AT_HOME]
     notices.mark_seen(owner_id, shown)
     return render(
         request,
@@ -99,7 +99,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "fresh": False,
             "notices": shown,
-            "hidden": len(told) - len(shown),
+            "hidden": len(notice_rows) - len(shown),
             "counts": counts,
             "soon": counts["expiring"] + counts["limited"],
             "rows": session_rows(owner_id),

@@ -21,8 +21,8 @@ SHARED = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
-# The link signs in whoever has it, what a provider leads back with is a login until it is spent, and Django logs the
-# address of every request that it refuses.
+# A welcome link and the parameters of an OAuth callback are logins until they are spent, and Django logs the address
+# of every request that it refuses.
 _IN_ADDRESSES = re.compile(r"(/welcome/)[\w-]+|(/oauth/callback/?\?)[^\s'\"<>]+")
 
 

@@ -35,45 +35,45 @@ _KNOWN = {"picture": IMAGE_TYPES, "document": DOCUMENT_TYPES, "recording": AUDIO
 MediaPart = ImagePart | FilePart | AudioPart
 
 
-def parse_media(where: str, part: Mapping[str, Any]) -> MediaPart | None:
+def parse_media(location: str, part: Mapping[str, Any]) -> MediaPart | None:
     """Return the part; ``None`` when its ``type`` is no form of a picture, document or recording.
 
     Raises ``InvalidRequest``.
     """
     kind = part.get("type")
     read = _FORMS.get(kind) if isinstance(kind, str) else None
-    return None if read is None else read(where, part)
+    return None if read is None else read(location, part)
 
 
-def checked_media(where: str, part: MediaPart) -> MediaPart:
+def checked_media(location: str, part: MediaPart) -> MediaPart:
     """Return the part. Raises ``InvalidRequest`` unless its type, content and size may be sent."""
     what = _kind(part)
     url = None if isinstance(part, AudioPart) else part.url
     name = part.name if isinstance(part, FilePart) else ""
     if not isinstance(part.media_type, str) or not isinstance(url or "", str) or not isinstance(name, str):
-        raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
+        raise InvalidRequest(f"{location}: a part of type {type(part).__name__} has a field of a wrong type.")
     if url:
         if not url.startswith(("https://", "http://", "gs://")):
-            raise InvalidRequest(f"{where}: a {what}'s URL must begin with https://, http:// or data:.")
+            raise InvalidRequest(f"{location}: a {what}'s URL must begin with https://, http:// or data:.")
         return part
     if part.media_type not in _KNOWN[what]:
         known = ", ".join(sorted(_KNOWN[what]))
         raise InvalidRequest(
-            f"{where}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=f"Accepted: {known}."
+            f"{location}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=f"Accepted: {known}."
         )
-    _check_data(where, what, part.data)
+    _check_data(location, what, part.data)
     return part
 
 
-def _check_data(where: str, what: str, data: Any) -> None:
+def _check_data(location: str, what: str, data: Any) -> None:
     limit = conf.current().max_file_bytes
     if isinstance(data, str) and len(data) * 3 // 4 > limit + 2:
         raise InvalidRequest(
-            f"{where}: a {what} of {len(data) * 3 // 4:,} bytes is too large; the limit is {limit:,}.",
+            f"{location}: a {what} of {len(data) * 3 // 4:,} bytes is too large; the limit is {limit:,}.",
             hint="Send a smaller one, give its URL instead, or raise MAESTRO_PROVIDERS__MAX_FILE_BYTES.",
         )
     if not isinstance(data, str) or not _is_base64(data):
-        raise InvalidRequest(f"{where}: a {what}'s data is empty or not base64.")
+        raise InvalidRequest(f"{location}: a {what}'s data is empty or not base64.")
 
 
 def _is_base64(data: str) -> bool:
@@ -94,102 +94,102 @@ def _type(given: Any, default: str) -> str:
     return _SAME.get(name, name)
 
 
-def _data_url(where: str, what: str, url: str) -> tuple[str, str]:
+def _data_url(location: str, what: str, url: str) -> tuple[str, str]:
     """Return the media type and the base64 content of a ``data:`` URL."""
     head, comma, data = url[5:].partition(",")
     if not comma or not head.endswith(";base64"):
-        raise InvalidRequest(f"{where}: a {what}'s data URL must be base64.")
+        raise InvalidRequest(f"{location}: a {what}'s data URL must be base64.")
     return head.removesuffix(";base64"), data
 
 
-def _image(where: str, part: Mapping[str, Any]) -> ImagePart:
+def _image(location: str, part: Mapping[str, Any]) -> ImagePart:
     address = part.get("image_url")
     url = address.get("url") if isinstance(address, Mapping) else address
     if not isinstance(url, str) or not url:
-        _refuse_file_id(where, part)
-        raise InvalidRequest(f"{where}: a picture has no URL.")
-    return _image_at(where, url)
+        _refuse_file_id(location, part)
+        raise InvalidRequest(f"{location}: a picture has no URL.")
+    return _image_at(location, url)
 
 
-def _image_at(where: str, url: str) -> ImagePart:
+def _image_at(location: str, url: str) -> ImagePart:
     if url.startswith("data:"):
-        media_type, data = _data_url(where, "picture", url)
+        media_type, data = _data_url(location, "picture", url)
         found = ImagePart(_type(media_type, "image/png"), data)
     else:
         found = ImagePart(url=url)
-    checked_media(where, found)
+    checked_media(location, found)
     return found
 
 
-def _plain_image(where: str, part: Mapping[str, Any]) -> ImagePart:
-    source = _source(where, part)
+def _plain_image(location: str, part: Mapping[str, Any]) -> ImagePart:
+    source = _source(location, part)
     url = source.get("url")
     if isinstance(url, str) and url:
-        return _image_at(where, url)
+        return _image_at(location, url)
     found = ImagePart(_type(source.get("media_type"), "image/png"), source.get("data"))
-    checked_media(where, found)
+    checked_media(location, found)
     return found
 
 
-def _document(where: str, part: Mapping[str, Any]) -> FilePart:
-    source = _source(where, part)
+def _document(location: str, part: Mapping[str, Any]) -> FilePart:
+    source = _source(location, part)
     name = str(part.get("title") or part.get("name") or "")
     url = source.get("url")
     if source.get("type") == "text":
         text = str(source.get("data") or "")
         data = base64.b64encode(text.encode("utf-8", "replace")).decode()
-        return _file(where, _type(source.get("media_type"), "text/plain"), data, None, name)
+        return _file(location, _type(source.get("media_type"), "text/plain"), data, None, name)
     media_type = _type(source.get("media_type"), "application/pdf")
-    return _file(where, media_type, source.get("data"), url if isinstance(url, str) else None, name)
+    return _file(location, media_type, source.get("data"), url if isinstance(url, str) else None, name)
 
 
-def _openai_file(where: str, part: Mapping[str, Any]) -> FilePart:
+def _openai_file(location: str, part: Mapping[str, Any]) -> FilePart:
     inner = part.get("file")
     body = inner if isinstance(inner, Mapping) else part
     name = str(body.get("filename") or "")
     url, data = body.get("file_url"), body.get("file_data")
     if not data and not url:
-        _refuse_file_id(where, body)
+        _refuse_file_id(location, body)
     media_type = _type(None, "text/plain" if name.lower().endswith((".txt", ".md", ".csv")) else "application/pdf")
     if isinstance(data, str) and data.startswith("data:"):
-        given, data = _data_url(where, "document", data)
+        given, data = _data_url(location, "document", data)
         media_type = _type(given, media_type)
-    return _file(where, media_type, data, url if isinstance(url, str) else None, name)
+    return _file(location, media_type, data, url if isinstance(url, str) else None, name)
 
 
-def _file(where: str, media_type: str, data: Any, url: str | None, name: str) -> FilePart:
+def _file(location: str, media_type: str, data: Any, url: str | None, name: str) -> FilePart:
     if url and url.startswith("data:"):
-        media_type, data = _data_url(where, "document", url)
+        media_type, data = _data_url(location, "document", url)
         url = None
     found = FilePart(_type(media_type, "application/pdf"), None if url else data, url, name)
-    checked_media(where, found)
+    checked_media(location, found)
     return found
 
 
-def _audio(where: str, part: Mapping[str, Any]) -> AudioPart:
+def _audio(location: str, part: Mapping[str, Any]) -> AudioPart:
     inner = part.get("input_audio")
     body = inner if isinstance(inner, Mapping) else part
     form = body.get("format")
     media_type = _FORMATS.get(form, f"audio/{form}") if isinstance(form, str) else _type(body.get("media_type"), "")
     found = AudioPart(_type(media_type, "audio/wav"), body.get("data") or "")
-    checked_media(where, found)
+    checked_media(location, found)
     return found
 
 
-def _source(where: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
+def _source(location: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the dictionary with the content: Anthropic's ``source``, or the part itself."""
     source = part.get("source", part)
     if not isinstance(source, Mapping):
-        raise InvalidRequest(f"{where}: the source of a {quoted(part.get('type'))} must be a dictionary.")
+        raise InvalidRequest(f"{location}: the source of a {quoted(part.get('type'))} must be a dictionary.")
     if not source.get("data") and not source.get("url"):
-        _refuse_file_id(where, source)
+        _refuse_file_id(location, source)
     return source
 
 
-def _refuse_file_id(where: str, part: Mapping[str, Any]) -> None:
+def _refuse_file_id(location: str, part: Mapping[str, Any]) -> None:
     if part.get("file_id"):
         raise InvalidRequest(
-            f"{where}: a file stored at a provider (file_id) cannot be sent.", hint="Send its content or its URL."
+            f"{location}: a file stored at a provider (file_id) cannot be sent.", hint="Send its content or its URL."
         )
 
 

@@ -83,43 +83,43 @@ def _parse(given: MessagesInput | None) -> list[Message]:
 
 def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     """Parse one message. ``names`` collects tool names by call id, since a tool's message need not repeat its name."""
-    where = f"Message {number}"
+    location = f"Message {number}"
     if isinstance(item, Message):
-        message = _checked(where, item)
+        message = _checked(location, item)
         names.update({part.id: part.name for part in message.parts if isinstance(part, ToolCallPart)})
         return message
     if not isinstance(item, Mapping):
-        raise InvalidRequest(f"{where} must be a dictionary with role and content, not {type(item).__name__}.")
+        raise InvalidRequest(f"{location} must be a dictionary with role and content, not {type(item).__name__}.")
     given = item.get("role")
     role = ROLES.get(given) if isinstance(given, str) else None
     if role is None:
-        raise InvalidRequest(f"{where} has the unknown role {quoted(given)}.", hint=f"Roles: {', '.join(ROLES)}.")
+        raise InvalidRequest(f"{location} has the unknown role {quoted(given)}.", hint=f"Roles: {', '.join(ROLES)}.")
     if role == "tool":
-        return Message("tool", (_tool_result(where, item, names),))
-    parts = _content(where, item.get("content"))
+        return Message("tool", (_tool_result(location, item, names),))
+    parts = _content(location, item.get("content"))
     if role == "assistant":
         reasoning = item.get("reasoning_content")
         if isinstance(reasoning, str) and reasoning:
             parts.insert(0, ReasoningPart(reasoning))
         called = item.get("tool_calls") or ()
         if not isinstance(called, list | tuple):
-            raise InvalidRequest(f"{where}: tool_calls must be a list.")
-        calls = [_tool_call(where, call) for call in called]
+            raise InvalidRequest(f"{location}: tool_calls must be a list.")
+        calls = [_tool_call(location, call) for call in called]
         names.update({call.id: call.name for call in calls})
         parts.extend(calls)
     elif item.get("tool_calls"):
-        raise InvalidRequest(f"{where} ({role}) has tool_calls; only an assistant calls tools.")
-    return _fitting(where, Message(role, tuple(parts)))
+        raise InvalidRequest(f"{location} ({role}) has tool_calls; only an assistant calls tools.")
+    return _fitting(location, Message(role, tuple(parts)))
 
 
-def _checked(where: str, message: Message) -> Message:
+def _checked(location: str, message: Message) -> Message:
     """Return a ``Message`` whose fields, which Python does not check, have the right types."""
     if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
-        raise InvalidRequest(f"{where} is not a message with a role and a tuple of parts.")
-    return _fitting(where, Message(message.role, tuple(_checked_part(where, part) for part in message.parts)))
+        raise InvalidRequest(f"{location} is not a message with a role and a tuple of parts.")
+    return _fitting(location, Message(message.role, tuple(_checked_part(location, part) for part in message.parts)))
 
 
-def _fitting(where: str, message: Message) -> Message:
+def _fitting(location: str, message: Message) -> Message:
     """Return the message. Raises ``InvalidRequest`` unless its role may hold such parts."""
     wrong = {
         "system": [part for part in message.parts if not isinstance(part, TextPart)],
@@ -127,86 +127,86 @@ def _fitting(where: str, message: Message) -> Message:
     }
     if wrong.get(message.role):
         only = "text" if message.role == "system" else "text, reasoning and tool calls"
-        raise InvalidRequest(f"{where} ({message.role}) may hold {only} only.")
+        raise InvalidRequest(f"{location} ({message.role}) may hold {only} only.")
     return message
 
 
-def _checked_part(where: str, part: Any) -> Part:
+def _checked_part(location: str, part: Any) -> Part:
     match part:
         case TextPart(text=str()) | ReasoningPart(text=str()):
             fine = True
         case ImagePart() | FilePart() | AudioPart():
-            return checked_media(where, part)
+            return checked_media(location, part)
         case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id, intent=intent):
-            intent_rules.parse_intent(intent, f"{where}: the intent of {quoted(part.name)}")
+            intent_rules.parse_intent(intent, f"{location}: the intent of {quoted(part.name)}")
             fine = isinstance(provider_id or "", str)
         case ToolResultPart(call_id=str(), name=str(), content=str(), media=tuple() as media):
             for one in media:
-                checked_media(where, one)
+                checked_media(location, one)
             fine = all(isinstance(one, ImagePart | FilePart) for one in media)
         case _:
             fine = False
     bound = isinstance(getattr(part, "opaque", None) or {}, dict)
     if not fine or not bound or not isinstance(getattr(part, "origin", None), Origin | None):
-        raise InvalidRequest(f"{where}: a part of type {type(part).__name__} has a field of a wrong type.")
+        raise InvalidRequest(f"{location}: a part of type {type(part).__name__} has a field of a wrong type.")
     found: Part = part
     return found
 
 
-def _content(where: str, content: Any) -> list[Part]:
+def _content(location: str, content: Any) -> list[Part]:
     if content is None:
         return []
     if isinstance(content, str):
         return [TextPart(content)] if content else []
     if isinstance(content, Mapping) or not isinstance(content, Iterable):
-        raise InvalidRequest(f"{where}: content must be a string or a list of parts, not {type(content).__name__}.")
-    return [_part(where, part) for part in content]
+        raise InvalidRequest(f"{location}: content must be a string or a list of parts, not {type(content).__name__}.")
+    return [_part(location, part) for part in content]
 
 
-def _part(where: str, part: Any) -> Part:
+def _part(location: str, part: Any) -> Part:
     if isinstance(part, Part):
-        return _checked_part(where, part)
+        return _checked_part(location, part)
     if isinstance(part, str):
         return TextPart(part)
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind in ("text", "input_text", "output_text"):
         if not isinstance(part.get("text"), str):
-            raise InvalidRequest(f"{where}: a text part has no text.")
+            raise InvalidRequest(f"{location}: a text part has no text.")
         return TextPart(part["text"])
-    media = parse_media(where, part) if isinstance(part, Mapping) else None
+    media = parse_media(location, part) if isinstance(part, Mapping) else None
     if media is None:
-        raise InvalidRequest(f"{where}: the part type {quoted(kind)} is not known.", hint=f"Known: {KNOWN_PARTS}.")
+        raise InvalidRequest(f"{location}: the part type {quoted(kind)} is not known.", hint=f"Known: {KNOWN_PARTS}.")
     return media
 
 
-def _tool_call(where: str, call: Any) -> ToolCallPart:
+def _tool_call(location: str, call: Any) -> ToolCallPart:
     if isinstance(call, ToolCallPart):
-        _checked_part(where, call)
+        _checked_part(location, call)
         return call
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str) or not call.get("id"):
-        raise InvalidRequest(f"{where}: a tool call needs an id and a function with a name.")
+        raise InvalidRequest(f"{location}: a tool call needs an id and a function with a name.")
     arguments = function.get("arguments") or {}
     if isinstance(arguments, str):
         try:
             arguments = msgspec.json.decode(arguments)
         except (msgspec.DecodeError, ValueError, RecursionError):
-            raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} are not JSON.") from None
+            raise InvalidRequest(f"{location}: the arguments of {quoted(function['name'])} are not JSON.") from None
     if not isinstance(arguments, dict):
-        raise InvalidRequest(f"{where}: the arguments of {quoted(function['name'])} must be a JSON object.")
+        raise InvalidRequest(f"{location}: the arguments of {quoted(function['name'])} must be a JSON object.")
     return ToolCallPart(id=str(call["id"]), name=function["name"], arguments=arguments, provider_id=str(call["id"]))
 
 
-def _tool_result(where: str, item: Mapping[str, Any], names: dict[str, str]) -> ToolResultPart:
+def _tool_result(location: str, item: Mapping[str, Any], names: dict[str, str]) -> ToolResultPart:
     call_id = item.get("tool_call_id")
     if not isinstance(call_id, str) or not call_id:
-        raise InvalidRequest(f"{where} (tool) has no tool_call_id.")
+        raise InvalidRequest(f"{location} (tool) has no tool_call_id.")
     content = item.get("content")
-    parts = [TextPart(content)] if isinstance(content, str) else _content(where, content)
+    parts = [TextPart(content)] if isinstance(content, str) else _content(location, content)
     media = tuple(part for part in parts if isinstance(part, ImagePart | FilePart))
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     if len(media) + len(texts) < len(parts):
-        raise InvalidRequest(f"{where} (tool) may hold text, pictures and documents only.")
+        raise InvalidRequest(f"{location} (tool) may hold text, pictures and documents only.")
     name = str(item.get("name") or names.get(call_id, ""))
     is_error = bool(item.get("is_error", False))
     return ToolResultPart(call_id=call_id, name=name, content="".join(texts), is_error=is_error, media=media)

@@ -120,11 +120,11 @@ def _begin(login_id: str, coro: Coroutine[Any, Any, None]) -> None:
     task = loop.spawn(coro, name=f"login {login_id}")
     tasks[login_id] = task
 
-    def over(task: asyncio.Task[None]) -> None:
+    def discard(task: asyncio.Task[None]) -> None:
         if tasks.get(login_id) is task:
             del tasks[login_id]
 
-    task.add_done_callback(over)
+    task.add_done_callback(discard)
 
 
 async def _listen(attempt: LoginAttempt, listener: Listener) -> None:
