@@ -12,6 +12,7 @@ from contextlib import suppress
 from maestro_site.e2e.plan import Plan
 from providers_app import provider
 from providers_app.behaviours.oauth import PendingLogin
+from providers_app.dispatch.faults import deadline
 from providers_app.errors import (
     InvalidLoginAnswer,
     InvalidRequest,
@@ -50,13 +51,10 @@ class SignIns:
 
     async def sign_in(self) -> Session:
         """Return the session once a sign-in succeeds. Raises ``LoginError``, ``UpstreamError``, ``InvalidRequest``."""
+        seconds = self._plan.sign_in.timeout_s
         try:
-            async with asyncio.timeout(self._plan.sign_in.timeout_s) as limit:
+            async with deadline(seconds, LoginExpired(f"There was no sign-in within {seconds or 0:g} s.")):
                 return await self._wait()
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise LoginExpired(f"There was no sign-in within {self._plan.sign_in.timeout_s:g} s.") from None
         finally:
             for task in (*self._open.values(), self._pasting):
                 if task is not None:

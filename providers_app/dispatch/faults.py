@@ -1,9 +1,10 @@
-"""What a provider's own code raises and should not: it ends this one call, as a typed error."""
+"""Guards around a provider's own code: an exception or a missed deadline ends one call, with a typed error."""
 
+import asyncio
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from providers_app.errors import InvalidRequest, ProviderBroken, ProviderError
 from providers_app.types.chat import ChatRequest
@@ -14,7 +15,7 @@ logger = logging.getLogger("maestro.dispatcher")
 
 @contextmanager
 def faults_of(slug: str, chat: ChatRequest | None = None) -> Iterator[None]:
-    """Inside the block the code of the provider ``slug`` runs; only ``ProviderError`` leaves it.
+    """Let only ``ProviderError`` leave the block, in which the code of the provider ``slug`` runs.
 
     A ``chat`` that cannot be written as JSON is the caller's fault (``InvalidRequest``), everything else is the
     provider's (``ProviderBroken``). The log names the place and not the message, which may quote a key.
@@ -30,6 +31,21 @@ def faults_of(slug: str, chat: ChatRequest | None = None) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1]
         logger.error("provider %s failed: %s at %s:%s", slug, type(error).__name__, place.filename, place.lineno)
         raise ProviderBroken(f"The provider {slug!r} failed with {type(error).__name__}.") from None
+
+
+@asynccontextmanager
+async def deadline(seconds: float | None, error: ProviderError) -> AsyncIterator[None]:
+    """Cancel the block after so many seconds (``None``: never) and raise ``error`` then.
+
+    A ``TimeoutError`` of the block itself passes through.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise error from None
 
 
 def _unwritable(chat: ChatRequest) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.dispatch import clients
-from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.errors import (
     NotConfigured,
     ProviderBroken,
@@ -262,15 +262,11 @@ def _unless_off(claim: RefreshClaim, found: Decision) -> Decision:
 
 async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
     """Send the one request. Raises ``TokenOutcomeUnknown`` when it may have been received without a readable answer."""
-    try:
-        # A little later than the request's own deadline, whose error says whether anything was sent.
-        async with asyncio.timeout(seconds + _spare(seconds)) as deadline:
-            with faults_of(claim.provider):
-                return await behaviour.refresh(claim.tokens, clients.http())
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        raise TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.") from None
+    late = TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
+    # A little later than the request's own deadline, whose error says whether anything was sent.
+    async with deadline(seconds + _spare(seconds), late):
+        with faults_of(claim.provider):
+            return await behaviour.refresh(claim.tokens, clients.http())
 
 
 def _spare(seconds: float) -> float:

@@ -17,7 +17,7 @@ import msgspec
 from providers_app import conf, loop, ports
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
 from providers_app.dispatch import clients
-from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.errors import (
     AddressRefused,
     InvalidLoginAnswer,
@@ -230,17 +230,11 @@ async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAn
 async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
     """Obtain the tokens, and the API key where the flow exchanges them for one."""
     slug = attempt.state.provider
-    try:
-        async with asyncio.timeout(EXCHANGE_S) as deadline:
-            tokens = await obtain()
-            with faults_of(slug):
-                credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        raise UpstreamTimeout(
-            f"The provider did not finish the sign-in within {EXCHANGE_S:g} s.", hint="Begin the sign-in again."
-        ) from None
+    late = f"The provider did not finish the sign-in within {EXCHANGE_S:g} s."
+    async with deadline(EXCHANGE_S, UpstreamTimeout(late, hint="Begin the sign-in again.")):
+        tokens = await obtain()
+        with faults_of(slug):
+            credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
     key = credential.secret if credential.secret != tokens.access else tokens.api_key
     facts = {**tokens.facts, **credential.settings}
     address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""

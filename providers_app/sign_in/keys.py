@@ -1,6 +1,5 @@
 """Makes the credential of a session without a sign-in, and tests credentials."""
 
-import asyncio
 from collections.abc import Mapping
 
 from providers_app import conf, ports
@@ -9,7 +8,7 @@ from providers_app.behaviours.oauth import OAuth
 from providers_app.behaviours.protocols import ApiKey
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
-from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.errors import (
     AddressRefused,
     InvalidCredential,
@@ -73,12 +72,8 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
         return await _ask(found, signed_with)
 
     try:
-        async with asyncio.timeout(seconds):
+        async with deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")):
             account = await client_of(owner, session, credential).call(ask)
-    except TimeoutError:
-        error = UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")
-        await store.record_test(asked, error)
-        raise error from None
     except (UpstreamError, AddressRefused) as error:
         await store.record_test(asked, error)
         raise
@@ -103,13 +98,8 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
                 return await _tester(provider, signed_with).test(signed_with, http)
             return Account(models=len(await resolve(provider, "models").list(signed_with, http)))
 
-    try:
-        async with asyncio.timeout(seconds) as deadline:
-            return await client.attempt(ask)
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        raise UpstreamTimeout(f"The provider did not answer within {seconds:g} s.") from None
+    async with deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")):
+        return await client.attempt(ask)
 
 
 async def _ask(session: Session, credential: Credential) -> Account:

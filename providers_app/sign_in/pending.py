@@ -14,7 +14,7 @@ from typing import Any
 from providers_app import loop, ports
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
 from providers_app.dispatch import clients
-from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.errors import (
     ListenerUnavailable,
     LoginError,
@@ -196,14 +196,9 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
 
 async def _ask(attempt: LoginAttempt, pending: PendingLogin) -> Tokens | PendingLogin:
     slug = attempt.state.provider
-    try:
-        async with asyncio.timeout(POLL_S) as deadline:
-            with faults_of(slug):
-                return await resolve(slug, "oauth").poll(pending, clients.http())
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        raise UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.") from None
+    async with deadline(POLL_S, UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.")):
+        with faults_of(slug):
+            return await resolve(slug, "oauth").poll(pending, clients.http())
 
 
 async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) -> None:

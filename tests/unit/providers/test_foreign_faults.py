@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from providers_app import errors, provider, providers
+from providers_app.dispatch.faults import deadline
 from providers_app.listing import models as catalogue
 from providers_app.registry import compliance
 from providers_app.registry.discovery import registry
@@ -175,3 +176,17 @@ def test_a_provider_that_is_one_file_is_judged_and_takes_no_other_down(
     finally:
         monkeypatch.undo()
         registry.reset()
+
+
+async def test_a_deadline_ends_the_block_with_its_error() -> None:
+    late = errors.UpstreamTimeout("too late")
+    with pytest.raises(errors.UpstreamTimeout) as caught:
+        async with deadline(0, late):
+            await asyncio.Event().wait()
+    assert caught.value is late
+
+
+async def test_a_time_out_of_the_block_itself_is_not_taken_for_the_deadline() -> None:
+    with pytest.raises(TimeoutError, match="its own"):
+        async with deadline(None, errors.UpstreamTimeout("too late")):
+            raise TimeoutError("its own")
