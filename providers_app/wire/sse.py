@@ -67,16 +67,12 @@ class SseParser:
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
         """Return the events that these bytes complete. Raise ``LineTooLong``."""
-        if (
-            data.startswith(b"data: ")
-            and data.find(b"\n") == len(data) - 2
-            and not (self._at_start or self._partial or self._data or self._event)
-            and data.endswith(b"\n\n")
-            and b"\r" not in data
-        ):
+        if data.startswith(b"data: ") and not (self._at_start or self._partial or self._data or self._event):
             # One whole event in one read, which most servers send: the rules below come to the same. A line feed still
             # to be skipped is none of these bytes, and means nothing at the start of a later line.
-            return [ServerSentEvent(data[6:-2], "message", self._id)]
+            line = data[6:-2] if data.endswith(b"\n\n") else data[6:-4] if data.endswith(b"\r\n\r\n") else b""
+            if line and b"\n" not in line and b"\r" not in line:
+                return [ServerSentEvent(line, "message", self._id)]
         if self._at_start:
             data = self._without_bom(data)
         if not data:

@@ -58,7 +58,18 @@ def test_lines_become_data(stream: bytes, expected: list[bytes]) -> None:
     [b"", b"event: a\n", b"data: b\n", b"data: b", b": note\n", b"id: 7\n\n", b"data: b\r", b"data: b\r\r", b"da"],
 )
 @pytest.mark.parametrize(
-    "read", [b"data: x\n\n", b"data:  x\n\n", b"data: x\r\n\n", b"data: \n\n", b"data: x\ny", b"data: \n"]
+    "read",
+    [
+        b"data: x\n\n",
+        b"data:  x\n\n",
+        b"data: x\r\n\n",
+        b"data: x\r\n\r\n",
+        b"data: x\ny\r\n\r\n",
+        b"data: x\ry\n\n",
+        b"data: \n\n",
+        b"data: x\ny",
+        b"data: \n",
+    ],
 )
 def test_a_read_that_is_one_whole_event_is_read_by_the_same_rules(before: bytes, read: bytes) -> None:
     stream = b"data: first\n\n" + before + read + b"data: last\n\n"

@@ -9,7 +9,7 @@ from providers_app import conf
 from providers_app.errors import InvalidOption
 from providers_app.providers.remote import PROVIDER, servers
 from providers_app.providers.remote.config import Config
-from providers_app.providers.remote.dialect import advice
+from providers_app.providers.remote.dialect import advice, dialect
 from providers_app.providers.remote.options import QUIRKS, server_of
 from providers_app.registry import options
 from providers_app.registry.settings import build_model
@@ -77,6 +77,18 @@ def test_the_session_wins_over_the_row_and_the_row_over_the_configuration() -> N
     configure(server="mistral")
     assert server_of(session("https://api.groq.com/openai/v1")).name == "mistral"
     assert server_of(session(server="auto", base_url="https://api.groq.com/openai/v1")).name == "groq"
+
+
+def test_a_row_is_resolved_once_and_anew_after_every_change() -> None:
+    before = dialect(session(server="vllm"))
+    assert dialect(session(server="vllm")) is before, "each request asks several times"
+    assert dialect(session(server="vllm", think_tags="tags")).think_tags == "tags"
+    assert dialect(session()) is not dialect(session("https://api.mistral.ai/v1"))
+    assert dialect(session()).think_tags == "off"
+    configure(think_tags="opened")
+    assert dialect(session()).think_tags == "opened" and dialect().think_tags == "opened"
+    configure(base_url="https://api.mistral.ai/v1")
+    assert dialect().request.include_usage is False and dialect(session()).think_tags == "off"
 
 
 def test_values_that_mean_nothing_here_are_passed_over() -> None:
