@@ -16,7 +16,7 @@ from sessions_app.import_sources import formats
 from sessions_app.models import AuthSession
 from sessions_app.providers import slugs
 from tests.unit.sessions.commands import Run
-from tests.unit.sessions.test_importing_sources import key_file
+from tests.unit.sessions.test_import_sources import key_file
 
 pytestmark = pytest.mark.django_db
 OPENAI, GEMINI = "sk-proj-" + "o" * 30, "AIza" + "g" * 35

@@ -18,7 +18,7 @@ from sessions_app.providers import slugs
 from sessions_app.services import connect, import_undo, imports, lifecycle
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make
-from tests.unit.sessions.test_importing_sources import ADC, key_file
+from tests.unit.sessions.test_import_sources import ADC, key_file
 
 pytestmark = pytest.mark.django_db
 USERS = 250
