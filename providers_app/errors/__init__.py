@@ -64,140 +64,31 @@ ProviderError
     └── Cancelled               499 cancelled           the user pressed Stop
 """
 
-from providers_app.errors.base import (
-    NotConfigured,
-    ProviderBroken,
-    ProviderError,
-    Retry,
-)
-from providers_app.errors.caller import (
-    AddressRefused,
-    AmbiguousSession,
-    CallerError,
-    ContextTooLong,
-    DuplicateSession,
-    EmptyPrompt,
-    FlowDisabled,
-    InvalidCredential,
-    InvalidIntent,
-    InvalidLoginAnswer,
-    InvalidName,
-    InvalidOption,
-    InvalidParameter,
-    InvalidRequest,
-    ListenerUnavailable,
-    LoginDenied,
-    LoginError,
-    LoginExpired,
-    LoginUsed,
-    MissingScope,
-    NeedsReauth,
-    NotRefreshable,
-    OwnerRequired,
-    RefreshTooEarly,
-    SessionDisabled,
-    UnknownContext,
-    UnknownLogin,
-    UnknownProvider,
-    UnknownSession,
-    UnsupportedContent,
-    UnsupportedOperation,
-    UnsupportedParameter,
-    WrongAccount,
-)
-from providers_app.errors.upstream import (
-    AnswerTooLarge,
-    AuthenticationFailed,
-    BadAnswer,
-    BadRequest,
-    BillingRequired,
-    Cancelled,
-    Conflict,
-    ConnectionFailed,
-    ContentRefused,
-    InvalidIdToken,
-    NotFound,
-    Overloaded,
-    PermissionDenied,
-    PromptTooLong,
-    QuotaExhausted,
-    RateLimited,
-    RefreshFailed,
-    RequestTimeout,
-    RequestTooLarge,
-    ServerError,
-    StreamInterrupted,
-    TokenOutcomeUnknown,
-    TokenRefused,
-    UnknownModel,
-    UpstreamError,
-    UpstreamTimeout,
-    error_from,
-)
+from providers_app.errors.base import *  # noqa: F403
+from providers_app.errors.base import ProviderError
+from providers_app.errors.caller import *  # noqa: F403
+from providers_app.errors.upstream import *  # noqa: F403
+from providers_app.errors.upstream import UpstreamError
+from providers_app.types.events import ErrorInfo
 
-__all__ = [
-    "AddressRefused",
-    "AmbiguousSession",
-    "AnswerTooLarge",
-    "AuthenticationFailed",
-    "BadAnswer",
-    "BadRequest",
-    "BillingRequired",
-    "CallerError",
-    "Cancelled",
-    "Conflict",
-    "ConnectionFailed",
-    "ContentRefused",
-    "ContextTooLong",
-    "DuplicateSession",
-    "EmptyPrompt",
-    "FlowDisabled",
-    "InvalidCredential",
-    "InvalidIdToken",
-    "InvalidIntent",
-    "InvalidLoginAnswer",
-    "InvalidName",
-    "InvalidOption",
-    "InvalidParameter",
-    "InvalidRequest",
-    "ListenerUnavailable",
-    "LoginDenied",
-    "LoginError",
-    "LoginExpired",
-    "LoginUsed",
-    "MissingScope",
-    "NeedsReauth",
-    "NotConfigured",
-    "NotFound",
-    "NotRefreshable",
-    "Overloaded",
-    "OwnerRequired",
-    "PermissionDenied",
-    "PromptTooLong",
-    "ProviderBroken",
-    "ProviderError",
-    "QuotaExhausted",
-    "RateLimited",
-    "RefreshFailed",
-    "RefreshTooEarly",
-    "RequestTimeout",
-    "RequestTooLarge",
-    "Retry",
-    "ServerError",
-    "SessionDisabled",
-    "StreamInterrupted",
-    "TokenOutcomeUnknown",
-    "TokenRefused",
-    "UnknownContext",
-    "UnknownLogin",
-    "UnknownModel",
-    "UnknownProvider",
-    "UnknownSession",
-    "UnsupportedContent",
-    "UnsupportedOperation",
-    "UnsupportedParameter",
-    "UpstreamError",
-    "UpstreamTimeout",
-    "WrongAccount",
-    "error_from",
-]
+_BY_CODE: dict[str, type[ProviderError]] = {
+    kind.code: kind for kind in tuple(vars().values()) if isinstance(kind, type) and issubclass(kind, ProviderError)
+}
+
+
+def class_of(code: str) -> type[ProviderError] | None:
+    """Return the class of errors with this stable code; ``context_too_long`` is that of a provider's answer."""
+    return _BY_CODE.get(code)
+
+
+def error_from(info: ErrorInfo) -> UpstreamError:
+    """Return the typed error that an error inside a stream stands for, by its stable code."""
+    kind = _BY_CODE.get(info.code, UpstreamError)
+    return (kind if issubclass(kind, UpstreamError) else UpstreamError)(
+        info.message,
+        hint=info.hint,
+        status=info.status,
+        type=info.type,
+        retry_after=info.retry_after,
+        upstream_code=info.upstream_code,
+    )

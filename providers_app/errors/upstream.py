@@ -190,20 +190,3 @@ class TokenOutcomeUnknown(UpstreamError):
 class Cancelled(UpstreamError):
     code, http_status = "cancelled", 499
     default_hint = ""
-
-
-_BY_CODE: dict[str, type[UpstreamError]] = {
-    kind.code: kind for kind in list(vars().values()) if isinstance(kind, type) and issubclass(kind, UpstreamError)
-}
-
-
-def error_from(info: ErrorInfo) -> UpstreamError:
-    """Return the typed error that an error inside a stream stands for, by its stable code."""
-    return _BY_CODE.get(info.code, UpstreamError)(
-        info.message,
-        hint=info.hint,
-        status=info.status,
-        type=info.type,
-        retry_after=info.retry_after,
-        upstream_code=info.upstream_code,
-    )

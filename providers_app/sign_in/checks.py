@@ -252,9 +252,7 @@ def error_of(state: LoginState) -> ProviderError:
     """Return the error that a failed or cancelled sign-in ended with, or why its tokens need a confirmation."""
     if state.status == "cancelled":
         return LoginDenied("The sign-in was cancelled.", hint="Begin again when you want to.")
-    kinds = (getattr(errors, name) for name in errors.__all__)
-    found = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, ProviderError))
-    kind = next((kind for kind in found if kind.code == state.code), LoginError)
+    kind = errors.class_of(state.code) or LoginError
     return kind(state.error or "The sign-in failed.", hint=state.hint)
 
 
