@@ -60,7 +60,7 @@ OWN = {
     "sessions": "tests/unit/sessions",
 }
 """Folders that are parts of their own, the slowest first; everything else outside the browser is the part ``rest``."""
-MEASURED = {"wire", "providers", "sessions"}
+MEASURED = {"wire", "pages", "providers", "sessions"}
 
 
 def sqlite_parts() -> list[Part]:
@@ -88,8 +88,13 @@ def postgres_part() -> Part | None:
         if os.environ.get("CI"):
             raise
         return None
-    environment = {"TEST_DATABASE": "postgres"}
-    return Part("postgres", ("tests", f"--ignore={BROWSER}", "-m", "both"), environment=environment)
+    return Part("postgres", ("-m", "both", *marked("both")), environment={"TEST_DATABASE": "postgres"})
+
+
+def marked(marker: str) -> list[str]:
+    """The files with a test so marked: collecting all the others takes longer than many of these tests."""
+    files = sorted((ROOT / "tests").rglob("test_*.py"))
+    return [path.relative_to(ROOT).as_posix() for path in files if f"pytest.mark.{marker}" in path.read_text()]
 
 
 class Runner:

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.parts import BROWSER, JUDGED, ROOT, UNIT, Part, Runner, sqlite_parts, unit_parts
+from tests.parts import BROWSER, JUDGED, ROOT, UNIT, Part, Runner, marked, sqlite_parts, unit_parts
 from tests.parts_report import SLOWEST, Done, slowest, summary, total
 
 
@@ -45,6 +45,13 @@ def test_each_test_file_is_in_exactly_one_part() -> None:
 def test_the_fast_parts_are_the_unit_tests_and_nothing_else() -> None:
     assert all(count == file.startswith(f"{UNIT}/") for file, count in times_run(unit_parts()).items())
     assert not any(part.measured or part.environment for part in unit_parts())
+
+
+def test_postgres_runs_every_file_with_a_test_that_is_marked_for_it() -> None:
+    found = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    ours = Path(__file__).relative_to(ROOT).as_posix()
+    assert set(marked("both")) - {ours} == {file for file in found if "mark.both" in (ROOT / file).read_text()} - {ours}
+    assert len(marked("both")) > 20
 
 
 def test_what_is_judged_by_its_coverage_is_measured_by_its_own_unit_tests() -> None:
