@@ -63,8 +63,8 @@ def result_text(result: ToolResultPart) -> str:
         return result.content
     kinds = [f"{kind_of(part)} ({part.media_type})" for part in result.media if not _is_text_file(part)]
     texts = [headed_text(part) for part in result.media if isinstance(part, FilePart) and is_text(part)]
-    said = [f"[Left out, because this API takes only text from tools: {', '.join(kinds)}.]"] if kinds else []
-    return "\n\n".join(filter(None, [result.content, *texts, *said]))
+    notes = [f"[Left out, because this API takes only text from tools: {', '.join(kinds)}.]"] if kinds else []
+    return "\n\n".join(filter(None, [result.content, *texts, *notes]))
 
 
 def _is_text_file(part: ImagePart | FilePart) -> bool:

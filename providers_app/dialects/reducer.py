@@ -167,8 +167,8 @@ class BodyReducer:
                 self._reading.whole(item)
 
     def _not_an_answer(self, body: bytes) -> None:
-        said = plain_text(body)
-        self._answer.fail(BadAnswer(f"The address did not answer like a model: {said}" if said else "An empty page."))
+        text = plain_text(body)
+        self._answer.fail(BadAnswer(f"The address did not answer like a model: {text}" if text else "An empty page."))
 
 
 def _decoded(data: bytes) -> Any:

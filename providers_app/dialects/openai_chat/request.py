@@ -232,8 +232,8 @@ def _prepared(chat: ChatRequest, form: RequestForm) -> ChatRequest:
     wanted = chat.params.response_schema
     if wanted is None or form.structured != "json_object":
         return chat
-    said = Message("system", (TextPart(SCHEMA + payload.encode(wanted.schema).decode()),))
-    return msgspec.structs.replace(chat, messages=(said, *chat.messages))
+    instruction = Message("system", (TextPart(SCHEMA + payload.encode(wanted.schema).decode()),))
+    return msgspec.structs.replace(chat, messages=(instruction, *chat.messages))
 
 
 def _refuse_addresses(chat: ChatRequest) -> None:

@@ -40,20 +40,20 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning")
 class ChatReading:
     """Reads one answer. It ends at ``[DONE]``, or where the body ends after a finish reason."""
 
-    __slots__ = ("_citations", "_details", "_drafts", "_finish", "_said", "_split", "_usage", "answer")
+    __slots__ = ("_answered", "_citations", "_details", "_drafts", "_finish", "_split", "_usage", "answer")
 
     def __init__(self, think_tags: Literal["off", "tags", "opened"] = "off") -> None:
         self.answer = Answer()
         self._drafts = ToolCallDrafts(self.answer)
         self._finish: str | None = None
-        self._said = False
+        self._answered = False
         self._usage: dict[str, Any] | None = None
         self._details: list[dict[str, Any]] = []
         self._citations: list[Any] = []
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
 
     def done(self) -> None:
-        self._end() if self._said else self.end()  # an end marker alone is no answer
+        self._end() if self._answered else self.end()  # an end marker alone is no answer
 
     def value(self, event: str, value: Any) -> None:
         if event == "error" or (type(value) is dict and value.get("error")):
@@ -65,7 +65,7 @@ class ChatReading:
     def whole(self, value: Any) -> None:
         if isinstance(value.get("choices"), list) and not value.get("error"):
             self._chunk(value)
-            self._end() if self._said else self.fail(BadAnswer("The provider answered without any choice."))
+            self._end() if self._answered else self.fail(BadAnswer("The provider answered without any choice."))
         else:
             self._read_usage(value)
             self.fail(error_of_fields(fields_of(value), WORDS))
@@ -88,7 +88,7 @@ class ChatReading:
         for choice in choices if type(choices) is list else ():
             if type(choice) is not dict or choice.get("index"):
                 continue  # further choices (n > 1) are not asked for and not read
-            self._said = True
+            self._answered = True
             delta = choice.get("delta")
             if delta is None:
                 delta = choice.get("message")

@@ -1,4 +1,4 @@
-"""The output items of one Responses answer: what was said of each so far, and what of it still has to be."""
+"""The output items of one Responses answer: what was sent of each so far, and what of it still has to be."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ def named(tokens: Tokens, answer: Mapping[str, Any]) -> Tokens:
     )
 
 
-async def looked_up(tokens: Tokens, http: Http) -> Tokens:
+async def with_profile(tokens: Tokens, http: Http) -> Tokens:
     """Add the account by the profile endpoint. A name is not worth a login: if that fails, the tokens stay."""
     url = conf.provider(SLUG).oauth.profile_url
     if not url:

@@ -17,7 +17,7 @@ from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.errors import BadAnswer, FlowDisabled, InvalidRequest, MissingScope, NotRefreshable, PermissionDenied
 from providers_app.providers.anthropic import federation
-from providers_app.providers.anthropic.account import looked_up, named, origin_of
+from providers_app.providers.anthropic.account import named, origin_of, with_profile
 from providers_app.providers.anthropic.config import Config
 from providers_app.providers.anthropic.flows import (
     CLAUDE,
@@ -98,7 +98,10 @@ class AnthropicOAuth:
         )
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Raises ``MissingScope`` where the account or its organization withheld what the login is for."""
+        """Exchange the answer for tokens.
+
+        Raises ``MissingScope`` where the account or its organization withheld what the login is for.
+        """
         if pending.flow == FEDERATION:
             return await federation.mint(http)
         if pending.flow not in (CLAUDE, CONSOLE_KEY):
@@ -117,7 +120,7 @@ class AnthropicOAuth:
         )
         _require(tokens, INFERENCE if pending.flow == CLAUDE else CREATE_KEY)
         if not tokens.account_id and (not tokens.scopes or SEE_PROFILE in tokens.scopes):
-            tokens = await looked_up(tokens, http)
+            tokens = await with_profile(tokens, http)
         return await _with_key(tokens, http) if pending.flow == CONSOLE_KEY else tokens
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:

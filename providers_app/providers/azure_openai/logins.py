@@ -98,7 +98,7 @@ def endpoint(given: Given, flow: str) -> str:
 
 
 async def check_application(given: Given) -> None:
-    """Raises ``InvalidRequest``, ``InvalidCredential`` for what Entra could not know."""
+    """Check the application. Raise ``InvalidRequest``, ``InvalidCredential`` for what Entra could not know."""
     await asyncio.to_thread(_application(_plain(given, TENANT), _plain(given, CLIENT), given).check)
 
 

@@ -75,14 +75,14 @@ class AzureModels:
     """Deployments in the order in which they are declared, else the resource's models by id."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``InvalidRequest`` without an address, ``UpstreamError``."""
+        """List the models. Raise ``InvalidRequest`` without an address, ``UpstreamError``."""
         own = deployments(credential)
         if own:
             return [declared(name, model) for name, model in own.items()]
         return sorted(await _LISTED.list(credential, http), key=lambda model: model.id)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        """Return one model. Raise ``UnknownModel`` and other ``UpstreamError``."""
         own = deployments(credential)
         if not own:
             return await _LISTED.get(model_id, credential, http)

@@ -36,22 +36,25 @@ class AzureOAuth:
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """Raises ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
+        """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
         logins.endpoint(given, flow.name)
         if flow.name == logins.ENTRA:
             await logins.check_application(given)
         return PendingLogin(flow=flow.name, method=method, given=given)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidCredential``, ``UpstreamError``."""
+        """Exchange the answer for tokens.
+
+        Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidCredential``, ``UpstreamError``.
+        """
         return await logins.first_tokens(pending.given, pending.flow, http)
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raises ``InvalidRequest``: there is no device code."""
+        """Raise ``InvalidRequest``: there is no device code."""
         raise InvalidRequest("Azure OpenAI has no sign-in with a device code.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Raises ``TokenRefused``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
+        """Refresh with one request. Raise ``TokenRefused``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
         return await logins.again(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
@@ -69,7 +72,7 @@ class AzureOAuth:
         return bearer(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Raises ``UpstreamError``."""
+        """Test the credential with one cheap request. Raise ``UpstreamError``."""
         answer = await ask(self.authorize(credential, get("/models", credential)), http, CHAT)
         items_of(json_of(answer), "data")
         return Account(request_id=answer.headers.get("apim-request-id"))

@@ -43,8 +43,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def output_tokens(self) -> int:
         """Reasoning included, as the wire format counts."""
-        said = tokens(self.text) + sum(tokens(call.name) + tokens(call.arguments) + 3 for call in self.calls)
-        return said + self.reasoning_tokens
+        visible = tokens(self.text) + sum(tokens(call.name) + tokens(call.arguments) + 3 for call in self.calls)
+        return visible + self.reasoning_tokens
 
 
 @cache
@@ -171,7 +171,7 @@ def _introduction(request: DemoRequest) -> str:
         more.append("You also offered tools: " + ", ".join(f"`{name}`" for name, _ in request.tools) + ".\n\n")
     return _filled(
         "introduction.md",
-        said=_quote(request.last_text) if request.last_text else "> (no text)",
+        quoted=_quote(request.last_text) if request.last_text else "> (no text)",
         messages=_plural(sum(request.counts.values()), "message"),
         roles=", ".join(f"{number} {role}" for role, number in request.counts.items()),
         tokens=_plural(request.prompt_tokens, "token"),

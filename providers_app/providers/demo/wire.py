@@ -73,29 +73,29 @@ def chunks(answer: Answer, request: DemoRequest, knobs: Knobs, number: int, now:
     newline = b"\r\n" if "crlf" in knobs.quirks else b"\n"
     counted = "usage-every-chunk" in knobs.quirks
     head = {"id": f"chatcmpl-demo-{number}", "object": "chat.completion.chunk", "created": now, "model": request.model}
-    said = 0
+    sent = 0
 
     def chunk(delta: dict[str, Any], finish: str | None = None, *, visible: bool = True) -> Chunk:
         body = {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
         if counted:
-            body["usage"] = usage(answer, request, said)
+            body["usage"] = usage(answer, request, sent)
         return Chunk(_framed(body, newline), visible)
 
     yield chunk({"role": "assistant", "content": ""}, visible=False)
     for piece in pieces(answer.reasoning):
-        said += tokens(piece)
+        sent += tokens(piece)
         yield chunk({"reasoning_content": piece})
     for piece in pieces(answer.text):
-        said += tokens(piece)
+        sent += tokens(piece)
         yield chunk({"content": piece})
     for n, call in enumerate(answer.calls):
         opened = {"id": _call_id(number, n), "type": "function", "function": {"name": call.name, "arguments": ""}}
         yield chunk({"tool_calls": [{"index": n, **opened}]})
         for at in range(0, len(call.arguments), ARGUMENT_PIECE):
             piece = call.arguments[at : at + ARGUMENT_PIECE]
-            said += tokens(piece)
+            sent += tokens(piece)
             yield chunk({"tool_calls": [{"index": n, "function": {"arguments": piece}}]})
-    said = answer.output_tokens
+    sent = answer.output_tokens
     yield chunk({}, answer.finish, visible=False)
     if request.include_usage and "no-usage" not in knobs.quirks:
         yield Chunk(_framed({**head, "choices": [], "usage": usage(answer, request)}, newline))

@@ -99,7 +99,7 @@ class GeminiOAuth:
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """Raises ``InvalidRequest``, ``InvalidCredential``."""
+        """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``."""
         if flow.name == service_account.FLOW:
             await asyncio.to_thread(service_account.read, _key_file(given), service_accounts())
             return PendingLogin(flow=flow.name, method=method, given=given)
@@ -124,7 +124,10 @@ class GeminiOAuth:
         return grants.with_page(pending, config.authorize_url, config.scopes, more)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
+        """Exchange the answer for tokens.
+
+        Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``.
+        """
         if pending.flow == service_account.FLOW:
             account = await asyncio.to_thread(service_account.read, _key_file(pending.given), service_accounts())
             return await service_account.exchange(account, service_accounts(), http)
@@ -143,11 +146,14 @@ class GeminiOAuth:
         )
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raises ``InvalidRequest``: Google's device codes give no access to this API."""
+        """Raise ``InvalidRequest``: Google's device codes give no access to this API."""
         raise InvalidRequest("Google has no device code for the Gemini API.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``."""
+        """Refresh with one request.
+
+        Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``.
+        """
         if tokens.flow == service_account.FLOW:
             return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))
@@ -168,7 +174,7 @@ class GeminiOAuth:
         return signed(credential, request, credential.settings.get("project"))
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Raises ``UpstreamError``."""
+        """Test the credential with one cheap request. Raise ``UpstreamError``."""
         answer = await ask(self.authorize(credential, get("/models?pageSize=1", credential)), http, DIALECT)
         items_of(json_of(answer), "models")
         return Account(request_id=answer.headers.get("x-request-id"))

@@ -76,13 +76,13 @@ class OpenAIModels:
     """By id for a key, in the provider's own order for a ChatGPT login."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``UpstreamError``."""
+        """List the models. Raise ``UpstreamError``."""
         if mode_of(credential) != "api_key":
             return await OF_A_LOGIN.list(credential, http)
         return sorted(await OF_A_KEY.list(credential, http), key=lambda model: model.id)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        """Return one model. Raise ``UnknownModel`` and other ``UpstreamError``."""
         behaviour = OF_A_KEY if mode_of(credential) == "api_key" else OF_A_LOGIN
         return await behaviour.get(model_id, credential, http)
 

@@ -42,7 +42,7 @@ class OpenAIOAuth:
         given: dict[str, Secret],
         http: Http,
     ) -> PendingLogin:
-        """Raises ``FlowDisabled``, ``InvalidRequest``, ``LoginError``, ``UpstreamError``."""
+        """Begin a sign-in. Raise ``FlowDisabled``, ``InvalidRequest``, ``LoginError``, ``UpstreamError``."""
         off = why_disabled("openai", flow)
         if off is not None:
             raise off
@@ -56,7 +56,7 @@ class OpenAIOAuth:
         return flows.codex_page(method, redirect_uri, given, config, page)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Raises ``LoginError``, ``UpstreamError``."""
+        """Exchange the answer for tokens. Raise ``LoginError``, ``UpstreamError``."""
         if not answer.code:
             raise InvalidLoginAnswer("The answer has no code in it.")
         config = config_of(pending.flow)
@@ -67,7 +67,7 @@ class OpenAIOAuth:
         return await sign_in.account_tokens(pending, answer, config, at, http)
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raises ``LoginDenied``, ``LoginExpired``, ``LoginError``, ``UpstreamError``."""
+        """Poll once. Raise ``LoginDenied``, ``LoginExpired``, ``LoginError``, ``UpstreamError``."""
         config = config_of(pending.flow)
         assert isinstance(config, OAuthConfig)
         found = await poll_device(pending, config, http)
@@ -89,7 +89,10 @@ class OpenAIOAuth:
         return await sign_in.refreshed(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Raises ``LoginError`` where the account can have no key, ``UpstreamError``."""
+        """Return what requests are signed with.
+
+        Raises ``LoginError`` where the account can have no key, ``UpstreamError``.
+        """
         if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
             tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
         return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))

@@ -51,14 +51,14 @@ class OpenRouterModels:
     """The models that the account's own settings (providers, privacy) allow: the others would be refused."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``UpstreamError``."""
+        """List the models. Raise ``UpstreamError``."""
         try:
             return await _OF_THE_ACCOUNT.list(credential, http)
         except NotFound:
             return await _PUBLIC.list(credential, http)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        """Return one model. Raise ``UnknownModel`` and other ``UpstreamError``."""
         return found_in(await self.list(credential, http), model_id)
 
 

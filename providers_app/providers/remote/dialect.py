@@ -49,12 +49,12 @@ class RemoteChat(OpenAIChat, frozen=True, kw_only=True):
         return recast(error, BadRequest, hint) if hint else error
 
 
-def advice(said: str) -> str:
-    """Name the option to set when ``said`` is about a field that the server does not take; else nothing."""
-    if not _REFUSED.search(said):
+def advice(message: str) -> str:
+    """Name the option to set when ``message`` is about a field that the server does not take; else nothing."""
+    if not _REFUSED.search(message):
         return ""
     # What is refused is named first; what may be sent instead comes after it.
-    named = [(place, what) for word, what in (*ADVICE, *LEFT_OUT) if (place := _place_of(word, said)) is not None]
+    named = [(place, what) for word, what in (*ADVICE, *LEFT_OUT) if (place := _place_of(word, message)) is not None]
     return f"If the server does not take this, {min(named)[1]} on the session's page." if named else ""
 
 
@@ -70,8 +70,8 @@ def _place(body: bytes) -> str:
     return " ".join(place for place in places if isinstance(place, str))
 
 
-def _place_of(word: str, said: str) -> int | None:
-    found = re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", said, re.IGNORECASE)
+def _place_of(word: str, message: str) -> int | None:
+    found = re.search(rf"(?<![A-Za-z0-9_]){re.escape(word)}(?![A-Za-z0-9_])", message, re.IGNORECASE)
     return found.start() if found else None
 
 

@@ -52,7 +52,7 @@ class RemoteModels:
     """The ``models`` behaviour."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``UpstreamError``."""
+        """List the models. Raise ``UpstreamError``."""
         server = server_of(credential)
         try:
             request = api_key.sign(credential, get(address(SLUG, credential, "/models")))
@@ -72,7 +72,7 @@ class RemoteModels:
         return await facts.completed(server.facts, builtins.list(found.values()), endpoint)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel`` and other ``UpstreamError``."""
+        """Return one model. Raise ``UnknownModel`` and other ``UpstreamError``."""
         return found_in(await self.list(credential, http), model_id)
 
 

@@ -256,8 +256,8 @@ def of_address(base_url: str) -> Server | None:
 
 def of_answer(headers: Mapping[str, str], owners: frozenset[str]) -> Server | None:
     """Recognise the kind by an answer to the list of models: header names in lower case, words of ``owned_by``."""
-    said = headers.get("server", "").lower()
+    software = headers.get("server", "").lower()
     for server in SERVERS.values():
-        if (server.server and server.server in said) or owners & frozenset(server.owned_by):
+        if (server.server and server.server in software) or owners & frozenset(server.owned_by):
             return server
     return None

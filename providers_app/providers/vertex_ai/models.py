@@ -83,7 +83,7 @@ class VertexModels:
     """Every publisher's list, one behind the other."""
 
     async def list(self, credential: Credential, http: Http) -> builtins.list[ModelInfo]:
-        """Raises ``UpstreamError``, ``UnsupportedOperation`` for a key of express mode."""
+        """List the models. Raise ``UpstreamError``, ``UnsupportedOperation`` for a key of express mode."""
         if credential.auth_type == "api_key":
             raise UnsupportedOperation(
                 "Express mode has no list of models.",
@@ -97,7 +97,7 @@ class VertexModels:
         return found
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
-        """Raises ``UnknownModel``, ``InvalidRequest`` and other ``UpstreamError``."""
+        """Return one model. Raise ``UnknownModel``, ``InvalidRequest`` and other ``UpstreamError``."""
         model = publishers.read(model_id)
         if credential.auth_type == "api_key":
             raise UnsupportedOperation("Express mode has no list of models.")

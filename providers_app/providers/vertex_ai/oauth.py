@@ -85,11 +85,14 @@ class VertexOAuth:
         return msgspec.structs.replace(tokens, facts=facts)
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raises ``InvalidRequest``: there are no device codes."""
+        """Raise ``InvalidRequest``: there are no device codes."""
         raise InvalidRequest("Vertex AI has no sign-in by device code.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
+        """Refresh with one request.
+
+        Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``.
+        """
         _check_enabled(tokens.flow)
         if tokens.flow == SERVICE_ACCOUNT:
             return await service_account.mint(tokens, authority(), http)
