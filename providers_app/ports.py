@@ -60,12 +60,13 @@ class SessionStore(Protocol):
         ...
 
     async def lookup(
-        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
     ) -> tuple[Session, Credential]:
         """Return the session that ``ref`` names (id, name, or ``auth_type:name``) and its credential.
 
-        Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``,
-        ``NotConfigured`` (the key ring cannot open it).
+        It may be a moment old, but not where its generation is ``after`` or below: then it is as stored now.
+        Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``, ``NotConfigured``
+        (the key ring cannot open it).
         """
         ...
 

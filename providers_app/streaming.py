@@ -10,7 +10,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 
 from providers_app import dialects
 from providers_app.chat.answer_parts import AnswerParts
-from providers_app.dialects.reader import AnswerReader, read_whole
+from providers_app.dialects.reader import AnswerReader
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
 from providers_app.registry import resolver
 from providers_app.text import quoted
@@ -89,7 +89,7 @@ def parse_response(
     if not 200 <= status < 300:
         what = "a redirect" if status >= 300 else "no final answer"
         return ChatResult(finish_reason="error", error=BadAnswer(f"The address sent {what}.", status=status).info())
-    return fold(read_whole(spoken, data))
+    return fold(AnswerReader(spoken).whole(data))
 
 
 def _bytes(given: object) -> bytes:

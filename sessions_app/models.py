@@ -57,6 +57,8 @@ class AuthSessions(models.QuerySet["AuthSession"]):
         forget_sessions()
         return deleted
 
+    delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's: a manager must not delete everything
+
 
 def forget_sessions() -> None:
     """Take every session out of this process's cache, now and when the transaction under way is committed."""

@@ -37,10 +37,14 @@ class SessionCache:
     def get(self, key: Key) -> Found | None:
         """Return the entry, unless it is older than ``SECONDS`` or its credential has ended."""
         entry = self._entries.get(key)
-        if entry is None or self._clock() >= entry[0]:
+        if entry is None:
             return None
-        ends = entry[1][0].expires_at
-        return entry[1] if ends is None or self._wall_clock() < ends else None
+        expires_at = entry[1][0].expires_at
+        if self._clock() < entry[0] and (expires_at is None or self._wall_clock() < expires_at):
+            return entry[1]
+        with self._lock:
+            self._entries.pop(key, None)
+        return None
 
     def put(self, key: Key, found: Found, version: int) -> None:
         """Keep what was read while ``version`` was the count of writes; drop it if there was one since."""

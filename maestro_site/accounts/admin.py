@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from context_app.models import Context
 from maestro_site.accounts import people
-from sessions_app.models import AuthSession
+from sessions_app.models import AuthSession, forget_sessions
 
 BUSY = "Answers of this account are still being written. It is disabled now; delete it again in a moment."
 
@@ -51,13 +51,18 @@ class PersonAdmin(UserAdmin):
         except IntegrityError:  # something of theirs was stored in the last moment
             return self._busy(request)
 
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete the person; their sessions go by cascade, past the manager that would forget them."""
+        obj.delete()
+        forget_sessions()
+
     def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[User]") -> None:
         """Delete like ``delete_view``; people whose answers do not stop stay, disabled."""
         for person in queryset:
             try:
                 if not people.close([person.pk]):
                     raise IntegrityError
-                person.delete()
+                self.delete_model(request, person)
             except IntegrityError:
                 self.message_user(request, f"{person}: {BUSY}", messages.ERROR)
 

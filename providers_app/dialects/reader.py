@@ -20,12 +20,13 @@ ENDS = (StreamEnd, StreamFailed)
 
 
 class AnswerReader:
-    """Reads one streamed answer; once ``ended`` is true, no more events come."""
+    """Reads one answer; once ``ended`` is true, no more events come."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
+    __slots__ = ("_bytes", "_dialect", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
 
     def __init__(self, dialect: Dialect, *, max_bytes: int = MAX_BYTES, max_text: int = MAX_TEXT) -> None:
         """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments."""
+        self._dialect = dialect
         self._reducer = dialect.reducer()
         self._max_bytes, self._max_text = max_bytes, max_text
         self._bytes = self._text = 0
@@ -38,7 +39,25 @@ class AnswerReader:
             raise AnswerTooLarge(f"The answer is larger than {self._max_bytes} bytes.")
         try:
             events = self._reducer.feed(data)
+        except ProviderError:
+            raise
         except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            raise unreadable(error) from None
+        return self._checked(events)
+
+    def whole(self, body: bytes, content_type: str = "") -> list[Event]:
+        """Return the events of a whole answer; a server that only streams may have sent it as a stream.
+
+        Raises ``AnswerTooLarge``, ``BadAnswer``.
+        """
+        if "text/event-stream" in content_type.lower():
+            events = self.feed(body)
+            return events if self.ended else [*events, *self.close()]
+        try:
+            events = self._dialect.parse(body)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  as above
             raise unreadable(error) from None
         return self._checked(events)
 
@@ -57,7 +76,10 @@ class AnswerReader:
         )
 
     def fail(self, error: ProviderError) -> list[Event]:
-        """Return the last events of an answer that ``error`` broke: what was complete by then, and the error."""
+        """Return the last events of an answer that ``error`` broke: what was complete by then, and the error.
+
+        Where the connection broke, an end that had arrived still counts; where the answer itself is at fault, not.
+        """
         if self.ended:
             return []
         try:
@@ -65,9 +87,9 @@ class AnswerReader:
         except Exception as fault:  # noqa: BLE001  as above
             unreadable(fault)
             events = []
-        if any(isinstance(event, StreamEnd) for event in events):
+        if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
             return self._checked(events, limited=False)
-        return [*(event for event in events if not isinstance(event, StreamFailed)), self._failed(error)]
+        return [*(event for event in events if not isinstance(event, ENDS)), self._failed(error)]
 
     def _failed(self, error: ProviderError) -> StreamFailed:
         self.ended = True
@@ -81,30 +103,13 @@ class AnswerReader:
             elif isinstance(event, ToolCallDelta):
                 self._text += _size(event.arguments)
             elif isinstance(event, ENDS):
+                events = events[: number + 1]
                 self.ended = True
-                return events[: number + 1]
+                break
         if limited and self._text > self._max_text:
+            self.ended = False
             raise AnswerTooLarge(f"The answer has more than {self._max_text} bytes of text.")
         return events
-
-
-def read_whole(dialect: Dialect, body: bytes, content_type: str = "") -> list[Event]:
-    """Return the events of a whole answer; a server that only streams may have sent it as a stream.
-
-    Raises ``BadAnswer``.
-    """
-    try:
-        if "text/event-stream" in content_type.lower():
-            reader = AnswerReader(dialect)
-            events = reader.feed(body)
-            return events if reader.ended else [*events, *reader.close()]
-        events = dialect.parse(body)
-    except ProviderError:
-        raise
-    except Exception as error:  # noqa: BLE001  as above
-        raise unreadable(error) from None
-    end = next((n for n, event in enumerate(events) if isinstance(event, ENDS)), len(events))
-    return events[: end + 1]
 
 
 def unreadable(error: Exception) -> BadAnswer:

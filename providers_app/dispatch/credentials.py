@@ -57,6 +57,29 @@ class OAuthCredentialProvider:
         return self._credential
 
 
+class StoredKeyProvider:
+    """A stored key. After a refusal the one that replaced it meanwhile is used, if there is one."""
+
+    def __init__(self, owner: Owner, session: Session, credential: Credential) -> None:
+        self._owner = owner
+        self._credential = credential
+        self.session = session
+
+    async def credential(self, http: Http) -> Credential:
+        """Return the key."""
+        return self._credential
+
+    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+        """Return the key that is stored now. Raises ``error`` where it is the refused one."""
+        found, credential = await find(
+            self._owner, self.session.provider, self.session.id, after=self.session.generation
+        )
+        if found.generation <= self.session.generation:
+            raise error
+        self.session, self._credential = found, credential
+        return credential
+
+
 class SessionClient:
     """A session with its credentials, its endpoint and its client. It belongs to the provider loop, for one call."""
 
@@ -171,7 +194,7 @@ def client_of(owner: Owner, session: Session, credential: Credential) -> Session
     elif credential.auth_type == "none":
         credentials = NoCredentialProvider(credential)
     else:
-        credentials = ApiKeyCredentialProvider(credential)
+        credentials = StoredKeyProvider(owner, session, credential)
     return SessionClient(owner, session, credentials)
 
 

@@ -23,11 +23,11 @@ from functools import partial
 import msgspec
 
 from providers_app import conf
-from providers_app.dialects.reader import AnswerReader, read_whole, unreadable
+from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch.annotate import Annotator
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.faults import faults_of
-from providers_app.dispatch.prepare import Prepared, refusal
+from providers_app.dispatch.prepare import refusal
 from providers_app.errors import (
     AddressRefused,
     AnswerTooLarge,
@@ -108,9 +108,9 @@ class _Answer:
         seconds = self._call.timeout_s or conf.current().request_timeout_s
         try:
             async with asyncio.timeout(seconds) as deadline:
-                prepared = await self._open()
+                await self._open()
                 if whole:
-                    return self._kept(await self._whole(prepared))
+                    return await self._whole()
                 while not (events := await self._read()):
                     pass
                 return events
@@ -148,19 +148,19 @@ class _Answer:
         elif self._last is not None:
             report(self._session, None)
 
-    async def _whole(self, prepared: Prepared) -> list[Event]:
+    async def _whole(self) -> list[Event]:
         limit = conf.current().max_answer_bytes
-        body = await self._stream.read(limit + 1)
+        body = await self._guarded(self._stream.read(limit + 1)) or b""
         if len(body) > limit:
             raise AnswerTooLarge(f"The answer is larger than {limit} bytes.", status=self._stream.status)
-        return read_whole(prepared.dialect, body, self._stream.headers.get("content-type", ""))
+        return self._kept(self.reader.whole(body, self._stream.headers.get("content-type", "")))
 
-    async def _open(self) -> Prepared:
+    async def _open(self) -> None:
         call = self._call
         client = await open_session(call.owner, call.provider, call.session, call.auth_type)
-        # Nothing was shown yet. A key is refused for good; an access token may have ended before its time.
+        # Nothing was shown yet. An access token may have ended before its time, a key may have been replaced.
         try:
-            return await client.attempt(partial(self._send, client), refused=self._refused)
+            await client.attempt(partial(self._send, client), refused=self._refused)
         except AuthenticationFailed:
             self._session = client.session
             raise
@@ -168,7 +168,7 @@ class _Answer:
     def _refused(self) -> None:
         self._session = None  # what becomes of its renewal is not an outcome of this request
 
-    async def _send(self, client: SessionClient, credential: Credential) -> Prepared:
+    async def _send(self, client: SessionClient, credential: Credential) -> None:
         chat, settings = self._call.chat, conf.current()
         prepared = await client.prepare(credential, chat)
         session, dialect, request = prepared.session, prepared.dialect, prepared.request
@@ -186,20 +186,27 @@ class _Answer:
             self._stream, self._parts = answer, answer.chunks()
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
-        return prepared
 
     async def _read(self) -> list[Event]:
         """Return the events of one read of the network, or of the end of the body."""
+        data = await self._guarded(anext(self._parts, None))
+        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
+
+    async def _guarded(self, read: Awaitable[bytes | None]) -> bytes | None:
         try:
-            data = await anext(self._parts, None)
+            return await read
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
 
     def _kept(self, events: list[Event]) -> list[Event]:
-        if events:
+        """Annotate the events and remember the last one. Never raises."""
+        try:
             events = self._annotate.events(events)
+        except Exception as error:  # noqa: BLE001  a dialect's event with fields that are none ends this answer only
+            self.reader.ended = True
+            events = [StreamFailed(error=unreadable(error).info(), finish_reason="incomplete")]
+        if events:
             self._last = events[-1]
         return events

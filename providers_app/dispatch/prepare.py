@@ -33,14 +33,14 @@ ERROR_BODY_S = 10.0
 
 
 async def find(
-    owner: Owner, provider: str | None, session: str, auth_type: str | None = None
+    owner: Owner, provider: str | None, session: str, auth_type: str | None = None, *, after: int = -1
 ) -> tuple[Session, Credential]:
     """The owner's session and its credential; what files tell of its provider's models is in memory then.
 
     Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
     was dropped.
     """
-    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type)
+    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type, after=after)
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
     if credential.auth_type == "api_key" and not credential.secret:

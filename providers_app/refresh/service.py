@@ -125,7 +125,9 @@ async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -
 
 async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
     """Return what is stored now. Raises ``SessionDisabled`` when a person disabled the session meanwhile."""
-    found, credential = await ports.session_store().lookup(owner, session.provider, session.id)
+    found, credential = await ports.session_store().lookup(
+        owner, session.provider, session.id, after=session.generation
+    )
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
     return found, credential

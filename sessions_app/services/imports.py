@@ -23,7 +23,7 @@ from providers_app.types.imports import ImportedLogin
 from sessions_app import credentials
 from sessions_app.credentials import fresh_refresh_columns, oauth_columns
 from sessions_app.import_sources.formats import LEGACY
-from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
+from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent, forget_sessions
 from sessions_app.names import MAX_LENGTH
 from sessions_app.services import connect, refresh, trail
 from sessions_app.services.import_undo import frozen
@@ -113,6 +113,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
             if made.kind != LEGACY and new:  # a table of the earlier product is the operator's to judge
                 connect.claim_place(made.owner_id, adding=len(new))
             AuthSession.objects.bulk_create(new, batch_size=200)
+            forget_sessions()
             for row in changed:
                 _overwrite(row)
             SessionEvent.objects.bulk_create(events, batch_size=500)

@@ -4,12 +4,13 @@ Uses are many and run at once, so every write here is one conditional update, an
 nothing (``last_used_at`` moves at most once a minute).
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -19,6 +20,8 @@ from sessions_app.credentials import without_stored_secret
 from sessions_app.models import AuthSession
 from sessions_app.services import notices, trail
 from sessions_app.stores.outcome_queue import Outcome
+
+logger = logging.getLogger("maestro.sessions")
 
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIMIT_S = 60.0
@@ -44,26 +47,42 @@ def record(
 
 
 def record_all(outcomes: Sequence[Outcome]) -> None:
-    """Write what a batch of uses changes; one query reads their sessions, one notes plain uses."""
+    """Write what a batch of uses changes; one query reads their sessions, plain uses of one minute are one query.
+
+    An outcome that cannot be written because of a bug is logged, the others are written. Raises as the database does
+    when it is away.
+    """
     found = AuthSession.objects.filter(deleted_at__isnull=True).defer("sealed_credential")
     sessions = {str(pk): row for pk, row in found.in_bulk([UUID(each.session.id) for each in outcomes]).items()}
-    used: dict[str, datetime] = {}
+    used: dict[datetime, dict[UUID, datetime]] = {}
     for outcome in outcomes:
         session = sessions.get(outcome.session.id)
         if session is None or session.generation != outcome.session.generation:
             continue
-        if outcome.error is None and session.status == AuthSession.Status.ACTIVE and not _troubled(session):
-            used[outcome.session.id] = outcome.at
+        plain = outcome.error is None and session.status == AuthSession.Status.ACTIVE and not _troubled(session)
+        if plain or _outdated(session, outcome.at):
+            used.setdefault(outcome.at.replace(second=0, microsecond=0), {})[session.pk] = outcome.at
             continue
         rows = _rows(session.pk, session.generation)
-        _record(rows, session, outcome.error, outcome.at, tested=False)
+        try:
+            _record(rows, session, outcome.error, outcome.at, tested=False)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("the outcome of session %s could not be written", session.pk)
         # A later one in the batch is judged by what this one left.
         if (left := rows.first()) is not None:
             sessions[outcome.session.id] = left
-    if used:
-        latest = max(used.values())
+    for uses in used.values():
+        latest = max(uses.values())
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=latest - USED_EVERY)
-        AuthSession.objects.filter(stale, pk__in=[UUID(pk) for pk in used]).update(last_used_at=latest)
+        AuthSession.objects.filter(stale, pk__in=uses).update(last_used_at=latest)
+
+
+def _outdated(session: AuthSession, at: datetime) -> bool:
+    """Say whether the session was judged by something later: a test, another use, or a person."""
+    later = (session.status_changed_at, session.tested_at, session.last_error_at)
+    return any(known is not None and known > at for known in later)
 
 
 def _rows(session_id: UUID | str, generation: int | None) -> "QuerySet[AuthSession]":

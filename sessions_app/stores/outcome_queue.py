@@ -5,7 +5,9 @@ The first outcome after a pause is written at once, those that follow within ``P
 away they wait, at most ``WAITING`` of them; equal outcomes of one session are kept once.
 """
 
+import copy
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -15,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from providers_app.errors import ProviderError
+from providers_app.errors import ProviderError, UpstreamError
 from providers_app.ports import Session
 from sessions_app.errors import StoreUnavailable
 
@@ -46,6 +48,11 @@ class OutcomeQueue:
     def __init__(self, write: Callable[[list[Outcome]], None], run: Callable[[Callable[[], None]], object]) -> None:
         """``run`` starts a function on the thread that writes; functions run there one after the other."""
         self._write, self._run = write, run
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)  # the outcomes of the parent are the parent's
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._waiting: OrderedDict[Key, Outcome] = OrderedDict()
         self._recent: OrderedDict[str, tuple[float, bool]] = OrderedDict()  # last noted use, and: did it fail?
@@ -59,20 +66,21 @@ class OutcomeQueue:
         if error is None and not self._changes_something(session, now):
             return
         code = error.code if isinstance(error, ProviderError) else "" if error is None else type(error).__name__
+        outcome = Outcome(session, None if error is None else _bare(error), datetime.fromtimestamp(now, UTC))
         with self._lock:
-            self._put((session.id, session.generation, code), Outcome(session, error, datetime.fromtimestamp(now, UTC)))
+            self._put((session.id, session.generation, code), outcome)
             self._recent[session.id] = (now, error is not None)
             self._recent.move_to_end(session.id)
             if len(self._recent) > KNOWN:
                 self._recent.popitem(last=False)
             self._schedule()
 
-    def flush(self, seconds: float = 5.0) -> None:
-        """Wait until everything that was added before is written, at most so long."""
+    def flush(self, seconds: float = 5.0) -> bool:
+        """Wait until what was added before is written, at most so long; return whether it is."""
         done = threading.Event()
         self._hurry.set()
         self._run(done.set)
-        done.wait(seconds)
+        return done.wait(seconds) and not self._waiting
 
     def _changes_something(self, session: Session, now: float) -> bool:
         used, failed = self._recent.get(session.id, (session.last_used_at or 0.0, False))
@@ -87,9 +95,14 @@ class OutcomeQueue:
             logger.error("an outcome of session %s is lost: the database is away for too long", lost[0])
 
     def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
+        if self._scheduled:
+            return
+        try:
             self._run(self._work)
+            self._scheduled = True
+        except RuntimeError:  # no thread takes work any more: the interpreter is ending
+            logger.error("%d outcomes are lost: the process ends", len(self._waiting))
+            self._waiting.clear()
 
     def _work(self) -> None:
         self._hurry.wait(max(0.0, self._next - time.monotonic()))
@@ -104,9 +117,17 @@ class OutcomeQueue:
             logger.error("%d outcomes cannot be written yet: %s", len(batch), error.message)
             self._next = time.monotonic() + AWAY_S
             with self._lock:
-                for key, outcome in batch.items():
-                    if key not in self._waiting:  # a later one of the same kind says more
-                        self._put(key, outcome)
+                later, self._waiting = self._waiting, batch
+                for key, outcome in later.items():
+                    self._put(key, outcome)
                 self._schedule()
         except Exception:
             logger.exception("%d outcomes could not be written", len(batch))
+
+
+def _bare(error: Exception) -> Exception:
+    """Return the error without its traceback, which would keep the request and its credential in memory."""
+    bare = copy.copy(error)
+    if isinstance(bare, UpstreamError):
+        bare.body = b""
+    return bare

@@ -23,16 +23,16 @@ class DjangoSessionStore:
         return await in_store(selectors.sole_owner)
 
     async def lookup(
-        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
     ) -> tuple[Session, Credential]:
         """Return the session and its opened credential, from the cache where it was found a moment ago.
 
-        A disabled session is found; its ``status`` says that it must not be used. Raises ``UnknownSession``,
-        ``AmbiguousSession``, ``NotConfigured``, ``StoreUnavailable``.
+        A cached one counts only when its generation is above ``after``. A disabled session is found as well: its
+        ``status`` says so. Raises ``UnknownSession``, ``AmbiguousSession``, ``NotConfigured``, ``StoreUnavailable``.
         """
         key, version = (owner, provider, ref, auth_type), session_cache.version
         found = session_cache.get(key)
-        if found is None:
+        if found is None or found[0].generation <= after:
             found = await in_store(_lookup, owner, provider, ref, auth_type)
             session_cache.put(key, found, version)
         return found

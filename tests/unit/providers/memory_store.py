@@ -22,7 +22,7 @@ class MemorySessions:
         return self.users[0] if len(self.users) == 1 else None
 
     async def lookup(
-        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
     ) -> tuple[Session, Credential]:
         for session, credential in self.rows.values():
             names = (session.id, session.name, f"{session.auth_type}:{session.name}")

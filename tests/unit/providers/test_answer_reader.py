@@ -3,7 +3,7 @@
 import pytest
 
 from providers_app.dialects.openai_chat import OpenAIChat
-from providers_app.dialects.reader import AnswerReader, read_whole
+from providers_app.dialects.reader import AnswerReader
 from providers_app.errors import AnswerTooLarge, BadAnswer, UpstreamTimeout
 from providers_app.streaming import parse_stream
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta, ToolCallDelta
@@ -76,7 +76,7 @@ def test_a_fault_of_a_reducer_ends_this_answer_only(caplog: pytest.LogCaptureFix
     assert "ZeroDivisionError" in caplog.text
     assert isinstance(reader.fail(BadAnswer("unreadable"))[-1], StreamFailed)
     with pytest.raises(BadAnswer):
-        read_whole(Scripted(ZeroDivisionError()), b"{}")  # type: ignore[arg-type]
+        reader_of(Scripted(ZeroDivisionError())).whole(b"{}")
 
 
 def test_an_answer_is_bounded_in_bytes_on_the_wire() -> None:
@@ -94,6 +94,27 @@ def test_an_answer_is_bounded_in_bytes_of_text(content: str, size: int) -> None:
     assert reader.feed(b"x") == [TextDelta(content)]
     with pytest.raises(AnswerTooLarge, match=f"more than {size} bytes of text"):
         reader.feed(b"x")
+
+
+@pytest.mark.parametrize("way", ["feed", "whole"])
+def test_the_limit_of_text_holds_for_the_read_that_ends_the_answer(way: str) -> None:
+    reader = reader_of(Scripted([TextDelta("too long"), StreamEnd("stop")]), max_text=5)
+    with pytest.raises(AnswerTooLarge) as caught:
+        getattr(reader, way)(b"x")
+    (failed,) = reader.fail(caught.value)
+    assert isinstance(failed, StreamFailed) and failed.error.code == "answer_too_large"
+
+
+def test_an_answer_that_is_too_large_is_never_called_complete() -> None:
+    reader = reader_of(Scripted([TextDelta("too long")], close=[StreamEnd("stop")]), max_text=5)
+    with pytest.raises(AnswerTooLarge) as caught:
+        reader.feed(b"x")
+    assert [type(event) for event in reader.fail(caught.value)] == [StreamFailed]
+
+
+def test_a_typed_error_of_a_reducer_keeps_its_type() -> None:
+    with pytest.raises(UpstreamTimeout):
+        reader_of(Scripted(UpstreamTimeout("silence"))).feed(b"x")
 
 
 async def test_parse_stream_reads_the_same_way() -> None:

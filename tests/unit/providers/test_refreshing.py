@@ -120,7 +120,9 @@ def row(store: MemoryRefreshes, sessions: MemorySessions, login: Login) -> Row:
 def _mirror(store: MemoryRefreshes, sessions: MemorySessions, base_url: str | None = None) -> None:
     """Look-ups see what the refresh store holds."""
 
-    async def lookup(owner: Any, slug: Any, ref: str, auth_type: Any = None) -> tuple[Session, Credential]:
+    async def lookup(
+        owner: Any, slug: Any, ref: str, auth_type: Any = None, *, after: int = -1
+    ) -> tuple[Session, Credential]:
         found = next(each for each in store.rows.values() if ref in (each.session.id, each.session.name))
         return found.session, Credential(auth_type="oauth", secret=found.tokens.signing, base_url=base_url)
 

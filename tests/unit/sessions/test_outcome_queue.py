@@ -103,6 +103,49 @@ def test_outcomes_wait_while_the_database_is_away_and_are_bounded(monkeypatch: p
     assert [outcome.session.id for outcome in desk.written[0]] == ["s2", "s3", "s4"]
 
 
+def test_what_came_during_an_outage_is_written_after_what_came_before_it() -> None:
+    desk = Desk()
+    refused = AuthenticationFailed("The key is not valid.", status=401)
+
+    def away(batch: list[Outcome]) -> None:
+        desk.queue.add(session(), None)  # while the write fails
+        raise StoreUnavailable("The database did not answer.")
+
+    desk.queue.add(session(), refused)
+    desk.queue._write = away
+    desk.work()
+    desk.queue._write = desk.write
+    desk.work()
+    assert [outcome.error is None for outcome in desk.written[0]] == [False, True]
+
+
+def test_a_waiting_outcome_keeps_no_request_in_memory() -> None:
+    desk = Desk()
+    try:
+        raise UpstreamTimeout("silence", status=504, body=b"x" * 1000)
+    except UpstreamTimeout as error:
+        desk.queue.add(session(), error)
+        desk.work()
+        kept = desk.written[0][0].error
+        assert isinstance(kept, UpstreamTimeout) and (kept.message, kept.status) == ("silence", 504)
+        assert kept.__traceback__ is None and kept.body == b"" and error.body
+
+
+def test_a_queue_whose_thread_takes_no_more_work_says_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+
+    def refuse(job: Callable[[], None]) -> None:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    desk.queue._run = refuse
+    desk.queue.add(session(), UpstreamTimeout("one"))
+    assert "1 outcomes are lost" in caplog.text
+    desk.queue._run = desk.jobs.append
+    desk.queue.add(session(), UpstreamTimeout("two"))
+    desk.work()
+    assert [str(batch[0].error) for batch in desk.written] == ["two"]
+
+
 def test_a_write_that_fails_as_a_bug_is_logged_and_the_queue_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     failing = [True]
@@ -146,8 +189,8 @@ def test_the_thread_writes_what_was_reported(alice: User) -> None:
 @pytest.mark.both
 def test_a_hundred_plain_uses_take_two_queries(alice: User) -> None:
     rows = [make(alice, f"key_{number}") for number in range(100)]
-    now = timezone.now()
-    batch = [Outcome(session(id=str(row.pk)), None, now - timedelta(seconds=index)) for index, row in enumerate(rows)]
+    now = timezone.now().replace(second=30)
+    batch = [Outcome(session(id=str(row.pk)), None, now - timedelta(milliseconds=n)) for n, row in enumerate(rows)]
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -171,8 +214,38 @@ def test_a_later_outcome_of_a_batch_is_judged_by_what_the_one_before_left(alice:
     row = make(alice)
     known = session(id=str(row.pk))
     refused = AuthenticationFailed("The key is not valid.", status=401)
-    outcomes.record_all([Outcome(known, refused, timezone.now()), Outcome(known, None, timezone.now())])
+    now = timezone.now()
+    outcomes.record_all([Outcome(known, refused, now), Outcome(known, None, now + timedelta(seconds=1))])
     assert (fresh(row).status, fresh(row).last_error_code) == ("active", "")
+
+
+@pytest.mark.django_db
+def test_an_outcome_that_waited_does_not_overrule_what_came_later(alice: User) -> None:
+    row = make(alice)
+    long_ago = timezone.now() - timedelta(minutes=5)
+    outcomes.record(row.pk, None, tested=True)
+    refused = AuthenticationFailed("The key is not valid.", status=401)
+    outcomes.record_all([Outcome(session(id=str(row.pk)), refused, long_ago)])
+    assert (fresh(row).status, fresh(row).last_error_code) == ("active", "")
+
+
+@pytest.mark.django_db
+def test_an_outcome_that_cannot_be_written_costs_no_other(
+    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [make(alice, f"key_{number}") for number in range(2)]
+    written = outcomes._record
+
+    def record(found: object, stored: AuthSession, *given: object, **options: object) -> None:
+        if stored.name == "key_0":
+            raise ValueError("a bug")
+        written(found, stored, *given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(outcomes, "_record", record)
+    silent = UpstreamTimeout("silence")
+    outcomes.record_all([Outcome(session(id=str(row.pk)), silent, timezone.now()) for row in rows])
+    assert [fresh(row).last_error_code for row in rows] == ["", "upstream_timeout"]
+    assert "could not be written" in caplog.text
 
 
 SCRIPT = """

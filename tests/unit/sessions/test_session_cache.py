@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.test import Client
 
 from providers_app import loop
 from providers_app.errors import UnknownSession
@@ -91,6 +92,32 @@ def test_a_value_read_during_a_transaction_does_not_outlive_its_commit(alice: Us
         if connection.vendor != "sqlite":  # there, a reader waits for nobody and sees the row as it was
             assert find(alice)[0].status == "active"
     assert find(alice)[0].status == "forbidden"
+
+
+def test_what_is_known_to_be_old_is_read_again(alice: User) -> None:
+    row = make(alice)
+    found = find(alice)[0]
+    with connection.cursor() as cursor:  # as another process would
+        cursor.execute("UPDATE sessions_app_authsession SET generation = 7")
+    again = DjangoSessionStore().lookup(alice.pk, None, "my_key", after=found.generation)
+    assert (loop.run(again, 10)[0].generation, find(alice)[0].generation) == (7, 7)
+    assert row.generation == 0
+
+
+def test_a_deleted_person_has_no_sessions_at_once(alice: User, client: Client) -> None:
+    make(alice)
+    found = find(alice)[0]
+    root = User.objects.create_superuser("root", password="correct horse battery")
+    client.force_login(root)
+    done = client.post(f"/admin/auth/user/{alice.pk}/delete/", {"post": "yes"})
+    assert done.status_code == 302 and not User.objects.filter(pk=alice.pk).exists()
+    with pytest.raises(UnknownSession):
+        find(SYSTEM, found.id)
+
+
+def test_the_manager_itself_cannot_delete_everything() -> None:
+    with pytest.raises(AttributeError):
+        AuthSession.objects.delete()  # type: ignore[attr-defined]
 
 
 def test_entries_of_one_owner_are_not_found_by_another(alice: User, bob: User) -> None:

@@ -35,7 +35,7 @@ class MemorySessions:
         return self.owner
 
     async def lookup(
-        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
     ) -> tuple[Session, Credential]:
         wanted_type, _, name = ref.rpartition(":")
         wanted_type = wanted_type or auth_type or ""

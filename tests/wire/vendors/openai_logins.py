@@ -35,7 +35,7 @@ class LoginSessions(MemorySessions):
         self.refreshes = MemoryRefreshes()
 
     async def lookup(
-        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None
+        self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
     ) -> tuple[Session, Credential]:
         session, credential = await super().lookup(owner, provider, ref, auth_type)
         row = self.refreshes.rows.get(session.id)
