@@ -183,16 +183,3 @@ class OAuth(Protocol):
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Return advice about what a login of this kind takes out of a request or adds to it."""
         ...
-
-
-__all__ = [
-    "LoginAnswer",
-    "LoginField",
-    "Method",
-    "OAuth",
-    "OAuthClient",
-    "OAuthFlow",
-    "PendingLogin",
-    "Rotation",
-    "Tokens",
-]

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers_app import conf
-from providers_app.behaviours.oauth import OAuthClient
 from providers_app.behaviours.oauth.enabled import setting_for
 from providers_app.behaviours.oauth.id_token import unverified_claims
 from providers_app.providers.openai import account
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
-from providers_app.types.tokens import Tokens
+from providers_app.types.tokens import OAuthClient, Tokens
 
 SLUG = "openai"
 FLOW = "codex"
