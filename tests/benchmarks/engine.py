@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 from providers_app.wire.guard import Guard
+from tests.benchmarks._row import Row, below
 
 CALLS = 1500
 STREAMS = 160
@@ -42,8 +43,7 @@ asyncio.run(main())
 """
 
 
-def run() -> list[tuple[str, str, str]]:
-    """Rows of (what, measured, bound)."""
+def run() -> list[Row]:
     code = SERVER.replace("CHUNKS", str(CHUNKS))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -52,9 +52,9 @@ def run() -> list[tuple[str, str, str]]:
         finally:
             server.terminate()
     return [
-        ("engine: plain call, one at a time, processor time", f"{plain:.2f} ms", "< 0.3 ms"),
-        ("engine: plain call, 16 at once, processor time", f"{together:.2f} ms", "< 0.3 ms"),
-        (f"engine: stream of {CHUNKS} chunks, 16 at once, processor time", f"{stream:.2f} ms", "< 1.5 ms"),
+        below("engine: plain call, one at a time, processor time", plain, 0.3, "ms", digits=2),
+        below("engine: plain call, 16 at once, processor time", together, 0.3, "ms", digits=2),
+        below(f"engine: stream of {CHUNKS} chunks, 16 at once, processor time", stream, 1.5, "ms", digits=2),
     ]
 
 
