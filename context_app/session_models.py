@@ -10,6 +10,7 @@ from providers_app import loop, provider
 from providers_app.errors import ProviderError, UpstreamTimeout
 from providers_app.listing import models as listing
 from providers_app.model_data import facts as model_facts
+from providers_app.model_data.library import host_of
 from providers_app.types.catalogue import ModelInfo, ModelListing, ProviderInfo
 from sessions_app.models import AuthSession
 
@@ -49,7 +50,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
     found = remembered.get(model_id) if remembered is not None else None
     if found is not None:
         return found
-    host = model_facts.host_of(session.base_url)
+    host = host_of(session.base_url)
     return model_facts.facts(session.provider, model_id, host=host, session=session.name)
 
 

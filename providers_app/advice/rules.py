@@ -2,7 +2,8 @@
 
 import msgspec
 
-from providers_app.model_data.facts import facts, host_of
+from providers_app.model_data.facts import facts
+from providers_app.model_data.library import host_of
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve, supports
 from providers_app.types.catalogue import ModelInfo

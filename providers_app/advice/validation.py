@@ -9,8 +9,7 @@ import msgspec
 from providers_app.advice import values
 from providers_app.advice.fitting import login_advice, merged, plan_of, run
 from providers_app.advice.rules import Rules, plain_credential, rules_of
-from providers_app.model_data.facts import host_of
-from providers_app.model_data.library import library
+from providers_app.model_data.library import host_of, library
 from providers_app.registry.resolver import spoken
 from providers_app.text import quoted
 from providers_app.types.advice import Advice

@@ -81,13 +81,14 @@ class _Place(msgspec.Struct):
 
 def wire_turns(chat: ChatRequest, ids: IdForm, replay: Replay) -> list[Turn]:
     """Return the turns of ``chat`` for a provider with these ids and this replay. Raise ``UnsupportedContent``."""
-    return _Gathering(chat, CallIds(ids, replay.provider), replay).turns()
+    return _Gathering(chat, ids, replay).turns()
 
 
 class _Gathering:
-    def __init__(self, chat: ChatRequest, ids: CallIds, replay: Replay) -> None:
+    def __init__(self, chat: ChatRequest, ids: IdForm, replay: Replay) -> None:
         self._chat = chat
-        self._ids = ids
+        self._form = ids
+        self._ids: CallIds | None = None
         self._replay = replay
         self._turns: list[Turn] = []
         self._places: dict[str, list[_Place]] = {}
@@ -113,7 +114,8 @@ class _Gathering:
         parts: list[Part] = []
         for part in given:
             if isinstance(part, TextPart):
-                _add_text(parts, self._bound(part), role)
+                bound = part.opaque is not None and not self._replay.takes(part.origin, self._chat)
+                _add_text(parts, TextPart(part.text) if bound else part, role)
             elif isinstance(part, ToolResultPart):
                 self._answer(part)
             elif isinstance(part, ToolCallPart):
@@ -128,11 +130,6 @@ class _Gathering:
                 parts.append(part)
         return parts
 
-    def _bound(self, part: TextPart) -> TextPart:
-        if part.opaque is None or self._replay.takes(part.origin, self._chat):
-            return part
-        return TextPart(part.text)
-
     def _answer(self, result: ToolResultPart) -> None:
         places = self._places.get(result.call_id)
         if not places:
@@ -144,12 +141,13 @@ class _Gathering:
             place.results.parts[place.at] = msgspec.structs.replace(result, call_id=place.call.id, name=place.call.name)
 
     def _with_calls(self, turn: Turn, number: int) -> Turn:
-        """Gives the calls of a turn their wire form; returns the turn of their results, all of them still missing."""
+        """Give the calls of a turn their wire form; return the turn of their results, all of them still missing."""
         results = Turn("tool", [])
+        ids = self._ids = self._ids or CallIds(self._form, self._replay.provider)
         for position, part in enumerate(turn.parts):
             if not isinstance(part, ToolCallPart):
                 continue
-            own, wire_id = self._ids.of(part)
+            own, wire_id = ids.of(part)
             wired = msgspec.structs.replace(
                 part,
                 id=wire_id,

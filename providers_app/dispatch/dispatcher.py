@@ -150,7 +150,12 @@ class _Answer:
 
     async def _whole(self) -> list[Event]:
         limit = conf.current().max_answer_bytes
-        body = await self._guarded(self._stream.read(limit + 1)) or b""
+        try:
+            body = await self._stream.read(limit + 1)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
+            raise unreadable(error) from None
         if len(body) > limit:
             raise AnswerTooLarge(f"The answer is larger than {limit} bytes.", status=self._stream.status)
         return self._kept(self.reader.whole(body, self._stream.headers.get("content-type", "")))
@@ -189,16 +194,13 @@ class _Answer:
 
     async def _read(self) -> list[Event]:
         """Return the events of one read of the network, or of the end of the body."""
-        data = await self._guarded(anext(self._parts, None))
-        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
-
-    async def _guarded(self, read: Awaitable[bytes | None]) -> bytes | None:
         try:
-            return await read
+            data = await anext(self._parts, None)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
+        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
 
     def _kept(self, events: list[Event]) -> list[Event]:
         """Annotate the events and remember the last one. Never raises."""

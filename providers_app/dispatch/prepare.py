@@ -16,8 +16,7 @@ from providers_app.errors import (
     ProviderError,
     SessionDisabled,
 )
-from providers_app.model_data.facts import host_of
-from providers_app.model_data.library import library
+from providers_app.model_data.library import host_of, library
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import authorizer, resolve, spoken
 from providers_app.types.advice import Advice

@@ -13,8 +13,7 @@ from typing import Any
 
 from providers_app import conf, loop
 from providers_app.errors import ProviderError
-from providers_app.model_data.facts import host_of
-from providers_app.model_data.library import library
+from providers_app.model_data.library import host_of, library
 from providers_app.model_data.merge import day_of, merged_list
 from providers_app.model_data.overrides import configured
 from providers_app.ports import Session

@@ -26,7 +26,8 @@ from providers_app.errors import (
 )
 from providers_app.listing import cache as model_lists
 from providers_app.listing.cache import CachedList, lists
-from providers_app.model_data.facts import completed, facts, host_of
+from providers_app.model_data.facts import completed, facts
+from providers_app.model_data.library import host_of
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo, ModelListing, PartialList

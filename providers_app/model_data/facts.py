@@ -1,7 +1,5 @@
 """Lookup of one model in the provider's model file, the operator's, and the configuration. Sends nothing."""
 
-from urllib.parse import urlsplit
-
 import msgspec
 
 from providers_app import conf
@@ -42,11 +40,3 @@ def known_models(provider: str, *, host: str = "", session: str = "") -> list[Mo
     ids = sorted({*index.models, *chosen})
     found = (merged(None, index.models.get(one), chosen.get(one), today=today()) for one in ids)
     return [info for info in found if info is not None]
-
-
-def host_of(base_url: str | None) -> str:
-    """Return the host of a session's own address, in lower case; empty for the provider's address."""
-    try:
-        return (urlsplit(base_url or "").hostname or "").lower()
-    except ValueError:
-        return ""

@@ -18,6 +18,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -235,3 +236,11 @@ def _shipped_path(provider: str) -> Path | None:
 
 library = Library()
 """The one library of the process."""
+
+
+def host_of(base_url: str | None) -> str:
+    """Return the host of a session's own address, in lower case; empty for the provider's address."""
+    try:
+        return (urlsplit(base_url or "").hostname or "").lower()
+    except ValueError:
+        return ""

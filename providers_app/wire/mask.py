@@ -37,24 +37,28 @@ class Mask:
         self._bytes = tuple(value.encode() for value in self._values)
 
     def data(self, body: bytes) -> bytes:
-        """The bytes without the values."""
+        """Return the bytes without the values."""
         for value in self._bytes:
             if value in body:
                 body = body.replace(value, MASKED.encode())
         return body
 
     def text(self, text: str) -> str:
-        """The text without the values."""
+        """Return the text without the values."""
         for value in self._values:
             text = text.replace(value, MASKED)
         return text
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers without the values."""
-        return {name: self.text(value) for name, value in headers.items()}
+        """Return the headers without the values."""
+        found = dict(headers)
+        for name, value in headers.items():
+            if any(secret in value for secret in self._values):
+                found[name] = self.text(value)
+        return found
 
     def error(self, info: ErrorInfo) -> ErrorInfo:
-        """The error without the values."""
+        """Return the error without the values."""
         return msgspec.structs.replace(
             info,
             message=self.text(info.message),

@@ -11,10 +11,10 @@ from providers_app.dialects.tool_forms import OPENAI_IDS, IdForm
 from providers_app.errors import InvalidRequest
 from providers_app.types.chat import (
     AudioPart,
-    ChatParams,
     ChatRequest,
     FilePart,
     ImagePart,
+    JsonSchema,
     Message,
     ReasoningPart,
     TextPart,
@@ -117,7 +117,8 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     if params.reasoning_effort is not None:
         effort = params.reasoning_effort
         body[form.reasoning_field] = effort if form.reasoning_field == "reasoning_effort" else {"effort": effort}
-    body["response_format"] = _response_format(params, form)
+    if params.response_schema is not None:
+        body["response_format"] = _response_format(params.response_schema, form)
     if chat.tools:
         body["tools"] = [{"type": "function", "function": described(tool, "parameters")} for tool in chat.tools]
         body["tool_choice"] = _tool_choice(chat)
@@ -198,10 +199,7 @@ def _tool_choice(chat: ChatRequest) -> Any:
     return None if choice.mode == "auto" else choice.mode
 
 
-def _response_format(params: ChatParams, form: RequestForm) -> dict[str, Any] | None:
-    wanted = params.response_schema
-    if wanted is None:
-        return None
+def _response_format(wanted: JsonSchema, form: RequestForm) -> dict[str, Any]:
     if form.structured == "json_object":
         return {"type": "json_object"}
     return {
@@ -228,7 +226,8 @@ def _prepared(chat: ChatRequest, form: RequestForm) -> ChatRequest:
     """
     if not form.image_urls:
         _refuse_addresses(chat)
-    chat = _fewer_tools(chat, form)
+    if chat.tools:
+        chat = _fewer_tools(chat, form)
     wanted = chat.params.response_schema
     if wanted is None or form.structured != "json_object":
         return chat

@@ -44,7 +44,7 @@ class ChatReading:
 
     def __init__(self, think_tags: Literal["off", "tags", "opened"] = "off") -> None:
         self.answer = Answer()
-        self._drafts = ToolCallDrafts(self.answer)
+        self._drafts: ToolCallDrafts | None = None
         self._finish: str | None = None
         self._answered = False
         self._usage: dict[str, Any] | None = None
@@ -157,9 +157,11 @@ class ChatReading:
 
     def _tool_calls(self, value: Any, _delta: dict[str, Any]) -> None:
         for raw in payload.sequence(value):
-            self._drafts.fragment(raw)
+            self._function_call(raw, _delta)
 
     def _function_call(self, value: Any, _delta: dict[str, Any]) -> None:
+        if self._drafts is None:
+            self._drafts = ToolCallDrafts(self.answer)
         self._drafts.fragment(value)
 
     def _annotations(self, value: Any, _delta: dict[str, Any]) -> None:
@@ -196,9 +198,10 @@ class ChatReading:
         for url in self._citations:
             answer.append(Citation(url if isinstance(url, dict) else {"url": url}))
         finish = FINISH.get(raw or "", "stop")
-        self._drafts.emit(cut=finish == "length")
-        if finish == "stop" and self._drafts:
-            finish = "tool_calls"
+        if self._drafts is not None:
+            self._drafts.emit(cut=finish == "length")
+            if finish == "stop" and self._drafts:
+                finish = "tool_calls"
         answer.end(finish, raw, usage=self._counted("provider"))
 
 

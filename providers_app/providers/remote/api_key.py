@@ -9,9 +9,9 @@ from providers_app.behaviours.keys import HeaderKey
 from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.dialects.openai_chat import DIALECT
 from providers_app.errors import BadRequest, NotFound
-from providers_app.providers.remote.dialect import dialect
 from providers_app.providers.remote.options import server_of
 from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
+from providers_app.providers.remote.streaming import dialect
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential

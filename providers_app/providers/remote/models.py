@@ -14,9 +14,9 @@ from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import NotFound, UpstreamError
 from providers_app.providers.remote import api_key, facts
-from providers_app.providers.remote.dialect import dialect
 from providers_app.providers.remote.options import server_of
 from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
+from providers_app.providers.remote.streaming import dialect
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.wire import payload

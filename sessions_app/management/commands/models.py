@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from providers_app import loop, provider
 from providers_app.listing.search import SORTS, ModelQuery, checked, search
 from providers_app.model_data import facts as model_facts
+from providers_app.model_data.library import host_of
 from providers_app.types.catalogue import ModelInfo, ModelListing
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession, Pk
@@ -64,7 +65,7 @@ def _listing(session: AuthSession, owner: Pk, *, cached: bool) -> ModelListing:
     """Return the provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
     named = (session.provider, None, str(session.pk))
     if cached:
-        host = model_facts.host_of(session.base_url)
+        host = host_of(session.base_url)
         known = model_facts.known_models(session.provider, host=host, session=session.name)
         return ModelListing(models=tuple(known))
     return ModelListing(models=tuple(loop.run(provider.list_models(*named, refresh=True, owner=owner))))

@@ -9,8 +9,8 @@ from providers_app import conf
 from providers_app.errors import InvalidOption
 from providers_app.providers.remote import PROVIDER, servers
 from providers_app.providers.remote.config import Config
-from providers_app.providers.remote.dialect import advice, dialect
 from providers_app.providers.remote.options import QUIRKS, server_of
+from providers_app.providers.remote.streaming import advice, dialect
 from providers_app.registry import options
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential
