@@ -92,7 +92,7 @@ class AnswerView:
 
     @property
     def running(self) -> bool:
-        """Whether the answer is still being written."""
+        """True while the answer is being written."""
         return self.state == Stream.State.RUNNING
 
 

@@ -29,8 +29,7 @@ BROWSER = "tests/browser"
 UNIT = "tests/unit"
 JUDGED = ("providers_app", "sessions_app")
 LEAST_PERCENT = 90
-STOPPING_S = 40.0
-"""pytest-xdist alone gives its workers ten seconds to end, after which it kills them."""
+STOPPING_S = 20.0
 Say = Callable[[str], None]
 
 

@@ -34,7 +34,7 @@ ERROR_BODY_S = 10.0
 async def find(
     owner: Owner, provider: str | None, session: str, auth_type: str | None = None, *, after: int = -1
 ) -> tuple[Session, Credential]:
-    """The owner's session and its credential; what files tell of its provider's models is in memory then.
+    """Return the owner's session and its credential, and load what files tell of its provider's models.
 
     Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
     was dropped.

@@ -48,7 +48,7 @@ def redact(text: str) -> str:
 
 
 def fields_of_body(body: bytes) -> ErrorFields:
-    """The fields of an error answer's whole body, whatever its content type says."""
+    """Read the fields of an error answer's whole body, whatever its content type says."""
     stripped = body.strip().removeprefix(b"\xef\xbb\xbf")
     if stripped[:1] in (b"{", b"[", b'"'):
         try:
@@ -66,7 +66,7 @@ def fields_of_body(body: bytes) -> ErrorFields:
 
 
 def plain_text(body: bytes) -> str:
-    """The readable start of a body that is not JSON: an HTML page's title and text without tags."""
+    """Return the readable start of a body that is not JSON: an HTML page's title and text without tags."""
     text = body[:MAX_PAGE].decode("utf-8", "replace")
     if text[:1] == "<":
         title = _TITLE.search(text)
@@ -75,7 +75,7 @@ def plain_text(body: bytes) -> str:
 
 
 def fields_of(value: Any) -> ErrorFields:
-    """The fields of a decoded error answer; ``found`` is false when nothing in it is an error."""
+    """Read the fields of a decoded error answer; ``found`` is false when nothing in it is an error."""
     if isinstance(value, list):
         value = next((item for item in value if isinstance(item, dict)), {})
     if isinstance(value, str):

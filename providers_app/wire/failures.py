@@ -42,7 +42,7 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
 
 
 def reason(error: BaseException) -> str:
-    """Why a connection failed, in a few words, from the chain of causes."""
+    """Say in a few words why a connection failed, from the chain of causes."""
     seen: BaseException | None = error
     for _ in range(6):
         if seen is None:

@@ -50,7 +50,7 @@ class Guard:
             self._allow(entry.strip().lower())
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> list[str]:
-        """The addresses to connect to. Raises ``AddressRefused`` when any of them is refused.
+        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused.
 
         One bad address among good ones refuses the host: a name that points to both is not to be trusted.
         """
@@ -93,7 +93,7 @@ class Guard:
 
 
 def is_public(address: Address) -> bool:
-    """Is this an ordinary address of the public internet? Addresses that carry an IPv4 inside are judged by that."""
+    """Say whether an address is one of the public internet; one that carries an IPv4 inside is judged by that."""
     if address in METADATA or any(address in network for network in RESERVED if network.version == address.version):
         return False
     inner = _embedded(address)
@@ -112,7 +112,7 @@ def is_public(address: Address) -> bool:
 
 
 def check_url(url: str, allowed: Iterable[str] = ()) -> str:
-    """A base URL that a person typed, without trailing slashes.
+    """Return a base URL that a person typed, without trailing slashes.
 
     Raises ``InvalidRequest`` when it is no plain http(s) address, ``AddressRefused`` when it names a private address
     outright. A name that resolves to a private address is refused later, where the connection is made.
@@ -149,12 +149,12 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Does a path have a segment ``.`` or ``..``, in whatever spelling a server may take for one?"""
+    """Say whether a path has a segment ``.`` or ``..``, in any spelling that a server may take for one."""
     return any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path)))
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that ``host`` writes out, in any spelling a resolver accepts (``0x7f.1``, ``2130706433``)."""
+    """Return the address that ``host`` writes out, in any spelling a resolver accepts (``0x7f.1``, ``2130706433``)."""
     address = _parse(host)
     if address is None and host and host[0] in "0123456789":
         try:
@@ -189,7 +189,7 @@ def _parse(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for (mapped, 6to4, NAT64)."""
+    """Return the IPv4 address that an IPv6 address stands for (mapped, 6to4, NAT64)."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
     if address.ipv4_mapped is not None:

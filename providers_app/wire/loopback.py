@@ -74,11 +74,11 @@ class Listener:
         return f"http://{self._host}:{self.port}{self._path}"
 
     def expect(self, state: Secret) -> None:
-        """The state that an answer must carry; before this none is taken."""
+        """Set the state that an answer must carry; none is taken before."""
         self._state = state
 
     async def wait(self) -> dict[str, str]:
-        """The parameters of the answer. May be cancelled and called again; cancelled itself by ``stop``."""
+        """Wait for the answer's parameters. May be cancelled and called again; cancelled itself by ``stop``."""
         return await asyncio.shield(self._answer)
 
     def stop(self) -> None:

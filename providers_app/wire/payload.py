@@ -12,7 +12,7 @@ NO_ARGUMENTS = "(none arrived)"
 
 
 def decode(data: bytes) -> Any:
-    """The JSON value in ``data``. Raises ``ValueError`` when it is none.
+    """Decode the JSON value in ``data``. Raises ``ValueError`` when it is none.
 
     Invalid UTF-8 and lone surrogates become U+FFFD, control characters in strings are kept, NaN and infinities become
     ``None``: none of them may break an answer, and none may leave this function.
@@ -59,14 +59,14 @@ def text(value: Any) -> str:
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens, or ``None`` where ``value`` is not one."""
+    """Return a number of tokens, or ``None`` where ``value`` is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         return None
     return int(value)
 
 
 def arguments(raw: str) -> tuple[dict[str, Any], str | None]:
-    """The arguments of a tool call: ``(object, None)``, or ``({}, raw)`` when the text is not one JSON object.
+    """Decode the arguments of a tool call: ``(object, None)``, or ``({}, raw)`` when the text is not one JSON object.
 
     No text and ``null`` mean no arguments. Some servers repeat the whole object at the end; the repetition is dropped.
     """

@@ -34,7 +34,7 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-i
 
 
 class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dialect's machine-readable error words mean.
+    """The meaning of a dialect's machine-readable error words.
 
     ``refining`` words say more than the status and replace its class (a 429 that is a used-up quota). ``kinds`` are
     only asked when there is no status (an error inside a 200). Words are the codes, types and reasons that the provider
@@ -46,7 +46,7 @@ class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def class_of_status(status: int) -> type[errors.UpstreamError]:
-    """The error class of an HTTP status >= 400."""
+    """Return the error class of an HTTP status >= 400."""
     found = _BY_STATUS.get(status)
     if found is not None:
         return found
@@ -61,7 +61,7 @@ itself; what the body says may change it (a 429 that is a used-up quota)."""
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:
-    """The typed error of an answer with an error status, whatever its body is."""
+    """Return the typed error of an answer with an error status, whatever its body is."""
     fields = fields_of_body(body)
     if not fields.message:
         fields = msgspec.structs.replace(
@@ -78,7 +78,7 @@ def error_of_fields(
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> errors.UpstreamError:
-    """The typed error of extracted ``fields``; without a ``status`` it came inside a 200."""
+    """Return the typed error of extracted ``fields``; without a ``status`` it came inside a 200."""
     lowered = {name.lower(): value for name, value in (headers or {}).items()}
     wait = retry_after(lowered)
     kind = _class(fields, words, status)
@@ -116,7 +116,7 @@ def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[e
 
 
 def recast(error: errors.UpstreamError, kind: type[errors.UpstreamError], hint: str = "") -> errors.UpstreamError:
-    """The same error as another class: for the few answers that say what they mean in their text only."""
+    """Return the same error as another class: for the few answers that say what they mean in their text only."""
     return kind(
         error.message,
         hint=hint,

@@ -160,7 +160,7 @@ def _failed(
 
 
 def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> str | None:
-    """The stored status that this error proves, or ``None`` when it proves none.
+    """Return the stored status that this error proves, or ``None`` when it proves none.
 
     The core answers a 401 of an OAuth session with one forced refresh and one retry, so that one which comes here is
     final, unless the outcome of a refresh is still open: what that ends with decides.

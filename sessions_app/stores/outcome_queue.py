@@ -32,7 +32,7 @@ KNOWN: Final = 4096
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How one use of a session went, and when."""
+    """The result of one use of a session, and its time."""
 
     session: Session
     error: Exception | None

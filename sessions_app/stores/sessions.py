@@ -19,7 +19,7 @@ class DjangoSessionStore:
     """Sessions in Django's database. Every method may be awaited on any loop."""
 
     async def sole_owner(self) -> int | str | None:
-        """The only active user of the installation, else ``None``."""
+        """Return the only active user of the installation, else ``None``."""
         return await in_store(selectors.sole_owner)
 
     async def lookup(
@@ -40,11 +40,11 @@ class DjangoSessionStore:
     async def create(
         self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
     ) -> Session:
-        """As the port says. Raises ``InvalidRequest`` for ``SYSTEM``, which owns nothing."""
+        """Store a new session. Raises as ``connect.create``; ``InvalidRequest`` for ``SYSTEM``, which owns nothing."""
         return await in_store(_create, owner, provider, auth_type, name, credential)
 
     async def delete(self, owner: Owner, session_id: str) -> None:
-        """Destroys at once. Raises ``UnknownSession``."""
+        """Destroy the session at once. Raises ``UnknownSession``."""
         await in_store(_delete, owner, session_id)
 
     def report_outcome(self, session: Session, error: Exception | None) -> None:
@@ -57,7 +57,7 @@ class DjangoSessionStore:
 
 
 def as_session(row: AuthSession) -> Session:
-    """The row as the provider core sees it, without its secret."""
+    """Return the row as the provider core sees it, without its secret."""
     return Session(
         id=str(row.pk),
         owner=row.owner_id,
