@@ -8,7 +8,7 @@ import asyncio
 import copy
 import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -212,16 +212,15 @@ class Http:
             raise as_provider_error(error, where, began=False, idle_s=idle_s) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         try:
-            yield HttpStream(
-                answer.status, headers, _watched(aiter(answer.chunks), idle_s), where, idle_s, Mask(request)
-            )
+            async with aclosing(_watched(aiter(answer.chunks), idle_s)) as parts:
+                yield HttpStream(answer.status, headers, parts, where, idle_s, Mask(request))
         finally:
             close: Any = getattr(answer.chunks, "aclose", None)
             if close is not None:
                 await close()
 
 
-async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncIterator[bytes]:
+async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncGenerator[bytes, None]:
     """A local answer's bytes under the same limit of silence that the network's reads have."""
     while True:
         try:

@@ -75,8 +75,10 @@ class GuardedConnector(aiohttp.TCPConnector):
                 stale.abort()
         current.protocol, current.transport = connection.protocol, connection.transport
         if current.opened:
-            # Its error would be logged if nobody had looked at it.
-            current.protocol.closed.add_done_callback(asyncio.Future.exception)
+            if (lost := current.protocol.closed) is None:  # the server closed it already
+                connection.close()
+                raise aiohttp.ServerDisconnectedError
+            lost.add_done_callback(asyncio.Future.exception)  # its error would be logged if nobody had looked at it
         current.sending = True
         return connection
 

@@ -10,6 +10,7 @@ import pytest
 
 from providers_app.errors import AddressRefused, ConnectionFailed, UpstreamError, UpstreamTimeout
 from providers_app.types.http import HttpRequest
+from providers_app.wire import engine  # noqa: F401  loaded late, it would use up the seconds of the first test
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
 from tests.unit.providers.test_client import OK, reset
@@ -209,12 +210,35 @@ async def test_a_fresh_request_says_that_its_connection_ends(http: Http) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("x-key", "ümlaut"), ("x-key", " 1"), ("x key", "1"), ("", "1"), ("Expect", "100-continue")]
+    ("name", "value"),
+    [
+        ("x-key", "ümlaut"),
+        ("x-key", " 1"),
+        ("x-key", "1\r\nx-other: 2"),
+        ("x key", "1"),
+        ("x:key", "1"),
+        ("x-key\nx-other", "1"),
+        ("", "1"),
+        ("Expect", "100-continue"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "2"),
+        ("Content-Length", "03"),
+    ],
 )
 async def test_a_header_that_cannot_be_sent_as_it_is_sends_nothing(http: Http, name: str, value: str) -> None:
-    error = await failure(http, post("http://127.0.0.1:9/", **{name: value}))
+    await assert_invalid(http, {name: value})
+
+
+async def assert_invalid(http: Http, headers: dict[str, str]) -> None:
+    error = await failure(http, msgspec.structs.replace(post("http://127.0.0.1:9/"), headers=headers))
     assert (type(error), error.sent) == (ConnectionFailed, False)
     assert "a header is not valid" in error.message
+
+
+async def test_the_length_of_the_body_is_said_once_and_is_true(http: Http) -> None:
+    request = msgspec.structs.replace(post("http://127.0.0.1:PORT/"), headers={"Content-Length": "3"})
+    assert (await head_of(http, request)).lower().count(b"\r\ncontent-length: 3\r\n") == 1
+    await assert_invalid(http, {"Content-Length": "3", "content-length": "3"})
 
 
 # Addresses

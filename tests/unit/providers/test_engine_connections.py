@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
 
+import aiohttp
 import pytest
 
 from providers_app.errors import ConnectionFailed
@@ -157,6 +158,23 @@ async def test_a_connection_that_is_not_free_in_time_sends_nothing(
         error = await failure(http, get(url))
     assert (type(error), error.sent) == (ConnectionFailed, False)
     assert "No connection" in error.message
+
+
+async def test_a_connection_that_is_lost_before_it_is_used_sends_nothing(
+    raw_server: Start, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = aiohttp.TCPConnector.connect
+
+    async def connect_and_lose(*arguments: Any) -> Any:
+        connection: Any = await connect(*arguments)
+        connection.transport.abort()
+        await asyncio.sleep(0)
+        assert connection.protocol.closed is None
+        return connection
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", connect_and_lose)
+    error = await failure(http, post(await raw_server(serve_many)))
+    assert (type(error), error.sent) == (ConnectionFailed, False)
 
 
 async def test_a_request_that_is_cancelled_is_seen_to_end_by_the_server(raw_server: Start, http: Http) -> None:
