@@ -51,7 +51,8 @@ def test_one_of_many_at_once_gets_the_lane(alice: User) -> None:
     won = [claim for claim in found if isinstance(claim, RefreshClaim)]
     lost = [claim for claim in found if isinstance(claim, RefreshBusy)]
     assert (len(won), len(lost)) == (1, 23)
-    assert all(0 < claim.lease_left <= 60 and claim.generation == 0 for claim in lost)
+    # A statement's time is taken a moment before the rows that it sees, so a little more than the lease may be left.
+    assert all(0 < claim.lease_left < 61 and claim.generation == 0 for claim in lost)
 
 
 def test_a_claim_shows_the_session_as_it_is(alice: User) -> None:
