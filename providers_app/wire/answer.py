@@ -13,7 +13,7 @@ DRAIN_BYTES = 256 * 1024
 
 
 class Exchange:
-    """How far one request came. ``sending``: may a byte of it have left? Once ``True`` it stays.
+    """The progress of one request. ``sending`` is true once a byte of it may have left, and stays so.
 
     A connection that is made, secured or waited for sends nothing of the request.
     """
@@ -51,7 +51,7 @@ class HttpStream:
         self._began = False
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body, one item per read of the network.
+        """Yield the body, one item per read of the network.
 
         Raises ``ConnectionFailed`` when the connection broke before the first byte, ``StreamInterrupted`` after it, and
         ``UpstreamTimeout`` after ``idle`` seconds of silence.
@@ -61,7 +61,7 @@ class HttpStream:
                 yield data
 
     async def read(self, limit: int) -> bytes:
-        """The rest of the body, at most ``limit`` bytes of it, the key masked. Raises as ``chunks``."""
+        """Read the rest of the body, at most ``limit`` bytes of it, the key masked. Raises as ``chunks``."""
         found = bytearray()
         while len(found) < limit and (data := await self._next()) is not None:
             found += data

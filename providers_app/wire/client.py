@@ -68,17 +68,17 @@ class Http:
         self._route: Route | None = None
 
     def through(self, route: Route) -> Self:
-        """The same client, with the same connections, that sends every request where ``route`` says."""
+        """Return the same client, with the same connections, that sends every request where ``route`` says."""
         view = copy.copy(self)
         view._route = route
         return view
 
     async def routed(self, request: HttpRequest) -> HttpRequest:
-        """The request as it will be sent. Raises as the route does."""
+        """Return the request as it will be sent. Raises as the route does."""
         return request if self._route is None else await self._route(request)
 
     def complete_headers(self, request: HttpRequest) -> dict[str, str]:
-        """The headers that are really sent, in order: the request's own and those that this client adds."""
+        """Return the headers that are really sent, in order: the request's own and those that this client adds."""
         given = {name.lower() for name in request.headers}
         added = {"host": _host_header(request.url), "user-agent": self._user_agent, "accept-encoding": "identity"}
         if request.body or request.method not in ("GET", "HEAD"):
@@ -221,7 +221,7 @@ class Http:
 
 
 async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncGenerator[bytes, None]:
-    """A local answer's bytes under the same limit of silence that the network's reads have."""
+    """Yield a local answer's bytes under the same limit of silence that the network's reads have."""
     while True:
         try:
             async with asyncio.timeout(idle_s):
@@ -233,7 +233,7 @@ async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncGenerator
 
 @lru_cache(maxsize=256)
 def _where(url: str) -> str:
-    """The host and port of an address: fit for a message, because no path, query or user name is in it."""
+    """Return the host and port of an address: fit for a message, because no path, query or user name is in it."""
     try:
         parts = urlsplit(url)
         return f"{parts.hostname}:{parts.port}" if parts.port else (parts.hostname or parts.scheme or "The provider")

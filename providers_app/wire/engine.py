@@ -237,7 +237,7 @@ class _Answer(httpx.AsyncByteStream):
             self._content.set_exception(aiohttp.ClientPayloadError())
 
     def _reset(self) -> Exception | None:
-        """The error that a connection was lost with: for a body that ends with it, aiohttp takes that for its end."""
+        """Return the error that a connection was lost with; aiohttp takes it for the end of a body without a length."""
         error = self._protocol.exception()
         return error if isinstance(error, OSError) and not isinstance(error, TimeoutError) else None
 
@@ -261,7 +261,7 @@ def _parsed(url: str) -> httpx.URL:
 
 @lru_cache(maxsize=256)
 def _target(scheme: bytes, netloc: bytes, path: bytes) -> URL:
-    """The address with its very bytes."""
+    """Return the address with its very bytes."""
     host, colon, port = netloc.decode("ascii").partition(":")
     if host[0].isdigit() and (literal := literal_address(host)) is not None:
         host = str(literal)  # a resolver knows more spellings of an address than aiohttp does
@@ -269,7 +269,7 @@ def _target(scheme: bytes, netloc: bytes, path: bytes) -> URL:
 
 
 def _plain(error: Exception) -> Exception:
-    """The same error without aiohttp: an ``OSError`` for what the network did, anything else as it is."""
+    """Return the same error without aiohttp: an ``OSError`` for what the network did, anything else as it is."""
     if isinstance(error, _Failed):
         error = error.error
     if isinstance(error, aiohttp.ConnectionTimeoutError):

@@ -113,11 +113,11 @@ class _GuardedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Close; nothing is held."""
 
 
 def _is_quiet(connection: Any) -> bool:
-    """Has a kept connection neither been closed nor been written to by the server?
+    """Say whether the server neither closed nor wrote to a kept connection.
 
     Asks the socket too: an end that came while the loop was busy is not in the transport yet.
     """
