@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from providers_app import conf, errors, provider
 from providers_app.dispatch import prepare as opening
 from providers_app.ports import Session
 from providers_app.registry.settings import ProvidersConfig
+from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
 from tests.vendors.chat import VALID_KEY
@@ -297,3 +299,33 @@ async def test_a_streamed_answer_without_end_is_cut_at_its_limit(
     assert 0 < len(text) <= size
     await asyncio.wait_for(hung_up.wait(), 5)
     assert [getattr(error, "code", None) for error in await outcomes(sessions)] == ["answer_too_large"]
+
+
+async def test_a_key_that_another_process_replaced_is_used_after_one_refusal(
+    chat_server: VendorServer, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await connect(chat_server.base_url, key="an-older-key")
+    ((old, credential),) = sessions.all()
+    new = msgspec.structs.replace(old, generation=1), msgspec.structs.replace(credential, secret=Secret(VALID_KEY))
+    sessions.rows[old.id] = new
+    asked_after: list[int] = []
+
+    async def lookup(*given: Any, after: int = -1) -> tuple[Session, Credential]:
+        asked_after.append(after)
+        return (old, credential) if after < 0 else new
+
+    monkeypatch.setattr(sessions, "lookup", lookup)
+    assert isinstance((await ask("local-large-text"))[-1], StreamEnd)
+    assert asked_after == [-1, 0]
+    assert [entry.key for entry in chat_server.ledger] == ["wrong", "right"]
+    assert await outcomes(sessions) == [None]
+
+
+async def test_a_refused_key_that_nobody_replaced_is_refused_once(
+    chat_server: VendorServer, sessions: MemorySessions
+) -> None:
+    await connect(chat_server.base_url, key="an-older-key")
+    with pytest.raises(errors.AuthenticationFailed):
+        await ask("local-large-text")
+    assert len(chat_server.ledger) == 1
+    assert [getattr(error, "status", None) for error in await outcomes(sessions)] == [401]

@@ -9,9 +9,13 @@ from django.db import connection, transaction
 from django.test import Client
 
 from providers_app import loop
-from providers_app.errors import UnknownSession
+from providers_app.dispatch.credentials import OAuthCredentialProvider
+from providers_app.errors import AuthenticationFailed, UnknownSession
 from providers_app.ports import SYSTEM, Session
+from providers_app.refresh import service
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.refresh import RefreshReport
+from sessions_app.credentials import sealed_columns
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle
 from sessions_app.session_cache import ENTRIES, SECONDS, SessionCache
@@ -102,6 +106,28 @@ def test_what_is_known_to_be_old_is_read_again(alice: User) -> None:
     again = DjangoSessionStore().lookup(alice.pk, None, "my_key", after=found.generation)
     assert (loop.run(again, 10)[0].generation, find(alice)[0].generation) == (7, 7)
     assert row.generation == 0
+
+
+def test_a_token_that_another_process_refreshed_is_used_after_a_refusal(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make(alice)
+    AuthSession.objects.filter(pk=row.pk).update(auth_type="oauth")
+    session, credential = loop.run(DjangoSessionStore().lookup(alice.pk, row.provider, str(row.pk)), 10)
+
+    async def refreshed_elsewhere(session_id: str, **given: Any) -> RefreshReport:
+        return RefreshReport(session_id=session_id, done="waited", why="by another process", generation=1)
+
+    monkeypatch.setattr(service, "refresh_session", refreshed_elsewhere)
+    columns = sealed_columns(row.pk, Secret("the-new-access-token"))
+    with connection.cursor() as cursor:
+        change = "UPDATE sessions_app_authsession SET generation = 1, sealed_credential = %s, key_id = %s"
+        cursor.execute(change, [columns["sealed_credential"], columns["key_id"]])
+    login = OAuthCredentialProvider(alice.pk, session, credential)
+    refused = AuthenticationFailed("ended", status=401)
+    found = loop.run(login.renewed(credential, refused, None), 10)  # type: ignore[arg-type]
+    assert found.secret.reveal() == "the-new-access-token"
+    assert login.session.generation == 1
 
 
 def test_a_deleted_person_has_no_sessions_at_once(alice: User, client: Client) -> None:
