@@ -34,7 +34,7 @@ SIGNED_OUT, FOREIGN, RESTART = 4401, 4403, 1012
 CHECK_S = 10.0
 """Interval of the check of sign-in and, for want of a channel layer, of new turns."""
 OVERLAP_S = 60.0
-"""How far a look for new turns reaches back before the last one: transactions commit late, clocks differ."""
+"""Seconds by which a query for new turns overlaps the last one: transactions commit late, clocks differ."""
 MAX_READERS = 32
 """Streams that one connection may read at a time."""
 FRAME_S = 1 / 60

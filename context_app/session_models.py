@@ -7,7 +7,7 @@ each session, and files. ``listed`` asks the provider.
 from django.core.cache import cache
 
 from providers_app import loop, provider
-from providers_app.errors import ProviderError, UpstreamTimeout
+from providers_app.errors import ProviderError
 from providers_app.listing import models as listing
 from providers_app.model_data import facts as model_facts
 from providers_app.model_data.library import host_of
@@ -16,7 +16,7 @@ from sessions_app.models import AuthSession
 
 ASK_SECONDS = 20.0
 FAILED_SECONDS = 60
-"""How long after a failed request pages that only need the window leave the provider alone."""
+"""Seconds after a failed request before pages that only need the window ask again."""
 
 
 def listed(session: AuthSession, *, refresh: bool = False) -> ModelListing:
@@ -31,15 +31,7 @@ def listed(session: AuthSession, *, refresh: bool = False) -> ModelListing:
         return ModelListing(error=error.info())
     except TimeoutError:
         cache.set(_failed_key(session), True, FAILED_SECONDS)
-        late = UpstreamTimeout("The provider did not list its models in time.")
-        before = listing.cached(str(session.pk), session.account_id) or ModelListing()
-        return ModelListing(
-            models=before.models,
-            fetched_at=before.fetched_at,
-            stale=before.fetched_at is not None,
-            error=late.info(),
-            lacks=before.lacks,
-        )
+        return listing.timed_out(str(session.pk), session.account_id)
 
 
 def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:

@@ -28,8 +28,12 @@ from context_app.consumers import websocket_urlpatterns  # noqa: E402
 from maestro_site import bootstrap  # noqa: E402
 from providers_app import loop as provider_loop  # noqa: E402
 from sessions_app import crypto  # noqa: E402
+from sessions_app.stores.sessions import outcome_queue  # noqa: E402
 
 logger = logging.getLogger(__name__)
+
+FLUSH_S = 1.0
+"""Seconds that the end of the process waits for the database to take the last outcomes of calls."""
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -62,6 +66,9 @@ async def serve_lifespan(receive: Receive, send: Send) -> None:
     # The streams first: their runners use the connections of the provider loop.
     await context_lifespan.shutdown()
     await provider_loop.shutdown()
+    # Before the process ends, however it does: `up` leaves without waiting for threads.
+    if not await asyncio.to_thread(outcome_queue.flush, FLUSH_S):
+        logger.warning("the outcomes of the last calls could not be written")
     await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -41,7 +41,7 @@ URL_WITH_SECRET = UrlWithSecret()
 
 
 EnvironmentKey = SecretStr
-"""A ``Config``'s field ``api_key``: a key that lies in the environment, where it is nobody's login.
+"""A ``Config``'s field ``api_key``: a key in the environment, which belongs to no session.
 
 People who look after the installation store it as a session of theirs; requests are signed with sessions only.
 """

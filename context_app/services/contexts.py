@@ -12,7 +12,7 @@ from sessions_app.models import AuthSession
 TITLE_CHARS = 80
 MAX_TITLE = 200
 KEEP_DELETED = timedelta(days=1)
-"""How long a deleted chat can still be brought back."""
+"""The time in which a deleted chat can be restored."""
 
 
 def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -> Context:

@@ -28,12 +28,12 @@ from sessions_app.stores.pool import in_store
 logger = logging.getLogger(__name__)
 
 RELEASE_S = 30.0
-"""How long a finished answer stays in memory, so that readers end on it instead of on the database."""
+"""Seconds that a finished answer stays in memory, so that readers end on it instead of on the database."""
 TELL_S = 0.1
 """The least time between two announcements of news of one stream to other processes."""
 EXIT_S = 1.0
 INTEREST_S = 60.0
-"""How long the announcement of a reader in another process holds."""
+"""Seconds that the announcement of a reader in another process is valid."""
 
 
 def process_name() -> str:

@@ -1,4 +1,4 @@
-"""Everything about the next request but its messages: its session and model, its parameters, and its preview."""
+"""The next request without its messages: its session and model, its parameters, and its preview."""
 
 import json
 from datetime import UTC, datetime

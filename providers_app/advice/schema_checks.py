@@ -12,7 +12,7 @@ from providers_app.types.chat import JsonSchema, Tool
 SCHEMA_NAME = r"[a-zA-Z0-9_-]{1,64}"
 NAME_LENGTH = 64
 STRICT_PROPERTIES, STRICT_LEVELS = 5000, 10
-"""What a strict schema may have (developers.openai.com: Structured Outputs, supported schemas)."""
+"""The features that a strict schema may use (developers.openai.com: Structured Outputs, supported schemas)."""
 LARGE_SCHEMA = 200
 """Properties from which on a schema costs noticeable time and tokens in every request."""
 MOST_TOOLS = 128

@@ -1,4 +1,4 @@
-"""Does a value have the shape of a Protocol? Names, kinds (plain, coroutine, async generator), signatures are compared.
+"""Comparison of a value with a Protocol: names, kinds (plain, coroutine, async generator), signatures are compared.
 
 ``isinstance`` on a Protocol sees names only, and a plain function where a coroutine is awaited fails at the worst time.
 """

@@ -7,7 +7,7 @@ from providers_app.errors import UnsupportedContent
 from providers_app.types.chat import AudioPart, FilePart, ImagePart, ToolResultPart
 
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
-"""What ``input_audio`` of OpenAI's formats takes."""
+"""The formats that ``input_audio`` of OpenAI's dialects accepts."""
 
 
 def data_address(part: ImagePart | FilePart | AudioPart) -> str:

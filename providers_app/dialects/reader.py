@@ -7,14 +7,13 @@ fault of the dialect ends this answer only.
 
 import logging
 
+from providers_app import conf
 from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import Event, ReasoningDelta, StreamEnd, StreamFailed, TextDelta, ToolCallDelta
 
 logger = logging.getLogger("maestro.dispatcher")
 
-MAX_BYTES = 64 * 1024 * 1024
-MAX_TEXT = 8 * 1024 * 1024
 TEXTS = (TextDelta, ReasoningDelta)
 ENDS = (StreamEnd, StreamFailed)
 
@@ -22,21 +21,24 @@ ENDS = (StreamEnd, StreamFailed)
 class AnswerReader:
     """Reads one answer; once ``ended`` is true, no more events come."""
 
-    __slots__ = ("_bytes", "_dialect", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
+    __slots__ = ("_bytes", "_dialect", "_max_text", "_reducer", "_text", "ended", "max_bytes")
 
-    def __init__(self, dialect: Dialect, *, max_bytes: int = MAX_BYTES, max_text: int = MAX_TEXT) -> None:
-        """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments."""
+    def __init__(self, dialect: Dialect, *, max_bytes: int | None = None, max_text: int | None = None) -> None:
+        """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments.
+
+        ``None`` is the limit of the settings in force.
+        """
+        settings = conf.current()
         self._dialect = dialect
         self._reducer = dialect.reducer()
-        self._max_bytes, self._max_text = max_bytes, max_text
+        self.max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
+        self._max_text = settings.max_answer_text_bytes if max_text is None else max_text
         self._bytes = self._text = 0
         self.ended = False
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete. Raises ``AnswerTooLarge``, ``BadAnswer``."""
-        self._bytes += len(data)
-        if self._bytes > self._max_bytes:
-            raise AnswerTooLarge(f"The answer is larger than {self._max_bytes} bytes.")
+        self._count(data)
         try:
             events = self._reducer.feed(data)
         except ProviderError:
@@ -53,6 +55,7 @@ class AnswerReader:
         if "text/event-stream" in content_type.lower():
             events = self.feed(body)
             return events if self.ended else [*events, *self.close()]
+        self._count(body)
         try:
             events = self._dialect.parse(body)
         except ProviderError:
@@ -69,11 +72,10 @@ class AnswerReader:
             raise
         except Exception as error:  # noqa: BLE001  as above
             raise unreadable(error) from None
-        return (
-            events
-            if self.ended
-            else [*events, self._failed(StreamInterrupted("The answer ended without an end marker."))]
-        )
+        if self.ended:
+            return events
+        cut = StreamInterrupted("The answer ended without an end marker.")
+        return [*events, self._failed(cut)]
 
     def fail(self, error: ProviderError) -> list[Event]:
         """Return the last events of an answer that ``error`` broke: what was complete by then, and the error.
@@ -90,6 +92,11 @@ class AnswerReader:
         if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
             return self._checked(events, limited=False)
         return [*(event for event in events if not isinstance(event, ENDS)), self._failed(error)]
+
+    def _count(self, data: bytes) -> None:
+        self._bytes += len(data)
+        if self._bytes > self.max_bytes:
+            raise AnswerTooLarge(f"The answer is larger than {self.max_bytes} bytes.")
 
     def _failed(self, error: ProviderError) -> StreamFailed:
         self.ended = True

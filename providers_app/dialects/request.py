@@ -1,4 +1,4 @@
-"""What the requests of all formats share: the conversation made fit for the wire, and the last step to bytes.
+"""Shared steps of building a request: normalise the conversation for the wire, encode it as bytes.
 
 Deterministic: the same history always gives the same bytes.
 

@@ -62,7 +62,7 @@ class CallIds:
         self._used: set[str] = set()
 
     def of(self, call: ToolCallPart) -> tuple[bool, str]:
-        """Is it the asked provider's own id, and the id."""
+        """Return whether the id is the provider's own, and the id."""
         given = call.provider_id
         if given and call.origin is not None and call.origin.provider == self._provider and self._free(given):
             self._used.add(given)

@@ -1,4 +1,4 @@
-"""What sends requests: the HTTP client of the provider loop, and for each session the way its requests take.
+"""The HTTP client of the provider loop, and the gateway that a session's requests may pass.
 
 ``http`` goes straight to the address of a request (sign-ins, token endpoints). ``http_for`` is what a session's
 requests go through: straight as well, or by the enterprise gateway where one stands in front of its provider.

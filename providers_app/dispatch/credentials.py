@@ -18,7 +18,7 @@ from providers_app import ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
-from providers_app.errors import AuthenticationFailed, PermissionDenied
+from providers_app.errors import AuthenticationFailed, NotConfigured, PermissionDenied
 from providers_app.genai_platform.endpoint import Passage, Platform, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.refresh import service
@@ -71,10 +71,12 @@ class StoredKeyProvider:
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
         """Return the key that is stored now. Raises ``error`` where it is the refused one."""
-        found, credential = await find(
-            self._owner, self.session.provider, self.session.id, after=self.session.generation
-        )
-        if found.generation <= self.session.generation:
+        known = self.session
+        try:
+            found, credential = await find(self._owner, known.provider, known.id, after=known.generation)
+        except NotConfigured:  # the database is away: the refusal is what is known
+            raise error from None
+        if found.generation <= known.generation:
             raise error
         self.session, self._credential = found, credential
         return credential
@@ -90,9 +92,9 @@ class SessionClient:
         self._platform = clients.platform_of(session.provider)
         self._direct = clients.http()
         self.sender = self._direct if self._platform is None else self._platform.http
-        """What sends a request that ``prepare`` made."""
+        """The client for a request that ``prepare`` made."""
         self.renewed = False
-        """Whether the session's credential was renewed after a refusal."""
+        """True once the session's credential was renewed after a refusal."""
 
     @property
     def session(self) -> Session:

@@ -7,9 +7,9 @@ The order of a request, outermost first:
 
 In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it),
 the credential (session looked up through the store, refreshed first where its access token has ended, request prepared
-and signed; after a 401 of an OAuth session one forced refresh and one more try), opening with the check of the status,
-the first event, the stream, and afterwards the report to the store. Route, breaker, queue, slot, limits and checkpoint
-have no part in it: but for that one retry each call is one attempt.
+and signed; after a 401 one more try with a refreshed token, or with the key that replaced the refused one), opening
+with the check of the status, the first event, the stream, and afterwards the report to the store. Route, breaker,
+queue, slot, limits and checkpoint have no part in it: but for that one retry each call is one attempt.
 
 Before the first event a failure is raised as a typed error. After it nothing is raised any more: an answer that
 breaks ends with ``StreamFailed``. A caller that stops iterating closes the upstream request with it.
@@ -30,7 +30,6 @@ from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import refusal
 from providers_app.errors import (
     AddressRefused,
-    AnswerTooLarge,
     AuthenticationFailed,
     ProviderError,
     UpstreamError,
@@ -149,15 +148,12 @@ class _Answer:
             report(self._session, None)
 
     async def _whole(self) -> list[Event]:
-        limit = conf.current().max_answer_bytes
         try:
-            body = await self._stream.read(limit + 1)
+            body = await self._stream.read(self.reader.max_bytes + 1)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        if len(body) > limit:
-            raise AnswerTooLarge(f"The answer is larger than {limit} bytes.", status=self._stream.status)
         return self._kept(self.reader.whole(body, self._stream.headers.get("content-type", "")))
 
     async def _open(self) -> None:
@@ -174,7 +170,7 @@ class _Answer:
         self._session = None  # what becomes of its renewal is not an outcome of this request
 
     async def _send(self, client: SessionClient, credential: Credential) -> None:
-        chat, settings = self._call.chat, conf.current()
+        chat = self._call.chat
         prepared = await client.prepare(credential, chat)
         session, dialect, request = prepared.session, prepared.dialect, prepared.request
         self._session = session
@@ -185,9 +181,7 @@ class _Answer:
                 if not 200 <= answer.status < 300:
                     raise await refusal(answer, dialect, request.url)
                 self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
-                self.reader = AnswerReader(
-                    dialect, max_bytes=settings.max_answer_bytes, max_text=settings.max_answer_text_bytes
-                )
+                self.reader = AnswerReader(dialect)
             self._stream, self._parts = answer, answer.chunks()
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())

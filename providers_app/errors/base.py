@@ -7,7 +7,7 @@ from providers_app.types.events import ErrorInfo
 
 
 class Retry(StrEnum):
-    """May the same request be sent again? Only ever before the first visible output."""
+    """Whether the same request may be sent again; never after the first visible output."""
 
     NEVER = "never"
     AFTER_WAIT = "after_wait"

@@ -23,7 +23,7 @@ from providers_app.types.credentials import Credential
 
 KEPT = 256
 KEPT_MODELS = 100_000
-"""How many lists, and how many models in all of them, are kept; the least used go first."""
+"""Limits of the cache: lists, and models in all of them; the least recently used are dropped."""
 
 
 class CachedList:

@@ -1,4 +1,4 @@
-"""Which models a session can use: asked from its provider, kept with their age, completed by what is known anyway.
+"""The models that a session can use: asked from its provider, kept with their age, completed by what is known anyway.
 
     younger than ``models_cache_s``   given at once
     younger than ``models_stale_s``   given at once, and asked for anew behind the caller's back
@@ -23,6 +23,7 @@ from providers_app.errors import (
     ProviderError,
     UnsupportedOperation,
     UpstreamError,
+    UpstreamTimeout,
 )
 from providers_app.listing import cache as model_lists
 from providers_app.listing.cache import CachedList, lists
@@ -35,9 +36,9 @@ from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
 
 BACKGROUND = 8
-"""How many lists are asked for at the same time behind the callers' backs."""
+"""Background requests for lists at the same time."""
 TRY_AGAIN_S = 60.0
-"""How long a provider that gave no list is left alone by those who did not ask for it."""
+"""Seconds before a provider that gave no list is asked again in the background."""
 NO_SUCH_PAGE = (404, 405, 501)
 
 Fetch = Callable[[Session, Credential], Awaitable[list[ModelInfo]]]
@@ -91,6 +92,19 @@ def cached(session_id: str, account: str | None = None) -> ModelListing | None:
     """
     kept = model_lists.peek(session_id, account)
     return None if kept is None or (kept.listed is None and kept.error is None) else _listing_of(kept)
+
+
+def timed_out(session_id: str, account: str | None = None) -> ModelListing:
+    """Return the last list of a session, with the error that its provider did not answer in time."""
+    before = cached(session_id, account) or ModelListing()
+    error = UpstreamTimeout("The provider did not list its models in time.")
+    return ModelListing(
+        models=before.models,
+        fetched_at=before.fetched_at,
+        stale=before.fetched_at is not None,
+        error=error.info(),
+        lacks=before.lacks,
+    )
 
 
 def fetched_recently(session_id: str, account: str | None = None) -> bool:

@@ -15,7 +15,7 @@ MAX_TEXT = 100
 OF_THE_PROVIDER = frozenset({"models", "count_tokens"})
 """Capabilities that no model file tells of, because they are the provider's and not the model's."""
 APART = str.maketrans(dict.fromkeys("-_./:@+()[],", " "))
-"""What stands between the parts of a name."""
+"""The separators between the parts of a name."""
 FUZZY_FROM = 4
 """Shorter words must be written as they are: with one letter changed, they would fit too much."""
 

@@ -1,4 +1,4 @@
-"""What is known of models without asking a provider: shipped files, the operator's files and settings, by figure.
+"""Model data without asking a provider: shipped files, the operator's files and settings, by figure.
 
 facts       what is known of one model
 file        ``models.json``: validated as a whole, or not used

@@ -1,4 +1,4 @@
-"""What is known of a model, figure by figure: configured beats listed beats shipped beats nothing. Pure."""
+"""Merging of model data, figure by figure: configured beats listed beats shipped beats nothing. Pure."""
 
 import datetime
 from collections.abc import Callable, Iterable

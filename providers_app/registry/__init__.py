@@ -1,4 +1,4 @@
-"""Which providers there are, what each can do, and what is wrong with a broken one.
+"""The providers, their operations, and the checks that a package has to pass.
 
 discovery       provider packages: the folders of ``providers/`` and installed entry points, loaded on first use
 resolver        (provider, operation) -> behaviour

@@ -1,4 +1,4 @@
-"""Which providers there are: a name for each package at the first look, its code when it is first used.
+"""Discovery of providers: a name for each package at the first look, its code when it is first used.
 
     folder scan of ``providers_app.providers``  ─┐
                                                  ├─▶ Package(slug, module) ──first use──▶ card, behaviours

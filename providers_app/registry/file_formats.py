@@ -1,4 +1,4 @@
-"""Which provider reads which file: the formats that the installed packages bring."""
+"""Import formats by provider: the formats that the installed packages bring."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ PROTOCOLS: dict[str, type] = {
     "imports": Imports,
     "rules": Rules,
 }
-"""What the ``BEHAVIOUR`` of each module must satisfy."""
+"""The Protocol of the ``BEHAVIOUR`` of each module."""
 OPTIONAL = {
     "counting": "it has no way to count tokens before sending.",
     "imports": "it reads no files of other programs.",

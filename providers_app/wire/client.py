@@ -31,7 +31,7 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host and port. Raises ``OSError``."""
 
 Route = Callable[[HttpRequest], Awaitable[HttpRequest]]
-"""Where a finished request really goes."""
+"""Rewrites a finished request to its real address."""
 
 
 class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):

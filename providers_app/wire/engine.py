@@ -27,7 +27,7 @@ from providers_app.wire.network import GuardedConnector, Resolver, exchange, sys
 MAX_CONNECTIONS = 1000
 IDLE_CONNECTION_S = 30.0
 READ_BUFFER = 64 * 1024
-"""Bytes that are read ahead of whoever takes them; the server is held back at twice as many."""
+"""Bytes that are read ahead of the reader; the server is held back at twice as many."""
 MAX_HEADER = 64 * 1024
 MAX_HEADERS = 256
 WRITE_BYTES = 32 * 1024

@@ -1,4 +1,4 @@
-"""What an error answer says, wherever the server put it: objects, strings, lists, HTML or nothing at all."""
+"""Reading of error answers in any form: objects, strings, lists, HTML or nothing at all."""
 
 import math
 import re

@@ -1,4 +1,6 @@
-"""Which addresses may be reached. A base URL is a person's input; unguarded it would reach this machine's own network.
+"""Guard of the addresses that may be reached.
+
+A base URL is a person's input; unguarded it would reach this machine's own network.
 
 Judged twice: ``check_url`` when a form is filled in (a courtesy: literal addresses only), and ``Guard.judge`` where the
 connection is made, on the addresses that the name resolved to, which are then the ones connected to (``wire.network``).

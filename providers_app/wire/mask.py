@@ -16,7 +16,7 @@ SHORTEST = 6
 """A shorter value is no key, and would be found in ordinary words."""
 MASKED = "***"
 _PLAIN = re.compile(r"[A-Za-z0-9 ._~+=:-]+")
-"""What JSON writes as it is."""
+"""Text that JSON does not escape."""
 
 
 class Mask:

@@ -1,4 +1,4 @@
-"""Where connections are made: names are resolved off the loop, every address is judged, a judged one is connected to.
+"""Making of connections: names are resolved off the loop, every address is judged, a judged one is connected to.
 
 The TLS name stays the host, because only the TCP connection goes to the address.
 """

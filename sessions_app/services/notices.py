@@ -30,11 +30,11 @@ SWITCHED_OFF = "switched-off"
 """A dead login was switched off, and its secrets were destroyed."""
 
 SIGN_IN = (NEEDS_REAUTH, ANSWER_LOST, REFRESH_FAILING, ENDED, SWITCH_OFF_SOON, SWITCHED_OFF)
-"""What a new sign-in (or a refresh that worked) ends."""
+"""Notices that a new sign-in, or a refresh that worked, resolves."""
 CURED_BY_USE = (*SIGN_IN, FORBIDDEN)
-"""What an answer that worked ends, or another key."""
+"""Notices that an answer that worked, or another key, resolves."""
 BAD = (NEEDS_REAUTH, ANSWER_LOST, ENDED, FORBIDDEN)
-"""What does not work now; the other kinds only tell what will be done or was done."""
+"""Notices of something that does not work now; the others announce or report."""
 
 # A resolved Notice says nothing any more; it is kept a while so that "was this said before?" can be answered.
 KEPT = timedelta(days=180)

@@ -185,7 +185,7 @@ def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> str 
 
 
 def _refresh_is_dead(session: AuthSession) -> bool:
-    """Was the sign-in lost in a refresh? What the rest of its access still does is no sign of health."""
+    """Say whether the sign-in was lost in a refresh. What the rest of its access still does is no sign of health."""
     return (
         session.status == AuthSession.Status.NEEDS_REAUTH
         and session.next_refresh_at is None

@@ -31,7 +31,7 @@ logger = logging.getLogger("maestro.refresh")
 
 REFRESHES_PER_MINUTE = 30
 KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
-"""Whose logins are refreshed: one that may not do something now must not end for that."""
+"""Statuses whose logins are refreshed; one that is forbidden something now must not end for that."""
 BROKEN_AGAIN_S = 1800.0
 """Seconds until the next try of a session whose refresh could not even begin (its secret does not open)."""
 RUN_S = 60.0

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from providers_app import conf, loop, provider
-from providers_app.errors import ProviderError, UpstreamTimeout
+from providers_app.errors import ProviderError
 from providers_app.listing import models as catalogue
 from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.types.catalogue import Capabilities, ModelListing
@@ -82,12 +82,4 @@ def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing
     except ProviderError as error:
         return ModelListing(error=error.info())
     except TimeoutError:
-        late = UpstreamTimeout("The provider did not answer in time.")
-        before = catalogue.cached(str(session.pk), session.account_id) or ModelListing()
-        return ModelListing(
-            models=before.models,
-            fetched_at=before.fetched_at,
-            stale=before.fetched_at is not None,
-            error=late.info(),
-            lacks=before.lacks,
-        )
+        return catalogue.timed_out(str(session.pk), session.account_id)

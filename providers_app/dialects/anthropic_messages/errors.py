@@ -1,4 +1,4 @@
-"""What the error words of the Messages API mean."""
+"""The error codes of the Messages API and their classes."""
 
 import msgspec
 

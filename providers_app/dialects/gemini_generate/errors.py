@@ -1,4 +1,4 @@
-"""What the error words of the Gemini API and Vertex AI mean."""
+"""The error codes of the Gemini API and Vertex AI and their classes."""
 
 from providers_app import errors
 from providers_app.wire.status import ErrorWords

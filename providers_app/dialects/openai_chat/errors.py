@@ -1,4 +1,4 @@
-"""What the error words of Chat Completions and Responses servers mean."""
+"""The error codes of Chat Completions and Responses servers and their classes."""
 
 from providers_app import errors
 from providers_app.wire.status import ErrorWords

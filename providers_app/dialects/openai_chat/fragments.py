@@ -1,4 +1,4 @@
-"""What arrives in fragments: tool calls, however servers number them, and ``<think>`` tags inside the text."""
+"""Assembly of fragments: tool calls under any numbering, and ``<think>`` tags inside the text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the error words of the Responses API mean: those of Chat Completions, and its own.
+"""The error codes of the Responses API: those of Chat Completions, and its own.
 
 Those of ChatGPT logins are from developers.openai.com/siwc/token-sharing-open-source/errors-and-recovery and from
 codex-rs ``codex-api/src/api_bridge.rs``. A plan that does not include the service is refused with 429, and no waiting

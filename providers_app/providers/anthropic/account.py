@@ -1,4 +1,4 @@
-"""Whose login it is: from the token endpoint's answer, else from the profile endpoint."""
+"""The account of a login: from the token endpoint's answer, else from the profile endpoint."""
 
 from collections.abc import Mapping
 from typing import Any

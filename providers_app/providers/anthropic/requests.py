@@ -1,4 +1,4 @@
-"""How a request to Anthropic is addressed and headed, and how a login signs it."""
+"""Address and headers of requests to Anthropic, and their signing with a login."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What Claude takes of the parameters, and what the API version that is asked for does not know any more."""
+"""Parameters that Claude accepts, and what the API version that is asked for does not know any more."""
 
 from providers_app import conf
 from providers_app.model_rules import CLAUDE, without_sampling

@@ -1,4 +1,4 @@
-"""What the models behind deployments take of the parameters: they are OpenAI's."""
+"""Parameters that the models behind deployments accept: OpenAI's rules."""
 
 from providers_app.model_rules import OPENAI
 from providers_app.providers.azure_openai.requests import deployments

@@ -1,4 +1,4 @@
-"""What a Chat Completions body asks the demo model, read with the same checks that a strict server has."""
+"""Parsing of a Chat Completions body for the demo model, read with the same checks that a strict server has."""
 
 from typing import Any
 

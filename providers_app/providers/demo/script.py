@@ -1,4 +1,4 @@
-"""What a demo model says to a request: calls of tools, or one of the texts in ``answers``."""
+"""The demo model's answer to a request: calls of tools, or one of the texts in ``answers``."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""How a request to Gemini is addressed and headed. The key is never in the address, where logs would keep it."""
+"""Address and headers of requests to Gemini. The key is never in the address, where logs would keep it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What Gemini's models take of the parameters."""
+"""Parameters that Gemini's models accept."""
 
 from providers_app.model_rules import GEMINI, ModelRules
 

@@ -1,4 +1,4 @@
-"""Which kind of account signed in, and so how it is asked: read from the claims of a verified id token. Pure.
+"""The kind of account that signed in, which decides how it is asked: read from the claims of a verified id token. Pure.
 
 The claims (codex-rs ``login/src/token_data.rs``) stand below OpenAI's own name; the e-mail address stands at the top or
 below ``https://api.openai.com/profile``.
@@ -52,7 +52,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.account_id}/{self.subject}" if self.account_id else self.subject
 
     def is_still(self, identity: str) -> bool:
-        """Is this the account that ``identity`` remembers? What one of the two does not say, it does not contradict."""
+        """Say whether this is the account that ``identity`` remembers; a missing part contradicts nothing."""
         if identity in ("", self.identity, self.subject, self.account_id) or not self.identity:
             return True
         account, slash, subject = identity.partition("/")

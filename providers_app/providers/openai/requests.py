@@ -1,4 +1,4 @@
-"""How a request to OpenAI is addressed and headed: a key, or one of the two kinds of ChatGPT login.
+"""Address and headers of requests to OpenAI: a key, or one of the two kinds of ChatGPT login.
 
 api_key    base_url, with the organization and the project where they are known
 plan       base_url, the bearer token alone (Sign in with ChatGPT)

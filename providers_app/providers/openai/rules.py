@@ -1,4 +1,4 @@
-"""What OpenAI's models take of the parameters."""
+"""Parameters that OpenAI's models accept."""
 
 from providers_app.model_rules import OPENAI, ModelRules
 

@@ -31,7 +31,7 @@ from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
 CODEX_TTL_S = 8 * 86400.0
-"""Where an access token names no end: its own program refreshes after so long."""
+"""The lifetime of an access token that names no end, as OpenAI's own program assumes it."""
 SIWC_TTL_S = 3600.0
 SIWC_WINDOW_S = 300.0
 """The last seconds in which a login of Sign in with ChatGPT is refreshed where the server names no time: earlier is

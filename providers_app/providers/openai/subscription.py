@@ -1,4 +1,4 @@
-"""What a ChatGPT login changes in a request: the body, and the words that say so, made by one function. Pure.
+"""Changes that a ChatGPT login makes to a request: the body, and the words that say so, made by one function. Pure.
 
 ``chatgpt`` is the ChatGPT backend, ``plan`` the public API with the tokens of Sign in with ChatGPT
 (developers.openai.com/siwc/token-sharing-open-source/models-and-inference). Both answer streamed only, store nothing,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from providers_app.setting_types import KEEPS_EMPTY, DefaultModel, Env, EnvironmentKey, IdleTimeout, key_field
 
 PRINTABLE = r"^[ -~]*$"
-"""What a header can carry."""
+"""The characters that a header can carry."""
 
 
 class Config(BaseModel):

@@ -30,7 +30,7 @@ def attribution(credential: Credential) -> dict[str, str]:
 
 
 UNKNOWN_MODEL = "is not a valid model ID"
-"""How the message of a 400 ends that is about the model; it has no other mark."""
+"""The end of the message of a 400 about the model; it has no other mark."""
 
 
 class OpenRouterChat(OpenAIChat, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What servers say of their models beside the list of ``/models``: windows, modalities, capabilities, prices.
+"""Model data that servers give beside the list of ``/models``: windows, modalities, capabilities, prices.
 
 Each kind has its own endpoints, all at the session's own origin. They are asked after the list, within a time of their
 own, and what cannot be had is left out: a missing endpoint, a refusal or nonsense changes nothing of the list.

@@ -1,4 +1,4 @@
-"""How one session's server is spoken to: the session's options, else its kind of server, else the configuration.
+"""The options for one session's server: the session's options, else its kind of server, else the configuration.
 
 session's own option ─▶ row of the session's ``server`` ─▶ configured option ─▶ row of the configured server,
 or of the one that the address belongs to

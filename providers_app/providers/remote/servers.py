@@ -1,4 +1,4 @@
-"""What compatible servers do differently, one row for each kind; nothing here is known by ``if``.
+"""Differences of compatible servers, one row for each kind; nothing here is known by ``if``.
 
 Sources: the recorded traffic (what each accepted and sent), the servers' own documentation, and their source where it
 is open. What is not known to be refused is sent. A session's single options override its row.

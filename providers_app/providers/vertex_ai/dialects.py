@@ -1,4 +1,4 @@
-"""What is spoken on Vertex AI: each publisher's own format, with Google Cloud's errors around it.
+"""The dialects of Vertex AI: each publisher's own format, with Google Cloud's errors around it.
 
 Google's models know no ids of calls. Anthropic's are asked in the Messages format without ``model`` (it is in the
 address) and with ``anthropic_version``; their errors come in Anthropic's words or in Google's.
@@ -21,7 +21,7 @@ from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE
 from providers_app.types.dialect import Dialect
 
 FAMILY = "vertex_ai"
-"""Whose reasoning may be sent back: signatures that another route gave are refused."""
+"""Replay of reasoning: signatures from another route are refused."""
 
 
 class GenerateOnVertex(GeminiGenerate, frozen=True, kw_only=True):

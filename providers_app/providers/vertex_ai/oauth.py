@@ -36,7 +36,7 @@ from providers_app.wire.client import Http
 
 Given = dict[str, Secret]
 OVERRIDE, CONCLUDED = "override", "concluded"
-"""Where a fact comes from: a person's word stays when they sign in again, what a file said makes way for the next."""
+"""The source of a fact: a person's word stays when they sign in again, what a file said makes way for the next."""
 _NO_PROJECT = "Give the id of the project that is to be asked and billed."
 
 

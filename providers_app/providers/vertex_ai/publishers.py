@@ -1,4 +1,4 @@
-"""Whose models there are, as data, and what a person may call them.
+"""The publishers of models, as data, and the names that a person may use for them.
 
 ``gemini-2.5-pro`` and ``claude-opus-5`` are known by how they begin; ``anthropic/claude-opus-5`` and
 ``publishers/anthropic/models/claude-opus-5`` say it. ``locations/us-east5/publishers/...`` asks one model in another

@@ -1,4 +1,4 @@
-"""What the errors of Google Cloud mean, by the reason that they name, and what a person can do about them.
+"""Google Cloud's errors by the reason that they name, and what a person can do about them.
 
 Reasons are those of ``google.rpc.ErrorInfo`` (``google/api/error_reason.proto`` of googleapis/googleapis) and of IAM.
 Words of Anthropic stand beside them, because its models answer in its own.

@@ -1,4 +1,4 @@
-"""Where requests to Vertex AI go. Hosts as in google-genai's ``_api_client.py``:
+"""Addresses of requests to Vertex AI. Hosts as in google-genai's ``_api_client.py``:
 
     a region                            {location}-aiplatform.googleapis.com
     us, eu                              aiplatform.{location}.rep.googleapis.com

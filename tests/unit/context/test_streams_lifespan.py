@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
@@ -18,7 +19,11 @@ from context_app.conf import ContextConfig
 from context_app.models import Stream
 from context_app.services import turns
 from context_app.streams import runtime, spool
-from providers_app import loop
+from maestro_site import asgi
+from providers_app import loop, ports
+from providers_app.errors import UpstreamTimeout
+from providers_app.types.credentials import Credential, Secret
+from sessions_app.models import AuthSession
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import Kit, make_turn, row, stored, until, words
@@ -41,6 +46,22 @@ async def test_dead_process_is_found_while_running_too(kit: Kit) -> None:
     async with asyncio.timeout(5):
         while (await in_store(row, stream.pk)).state == "running":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+async def test_the_end_of_the_server_writes_the_outcomes_of_the_last_calls(kit: Kit) -> None:
+    owner = (await in_store(User.objects.create, username="ada")).pk
+    key = Credential(auth_type="api_key", secret=Secret("sk-ant-api03-" + "x" * 40))
+    session = await ports.session_store().create(owner, "anthropic", "api_key", "my_key", key)
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    told: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    server = asyncio.create_task(asgi.serve_lifespan(asked.get, told.put))
+    await asked.put({"type": "lifespan.startup"})
+    assert (await told.get())["type"] == "lifespan.startup.complete"
+    for text in ("first", "last"):  # the second waits for its turn
+        ports.session_store().report_outcome(session, UpstreamTimeout(text))
+    await asked.put({"type": "lifespan.shutdown"})
+    await server
+    assert (await in_store(AuthSession.objects.get, pk=session.id)).last_error == "last"
 
 
 async def test_shutdown_marks_flushes_and_leaves_no_spool(kit: Kit) -> None:

@@ -329,3 +329,20 @@ async def test_a_refused_key_that_nobody_replaced_is_refused_once(
         await ask("local-large-text")
     assert len(chat_server.ledger) == 1
     assert [getattr(error, "status", None) for error in await outcomes(sessions)] == [401]
+
+
+async def test_a_refusal_stays_one_when_the_store_is_away_afterwards(
+    chat_server: VendorServer, sessions: MemorySessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await connect(chat_server.base_url, key="an-older-key")
+    (found,) = sessions.all()
+
+    async def lookup(*given: Any, after: int = -1) -> tuple[Session, Credential]:
+        if after >= 0:
+            raise errors.NotConfigured("The database did not answer.")
+        return found
+
+    monkeypatch.setattr(sessions, "lookup", lookup)
+    with pytest.raises(errors.AuthenticationFailed):
+        await ask("local-large-text")
+    assert [getattr(error, "status", None) for error in await outcomes(sessions)] == [401]
