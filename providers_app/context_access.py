@@ -34,13 +34,7 @@ async def list_context_chunks(
 
 @on_provider_loop
 async def delete_context_chunk(
-    provider: str,
-    session: str,
-    context_id: str,
-    chunk_id: str,
-    *,
-    auth_type: AuthType | None = None,
-    owner: Any = None,
+    provider: str, session: str, context_id: str, chunk_id: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> None:
     """Delete one chunk of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
     found = await find_owner(owner)

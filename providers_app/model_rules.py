@@ -150,9 +150,7 @@ def without_sampling(why: str) -> ModelRule:
 
 GEMINI: tuple[ModelRule, ...] = (
     ModelRule(
-        models=("gemini-1", "gemini-2.0", "gemma"),
-        params=("reasoning_effort",),
-        why="This model does not reason.",
+        models=("gemini-1", "gemini-2.0", "gemma"), params=("reasoning_effort",), why="This model does not reason."
     ),
     ModelRule(
         models=("gemini-2.5-pro",),

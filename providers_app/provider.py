@@ -18,13 +18,7 @@ from typing import Any
 from providers_app import ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
-from providers_app.chat.request import (
-    ToolChoiceInput,
-    ToolsInput,
-    build_chat,
-    check_timeout,
-    validate_parameters,
-)
+from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_timeout, validate_parameters
 from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session

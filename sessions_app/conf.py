@@ -16,10 +16,7 @@ class SessionsConfig(BaseModel, frozen=True):
         default=3600, ge=60, description="A session that ends within so many seconds is shown as expiring."
     )
     refresh_every_s: float = Field(
-        default=30,
-        ge=1,
-        le=3600,
-        description="Seconds between two runs that refresh the logins that are due.",
+        default=30, ge=1, le=3600, description="Seconds between two runs that refresh the logins that are due."
     )
     refresh_batch: int = Field(default=100, ge=1, le=10_000, description="How many due logins one run takes at most.")
     refresh_parallel: int = Field(default=8, ge=1, le=64, description="How many logins are refreshed at the same time.")

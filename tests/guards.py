@@ -12,12 +12,7 @@ from typing import Any
 
 LOCAL_NAMES = {"localhost", "", "testserver"}
 # Calls that stop a thread until something else happens; each has an awaitable. Django itself refuses the ORM there.
-BLOCKING = {
-    "socket.getaddrinfo",
-    "socket.gethostbyname",
-    "subprocess.Popen",
-    "os.system",
-}
+BLOCKING = {"socket.getaddrinfo", "socket.gethostbyname", "subprocess.Popen", "os.system"}
 
 
 class Blocked(RuntimeError):

@@ -141,11 +141,7 @@ async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | Provide
         return error
     started = prepared.started
     if prepared.request is not None:
-        live = LiveStream(
-            started.stream_id,
-            owner_id=prepared.request.owner,
-            context_id=started.context_id,
-        )
+        live = LiveStream(started.stream_id, owner_id=prepared.request.owner, context_id=started.context_id)
         runtime.start(live, prepared.request.open, prepared.request.provider)
         message = {"type": "turn", "turn": str(started.turn_id), "process": runtime.process}
         runtime.hub.publish(started.context_id, message)

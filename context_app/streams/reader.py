@@ -182,11 +182,7 @@ def _fetch(stream_id: UUID, cursor: int) -> _Found | None:
         if size >= MAX_BYTES or len(events) >= MAX_EVENTS:
             break
     return _Found(
-        state=row[0],
-        process=row[1],
-        length=row[2],
-        result=row[3],
-        batch=Batch(cursor + 1, events) if events else None,
+        state=row[0], process=row[1], length=row[2], result=row[3], batch=Batch(cursor + 1, events) if events else None
     )
 
 

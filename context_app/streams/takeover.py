@@ -31,11 +31,7 @@ ALIVE_FACTOR = 8
 ATTEMPTS = 5
 _HINT = "What arrived is kept. Retry for a whole answer."
 DIED = ErrorInfo(code=INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
-SILENT = ErrorInfo(
-    code=INTERRUPTED,
-    message="The server that wrote this answer stopped responding.",
-    hint=_HINT,
-)
+SILENT = ErrorInfo(code=INTERRUPTED, message="The server that wrote this answer stopped responding.", hint=_HINT)
 
 
 class Contended(Exception):
@@ -74,11 +70,7 @@ def run(folder: Path, *, own: frozenset[UUID], process: str, timeout_s: float) -
 
 
 def adopt(
-    stream_id: UUID,
-    events: dict[int, bytes],
-    reason: ErrorInfo,
-    *,
-    heartbeat_before: datetime.datetime | None = None,
+    stream_id: UUID, events: dict[int, bytes], reason: ErrorInfo, *, heartbeat_before: datetime.datetime | None = None
 ) -> bool:
     """Store the ``events`` (by number) that the journal lacks, and end the stream if it still runs.
 

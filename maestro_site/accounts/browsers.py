@@ -16,13 +16,7 @@ SEEN_STEP = timedelta(minutes=5)
 NOTED = "browser_noted_at"
 
 # Tokens of User-Agent headers; the first that matches wins, since Edge also says Chrome and Chrome also says Safari.
-BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-)
+BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "iPhone"),

@@ -9,11 +9,7 @@ LONGEST = 1024
 """Characters of one header's value."""
 MOST = 8
 """Findings that are spelt out; ``X-Maestro-Advice-Count`` counts them all."""
-NAMES: dict[Level, str] = {
-    "error": "x-maestro-errors",
-    "warning": "x-maestro-warnings",
-    "hint": "x-maestro-hints",
-}
+NAMES: dict[Level, str] = {"error": "x-maestro-errors", "warning": "x-maestro-warnings", "hint": "x-maestro-hints"}
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 

@@ -11,11 +11,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatParams, JsonSchema
 from providers_app.types.rules import EFFORTS
 
-ALIASES = {
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-    "stop_sequences": "stop",
-}
+ALIASES = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens", "stop_sequences": "stop"}
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),
     "top_p": (0.0, 1.0),

@@ -20,15 +20,7 @@ import msgspec
 from providers_app.dialects.media import kind_of
 from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
-from providers_app.types.chat import (
-    ChatRequest,
-    Part,
-    ReasoningPart,
-    TextPart,
-    Tool,
-    ToolCallPart,
-    ToolResultPart,
-)
+from providers_app.types.chat import ChatRequest, Part, ReasoningPart, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.events import Origin
 from providers_app.wire import payload
 

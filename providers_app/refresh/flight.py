@@ -124,12 +124,7 @@ class Flight:
             await self._store.postpone(claim, time.time() + backoff(claim.attempts), error.message)
             return self._report(claim, "failed", error.message, code=error.code)
         found = decide(
-            claim,
-            rotation,
-            trigger=self._trigger,
-            seen_generation=self._seen,
-            now=time.time(),
-            within_s=self._within_s,
+            claim, rotation, trigger=self._trigger, seen_generation=self._seen, now=time.time(), within_s=self._within_s
         )
         if found.action in ("send", "give_up"):
             found = _unless_off(claim, found)

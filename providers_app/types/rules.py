@@ -8,13 +8,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every reasoning effort that there is anywhere, from the least to the most."""
 
 Condition = Literal[
-    "reasoning",
-    "reasoning_not_off",
-    "tools",
-    "forced_tool",
-    "temperature",
-    "temperature_not_1",
-    "top_p_below_0.95",
+    "reasoning", "reasoning_not_off", "tools", "forced_tool", "temperature", "temperature_not_1", "top_p_below_0.95"
 ]
 """When a rule applies.
 

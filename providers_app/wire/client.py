@@ -178,13 +178,7 @@ class Http:
         return self._engines[0]
 
     async def _open(
-        self,
-        engine: "Engine",
-        request: HttpRequest,
-        where: str,
-        idle_s: float,
-        exchange: Exchange,
-        fresh: bool,
+        self, engine: "Engine", request: HttpRequest, where: str, idle_s: float, exchange: Exchange, fresh: bool
     ) -> "httpx.Response":
         connect_s = self.limits.connect_s
         try:

@@ -10,11 +10,7 @@ from providers_app.types.imports import ImportedLogin
 from sessions_app.import_sources import keys, legacy
 
 LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"
-OWN = {
-    LEGACY: "Export of saved_authentications",
-    LLM: "keys.json of the llm tool",
-    ENV: ".env file",
-}
+OWN = {LEGACY: "Export of saved_authentications", LLM: "keys.json of the llm tool", ENV: ".env file"}
 IN_SETTINGS = "Logins in this installation's environment"
 """The label of ``SETTINGS``, which is no kind of file: those who look after the installation may choose it."""
 MAX_TEXT = 64 * 1024 * 1024

@@ -13,13 +13,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from providers_app import loop
 from providers_app import provider as door
 from providers_app.behaviours.oauth import LoginField, PendingLogin
-from providers_app.errors import (
-    InvalidLoginAnswer,
-    InvalidRequest,
-    LoginDenied,
-    UnsupportedOperation,
-    WrongAccount,
-)
+from providers_app.errors import InvalidLoginAnswer, InvalidRequest, LoginDenied, UnsupportedOperation, WrongAccount
 from providers_app.ports import Session
 from providers_app.provider import list_providers
 from providers_app.sign_in.checks import OfferedFlow

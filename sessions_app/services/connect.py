@@ -162,11 +162,7 @@ def fresh_columns(session: AuthSession) -> dict[str, object]:
     }
     if session.status == AuthSession.Status.DISABLED:
         return forgotten
-    return forgotten | {
-        "status": AuthSession.Status.ACTIVE,
-        "status_reason": "",
-        "status_changed_at": timezone.now(),
-    }
+    return forgotten | {"status": AuthSession.Status.ACTIVE, "status_reason": "", "status_changed_at": timezone.now()}
 
 
 def claim_place(owner_id: Pk, adding: int = 1) -> None:

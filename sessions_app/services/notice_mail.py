@@ -8,13 +8,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
-from smtplib import (
-    SMTPAuthenticationError,
-    SMTPConnectError,
-    SMTPException,
-    SMTPHeloError,
-    SMTPServerDisconnected,
-)
+from smtplib import SMTPAuthenticationError, SMTPConnectError, SMTPException, SMTPHeloError, SMTPServerDisconnected
 
 from django.conf import settings
 from django.core.mail import EmailMessage

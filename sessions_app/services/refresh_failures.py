@@ -43,9 +43,7 @@ def record(claim: RefreshClaim, failure: RefreshFailure) -> None:
             return
         if failure.spent == "refused":
             rows.exclude(status=AuthSession.Status.DISABLED).update(
-                status=AuthSession.Status.NEEDS_REAUTH,
-                status_reason=failure.message[:300],
-                status_changed_at=now,
+                status=AuthSession.Status.NEEDS_REAUTH, status_reason=failure.message[:300], status_changed_at=now
             )
         _tell(rows.defer("sealed_credential").get(), failure)
 

@@ -110,10 +110,7 @@ def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
     ``UnknownLogin``.
     """
     owner: Pk = request.user.pk
-    found = _ask(
-        ports.login_store().find_login(owner, login_id=str(login_id), browser=this_browser(request)),
-        READ_S,
-    )
+    found = _ask(ports.login_store().find_login(owner, login_id=str(login_id), browser=this_browser(request)), READ_S)
     return pending_of(found) if found.pending else None
 
 
@@ -141,10 +138,7 @@ def find_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginSt
 
 def confirm(request: HttpRequest, login_id: UUID) -> str:
     """Accept the other account and return the id of the session. Raises as ``provider.confirm_login``."""
-    found = _ask(
-        door.confirm_login(str(login_id), browser=this_browser(request), owner=request.user.pk),
-        ASKING_S,
-    )
+    found = _ask(door.confirm_login(str(login_id), browser=this_browser(request), owner=request.user.pk), ASKING_S)
     return found.id
 
 

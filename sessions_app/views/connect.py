@@ -244,11 +244,7 @@ def _login_form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, ta
 
 
 def _begin(
-    request: HttpRequest,
-    info: ProviderInfo,
-    offer: OfferedFlow,
-    form: SignInForm,
-    target: AuthSession | None,
+    request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, form: SignInForm, target: AuthSession | None
 ) -> Any:
     client, next_page = None, request.GET.get("next", "")[:MAX_RETURN_TO]
     if form.cleaned_data.get("client_id"):

@@ -95,11 +95,7 @@ def child(order: dict[str, Any]) -> None:
 
 def preload() -> None:
     """Import before the fork what every child needs, so that a child is quick even on a busy machine."""
-    for name in (
-        "providers_app.dispatch.clients",
-        "providers_app.wire.engine",
-        "sessions_app.stores.refreshes",
-    ):
+    for name in ("providers_app.dispatch.clients", "providers_app.wire.engine", "sessions_app.stores.refreshes"):
         importlib.import_module(name)
     from providers_app.registry.resolver import resolve
 

@@ -81,13 +81,7 @@ def run(processes: int, expiries: int, database: str, say: Say = print) -> bool:
 
 
 def _race(
-    installation: Installation,
-    server: VendorServer,
-    book: Book,
-    processes: int,
-    expiries: int,
-    database: str,
-    say: Say,
+    installation: Installation, server: VendorServer, book: Book, processes: int, expiries: int, database: str, say: Say
 ) -> bool:
     sessions = min(SESSIONS, expiries)
     rows = {}

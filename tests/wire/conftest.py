@@ -3,11 +3,5 @@
 from tests.wire import recordings
 
 collect_ignore = (
-    []
-    if recordings.available()
-    else [
-        "test_recordings.py",
-        "test_recorded_answers.py",
-        "test_recorded_models.py",
-    ]
+    [] if recordings.available() else ["test_recordings.py", "test_recorded_answers.py", "test_recorded_models.py"]
 )

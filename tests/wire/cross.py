@@ -127,11 +127,7 @@ def _vertex(sides: Sides) -> dict[str, Any]:
     assert sides.api is not None and sides.auth is not None and sides.machine is not None
     origin, machine = sides.auth.origin, sides.machine.origin
     oauth = {"issuer": origin, "token_url": f"{origin}/token", "revoke_url": f"{origin}/revoke"}
-    return {
-        "base_url": sides.api.origin,
-        "enabled_flows": ("metadata",),
-        "oauth": oauth | {"metadata_url": machine},
-    }
+    return {"base_url": sides.api.origin, "enabled_flows": ("metadata",), "oauth": oauth | {"metadata_url": machine}}
 
 
 def _adc(sides: Sides) -> dict[str, str]:

@@ -163,9 +163,4 @@ def _error_of(result: ChatResult) -> dict[str, Any] | None:
     error = result.error
     if error is None:
         return None
-    return {
-        "type": error.type,
-        "message": error.message,
-        "status": error.status,
-        "code": error.upstream_code,
-    }
+    return {"type": error.type, "message": error.message, "status": error.status, "code": error.upstream_code}

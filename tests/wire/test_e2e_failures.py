@@ -219,8 +219,7 @@ def test_bad_options_are_one_line(shell: Shell, arguments: tuple[str, ...], code
 
 
 @pytest.mark.parametrize(
-    ("slug", "kind", "code"),
-    [("sginer", "api_key", "unknown_provider"), ("demo", "api_key", "invalid_request")],
+    ("slug", "kind", "code"), [("sginer", "api_key", "unknown_provider"), ("demo", "api_key", "invalid_request")]
 )
 def test_a_provider_or_auth_type_that_there_is_not(shell: Shell, slug: str, kind: Any, code: str) -> None:
     ended, out, _ = shell.call(Row(slug, kind, "m"), "--json", "--owner", shell.person.username)

@@ -75,11 +75,7 @@ class Minted:
     """
 
     def __init__(
-        self,
-        mint: Callable[[Http], Awaitable[Tokens]],
-        *,
-        margin: float = MARGIN_S,
-        clock: Clock = time.time,
+        self, mint: Callable[[Http], Awaitable[Tokens]], *, margin: float = MARGIN_S, clock: Clock = time.time
     ) -> None:
         self._mint = mint
         self._margin = margin

@@ -8,14 +8,7 @@ from providers_app.behaviours.oauth import PendingLogin
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
 from providers_app.behaviours.oauth.grants import NONE, Fields
 from providers_app.behaviours.oauth.token_answer import seconds
-from providers_app.errors import (
-    BadAnswer,
-    ConnectionFailed,
-    LoginDenied,
-    LoginExpired,
-    UpstreamError,
-    UpstreamTimeout,
-)
+from providers_app.errors import BadAnswer, ConnectionFailed, LoginDenied, LoginExpired, UpstreamError, UpstreamTimeout
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
 

@@ -6,10 +6,7 @@ from providers_app import errors
 from providers_app.wire.status import ErrorWords, recast
 
 WORDS = ErrorWords(
-    refining={
-        "enforced_spend_limit_reached": errors.QuotaExhausted,
-        "model_not_found": errors.UnknownModel,
-    },
+    refining={"enforced_spend_limit_reached": errors.QuotaExhausted, "model_not_found": errors.UnknownModel},
     kinds={
         "invalid_request_error": errors.BadRequest,
         "authentication_error": errors.AuthenticationFailed,

@@ -33,14 +33,7 @@ BUDGET_MODELS = (
     "claude-haiku-4-5",
 )
 """Models that know a budget of thinking tokens and no adaptive thinking, by the start of their names."""
-BUDGETS = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 6144,
-    "high": 12_288,
-    "xhigh": 15_360,
-    "max": 15_360,
-}
+BUDGETS = {"minimal": 1024, "low": 2048, "medium": 6144, "high": 12_288, "xhigh": 15_360, "max": 15_360}
 LEAST_BUDGET = 1024
 EFFORTS = {"minimal": "low"}
 """Efforts that the format has no word for."""

@@ -55,13 +55,7 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
             raise _rejected(error) from None
         raise
     tokens = tokens_from(
-        answer,
-        flow=FEDERATION,
-        client=client,
-        issuer=origin_of(url),
-        now=time.time(),
-        before=before,
-        default_ttl=TTL_S,
+        answer, flow=FEDERATION, client=client, issuer=origin_of(url), now=time.time(), before=before, default_ttl=TTL_S
     )
     return _of_workload(tokens, chosen, account)
 

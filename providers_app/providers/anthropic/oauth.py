@@ -110,11 +110,7 @@ class AnthropicOAuth:
         found = await grants.authorization_code(endpoint, pending, answer, http, extra={"state": pending.state})
         tokens = named(
             tokens_from(
-                found,
-                flow=pending.flow,
-                client=pending.client,
-                issuer=origin_of(endpoint.url),
-                now=time.time(),
+                found, flow=pending.flow, client=pending.client, issuer=origin_of(endpoint.url), now=time.time()
             ),
             found,
         )

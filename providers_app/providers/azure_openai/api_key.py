@@ -6,12 +6,7 @@ from providers_app.providers.azure_openai.requests import get
 
 BEHAVIOUR = HeaderKey(
     header="api-key",
-    foreign={
-        "sk-ant-": "Anthropic",
-        "sk-or-": "OpenRouter",
-        "sk-": "OpenAI",
-        "AIza": "Google",
-    },
+    foreign={"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-": "OpenAI", "AIza": "Google"},
     probe=lambda credential: get("/models", credential),
     dialect=CHAT,
     request_id_header="apim-request-id",

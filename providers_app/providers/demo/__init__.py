@@ -14,9 +14,7 @@ PROVIDER = ProviderInfo(
     description="Scripted answers without a key: try the product, and see every failure.",
     auth_types=("none",),
     capabilities=Capabilities(
-        names=frozenset(
-            {"chat", "streaming", "tools", "parallel_tools", "reasoning", "structured_output", "models"},
-        )
+        names=frozenset({"chat", "streaming", "tools", "parallel_tools", "reasoning", "structured_output", "models"})
     ),
     default_model="demo",
     base_url_editable=False,

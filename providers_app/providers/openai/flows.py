@@ -122,11 +122,7 @@ def codex_page(
     """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
     account.checked_mode(given.get("mode", Secret("")).reveal())
     pending = _pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports)
-    more = {
-        "id_token_add_organizations": "true",
-        "codex_cli_simplified_flow": "true",
-        "originator": config.originator,
-    }
+    more = {"id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": config.originator}
     return grants.with_page(msgspec.structs.replace(pending, given=given), page, config.scopes, more)
 
 

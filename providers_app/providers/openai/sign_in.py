@@ -36,10 +36,7 @@ SIWC_TTL_S = 3600.0
 SIWC_WINDOW_S = 300.0
 """The last seconds in which a login of Sign in with ChatGPT is refreshed where the server names no time: earlier is
 refused, and ends the login."""
-KEY_FIELDS = {
-    "requested_token": "openai-api-key",
-    "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-}
+KEY_FIELDS = {"requested_token": "openai-api-key", "subject_token_type": "urn:ietf:params:oauth:token-type:id_token"}
 
 
 def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:

@@ -26,12 +26,7 @@ def _list(credential: Credential) -> HttpRequest:
     return get(address(SLUG, credential, "/models"))
 
 
-_HEADER = HeaderKey(
-    header="authorization",
-    scheme="Bearer ",
-    probe=_list,
-    dialect=DIALECT,
-)
+_HEADER = HeaderKey(header="authorization", scheme="Bearer ", probe=_list, dialect=DIALECT)
 
 
 def sign(credential: Credential, request: HttpRequest) -> HttpRequest:

@@ -63,9 +63,7 @@ class Config(BaseModel):
         default="vertex-2023-10-16", description="The anthropic_version in requests to Anthropic's models."
     )
     project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = Field(
-        default="",
-        pattern=rf"^(?:{PROJECT})?$",
-        description="The id of the project for sessions that name none.",
+        default="", pattern=rf"^(?:{PROJECT})?$", description="The id of the project for sessions that name none."
     )
     location: Annotated[str, Env("GOOGLE_CLOUD_LOCATION")] = Field(
         default="global",

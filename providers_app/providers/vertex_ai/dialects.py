@@ -45,10 +45,7 @@ class MessagesOnVertex(AnthropicMessages, frozen=True, kw_only=True):
 
 
 # Ids of Anthropic's older models carry their date behind an "@" here.
-_BUDGETED = (
-    *(f"{name}@" for name in ("claude-sonnet-4", "claude-opus-4")),
-    *MessagesForm().budget_models,
-)
+_BUDGETED = (*(f"{name}@" for name in ("claude-sonnet-4", "claude-opus-4")), *MessagesForm().budget_models)
 GENERATE = GenerateOnVertex(request=GenerateForm(family=FAMILY, echo_call_ids=False))
 CLAUDE = MessagesOnVertex(
     request=MessagesForm(

@@ -28,11 +28,7 @@ def flows() -> tuple[OAuthFlow, ...]:
             "needs the role Vertex AI User.",
             fields=(
                 LoginField(
-                    name=KEY_FIELD,
-                    label="Key file (JSON)",
-                    help=service_account.HINT,
-                    secret=True,
-                    multiline=True,
+                    name=KEY_FIELD, label="Key file (JSON)", help=service_account.HINT, secret=True, multiline=True
                 ),
                 _project("Empty: the project that the key file names."),
                 _location(),

@@ -24,12 +24,7 @@ from providers_app.wire.client import Http
 
 PAGE = 100
 """Entries that a page may have at most."""
-STAGES = {
-    "GA": "active",
-    "PUBLIC_PREVIEW": "preview",
-    "PRIVATE_PREVIEW": "preview",
-    "EXPERIMENTAL": "preview",
-}
+STAGES = {"GA": "active", "PUBLIC_PREVIEW": "preview", "PRIVATE_PREVIEW": "preview", "EXPERIMENTAL": "preview"}
 _DATE = re.compile(r"\d{8}")
 
 

@@ -49,13 +49,7 @@ class VertexOAuth:
         return flows()
 
     async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: Given,
-        http: Http,
+        self, flow: OAuthFlow, method: Method, client: OAuthClient, redirect_uri: str, given: Given, http: Http
     ) -> PendingLogin:
         """Reads what was pasted. Raises ``InvalidRequest``, ``InvalidCredential``, ``FlowDisabled``."""
         _check_enabled(flow.name)

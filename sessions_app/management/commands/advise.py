@@ -45,11 +45,7 @@ class Command(BaseCommand):
     def _advice(self, options: dict[str, Any]) -> list[Advice]:
         tools = parameters.read_json(options["tools"], "--tools") if options["tools"] else None
         return provider.validate_parameters(
-            options["provider"],
-            options["model"],
-            parameters.read(options),
-            tools=tools,
-            **self._login(options),
+            options["provider"], options["model"], parameters.read(options), tools=tools, **self._login(options)
         )
 
     def _login(self, options: dict[str, Any]) -> dict[str, Any]:

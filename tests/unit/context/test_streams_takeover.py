@@ -212,10 +212,7 @@ def test_streams_of_a_deleted_owner_do_not_stop_the_replay(transactional_db: Any
     stream, _ = make_turn("ada", "dead-1")
     ghost = uuid.uuid4()
     dead_spool(
-        tmp_path,
-        "dead-1",
-        spool.frame(ghost, 1, spool.join(EVENTS)),
-        spool.frame(stream.pk, 1, spool.join(EVENTS)),
+        tmp_path, "dead-1", spool.frame(ghost, 1, spool.join(EVENTS)), spool.frame(stream.pk, 1, spool.join(EVENTS))
     )
     assert look(tmp_path) == [stream.pk]
     assert stored(stream.pk) == EVENTS
@@ -227,9 +224,7 @@ def test_spool_that_could_not_be_stored_is_kept_for_the_next_round(
     contended, _ = make_turn("ada", "dead-1")
     other, _ = make_turn("ada", "dead-1")
     file = dead_spool(
-        tmp_path,
-        "dead-1",
-        *(spool.frame(stream.pk, 1, spool.join(EVENTS)) for stream in (contended, other)),
+        tmp_path, "dead-1", *(spool.frame(stream.pk, 1, spool.join(EVENTS)) for stream in (contended, other))
     )
     original = writes.stored_events
 

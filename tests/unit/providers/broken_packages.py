@@ -30,11 +30,7 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         ["E008"],
     ),
     ("member", {"models.py": CLASS + "BEHAVIOUR = B()"}, ["E011"]),
-    (
-        "signature",
-        {"models.py": CLASS + "    async def get(self, model_id): ...\nBEHAVIOUR = B()"},
-        ["E012"],
-    ),
+    ("signature", {"models.py": CLASS + "    async def get(self, model_id): ...\nBEHAVIOUR = B()"}, ["E012"]),
     (
         "synchronous",
         {"models.py": CLASS + "    def get(self, model_id, credential, http): ...\nBEHAVIOUR = B()"},

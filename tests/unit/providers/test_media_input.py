@@ -28,10 +28,7 @@ FORMS: list[tuple[dict[str, Any], Any]] = [
     ({"type": "document", "source": {"data": DATA}, "title": "T"}, FilePart(data=DATA, name="T")),
     ({"type": "document", "source": {"type": "url", "url": WEB}}, FilePart(url=WEB)),
     ({"type": "document", "url": f"data:application/pdf;base64,{DATA}"}, FilePart(data=DATA)),
-    (
-        {"type": "document", "source": {"type": "text", "data": "some bytes"}},
-        FilePart("text/plain", DATA),
-    ),
+    ({"type": "document", "source": {"type": "text", "data": "some bytes"}}, FilePart("text/plain", DATA)),
     ({"type": "input_audio", "input_audio": {"data": DATA, "format": "mp3"}}, AudioPart("audio/mpeg", DATA)),
     ({"type": "audio", "media_type": "audio/x-wav", "data": DATA}, AudioPart("audio/wav", DATA)),
 ]

@@ -64,8 +64,7 @@ def test_pictures_by_address_and_inline() -> None:
 
 
 @pytest.mark.parametrize(
-    "given",
-    ["", "  \n", [], None, [{"role": "user", "content": ""}], [{"role": "system", "content": "only rules"}]],
+    "given", ["", "  \n", [], None, [{"role": "user", "content": ""}], [{"role": "system", "content": "only rules"}]]
 )
 def test_nothing_to_ask_is_an_empty_prompt(given: Any) -> None:
     with pytest.raises(EmptyPrompt):
@@ -99,20 +98,14 @@ def test_an_answer_without_content_is_left_out() -> None:
             [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,%%"}}]}],
             "base64",
         ),
-        (
-            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:text/html,x"}}]}],
-            "base64",
-        ),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:text/html,x"}}]}], "base64"),
         (
             [{"role": "user", "content": [{"type": "image", "media_type": "image/svg+xml", "data": PIXEL}]}],
             "not accepted",
         ),
         ([{"role": "user", "content": "x", "tool_calls": [{}]}], "only an assistant"),
         ([{"role": "assistant", "tool_calls": [{"id": "1"}]}], "a tool call needs"),
-        (
-            [{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{"}}]}],
-            "not JSON",
-        ),
+        ([{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{"}}]}], "not JSON"),
         (
             [{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "[]"}}]}],
             "JSON object",

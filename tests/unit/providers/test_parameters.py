@@ -72,8 +72,7 @@ def test_tools_flat_nested_and_as_values() -> None:
 
 
 @pytest.mark.parametrize(
-    "tools",
-    [[{"name": ""}], [{"name": "a b"}], [{"name": "x" * 200}], ["x"], [{"name": "a", "parameters": "{}"}]],
+    "tools", [[{"name": ""}], [{"name": "a b"}], [{"name": "x" * 200}], ["x"], [{"name": "a", "parameters": "{}"}]]
 )
 def test_a_wrong_tool_is_refused(tools: list[Any]) -> None:
     with pytest.raises(InvalidRequest):

@@ -155,12 +155,7 @@ async def test_the_preview_is_what_is_sent_with_the_key_redacted(
     on_loop: Any, vendor: Vendor, sessions: MemorySessions
 ) -> None:
     await connect(vendor)
-    options: dict[str, Any] = {
-        "model": vendor.model,
-        "system": "Be brief.",
-        "tools": TOOLS,
-        "max_tokens": 100,
-    }
+    options: dict[str, Any] = {"model": vendor.model, "system": "Be brief.", "tools": TOOLS, "max_tokens": 100}
     preview = await provider.preview_request(vendor.slug, "main", "Grüße 🎉", **options)
     assert len(vendor.server.ledger) == 0
     [event async for event in provider.stream_chat(vendor.slug, "main", "Grüße 🎉", **options)]

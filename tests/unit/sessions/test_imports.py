@@ -22,12 +22,7 @@ from tests.unit.sessions.test_import_sources import ADC, key_file
 
 pytestmark = pytest.mark.django_db
 USERS = 250
-KINDS = (
-    ("openai", "api_key"),
-    ("anthropic", "api_key"),
-    ("gemini", "api_key"),
-    ("gemini", "oauth"),
-)
+KINDS = (("openai", "api_key"), ("anthropic", "api_key"), ("gemini", "api_key"), ("gemini", "oauth"))
 
 
 def export(users: int = USERS) -> str:

@@ -191,9 +191,7 @@ def test_a_hundred_plain_uses_take_two_queries(alice: User) -> None:
     rows = [make(alice, f"key_{number}") for number in range(100)]
     now = timezone.now().replace(second=30)
     batch = [Outcome(session(id=str(row.pk)), None, now - timedelta(milliseconds=n)) for n, row in enumerate(rows)]
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         outcomes.record_all(batch)
     assert len(queries) == 2
     assert set(AuthSession.objects.values_list("last_used_at", flat=True)) == {now}

@@ -153,9 +153,7 @@ def test_use_is_written_at_most_once_a_minute(alice: User) -> None:
     record(session.pk, None, tested=False)
     first = fresh(session).last_used_at
     assert first
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         record(session.pk, None, tested=False)
     assert len(queries) == 1 and queries[0]["sql"].startswith("SELECT"), "a use that teaches nothing writes nothing"
     AuthSession.objects.filter(pk=session.pk).update(last_used_at=timezone.now() - timedelta(seconds=61))

@@ -10,10 +10,7 @@ SIWC_FIRST = "dynamic_agent_client"
 GOOGLE_WEB = "1234-web.apps.googleusercontent.com"
 GOOGLE_DESKTOP = "1234-desktop.apps.googleusercontent.com"
 GOOGLE_SECRET = "GOCSPX-local-server-only"
-SIWC_SCOPES = (
-    *("openid", "profile", "email", "offline_access"),
-    *("resource.invoke", "chatgpt.tokens.use.direct"),
-)
+SIWC_SCOPES = (*("openid", "profile", "email", "offline_access"), *("resource.invoke", "chatgpt.tokens.use.direct"))
 GEMINI_SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/generative-language.retriever",

@@ -18,10 +18,7 @@ SINCE = {
     "parallel_tool_calls": "2024-08-01",
 }
 REASONING_MODELS = {"gpt-5.6"}
-MESSAGE = tagged(
-    "role",
-    {**ROLES, "developer": ROLES["system"], "assistant": obj({"role": anything}, ASSISTANT)},
-)
+MESSAGE = tagged("role", {**ROLES, "developer": ROLES["system"], "assistant": obj({"role": anything}, ASSISTANT)})
 BODY = obj(
     {"messages": array(MESSAGE, at_least=1)},
     {

@@ -31,7 +31,7 @@ TOOL_CALL = obj(
         "id": text(at_least=1, at_most=40),
         "type": one_of("function"),
         "function": obj({"name": text(pattern=NAME), "arguments": text()}),
-    },
+    }
 )
 ROLES = {
     "system": obj({"role": anything, "content": PLAIN}, {"name": text(pattern=NAME)}),
@@ -57,8 +57,7 @@ TOOL = obj(
     {
         "type": one_of("function"),
         "function": obj(
-            {"name": text(pattern=NAME)},
-            {"description": text(), "parameters": mapping, "strict": nullable(boolean)},
+            {"name": text(pattern=NAME)}, {"description": text(), "parameters": mapping, "strict": nullable(boolean)}
         ),
     }
 )
@@ -90,9 +89,7 @@ FIELDS = {
     "seed": nullable(integer()),
     "tools": array(TOOL, at_least=1),
     "tool_choice": either(
-        str,
-        one_of("auto", "none", "required"),
-        obj({"type": one_of("function"), "function": obj({"name": text()})}),
+        str, one_of("auto", "none", "required"), obj({"type": one_of("function"), "function": obj({"name": text()})})
     ),
     "parallel_tool_calls": boolean,
     "response_format": FORMAT,

@@ -77,11 +77,7 @@ _SCHEMA_FIELDS = (
 
 def openapi_schema(value: Any, path: Path) -> None:
     """The OpenAPI subset: no ``$ref``, ``additionalProperties``, ``oneOf`` or ``const``."""
-    nested: dict[str, Check] = {
-        "items": openapi_schema,
-        "anyOf": array(openapi_schema),
-        "properties": _properties,
-    }
+    nested: dict[str, Check] = {"items": openapi_schema, "anyOf": array(openapi_schema), "properties": _properties}
     obj({}, {**dict.fromkeys(_SCHEMA_FIELDS, anything), **nested})(value, path)
 
 

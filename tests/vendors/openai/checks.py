@@ -47,10 +47,7 @@ def _message(parts: dict[str, Any]) -> Any:
 
 MESSAGE = tagged(
     "role",
-    {
-        **{role: _message(INPUT_PARTS) for role in ("user", "system", "developer")},
-        "assistant": _message(OUTPUT_PARTS),
-    },
+    {**{role: _message(INPUT_PARTS) for role in ("user", "system", "developer")}, "assistant": _message(OUTPUT_PARTS)},
 )
 CALL_ID = text(at_least=1, at_most=64)
 ITEM = tagged(
@@ -62,11 +59,7 @@ ITEM = tagged(
             {"id": text(pattern="fc_.+"), **ITEM_STATUS},
         ),
         "function_call_output": obj(
-            {
-                "type": anything,
-                "call_id": CALL_ID,
-                "output": either(str, text(), array(tagged("type", INPUT_PARTS))),
-            },
+            {"type": anything, "call_id": CALL_ID, "output": either(str, text(), array(tagged("type", INPUT_PARTS)))},
             {"id": text(), **ITEM_STATUS},
         ),
         "reasoning": obj(

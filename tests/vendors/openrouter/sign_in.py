@@ -15,10 +15,7 @@ from tests.vendors.replies import json_reply
 
 ASKABLE = {"callback_url", "code_challenge", "code_challenge_method", "key_label", "limit", "expires_at"}
 ANYONE = Client("anyone")
-TEXTS = {
-    "method_mismatch": (400, "Invalid code_challenge_method"),
-    "code_expired": (403, "Authorization code expired"),
-}
+TEXTS = {"method_mismatch": (400, "Invalid code_challenge_method"), "code_expired": (403, "Authorization code expired")}
 
 
 class SignIn(AuthFront):

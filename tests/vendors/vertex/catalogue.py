@@ -3,16 +3,9 @@
 from typing import Any
 
 LOCATIONS = ("global", "us", "eu", "us-central1", "us-east5", "europe-west4")
-MODELS = {
-    "gemini-3-pro": ("global", "us", "eu"),
-    "gemini-3-flash": ("global",),
-    "gemini-2.5-flash": LOCATIONS,
-}
+MODELS = {"gemini-3-pro": ("global", "us", "eu"), "gemini-3-flash": ("global",), "gemini-2.5-flash": LOCATIONS}
 """Google's, with the locations that serve them."""
-CLAUDE = {
-    "claude-opus-5": ("global", "us-east5", "eu"),
-    "claude-haiku-4-5@20251001": ("us-east5",),
-}
+CLAUDE = {"claude-opus-5": ("global", "us-east5", "eu"), "claude-haiku-4-5@20251001": ("us-east5",)}
 """Anthropic's."""
 OTHERS = ("gemini-embedding-001", "imagen-4.0-generate", "gemini-live-2.5-flash", "gemini-2.5-flash-tts", "gemma-3")
 ARCHIVE = tuple(f"gemini-archive-{number:03d}" for number in range(1, 121))

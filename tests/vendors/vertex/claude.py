@@ -3,14 +3,7 @@
 import json
 from typing import Any
 
-from tests.vendors.anthropic.checks import (
-    COUNTED,
-    NEEDED,
-    OPTIONS,
-    check_conversation,
-    check_fields,
-    read_ask,
-)
+from tests.vendors.anthropic.checks import COUNTED, NEEDED, OPTIONS, check_conversation, check_fields, read_ask
 from tests.vendors.anthropic.errors import error_reply, worded
 from tests.vendors.anthropic.stream import broken, frames, message
 from tests.vendors.asgi import Reply, Request, Streamed

@@ -14,8 +14,7 @@ from tests.vendors.script import compose
 from tests.vendors.shapes import Violation, array, obj
 
 COUNT = obj(
-    {"contents": array(CONTENT)},
-    {name: FIELDS[name] for name in ("systemInstruction", "tools", "generationConfig")},
+    {"contents": array(CONTENT)}, {name: FIELDS[name] for name in ("systemInstruction", "tools", "generationConfig")}
 )
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 

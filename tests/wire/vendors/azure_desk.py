@@ -33,12 +33,7 @@ class Azure(Vendor):
     settings: dict[str, str] = field(default_factory=dict)
 
     async def connect(
-        self,
-        name: str = "main",
-        key: str | None = None,
-        *,
-        path: str = "",
-        settings: dict[str, str] | None = None,
+        self, name: str = "main", key: str | None = None, *, path: str = "", settings: dict[str, str] | None = None
     ) -> Session:
         """A new session; ``path`` is what was copied besides the address of the resource."""
         return await provider.create_session(

@@ -3,9 +3,7 @@
 import pytest
 
 from providers_app import errors, provider
-from providers_app.types.events import (
-    StreamFailed,
-)
+from providers_app.types.events import StreamFailed
 from tests.vendors.script import expected_text
 from tests.wire.vendors.connected import WEATHER, Vendor, calls_of, text_of
 

@@ -7,14 +7,7 @@ import pytest
 
 from providers_app import errors, provider
 from providers_app.types.chat import JsonSchema
-from providers_app.types.events import (
-    ReasoningDelta,
-    StreamEnd,
-    StreamStart,
-    TextDelta,
-    ToolCallDelta,
-    UsageReport,
-)
+from providers_app.types.events import ReasoningDelta, StreamEnd, StreamStart, TextDelta, ToolCallDelta, UsageReport
 from tests.vendors.script import REASONING, expected_text, instance_of
 from tests.wire.vendors.connected import WEATHER, Vendor, calls_of, replay, text_of
 

@@ -6,10 +6,7 @@ import json
 import pytest
 
 from providers_app import conf, errors, provider
-from providers_app.types.events import (
-    StreamFailed,
-    TextDelta,
-)
+from providers_app.types.events import StreamFailed, TextDelta
 from tests.vendors.script import expected_text
 from tests.wire.vendors.connected import SETTINGS, WEATHER, Vendor, calls_of, text_of
 

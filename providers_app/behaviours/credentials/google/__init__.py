@@ -29,12 +29,7 @@ class GCPCredentialProvider(Minted):
     """Gives access tokens of Google, made from lasting material and kept until their margin; see ``Minted``."""
 
     def __init__(
-        self,
-        source: Source,
-        authority: Authority | None = None,
-        *,
-        margin: float = MARGIN_S,
-        clock: Clock = time.time,
+        self, source: Source, authority: Authority | None = None, *, margin: float = MARGIN_S, clock: Clock = time.time
     ) -> None:
         super().__init__(partial(_mint, source, authority or Authority()), margin=margin, clock=clock)
 

@@ -11,13 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from providers_app.behaviours.credentials.google.authority import (
-    PROJECT,
-    TOKEN_URI,
-    UNIVERSE,
-    Authority,
-    object_in,
-)
+from providers_app.behaviours.credentials.google.authority import PROJECT, TOKEN_URI, UNIVERSE, Authority, object_in
 from providers_app.behaviours.oauth import grants
 from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
 from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused

@@ -22,13 +22,7 @@ TABLE: list[tuple[int, str, str, type[UpstreamError], str]] = [
     (401, "authentication_error", "Invalid authentication credentials", errors.AuthenticationFailed, "Sign in again"),
     (401, "authentication_error", "Invalid bearer token", errors.AuthenticationFailed, "Sign in again"),
     (401, "authentication_error", "invalid x-api-key", errors.AuthenticationFailed, "Replace it"),
-    (
-        401,
-        "authentication_error",
-        "OAuth authentication is currently not supported.",
-        errors.BadRequest,
-        "OAUTH__BETA",
-    ),
+    (401, "authentication_error", "OAuth authentication is currently not supported.", errors.BadRequest, "OAUTH__BETA"),
     (
         401,
         "authentication_error",

@@ -113,8 +113,7 @@ def test_federation_is_offered_once_its_three_settings_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"),
-    [("", "b"), ("a", "a,b"), ("a, c ,", "a,c,b"), ("b", "b"), ("a,b,c", "a,b,c")],
+    ("before", "after"), [("", "b"), ("a", "a,b"), ("a, c ,", "a,c,b"), ("b", "b"), ("a,b,c", "a,b,c")]
 )
 def test_beta_names_are_joined_once_each(before: str, after: str) -> None:
     assert with_beta(before, "b") == after

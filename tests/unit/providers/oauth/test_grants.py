@@ -101,11 +101,7 @@ async def test_token_exchange_client_credentials_and_jwt_bearer(server: TokenSer
     await grants.client_credentials(server.endpoint, CLIENT, http, extra={"scope": "s"})
     await grants.jwt_bearer(server.endpoint, Secret("a.b.c"), http)
     assert [seen.form for seen in server.seen] == [
-        {
-            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "subject_token": "x",
-            "client_id": "me",
-        },
+        {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": "x", "client_id": "me"},
         {"grant_type": "client_credentials", "client_id": "me", "client_secret": "shh", "scope": "s"},
         {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "a.b.c"},
     ]

@@ -143,8 +143,7 @@ async def test_a_sessions_own_address_counts_for_its_own_key_only(sessions: Memo
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"location": "evil.example"}, {"project": "a/b"}, {"api_version": "../x"}, {"enabled_flows": ("adc",)}],
+    "changes", [{"location": "evil.example"}, {"project": "a/b"}, {"api_version": "../x"}, {"enabled_flows": ("adc",)}]
 )
 def test_settings_are_judged_when_they_are_read(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError):

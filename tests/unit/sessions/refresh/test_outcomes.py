@@ -27,11 +27,7 @@ from tests.unit.sessions.refresh.support import (
 )
 
 __all__ = ["short_transactions"]
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both,
-    pytest.mark.usefixtures("short_transactions"),
-]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both, pytest.mark.usefixtures("short_transactions")]
 
 
 def actions(session: AuthSession) -> list[str]:

@@ -113,9 +113,7 @@ def test_the_partial_index_answers(alice: User) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sessions_app_authsession")
-    with CaptureQueriesContext(
-        connection,
-    ) as seen:
+    with CaptureQueriesContext(connection) as seen:
         assert len(refresh.due(100)) == 40
     (query,) = [each["sql"] for each in seen.captured_queries if "next_refresh_at" in each["sql"]]
     plan = refresh.due_sessions().values_list("pk", flat=True)[:100].explain()
@@ -254,8 +252,7 @@ def test_a_named_session_is_refreshed_although_it_is_not_due(
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [("--provider", "nonsense"), ("--session", "nobody"), ("--owner", "nobody"), ("--session", "my_key")],
+    "arguments", [("--provider", "nonsense"), ("--session", "nobody"), ("--owner", "nobody"), ("--session", "my_key")]
 )
 def test_what_is_not_understood_is_exit_code_2(alice: User, run: Run, arguments: tuple[str, ...]) -> None:
     make(alice, "my_key")
