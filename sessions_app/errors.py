@@ -3,17 +3,15 @@
 from providers_app.errors import NotConfigured
 
 
-class StoreUnavailable(NotConfigured):
+class StoreUnavailable(NotConfigured, code="store_unavailable", status=503):
     """The database did not answer (locked for too long, gone, not migrated)."""
 
-    code, http_status = "store_unavailable", 503
     default_hint = "Try again in a moment; if it stays, look at /readyz and the log."
 
 
-class KeyRingError(NotConfigured):
+class KeyRingError(NotConfigured, code="key_ring", status=503):
     """A key is malformed or missing, or a sealed value does not open. Names key ids and rows, never a value."""
 
-    code, http_status = "key_ring", 503
     default_hint = "Give back the key that sealed the stored credentials (MAESTRO_ENCRYPTION_KEYS or the key file)."
 
     def __init__(

@@ -31,10 +31,8 @@ BEYOND_GRACE_S = 2.0
 MAX_STORE_WAIT_S = 5.0
 
 
-class UnknownStream(CallerError):
+class UnknownStream(CallerError, code="unknown_stream", status=404):
     """No such stream, or not the caller's."""
-
-    code, http_status = "unknown_stream", 404
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -22,6 +22,11 @@ class ProviderError(Exception):
     retry: Retry = Retry.NEVER
     default_hint: ClassVar[str] = ""
 
+    def __init_subclass__(cls, *, code: str, status: int, retry: Retry | None = None) -> None:
+        """Declare the stable code of a class and its HTTP status; ``retry`` and the hint are otherwise inherited."""
+        cls.code, cls.http_status = code, status
+        cls.retry = retry or cls.retry
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -32,10 +37,11 @@ class ProviderError(Exception):
         return ErrorInfo(code=self.code, message=self.message, hint=self.hint)
 
 
-class NotConfigured(ProviderError):
-    code, http_status = "not_configured", 503
+class NotConfigured(ProviderError, code="not_configured", status=503):
+    """A part of the installation is missing: a store, the key ring."""
 
 
-class ProviderBroken(ProviderError):
-    code, http_status = "provider_broken", 503
+class ProviderBroken(ProviderError, code="provider_broken", status=503):
+    """The package of a provider does not load or comply."""
+
     default_hint = "Run `manage.py check --tag providers`."

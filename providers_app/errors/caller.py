@@ -9,180 +9,143 @@ SAID = 5
 """Findings that the message of an error says; ``advice`` has them all."""
 
 
-class CallerError(ProviderError):
+class CallerError(ProviderError, code="caller_error", status=400):
     """The call itself is wrong."""
 
-    code = "caller_error"
-    http_status = 400
+
+class UnknownProvider(CallerError, code="unknown_provider", status=404): ...
 
 
-class UnknownProvider(CallerError):
-    code, http_status = "unknown_provider", 404
+class UnknownSession(CallerError, code="unknown_session", status=404): ...
 
 
-class UnknownSession(CallerError):
-    code, http_status = "unknown_session", 404
+class AmbiguousSession(CallerError, code="ambiguous_session", status=409): ...
 
 
-class AmbiguousSession(CallerError):
-    code, http_status = "ambiguous_session", 409
-
-
-class DuplicateSession(CallerError):
-    code, http_status = "duplicate_session", 409
+class DuplicateSession(CallerError, code="duplicate_session", status=409):
     default_hint = "Choose another name, or delete the session that has it."
 
 
-class InvalidName(CallerError):
-    code, http_status = "invalid_name", 422
+class InvalidName(CallerError, code="invalid_name", status=422):
     default_hint = "Use 3 to 50 letters, digits, _ and -."
 
 
-class InvalidCredential(CallerError):
-    code, http_status = "invalid_credential", 422
+class InvalidCredential(CallerError, code="invalid_credential", status=422): ...
 
 
-class InvalidRequest(CallerError):
-    code, http_status = "invalid_request", 400
+class InvalidRequest(CallerError, code="invalid_request", status=400): ...
 
 
-class InvalidOption(InvalidRequest):
+class InvalidOption(InvalidRequest, code="invalid_option", status=422):
     """``field`` is the name of the session's option."""
-
-    code, http_status = "invalid_option", 422
 
     def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(message, hint=hint)
         self.field = field
 
 
-class EmptyPrompt(InvalidRequest):
-    code, http_status = "empty_prompt", 400
+class EmptyPrompt(InvalidRequest, code="empty_prompt", status=400):
     default_hint = "Write a message first."
 
 
-class ContextTooLong(InvalidRequest):
-    code, http_status = "context_too_long", 400
+class ContextTooLong(InvalidRequest, code="context_too_long", status=400):
     default_hint = "Exclude or delete chunks in the context panel, or choose a model with a larger window."
 
 
-class InvalidParameter(InvalidRequest):
+class InvalidParameter(InvalidRequest, code="invalid_parameter", status=400):
     """Parameters that cannot be sent; ``advice`` says of each what is wrong with it and why."""
-
-    code, http_status = "invalid_parameter", 400
 
     def __init__(self, advice: Iterable[Advice]) -> None:
         self.advice = tuple(advice)
-        super().__init__(" ".join(item.message for item in self.advice[:SAID]) + _more(self.advice), hint=_hint(self))
+        more = f" And {len(self.advice) - SAID} more." if len(self.advice) > SAID else ""
+        super().__init__(" ".join(item.message for item in self.advice[:SAID]) + more, hint=self._nearest())
+
+    def _nearest(self) -> str:
+        item = next((item for item in self.advice if item.nearest is not None), None)
+        if self.default_hint or item is None or not isinstance(item.nearest, str | int | float):
+            return ""
+        return f"The nearest value of {item.field} is {item.nearest!r}."
 
 
-class UnsupportedParameter(InvalidParameter):
+class UnsupportedParameter(InvalidParameter, code="unsupported_parameter", status=400):
     """Parameters that would not be sent as they are; raised where that was not to be done (``strict``)."""
 
-    code, http_status = "unsupported_parameter", 400
     default_hint = "Leave them out, or ask without strict: they are then left out and the answer says so."
 
 
-class InvalidIntent(InvalidRequest):
-    code, http_status = "invalid_intent", 400
+class InvalidIntent(InvalidRequest, code="invalid_intent", status=400):  # of a tool, or stated by a model
     default_hint = "An intent has a purpose (test_pass, best_practice or maintenance), a scope and a risk_level."
 
 
-class UnsupportedContent(InvalidRequest):
-    code, http_status = "unsupported_content", 400
+class UnsupportedContent(InvalidRequest, code="unsupported_content", status=400):
+    """The API has no form for such a document, picture or recording."""
 
 
-class OwnerRequired(CallerError):
-    code, http_status = "owner_required", 400
+class OwnerRequired(CallerError, code="owner_required", status=400):
     default_hint = "Pass owner=, or call inside `with provider.acting_as(user):`."
 
 
-class UnknownContext(CallerError):
-    code, http_status = "unknown_context", 404
+class UnknownContext(CallerError, code="unknown_context", status=404): ...
 
 
-class UnsupportedOperation(CallerError):
-    code, http_status = "unsupported_operation", 501
+class UnsupportedOperation(CallerError, code="unsupported_operation", status=501): ...
 
 
-class SessionDisabled(CallerError):
-    code, http_status = "session_disabled", 409
+class SessionDisabled(CallerError, code="session_disabled", status=409):
     default_hint = "Enable the session on its page, or use another one."
 
 
-class LoginError(CallerError):
+class LoginError(CallerError, code="login_error", status=400):
     """A sign-in that cannot go on as it is; the hint says which way is open."""
 
-    code, http_status = "login_error", 400
 
-
-class UnknownLogin(LoginError):
-    code, http_status = "unknown_login", 404
+class UnknownLogin(
+    LoginError, code="unknown_login", status=404
+):  # missing, or begun by another user or in another browser
     default_hint = "Begin the sign-in again, in this browser."
 
 
-class LoginExpired(LoginError):
-    code, http_status = "login_expired", 410
+class LoginExpired(LoginError, code="login_expired", status=410):
     default_hint = "Begin the sign-in again; nothing was stored."
 
 
-class LoginUsed(LoginError):
-    code, http_status = "login_used", 409
+class LoginUsed(LoginError, code="login_used", status=409):
     default_hint = "Each sign-in takes one answer. Begin again for another one."
 
 
-class LoginDenied(LoginError):
-    code, http_status = "login_denied", 403
+class LoginDenied(LoginError, code="login_denied", status=403):  # the provider's page answered with an error
     default_hint = "Begin again and allow the access, or use another way to sign in."
 
 
-class InvalidLoginAnswer(LoginError):
-    code, http_status = "invalid_login_answer", 422
+class InvalidLoginAnswer(LoginError, code="invalid_login_answer", status=422): ...
 
 
-class MissingScope(LoginError):
-    code, http_status = "missing_scope", 403
+class MissingScope(LoginError, code="missing_scope", status=403): ...
 
 
-class WrongAccount(LoginError):
-    code, http_status = "wrong_account", 409
+class WrongAccount(LoginError, code="wrong_account", status=409):
     default_hint = "Confirm the other account, or sign in with the one that the session had."
 
 
-class FlowDisabled(LoginError):
-    code, http_status = "flow_disabled", 403
+class FlowDisabled(LoginError, code="flow_disabled", status=403):
+    """The operator has not turned this sign-in on."""
 
 
-class ListenerUnavailable(LoginError):
-    code, http_status = "listener_unavailable", 409
+class ListenerUnavailable(LoginError, code="listener_unavailable", status=409):
     default_hint = "Paste the address that you land on instead."
 
 
-class NotRefreshable(CallerError):
-    code, http_status = "not_refreshable", 409
+class NotRefreshable(CallerError, code="not_refreshable", status=409):
+    """There is nothing to refresh with, or it belongs to another program."""
 
 
-class RefreshTooEarly(CallerError):
-    code, http_status = "refresh_too_early", 409
+class RefreshTooEarly(CallerError, code="refresh_too_early", status=409):
+    """The provider forbids a refresh before a time."""
 
 
-class NeedsReauth(CallerError):
-    code, http_status = "needs_reauth", 401
+class NeedsReauth(CallerError, code="needs_reauth", status=401):  # only a new sign-in helps
     default_hint = "Sign in again on the session's page: the session keeps its name and its trail."
 
 
-class AddressRefused(CallerError):
-    code, http_status = "address_refused", 403
+class AddressRefused(CallerError, code="address_refused", status=403):  # by the guard against SSRF
     default_hint = "Add the host to MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS if this address is meant to be reached."
-
-
-def _more(advice: tuple[Advice, ...]) -> str:
-    return f" And {len(advice) - SAID} more." if len(advice) > SAID else ""
-
-
-def _hint(error: InvalidParameter) -> str:
-    if error.default_hint:
-        return ""
-    first = next((item for item in error.advice if item.nearest is not None), None)
-    plain = first is not None and isinstance(first.nearest, str | int | float)
-    return f"The nearest value of {first.field} is {first.nearest!r}." if first is not None and plain else ""
