@@ -2,13 +2,24 @@
 
 A field says with these words, in ``Annotated``, what the environment reader of the site does for it::
 
-    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(default=..., description=...)
+    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = setting("https://...", "Address of the API.")
 """
 
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+class Settings(BaseModel):
+    """Base of the models of settings: values do not change, and a name that is not declared is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def setting(default: Any, description: str, **limits: Any) -> Any:
+    """Return a field with its default and its help sentence; ``limits`` are checks of pydantic's ``Field``."""
+    return Field(default, description=description, **limits)
 
 
 class Env:
@@ -51,10 +62,10 @@ def key_field() -> Any:
     """Return the default and the help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] =
     key_field()``.
     """
-    return Field(
-        default=SecretStr(""),
-        description="A key to store as a session with `manage.py import_sessions --env`. Nothing is asked with it "
-        "before: requests are signed with sessions only.",
+    return setting(
+        SecretStr(""),
+        "A key to store as a session with `manage.py import_sessions --env`. Nothing is asked with it before: requests "
+        "are signed with sessions only.",
     )
 
 

@@ -1,6 +1,8 @@
 """Settings of the demo provider."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+
+from providers_app.setting_types import setting
 
 
 class Config(BaseModel):
@@ -8,11 +10,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    first_delay_ms: float = Field(default=250.0, ge=0, le=60_000, description="Milliseconds before the first word.")
-    word_delay_ms: float = Field(default=20.0, ge=0, le=60_000, description="Milliseconds between two words.")
-    slow_delay_ms: float = Field(
-        default=300.0, ge=0, le=60_000, description="Milliseconds between two words of demo-slow."
-    )
-    retry_after_s: int = Field(
-        default=3, ge=0, le=3600, description="Seconds in the Retry-After of the rate-limited demo models."
-    )
+    first_delay_ms: float = setting(250.0, "Milliseconds before the first word.", ge=0, le=60_000)
+    word_delay_ms: float = setting(20.0, "Milliseconds between two words.", ge=0, le=60_000)
+    slow_delay_ms: float = setting(300.0, "Milliseconds between two words of demo-slow.", ge=0, le=60_000)
+    retry_after_s: int = setting(3, "Seconds in the Retry-After of the rate-limited demo models.", ge=0, le=3600)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, field_validator
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
@@ -17,8 +17,10 @@ from providers_app.setting_types import (
     Names,
     Ports,
     RefreshMargin,
+    Settings,
     key_field,
     one_of,
+    setting,
 )
 
 Mode = Literal["", "chatgpt", "api_key"]
@@ -36,98 +38,73 @@ def ports_from(lowest: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-class OAuthConfig(BaseModel):
+class OAuthConfig(Settings):
     """``MAESTRO_PROVIDERS__OPENAI__OAUTH__...``: the flows ``codex`` and ``device``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    client_id: str = Field(
-        default="app_EMoamEEZ73f0CkXaXp7hrann", min_length=1, description="The public client that signs in."
+    client_id: str = setting("app_EMoamEEZ73f0CkXaXp7hrann", "The public client that signs in.", min_length=1)
+    issuer: str = setting(
+        "https://auth.openai.com", "Who signs id tokens; its discovery document fills empty addresses."
     )
-    issuer: str = Field(
-        default="https://auth.openai.com",
-        description="Who signs id tokens; its discovery document fills empty addresses.",
+    authorize_url: str = setting("https://auth.openai.com/oauth/authorize", "The page where access is allowed.")
+    token_url: str = setting("https://auth.openai.com/oauth/token", "Where codes and refresh tokens become tokens.")
+    revoke_url: Annotated[str, KEEPS_EMPTY] = setting(
+        "https://auth.openai.com/oauth/revoke", "Where a login is ended; empty: as discovered."
     )
-    authorize_url: str = Field(
-        default="https://auth.openai.com/oauth/authorize", description="The page where access is allowed."
+    jwks_url: str = setting("", "The issuer's public keys; empty: as discovered.")
+    device_code_url: str = setting(
+        "https://auth.openai.com/api/accounts/deviceauth/usercode", "Where a device code is asked for."
     )
-    token_url: str = Field(
-        default="https://auth.openai.com/oauth/token", description="Where codes and refresh tokens become tokens."
+    device_token_url: str = setting(
+        "https://auth.openai.com/api/accounts/deviceauth/token",
+        "Where it is asked whether the device code was typed in.",
     )
-    revoke_url: Annotated[str, KEEPS_EMPTY] = Field(
-        default="https://auth.openai.com/oauth/revoke", description="Where a login is ended; empty: as discovered."
+    device_page_url: str = setting(
+        "https://auth.openai.com/codex/device", "The page where a person types the device code."
     )
-    jwks_url: str = Field(default="", description="The issuer's public keys; empty: as discovered.")
-    device_code_url: str = Field(
-        default="https://auth.openai.com/api/accounts/deviceauth/usercode",
-        description="Where a device code is asked for.",
+    device_redirect_uri: str = setting(
+        "https://auth.openai.com/deviceauth/callback", "The redirect address of device codes."
     )
-    device_token_url: str = Field(
-        default="https://auth.openai.com/api/accounts/deviceauth/token",
-        description="Where it is asked whether the device code was typed in.",
-    )
-    device_page_url: str = Field(
-        default="https://auth.openai.com/codex/device", description="The page where a person types the device code."
-    )
-    device_redirect_uri: str = Field(
-        default="https://auth.openai.com/deviceauth/callback", description="The redirect address of device codes."
-    )
-    scopes: str = Field(default="openid profile email offline_access", description="Scopes, with spaces between them.")
-    ports: Annotated[Ports, ports_from(1)] = Field(
-        default=(1455, 1457),
-        min_length=1,
-        description="Ports of the loopback listener in the order in which they are tried, comma-separated; "
+    scopes: str = setting("openid profile email offline_access", "Scopes, with spaces between them.")
+    ports: Annotated[Ports, ports_from(1)] = setting(
+        (1455, 1457),
+        "Ports of the loopback listener in the order in which they are tried, comma-separated; "
         "the server takes no other ones.",
-    )
-    originator: str = Field(
-        default="maestro",
         min_length=1,
-        max_length=64,
-        pattern=r"^[A-Za-z0-9_.-]+$",
-        description="How we name ourselves.",
     )
-    mode: Mode = Field(
-        default="",
-        description="`chatgpt` or `api_key` for every sign-in that names neither; empty: by the account's plan.",
+    originator: str = setting(
+        "maestro", "How we name ourselves.", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$"
+    )
+    mode: Mode = setting(
+        "", "`chatgpt` or `api_key` for every sign-in that names neither; empty: by the account's plan."
     )
 
 
-class SiwcConfig(BaseModel):
+class SiwcConfig(Settings):
     """``MAESTRO_PROVIDERS__OPENAI__SIWC__...``: the flow ``chatgpt`` (Sign in with ChatGPT)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    issuer: str = Field(
-        default="https://auth.openai.com",
-        description="Who signs id tokens; its discovery document fills empty addresses.",
+    issuer: str = setting(
+        "https://auth.openai.com", "Who signs id tokens; its discovery document fills empty addresses."
     )
-    authorize_url: str = Field(
-        default="https://auth.openai.com/api/accounts/authorize", description="The page where access is allowed."
+    authorize_url: str = setting("https://auth.openai.com/api/accounts/authorize", "The page where access is allowed.")
+    token_url: str = setting(
+        "https://auth.openai.com/api/accounts/oauth/token", "Where codes and refresh tokens become tokens."
     )
-    token_url: str = Field(
-        default="https://auth.openai.com/api/accounts/oauth/token",
-        description="Where codes and refresh tokens become tokens.",
-    )
-    revoke_url: str = Field(default="", description="Where a login is ended; empty: as discovered.")
-    jwks_url: str = Field(default="", description="The issuer's public keys; empty: as discovered.")
-    client_id: str = Field(
-        default="", description="A client of one's own; empty: each account is given one at its first sign-in."
-    )
-    agent_name: str = Field(
-        default="Maestro", min_length=1, max_length=64, description="The name under which consent is asked for."
-    )
-    agent_host_id: str = Field(
-        default="",
-        description="A UUID that names this installation (not a secret); empty: made from the machine's name and the "
+    revoke_url: str = setting("", "Where a login is ended; empty: as discovered.")
+    jwks_url: str = setting("", "The issuer's public keys; empty: as discovered.")
+    client_id: str = setting("", "A client of one's own; empty: each account is given one at its first sign-in.")
+    agent_name: str = setting("Maestro", "The name under which consent is asked for.", min_length=1, max_length=64)
+    agent_host_id: str = setting(
+        "",
+        "A UUID that names this installation (not a secret); empty: made from the machine's name and the "
         "folder of Maestro. Set it where the machine's name changes, as it does in containers.",
     )
-    resource: str = Field(default="https://api.openai.com/v1", description="The API that the tokens are meant for.")
-    scopes: str = Field(
-        default="openid profile email offline_access resource.invoke chatgpt.tokens.use.direct",
-        description="Scopes, with spaces between them.",
+    resource: str = setting("https://api.openai.com/v1", "The API that the tokens are meant for.")
+    scopes: str = setting(
+        "openid profile email offline_access resource.invoke chatgpt.tokens.use.direct",
+        "Scopes, with spaces between them.",
     )
-    ports: Annotated[Ports, ports_from(0)] = Field(
-        default=(0,), min_length=1, description="Ports of the loopback listener, comma-separated; 0 is any free one."
+    ports: Annotated[Ports, ports_from(0)] = setting(
+        (0,), "Ports of the loopback listener, comma-separated; 0 is any free one.", min_length=1
     )
 
     @field_validator("agent_host_id")
@@ -141,40 +118,35 @@ class SiwcConfig(BaseModel):
         return f"urn:uuid:{self.agent_host_id or _made_host_id()}"
 
 
-class Config(BaseModel):
+class Config(Settings):
     """``MAESTRO_PROVIDERS__OPENAI__...``"""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     api_key: Annotated[EnvironmentKey, Env("OPENAI_API_KEY")] = key_field()
-    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = Field(
-        default="https://api.openai.com/v1", description="Address of the API, with /v1."
+    base_url: Annotated[str, Env("OPENAI_BASE_URL")] = setting(
+        "https://api.openai.com/v1", "Address of the API, with /v1."
     )
-    chatgpt_base_url: str = Field(
-        default="https://chatgpt.com/backend-api/codex",
-        description="Address that sign-ins in ChatGPT mode use instead of the API.",
+    chatgpt_base_url: str = setting(
+        "https://chatgpt.com/backend-api/codex", "Address that sign-ins in ChatGPT mode use instead of the API."
     )
-    client_version: str = Field(
-        default="1.0.0",
+    client_version: str = setting(
+        "1.0.0",
+        "The client version that the list of models in ChatGPT mode is asked for with.",
         pattern=r"^\d+\.\d+\.\d+$",
-        description="The client version that the list of models in ChatGPT mode is asked for with.",
     )
-    organization: Annotated[str, Env("OPENAI_ORG_ID")] = Field(
-        default="", description="The OpenAI-Organization header; empty sends none."
+    organization: Annotated[str, Env("OPENAI_ORG_ID")] = setting(
+        "", "The OpenAI-Organization header; empty sends none."
     )
-    project: Annotated[str, Env("OPENAI_PROJECT_ID")] = Field(
-        default="", description="The OpenAI-Project header; empty sends none."
-    )
+    project: Annotated[str, Env("OPENAI_PROJECT_ID")] = setting("", "The OpenAI-Project header; empty sends none.")
     default_model: DefaultModel = ""
     idle_timeout_s: IdleTimeout = None
     refresh_margin_s: RefreshMargin = None
-    enabled_flows: Annotated[Names, one_of("codex", "device")] = Field(
-        default=(),
-        description="Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "
+    enabled_flows: Annotated[Names, one_of("codex", "device")] = setting(
+        (),
+        "Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "
         "vendor's position first.",
     )
-    oauth: OAuthConfig = Field(default=OAuthConfig(), description="Sign-in with a ChatGPT account (codex, device).")
-    siwc: SiwcConfig = Field(default=SiwcConfig(), description="Sign in with ChatGPT (chatgpt).")
+    oauth: OAuthConfig = setting(OAuthConfig(), "Sign-in with a ChatGPT account (codex, device).")
+    siwc: SiwcConfig = setting(SiwcConfig(), "Sign in with ChatGPT (chatgpt).")
 
 
 def _made_host_id() -> UUID:

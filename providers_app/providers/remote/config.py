@@ -6,24 +6,20 @@ here is as the kind of server takes it.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator
+from pydantic import BeforeValidator, create_model, field_validator
 
 from providers_app.providers.remote.options import QUIRKS, SWITCH
 from providers_app.providers.remote.servers import AUTO, SERVERS
-from providers_app.setting_types import DefaultModel, IdleTimeout
+from providers_app.setting_types import DefaultModel, IdleTimeout, Settings, setting
 from providers_app.text import nearest
 from providers_app.types.catalogue import SettingField
 
 
-class _Config(BaseModel):
+class _Config(Settings):
     """``MAESTRO_PROVIDERS__REMOTE__...``"""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    base_url: str = Field(default="", description="Address for sessions that have none of their own, with /v1.")
-    server: str = Field(
-        default=AUTO, description="The kind of server, for sessions that choose none; auto: by its address."
-    )
+    base_url: str = setting("", "Address for sessions that have none of their own, with /v1.")
+    server: str = setting(AUTO, "The kind of server, for sessions that choose none; auto: by its address.")
     default_model: DefaultModel = ""
     idle_timeout_s: IdleTimeout = None
 
@@ -44,7 +40,7 @@ def _quirk(field: SettingField) -> Any:
     kind: Any = Literal[("", *field.choices)] if field.choices else str
     if field.choices == SWITCH:
         kind = Annotated[kind, BeforeValidator(_lower)]
-    return kind, Field(default="", description=field.help)
+    return kind, setting("", field.help)
 
 
 Config = create_model("Config", __base__=_Config, **{field.name: _quirk(field) for field in QUIRKS})
