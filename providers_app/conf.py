@@ -7,48 +7,23 @@ defaults, are in ``registry.settings``, and are built when a value is asked for 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-
-class CommonSettings(Protocol):
-    """The settings of every provider. Units and meanings are those of ``registry.settings.ProvidersConfig``."""
-
-    allowed_private_hosts: tuple[str, ...]
-    connect_timeout_s: float
-    idle_timeout_s: float
-    request_timeout_s: float
-    lookup_timeout_s: float
-    max_answer_bytes: int
-    max_answer_text_bytes: int
-    max_request_bytes: int
-    max_file_bytes: int
-    models_cache_s: float
-    models_stale_s: float
-    model_data_dir: str
-    configured_models: dict[str, Any]
-    refresh_margin_s: float
-    refresh_timeout_s: float
-    refresh_lease_s: float
-    login_ttl_s: float
-    device_login_ttl_s: float
-    strict_parameters: bool
-    ca_file: str
+if TYPE_CHECKING:
+    from providers_app.registry.settings import ProvidersConfig
 
 
 class Defaults(Protocol):
     """The source of values that were not injected: the module ``registry.settings``."""
 
-    def common(self) -> CommonSettings: ...
+    def common(self) -> "ProvidersConfig": ...
 
     def provider(self, slug: str) -> Any: ...
 
 
-_COMMON = frozenset(CommonSettings.__annotations__)
-
-
 class _InForce:
     def __init__(self) -> None:
-        self.value: CommonSettings | None = None
+        self.value: ProvidersConfig | None = None
         self.platform: Any = None
         self.defaults: Callable[[], Defaults] | None = None
 
@@ -56,7 +31,7 @@ class _InForce:
 _in_force = _InForce()
 
 
-def configure(value: CommonSettings | None, platform: Any = None) -> None:
+def configure(value: "ProvidersConfig | None", platform: Any = None) -> None:
     """Inject the settings of this process; ``None`` goes back to the defaults.
 
     ``value`` may have further fields, named by slug: the settings of providers. ``platform`` is the
@@ -66,7 +41,7 @@ def configure(value: CommonSettings | None, platform: Any = None) -> None:
 
 
 @contextmanager
-def use(value: CommonSettings, platform: Any = None) -> Iterator[None]:
+def use(value: "ProvidersConfig", platform: Any = None) -> Iterator[None]:
     """Put the given settings in force inside the block, and the earlier ones after it."""
     before = _in_force.value, _in_force.platform
     configure(value, platform)
@@ -81,7 +56,7 @@ def defaults_from(source: Callable[[], Defaults]) -> None:
     _in_force.defaults = source
 
 
-def current() -> CommonSettings:
+def current() -> "ProvidersConfig":
     """Return the common settings in force."""
     return _in_force.value or _defaults().common()
 
@@ -93,9 +68,9 @@ def platform() -> Any:
 
 def provider(slug: str) -> Any:
     """Return the provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``."""
-    # vars(): a slug may be the name of a method that models have.
-    value = vars(_in_force.value).get(slug) if _in_force.value is not None and slug not in _COMMON else None
-    return value if value is not None else _defaults().provider(slug)
+    # vars(): a slug may be the name of a method that models have. A field that is no model is a common setting.
+    value = vars(_in_force.value).get(slug) if _in_force.value is not None else None
+    return value if hasattr(type(value), "model_fields") else _defaults().provider(slug)
 
 
 def refresh_margin(slug: str) -> float:

@@ -5,6 +5,7 @@ requests go through: straight as well, or by the enterprise gateway where one st
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from providers_app import conf, loop
 from providers_app.genai_platform.endpoint import Platform, caller_of, hosts_of
@@ -13,6 +14,9 @@ from providers_app.registry.discovery import registry
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
+
+if TYPE_CHECKING:
+    from providers_app.registry.settings import ProvidersConfig
 
 
 class _Clients:
@@ -74,7 +78,7 @@ def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http
     return platform.http.through(partial(platform.route, caller_of(provider, owner, credential)))
 
 
-def make(settings: conf.CommonSettings, also_allowed: tuple[str, ...] = ()) -> Http:
+def make(settings: "ProvidersConfig", also_allowed: tuple[str, ...] = ()) -> Http:
     """Make a client from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
     return Http(
         guard=Guard((*settings.allowed_private_hosts, *also_allowed)),

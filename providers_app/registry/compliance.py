@@ -23,15 +23,18 @@ from providers_app.behaviours.protocols import SeveralDialects, Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.library import library
 from providers_app.registry import settings
-from providers_app.registry.discovery import OPERATIONS, Registry, card_problem, registry
+from providers_app.registry.discovery import OPERATIONS, Registry, Rejected, card_problem, registry
 from providers_app.registry.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
 from providers_app.types.dialect import Dialect, Reducer
 
-# Capabilities that a behaviour always brings, and the behaviour that does them.
-NEEDS = {"chat": "streaming", "streaming": "streaming", "models": "models", "count_tokens": "counting"}
-# What an answer may have; nothing of it is there without answers.
+# What an answer may have, with some models: the behaviour does not bring it.
 OF_ANSWERS = ("tools", "parallel_tools", "reasoning", "images_in", "structured_output")
+# Each capability and auth type, and the behaviour that does it.
+ABILITIES = dict.fromkeys(("chat", "streaming", *OF_ANSWERS), "streaming") | {
+    "models": "models",
+    "count_tokens": "counting",
+}
 AUTH_NEEDS = {"oauth": "oauth", "api_key": "api_key"}
 MEMBER_IDS = {"missing": "E011", "signature": "E012", "must_be_async": "E013", "must_be_sync": "E014"}
 
@@ -58,20 +61,13 @@ def findings(source: Registry = registry) -> list[Finding]:
     return found
 
 
-def _rejected(loser: Any) -> Finding:
+def _rejected(loser: Rejected) -> Finding:
+    package = f"{loser.module} ({loser.source})"
     if loser.problem == "duplicate":
-        return _finding(
-            "E002",
-            loser.slug,
-            f"{loser.module} ({loser.source}) has the slug of {loser.winner}, which is used instead.",
-            "Choose another slug, or uninstall one of the two.",
-        )
-    return _finding(
-        "E001",
-        loser.slug,
-        f"{loser.module} ({loser.source}) has the slug {loser.slug!r}, which is not valid.",
-        "A slug has 2 to 40 lower-case letters, digits and _, and begins with a letter.",
-    )
+        message = f"{package} has the slug of {loser.winner}, which is used instead."
+        return _finding("E002", loser.slug, message, "Choose another slug, or uninstall one of the two.")
+    hint = "A slug has 2 to 40 lower-case letters, digits and _, and begins with a letter."
+    return _finding("E001", loser.slug, f"{package} has the slug {loser.slug!r}, which is not valid.", hint)
 
 
 class _Package:
@@ -90,10 +86,8 @@ class _Package:
         if module is None:
             return self.found
         card = self.card(module)
-        for operation in OPERATIONS:
-            self.behaviour(operation, required=True)
-        for operation in OPTIONAL:
-            self.behaviour(operation, required=False)
+        for operation in (*OPERATIONS, *OPTIONAL):
+            self.behaviour(operation)
         self.config()
         self.models_file()
         if card is not None:
@@ -109,11 +103,9 @@ class _Package:
         except ProviderBroken as error:
             cause = error.__cause__
             kind = type(cause).__name__ if cause is not None else "error"
-            self.add(
-                "E003",
-                f"{self.slug}{'.' + part if part else ''} cannot be imported: {kind}: {cause}",
-                "Install what it needs, or remove the package; the other providers are not affected.",
-            )
+            message = f"{self.slug}{'.' + part if part else ''} cannot be imported: {kind}: {cause}"
+            hint = "Install what it needs, or remove the package; the other providers are not affected."
+            self.add("E003", message, hint)
             return None
 
     def card(self, module: ModuleType) -> ProviderInfo | None:
@@ -128,13 +120,11 @@ class _Package:
         if card.slug != self.slug:
             message = f"{module.__name__} calls itself {card.slug!r}, but its folder or entry point is {self.slug!r}."
             self.add("E005", message, "Give both the same name.")
-        for name in sorted(set(map(str, card.capabilities.names)) - set(get_args(CapabilityName))):
-            known = ", ".join(get_args(CapabilityName))
-            self.add("E006", f"{self.slug} claims the unknown capability {name!r}.", f"Known: {known}.")
-        for auth_type in card.auth_types:
-            if auth_type not in get_args(AuthType):
-                known = ", ".join(get_args(AuthType))
-                self.add("E007", f"{self.slug} has the unknown auth type {auth_type!r}.", f"Known: {known}.")
+        abilities, auth_types = get_args(CapabilityName), get_args(AuthType)
+        for name in sorted(set(map(str, card.capabilities.names)) - set(abilities)):
+            self.add("E006", f"{self.slug} claims the unknown capability {name!r}.", f"Known: {', '.join(abilities)}.")
+        for name in (name for name in card.auth_types if name not in auth_types):
+            self.add("E007", f"{self.slug} has the unknown auth type {name!r}.", f"Known: {', '.join(auth_types)}.")
         if not card.auth_types:
             self.add("E007", f"{self.slug} has no auth type, so no session can be made.", "Name at least one.")
         if not (card.name and card.description and len(card.monogram) == 2):
@@ -142,9 +132,9 @@ class _Package:
             self.add("W004", f"The card of {self.slug} is incomplete.", hint)
         return card
 
-    def behaviour(self, operation: str, *, required: bool) -> None:
+    def behaviour(self, operation: str) -> None:
         if not self.source.has_part(self.slug, operation):
-            if required:
+            if operation in OPERATIONS:
                 hint = f'Add {operation}.py; where there is nothing to do: BEHAVIOUR = Unsupported("why").'
                 self.add("E009", f"{self.slug} has no module {operation}.", hint)
             return
@@ -213,21 +203,18 @@ class _Package:
             self.add("E017", f"The model file {path} is not used: {problem}.", hint)
 
     def claims(self, card: ProviderInfo) -> None:
-        for name, operation in {**NEEDS, **dict.fromkeys(OF_ANSWERS, "streaming")}.items():
-            if name in card.capabilities and not self.does(operation):
-                message = f"{self.slug} claims {name}, but its {operation} behaviour is missing or Unsupported."
-                self.add("E016", message, f"Take {name} out of PROVIDER.capabilities, or add the behaviour.")
-        for name, operation in NEEDS.items():
-            if name not in card.capabilities and self.does(operation):
-                message = f"{self.slug} has a {operation} behaviour, but does not claim {name}."
-                self.add("W001", message, f"Add {name} to PROVIDER.capabilities.")
-        for auth_type, operation in AUTH_NEEDS.items():
-            if auth_type in card.auth_types and not self.does(operation):
-                message = f"{self.slug} offers {auth_type}, but its {operation} behaviour is missing or Unsupported."
-                self.add("E015", message, f"Take {auth_type} out of PROVIDER.auth_types, or add the behaviour.")
-            elif auth_type not in card.auth_types and self.does(operation):
-                message = f"{self.slug} has an {operation} behaviour, but does not offer {auth_type}."
-                self.add("W003", message, f"Add {auth_type} to PROVIDER.auth_types.")
+        """Compare what the card claims with the behaviours that are there."""
+        for needs, claimed, place, verb, too_much, too_little in (
+            (ABILITIES, card.capabilities, "PROVIDER.capabilities", "claim", "E016", "W001"),
+            (AUTH_NEEDS, card.auth_types, "PROVIDER.auth_types", "offer", "E015", "W003"),
+        ):
+            for name, operation in needs.items():
+                if name in claimed and not self.does(operation):
+                    message = f"{self.slug} {verb}s {name}, but its {operation} behaviour is missing or Unsupported."
+                    self.add(too_much, message, f"Take {name} out of {place}, or add the behaviour.")
+                elif name not in claimed and name not in OF_ANSWERS and self.does(operation):
+                    message = f"{self.slug} has the behaviour {operation}, but does not {verb} {name}."
+                    self.add(too_little, message, f"Add {name} to {place}.")
 
     def does(self, operation: str) -> bool:
         behaviour = self.behaviours.get(operation)

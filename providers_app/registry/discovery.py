@@ -16,9 +16,10 @@ import pkgutil
 import re
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,9 +29,6 @@ from providers_app.registry import options
 from providers_app.text import nearest, quoted
 from providers_app.types.catalogue import Capabilities, ProviderInfo, SettingField
 from providers_app.types.http import LocalResponder
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 logger = logging.getLogger("maestro.registry")
 
@@ -47,12 +45,9 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class Rejected(msgspec.Struct, frozen=True, kw_only=True):
-    """A package that was found but not taken, and why."""
+class Rejected(Package, frozen=True, kw_only=True):
+    """A package that was found but not taken, and why; ``winner`` is the module that has its slug."""
 
-    slug: str
-    module: str
-    source: str
     problem: Literal["bad_slug", "duplicate"]
     winner: str = ""
 
@@ -75,11 +70,10 @@ class Registry:
 
     def packages(self) -> dict[str, Package]:
         """Return every package by slug, in alphabetical order; none is imported."""
-        found = self._packages
-        if found is None:
+        if self._packages is None:
             with self._lock:
-                found = self._packages if self._packages is not None else self._scan()
-        return found
+                return self._packages if self._packages is not None else self._scan()
+        return self._packages
 
     def rejected(self) -> tuple[Rejected, ...]:
         """Return what was found and not taken: bad slugs and duplicates."""
@@ -90,14 +84,14 @@ class Registry:
         """Return the provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
         card = self._cards.get(slug) if isinstance(slug, str) else None
         if card is None:
-            package = self._package(slug)
+            module = self._package(slug).module
             card = getattr(self.load(slug), "PROVIDER", None)
             if not isinstance(card, ProviderInfo):
-                raise self.broken(slug, f"{package.module} has no PROVIDER = ProviderInfo(...).")
+                raise self.broken(slug, f"{module} has no PROVIDER = ProviderInfo(...).")
             if problem := card_problem(card):
-                raise self.broken(slug, f"{package.module}.PROVIDER {problem}.")
+                raise self.broken(slug, f"{module}.PROVIDER {problem}.")
             if card.slug != slug:
-                raise self.broken(slug, f"{package.module} calls itself {card.slug!r} but is installed as {slug!r}.")
+                raise self.broken(slug, f"{module} calls itself {card.slug!r} but is installed as {slug!r}.")
             self._cards[slug] = card
         return card
 
@@ -142,10 +136,9 @@ class Registry:
 
     def _package(self, slug: str) -> Package:
         packages = self.packages()
-        package = packages.get(slug) if isinstance(slug, str) else None
-        if package is None:
+        if not isinstance(slug, str) or slug not in packages:
             raise UnknownProvider(f"There is no provider {quoted(slug)}.", hint=nearest(slug, packages))
-        return package
+        return packages[slug]
 
     def broken(self, slug: str, problem: str) -> ProviderBroken:
         """Return the error to raise for a provider that is not usable; each problem is logged once."""
@@ -159,20 +152,18 @@ class Registry:
         found: dict[str, Package] = {}
         rejected: list[Rejected] = []
         for package in (*_folders(), *_installed()):
-            slug, module, source = package.slug, package.module, package.source
-            if not SLUG.match(slug):
-                rejected.append(Rejected(slug=slug, module=module, source=source, problem="bad_slug"))
-            elif slug in found:
-                winner = found[slug].module
-                rejected.append(Rejected(slug=slug, module=module, source=source, problem="duplicate", winner=winner))
+            winner, given = found.get(package.slug), msgspec.structs.asdict(package)
+            if winner is not None:
+                rejected.append(Rejected(**given, problem="duplicate", winner=winner.module))
+            elif SLUG.match(package.slug):
+                found[package.slug] = package
             else:
-                found[slug] = package
-        for slug in sorted(found):
-            logger.info("provider %s: %s (%s)", slug, found[slug].module, found[slug].source)
+                rejected.append(Rejected(**given, problem="bad_slug"))
+        self._rejected, self._packages = tuple(rejected), dict(sorted(found.items()))
+        for package in self._packages.values():
+            logger.info("provider %s: %s (%s)", package.slug, package.module, package.source)
         for loser in rejected:
             logger.error("provider %r of %s is not used: %s", loser.slug, loser.source, loser.problem)
-        self._rejected = tuple(rejected)
-        self._packages = {slug: found[slug] for slug in sorted(found)}
         return self._packages
 
 
@@ -189,19 +180,15 @@ def card_problem(card: ProviderInfo) -> str:
         return "has settings that are no tuple of SettingField"
     if not isinstance(card.also_called, tuple) or not all(isinstance(name, str) for name in card.also_called):
         return "has also_called that is no tuple of names"
-    names = [field.name for field in card.settings]
-    if len(set(names)) < len(names):
+    if len({field.name for field in card.settings}) < len(card.settings):
         return "declares an option twice"
     return next((problem for field in card.settings if (problem := options.field_problem(field))), "")
 
 
 def _folders() -> list[Package]:
-    entries = pkgutil.iter_modules(providers.__path__)
-    return [
-        Package(slug=entry.name, module=f"{providers.__name__}.{entry.name}", source="folder")
-        for entry in entries
-        if entry.ispkg and not entry.name.startswith("_")
-    ]
+    folders = (each.name for each in pkgutil.iter_modules(providers.__path__) if each.ispkg)
+    names = (name for name in folders if not name.startswith("_"))
+    return [Package(slug=name, module=f"{providers.__name__}.{name}", source="folder") for name in names]
 
 
 def _installed() -> list[Package]:
@@ -209,11 +196,10 @@ def _installed() -> list[Package]:
         return []
     from importlib.metadata import entry_points
 
-    entries = entry_points(group=ENTRY_POINTS)
-    packages = (
-        Package(slug=entry.name, module=entry.value.partition(":")[0].strip(), source=_distribution(entry))
-        for entry in entries
-    )
+    packages = []
+    for entry in entry_points(group=ENTRY_POINTS):
+        source = entry.dist.name if entry.dist is not None else "an installed package"
+        packages.append(Package(slug=entry.name, module=entry.value.partition(":")[0].strip(), source=source))
     return sorted(packages, key=lambda package: (package.slug, package.source))
 
 
@@ -231,10 +217,6 @@ def _may_have_entry_points(place: Path) -> bool:
         return True
 
 
-def _distribution(entry: "EntryPoint") -> str:
-    return entry.dist.name if entry.dist is not None else "an installed package"
-
-
 registry = Registry()
 """The one registry of the process."""
 
@@ -243,8 +225,6 @@ def list_providers() -> list[ProviderInfo]:
     """Return the cards of all providers that load, by name. A broken one is logged and left out."""
     cards = []
     for slug in registry.packages():
-        try:
+        with suppress(ProviderBroken):
             cards.append(registry.card(slug))
-        except ProviderBroken:
-            continue
     return sorted(cards, key=lambda card: card.name.lower())

@@ -1,5 +1,6 @@
 """Import formats by provider: the formats that the installed packages bring."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from providers_app.dispatch.faults import faults_of
@@ -11,20 +12,17 @@ from providers_app.types.imports import ImportedLogin, ImportFormat
 def formats() -> dict[str, tuple[str, ImportFormat]]:
     """Return every format by name, with the slug of the provider that reads it."""
     found: dict[str, tuple[str, ImportFormat]] = {}
-    for slug in registry.packages():
-        if supports(slug, "imports"):
-            with faults_of(slug):
-                found |= {each.name: (slug, each) for each in resolve(slug, "imports").formats}
+    for slug in _readers():
+        with faults_of(slug):
+            found |= {each.name: (slug, each) for each in resolve(slug, "imports").formats}
     return found
 
 
 def recognise(decoded: Any) -> str:
     """Return the name of the format that this decoded JSON is in; empty when no provider knows it."""
-    for slug in registry.packages():
-        if supports(slug, "imports"):
-            with faults_of(slug):
-                name = resolve(slug, "imports").recognises(decoded)
-            if name:
+    for slug in _readers():
+        with faults_of(slug):
+            if name := resolve(slug, "imports").recognises(decoded):
                 return name
     return ""
 
@@ -34,3 +32,7 @@ def read(format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
     slug, _ = formats()[format]
     with faults_of(slug):
         return resolve(slug, "imports").read(format, files)
+
+
+def _readers() -> Iterator[str]:
+    return (slug for slug in registry.packages() if supports(slug, "imports"))

@@ -3,18 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
+from providers_app.behaviours import protocols
 from providers_app.behaviours.contract import violations
 from providers_app.behaviours.oauth import OAuth
-from providers_app.behaviours.protocols import (
-    ApiKey,
-    Counting,
-    Imports,
-    Models,
-    Rules,
-    SeveralDialects,
-    Streaming,
-    Unsupported,
-)
+from providers_app.behaviours.protocols import Unsupported
 from providers_app.errors import ProviderBroken, UnsupportedOperation
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import AuthType
@@ -26,12 +18,12 @@ Operation = Literal["oauth", "api_key", "streaming", "models", "counting", "impo
 
 PROTOCOLS: dict[str, type] = {
     "oauth": OAuth,
-    "api_key": ApiKey,
-    "streaming": Streaming,
-    "models": Models,
-    "counting": Counting,
-    "imports": Imports,
-    "rules": Rules,
+    "api_key": protocols.ApiKey,
+    "streaming": protocols.Streaming,
+    "models": protocols.Models,
+    "counting": protocols.Counting,
+    "imports": protocols.Imports,
+    "rules": protocols.Rules,
 }
 """The Protocol of the ``BEHAVIOUR`` of each module."""
 OPTIONAL = {
@@ -45,17 +37,17 @@ OPTIONAL = {
 @overload
 def resolve(slug: str, operation: Literal["oauth"]) -> OAuth: ...
 @overload
-def resolve(slug: str, operation: Literal["api_key"]) -> ApiKey: ...
+def resolve(slug: str, operation: Literal["api_key"]) -> protocols.ApiKey: ...
 @overload
-def resolve(slug: str, operation: Literal["streaming"]) -> Streaming: ...
+def resolve(slug: str, operation: Literal["streaming"]) -> protocols.Streaming: ...
 @overload
-def resolve(slug: str, operation: Literal["models"]) -> Models: ...
+def resolve(slug: str, operation: Literal["models"]) -> protocols.Models: ...
 @overload
-def resolve(slug: str, operation: Literal["counting"]) -> Counting: ...
+def resolve(slug: str, operation: Literal["counting"]) -> protocols.Counting: ...
 @overload
-def resolve(slug: str, operation: Literal["imports"]) -> Imports: ...
+def resolve(slug: str, operation: Literal["imports"]) -> protocols.Imports: ...
 @overload
-def resolve(slug: str, operation: Literal["rules"]) -> Rules: ...
+def resolve(slug: str, operation: Literal["rules"]) -> protocols.Rules: ...
 def resolve(slug: str, operation: Operation) -> Any:
     """Return the behaviour of a provider: ``resolve("anthropic", "streaming")``.
 
@@ -121,7 +113,7 @@ def _load(slug: str, operation: Operation) -> Any:
     if not isinstance(behaviour, Unsupported):
         wrong = violations(behaviour, PROTOCOLS[operation])
         if operation == "streaming" and hasattr(behaviour, "dialect_of"):
-            wrong += violations(behaviour, SeveralDialects)
+            wrong += violations(behaviour, protocols.SeveralDialects)
         if wrong:
             raise registry.broken(slug, f"{module.__name__}.BEHAVIOUR {wrong[0].message}.")
     return behaviour

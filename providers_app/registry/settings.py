@@ -20,8 +20,23 @@ ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(parse)]
 """Values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
 
 
+DAY_S = 86400
+
+
+def _positive(default: float, most: float, description: str) -> Any:
+    return Field(default=default, gt=0, le=most, description=description)
+
+
+def _span(default: float, least: float, most: float, description: str) -> Any:
+    return Field(default=default, ge=least, le=most, description=description)
+
+
+def _bytes(mebibytes: int, description: str) -> Any:
+    return Field(default=mebibytes * 1024 * 1024, ge=1024, description=description)
+
+
 class ProvidersConfig(BaseModel):
-    """``MAESTRO_PROVIDERS__...``: what holds for every provider; ``conf.CommonSettings`` is its shape."""
+    """``MAESTRO_PROVIDERS__...``: what holds for every provider."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -29,40 +44,24 @@ class ProvidersConfig(BaseModel):
         default=(),
         description="Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to.",
     )
-    connect_timeout_s: float = Field(default=10.0, gt=0, le=300, description="Seconds to wait for a connection.")
-    idle_timeout_s: float = Field(
-        default=120.0, gt=0, le=3600, description="Seconds of silence after which a streamed answer is given up."
+    connect_timeout_s: float = _positive(10.0, 300, "Seconds to wait for a connection.")
+    idle_timeout_s: float = _positive(120.0, 3600, "Seconds of silence after which a streamed answer is given up.")
+    request_timeout_s: float = _positive(600.0, 7200, "Seconds for a whole answer that is not streamed.")
+    lookup_timeout_s: float = _positive(30.0, 600, "Seconds for listing models, testing a key and counting tokens.")
+    max_answer_bytes: int = _bytes(64, "Largest body of one answer, streamed or whole, in bytes.")
+    max_answer_text_bytes: int = _bytes(
+        8, "Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included."
     )
-    request_timeout_s: float = Field(
-        default=600.0, gt=0, le=7200, description="Seconds for a whole answer that is not streamed."
+    max_request_bytes: int = _bytes(32, "Largest body of a request, in bytes; larger ones are not sent.")
+    max_file_bytes: int = _bytes(
+        20, "Largest picture, document or recording in a message, in bytes; an address counts nothing."
     )
-    lookup_timeout_s: float = Field(
-        default=30.0, gt=0, le=600, description="Seconds for listing models, testing a key and counting tokens."
-    )
-    max_answer_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=1024, description="Largest body of one answer, streamed or whole, in bytes."
-    )
-    max_answer_text_bytes: int = Field(
-        default=8 * 1024 * 1024,
-        ge=1024,
-        description="Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included.",
-    )
-    max_request_bytes: int = Field(
-        default=32 * 1024 * 1024, ge=1024, description="Largest body of a request, in bytes; larger ones are not sent."
-    )
-    max_file_bytes: int = Field(
-        default=20 * 1024 * 1024,
-        ge=1024,
-        description="Largest picture, document or recording in a message, in bytes; an address counts nothing.",
-    )
-    models_cache_s: float = Field(
-        default=300.0, ge=0, le=86400, description="Seconds for which a session's list of models is kept."
-    )
-    models_stale_s: float = Field(
-        default=7 * 86400.0,
-        ge=0,
-        le=90 * 86400,
-        description="Seconds for which an old list of models is still shown, with its age, while it is asked for anew.",
+    models_cache_s: float = _span(300.0, 0, DAY_S, "Seconds for which a session's list of models is kept.")
+    models_stale_s: float = _span(
+        7.0 * DAY_S,
+        0,
+        90 * DAY_S,
+        "Seconds for which an old list of models is still shown, with its age, while it is asked for anew.",
     )
     model_data_dir: str = Field(
         default="",
@@ -74,24 +73,13 @@ class ProvidersConfig(BaseModel):
         description="Models and figures that beat everything else, as JSON: "
         '`{"remote": {"my-model": {"context_window": 32768}}}`; `remote/my_session` for one session.',
     )
-    refresh_margin_s: float = Field(
-        default=300.0, ge=0, le=86400, description="Seconds before its end at which an access token is refreshed."
+    refresh_margin_s: float = _span(300.0, 0, DAY_S, "Seconds before its end at which an access token is refreshed.")
+    refresh_timeout_s: float = _positive(20.0, 120, "Seconds for one request to a provider's token endpoint.")
+    refresh_lease_s: float = _positive(
+        60.0, 600, "Seconds for which one process has the turn to refresh a login; at least twice the time-out."
     )
-    refresh_timeout_s: float = Field(
-        default=20.0, gt=0, le=120, description="Seconds for one request to a provider's token endpoint."
-    )
-    refresh_lease_s: float = Field(
-        default=60.0,
-        gt=0,
-        le=600,
-        description="Seconds for which one process has the turn to refresh a login; at least twice the time-out.",
-    )
-    login_ttl_s: float = Field(
-        default=600.0, ge=30, le=3600, description="Seconds for which a sign-in waits for its answer."
-    )
-    device_login_ttl_s: float = Field(
-        default=900.0, ge=30, le=3600, description="Seconds for which a sign-in by device code waits."
-    )
+    login_ttl_s: float = _span(600.0, 30, 3600, "Seconds for which a sign-in waits for its answer.")
+    device_login_ttl_s: float = _span(900.0, 30, 3600, "Seconds for which a sign-in by device code waits.")
     strict_parameters: bool = Field(
         default=False,
         description="Refuse a request whose parameters would not be sent as they are, instead of leaving them out and "
