@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -24,6 +24,13 @@ EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order")
 
 class ChunkRefused(ValueError):
     """The chunk cannot be stored or changed; ``str()`` is a sentence for the person."""
+
+
+class Edited(NamedTuple):
+    """The chunks that an edit changed, and the key of its journal entry, ``None`` when it changed nothing."""
+
+    chunks: list[ContextChunk]
+    edit_id: int | None
 
 
 def append(
@@ -119,29 +126,29 @@ def system_chunk(context: Context) -> ContextChunk | None:
     )
 
 
-def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> list[ContextChunk]:
-    """Exclude a chunk from the next request, or include it; excluding unpins it. Returns the changed chunks."""
+def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> Edited:
+    """Exclude a chunk from the next request, or include it; excluding unpins it."""
     changes = {"excluded": True, "pinned": False} if excluded else {"excluded": False}
     return _edit_group(chunk, actor, "exclude" if excluded else "include", changes)
 
 
-def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> list[ContextChunk]:
-    """Pin or unpin a chunk; pinning includes it in the request. Returns the changed chunks."""
+def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> Edited:
+    """Pin or unpin a chunk; pinning includes it in the request."""
     changes = {"pinned": True, "excluded": False} if pinned else {"pinned": False}
     return _edit_group(chunk, actor, "pin" if pinned else "unpin", changes)
 
 
-def delete(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
+def delete(*, chunk: ContextChunk, actor: Any) -> Edited:
     """Delete a chunk (and the other half of a tool call). The row stays until the context is destroyed."""
     return _edit_group(chunk, actor, "delete", {"deleted_at": timezone.now()})
 
 
-def restore(*, chunk: ContextChunk, actor: Any) -> list[ContextChunk]:
+def restore(*, chunk: ContextChunk, actor: Any) -> Edited:
     """Restore a deleted chunk (and the other half of a tool call)."""
     return _edit_group(chunk, actor, "restore", {"deleted_at": None}, deleted=True)
 
 
-def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
+def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
     """Exclude several chunks as one edit, except pinned ones."""
     with transaction.atomic():
         lock(context.pk)
@@ -149,7 +156,7 @@ def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[C
         return _edit(context, actor, "exclude", chunks, excluded=True)
 
 
-def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> list[ContextChunk]:
+def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
     """Delete several chunks as one edit, except pinned ones."""
     with transaction.atomic():
         lock(context.pk)
@@ -189,25 +196,27 @@ def lock(context_id: Any) -> None:
 
 def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
     """Write the journal entry of a new chunk; undoing it deletes the chunk."""
-    ContextEdit.objects.create(
-        context=context,
-        actor_id=getattr(actor, "pk", actor),
-        action="add",
-        before={str(chunk.id): {"deleted_at": timezone.now().isoformat()}},
-        after={str(chunk.id): {"deleted_at": None}},
-    )
-    _forget_undone(context)
+    gone = {"deleted_at": timezone.now().isoformat()}
+    _journal(context, actor, "add", {str(chunk.id): gone}, {str(chunk.id): {"deleted_at": None}})
+
+
+def _journal(context: Context, actor: Any, action: str, before: dict[str, Any], after: dict[str, Any]) -> int:
+    """Write the journal entry of an edit and delete the undone ones: after a new edit there is nothing to redo."""
+    by = getattr(actor, "pk", actor)
+    edit = ContextEdit.objects.create(context=context, actor_id=by, action=action, before=before, after=after)
+    ContextEdit.objects.filter(context=context, undone_at__isnull=False).exclude(action="retry").delete()
+    return edit.pk
 
 
 def _edit_group(
     chunk: ContextChunk, actor: Any, action: str, changes: dict[str, Any], *, deleted: bool = False
-) -> list[ContextChunk]:
+) -> Edited:
     with transaction.atomic():
         lock(chunk.context_id)
         return _edit(chunk.context, actor, action, group_of(chunk, deleted=deleted), **changes)
 
 
-def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> list[ContextChunk]:
+def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> Edited:
     """Apply ``changes`` to ``chunks`` and write the journal entry, unless they change nothing."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -221,22 +230,15 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
         for name, value in changes.items():
             setattr(chunk, name, value)
         touched.append(chunk)
-    if touched:
-        ContextChunk.objects.filter(pk__in=[chunk.pk for chunk in touched]).update(**changes)
-        by = getattr(actor, "pk", actor)
-        ContextEdit.objects.create(context=context, actor_id=by, action=action, before=before, after=after)
-        _forget_undone(context)
-    return touched
+    if not touched:
+        return Edited([], None)
+    ContextChunk.objects.filter(pk__in=list(before)).update(**changes)
+    return Edited(touched, _journal(context, actor, action, before, after))
 
 
 def _jsonable(values: dict[str, Any]) -> dict[str, Any]:
     """Return column values as the journal stores them, with times as ISO text."""
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
-
-
-def _forget_undone(context: Context) -> None:
-    """Delete the undone edits: after a new edit there is nothing to redo."""
-    ContextEdit.objects.filter(context=context, undone_at__isnull=False).exclude(action="retry").delete()
 
 
 def _checked(content: str, max_chars: int | None) -> str:

@@ -39,18 +39,17 @@ def redo(*, context: Context) -> ContextEdit | None:
 
 
 class History(NamedTuple):
-    """The numbers of edits that can be undone and redone, and the key of the edit that is undone next."""
+    """The key of the edit that is undone next, ``None`` for none, and whether an undone edit can be redone."""
 
-    undoable: int
-    redoable: int
     latest: int | None
+    redoable: bool
 
 
 def history(context: Context) -> History:
     """Return the state of a context's edits. One query."""
     done = Q(undone_at=None)
-    counted = _edits(context).aggregate(done=Count("pk", filter=done), all=Count("pk"), latest=Max("pk", filter=done))
-    return History(counted["done"], counted["all"] - counted["done"], counted["latest"])
+    found = _edits(context).aggregate(latest=Max("pk", filter=done), undone=Count("pk", filter=~done))
+    return History(found["latest"], found["undone"] > 0)
 
 
 def _edits(context: Context) -> "QuerySet[ContextEdit]":

@@ -83,9 +83,8 @@ def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
 def exclude(request: HttpRequest, pk: UUID, chunk_id: UUID, excluded: bool) -> HttpResponse:
     """Exclude a chunk from the next request, or include it again."""
     chunk = chunk_or_404(request, pk, chunk_id)
-    changed = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=excluded)
-    message = f"{_count(changed)} excluded, −{_tokens(changed):,} tokens" if excluded and changed else ""
-    return _rows(request, chunk, changed, message)
+    edited = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=excluded)
+    return _rows(request, chunk, edited, _lighter(edited.chunks, "excluded") if excluded and edited.chunks else "")
 
 
 @login_required
@@ -101,8 +100,8 @@ def pin(request: HttpRequest, pk: UUID, chunk_id: UUID, pinned: bool) -> HttpRes
 def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
     """Delete a chunk; answers with nothing in its place, and the meter out of band."""
     chunk = chunk_or_404(request, pk, chunk_id)
-    gone = chunks.delete(chunk=chunk, actor=owner(request)) if chunk.deleted_at is None else []
-    data = panel(chunk.context)
+    gone, edit_id = chunks.delete(chunk=chunk, actor=owner(request))
+    data = panel(chunk.context, edit_id)
     others = [row for row in gone if row.pk != chunk.pk]
     response = render(request, "chats/_rows.html", {**data, "rows": [], "gone": others})
     return _with_undo(response, data, f"{_count(gone)} deleted") if gone else response
@@ -124,18 +123,17 @@ def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
     context = context_or_404(request, pk)
     deletes = request.POST.get("action") == "delete"
     ids = _ids(request.POST.getlist("ids"))
-    changed: list[ContextChunk] = []
+    action = chunks.delete_many if deletes else chunks.exclude_many
+    edited = chunks.Edited([], None)
     if len(ids) <= MAX_BULK:
-        action = chunks.delete_many if deletes else chunks.exclude_many
-        changed = action(context=context, actor=owner(request), ids=ids)
-    data = panel(context)
+        edited = action(context=context, actor=owner(request), ids=ids)
+    data = panel(context, edited.edit_id)
     response = render(request, "chats/_panel_update.html", data)
     if len(ids) > MAX_BULK:
         return _with_toast(response, f"At most {MAX_BULK:,} chunks are changed at once.")
-    if not changed:
+    if not edited.chunks:
         return _with_toast(response, "Nothing changed: pinned chunks stay.")
-    verb = "deleted" if deletes else "excluded"
-    return _with_undo(response, data, f"{_count(changed)} {verb}, −{_tokens(changed):,} tokens")
+    return _with_undo(response, data, _lighter(edited.chunks, "deleted" if deletes else "excluded"))
 
 
 @login_required
@@ -159,12 +157,12 @@ def redo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
 
 
-def _rows(request: HttpRequest, chunk: ContextChunk, changed: list[ContextChunk], message: str = "") -> HttpResponse:
+def _rows(request: HttpRequest, chunk: ContextChunk, edited: chunks.Edited, message: str = "") -> HttpResponse:
     """Answer with the chunk's row in its own place and its partner's out of band; a message comes with an Undo."""
-    data = panel(chunk.context)
-    group = {chunk.pk, *(row.pk for row in changed)}
+    data = panel(chunk.context, edited.edit_id)
+    partners = {row.pk for row in edited.chunks} - {chunk.pk}
     rows = [row for row in data["chunks"] if row.pk == chunk.pk]
-    others = [row for row in data["chunks"] if row.pk in group and row.pk != chunk.pk]
+    others = [row for row in data["chunks"] if row.pk in partners]
     response = render(request, "chats/_rows.html", {**data, "rows": rows, "others": others})
     return _with_undo(response, data, message) if message else response
 
@@ -184,8 +182,8 @@ def _count(rows: list[ContextChunk]) -> str:
     return "1 chunk" if len(rows) == 1 else f"{len(rows)} chunks"
 
 
-def _tokens(rows: Iterable[ContextChunk]) -> int:
-    return sum(row.tokens for row in rows)
+def _lighter(rows: list[ContextChunk], verb: str) -> str:
+    return f"{_count(rows)} {verb}, −{sum(row.tokens for row in rows):,} tokens"
 
 
 def _ids(values: Iterable[str]) -> list[UUID]:

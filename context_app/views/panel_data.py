@@ -75,12 +75,12 @@ def session_of(context: Context) -> AuthSession | None:
     return session
 
 
-def panel(context: Context) -> dict[str, Any]:
-    """Return the panel's template data. Two queries."""
+def panel(context: Context, edit_id: int | None = None) -> dict[str, Any]:
+    """Return the panel's template data: right after the edit ``edit_id`` in one query, else in two."""
     rows = selectors.chunks(context)
     session = session_of(context)
     info = session_models.known(session, context.model)
-    history = undo.history(context)
+    history = undo.history(context) if edit_id is None else undo.History(edit_id, redoable=False)
     present = {row.kind for row in rows}
     return {
         "context": context,
@@ -89,7 +89,6 @@ def panel(context: Context) -> dict[str, Any]:
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
         "pinned_count": sum(1 for row in rows if row.pinned),
         "kinds": [(kind, name) for kind, _, name in KINDS if kind in present],
-        "undoable": history.undoable,
         "redoable": history.redoable,
         "latest_edit": history.latest,
         # Window and price follow in a second request when the session's models were not listed lately.

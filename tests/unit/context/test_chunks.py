@@ -69,10 +69,10 @@ def test_exclude_and_include_are_journalled_and_undone(context: Context) -> None
     chunk = add(context)
     chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
     assert assembly.sent(selectors.chunks(context)) == []
-    assert undo.history(context)[:2] == (1, 0)
+    assert undo.history(context) == (ContextEdit.objects.get().pk, False)
     undo.undo(context=context)
     assert len(assembly.sent(selectors.chunks(context))) == 1
-    assert undo.history(context)[:2] == (0, 1)
+    assert undo.history(context) == (None, True)
     undo.redo(context=context)
     assert assembly.sent(selectors.chunks(context)) == []
 
@@ -87,7 +87,7 @@ def test_doing_the_same_twice_is_one_edit(context: Context) -> None:
 @pytest.mark.parametrize("half", [0, 1])
 def test_a_call_and_its_result_leave_and_return_together(context: Context, half: int) -> None:
     halves = pair(context)
-    gone = chunks.delete(chunk=halves[half], actor=context.owner)
+    gone = chunks.delete(chunk=halves[half], actor=context.owner).chunks
     assert {row.pk for row in gone} == {row.pk for row in halves}
     assert listed(context) == []
     undo.undo(context=context)
@@ -125,7 +125,7 @@ def test_bulk_edits_are_one_step_and_spare_what_is_pinned(context: Context) -> N
     plain, pinned = add(context, content="plain"), add(context, content="pinned")
     chunks.set_pinned(chunk=pinned, actor=context.owner, pinned=True)
     call, result = pair(context)
-    gone = chunks.delete_many(context=context, actor=context.owner, ids=[plain.pk, pinned.pk, result.pk])
+    gone = chunks.delete_many(context=context, actor=context.owner, ids=[plain.pk, pinned.pk, result.pk]).chunks
     assert {row.pk for row in gone} == {plain.pk, call.pk, result.pk}
     assert listed(context) == ["pinned"]
     undo.undo(context=context)
@@ -188,7 +188,7 @@ def test_undo_never_reaches_into_another_chat(context: Context) -> None:
 
 def test_a_retry_in_the_journal_is_not_undone(context: Context) -> None:
     ContextEdit.objects.create(context=context, action="retry", before={"chunks": []}, after={})
-    assert undo.history(context)[:2] == (0, 0)
+    assert undo.history(context) == (None, False)
     assert undo.undo(context=context) is None
 
 
@@ -204,21 +204,21 @@ def test_undo_ignores_columns_that_no_edit_may_touch(context: Context) -> None:
 def test_two_tabs_that_delete_the_same_chunk_leave_one_edit(context: Context) -> None:
     chunk = add(context)
     here, there = ContextChunk.objects.get(pk=chunk.pk), ContextChunk.objects.get(pk=chunk.pk)
-    assert chunks.delete(chunk=here, actor=context.owner)
-    assert chunks.delete(chunk=there, actor=context.owner) == []
-    assert chunks.set_pinned(chunk=there, actor=context.owner, pinned=True) == [], "what is gone is not pinned"
+    assert chunks.delete(chunk=here, actor=context.owner).chunks
+    assert chunks.delete(chunk=there, actor=context.owner) == ([], None)
+    assert chunks.set_pinned(chunk=there, actor=context.owner, pinned=True).chunks == [], "what is gone is not pinned"
     assert ContextEdit.objects.count() == 1
     undo.undo(context=context)
     assert listed(context) == ["hello"]
-    assert chunks.restore(chunk=here, actor=context.owner) == []
-    assert undo.history(context)[:2] == (0, 1)
+    assert chunks.restore(chunk=here, actor=context.owner) == ([], None)
+    assert undo.history(context) == (None, True)
 
 
 def test_an_edit_looks_at_the_chunk_as_it_is_not_as_the_tab_remembers_it(context: Context) -> None:
     chunk = add(context)
     stale = ContextChunk.objects.get(pk=chunk.pk)
     chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
-    assert chunks.set_excluded(chunk=stale, actor=context.owner, excluded=True) == []
+    assert chunks.set_excluded(chunk=stale, actor=context.owner, excluded=True) == ([], None)
     undo.undo(context=context)
     assert not ContextChunk.objects.get().excluded, "one click too many does not need two undos"
 
@@ -228,4 +228,4 @@ def test_many_chunks_change_in_a_few_statements(
 ) -> None:
     ids = [add(context).pk for _ in range(60)]
     with django_assert_max_num_queries(8):
-        assert len(chunks.exclude_many(context=context, actor=context.owner, ids=ids)) == 60
+        assert len(chunks.exclude_many(context=context, actor=context.owner, ids=ids).chunks) == 60

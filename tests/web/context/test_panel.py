@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
@@ -178,25 +177,26 @@ def test_a_context_beyond_the_window_says_how_far(ada: Person) -> None:
     assert "700 tokens too many" in html
 
 
+@pytest.mark.both
 def test_an_edit_has_a_bounded_number_of_queries(
     ada: Person, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rows = [ada.add(content=str(number)) for number in range(60)]
     ada.client.get(reverse("chats:panel", args=[ada.context.pk]))
-    with django_assert_max_num_queries(11 + connection.features.has_select_for_update):
+    with django_assert_max_num_queries(11):
         act(ada, "exclude", rows[3])
     with django_assert_max_num_queries(8):
         ada.client.get(reverse("chats:panel", args=[ada.context.pk]))
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("half", [None, 0, 1])
 def test_the_deletion_of_a_chunk_takes_few_queries(
     ada: Person, django_assert_max_num_queries: DjangoAssertNumQueries, half: int | None
 ) -> None:
     rows, halves = [ada.add(content=str(number)) for number in range(60)], pair(ada)
     ada.client.get(reverse("chats:panel", args=[ada.context.pk]))
-    # Postgres needs one more for the lock.
-    with django_assert_max_num_queries(11 + connection.features.has_select_for_update):
+    with django_assert_max_num_queries(11):
         response = act(ada, "delete-chunk", rows[3] if half is None else halves[half])
     assert json.loads(response["HX-Trigger"])["toast"]["undo"].endswith(f"?edit={ContextEdit.objects.get().pk}")
 
