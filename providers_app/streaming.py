@@ -17,10 +17,14 @@ from providers_app.text import quoted
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import (
+    Citation,
     ErrorInfo,
     Event,
     FinishReason,
+    GeneratedFile,
+    OpaqueBlock,
     ReasoningDelta,
+    ServerToolEvent,
     StreamEnd,
     StreamFailed,
     StreamStart,
@@ -121,13 +125,17 @@ class _Folding:
 
     __slots__ = (
         "_calls",
+        "_citations",
         "_error",
+        "_files",
         "_finish",
+        "_opaque",
         "_part",
         "_parts",
         "_raw",
         "_reasoning",
         "_refusal",
+        "_server_tools",
         "_start",
         "_text",
         "_usage",
@@ -140,6 +148,10 @@ class _Folding:
         self._reasoning: list[str] = []
         self._part = 0
         self._calls: dict[int, ResultToolCall] = {}
+        self._citations: list[Citation] = []
+        self._server_tools: list[ServerToolEvent] = []
+        self._files: list[GeneratedFile] = []
+        self._opaque: list[OpaqueBlock] = []
         self._start = StreamStart()
         self._usage: Usage | None = None
         self._finish: FinishReason = "incomplete"
@@ -167,6 +179,14 @@ class _Folding:
                     intent=event.intent,
                     intent_error=event.intent_error,
                 )
+            case Citation():
+                self._citations.append(event)
+            case ServerToolEvent():
+                self._server_tools.append(event)
+            case GeneratedFile():
+                self._files.append(event)
+            case OpaqueBlock():
+                self._opaque.append(event)
             case StreamStart():
                 self._start = event
             case UsageReport():
@@ -192,5 +212,9 @@ class _Folding:
             error=self._error,
             refusal="".join(self._refusal) or None,
             advice=self._start.advice,
+            citations=tuple(self._citations),
+            server_tools=tuple(self._server_tools),
+            images=tuple(self._files),
+            opaque=tuple(self._opaque),
             parts=self._parts.parts(),
         )

@@ -1,11 +1,25 @@
 """An answer as the parts of the next request, in order, each with its provider's opaque data."""
 
+import base64
 from typing import Any
 
 import msgspec
 
-from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
-from providers_app.types.events import Event, Origin, ReasoningDelta, StreamStart, TextDelta, ToolCall
+from providers_app.types.chat import BlockPart, ImagePart, Part, ReasoningPart, TextPart, ToolCallPart
+from providers_app.types.events import (
+    Event,
+    GeneratedFile,
+    OpaqueBlock,
+    Origin,
+    ReasoningDelta,
+    ServerToolEvent,
+    StreamStart,
+    TextDelta,
+    ToolCall,
+)
+
+Whole = ToolCall | ServerToolEvent | OpaqueBlock | GeneratedFile
+"""Events that are a part by themselves."""
 
 
 class _Draft(msgspec.Struct):
@@ -21,7 +35,7 @@ class AnswerParts:
     __slots__ = ("_drafts", "_origin")
 
     def __init__(self, origin: Origin | None = None) -> None:
-        self._drafts: list[_Draft | ToolCall] = []
+        self._drafts: list[_Draft | Whole] = []
         self._origin = origin
 
     def add(self, event: Event) -> None:
@@ -37,6 +51,8 @@ class AnswerParts:
         elif isinstance(event, ToolCall):
             if event.invalid_arguments is None:
                 self._drafts.append(event)
+        elif isinstance(event, ServerToolEvent | OpaqueBlock | GeneratedFile):
+            self._drafts.append(event)
         elif isinstance(event, StreamStart) and event.origin is not None:
             self._origin = event.origin
 
@@ -44,8 +60,8 @@ class AnswerParts:
         """Return the parts collected so far, without empty text."""
         found: list[Part] = []
         for draft in self._drafts:
-            if isinstance(draft, ToolCall):
-                found.append(self._call(draft))
+            if not isinstance(draft, _Draft):
+                found += self._whole(draft)
                 continue
             text = "".join(draft.pieces)
             if draft.kind == "reasoning":
@@ -74,7 +90,15 @@ class AnswerParts:
         if opaque:
             draft.opaque = {**(draft.opaque or {}), **opaque}
 
-    def _call(self, call: ToolCall) -> ToolCallPart:
-        return ToolCallPart(
-            call.id, call.name, call.arguments, call.provider_id, call.opaque, self._origin, call.intent
-        )
+    def _whole(self, event: Whole) -> list[Part]:
+        match event:
+            case ToolCall():
+                given = event.arguments, event.provider_id, event.opaque, self._origin, event.intent
+                return [ToolCallPart(event.id, event.name, *given)]
+            case GeneratedFile():
+                if not event.media_type.startswith("image/") or not (event.ref or event.data or event.url):
+                    return []
+                data = base64.b64encode(event.data).decode() if event.data else None
+                return [ImagePart(event.media_type, data, event.url or None, event.ref, self._origin, event.opaque)]
+            case _:
+                return [BlockPart(event.kind, event.data, self._origin)]

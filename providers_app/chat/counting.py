@@ -13,6 +13,7 @@ from providers_app.registry.resolver import authorizer, resolve, spoken, support
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatRequest,
     FilePart,
     ImagePart,
@@ -21,6 +22,7 @@ from providers_app.types.chat import (
     ReasoningPart,
     TextPart,
     ToolCallPart,
+    ToolResultPart,
 )
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Origin
@@ -87,7 +89,9 @@ def estimate_part(part: Part) -> int:
             return max(1, len(data) * 3 // 4 // BYTES_PER_AUDIO_TOKEN)
         case ToolCallPart(name=name, arguments=arguments):
             return estimate_text(name) + estimate_text(msgspec.json.encode(arguments).decode())
-        case _:
+        case BlockPart(data=data):
+            return estimate_text(msgspec.json.encode(data).decode())
+        case ToolResultPart():
             return estimate_text(part.content) + sum(map(estimate_part, part.media))
 
 

@@ -6,7 +6,9 @@ Deterministic: the same history always gives the same bytes.
    the first call of its id without a result in the newest message that made one; a second result is dropped.
 2. A call without a result gets one that says so; a result without a call is dropped (either would be refused).
 3. Neighbouring messages of one role become one; empty text disappears.
-4. Reasoning, and what a provider attached to text and calls, stays only for the origin that gave it out.
+4. Reasoning, blocks in a provider's own form, and what it attached to text, calls and pictures stay only for the
+   origin that gave them out. A picture that a model made stands in front of the next user's message, unless the wire
+   takes it back in its place.
 5. Tool-call ids take the form that the wire accepts, the same for a call and its result, unique in the whole history
    (``tool_forms``).
 6. Where the wire wants a user's message first and the person left it out, a line that says so stands in its place.
@@ -20,7 +22,17 @@ import msgspec
 from providers_app.dialects.media import kind_of
 from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
-from providers_app.types.chat import ChatRequest, Part, ReasoningPart, TextPart, Tool, ToolCallPart, ToolResultPart
+from providers_app.types.chat import (
+    BlockPart,
+    ChatRequest,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
 from providers_app.types.events import Origin
 from providers_app.wire import payload
 
@@ -32,14 +44,14 @@ class Replay(msgspec.Struct, frozen=True):
     """Rule by which a provider takes back what it attached to an answer.
 
     ``provider`` is its slug (empty: it takes back nothing), ``allowed`` whether it takes anything back.
-    ``same_model`` and ``same_session`` say that it is bound to the model and to the login that gave it out; another
-    would refuse it.
+    It is bound to the login that gave it out, and with ``same_model`` to the model too; another would refuse it.
+    ``pictures``: an assistant's message may hold the pictures that the model made.
     """
 
     provider: str
     allowed: bool = True
     same_model: bool = False
-    same_session: bool = False
+    pictures: bool = False
 
     def takes(self, origin: Origin | None, chat: ChatRequest) -> bool:
         """Tell whether what came from ``origin`` goes back with this request."""
@@ -48,7 +60,7 @@ class Replay(msgspec.Struct, frozen=True):
         asked = chat.asked or Origin(self.provider, chat.model)
         if self.same_model and origin.model not in (None, asked.model):
             return False
-        return not (self.same_session and asked.session is not None and origin.session not in (None, asked.session))
+        return asked.session is None or origin.session in (None, asked.session)
 
 
 class Turn(msgspec.Struct):
@@ -84,11 +96,14 @@ class _Gathering:
         self._replay = replay
         self._turns: list[Turn] = []
         self._places: dict[str, list[_Place]] = {}
+        self._pictures: list[Part] = []
 
     def turns(self) -> list[Turn]:
         for number, message in enumerate(self._chat.messages):
             parts = self._sorted_parts(message.role, message.parts)
             role = message.role if message.role != "tool" else "user"
+            if role == "user" and self._pictures and parts:
+                parts, self._pictures = [*self._pictures, *parts], []
             if not parts:
                 continue
             turn = self._turns[-1] if self._turns else None
@@ -113,9 +128,13 @@ class _Gathering:
             elif isinstance(part, ToolCallPart):
                 if role == "assistant":
                     parts.append(part)
-            elif isinstance(part, ReasoningPart):
+            elif isinstance(part, ReasoningPart | BlockPart):
                 if role == "assistant" and self._replay.takes(part.origin, self._chat):
                     parts.append(part)
+            elif role == "assistant" and isinstance(part, ImagePart):
+                own = part.opaque if self._replay.takes(part.origin, self._chat) else None
+                place = parts if self._replay.pictures else self._pictures
+                place.append(msgspec.structs.replace(part, opaque=own))
             elif role == "assistant":
                 raise UnsupportedContent(f"An assistant's message may hold no {kind_of(part)}.")
             else:

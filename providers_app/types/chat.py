@@ -5,7 +5,16 @@ from typing import Any, Literal
 import msgspec
 
 from providers_app.types.advice import Advice
-from providers_app.types.events import ErrorInfo, FinishReason, Origin, Usage
+from providers_app.types.events import (
+    Citation,
+    ErrorInfo,
+    FinishReason,
+    GeneratedFile,
+    OpaqueBlock,
+    Origin,
+    ServerToolEvent,
+    Usage,
+)
 from providers_app.types.intent import ToolIntent, scoped
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -28,11 +37,17 @@ class TextPart(_Part, frozen=True, tag="text"):
 
 
 class ImagePart(_Part, frozen=True, tag="image"):
-    """A picture, either inline (``data`` is base64) or by ``url``."""
+    """A picture: inline (``data`` is base64), by ``url``, or by ``ref`` of the owner's media store.
+
+    A picture that a model made has its ``origin``, and ``opaque`` as a ``TextPart``.
+    """
 
     media_type: str = "image/png"
     data: str | None = None
     url: str | None = None
+    ref: str = ""
+    origin: Origin | None = None
+    opaque: dict[str, Any] | None = None
 
 
 class FilePart(_Part, frozen=True, tag="file"):
@@ -78,6 +93,17 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
         msgspec.structs.force_setattr(self, "intent", scoped(self.intent, self.name))
 
 
+class BlockPart(_Part, frozen=True, tag="block"):
+    """A block in the provider's own form (a server tool, its result, a kind that Maestro does not know).
+
+    It is sent back to its ``origin`` alone, in its place and unchanged.
+    """
+
+    kind: str
+    data: dict[str, Any]
+    origin: Origin | None = None
+
+
 class ToolResultPart(_Part, frozen=True, tag="tool_result"):
     """The answer of a tool to the call with the same ``call_id``; ``media`` are pictures and documents it gave."""
 
@@ -88,7 +114,7 @@ class ToolResultPart(_Part, frozen=True, tag="tool_result"):
     media: tuple[ImagePart | FilePart, ...] = ()
 
 
-Part = TextPart | ImagePart | FilePart | AudioPart | ReasoningPart | ToolCallPart | ToolResultPart
+Part = TextPart | ImagePart | FilePart | AudioPart | ReasoningPart | BlockPart | ToolCallPart | ToolResultPart
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -183,8 +209,9 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
 
     ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
-    was changed in the request, and what was doubtful about it. ``parts`` is the answer as it has to stand in the next
-    request, reasoning included.
+    was changed in the request, and what was doubtful about it. ``citations``, ``server_tools``, ``images`` (files of
+    other types too) and ``opaque`` are in the order in which they came. ``parts`` is the answer as it has to stand in
+    the next request, reasoning included.
     """
 
     text: str = ""
@@ -199,6 +226,10 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
     refusal: str | None = None
     advice: tuple[Advice, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    server_tools: tuple[ServerToolEvent, ...] = ()
+    images: tuple[GeneratedFile, ...] = ()
+    opaque: tuple[OpaqueBlock, ...] = ()
     parts: tuple[Part, ...] = ()
 
     @property

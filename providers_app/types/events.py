@@ -137,13 +137,48 @@ class ToolCall(_Event, frozen=True, tag="tool_call"):
 
 
 class Citation(_Event, frozen=True, tag="citation"):
-    """A source that the answer refers to, as the provider describes it."""
+    """A source that the answer refers to; ``data`` is the provider's own description of it.
+
+    ``quote`` is the passage of the source that was cited. A field is empty where the provider does not give it.
+    """
 
     data: dict[str, Any]
+    url: str = ""
+    title: str = ""
+    quote: str = ""
 
 
 class ServerToolEvent(_Event, frozen=True, tag="server_tool"):
-    """A block of a tool that the provider ran itself (search, code execution ...): kept raw, never run by us."""
+    """A block of a tool that the provider ran itself (search, code execution ...), or of its result: never run by us.
+
+    ``data`` is the whole block, which goes back to the same provider unchanged.
+    """
+
+    kind: str
+    data: dict[str, Any]
+
+
+class GeneratedFile(_Event, frozen=True, tag="generated_file"):
+    """A picture, a recording or a file that the model made. ``kind`` is the provider's word for the block.
+
+    ``data`` holds its bytes only until they are in the media store; from then on ``ref`` names them there. ``url`` is
+    the address where a provider gives one instead of the bytes. ``problem`` says why the bytes could not be kept.
+    ``opaque`` as in ``TextDelta``.
+    """
+
+    media_type: str
+    ref: str = ""
+    kind: str = ""
+    name: str = ""
+    size: int = 0
+    url: str = ""
+    problem: str = ""
+    opaque: dict[str, Any] | None = None
+    data: bytes = b""
+
+
+class OpaqueBlock(_Event, frozen=True, tag="opaque_block"):
+    """A block of a kind that Maestro does not know: kept as it is, and sent back to the provider that made it."""
 
     kind: str
     data: dict[str, Any]
@@ -186,6 +221,8 @@ Event = (
     | ToolCall
     | Citation
     | ServerToolEvent
+    | GeneratedFile
+    | OpaqueBlock
     | UsageReport
     | StreamEnd
     | StreamFailed

@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from providers_app.dialects.anthropic_messages import AnthropicMessages
@@ -11,7 +12,8 @@ from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.errors import UnsupportedContent
-from providers_app.types.chat import AudioPart, FilePart, ImagePart, ToolCallPart, ToolResultPart
+from providers_app.types.chat import AudioPart, BlockPart, FilePart, ImagePart, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.events import Origin
 from tests.wire.asking import ALL, ask, body_of, say
 
 DATA = base64.b64encode("Grüezi".encode()).decode()
@@ -75,9 +77,38 @@ def test_what_has_no_form_is_a_typed_error_that_says_what_to_do(dialect: Any, pa
 
 
 @pytest.mark.parametrize("dialect", ALL)
-def test_an_assistant_holds_no_picture_in_any_form(dialect: Any) -> None:
-    with pytest.raises(UnsupportedContent, match="picture"):
-        dialect.build_body(ask(say("user", "q"), say("assistant", ImagePart("image/png", DATA))))
+def test_a_picture_of_the_model_stays_in_its_place_or_opens_the_next_question(dialect: Any) -> None:
+    chat = ask(say("user", "draw"), say("assistant", ImagePart("image/png", DATA)), say("user", "make it blue"))
+    body = body_of(dialect, chat)
+    messages = body.get("messages") or body.get("input") or body["contents"]
+    holders = [message["role"] for message in messages if DATA in json.dumps(message)]
+    assert holders == (["model"] if isinstance(dialect, GeminiGenerate) else ["user"])
+    assert json.dumps(messages[-1]).index("make it blue") > json.dumps(messages[-1]).find(DATA)
+
+
+@pytest.mark.parametrize("dialect", ALL)
+def test_an_assistant_holds_no_document_in_any_form(dialect: Any) -> None:
+    with pytest.raises(UnsupportedContent, match="document"):
+        dialect.build_body(ask(say("user", "q"), say("assistant", PDF)))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "block"),
+    [
+        (AnthropicMessages(), {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}),
+        (OpenAIResponses(), {"type": "web_search_call", "id": "ws_1", "status": "completed"}),
+        (GeminiGenerate(), {"executableCode": {"language": "PYTHON", "code": "1"}}),
+    ],
+)
+def test_a_block_goes_back_in_its_place_to_the_session_that_made_it_alone(dialect: Any, block: dict[str, Any]) -> None:
+    family = dialect.request.family if hasattr(dialect, "request") else dialect.family
+    made = Origin(family, "m", "one")
+    answer = say("assistant", TextPart("before"), BlockPart("b", block, made), TextPart("after"))
+    chat = msgspec.structs.replace(ask(say("user", "q"), answer), model="m")
+    sent = json.dumps(body_of(dialect, msgspec.structs.replace(chat, asked=made)))
+    assert sent.index("before") < sent.index(json.dumps(block)) < sent.index("after")
+    other = msgspec.structs.replace(chat, asked=Origin(family, "m", "two"))
+    assert json.dumps(block) not in json.dumps(body_of(dialect, other))
 
 
 def test_a_tools_picture_goes_where_it_can_and_is_said_as_left_out_elsewhere() -> None:

@@ -10,6 +10,7 @@ from providers_app.dialects.request import Replay, Turn, described, leading_syst
 from providers_app.dialects.tool_forms import ANTHROPIC_IDS, IdForm
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatRequest,
     FilePart,
     ImagePart,
@@ -138,6 +139,8 @@ def _block(part: Part) -> dict[str, Any] | None:
     if isinstance(part, ToolResultPart):
         block: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": _result(part)}
         return {**block, "is_error": True} if part.is_error else block
+    if isinstance(part, BlockPart):
+        return part.data if "type" in part.data else None  # a block of another format of this provider
     return _reasoning(part)
 
 

@@ -10,6 +10,7 @@ from providers_app.dialects.request import Replay, Turn, described, leading_syst
 from providers_app.dialects.tool_forms import GEMINI_IDS
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatRequest,
     FilePart,
     ImagePart,
@@ -82,7 +83,7 @@ def rules_of(unsupported: frozenset[str], budgeted: bool) -> FormatRules:
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request."""
     chat = tool_forms.wired(chat, tool_forms.GEMINI_NAMES)
-    replay = Replay(form.family, same_model=True, same_session=True)
+    replay = Replay(form.family, same_model=True, pictures=True)
     system, turns = leading_system(wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
     params = chat.params
     budgeted = form.budgeted(chat.model)
@@ -151,7 +152,8 @@ def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:
     if isinstance(part, ImagePart | FilePart):
         if part.url:
             return {"fileData": {"mimeType": part.media_type, "fileUri": part.url}}
-        return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}}
+        signature = _signature(part.opaque) if isinstance(part, ImagePart) else {}
+        return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}, **signature}
     if isinstance(part, ToolCallPart):
         call: dict[str, Any] = {"name": part.name, "args": part.arguments}
         if part.id in echoed:
@@ -162,6 +164,8 @@ def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:
         if part.call_id in echoed:
             answer["id"] = part.call_id
         return {"functionResponse": answer}
+    if isinstance(part, BlockPart):
+        return None if "type" in part.data else part.data  # a block of another format of this provider
     return _reasoning(part)
 
 

@@ -95,7 +95,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Return the request's JSON bytes. Raise ``InvalidRequest``, ``UnsupportedContent``."""
     chat = tool_forms.wired(_prepared(chat, form), tool_forms.OPENAI_NAMES)
     kind = form.reasoning_replay
-    replay = Replay(form.family, kind != "none", same_model=kind == "details", same_session=kind in REASONING_TEXT)
+    replay = Replay(form.family, kind != "none", same_model=kind == "details")
     turns = wire_turns(chat, form.ids, replay)
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:

@@ -10,6 +10,7 @@ from providers_app.dialects.request import Replay, Turn, joined_text, leading_sy
 from providers_app.dialects.tool_forms import IdForm
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatRequest,
     FilePart,
     ImagePart,
@@ -50,7 +51,7 @@ def build_body(
 ) -> bytes:
     """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
     chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
-    system, turns = leading_system(wire_turns(chat, ids, Replay(family, same_session=True)))
+    system, turns = leading_system(wire_turns(chat, ids, Replay(family)))
     items: list[dict[str, Any]] = []
     for turn in turns:
         items += _items(turn)
@@ -145,6 +146,8 @@ def _assistant(turn: Turn) -> list[dict[str, Any]]:
         elif isinstance(part, ToolCallPart):
             arguments = payload.encode(part.arguments).decode()
             items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments})
+        elif isinstance(part, BlockPart) and part.kind != "image_generation_call":
+            items.append(part.data)  # a picture's item is refused without its bytes; the picture itself is sent
     while items and items[-1].get("type") == "reasoning":
         items.pop()  # reasoning that led to nothing is refused
     return items
