@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app.advice.values import ALIASES
 from providers_app.errors import InvalidRequest
 from providers_app.text import quoted
-from providers_app.types.advice import Advice
 from providers_app.types.rules import EFFORTS
 from sessions_app.management import terminal
 
@@ -71,18 +70,9 @@ def read_json(path: str, option: str) -> Any:
         raise InvalidRequest(f"{option}: {quoted(path)} is not JSON.") from None
 
 
-def print_advice(command: BaseCommand, advice: tuple[Advice, ...]) -> None:
-    """Print advice on stderr, one line each, so that a pipe gets the answer alone."""
-    for item in advice:
-        line = f"{item.level}: {item.message}"
-        command.stderr.write(" ".join(terminal.printable(line).split("\n")), style_func=lambda text: text)
-
-
 def _param(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise InvalidRequest(f"--param takes NAME=VALUE, not {quoted(text)}.")
+    name, value = terminal.pair(text, f"--param takes NAME=VALUE, not {quoted(text)}.")
     try:
-        return name.strip(), json.loads(value)
+        return name, json.loads(value)
     except (ValueError, RecursionError):
-        return name.strip(), value
+        return name, value

@@ -1,18 +1,17 @@
-"""Helpers of the commands: whose session is meant, secrets from outside, and output for a terminal or as JSON."""
+"""The commands' base, which prints for a terminal or as JSON, and their common arguments and secrets from outside."""
 
 import getpass
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from providers_app.errors import InvalidCredential, OwnerRequired, ProviderError
+from providers_app.errors import InvalidCredential, InvalidRequest, OwnerRequired, ProviderError
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable
@@ -20,6 +19,76 @@ from sessions_app.models import AuthSession, Pk
 from sessions_app.stores.sessions import outcome_queue
 
 USERS_LISTED = 10
+CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {*b"\n\t"}, "�")
+
+
+class TerminalCommand(BaseCommand):
+    """A command whose ``run`` prints text, or JSON with ``--json``; a typed error is one line and exit code 1."""
+
+    requires_system_checks: list[str] = []
+    as_json = False
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, and report a typed error or a database that does not answer; any other error is a bug and is raised.
+
+        A reader of the output that left ends the command with the same code and no message.
+        """
+        self.as_json = options["json"]
+        try:
+            self.run(options)
+        except ProviderError as error:
+            self.report(error)
+        except BrokenPipeError:
+            # Otherwise Python reports the closed pipe again when it flushes at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OperationalError, InterfaceError) as error:
+            self.report(StoreUnavailable(f"The database did not answer ({type(error).__name__})."))
+        else:
+            return
+        raise SystemExit(1)
+
+    def run(self, options: dict[str, Any]) -> None:
+        """Do what the command is for. Raises ``ProviderError``, and ``SystemExit`` for another exit code."""
+        raise NotImplementedError
+
+    def report(self, error: ProviderError) -> None:
+        """Print ``error[code]: message (hint)``, or an error object, as one line on stderr."""
+        info = error.info()
+        if self.as_json:
+            names = ("code", "message", "hint", "type", "status", "retry_after")
+            fields = {name: getattr(info, name) for name in names}
+            self.note(json.dumps({"type": "error", "error": fields}, ensure_ascii=False))
+        else:
+            self.note(f"error[{info.code}]: {info.message}{f' ({info.hint})' if info.hint else ''}")
+
+    def note(self, text: str) -> None:
+        """Print one line on stderr, so that a pipe gets the answer alone."""
+        self.stderr.write(printable(text).replace("\n", " "), style_func=str)
+        self.stderr.flush()
+
+    def write(self, text: str) -> None:
+        """Print at once, without anything added."""
+        self.stdout.write(text, ending="")
+        self.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """Print text that may come from elsewhere as a line."""
+        self.write(f"{printable(text)}\n")
+
+    def dump(self, value: Any) -> None:
+        """Print a JSON value on one line."""
+        self.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+    def answer(self, value: Any, text: str) -> None:
+        """Print the JSON value with ``--json``, else the text as a line."""
+        if self.as_json:
+            self.dump(value)
+        else:
+            self.say(text)
+
+    def print_table(self, rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:
+        """Print cells in columns of equal width; the columns with the numbers in ``right`` are right-aligned."""
+        self.write("".join(f"{line}\n" for line in table_lines(rows, right=right)))
 
 
 def add_owner(parser: CommandParser) -> None:
@@ -52,14 +121,25 @@ def owner_id(username: str) -> Pk:
     keys = list(users.order_by("pk").values_list("pk", flat=True)[:2])
     if len(keys) == 1:
         return keys[0]
-    if not keys:
-        raise OwnerRequired("There is no user yet.", hint="Run `manage.py welcome`, which makes the first one.")
-    raise OwnerRequired("There are several users, so it is not clear whose session is meant.", hint=_users())
+    several = "There are several users, so it is not clear whose session is meant."
+    raise OwnerRequired(several if keys else "There is no user yet.", hint=_users())
 
 
-def session_of(options: dict[str, Any], owner: Pk) -> AuthSession:
-    """Return the session that ``add_session``'s arguments name. Raises ``UnknownSession``, ``AmbiguousSession``."""
-    return selectors.find(owner, options["provider"] or None, options["session"], options["auth_type"] or None)
+def session_of(options: dict[str, Any], reference: str = "") -> AuthSession:
+    """Return the session that ``reference``, else SESSION, names among the owner's, within provider and auth type.
+
+    Raises ``OwnerRequired``, ``UnknownSession``, ``AmbiguousSession``.
+    """
+    owner, auth_type = owner_id(options["owner"]), options.get("auth_type")
+    return selectors.find(owner, options["provider"] or None, reference or options["session"], auth_type or None)
+
+
+def pair(text: str, refusal: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``. Raises ``InvalidRequest`` with ``refusal`` for other text."""
+    name, equals, value = text.partition("=")
+    if not (equals and name.strip()):
+        raise InvalidRequest(refusal)
+    return name.strip(), value
 
 
 def variable(name: str) -> Secret:
@@ -70,14 +150,14 @@ def variable(name: str) -> Secret:
 
 
 def read_key(limit: int) -> Secret:
-    """Read a key: without echo at a terminal, else standard input up to one character more than ``limit``.
+    """Read a key: without echo at a terminal, else from standard input, so far that one over ``limit`` is noticed.
 
     Raises ``InvalidCredential`` for input that is not text.
     """
     if sys.stdin.isatty():
         return Secret(getpass.getpass("Key: "))
     try:
-        return Secret(read_stdin(limit + 2).strip())
+        return Secret(sys.stdin.read(limit + 3).strip())
     except UnicodeDecodeError:
         raise InvalidCredential("The key on standard input is not text.") from None
 
@@ -89,64 +169,13 @@ def _users() -> str:
     return f"Pass --owner with one of: {shown}." if names else "Run `manage.py welcome`, which makes the first one."
 
 
-@contextmanager
-def errors(command: BaseCommand, as_json: bool) -> Iterator[None]:
-    """Turn a typed error, or a database that does not answer, into one line on stderr and exit code 1.
-
-    A reader of the output that left ends the command with the same code and no message. Other errors are bugs and are
-    raised as they are.
-    """
-    try:
-        yield
-    except ProviderError as error:
-        report(command, error, as_json)
-        raise SystemExit(1) from None
-    except BrokenPipeError:
-        # Otherwise Python reports the closed pipe again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
-    except (OperationalError, InterfaceError) as error:
-        report(command, StoreUnavailable(f"The database did not answer ({type(error).__name__})."), as_json)
-        raise SystemExit(1) from None
-
-
 def settle(seconds: float = 5.0) -> None:
     """Wait at most ``seconds`` until the outcomes of the command's calls are written."""
     outcome_queue.flush(seconds)
 
 
-def report(command: BaseCommand, error: ProviderError, as_json: bool) -> None:
-    """Print ``error[code]: message (hint)``, or an error object, as one line on stderr."""
-    info = error.info()
-    if as_json:
-        fields: dict[str, Any] = {"code": info.code, "message": info.message, "hint": info.hint, "type": info.type}
-        fields |= {"status": info.status, "retry_after": info.retry_after}
-        line = json.dumps({"type": "error", "error": fields}, ensure_ascii=False)
-    else:
-        hint = f" ({info.hint})" if info.hint else ""
-        line = f"error[{info.code}]: {info.message}{hint}"
-    command.stderr.write(" ".join(printable(line).split("\n")), style_func=lambda text: text)
-    command.stderr.flush()
-
-
-def write(command: BaseCommand, text: str) -> None:
-    """Print at once, without anything added."""
-    command.stdout.write(text, ending="")
-    command.stdout.flush()
-
-
-def dump(command: BaseCommand, value: Any) -> None:
-    """Print a JSON value on one line."""
-    write(command, json.dumps(value, ensure_ascii=False, default=str) + "\n")
-
-
-def print_table(command: BaseCommand, rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:
-    """Print rows of cells in columns of equal width; the columns with the numbers in ``right`` are right-aligned."""
-    write(command, "".join(f"{line}\n" for line in table_lines(rows, right=right)))
-
-
 def table_lines(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
-    """Return the lines of ``print_table``, printable."""
+    """Return the lines of ``TerminalCommand.print_table``, printable."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -158,12 +187,4 @@ def table_lines(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -
 
 def printable(text: str) -> str:
     """Replace control characters in text from elsewhere, so that it cannot steer the reader's terminal."""
-    return "".join(
-        character if character in "\n\t" or not (ord(character) < 32 or 127 <= ord(character) < 160) else "�"
-        for character in text
-    )
-
-
-def read_stdin(limit: int) -> str:
-    """Return standard input as text, at most one character more than ``limit``, so that a longer one is noticed."""
-    return sys.stdin.read(limit + 1)
+    return text.translate(CONTROLS)

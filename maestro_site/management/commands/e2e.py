@@ -6,10 +6,9 @@ deleted first.
 
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from maestro_site.e2e.pasting import Lines, quiet_terminal
 from maestro_site.e2e.plan import Plan, Report, SignIn, Step
@@ -20,6 +19,7 @@ from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 from sessions_app.management import sign_in, terminal
+from sessions_app.management.terminal import TerminalCommand
 from sessions_app.models import AuthSession
 from sessions_app.services.connect import MAX_KEY_CHARS
 
@@ -28,9 +28,8 @@ CLEANING_S = 180.0
 WIDTH = max(len(name) for name in ("authentication", *(name for name, _, _ in STEPS)))
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = "Check a login from end to end: sign in, list models, stream, validate, interrupt, fail, clean up."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("provider", help="provider slug")
@@ -50,24 +49,18 @@ class Command(BaseCommand):
         login.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the session")
 
         page = parser.add_argument_group("a sign-in")
-        page.add_argument("--flow", default="", help="which sign-in; see `sessions flows`")
-        page.add_argument("--method", default="", help="how the answer comes back: loopback, paste_code, device ...")
+        sign_in.add_flow(page.add_argument)
         page.add_argument("--timeout", type=float, default=None, metavar="SECONDS", help="give up waiting for a person")
-        page.add_argument("--agree", action="store_true", help="agree to what the sign-in asks you to agree to")
-        page.add_argument("--remote-browser", action="store_true", help="the browser is on another machine")
-        page.add_argument("--client-id", default="", help="your own OAuth client")
         page.add_argument("--client-secret-env", default="", metavar="VAR", help="the variable that holds its secret")
-        page.add_argument("--field", action="append", default=[], metavar="NAME=VALUE", help="a field of the sign-in")
-        page.add_argument("--field-file", action="append", default=[], metavar="NAME=PATH", help="the same from a file")
+        page.add_argument("--field-file", action="append", default=[], metavar="NAME=PATH", help="a field from a file")
         page.add_argument("--field-env", action="append", default=[], metavar="NAME=VAR", help="or from a variable")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self._json: bool = options["json"]
-        with terminal.errors(self, self._json):
-            plan = plan_of(options)
-            with quiet_terminal():
-                report = self._run(plan)
-            self._finish(report)
+    def run(self, options: dict[str, Any]) -> None:
+        """Run the steps and print each as it ends."""
+        plan = plan_of(options)
+        with quiet_terminal():
+            report = self._run(plan)
+        self._finish(report)
         if report.interrupted:
             raise SystemExit(INTERRUPTED)
         if not report.passed:
@@ -78,7 +71,7 @@ class Command(BaseCommand):
         # With a key on standard input there is nothing left to paste.
         lines = Lines() if plan.auth_type == "oauth" and not plan.session else None
         paste = lines.next if lines else None
-        run = Run(plan, tell=self._tell, show=self._show, refuse=self._refuse, paste=paste)
+        run = Run(plan, tell=self._tell, show=self._show, refuse=self.report, paste=paste)
         done = threading.Event()
         found: list[Report] = []
         crash: list[BaseException] = []
@@ -96,7 +89,7 @@ class Command(BaseCommand):
         try:
             done.wait()
         except KeyboardInterrupt:
-            self._note("Stopping; what was made for this run is being destroyed.\n")
+            self.note("Stopping; what was made for this run is being destroyed.")
             loop.cancel(task)
             while not done.is_set():
                 with suppress(KeyboardInterrupt):
@@ -108,34 +101,26 @@ class Command(BaseCommand):
         return found[0]
 
     def _tell(self, step: Step) -> None:
-        if self._json:
+        if self.as_json:
             return
         code = f" [{step.code}]" if step.code and step.outcome == "fail" else ""
         line = f"{step.outcome.upper()}  {step.name.ljust(WIDTH)}  {step.seconds:7.2f} s  {step.words}{code}"
-        terminal.write(self, terminal.printable(line) + "\n")
+        self.say(line)
 
     def _show(self, pending: PendingLogin) -> None:
         """Print where to sign in on stderr: with --json, standard output is the report alone."""
-        also = "You can also paste the address here.\n" if pending.method == "loopback" else ""
-        self._note(sign_in.instructions(pending) + also)
-
-    def _refuse(self, error: ProviderError) -> None:
-        terminal.report(self, error, self._json)
-
-    def _note(self, text: str) -> None:
-        self.stderr.write(terminal.printable(text), style_func=lambda words: words, ending="")
+        also = "\nYou can also paste the address here." if pending.method == "loopback" else ""
+        self.stderr.write(terminal.printable(sign_in.instructions(pending) + also), style_func=str)
         self.stderr.flush()
 
     def _finish(self, report: Report) -> None:
-        if self._json:
-            terminal.dump(self, report.to_dict())
-            return
         counts = {kind: sum(step.outcome == kind for step in report.steps) for kind in ("pass", "fail", "skip")}
         total = sum(step.seconds for step in report.steps)
         words = f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped in {total:.1f} s"
         verdict = "PASS" if report.passed else "FAIL"
         what = f"{report.plan.provider} {report.plan.auth_type}"
-        terminal.write(self, f"{verdict}  {what}: {words}{' (interrupted)' if report.interrupted else ''}\n")
+        cut_off = " (interrupted)" if report.interrupted else ""
+        self.answer(report.to_dict(), f"{verdict}  {what}: {words}{cut_off}")
 
 
 def plan_of(options: dict[str, Any]) -> Plan:
@@ -163,7 +148,7 @@ def plan_of(options: dict[str, Any]) -> Plan:
         broken_model=options["broken_model"],
         key=_key(options),
         base_url=options["base_url"],
-        settings=dict(_pair(text, "--set") for text in options["set"]),
+        settings=dict(terminal.pair(text, "--set is written NAME=VALUE.") for text in options["set"]),
         sign_in=wanted,
         keep=options["keep"],
     )
@@ -188,22 +173,7 @@ def _configured(slug: str) -> Secret:
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Secret]:
-    plain = {name: Secret(value) for name, value in (_pair(text, "--field") for text in options["field"])}
-    files = {name: _file(name, path) for name, path in (_pair(text, "--field-file") for text in options["field_file"])}
-    variables = (_pair(text, "--field-env") for text in options["field_env"])
-    named = {name: terminal.variable(value) for name, value in variables}
-    return {**plain, **files, **named}
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (equals and name.strip()):
-        raise InvalidRequest(f"{option} is written NAME=VALUE.")
-    return name.strip(), value
-
-
-def _file(name: str, path: str) -> Secret:
-    try:
-        return Secret(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"The file for the field {name!r} cannot be read ({type(error).__name__}).") from None
+    files = (text.replace("=", "=@", 1) for text in options["field_file"])
+    variables = (terminal.pair(text, "--field-env is written NAME=VAR.") for text in options["field_env"])
+    given = dict(map(sign_in.field, (*options["field"], *files)))
+    return given | {name: terminal.variable(value) for name, value in variables}

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app import loop, provider
 from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
@@ -23,9 +23,8 @@ CLOSING_S = 5.0
 INTERRUPTED = 130
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = "Ask a session one question and print the answer as it arrives."
-    requires_system_checks: list[str] = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Options may stand between SESSION and PROMPT, which a plain parser refuses for an optional PROMPT."""
@@ -40,45 +39,33 @@ class Command(BaseCommand):
         parser.add_argument("--system", default="", help="system prompt")
         parameters.add(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        as_json = options["json"]
-        answer = _Answer(self, as_json)
-        with terminal.errors(self, as_json):
-            try:
-                interrupted = self._ask(answer, options)
-            except ProviderError as error:
-                if as_json:
-                    # A script reads the last line, whatever happened.
-                    terminal.dump(self, _as_result(fold([StreamFailed(error=error.info())])))
-                raise
+    def run(self, options: dict[str, Any]) -> None:
+        """Print the answer; with JSON the last line is the result, whatever happened."""
+        answer = _Answer(self)
+        try:
+            interrupted = self._ask(answer, options)
+        except ProviderError as error:
+            if self.as_json:
+                self.dump(_as_result(fold([StreamFailed(error=error.info())])))
+            raise
         result = answer.finish(interrupted)
         if interrupted:
-            terminal.report(self, Cancelled("The answer was stopped; what arrived is above."), as_json)
+            self.report(Cancelled("The answer was stopped; what arrived is above."))
             raise SystemExit(INTERRUPTED)
         if not result.complete:
             if result.error is not None:
                 broken = ProviderError(result.error.message, hint=result.error.hint)
                 broken.code = result.error.code  # type: ignore[misc]
-                terminal.report(self, broken, as_json)
+                self.report(broken)
             raise SystemExit(1)
 
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
         prompt, params = _prompt(options["prompt"]), parameters.read(options)
-        owner = terminal.owner_id(options["owner"])
-        session = terminal.session_of(options, owner)
-        interrupted = answer.run(
-            provider.stream_chat(
-                session.provider,
-                str(session.pk),
-                prompt,
-                model=options["model"] or None,
-                system=options["system"] or None,
-                strict=options["strict"],
-                owner=owner,
-                **params,
-            )
-        )
+        session = terminal.session_of(options)
+        params |= {"model": options["model"] or None, "system": options["system"] or None, "strict": options["strict"]}
+        stream = provider.stream_chat(session.provider, str(session.pk), prompt, owner=session.owner_id, **params)
+        interrupted = answer.run(stream)
         if answer.gone:
             # Whoever read the output left; there is nobody to tell.
             raise SystemExit(1)
@@ -94,12 +81,11 @@ def _as_result(result: ChatResult) -> dict[str, Any]:
 class _Answer:
     """Takes the events on the provider loop and prints each at once; keeps them for the result."""
 
-    def __init__(self, command: BaseCommand, as_json: bool) -> None:
+    def __init__(self, command: terminal.TerminalCommand) -> None:
         self.events: list[Event] = []
         self.failure: ProviderError | None = None
         self.gone = False
         self._command = command
-        self._as_json = as_json
         self._done = threading.Event()
         self._crash: BaseException | None = None
         self._ends_line = True
@@ -125,16 +111,15 @@ class _Answer:
         """Return the result of what arrived; with JSON, print it as the last line."""
         events = list(self.events)
         if not events or not isinstance(events[-1], StreamEnd | StreamFailed):
-            error = Cancelled("Stopped by the reader.") if interrupted else self.failure
-            if error is not None:
-                events.append(
-                    StreamFailed(error=error.info(), finish_reason="cancelled" if interrupted else "incomplete")
-                )
+            if interrupted:
+                events.append(StreamFailed(error=Cancelled("Stopped by the reader.").info(), finish_reason="cancelled"))
+            elif self.failure is not None:
+                events.append(StreamFailed(error=self.failure.info(), finish_reason="incomplete"))
         result = fold(events)
-        if self._as_json:
-            terminal.dump(self._command, _as_result(result))
+        if self._command.as_json:
+            self._command.dump(_as_result(result))
         elif not self._ends_line:
-            terminal.write(self._command, "\n")
+            self._command.write("\n")
         return result
 
     async def _consume(self, stream: Any) -> None:
@@ -153,20 +138,16 @@ class _Answer:
             self._done.set()
 
     def _print(self, event: Event) -> None:
-        if isinstance(event, StreamStart):
-            self._advise(event)
-        if self._as_json:
-            terminal.write(self._command, msgspec.json.encode(event).decode() + "\n")
+        if self._command.as_json:
+            self._command.write(msgspec.json.encode(event).decode() + "\n")
         elif isinstance(event, TextDelta) and event.text:
-            terminal.write(self._command, terminal.printable(event.text))
+            self._command.write(terminal.printable(event.text))
             self._ends_line = event.text.endswith("\n")
-
-    def _advise(self, event: StreamStart) -> None:
-        """Print what was left out of the request or changed in it, and what is doubtful about it."""
-        if self._advised or self._as_json:
-            return
-        self._advised = True
-        parameters.print_advice(self._command, event.advice)
+        elif isinstance(event, StreamStart) and not self._advised:
+            # What was left out of the request or changed in it, and what is doubtful about it.
+            self._advised = True
+            for item in event.advice:
+                self._command.note(f"{item.level}: {item.message}")
 
 
 def _prompt(given: str | None) -> str:
@@ -174,7 +155,7 @@ def _prompt(given: str | None) -> str:
     if given is None and sys.stdin.isatty():
         raise EmptyPrompt("There is no prompt.", hint="Give it as the last argument, or pipe it in.")
     try:
-        text = terminal.read_stdin(MAX_PROMPT_CHARS) if given in (None, "-") else str(given)
+        text = sys.stdin.read(MAX_PROMPT_CHARS + 1) if given in (None, "-") else str(given)
     except UnicodeDecodeError:
         raise InvalidRequest("Standard input is not text.") from None
     if len(text) > MAX_PROMPT_CHARS:

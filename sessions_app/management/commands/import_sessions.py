@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest
@@ -18,9 +18,8 @@ from sessions_app.services import import_undo, imports
 from sessions_app.services.imports import Line, Plan
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = "Import logins that other programs stored: tables of the earlier product, CLI logins, key files."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         kinds = ", ".join(f"{name} ({label})" for name, label in formats.kinds().items())
@@ -38,14 +37,14 @@ class Command(BaseCommand):
         terminal.add_owner(parser)
         terminal.add_json(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        with terminal.errors(self, options["json"]):
-            if options["list"]:
-                self._list(options["json"])
-            elif options["undo"]:
-                self._undo(options)
-            else:
-                self._import(options)
+    def run(self, options: dict[str, Any]) -> None:
+        """Import, undo or list."""
+        if options["list"]:
+            self._list()
+        elif options["undo"]:
+            self._undo(options)
+        else:
+            self._import(options)
 
     def _import(self, options: dict[str, Any]) -> None:
         if options["env"] and (options["file"] or options["kind"]):
@@ -71,25 +70,24 @@ class Command(BaseCommand):
 
     def _report(self, plan: Plan, run: ImportRun | None, options: dict[str, Any], *, stopped: bool) -> None:
         counts = {what: len(plan.of(what)) for what in ("create", "replace", "unchanged", "conflict", "refused")}  # type: ignore[arg-type]
-        if options["json"]:
+        if self.as_json:
             lines = [_as_dict(line) for line in plan.lines]
-            terminal.dump(self, {"kind": plan.kind, "run": str(run.pk) if run else None, **counts, "logins": lines})
+            self.dump({"kind": plan.kind, "run": str(run.pk) if run else None, **counts, "logins": lines})
             return
         shown = plan.lines if len(plan.lines) <= 50 else plan.of("refused", "conflict")[:50]
         for line in shown:
             words = f"{line.what:<10} {line.login.provider or '-':<14} {line.login.auth_type:<8} {line.name or '-'}"
             tail = f"  {line.login.where}" + (f": {line.why}" if line.why else "")
-            terminal.write(self, terminal.printable(words + tail) + "\n")
+            self.say(words + tail)
         done = "would be" if options["dry_run"] or stopped else "are"
-        terminal.write(
-            self,
+        self.say(
             f"{counts['create']} {done} created, {counts['replace']} replaced; {counts['unchanged']} unchanged, "
-            f"{counts['conflict']} in conflict, {counts['refused']} cannot be imported.\n",
+            f"{counts['conflict']} in conflict, {counts['refused']} cannot be imported."
         )
         if stopped:
-            terminal.write(self, "Nothing was changed: --skip leaves out what cannot be imported.\n")
+            self.say("Nothing was changed: --skip leaves out what cannot be imported.")
         if run is not None:
-            terminal.write(self, f"Take it back with: manage.py import_sessions --undo {run.pk}\n")
+            self.say(f"Take it back with: manage.py import_sessions --undo {run.pk}")
 
     def _undo(self, options: dict[str, Any]) -> None:
         try:
@@ -97,22 +95,12 @@ class Command(BaseCommand):
         except (ImportRun.DoesNotExist, ValueError, ValidationError):
             raise InvalidRequest("There is no import with this id.", hint="See `import_sessions --list`.") from None
         destroyed, restored = import_undo.roll_back(run, force=options["force"])
-        if options["json"]:
-            terminal.dump(self, {"run": str(run.pk), "destroyed": destroyed, "restored": restored})
-            return
-        terminal.write(self, f"Taken back: {destroyed} sessions destroyed, {restored} put back as they were.\n")
+        words = f"Taken back: {destroyed} sessions destroyed, {restored} put back as they were."
+        self.answer({"run": str(run.pk), "destroyed": destroyed, "restored": restored}, words)
 
-    def _list(self, as_json: bool) -> None:
+    def _list(self) -> None:
         runs = list(ImportRun.objects.defer("sealed_backup"))
-        if as_json:
-            terminal.dump(self, [_run(run) for run in runs])
-            return
-        if not runs:
-            terminal.write(self, "No imports.\n")
-        for run in runs:
-            state = "taken back" if run.rolled_back_at else f"{run.created} created, {run.replaced} replaced"
-            text = f"{run.pk}  {run.created_at:%Y-%m-%d %H:%M}  {run.kind}  {run.source}  {state}"
-            terminal.write(self, terminal.printable(text) + "\n")
+        self.answer([_run(run) for run in runs], "\n".join(map(_run_line, runs)) or "No imports.")
 
 
 def _key_names() -> str:
@@ -144,13 +132,11 @@ def _as_dict(line: Line) -> dict[str, Any]:
 
 
 def _run(run: ImportRun) -> dict[str, Any]:
-    return {
-        "id": str(run.pk),
-        "kind": run.kind,
-        "source": run.source,
-        "created": run.created,
-        "replaced": run.replaced,
-        "unchanged": run.unchanged,
-        "at": run.created_at.isoformat(),
-        "taken_back_at": run.rolled_back_at.isoformat() if run.rolled_back_at else None,
-    }
+    counts = {name: getattr(run, name) for name in ("kind", "source", "created", "replaced", "unchanged")}
+    taken_back = run.rolled_back_at.isoformat() if run.rolled_back_at else None
+    return {"id": str(run.pk), **counts, "at": run.created_at.isoformat(), "taken_back_at": taken_back}
+
+
+def _run_line(run: ImportRun) -> str:
+    state = "taken back" if run.rolled_back_at else f"{run.created} created, {run.replaced} replaced"
+    return f"{run.pk}  {run.created_at:%Y-%m-%d %H:%M}  {run.kind}  {run.source}  {state}"

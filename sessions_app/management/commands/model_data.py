@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from providers_app import conf, loop, provider
 from providers_app.behaviours.lookups import items_of
@@ -19,19 +19,17 @@ from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve
 from providers_app.types.catalogue import ModelInfo
 from providers_app.wire import payload
-from sessions_app import selectors
 from sessions_app.management import terminal
 
 SHOWN = 40
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = (
         "Check the files of models (--check), or update one from a provider's list: asked through a session "
         "(--from-session) or downloaded (--from-file). Without --write, the file in your own models folder is written, "
         "which starts as a copy of the one that ships. Figures of a later day and entries that are marked by_hand stay."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="fail where a file is wrong or out of date")
@@ -45,67 +43,57 @@ class Command(BaseCommand):
         terminal.add_owner(parser)
         terminal.add_json(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        with terminal.errors(self, options["json"]):
-            if not options["from_session"] and not options["from_file"]:
-                if not options["check"]:
-                    raise CommandError("Pass --check, --from-session or --from-file.")
-                self._check(options["provider"], options["json"])
-                return
-            slug, listed, source = _listed(options)
-            target = Path(options["write"]) if options["write"] else _own_path(slug)
-            before = _before(target, slug)
-            file, changes = updated(before, slug, listed, source)
-            self._report(slug, changes, options["json"])
-            if options["check"] and changes.any:
-                raise SystemExit(1)
-            if not changes.any or options["dry_run"] or options["check"]:
-                return
-            data = written(file)
-            read(data, slug)  # what cannot be read again is never written
-            _write(target, data)
-            self.stderr.write(f"Written: {target}", style_func=lambda text: text)
+    def run(self, options: dict[str, Any]) -> None:
+        """Check the files, or update one from a list. Raises ``CommandError`` for what cannot be read or written."""
+        if not options["from_session"] and not options["from_file"]:
+            if not options["check"]:
+                raise CommandError("Pass --check, --from-session or --from-file.")
+            self._check(options["provider"])
+            return
+        slug, listed, source = _listed(options)
+        target = Path(options["write"]) if options["write"] else _own_path(slug)
+        file, changes = updated(_before(target, slug), slug, listed, source)
+        self._report(slug, changes)
+        if options["check"] and changes.any:
+            raise SystemExit(1)
+        if not changes.any or options["dry_run"] or options["check"]:
+            return
+        data = written(file)
+        read(data, slug)  # what cannot be read again is never written
+        _write(target, data)
+        self.note(f"Written: {target}")
 
-    def _check(self, slug: str, as_json: bool) -> None:
+    def _check(self, slug: str) -> None:
         slugs = [slug] if slug else sorted(registry.packages())
         if slug:
             registry.card(slug)
         found = [{"file": path, "problem": text} for each in slugs for path, text in library.problems(each)]
-        if as_json:
-            terminal.dump(self, found)
-        for item in () if as_json else found:
-            terminal.write(self, f"{item['file']}: {item['problem']}\n")
+        files = sum(library.file(each, own=own) is not None for each in slugs for own in (False, True))
+        lines = [f"{item['file']}: {item['problem']}" for item in found] or [f"{files} files of models are in order."]
+        self.answer(found, "\n".join(lines))
         if found:
             raise SystemExit(1)
-        if not as_json:
-            files = sum(library.file(each, own=own) is not None for each in slugs for own in (False, True))
-            terminal.write(self, f"{files} files of models are in order.\n")
 
-    def _report(self, slug: str, changes: Changes, as_json: bool) -> None:
-        if as_json:
-            terminal.dump(self, {"provider": slug, **msgspec.to_builtins(changes)})
-            return
+    def _report(self, slug: str, changes: Changes) -> None:
         lines = [f"added    {model_id}" for model_id in changes.added]
         lines += [
             f"changed  {one}.{figure}: {_short(old)} -> {_short(new)}" for one, figure, old, new in changes.changed
         ]
         lines += [f"kept     {one}.{figure}: {why}" for one, figure, why in changes.kept]
         lines += [f"gone     {model_id} (not in this list; it stays in the file)" for model_id in changes.gone]
-        for line in lines[:SHOWN]:
-            terminal.write(self, terminal.printable(line) + "\n")
         if len(lines) > SHOWN:
-            terminal.write(self, f"... and {len(lines) - SHOWN} more lines; --json has all of them\n")
+            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more lines; --json has all of them"]
         counts = f"{len(changes.added)} added, {len(changes.changed)} figures changed, {len(changes.gone)} gone"
-        terminal.write(self, f"{slug}: {counts}, {len(changes.kept)} kept.\n")
+        lines.append(f"{slug}: {counts}, {len(changes.kept)} kept.")
+        self.answer({"provider": slug, **msgspec.to_builtins(changes)}, "\n".join(lines))
 
 
 def _listed(options: dict[str, Any]) -> tuple[str, list[ModelInfo], Source]:
     """Return the provider, its list and the source of that list."""
     day = options["as_of"]
     if options["from_session"]:
-        owner = terminal.owner_id(options["owner"])
-        session = selectors.find(owner, options["provider"] or None, options["from_session"], None)
-        asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=owner)
+        session = terminal.session_of(options, options["from_session"])
+        asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
         try:
             found = loop.run(asked)
         finally:
@@ -163,17 +151,14 @@ def _write(target: Path, data: bytes) -> None:
     """Replace the file atomically: readers in other processes see the old file or the new one."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            made = Path(folder, target.name)
+            with made.open("wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            made.chmod(0o644)
+            made.replace(target)
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror}") from None
 

@@ -1,18 +1,19 @@
 """``manage.py models SESSION``: list the models that a session sees, with the source of each figure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app import loop, provider
 from providers_app.listing.search import SORTS, ModelQuery, checked, search
 from providers_app.model_data import facts as model_facts
 from providers_app.model_data.library import host_of
-from providers_app.types.catalogue import ModelInfo, ModelListing
+from providers_app.types.catalogue import ModelInfo
 from sessions_app.management import terminal
-from sessions_app.models import AuthSession, Pk
+from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 from sessions_app.presenters.model_rows import Row
 
@@ -20,13 +21,12 @@ HEADS = ("MODEL", "WINDOW", "OUTPUT", "$ IN/OUT", "READS", "STAGE", "SOURCE")
 RIGHT = (1, 2, 3)
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = (
         "List the models that a session sees, asked from its provider and completed by what is known of them. "
         "SOURCE says who told the figures: the provider, Maestro's model file with the age of what it says, or the "
         "operator's configuration."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         terminal.add_session(parser)
@@ -39,48 +39,29 @@ class Command(BaseCommand):
         parser.add_argument("--sort", default="", metavar="ORDER", help=f"one of: {', '.join(SORTS)}")
         parser.add_argument("--known", dest="cached", action="store_true", help="what is known without asking anybody")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        as_json = options["json"]
-        with terminal.errors(self, as_json):
-            query = checked(_query(options))
-            owner = terminal.owner_id(options["owner"])
-            session = terminal.session_of(options, owner)
-            try:
-                listing = _listing(session, owner, cached=options["cached"])
-            finally:
-                terminal.settle()
-            found = search(listing.models, query, provider.provider_capabilities(session.provider))
-            if as_json:
-                terminal.dump(self, [_plain(model) for model in found])
-            else:
-                self._print(found)
-
-    def _print(self, found: list[ModelInfo]) -> None:
-        today = datetime.now(UTC).date()
-        lines = [HEADS, *(_line(model_rows.row(model, today)) for model in found)]
-        terminal.print_table(self, lines if found else [], right=RIGHT)
+    def run(self, options: dict[str, Any]) -> None:
+        """Print the models that the options choose."""
+        chosen: dict[str, Any] = {name: options[name] for name in ("min_window", "max_price", "sort")}
+        chosen |= {name: tuple(options[name]) for name in ("supports", "reads", "lifecycle")}
+        query = checked(ModelQuery(text=options["search"], **chosen))
+        session = terminal.session_of(options)
+        found = search(_listed(session, options), query, provider.provider_capabilities(session.provider))
+        if self.as_json:
+            self.dump([_plain(model) for model in found])
+        elif found:
+            today = datetime.now(UTC).date()
+            self.print_table([HEADS, *(_line(model_rows.row(model, today)) for model in found)], right=RIGHT)
 
 
-def _listing(session: AuthSession, owner: Pk, *, cached: bool) -> ModelListing:
-    """Return the provider's list as it is now, or with ``cached`` what is known. Raises ``ProviderError``."""
-    named = (session.provider, None, str(session.pk))
-    if cached:
-        host = host_of(session.base_url)
-        known = model_facts.known_models(session.provider, host=host, session=session.name)
-        return ModelListing(models=tuple(known))
-    return ModelListing(models=tuple(loop.run(provider.list_models(*named, refresh=True, owner=owner))))
-
-
-def _query(options: dict[str, Any]) -> ModelQuery:
-    return ModelQuery(
-        text=options["search"],
-        supports=tuple(options["supports"]),
-        reads=tuple(options["reads"]),
-        min_window=options["min_window"],
-        max_price=options["max_price"],
-        lifecycle=tuple(options["lifecycle"]),
-        sort=options["sort"],
-    )
+def _listed(session: AuthSession, options: dict[str, Any]) -> Sequence[ModelInfo]:
+    """Return the provider's list as it is now, or with ``--known`` what is known. Raises ``ProviderError``."""
+    if options["cached"]:
+        return model_facts.known_models(session.provider, host=host_of(session.base_url), session=session.name)
+    asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
+    try:
+        return loop.run(asked)
+    finally:
+        terminal.settle()
 
 
 def _line(row: Row) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app.errors import ProviderError, UnknownProvider
 from providers_app.ports import SYSTEM
@@ -31,13 +31,11 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TIMES = ("expires", "next_try")
 COLUMNS = ("session", "done", "why", *TIMES)
 WORDS = {"needs_person": "needs a person", "unknown": "outcome unknown"}
-WOULD = {"send": "would refresh", "person": "needs a person", "give_up": "needs a person", "keep": "would keep"}
-PERSON = "needs a person"
+WOULD = {"send": "would refresh", "person": "needs_person", "give_up": "needs_person", "keep": "would keep"}
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = "Refresh the logins that are due. Exit code: 0 fine, 1 a session needs a person, 2 not understood."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--provider", default="", help="only sessions of this provider")
@@ -51,16 +49,21 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done; nothing is sent or changed")
         terminal.add_json(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        with terminal.errors(self, options["json"]):
-            try:
-                rows = self._rows(options)
-            except ProviderError as error:
-                terminal.report(self, error, options["json"])
-                raise SystemExit(2) from None
-            self._print(rows, options)
-            if any(row["done"] == "needs_person" for row in rows):
-                raise SystemExit(1)
+    def run(self, options: dict[str, Any]) -> None:
+        """Refresh, and print a row for each login."""
+        try:
+            rows = self._rows(options)
+        except ProviderError as error:
+            self.report(error)
+            raise SystemExit(2) from None
+        if self.as_json:
+            self.dump([row | {name: row[name] and row[name].isoformat() for name in TIMES} for row in rows])
+        elif rows:
+            self.print_table([[name.replace("_", " ").upper() for name in COLUMNS], *map(_cells, rows)])
+        else:
+            self.say("Nothing is due. `--all` refreshes every login.")
+        if any(row["done"] == "needs_person" for row in rows):
+            raise SystemExit(1)
 
     def _rows(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         owner = terminal.owner_id(options["owner"]) if options["owner"] else None
@@ -69,36 +72,26 @@ class Command(BaseCommand):
                 f"There is no provider '{options['provider'][:80]}'.", hint=f"There are: {', '.join(sorted(slugs()))}."
             )
         if options["session"]:
-            whose = SYSTEM if owner is None else owner
-            one = selectors.find(whose, options["provider"] or None, options["session"], AuthSession.AuthType.OAUTH)
-            return self._work([one], "command", 0.0, dry=options["dry_run"])
+            one = selectors.find(
+                owner or SYSTEM, options["provider"] or None, options["session"], AuthSession.AuthType.OAUTH
+            )
+            return _work([one], "command", options | {"within": 0.0})
         dead = _needing_a_person(options["provider"], owner)
-        # Nobody named a session, so only what is due is refreshed: as the schedule would.
-        trigger: Trigger = "command" if options["all"] else "schedule"
-        within = options["within"]
-        chosen = (
-            refresh.refreshable(provider=options["provider"], owner_id=owner)
-            if options["all"]
-            else refresh.due_sessions(within_s=within, provider=options["provider"], owner_id=owner)
-        )
-        return self._work(list(chosen), trigger, within, dry=options["dry_run"]) + [_stored(row) for row in dead]
+        whose: dict[str, Any] = {"provider": options["provider"], "owner_id": owner}
+        if options["all"]:
+            rows = _work(list(refresh.refreshable(**whose)), "command", options)
+        else:
+            # Nobody named a session, so only what is due is refreshed: as the schedule would.
+            rows = _work(list(refresh.due_sessions(within_s=options["within"], **whose)), "schedule", options)
+        return rows + [_stored(row) for row in dead]
 
-    def _work(self, sessions: list[AuthSession], trigger: Trigger, within: float, *, dry: bool) -> list[dict[str, Any]]:
-        if dry:
-            return [_foreseen(session, trigger, within) for session in sessions]
-        seen = {session.pk: session.generation for session in sessions}
-        reports = refresh.refresh_many(seen, trigger=trigger, within_s=within, seen=seen)
-        return [_done(session, report) for session, report in zip(sessions, reports, strict=True)]
 
-    def _print(self, rows: list[dict[str, Any]], options: dict[str, Any]) -> None:
-        if options["json"]:
-            terminal.dump(self, [row | {name: _iso(row[name]) for name in TIMES} for row in rows])
-            return
-        if not rows:
-            terminal.write(self, "Nothing is due. `--all` refreshes every login.\n")
-            return
-        heads = tuple(name.replace("_", " ").upper() for name in COLUMNS)
-        terminal.print_table(self, [heads, *map(_cells, rows)])
+def _work(sessions: list[AuthSession], trigger: Trigger, options: dict[str, Any]) -> list[dict[str, Any]]:
+    if options["dry_run"]:
+        return [_foreseen(session, trigger, options["within"]) for session in sessions]
+    seen = {session.pk: session.generation for session in sessions}
+    reports = refresh.refresh_many(seen, trigger=trigger, within_s=options["within"], seen=seen)
+    return [_done(session, report) for session, report in zip(sessions, reports, strict=True)]
 
 
 def _duration(text: str) -> float:
@@ -112,8 +105,7 @@ def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
     """Return the logins that only a new sign-in helps; they are listed until then."""
     rows = selectors.visible() if owner is None else selectors.owned(owner)
     rows = rows.filter(auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.NEEDS_REAUTH)
-    if provider:
-        rows = rows.filter(provider=provider)
+    rows = rows.filter(provider=provider) if provider else rows
     return rows.defer("sealed_credential").order_by("provider", "name", "pk")
 
 
@@ -133,8 +125,7 @@ def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str
     found = decide(
         claim_of(session, tokens), rotation, trigger=trigger, seen_generation=None, now=time.time(), within_s=within
     )
-    done = "needs_person" if WOULD.get(found.action) == PERSON else WOULD.get(found.action, "would skip")
-    return _row(session, done, found.why, found.code, session.next_refresh_at)
+    return _row(session, WOULD.get(found.action, "would skip"), found.why, found.code, session.next_refresh_at)
 
 
 def _stored(session: AuthSession) -> dict[str, Any]:
@@ -163,10 +154,6 @@ def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetim
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     times = (f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES)
     return (row["session"], WORDS.get(row["done"], row["done"]), row["why"], *times)
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None
 
 
 def _time(seconds: float | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest
@@ -17,13 +17,13 @@ from sessions_app.services import connect, lifecycle
 from sessions_app.services import options as option_service
 from sessions_app.services.connect import MAX_KEY_CHARS
 
+TIMES = ("created_at", "last_used_at", "tested_at", "expires_at")
 SETTINGS = "="
 """Stands for ``--key-env`` without a name: no variable can be called so."""
 
 
-class Command(BaseCommand):
+class Command(terminal.TerminalCommand):
     help = "List, create, sign in to and delete named sessions."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -47,7 +47,6 @@ class Command(BaseCommand):
             help="read the key from this environment variable; without VAR the provider's own (OPENAI_API_KEY ...)",
         )
         create.add_argument("--base-url", default="", help="another address than the provider's own")
-
         create.add_argument(
             "--set",
             action="append",
@@ -57,15 +56,13 @@ class Command(BaseCommand):
         )
 
         setting = actions.add_parser("set", help="change the options of a session, or list them")
-        setting.add_argument("session", metavar="SESSION", help="id, name, or auth_type:name")
+        terminal.add_session(setting)
         setting.add_argument(
             "assignment",
             nargs="*",
             metavar="NAME=VALUE",
             help="an option and its value; NAME= takes it away; without any, the options are listed",
         )
-        setting.add_argument("--provider", default="", help="provider slug, where the name alone is ambiguous")
-        setting.add_argument("--auth-type", default="", choices=AuthSession.AuthType.values, help="auth type")
 
         delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
         delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
@@ -76,36 +73,31 @@ class Command(BaseCommand):
         sign_in.add_login(login)
         complete = actions.add_parser("complete", help="go on with a sign-in: paste its code, or wait for it")
         sign_in.add_complete(complete)
-
         flows = actions.add_parser("flows", help="the ways to sign in, and what the vendors say to them")
         flows.add_argument("provider", nargs="?", default="", help="only this provider")
         terminal.add_json(flows)
-
         revoke = actions.add_parser("revoke", help="end a login at its provider, and destroy its tokens here")
         terminal.add_session(revoke)
 
-        for action in (listing, create, setting, delete, login, complete):
+        for action in (listing, create, delete, login, complete):
             terminal.add_owner(action)
             terminal.add_json(action)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        with terminal.errors(self, options["json"]):
-            lifecycle.purge_deleted()
-            getattr(self, f"_{options['action']}")(options)
+    def run(self, options: dict[str, Any]) -> None:
+        """Carry out the action."""
+        lifecycle.purge_deleted()
+        getattr(self, f"_{options['action']}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
         owner = terminal.owner_id(options["owner"])
         rows = selectors.filtered(owner, provider=options["provider"], auth_type=options["auth_type"])
         sessions = [as_dict(session) for session in selectors.with_state(rows)]
-        if options["json"]:
-            terminal.dump(self, sessions)
-            return
-        if not sessions:
-            terminal.write(self, "No sessions. Connect one with `manage.py sessions create`.\n")
+        if self.as_json or not sessions:
+            self.answer(sessions, "No sessions. Connect one with `manage.py sessions create`.")
             return
         columns = ("name", "provider", "auth_type", "state", "reason", "id")
         heads = [column.upper() for column in columns]
-        terminal.print_table(self, [heads, *([str(row[column]) for column in columns] for row in sessions)])
+        self.print_table([heads, *([str(row[column]) for column in columns] for row in sessions)])
 
     def _create(self, options: dict[str, Any]) -> None:
         owner = terminal.owner_id(options["owner"])
@@ -119,31 +111,22 @@ class Command(BaseCommand):
             settings=option_service.parse(options["set"]),
             actor_id=owner,
         )
-        if options["json"]:
-            terminal.dump(self, as_dict(selectors.get(owner, session.pk)))
-        else:
-            terminal.write(self, f"Stored {session} as {session.pk}. Nothing was asked of the provider yet.\n")
+        words = f"Stored {session} as {session.pk}. Nothing was asked of the provider yet."
+        self.answer(as_dict(selectors.get(owner, session.pk)), words)
 
     def _set(self, options: dict[str, Any]) -> None:
-        owner = terminal.owner_id(options["owner"])
-        session = terminal.session_of(options, owner)
-        changed: tuple[str, ...] = ()
-        if options["assignment"]:
-            changed = option_service.change(session, option_service.parse(options["assignment"]), actor_id=owner)
-        if options["json"]:
-            found = [_option_dict(field, session) for field in option_service.declared(session)]
-            result = {"session": str(session), "id": str(session.pk), "options": session.options}
-            terminal.dump(self, {**result, "changed": list(changed), "declared": found})
-            return
-        if options["assignment"]:
-            said = ", ".join(f"{name} = {session.options.get(name) or 'as configured'}" for name in changed)
-            terminal.write(self, terminal.printable(f"{session}: {said or 'nothing to change'}.\n"))
-            return
-        fields = option_service.declared(session)
-        if not fields:
-            terminal.write(self, f"{session.provider} declares no options for its sessions.\n")
-        for field in fields:
-            terminal.write(self, terminal.printable(_option_line(field, session)) + "\n")
+        session = terminal.session_of(options)
+        given, fields = option_service.parse(options["assignment"]), option_service.declared(session)
+        changed = option_service.change(session, given, actor_id=session.owner_id) if given else ()
+        if given:
+            after = ", ".join(f"{name} = {session.options.get(name) or 'as configured'}" for name in changed)
+            text = f"{session}: {after or 'nothing to change'}."
+        else:
+            lines = [_option_line(field, session) for field in fields]
+            text = "\n".join(lines) or f"{session.provider} declares no options for its sessions."
+        result = {"session": str(session), "id": str(session.pk), "options": session.options}
+        declared = [_option_dict(field, session) for field in fields]
+        self.answer(result | {"changed": changed, "declared": declared}, text)
 
     def _delete(self, options: dict[str, Any]) -> None:
         provider, auth_type = options["provider"], options["auth_type"]
@@ -154,44 +137,35 @@ class Command(BaseCommand):
                 pass
             case _:
                 raise InvalidRequest("Name one session.", hint="PROVIDER AUTH_TYPE NAME, or one id or name.")
-        owner = terminal.owner_id(options["owner"])
-        session = selectors.find(owner, provider or None, ref, auth_type or None)
-        lifecycle.delete(session, actor_id=owner)
-        if options["json"]:
-            terminal.dump(self, {"deleted": str(session.pk), "session": str(session)})
-        else:
-            terminal.write(self, f"Deleted {session}. Its secret is destroyed.\n")
+        session = terminal.session_of(options | {"provider": provider, "auth_type": auth_type}, ref)
+        lifecycle.delete(session, actor_id=session.owner_id)
+        result = {"deleted": str(session.pk), "session": str(session)}
+        self.answer(result, f"Deleted {session}. Its secret is destroyed.")
 
     def _login(self, options: dict[str, Any]) -> None:
-        self._signed_in(sign_in.login(self, options), options)
+        if made := sign_in.login(self, options):
+            self._signed_in(made)
 
     def _complete(self, options: dict[str, Any]) -> None:
-        self._signed_in(sign_in.complete(self, options), options)
+        self._signed_in(sign_in.complete(self, options))
 
     def _flows(self, options: dict[str, Any]) -> None:
         sign_in.flows(self, options)
 
     def _revoke(self, options: dict[str, Any]) -> None:
-        owner = terminal.owner_id(options["owner"])
-        session = terminal.session_of(options, owner)
+        session = terminal.session_of(options)
         revoked = lifecycle.revoke(session)
-        if options["json"]:
-            terminal.dump(self, {"revoked": revoked, "session": str(session), "id": str(session.pk)})
-        elif revoked:
-            terminal.write(self, f"Ended {session} at the provider. Its tokens are destroyed.\n")
-        else:
-            words = "has no way to end a login from here, so nothing was changed. End it on the provider's own page."
-            terminal.write(self, f"{session.provider} {words}\n")
+        impossible = (
+            f"{session.provider} has no way to end a login from here, so nothing was changed. End it on the "
+            "provider's own page."
+        )
+        text = f"Ended {session} at the provider. Its tokens are destroyed." if revoked else impossible
+        self.answer({"revoked": revoked, "session": str(session), "id": str(session.pk)}, text)
 
-    def _signed_in(self, made: Session | None, options: dict[str, Any]) -> None:
-        if made is None:
-            return
+    def _signed_in(self, made: Session) -> None:
         session = selectors.get(made.owner, made.id)
-        if options["json"]:
-            terminal.dump(self, as_dict(session))
-            return
         account = f" as {session.account_label}" if session.account_label else ""
-        terminal.write(self, terminal.printable(f"{session} is signed in{account} ({session.pk}).\n"))
+        self.answer(as_dict(session), f"{session} is signed in{account} ({session.pk}).")
 
 
 def as_dict(session: AuthSession) -> dict[str, Any]:
@@ -208,11 +182,7 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
         "base_url": session.base_url or None,
         "options": dict(session.options),
         "account": session.account_label or None,
-        "created_at": session.created_at.isoformat(),
-        "last_used_at": session.last_used_at.isoformat() if session.last_used_at else None,
-        "tested_at": session.tested_at.isoformat() if session.tested_at else None,
-        "expires_at": session.expires_at.isoformat() if session.expires_at else None,
-    }
+    } | {name: at.isoformat() if (at := getattr(session, name)) else None for name in TIMES}
 
 
 def _option_line(field: SettingField, session: AuthSession) -> str:
@@ -222,14 +192,8 @@ def _option_line(field: SettingField, session: AuthSession) -> str:
 
 
 def _option_dict(field: SettingField, session: AuthSession) -> dict[str, Any]:
-    return {
-        "name": field.name,
-        "label": field.label,
-        "help": field.help,
-        "required": field.required,
-        "choices": list(field.choices),
-        "value": session.options.get(field.name),
-    }
+    shown = {name: getattr(field, name) for name in ("name", "label", "help", "required", "choices")}
+    return shown | {"value": session.options.get(field.name)}
 
 
 def _key(options: dict[str, Any]) -> Secret:

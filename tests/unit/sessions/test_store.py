@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand
 from django.db import DataError, OperationalError, connection
 
 from providers_app import errors, loop, ports, provider
@@ -127,13 +126,15 @@ def test_a_database_that_does_not_answer_is_a_typed_error() -> None:
 
 
 def test_a_bug_is_not_taken_for_a_database_that_does_not_answer() -> None:
-    def broken() -> None:
+    def broken(*_: object) -> None:
         raise DataError("value too long")
 
     with pytest.raises(DataError):
         loop.run(pool.in_store(broken), 10)
-    with pytest.raises(DataError), terminal.errors(BaseCommand(), False):
-        broken()
+    command = terminal.TerminalCommand()
+    command.run = broken  # type: ignore[method-assign]
+    with pytest.raises(DataError):
+        command.handle(json=False)
 
 
 def test_uses_and_their_outcome_reach_the_row(alice: User, vendor: VendorServer) -> None:
