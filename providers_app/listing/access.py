@@ -56,6 +56,5 @@ async def get_model(
     provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> ModelInfo:
     """Return one model as the provider describes it. Raises ``UnknownModel`` and other ``UpstreamError``."""
-    who = await find_owner(owner)
-    client = await open_session(who, provider, session, auth_type)
+    client = await open_session(await find_owner(owner), provider, session, auth_type)
     return await client.call(partial(catalogue.get_model, model_id=model_id))

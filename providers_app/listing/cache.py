@@ -37,10 +37,8 @@ class CachedList:
         self.secret = hash(credential.secret)
         self.listed: list[ModelInfo] | None = None
         self.lacks = ""
-        self.fetched_at = 0.0
-        self.answered = 0.0
+        self.fetched_at = self.answered = self.failed = 0.0
         self.error: ProviderError | None = None
-        self.failed = 0.0
         self.flight: asyncio.Task[None] | None = None
         self._provider, self._name, self._host = session.provider, session.name, host_of(credential.base_url)
         self._made_of: tuple[Any, ...] = ()
@@ -71,8 +69,7 @@ class CachedList:
         if len(self._made_of) != 3 or any(a is not b for a, b in zip(made_of, self._made_of, strict=True)):
             listed = self.listed if self.listed is not None else list(index.models.values())
             day = day_of(self.fetched_at or time.time())
-            chosen = configured(setting, self._provider, self._name)
-            found = merged_list(listed, index.find, chosen, today=day)
+            found = merged_list(listed, index.find, configured(setting, self._provider, self._name), today=day)
             if self.listed is None or not registry.card(self._provider).models_in_order:
                 found.sort(key=lambda model: model.id)
             self._whole, self._made_of = tuple(found), made_of

@@ -12,6 +12,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from providers_app import conf, loop
 from providers_app.advice.values import checked_model
 from providers_app.behaviours.listing import check_size
@@ -25,8 +27,7 @@ from providers_app.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from providers_app.listing import cache as model_lists
-from providers_app.listing.cache import CachedList, lists
+from providers_app.listing.cache import CachedList, lists, peek
 from providers_app.model_data.facts import completed, facts
 from providers_app.model_data.library import host_of
 from providers_app.ports import Session
@@ -48,12 +49,11 @@ Ask = Callable[[Fetch], Awaitable[list[ModelInfo]]]
 
 async def listing(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> ModelListing:
     """Return the models with the age of the list. A provider's failure is in it, not raised."""
-    kept = lists().of(session, credential)
-    if kept.listed is not None and not refresh and kept.age() < conf.current().models_stale_s:
-        fresh = kept.age() < conf.current().models_cache_s and kept.secret == hash(credential.secret)
-        if fresh:
+    kept, settings = lists().of(session, credential), conf.current()
+    if kept.listed is not None and not refresh and kept.age() < settings.models_stale_s:
+        if kept.age() < settings.models_cache_s and kept.secret == hash(credential.secret):
             return _listing_of(kept)
-        if conf.current().models_cache_s > 0:
+        if settings.models_cache_s > 0:
             _fetch_in_background(kept, session, credential, ask)
             return _listing_of(kept)
     # A caller that leaves does not take the list from the others.
@@ -90,26 +90,20 @@ def cached(session_id: str, account: str | None = None) -> ModelListing | None:
     ``account`` is the account that the session is signed in as now (``Session.account``): another one's list is not
     given.
     """
-    kept = model_lists.peek(session_id, account)
+    kept = peek(session_id, account)
     return None if kept is None or (kept.listed is None and kept.error is None) else _listing_of(kept)
 
 
 def timed_out(session_id: str, account: str | None = None) -> ModelListing:
     """Return the last list of a session, with the error that its provider did not answer in time."""
     before = cached(session_id, account) or ModelListing()
-    error = UpstreamTimeout("The provider did not list its models in time.")
-    return ModelListing(
-        models=before.models,
-        fetched_at=before.fetched_at,
-        stale=before.fetched_at is not None,
-        error=error.info(),
-        lacks=before.lacks,
-    )
+    error = UpstreamTimeout("The provider did not list its models in time.").info()
+    return msgspec.structs.replace(before, stale=before.fetched_at is not None, refreshing=False, error=error)
 
 
 def fetched_recently(session_id: str, account: str | None = None) -> bool:
     """Return whether there is a list, or a request for it failed less than ``TRY_AGAIN_S`` ago. Sends nothing."""
-    kept = model_lists.peek(session_id, account)
+    kept = peek(session_id, account)
     return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 
@@ -123,20 +117,18 @@ async def get_model(session: Session, credential: Credential, model_id: str) -> 
         with faults_of(session.provider):
             found = await resolve(session.provider, "models").get(name, credential, _http(session, credential))
     except UnsupportedOperation:
-        known = facts(session.provider, name, host=host, session=session.name)
-        if known is None:
-            raise
-        return known
+        if known := facts(session.provider, name, host=host, session=session.name):
+            return known
+        raise
     return completed(found, session.provider, host=host, session=session.name)
 
 
 def _listing_of(kept: CachedList) -> ModelListing:
-    never = kept.listed is None
-    late = not never and kept.age() >= conf.current().models_cache_s > 0
+    listed = kept.listed is not None
     return ModelListing(
         models=kept.models(),
-        fetched_at=None if never else kept.fetched_at,
-        stale=late or (not never and kept.error is not None),
+        fetched_at=kept.fetched_at if listed else None,
+        stale=listed and (kept.error is not None or kept.age() >= conf.current().models_cache_s > 0),
         refreshing=kept.flight is not None,
         error=kept.error.info() if kept.error is not None else None,
         lacks=kept.lacks,
@@ -157,27 +149,24 @@ def _fetch_in_background(kept: CachedList, session: Session, credential: Credent
 
 
 def _start(kept: CachedList, session: Session, credential: Credential, ask: Ask) -> "asyncio.Task[None]":
-    flight = kept.flight = loop.spawn(_flight(kept, credential, ask), name=f"models-{session.id}")
-    _flights().add(flight)
+    async def fetch() -> None:
+        try:
+            kept.store(await ask(_fetch), credential)
+        except ProviderError as error:
+            kept.fail(error)
 
     def landed(task: "asyncio.Task[None]") -> None:
         kept.flight = None
         _flights().discard(task)
 
+    flight = kept.flight = loop.spawn(fetch(), name=f"models-{session.id}")
+    _flights().add(flight)
     flight.add_done_callback(landed)
     return flight
 
 
 def _flights() -> "set[asyncio.Task[None]]":
     return loop.local("model-flights", set)
-
-
-async def _flight(kept: CachedList, credential: Credential, ask: Ask) -> None:
-    """Send one request for the list and keep its result."""
-    try:
-        kept.store(await ask(_fetch), credential)
-    except ProviderError as error:
-        kept.fail(error)
 
 
 async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:

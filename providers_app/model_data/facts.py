@@ -1,7 +1,5 @@
 """Lookup of one model in the provider's model file, the operator's, and the configuration. Sends nothing."""
 
-import msgspec
-
 from providers_app import conf
 from providers_app.model_data.library import library
 from providers_app.model_data.merge import merged, today
@@ -16,27 +14,22 @@ def facts(provider: str, model: str, *, underlying: str = "", host: str = "", se
     of the session's address, which decides whose models they are where a provider stands for many servers.
     ``session`` is the session's name, for figures that are configured for it alone.
     """
-    index = library.index(provider, host)
-    shipped = index.find(model) or (index.find(underlying) if underlying else None)
-    if shipped is not None and shipped.id != model:
-        shipped = msgspec.structs.replace(shipped, id=model)
-    return merged(
-        None, shipped, configured(conf.current().configured_models, provider, session).get(model), today=today()
-    )
+    shipped = library.index(provider, host).find(model, underlying)
+    return merged(None, shipped, _configured(provider, session).get(model), today=today())
 
 
 def completed(listed: ModelInfo, provider: str, *, host: str = "", session: str = "") -> ModelInfo:
     """Return an entry of a provider's list with what else is known of the model."""
-    index = library.index(provider, host)
-    shipped = index.find(listed.id) or (index.find(listed.underlying) if listed.underlying else None)
-    chosen = configured(conf.current().configured_models, provider, session).get(listed.id)
-    return merged(listed, shipped, chosen, today=today()) or listed
+    shipped = library.index(provider, host).find(listed.id, listed.underlying)
+    return merged(listed, shipped, _configured(provider, session).get(listed.id), today=today()) or listed
 
 
 def known_models(provider: str, *, host: str = "", session: str = "") -> list[ModelInfo]:
     """Return every model in the files and the configuration, by id."""
-    index = library.index(provider, host)
-    chosen = configured(conf.current().configured_models, provider, session)
-    ids = sorted({*index.models, *chosen})
-    found = (merged(None, index.models.get(one), chosen.get(one), today=today()) for one in ids)
+    models, chosen = library.index(provider, host).models, _configured(provider, session)
+    found = (merged(None, models.get(one), chosen.get(one), today=today()) for one in sorted({*models, *chosen}))
     return [info for info in found if info is not None]
+
+
+def _configured(provider: str, session: str) -> dict[str, ModelInfo]:
+    return configured(conf.current().configured_models, provider, session)

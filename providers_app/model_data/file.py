@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from providers_app.types.catalogue import CapabilityName
+from providers_app.types.catalogue import CapabilityName, Figures
 from providers_app.types.chat import ChatParams
 
 FORMAT = 1
@@ -28,21 +28,10 @@ MODALITIES = ("text", "image", "audio", "video", "file", "pdf")
 LIFECYCLES = ("preview", "active", "deprecated", "retired")
 PRICES = ("input_price", "output_price", "cached_input_price", "cache_write_price")
 DATES = ("released_at", "deprecated_at", "retires_at")
-FIGURES = (
-    "context_window",
-    "max_output_tokens",
-    "input_modalities",
-    "output_modalities",
-    "capabilities",
-    "parameters",
-    *PRICES,
-    "lifecycle",
-    *DATES,
-)
-"""The fields of a model that are figures: each is known or not by itself, and has a source and a day."""
-
+FIGURES = Figures.__struct_fields__
 CAPABILITIES = frozenset(get_args(CapabilityName))
 PARAMETERS = frozenset(ChatParams.__struct_fields__)
+_NAMES = {"lifecycle": LIFECYCLES, "capabilities": CAPABILITIES, "parameters": PARAMETERS}
 
 
 class ModelFileError(ValueError):
@@ -69,10 +58,8 @@ class SameAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     without: tuple[str, ...] = ()
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One model; the figures are those of ``ModelInfo``.
-
-    ``aliases`` are further ids of the same model; one that ends in ``*`` stands for all that begin so. ``by_hand``
+class Entry(Figures, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One model. ``aliases`` are further ids of it; one that ends in ``*`` stands for all that begin so. ``by_hand``
     keeps an entry from being changed by ``manage.py model_data``.
     """
 
@@ -81,20 +68,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     source: str = ""
     figures: dict[str, str] = msgspec.field(default_factory=dict)
     by_hand: bool = False
-    context_window: int | None = None
-    max_output_tokens: int | None = None
-    input_modalities: tuple[str, ...] | None = None
-    output_modalities: tuple[str, ...] | None = None
-    capabilities: tuple[str, ...] | None = None
-    parameters: tuple[str, ...] | None = None
-    input_price: float | None = None
-    output_price: float | None = None
-    cached_input_price: float | None = None
-    cache_write_price: float | None = None
-    lifecycle: str | None = None
-    released_at: str | None = None
-    deprecated_at: str | None = None
-    retires_at: str | None = None
 
     def known(self) -> dict[str, Any]:
         """Return the figures that are known, by name."""
@@ -150,8 +123,7 @@ def check_entry(where: str, model_id: str, entry: Entry, sources: dict[str, Sour
             raise ModelFileError(f"{where}.aliases: {alias!r} is no id, and no beginning of 3 letters or more and *")
     known = entry.known()
     for name in known:
-        source = entry.figures.get(name, entry.source)
-        if source not in sources:
+        if (source := entry.figures.get(name, entry.source)) not in sources:
             raise ModelFileError(f"{where}.{name}: its source {source!r} is not in the table of sources")
     _check_names(f"{where}.figures", entry.figures, known)
     check_figures(where, known)
@@ -169,11 +141,8 @@ def check_figures(where: str, known: dict[str, Any]) -> None:
                 raise ModelFileError(f"{at}: {value} is not a price in dollars per million tokens")
         elif name in DATES:
             _check_day(at, value)
-        elif name == "lifecycle":
-            _check_names(at, (value,), LIFECYCLES)
         else:
-            allowed = {"capabilities": CAPABILITIES, "parameters": PARAMETERS}.get(name, frozenset(MODALITIES))
-            _check_names(at, value, allowed)
+            _check_names(at, (value,) if name == "lifecycle" else value, _NAMES.get(name, MODALITIES))
 
 
 def _check_names(where: str, names: Any, known: Any) -> None:

@@ -5,7 +5,8 @@ from functools import cached_property
 
 import msgspec
 
-from providers_app.model_data.file import FIGURES, Entry, ModelFile, SameAs, Source
+from providers_app.model_data.file import Entry, ModelFile, SameAs, Source
+from providers_app.model_data.merge import UNSAID
 from providers_app.types.catalogue import Figure, ModelInfo
 
 # What a vendor puts behind a model's id to name one day's or one revision's version of it.
@@ -48,13 +49,19 @@ class ModelIndex:
         for part in (self, *(other for _, other in self._others)):
             _ = part.models, part._aliases
 
-    def find(self, model_id: str) -> ModelInfo | None:
-        """Return the model of that id, under that id: the entry itself, that of an alias or of the id before a
-        version, or that of the longest prefix; else that of another provider whose models are sold here as well.
+    def find(self, model_id: str, underlying: str = "") -> ModelInfo | None:
+        """Return the model of that id, else the ``underlying`` one, under that id.
+
+        It is the entry itself, that of an alias or of the id before a version, or that of the longest prefix; else that
+        of another provider whose models are sold here as well.
         """
+        found = self._find(model_id) or (self._find(underlying) if underlying else None)
+        return None if found is None else msgspec.structs.replace(found, id=model_id)
+
+    def _find(self, model_id: str) -> ModelInfo | None:
         full = self._id_of(model_id)
         if full is not None:
-            return msgspec.structs.replace(self.models[full], id=model_id)
+            return self.models[full]
         for same, other in self._others:
             if model_id.startswith(same.prefix):
                 here = model_id[len(same.prefix) :]
@@ -121,8 +128,5 @@ def _there(model_id: str, same: SameAs) -> str:
 def _moved(info: ModelInfo, model_id: str, same: SameAs) -> ModelInfo:
     """Return a model of another provider under its id here, without the figures that differ here."""
     figures = {name: figure for name, figure in info.figures.items() if name not in same.without}
-    defaults = {name: _DEFAULTS[name] for name in same.without if name in info.figures}
-    return msgspec.structs.replace(info, id=model_id, figures=figures, **defaults)
-
-
-_DEFAULTS = {name: getattr(ModelInfo(id="-"), name) for name in FIGURES}
+    unsaid = {name: UNSAID[name] for name in same.without if name in info.figures}
+    return msgspec.structs.replace(info, id=model_id, figures=figures, **unsaid)

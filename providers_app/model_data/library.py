@@ -54,6 +54,10 @@ class Scan(msgspec.Struct, frozen=True):
     hosts: frozenset[str] = frozenset()
     """The addresses that sell models of their own."""
 
+    def key(self, host: str) -> str:
+        """Return ``host`` if only it sells some models: people's addresses are many, and most are alike."""
+        return host if host in self.hosts else ""
+
 
 class Library:
     """The model files of one process. Every method may be called from any thread.
@@ -88,7 +92,7 @@ class Library:
     async def ready(self, provider: str, host: str = "") -> None:
         """Have a provider's models in memory. Only the first caller waits, for a thread; the loop goes on."""
         scan = self._scans.get(provider)
-        if scan is None or (provider, host if host in scan.hosts else "") not in self._indexes:
+        if scan is None or (provider, scan.key(host)) not in self._indexes:
             await asyncio.to_thread(self.scan, provider, host)
 
     def index(self, provider: str, host: str = "") -> ModelIndex:
@@ -101,9 +105,8 @@ class Library:
         scan = self._scans.get(provider)
         if scan is None:
             return _NOTHING
-        key = provider, _host_key(scan, host)
-        kept = self._indexes.get(key)
-        if kept is not None:
+        key = provider, scan.key(host)
+        if (kept := self._indexes.get(key)) is not None:
             return kept
         made = self._made(scan, key[1])
         with self._lock:
@@ -127,9 +130,8 @@ class Library:
             scan = self._read_files(provider)
             for slug in {same.provider for each in scan.files for same in each.same_as} - {provider}:
                 if self._due(slug):
-                    found = self._read_files(slug)
-                    self._publish(slug, found, {""})
-            self._publish(provider, scan, {"", _host_key(scan, host)})
+                    self._publish(slug, self._read_files(slug), {""})
+            self._publish(provider, scan, {"", scan.key(host)})
 
     def _scan_if_due(self, provider: str) -> None:
         if not self._due(provider):
@@ -138,13 +140,11 @@ class Library:
             self.scan(provider)
             return
         with self._lock:
-            if provider in self._threads:
-                return
-            thread = threading.Thread(
-                target=self._scan_in_background, args=(provider,), name="model-files", daemon=True
-            )
-            self._threads[provider] = thread
-            thread.start()
+            if provider not in self._threads:
+                work = self._threads[provider] = threading.Thread(
+                    target=self._scan_in_background, args=(provider,), name="model-files", daemon=True
+                )
+                work.start()
 
     def _scan_in_background(self, provider: str) -> None:
         try:
@@ -156,13 +156,13 @@ class Library:
                 self._threads.pop(provider, None)
 
     def _due(self, provider: str) -> bool:
-        scan, folder = self._scans.get(provider), conf.current().model_data_dir or ""
+        scan, folder = self._scans.get(provider), conf.current().model_data_dir
         if scan is None or scan.folder != folder:
             return True
         return bool(folder) and time.monotonic() - scan.at >= RESCAN_S
 
     def _read_files(self, provider: str) -> Scan:
-        before, folder, now = self._scans.get(provider), conf.current().model_data_dir or "", time.monotonic()
+        before, folder, now = self._scans.get(provider), conf.current().model_data_dir, time.monotonic()
         shipped = _read(_shipped_path(provider), provider, ReadFile()) if before is None else before.shipped
         own = ReadFile()
         if folder:
@@ -175,7 +175,7 @@ class Library:
     def _publish(self, provider: str, scan: Scan, hosts: set[str]) -> None:
         """Build the new indexes, computed as a whole, and then replace the old ones."""
         indexes = {}
-        for host in hosts | {_host_key(scan, host) for slug, host in list(self._indexes) if slug == provider}:
+        for host in hosts | {scan.key(host) for slug, host in list(self._indexes) if slug == provider}:
             kept, made = self._indexes.get((provider, host)), self._made(scan, host)
             if kept is None or kept.made_of != made.made_of:
                 made.work_out()
@@ -188,17 +188,11 @@ class Library:
 
     def _made(self, scan: Scan, host: str) -> ModelIndex:
         sold = ((same, self._scans.get(same.provider)) for each in scan.files for same in each.same_as)
-        return ModelIndex(
-            scan.files, host, tuple((same, ModelIndex(there.files)) for same, there in sold if there is not None)
-        )
+        others = tuple((same, ModelIndex(there.files)) for same, there in sold if there is not None)
+        return ModelIndex(scan.files, host, others)
 
 
 _NOTHING = ModelIndex(())
-
-
-def _host_key(scan: Scan, host: str) -> str:
-    """``host`` if a file tells of models that only it sells: people's addresses are many, and most are alike."""
-    return host if host in scan.hosts else ""
 
 
 def _read(path: Path | None, provider: str, before: ReadFile) -> ReadFile:

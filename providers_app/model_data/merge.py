@@ -1,7 +1,7 @@
 """Merging of model data, figure by figure: configured beats listed beats shipped beats nothing. Pure."""
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +11,8 @@ from providers_app.types.catalogue import Figure, FigureSource, ModelInfo
 
 IMPLIED = ("capabilities", "input_modalities")
 
-_NOTHING = ModelInfo(id="-")
-_UNSAID = {name: getattr(_NOTHING, name) for name in FIGURES}
+UNSAID = {name: getattr(ModelInfo(id="-"), name) for name in FIGURES}
+"""The value of each figure that an entry does not state."""
 
 
 def said(info: ModelInfo) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def said(info: ModelInfo) -> dict[str, Any]:
     return {
         name: value
         for name in FIGURES
-        if (value := getattr(info, name)) is not None and (name in info.figures or value != _UNSAID[name])
+        if (value := getattr(info, name)) is not None and (name in info.figures or value != UNSAID[name])
     }
 
 
@@ -49,21 +49,16 @@ def merged(
                 values[name] = tuple(dict.fromkeys((*values[name], *value)))
                 continue
             values[name] = value
-            marked = info.figures.get(name)
-            as_of = marked.as_of if marked is not None else ""
-            by = marked.source if marked is not None else source
-            figures[name] = Figure(source=by, as_of=as_of or (today if by == "provider" else ""))
-    if "lifecycle" not in values and (ended := stage_by_date(values, today)):
+            marked = info.figures.get(name) or Figure(source=source)
+            as_of = marked.as_of or (today if marked.source == "provider" else "")
+            figures[name] = Figure(source=marked.source, as_of=as_of)
+    ended = stage_by_date(values, today)
+    if ended == "retired" or (ended and "lifecycle" not in values):
         values["lifecycle"] = ended
         figures["lifecycle"] = figures["retires_at" if values.get("retires_at") else "deprecated_at"]
-    elif values.get("retires_at") and str(values["retires_at"])[:10] <= today:
-        values["lifecycle"] = "retired"
-        figures["lifecycle"] = figures["retires_at"]
     names = (configured, listed, shipped)
     name = next((each.name for each in names if each is not None and each.name not in ("", each.id)), best.id)
-    return msgspec.structs.replace(
-        best, name=name, figures=figures, source=listed.source if listed is not None else best.source, **values
-    )
+    return msgspec.structs.replace(best, name=name, figures=figures, **values)
 
 
 def stage_by_date(values: dict[str, Any], today: str) -> str | None:
@@ -75,26 +70,21 @@ def stage_by_date(values: dict[str, Any], today: str) -> str | None:
 
 
 def merged_list(
-    listed: Iterable[ModelInfo],
-    shipped: Callable[[str], ModelInfo | None],
+    listed: Sequence[ModelInfo],
+    shipped: Callable[[str, str], ModelInfo | None],
     configured: dict[str, ModelInfo],
     *,
     today: str,
 ) -> list[ModelInfo]:
-    """Return a listing in its own order with what else is known of each model, and configured ones after it."""
-    found: list[ModelInfo] = []
-    seen: set[str] = set()
-    for info in listed:
-        seen.add(info.id)
-        known = shipped(info.id) or (shipped(info.underlying) if info.underlying else None)
-        whole = merged(info, known, configured.get(info.id), today=today)
-        if whole is not None:
-            found.append(whole)
-    for model_id, info in configured.items():
-        whole = merged(None, shipped(model_id), info, today=today) if model_id not in seen else None
-        if whole is not None:
-            found.append(whole)
-    return found
+    """Return a listing in its own order with what else is known of each model, and configured ones after it.
+
+    ``shipped`` is ``ModelIndex.find``.
+    """
+    ids = {info.id for info in listed}
+    more = [(None, shipped(one, ""), info) for one, info in configured.items() if one not in ids]
+    whole = [(info, shipped(info.id, info.underlying), configured.get(info.id)) for info in listed]
+    found = (merged(*layers, today=today) for layers in (*whole, *more))
+    return [info for info in found if info is not None]
 
 
 def today() -> str:

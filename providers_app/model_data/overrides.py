@@ -48,10 +48,6 @@ def configured(setting: Mapping[str, Mapping[str, Entry]], provider: str, sessio
         for model_id, entry in setting.get(where, {}).items():
             known = entry.known()
             before = found.get(model_id) or ModelInfo(id=model_id, name=model_id, source="configured")
-            found[model_id] = msgspec.structs.replace(
-                before,
-                name=entry.name or before.name,
-                figures=before.figures | dict.fromkeys(known, Figure(source="configured")),
-                **known,
-            )
+            figures = before.figures | dict.fromkeys(known, Figure(source="configured"))
+            found[model_id] = msgspec.structs.replace(before, name=entry.name or before.name, figures=figures, **known)
     return found

@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from providers_app.model_data.file import FORMAT, Entry, ModelFile, Source
+from providers_app.model_data.file import FIGURES, FORMAT, Entry, ModelFile, Source
 from providers_app.model_data.merge import IMPLIED, said
 from providers_app.types.catalogue import ModelInfo
 
-ORDER = ("format", "provider", "open", "sources", "same_as", "models", "hosts")
+ORDER = ("name", "aliases", "source", "figures", "by_hand", *FIGURES)
+"""The fields of an entry as they are written."""
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -39,13 +40,11 @@ def updated(
     """Return the file brought up to date from a list, and the changes."""
     file = before or ModelFile(format=FORMAT, provider=provider, open=True)
     name = _name_of(source, file.sources)
-    entries = dict(file.models)
-    added: list[str] = []
+    entries, added = dict(file.models), list[str]()
     changed: list[tuple[str, str, Any, Any]] = []
     kept: list[tuple[str, str, str]] = []
-    seen: set[str] = set()
-    for info in sorted(listed, key=lambda info: info.id):
-        seen.add(info.id)
+    infos = sorted(listed, key=lambda info: info.id)
+    for info in infos:
         told = {figure: value for figure, value in said(info).items() if _of_the_list(info, figure)}
         entry = entries.get(info.id)
         title = info.name if info.name != info.id else ""
@@ -54,9 +53,7 @@ def updated(
                 entries[info.id] = msgspec.structs.replace(Entry(source=name), name=title, **told)
                 added.append(info.id)
             continue
-        known = entry.known()
-        figures = dict(entry.figures)
-        new: dict[str, Any] = {}
+        known, figures, new = entry.known(), dict(entry.figures), dict[str, Any]()
         for figure, value in told.items():
             old = known.get(figure)
             implied = figure in IMPLIED and figure not in info.figures
@@ -73,12 +70,14 @@ def updated(
         if new:
             own = {figure: by for figure, by in figures.items() if by != entry.source}
             entries[info.id] = msgspec.structs.replace(entry, name=entry.name or title, figures=own, **new)
-    gone = tuple(sorted(set(file.models) - seen)) if seen else ()
+    gone = tuple(sorted(set(file.models) - {info.id for info in infos})) if infos else ()
     changes = Changes(tuple(added), tuple(changed), gone, tuple(kept))
     if not changes.any:
         return file, changes
-    whole = msgspec.structs.replace(file, models=entries, sources=file.sources | {name: source})
-    return _without_idle_sources(whole), changes
+    groups = (entries, *file.hosts.values())
+    used = {by for group in groups for entry in group.values() for by in (entry.source, *entry.figures.values())}
+    sources = {by: known for by, known in (file.sources | {name: source}).items() if by in used}
+    return msgspec.structs.replace(file, models=entries, sources=sources), changes
 
 
 def written(file: ModelFile) -> bytes:
@@ -87,12 +86,10 @@ def written(file: ModelFile) -> bytes:
     for group in (plain.get("models", {}), *plain.get("hosts", {}).values()):
         for model_id in sorted(group):
             entry = group.pop(model_id)
-            group[model_id] = {name: entry[name] for name in Entry.__struct_fields__ if name in entry}
-    for name in ("sources", "hosts"):
-        if name in plain:
-            plain[name] = dict(sorted(plain[name].items()))
-    ordered = {name: plain[name] for name in ORDER if name in plain}
-    return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"
+            group[model_id] = {name: entry[name] for name in ORDER if name in entry}
+    for name in {"sources", "hosts"} & plain.keys():
+        plain[name] = dict(sorted(plain[name].items()))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
 
 
 def _of_the_list(info: ModelInfo, figure: str) -> bool:
@@ -103,16 +100,6 @@ def _of_the_list(info: ModelInfo, figure: str) -> bool:
 
 def _name_of(source: Source, sources: dict[str, Source]) -> str:
     """Return the name that the source has in the table, or a new one."""
-    same = next((name for name, known in sources.items() if known == source), None)
-    if same is not None:
-        return same
     base = f"list-{source.as_of}"
-    names = [base, *(f"{base}-{number}" for number in range(2, len(sources) + 3))]
-    return next(name for name in names if name not in sources)
-
-
-def _without_idle_sources(file: ModelFile) -> ModelFile:
-    groups = (file.models, *file.hosts.values())
-    used = {entry.source for group in groups for entry in group.values()}
-    used |= {name for group in groups for entry in group.values() for name in entry.figures.values()}
-    return msgspec.structs.replace(file, sources={name: file.sources[name] for name in file.sources if name in used})
+    names = (*sources, base, *(f"{base}-{number}" for number in range(2, len(sources) + 3)))
+    return next(name for name in names if sources.get(name, source) == source)

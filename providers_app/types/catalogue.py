@@ -19,8 +19,6 @@ CapabilityName = Literal[
     "models",
     "count_tokens",
 ]
-
-
 FigureSource = Literal["provider", "shipped", "configured"]
 """The provider's own list, the data file that ships with Maestro, or the operator's settings."""
 
@@ -32,22 +30,19 @@ class Figure(msgspec.Struct, frozen=True):
     as_of: str = ""
 
 
-class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. Token limits are tokens, prices are US dollars per million tokens; ``None`` means not known.
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a model: each is known by itself, or not (``None``), and has a source and a day.
 
-    ``parameters`` are the request parameters that the model takes, by our names (``None``: not known). Dates are
-    ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``. ``figures`` says of each
-    field that is known where it comes from; ``source`` is that of the entry as a whole. ``underlying`` is the vendor's
-    model behind a name that an operator chose, such as an Azure deployment. ``raw`` is the provider's own entry.
+    Token limits are tokens, prices are US dollars per million tokens. ``parameters`` are the request parameters that
+    the model takes, by our names. Dates are ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or
+    ``retired``.
     """
 
-    id: str
-    name: str = ""
     context_window: int | None = None
     max_output_tokens: int | None = None
-    input_modalities: tuple[str, ...] = ("text",)
-    output_modalities: tuple[str, ...] = ("text",)
-    capabilities: tuple[str, ...] = ()
+    input_modalities: tuple[str, ...] | None = None
+    output_modalities: tuple[str, ...] | None = None
+    capabilities: tuple[str, ...] | None = None
     parameters: tuple[str, ...] | None = None
     input_price: float | None = None
     output_price: float | None = None
@@ -57,6 +52,19 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     released_at: str | None = None
     deprecated_at: str | None = None
     retires_at: str | None = None
+
+
+class ModelInfo(Figures, frozen=True, kw_only=True):
+    """One model. ``figures`` says of each figure that is known where it comes from; ``source`` is that of the entry as
+    a whole. ``underlying`` is the vendor's model behind a name that an operator chose, such as an Azure deployment.
+    ``raw`` is the provider's own entry.
+    """
+
+    id: str
+    name: str = ""
+    input_modalities: tuple[str, ...] = ("text",)
+    output_modalities: tuple[str, ...] = ("text",)
+    capabilities: tuple[str, ...] = ()
     source: FigureSource = "provider"
     underlying: str = ""
     figures: dict[str, Figure] = msgspec.field(default_factory=dict)
