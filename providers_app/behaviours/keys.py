@@ -62,7 +62,11 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Return the account that the probe reaches. Raises ``UpstreamError``."""
-        answer = await ask(self.authorize(credential, self.probe(credential)), http, self.dialect)
+        return await self.test_signed(self.authorize(credential, self.probe(credential)), http)
+
+    async def test_signed(self, probe: HttpRequest, http: Http) -> Account:
+        """Return the account that a signed probe reaches, which a login signs in its own way. Raises as ``test``."""
+        answer = await ask(probe, http, self.dialect)
         if self.account is not None:
             return self.account(answer)
         items = items_of(json_of(answer), "data", "models")

@@ -4,7 +4,7 @@ Turning a restricted flow off also ends the use of its logins: no request is sig
 They are kept, and work again when the flow is on again.
 """
 
-from providers_app.behaviours.oauth.enabled import why_disabled
+from providers_app.behaviours.oauth import enabled
 from providers_app.errors import FlowDisabled, ProviderBroken, UnknownProvider, UnsupportedOperation
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve
@@ -22,8 +22,7 @@ def why_off(provider: str, flow: str) -> FlowDisabled | None:
         flows = resolve(provider, "oauth").flows if flow else ()
     except (ProviderBroken, UnknownProvider, UnsupportedOperation):
         return None  # the next request raises it
-    found = next((each for each in flows if each.name == flow), None)
-    return why_disabled(provider, found) if found is not None else None
+    return enabled.why_off(provider, flows, flow)
 
 
 def require_on(session: Session) -> None:

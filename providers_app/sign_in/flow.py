@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from providers_app import conf, ports
-from providers_app.behaviours.oauth import OAuth, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import LoginStart, OAuth, OAuthFlow, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
@@ -99,7 +99,8 @@ async def begin_login(
     try:
         redirect = listener.redirect_uri if listener else checks.redirect_uri(chosen, how, origin=origin)
         with faults_of(provider):
-            pending = await behaviour.begin(chosen, how, own or OAuthClient(), redirect, fields, clients.http())
+            start = LoginStart(chosen, how, own or OAuthClient(), redirect, fields)
+            pending = await behaviour.begin(start, clients.http())
         now, settings = time.time(), conf.current()
         ends = now + (settings.device_login_ttl_s if how == "device" else settings.login_ttl_s)
         pending = msgspec.structs.replace(

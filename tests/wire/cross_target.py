@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from providers_app import conf, loop, ports, provider
-from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, answers
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuthFlow, answers
 from providers_app.dispatch import clients
 from providers_app.ports import Session
 from providers_app.registry.resolver import resolve, spoken
@@ -90,7 +90,7 @@ class Target(Vendor):
         redirect = login_parts.redirect_uri(flow, "paste_url" if method == "loopback" else method, origin="")
         given = {name: Secret(value) for name, value in row.given(self.sides).items()}
         client = OAuthClient(id=row.client[0], secret=Secret(row.client[1]))
-        pending = await behaviour.begin(flow, method, client, redirect, given, http)
+        pending = await behaviour.begin(LoginStart(flow, method, client, redirect, given), http)
         answer = LoginAnswer()
         if method != "direct":
             answer = answers.parse(self.sides.book.approve(pending.url))

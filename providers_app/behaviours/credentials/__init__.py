@@ -36,21 +36,6 @@ class CredentialProvider(Protocol):
         ...
 
 
-class NoCredentialProvider:
-    """Gives a credential without a secret, for servers that want none; it carries the address and options."""
-
-    def __init__(self, credential: Credential = Credential(auth_type="none")) -> None:
-        self._credential = credential
-
-    async def credential(self, http: Http) -> Credential:
-        """Return the credential without a secret."""
-        return self._credential
-
-    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
-        """Raise ``error``."""
-        raise error
-
-
 class ApiKeyCredentialProvider:
     """A key (or any credential that never changes by itself), as it is."""
 
@@ -64,6 +49,13 @@ class ApiKeyCredentialProvider:
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
         """Raise ``error``: a key is refused for good."""
         raise error
+
+
+class NoCredentialProvider(ApiKeyCredentialProvider):
+    """Gives a credential without a secret, for servers that want none; it carries the address and options."""
+
+    def __init__(self, credential: Credential = Credential(auth_type="none")) -> None:
+        super().__init__(credential)
 
 
 class Minted:
@@ -113,4 +105,5 @@ class Minted:
 
 def credential_of(tokens: Tokens) -> Credential:
     """Return the credential that these tokens make, with the facts about the account as its settings."""
-    return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
+    address = tokens.base_url or None
+    return Credential(auth_type="oauth", secret=tokens.signing, base_url=address, settings=dict(tokens.facts))

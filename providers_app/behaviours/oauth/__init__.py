@@ -12,10 +12,13 @@ The engine, which providers compose in their ``oauth`` module:
 A provider without such a page declares ``Unsupported``.
 """
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from providers_app.behaviours.credentials import credential_of
+from providers_app.behaviours.keys import bearer
+from providers_app.errors import InvalidRequest
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
@@ -119,23 +122,35 @@ class LoginAnswer(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class LoginStart(msgspec.Struct, frozen=True):
+    """The choices that a sign-in begins with. ``given`` are the answers to the fields of the flow."""
+
+    flow: OAuthFlow
+    method: Method
+    client: OAuthClient = OAuthClient()
+    redirect_uri: str = ""
+    given: dict[str, Secret] = msgspec.field(default_factory=dict)
+
+    def pending(self, **fields: Any) -> PendingLogin:
+        """Return the sign-in that waits for its answer; ``fields`` are those that the provider sets."""
+        known = msgspec.structs.asdict(self)
+        return PendingLogin(**{**known, "flow": self.flow.name, **fields})
+
+
+def text_of(given: dict[str, Secret], name: str) -> str:
+    """Return the answer to a field without spaces around it; empty where there is none."""
+    return given.get(name, Secret("")).reveal().strip()
+
+
 class OAuth(Protocol):
-    """The ``oauth`` behaviour of a provider."""
+    """The ``oauth`` behaviour of a provider. A class that inherits from it has the usual answers already."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         """The flows in the order in which they are offered; they may depend on the configuration."""
         ...
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Return a new sign-in with its address, state and verifier.
 
         Raises ``InvalidRequest`` and, for a device code, ``UpstreamError``.
@@ -152,9 +167,9 @@ class OAuth(Protocol):
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
         """Poll a device flow once; return the tokens, or the login that still waits (its ``interval`` may have grown).
 
-        Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``.
+        Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``; ``InvalidRequest`` where there is no such flow.
         """
-        ...
+        raise InvalidRequest("This provider has no sign-in by device code.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Return new tokens, with one request and no retry. What the answer leaves out is kept from ``tokens``.
@@ -166,15 +181,15 @@ class OAuth(Protocol):
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """Return the access token, or a key obtained with it, as a credential; ``facts`` are its settings."""
-        ...
+        return credential_of(tokens)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """End the login at the provider; ``False`` where it has no way to. Raises ``UpstreamError``."""
-        ...
+        return False
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Return the request with the credential's headers."""
-        ...
+        return bearer(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Make one cheap authenticated request. Raises ``UpstreamError``."""

@@ -1,5 +1,7 @@
 """The restricted flows that the operator has enabled, and the setting that enables one."""
 
+from collections.abc import Iterable
+
 from providers_app import conf
 from providers_app.behaviours.oauth import OAuthFlow
 from providers_app.errors import FlowDisabled
@@ -24,6 +26,19 @@ def why_disabled(slug: str, flow: OAuthFlow) -> FlowDisabled | None:
         f"The sign-in '{flow.label}' is off here. {position}".rstrip(),
         hint=f"Whoever runs Maestro can turn it on with {setting_for(slug, flow.name)}.",
     )
+
+
+def why_off(slug: str, flows: Iterable[OAuthFlow], name: str) -> FlowDisabled | None:
+    """Return the same for the flow of that name; ``None`` also where there is none."""
+    found = next((flow for flow in flows if flow.name == name), None)
+    return why_disabled(slug, found) if found is not None else None
+
+
+def require_enabled(slug: str, flows: Iterable[OAuthFlow], name: str) -> None:
+    """Raise ``FlowDisabled`` for a flow that is off: turning one off also ends the logins that it made."""
+    off = why_off(slug, flows, name)
+    if off is not None:
+        raise off
 
 
 def _named(slug: str) -> tuple[str, ...]:

@@ -168,6 +168,12 @@ def skew_of(headers: Mapping[str, str], now: float) -> float | None:
         return None
 
 
+def origin_of(url: str) -> str:
+    """Return ``https://host`` of an address: the issuer of a token whose answer names none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _uncertain(status: int) -> bool:
     return status < 300 or status in GATEWAY_STATUSES
 
@@ -204,4 +210,4 @@ def _secrets(fields: Mapping[str, str | Secret]) -> list[str]:
     return [value.reveal() for value in fields.values() if isinstance(value, Secret) and value]
 
 
-__all__ = ["TokenEndpoint", "ask", "clock_skew", "revoke", "skew_of", "tokens_from"]
+__all__ = ["TokenEndpoint", "ask", "clock_skew", "origin_of", "revoke", "skew_of", "tokens_from"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, pkce
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, PendingLogin, pkce
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
 from providers_app.errors import InvalidCredential, InvalidLoginAnswer, TokenRefused
 from providers_app.types.credentials import Secret
@@ -41,22 +41,23 @@ def authorization_url(base: str, params: Fields) -> str:
     return urlunsplit((scheme, host, path, "&".join(part for part in (query, given) if part), ""))
 
 
-def with_page(pending: PendingLogin, page: str, scope: str, more: Fields = NONE) -> PendingLogin:
-    """Return the sign-in with the address of its page, which asks for a code (RFC 6749 4.1.1, RFC 7636 4.3).
+def code_page(start: LoginStart, page: str, scope: str, more: Fields = NONE, **fields: Any) -> PendingLogin:
+    """Return a sign-in with a new state and verifier, whose page gives a code (RFC 6749 4.1.1, RFC 7636 4.3).
 
-    ``more`` are the fields that only this provider takes.
+    ``more`` are the parameters of the page that only this provider takes, ``fields`` those of the sign-in.
     """
-    fields: dict[str, str | Secret] = {
-        "response_type": "code",
+    pending = start.pending(state=pkce.new_state(), verifier=pkce.new_verifier(), **fields)
+    params: dict[str, str | Secret] = {
+        **more,
         "client_id": pending.client.id,
+        "response_type": "code",
         "redirect_uri": pending.redirect_uri,
         "scope": scope,
         "state": pending.state,
         "code_challenge": pkce.challenge_of(pending.verifier),
         "code_challenge_method": pkce.METHOD,
-        **more,
     }
-    return msgspec.structs.replace(pending, url=authorization_url(page, fields))
+    return msgspec.structs.replace(pending, url=authorization_url(page, params))
 
 
 async def authorization_code(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +12,7 @@ from providers_app.errors import ProviderError
 from providers_app.providers.anthropic.requests import SLUG
 from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import Tokens
+from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 MAX_FACT = 200
@@ -20,7 +20,7 @@ MAX_FACT = 200
 
 def named(tokens: Tokens, answer: Mapping[str, Any]) -> Tokens:
     """``tokens`` with the account and the organization of an answer; a known account stays as it is."""
-    account, organization = _object(answer, "account"), _object(answer, "organization")
+    account, organization = payload.mapping(answer.get("account")), payload.mapping(answer.get("organization"))
     if tokens.account_id or not word(account.get("uuid")):
         return tokens
     email, company = word(account.get("email_address")) or word(account.get("email")), word(organization.get("name"))
@@ -44,21 +44,10 @@ async def with_profile(tokens: Tokens, http: Http) -> Tokens:
         found = json_of(await ask(request, http, DIALECT))
     except ProviderError:
         return tokens
-    return named(tokens, found) if isinstance(found, dict) else tokens
-
-
-def origin_of(url: str) -> str:
-    """``https://host`` of an address: who issued a token."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return named(tokens, payload.mapping(found))
 
 
 def word(value: Any) -> str:
     """Return a short printable text; an empty one for anything else."""
-    fit = isinstance(value, str) and len(value) <= MAX_FACT and value.isprintable()
-    return value.strip() if fit and isinstance(value, str) else ""
-
-
-def _object(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = answer.get(name)
-    return value if isinstance(value, Mapping) else {}
+    text = payload.text(value)
+    return text.strip() if len(text) <= MAX_FACT and text.isprintable() else ""

@@ -9,21 +9,32 @@ import time
 from pathlib import Path
 
 from providers_app import conf
-from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, origin_of, tokens_from
 from providers_app.behaviours.oauth.grants import jwt_bearer
 from providers_app.errors import BadRequest, FlowDisabled, LoginError, TokenRefused, UpstreamError
-from providers_app.providers.anthropic.account import origin_of
 from providers_app.providers.anthropic.config import Config, FederationConfig
-from providers_app.providers.anthropic.flows import FEDERATION, unconfigured
 from providers_app.providers.anthropic.requests import BETA, SLUG, with_beta
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
+FEDERATION = "federation"
 MAX_ASSERTION = 16 * 1024
 """Bytes; identity tokens are a quarter of that, a file that is larger is something else."""
 TTL_S = 3600.0
 _SETTING = "Check MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__TOKEN_FILE."
+
+
+def unconfigured(chosen: FederationConfig) -> str:
+    """Name the settings that the operator has to set; empty where none is missing."""
+    names = ", ".join(f"MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__{name.upper()}" for name in chosen.missing)
+    return f"Not set up on this Maestro. It needs {names}." if names else ""
+
+
+def require_configured(chosen: FederationConfig) -> None:
+    """Raise ``FlowDisabled`` where a setting is missing."""
+    if hint := unconfigured(chosen):
+        raise FlowDisabled("Workload identity federation is not set up.", hint=hint)
 
 
 async def mint(http: Http, before: Tokens | None = None) -> Tokens:
@@ -34,14 +45,14 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
     """
     config: Config = conf.provider(SLUG)
     chosen = config.federation
-    if chosen.missing:
-        raise FlowDisabled("Workload identity federation is not set up.", hint=unconfigured(chosen.missing))
-    client, account = OAuthClient(id=chosen.federation_rule_id), _account(chosen)
+    require_configured(chosen)
+    client = OAuthClient(id=chosen.federation_rule_id)
+    account = "/".join(filter(None, (chosen.organization_id, chosen.service_account_id, chosen.workspace_id)))
     if before is not None and (before.client.id, before.account_id) != (client.id, account):
         raise TokenRefused("The federation rule or the account that is set up is not the one of this login any more.")
     url = chosen.token_url or f"{config.base_url.rstrip('/')}/v1/oauth/token"
-    betas = with_beta(config.oauth.beta, chosen.beta)
-    endpoint = TokenEndpoint(url=url, encoding="json", headers={BETA: betas})
+    headers = {BETA: with_beta(config.oauth.beta, chosen.beta)}
+    endpoint = TokenEndpoint(url=url, encoding="json", headers=headers)
     fields = {
         "federation_rule_id": chosen.federation_rule_id,
         "organization_id": chosen.organization_id,
@@ -54,10 +65,20 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
         if isinstance(error, TokenRefused) or error.status in (401, 403):
             raise _rejected(error) from None
         raise
-    tokens = tokens_from(
-        answer, flow=FEDERATION, client=client, issuer=origin_of(url), now=time.time(), before=before, default_ttl=TTL_S
+    found = tokens_from(answer, flow=FEDERATION, client=client, now=time.time(), before=before, default_ttl=TTL_S)
+    return Tokens(
+        flow=FEDERATION,
+        access=found.access,
+        expires_at=found.expires_at,
+        scopes=found.scopes,
+        client=client,
+        issuer=origin_of(url),
+        account_id=account,
+        account_label=chosen.service_account_id or f"organization {chosen.organization_id}",
+        facts={"organization_id": chosen.organization_id},
+        # It says that tokens can be made anew; the identity token itself is never kept.
+        material={"federation_rule_id": Secret(chosen.federation_rule_id)},
     )
-    return _of_workload(tokens, chosen, account)
 
 
 async def identity_token(path: str) -> Secret:
@@ -77,26 +98,6 @@ async def identity_token(path: str) -> Secret:
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_ASSERTION + 1)
-
-
-def _account(chosen: FederationConfig) -> str:
-    return "/".join(part for part in (chosen.organization_id, chosen.service_account_id, chosen.workspace_id) if part)
-
-
-def _of_workload(tokens: Tokens, chosen: FederationConfig, account: str) -> Tokens:
-    """``material`` is what says that tokens can be made anew; the identity token itself is never kept."""
-    return Tokens(
-        flow=tokens.flow,
-        access=tokens.access,
-        expires_at=tokens.expires_at,
-        scopes=tokens.scopes,
-        client=tokens.client,
-        issuer=tokens.issuer,
-        account_id=account,
-        account_label=chosen.service_account_id or f"organization {chosen.organization_id}",
-        facts={"organization_id": chosen.organization_id},
-        material={"federation_rule_id": Secret(chosen.federation_rule_id)},
-    )
 
 
 def _rejected(error: UpstreamError) -> BadRequest:

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
+from providers_app.behaviours.oauth.endpoint import origin_of
 from providers_app.errors import InvalidCredential
-from providers_app.providers.anthropic.account import origin_of, word
-from providers_app.providers.anthropic.flows import PROFILE
+from providers_app.providers.anthropic.account import word
+from providers_app.providers.anthropic.oauth import PROFILE
 from providers_app.providers.anthropic.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable

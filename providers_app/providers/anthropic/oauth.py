@@ -1,35 +1,25 @@
 """Signing in to Anthropic: code paste with JSON token requests, federation, and what an imported profile needs.
 
-What each flow is, and what the vendor says of it: ``flows``. The wire: ``state`` also goes into the body of the
+The wire: ``state`` also goes into the body of the
 exchange, refresh tokens rotate, and the API takes an access token only beside a beta name.
 """
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.lookups import ask, json_of
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
-from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, grants
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, origin_of, tokens_from
+from providers_app.behaviours.oauth.token_answer import token_in
 from providers_app.dialects.anthropic_messages import DIALECT
-from providers_app.errors import BadAnswer, FlowDisabled, InvalidRequest, MissingScope, NotRefreshable, PermissionDenied
+from providers_app.errors import BadAnswer, InvalidRequest, MissingScope, NotRefreshable, PermissionDenied
 from providers_app.providers.anthropic import federation
-from providers_app.providers.anthropic.account import named, origin_of, with_profile
+from providers_app.providers.anthropic.account import named, with_profile
 from providers_app.providers.anthropic.config import Config
-from providers_app.providers.anthropic.flows import (
-    CLAUDE,
-    CONSOLE_KEY,
-    CREATE_KEY,
-    FEDERATION,
-    INFERENCE,
-    PROFILE,
-    SEE_PROFILE,
-    flows,
-    unconfigured,
-)
+from providers_app.providers.anthropic.federation import FEDERATION
 from providers_app.providers.anthropic.requests import BETA, SIGNS_WITH, SLUG, get, signed_by_login
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
@@ -37,64 +27,108 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire import payload
 from providers_app.wire.client import Http
+
+CLAUDE, CONSOLE_KEY, PROFILE = "claude", "console_key", "profile"
+INFERENCE, CREATE_KEY, SEE_PROFILE = "user:inference", "org:create_api_key", "user:profile"
+
+TERMS = "https://code.claude.com/docs/en/legal-and-compliance"
+FEDERATION_PAGE = "https://platform.claude.com/docs/en/manage-claude/workload-identity-federation"
+PROFILE_PAGE = "https://platform.claude.com/docs/en/cli-sdks-libraries/cli/authentication"
+_POSITION = (
+    "Anthropic allows this sign-in for ordinary use of Claude Code and its other own applications. Other products may "
+    "not offer it, collect or keep its tokens, or send requests through the plans of their users (Free, Pro, Max); "
+    "they are asked to use an API key of the console. Anthropic enforces this without notice."
+)
+_CONSENT = (
+    "I know that Anthropic does not allow this sign-in to other applications, and that it may refuse its requests or "
+    "act on my account."
+)
 
 PROFILE_TTL_S = 3600.0
 """Seconds that an access token of a profile lasts where the answer does not say it (as in the vendor's SDK)."""
 _KEY_PAGE = "Use a key from https://console.anthropic.com/settings/keys instead."
 
 
-class AnthropicOAuth:
-    """The ``oauth`` behaviour."""
+def flows() -> tuple[OAuthFlow, ...]:
+    """As configured, in the order in which they are offered."""
+    config: Config = conf.provider("anthropic")
+    return (
+        OAuthFlow(
+            name=CLAUDE,
+            label="Claude account",
+            methods=("paste_code",),
+            rotation="single_use",
+            description="Sign in with a Claude plan. The page shows a code, which you paste here.",
+            position=_POSITION,
+            position_url=TERMS,
+            restricted=True,
+            consent=_CONSENT,
+            one_person=True,
+            takes_over=True,
+            paste_redirect=config.oauth.redirect_uri,
+        ),
+        OAuthFlow(
+            name=CONSOLE_KEY,
+            label="API key through the console's sign-in",
+            methods=("paste_code",),
+            rotation="none",
+            description="Sign in to the console once; Maestro has an API key made and keeps that key only. Pasting a "
+            "key from the console comes to the same, and is allowed.",
+            position=_POSITION,
+            position_url=TERMS,
+            restricted=True,
+            consent=_CONSENT,
+            paste_redirect=config.oauth.redirect_uri,
+        ),
+        OAuthFlow(
+            name=FEDERATION,
+            label="Workload identity federation",
+            methods=() if config.federation.missing else ("direct",),
+            rotation="minted",
+            description=federation.unconfigured(config.federation)
+            or "Sign in as the workload that Maestro runs as. Nothing is typed, and no key is stored.",
+            position="Anthropic documents it for workloads that have an identity token of their own.",
+            position_url=FEDERATION_PAGE,
+        ),
+        OAuthFlow(
+            name=PROFILE,
+            label="Profile of the Anthropic CLI",
+            methods=(),
+            rotation="single_use",
+            description="Import the files of a profile that the program's login made. It cannot be begun here.",
+            position="Anthropic documents it for development and scripts on one's own machine, billed as API usage.",
+            position_url=PROFILE_PAGE,
+            one_person=True,
+        ),
+    )
+
+
+class AnthropicOAuth(OAuth):
+    """The ``oauth`` behaviour. A person ends logins and keys on the account's pages: there is no endpoint for it."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         """As configured."""
         return flows()
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Return the address of the page that shows the code; for ``federation`` check only that it is set up."""
         config: Config = conf.provider(SLUG)
+        flow, oauth = start.flow, config.oauth
         if flow.name == FEDERATION:
-            if config.federation.missing:
-                hint = unconfigured(config.federation.missing)
-                raise FlowDisabled("Workload identity federation is not set up.", hint=hint)
-            return PendingLogin(flow=FEDERATION, method="direct")
-        if flow.name not in (CLAUDE, CONSOLE_KEY) or method != "paste_code":
+            federation.require_configured(config.federation)
+            return start.pending()
+        if flow.name not in (CLAUDE, CONSOLE_KEY) or start.method != "paste_code":
             raise InvalidRequest(f"'{flow.label}' cannot be begun this way.", hint=flow.description)
-        oauth = config.oauth
-        verifier, state = pkce.new_verifier(), pkce.new_state()
-        asked = OAuthClient(id=client.id or oauth.client_id)
-        redirect_uri = redirect_uri or oauth.redirect_uri
-        url = grants.authorization_url(
+        return grants.code_page(
+            start,
             oauth.authorize_url if flow.name == CLAUDE else oauth.console_authorize_url,
-            {
-                "code": "true",  # asks the page to show the code
-                "client_id": asked.id,
-                "response_type": "code",
-                "redirect_uri": redirect_uri,
-                "scope": oauth.scopes,
-                "code_challenge": pkce.challenge_of(verifier),
-                "code_challenge_method": pkce.METHOD,
-                "state": state,
-            },
-        )
-        return PendingLogin(
-            flow=flow.name,
-            method=method,
-            url=url,
-            state=state,
-            verifier=verifier,
-            redirect_uri=redirect_uri,
-            client=asked,
+            oauth.scopes,
+            {"code": "true"},  # asks the page to show the code
+            client=OAuthClient(id=start.client.id or oauth.client_id),
+            redirect_uri=start.redirect_uri or oauth.redirect_uri,
         )
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
@@ -118,10 +152,6 @@ class AnthropicOAuth:
         if not tokens.account_id and (not tokens.scopes or SEE_PROFILE in tokens.scopes):
             tokens = await with_profile(tokens, http)
         return await _with_key(tokens, http) if pending.flow == CONSOLE_KEY else tokens
-
-    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """There is no device flow."""
-        raise InvalidRequest("Anthropic has no sign-in by device code.")
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Refresh with one request: a profile where it was made, a Claude login at the configured endpoint."""
@@ -153,11 +183,7 @@ class AnthropicOAuth:
         """Return the access token, or the key."""
         if tokens.flow == CONSOLE_KEY and not tokens.api_key:
             tokens = await _with_key(tokens, http)
-        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
-
-    async def revoke(self, tokens: Tokens, http: Http) -> bool:
-        """Anthropic has no endpoint for it; a person ends logins and keys on the account's pages."""
-        return False
+        return await super().api_credentials(tokens, http)
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Sign with the access token and its beta name, or with the key."""
@@ -203,19 +229,19 @@ async def _with_key(tokens: Tokens, http: Http) -> Tokens:
     request = HttpRequest(method="POST", url=url, headers=headers)
     signed = request.with_headers({"authorization": f"Bearer {tokens.access.reveal()}"}, secret=True)
     try:
-        found: Any = json_of(await ask(signed, http, DIALECT))
+        found = json_of(await ask(signed, http, DIALECT))
     except PermissionDenied as error:
         message = f"Anthropic does not let this login make an API key: {error.message}"
         raise MissingScope(message, hint=f"Ask an administrator of the organization. {_KEY_PAGE}") from None
-    key = found.get("raw_key") if isinstance(found, dict) else None
-    if not isinstance(key, str) or not key or not all("!" <= char <= "~" for char in key):
+    key = token_in(payload.mapping(found), "raw_key")
+    if not key:
         raise BadAnswer("Anthropic answered without the API key that was asked for.", hint=_KEY_PAGE)
     return msgspec.structs.replace(
         tokens,
         access=Secret(""),
         refresh=Secret(""),
         id_token=Secret(""),
-        api_key=Secret(key),
+        api_key=key,
         expires_at=None,
         earliest_refresh_at=None,
         refresh_until=None,

@@ -3,84 +3,218 @@
 https://learn.microsoft.com/azure/ai-services/openai/how-to/managed-identity
 """
 
-from providers_app.behaviours.keys import bearer
-from providers_app.behaviours.lookups import ask, items_of, json_of
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
-from providers_app.errors import InvalidRequest
-from providers_app.providers.azure_openai import logins
-from providers_app.providers.azure_openai.dialect import CHAT
-from providers_app.providers.azure_openai.requests import get
+import asyncio
+import re
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers_app import conf
+from providers_app.behaviours.credentials.azure_ad import EntraApplication, ManagedIdentity, application, identity
+from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
+from providers_app.behaviours.oauth.enabled import require_enabled
+from providers_app.errors import AddressRefused, TokenRefused
+from providers_app.providers.azure_openai import api_key
+from providers_app.providers.azure_openai.config import Config
+from providers_app.providers.azure_openai.options import VERSION
+from providers_app.providers.azure_openai.requests import SLUG, get, read_target, without_query
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
-from providers_app.types.http import HttpRequest
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
+from providers_app.wire.guard import check_url
+
+ENTRA = application.FLOW
+IDENTITY = identity.FLOW
+ENDPOINT, TENANT, CLIENT, SECRET, CERTIFICATE = "base_url", "tenant", "client_id", "client_secret", "certificate"
+ROLE_URL = "https://learn.microsoft.com/azure/ai-services/openai/how-to/role-based-access-control"
 
 
-class AzureOAuth:
-    """The flows ``entra_client`` and ``managed_identity``."""
+def flows() -> tuple[OAuthFlow, ...]:
+    """Read when asked: an endpoint need not be given where the operator configured one."""
+    config: Config = conf.provider(SLUG)
+    own = " Leave it empty to use the one of this installation." if config.base_url else ""
+    endpoint = LoginField(
+        name=ENDPOINT,
+        label="Endpoint",
+        help=f"The resource's address, such as https://NAME.openai.azure.com; a copied target will do.{own}",
+        required=not config.base_url,
+    )
+    return (
+        OAuthFlow(
+            name=ENTRA,
+            label="Entra application",
+            methods=("direct",),
+            rotation="minted",
+            description="For servers: an application of your tenant with a client secret or a certificate. It needs "
+            "the role Cognitive Services OpenAI User on the resource.",
+            position="Microsoft recommends Entra instead of keys.",
+            position_url=ROLE_URL,
+            fields=(
+                endpoint,
+                LoginField(
+                    name=TENANT, label="Tenant", help="The directory (tenant) ID of the application, or its domain."
+                ),
+                LoginField(name=CLIENT, label="Client ID", help="The application (client) ID."),
+                LoginField(
+                    name=SECRET,
+                    label="Client secret",
+                    help="The value of a client secret, not its ID. Leave it empty with a certificate.",
+                    required=False,
+                    secret=True,
+                ),
+                LoginField(
+                    name=CERTIFICATE,
+                    label="Certificate (PEM)",
+                    help="Instead of a secret: the certificate and its private key in one text.",
+                    required=False,
+                    secret=True,
+                    multiline=True,
+                ),
+            ),
+        ),
+        OAuthFlow(
+            name=IDENTITY,
+            label="Managed identity",
+            methods=("direct",),
+            rotation="minted",
+            description="The identity that Azure gave to the machine that Maestro runs on. Nothing secret is stored.",
+            position="It lends the identity of this machine to everybody who may connect sessions here.",
+            position_url="https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview",
+            restricted=True,
+            fields=(endpoint,),
+        ),
+    )
+
+
+class AzureOAuth(OAuth):
+    """The flows ``entra_client`` and ``managed_identity``.
+
+    Their access tokens end by themselves within the hour; the secret of an application is removed at Entra.
+    """
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         """The second one is off until the operator turns it on."""
-        return logins.flows()
+        return flows()
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
-        logins.endpoint(given, flow.name)
-        if flow.name == logins.ENTRA:
-            await logins.check_application(given)
-        return PendingLogin(flow=flow.name, method=method, given=given)
+        given = start.given
+        _endpoint(given, start.flow.name)
+        if start.flow.name == ENTRA:
+            entra = _application(text_of(given, TENANT), text_of(given, CLIENT), given)
+            await asyncio.to_thread(entra.check)
+        return start.pending()
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Exchange the answer for tokens.
+        """Mint the first tokens of a login.
 
-        Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidCredential``, ``UpstreamError``.
+        Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidRequest``, ``InvalidCredential``, ``UpstreamError``.
         """
-        return await logins.first_tokens(pending.given, pending.flow, http)
-
-    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raise ``InvalidRequest``: there is no device code."""
-        raise InvalidRequest("Azure OpenAI has no sign-in with a device code.")
+        given, address = pending.given, _endpoint(pending.given, pending.flow)
+        # The API version of a copied target; an option of the session takes precedence.
+        version = read_target(text_of(given, ENDPOINT)).api_version
+        facts = {"api_version": version} if re.fullmatch(VERSION, version) else {}
+        if pending.flow == IDENTITY:
+            return await _of_machine(Tokens(flow=IDENTITY, base_url=address, facts=facts), http)
+        tenant, client = text_of(given, TENANT), text_of(given, CLIENT)
+        bare = Tokens(
+            flow=ENTRA,
+            base_url=address,
+            account_id=f"{tenant}/{client}".lower(),
+            account_label=f"application {client}",
+            facts={TENANT: tenant, CLIENT: client, **facts},
+            material={name: given[name] for name in (SECRET, CERTIFICATE) if given.get(name)},
+        )
+        return await self.refresh(bare, http)
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Refresh with one request. Raise ``TokenRefused``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
-        return await logins.again(tokens, http)
-
-    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return the access token."""
-        return Credential(
-            auth_type="oauth", secret=tokens.signing, base_url=tokens.base_url or None, settings=tokens.facts
-        )
-
-    async def revoke(self, tokens: Tokens, http: Http) -> bool:
-        """Access tokens end by themselves within the hour; the secret is removed at Entra."""
-        return False
-
-    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """Sign with the access token."""
-        return bearer(credential, request)
+        """Mint new tokens from the same material. Raises as ``exchange``, and ``TokenRefused``."""
+        if tokens.flow == IDENTITY:
+            return await _of_machine(tokens, http)
+        entra = _application(tokens.facts.get(TENANT, ""), tokens.facts.get(CLIENT, ""), tokens.material)
+        return await entra.mint(http, flow=ENTRA, before=tokens)
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Test the credential with one cheap request. Raise ``UpstreamError``."""
-        answer = await ask(self.authorize(credential, get("/models", credential)), http, CHAT)
-        items_of(json_of(answer), "data")
-        return Account(request_id=answer.headers.get("apim-request-id"))
+        """Ask for the list of models. Raise ``UpstreamError``."""
+        return await api_key.BEHAVIOUR.test_signed(self.authorize(credential, get("/models", credential)), http)
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Name the header that this login adds."""
         message = "The request is signed with an access token of Entra (authorization: Bearer) instead of a key."
         return [Advice(level="hint", field="authorization", what=message)]
+
+
+def _endpoint(given: dict[str, Secret], flow: str) -> str:
+    """Return the given address as a base URL; empty where the configured one is meant.
+
+    Raises ``InvalidRequest``, ``AddressRefused``.
+    """
+    text = given.get(ENDPOINT, Secret("")).reveal()
+    found = check_url(without_query(text), conf.current().allowed_private_hosts) if text else ""
+    if flow == IDENTITY:
+        _check_receiver(found)
+    return found
+
+
+def _check_receiver(base_url: str) -> None:
+    """Raise ``AddressRefused`` where tokens of the machine may not be sent.
+
+    They open every resource on which the machine has a role, so they go to Azure's own hosts only: a person who may
+    connect sessions must not be able to have them sent elsewhere.
+    """
+    config: Config = conf.provider(SLUG)
+    parts = urlsplit(base_url or config.base_url)
+    host, place = (parts.hostname or "").lower(), parts.netloc.lower()
+    for entry in config.identity.hosts:
+        named = entry.strip().lower()
+        if named in (host, place) or (named.startswith(".") and host.endswith(named) and parts.scheme == "https"):
+            return
+    raise AddressRefused(
+        "The identity of this machine is not sent to that address.",
+        hint="Give the resource's own https address at Azure. Whoever runs Maestro can allow others with "
+        "MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
+    )
+
+
+async def _of_machine(before: Tokens, http: Http) -> Tokens:
+    require_enabled(SLUG, flows(), IDENTITY)  # it may have been turned off since the session was made
+    _check_receiver(before.base_url)
+    config = conf.provider(SLUG).identity
+    source = ManagedIdentity(
+        url=config.url,
+        header=Secret(config.header.get_secret_value()),
+        client_id=config.client_id,
+        resource=config.resource,
+        pause_s=config.retry_pause_s,
+    )
+    tokens = await source.mint(http, flow=IDENTITY, before=before)
+    account = tokens.client.id or "this machine"
+    if before.account_id and before.account_id != account:
+        raise TokenRefused("This machine has another identity than the one of this login.")
+    return msgspec.structs.replace(
+        tokens,
+        account_id=account,
+        account_label=f"managed identity {tokens.client.id}".rstrip(),
+        facts=before.facts | ({CLIENT: tokens.client.id} if tokens.client.id else {}),
+        # Not secret; it says that tokens can be made anew.
+        material={"identity": Secret(account)},
+    )
+
+
+def _application(tenant: str, client: str, material: dict[str, Secret]) -> EntraApplication:
+    config = conf.provider(SLUG).entra
+    return EntraApplication(
+        tenant=tenant,
+        client_id=client,
+        secret=material.get(SECRET, Secret("")),
+        certificate=material.get(CERTIFICATE, Secret("")),
+        authority=config.authority,
+        scope=config.scope,
+    )
 
 
 BEHAVIOUR = AzureOAuth()

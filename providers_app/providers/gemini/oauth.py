@@ -13,20 +13,21 @@ import msgspec
 from providers_app import conf
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
 from providers_app.behaviours.credentials.google.authority import PROJECT, advice, signed
-from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.oauth import (
     LoginAnswer,
     LoginField,
-    Method,
+    LoginStart,
+    OAuth,
     OAuthFlow,
     PendingLogin,
     grants,
     id_token,
     pkce,
+    text_of,
 )
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke, tokens_from
-from providers_app.dialects.gemini_generate import DIALECT
 from providers_app.errors import InvalidRequest, LoginError, MissingScope
+from providers_app.providers.gemini import api_key
 from providers_app.providers.gemini.config import OAuthConfig
 from providers_app.providers.gemini.requests import SLUG, get
 from providers_app.types.advice import Advice
@@ -45,7 +46,7 @@ _CLIENT_HINT = (
 POSITION_URL = "https://ai.google.dev/gemini-api/docs/oauth"
 
 
-class GeminiOAuth:
+class GeminiOAuth(OAuth):
     """The flows ``google`` and ``service_account``."""
 
     @property
@@ -78,50 +79,24 @@ class GeminiOAuth:
                 methods=("direct",),
                 rotation="minted",
                 description="For servers: no browser, no person, and new tokens whenever they are needed.",
-                fields=(
-                    LoginField(
-                        name=service_account.FIELD,
-                        label="Key file (JSON)",
-                        help=service_account.HINT,
-                        secret=True,
-                        multiline=True,
-                    ),
-                ),
+                fields=(service_account.KEY_FILE,),
             ),
         )
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``."""
-        if flow.name == service_account.FLOW:
-            await asyncio.to_thread(service_account.read, _key_file(given), service_accounts())
-            return PendingLogin(flow=flow.name, method=method, given=given)
-        client = _client(client)
+        if start.flow.name == service_account.FLOW:
+            await _account_of(start.given)
+            return start.pending()
+        client, config = _client(start.client), _config()
         if not client.id:
             raise InvalidRequest(
                 "Google signs in with an OAuth client of your own, and none was given.", hint=_CLIENT_HINT
             )
-        _project(given)
-        config = _config()
-        pending = PendingLogin(
-            flow=flow.name,
-            method=method,
-            state=pkce.new_state(),
-            verifier=pkce.new_verifier(),
-            nonce=pkce.new_nonce() if "openid" in config.scopes.split() else Secret(""),
-            redirect_uri=redirect_uri,
-            client=client,
-            given=given,
-        )
-        more: grants.Fields = {"nonce": pending.nonce, "access_type": "offline", "prompt": "consent"}
-        return grants.with_page(pending, config.authorize_url, config.scopes, more)
+        _project(start.given)
+        nonce = pkce.new_nonce() if "openid" in config.scopes.split() else Secret("")
+        more: grants.Fields = {"nonce": nonce, "access_type": "offline", "prompt": "consent"}
+        return grants.code_page(start, config.authorize_url, config.scopes, more, client=client, nonce=nonce)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens.
@@ -129,8 +104,7 @@ class GeminiOAuth:
         Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``.
         """
         if pending.flow == service_account.FLOW:
-            account = await asyncio.to_thread(service_account.read, _key_file(pending.given), service_accounts())
-            return await service_account.exchange(account, service_accounts(), http)
+            return await service_account.exchange(await _account_of(pending.given), service_accounts(), http)
         config = _config()
         found = await grants.authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
         tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())
@@ -145,10 +119,6 @@ class GeminiOAuth:
             facts={"project": _project(pending.given)},
         )
 
-    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raise ``InvalidRequest``: Google's device codes give no access to this API."""
-        raise InvalidRequest("Google has no device code for the Gemini API.")
-
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Refresh with one request.
 
@@ -158,10 +128,6 @@ class GeminiOAuth:
             return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))
         return await authorized_user.refresh(tokens, people(), http)
-
-    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return the access token."""
-        return Credential(auth_type="oauth", secret=tokens.signing, settings=tokens.facts)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """Ends every login of this account and OAuth client. Raises ``UpstreamError``."""
@@ -174,10 +140,9 @@ class GeminiOAuth:
         return signed(credential, request, credential.settings.get("project"))
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Test the credential with one cheap request. Raise ``UpstreamError``."""
-        answer = await ask(self.authorize(credential, get("/models?pageSize=1", credential)), http, DIALECT)
-        items_of(json_of(answer), "models")
-        return Account(request_id=answer.headers.get("x-request-id"))
+        """Ask for one entry of the list of models. Raise ``UpstreamError``."""
+        probe = self.authorize(credential, get("/models?pageSize=1", credential))
+        return await api_key.BEHAVIOUR.test_signed(probe, http)
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Name the headers that this login adds."""
@@ -187,18 +152,22 @@ class GeminiOAuth:
 
 def people() -> Authority:
     """Return the endpoint that refreshes the tokens of people."""
-    config = _config()
-    return Authority(token_url=config.token_url, scopes=config.scopes, issuer=config.issuer)
+    return _authority(_config().scopes)
 
 
 def service_accounts() -> Authority:
     """Return the endpoint that issues tokens to service accounts."""
-    config = _config()
-    return Authority(token_url=config.token_url, scopes=config.service_account_scopes, issuer=config.issuer)
+    return _authority(_config().service_account_scopes)
 
 
-def _key_file(given: dict[str, Secret]) -> Secret:
-    return given.get(service_account.FIELD, Secret(""))
+def _authority(scopes: str) -> Authority:
+    return Authority(token_url=_config().token_url, scopes=scopes, issuer=_config().issuer)
+
+
+async def _account_of(given: dict[str, Secret]) -> service_account.ServiceAccount:
+    # Reading the key takes some 40 ms of arithmetic, which the loop must not wait for.
+    key_file = given.get(service_account.FIELD, Secret(""))
+    return await asyncio.to_thread(service_account.read, key_file, service_accounts())
 
 
 def _config() -> OAuthConfig:
@@ -215,7 +184,7 @@ def _client(client: OAuthClient) -> OAuthClient:
 
 
 def _project(given: dict[str, Secret]) -> str:
-    project = given.get("project", Secret("")).reveal().strip()
+    project = text_of(given, "project")
     if not PROJECT.fullmatch(project):
         raise InvalidRequest(
             "The quota project is not the id of a Google Cloud project.",

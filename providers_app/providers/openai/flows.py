@@ -12,10 +12,17 @@ other programs); the person agrees to that first; tokens are sealed in this inst
 
 from urllib.parse import urlsplit
 
-import msgspec
-
 from providers_app import conf
-from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.behaviours.oauth import (
+    LoginField,
+    LoginStart,
+    Method,
+    OAuthFlow,
+    PendingLogin,
+    grants,
+    pkce,
+    text_of,
+)
 from providers_app.errors import InvalidRequest
 from providers_app.providers.openai import account
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
@@ -96,54 +103,38 @@ def _restricted(name: str, label: str, methods: tuple[Method, ...], ports: tuple
     )
 
 
-def chatgpt_page(method: Method, client: OAuthClient, redirect_uri: str, config: SiwcConfig, page: str) -> PendingLogin:
-    """Sign in with ChatGPT. ``client`` is the one that the account was given at an earlier sign-in, if any."""
-    known = client.id if client.id != DYNAMIC_CLIENT else ""
-    pending = _pending(CHATGPT, method, OAuthClient(id=known or config.client_id or DYNAMIC_CLIENT), redirect_uri)
-    nonce = pkce.new_state()
+def chatgpt_page(start: LoginStart, config: SiwcConfig, page: str) -> PendingLogin:
+    """Sign in with ChatGPT. The client is the one that the account was given at an earlier sign-in, if any."""
+    known = start.client.id if start.client.id != DYNAMIC_CLIENT else ""
+    client = OAuthClient(id=known or config.client_id or DYNAMIC_CLIENT)
+    nonce = pkce.new_nonce()
     more: dict[str, str | Secret] = {
         "ext_agent_host_id": config.host_id,
         "resource": config.resource,
         "nonce": nonce,
         # Asks for the plan permission again where it was once refused; else that answer would hold for ever.
         "prompt": "consent",
+        "agent_name_hint": config.agent_name if client.id == DYNAMIC_CLIENT else "",
     }
-    if pending.client.id == DYNAMIC_CLIENT:
-        more["agent_name_hint"] = config.agent_name
     # A client that the operator configured is not one account's.
-    issued = ISSUED if pending.client.id not in (DYNAMIC_CLIENT, config.client_id) else ""
-    pending = msgspec.structs.replace(pending, nonce=nonce, client_of=issued)
-    return grants.with_page(pending, page, config.scopes, more)
-
-
-def codex_page(
-    method: Method, redirect_uri: str, given: dict[str, Secret], config: OAuthConfig, page: str
-) -> PendingLogin:
-    """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
-    account.checked_mode(given.get("mode", Secret("")).reveal())
-    pending = _pending(CODEX, method, OAuthClient(id=config.client_id), redirect_uri, config.ports)
-    more = {"id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": config.originator}
-    return grants.with_page(msgspec.structs.replace(pending, given=given), page, config.scopes, more)
-
-
-def _pending(
-    flow: str, method: Method, client: OAuthClient, redirect_uri: str, ports: tuple[int, ...] = ()
-) -> PendingLogin:
-    host = "localhost" if flow == CODEX else "127.0.0.1"
-    redirect_uri = redirect_uri or f"http://{host}:{ports[0] if ports else PASTE_PORT}{CALLBACK}"
-    _check_redirect(redirect_uri, host, ports)
-    return PendingLogin(
-        flow=flow,
-        method=method,
-        client=client,
-        redirect_uri=redirect_uri,
-        state=pkce.new_state(),
-        verifier=pkce.new_verifier(),
+    issued = ISSUED if client.id not in (DYNAMIC_CLIENT, config.client_id) else ""
+    redirect = _redirect(start, "127.0.0.1")
+    return grants.code_page(
+        start, page, config.scopes, more, client=client, redirect_uri=redirect, nonce=nonce, client_of=issued
     )
 
 
-def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
-    """Raise ``InvalidRequest`` for an address that the server would refuse on its own page, without a reason."""
+def codex_page(start: LoginStart, config: OAuthConfig, page: str) -> PendingLogin:
+    """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
+    account.checked_mode(text_of(start.given, "mode"))
+    client, redirect = OAuthClient(id=config.client_id), _redirect(start, "localhost", config.ports)
+    more = {"id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": config.originator}
+    return grants.code_page(start, page, config.scopes, more, client=client, redirect_uri=redirect)
+
+
+def _redirect(start: LoginStart, host: str, ports: tuple[int, ...] = ()) -> str:
+    """Return the redirect address. Raise ``InvalidRequest`` for one that the server would refuse without a reason."""
+    uri = start.redirect_uri or f"http://{host}:{ports[0] if ports else PASTE_PORT}{CALLBACK}"
     try:
         parts = urlsplit(uri)
         fits = (parts.scheme, parts.hostname, parts.path) == ("http", host, CALLBACK)
@@ -152,6 +143,6 @@ def _check_redirect(uri: str, host: str, ports: tuple[int, ...]) -> None:
     except ValueError:
         fits, port = False, 0
     if fits and port and (not ports or port in ports):
-        return
+        return uri
     which = " or ".join(map(str, ports)) if ports else "any port"
     raise InvalidRequest(f"OpenAI takes the redirect address http://{host}:PORT{CALLBACK} with {which} only.")

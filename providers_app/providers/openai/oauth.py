@@ -8,11 +8,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from providers_app.behaviours.lookups import ask, items_of, json_of
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, device, endpoint
-from providers_app.behaviours.oauth.enabled import why_disabled
+from providers_app.behaviours.oauth import (
+    LoginAnswer,
+    LoginStart,
+    OAuth,
+    OAuthFlow,
+    PendingLogin,
+    device,
+    endpoint,
+    text_of,
+)
+from providers_app.behaviours.oauth.enabled import require_enabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint
-from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import BadAnswer, InvalidLoginAnswer, LoginError, NotFound, UpstreamError
 from providers_app.providers.openai import account, api_key, flows, models, sign_in, subscription
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
@@ -21,39 +28,27 @@ from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
-from providers_app.types.http import HttpRequest
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
 
 
-class OpenAIOAuth:
+class OpenAIOAuth(OAuth):
     """The ``oauth`` behaviour of OpenAI."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         return flows.flows()
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Begin a sign-in. Raise ``FlowDisabled``, ``InvalidRequest``, ``LoginError``, ``UpstreamError``."""
-        off = why_disabled("openai", flow)
-        if off is not None:
-            raise off
-        config = config_of(flow.name)
-        if isinstance(config, SiwcConfig):
-            page = (await endpoints(config, http, "authorize")).authorize
-            return flows.chatgpt_page(method, client, redirect_uri, config, page)
-        if flow.name == flows.DEVICE:
-            return await begin_device(given, config, http)
+        require_enabled("openai", (start.flow,), start.flow.name)
+        config = config_of(start.flow.name)
+        if isinstance(config, OAuthConfig) and start.flow.name == flows.DEVICE:
+            return await begin_device(start, config, http)
         page = (await endpoints(config, http, "authorize")).authorize
-        return flows.codex_page(method, redirect_uri, given, config, page)
+        if isinstance(config, SiwcConfig):
+            return flows.chatgpt_page(start, config, page)
+        return flows.codex_page(start, config, page)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens. Raise ``LoginError``, ``UpstreamError``."""
@@ -95,7 +90,7 @@ class OpenAIOAuth:
         """
         if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
             tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
-        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
+        return await super().api_credentials(tokens, http)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """Ends the refresh token, and with it the login (RFC 7009). Raises ``UpstreamError``."""
@@ -106,15 +101,10 @@ class OpenAIOAuth:
         fields: dict[str, str | Secret] = {"token": token, "token_type_hint": kind, "client_id": tokens.client.id}
         return await endpoint.revoke(TokenEndpoint(url=at.revoke), fields, http)
 
-    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """With the token, or the key that was obtained with it, as bearer."""
-        return api_key.BEHAVIOUR.authorize(credential, request)
-
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Lists the models. Raises ``UpstreamError``."""
-        answer = await ask(self.authorize(credential, models.listing(credential)), http, DIALECT)
-        items = items_of(json_of(answer), "data", "models")
-        return Account(models=len(items), request_id=answer.headers.get("x-request-id"))
+        """Ask for the list of models. Raise ``UpstreamError``."""
+        probe = self.authorize(credential, models.listing(credential))
+        return await api_key.BEHAVIOUR.test_signed(probe, http)
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Tell what the login takes out of the request and adds to it, and a mode that was only assumed."""
@@ -125,7 +115,7 @@ MAX_CODE = 100
 PENDING = (403, 404)
 
 
-async def begin_device(given: dict[str, Secret], config: OAuthConfig, http: Http) -> PendingLogin:
+async def begin_device(start: LoginStart, config: OAuthConfig, http: Http) -> PendingLogin:
     """Ask for a code to type.
 
     It is not RFC 8628: OpenAI has endpoints of its own, 403 and 404 mean that the code was not typed yet, and what
@@ -134,7 +124,7 @@ async def begin_device(given: dict[str, Secret], config: OAuthConfig, http: Http
 
     Raises ``InvalidRequest``, ``LoginError`` where it is turned off, ``UpstreamError``.
     """
-    account.checked_mode(given.get("mode", Secret("")).reveal())
+    account.checked_mode(text_of(start.given, "mode"))
     token_endpoint = TokenEndpoint(url=config.device_code_url, encoding="json", terminal=frozenset())
     try:
         answer = await endpoint.ask(token_endpoint, {"client_id": config.client_id}, http, spends=False)
@@ -148,16 +138,13 @@ async def begin_device(given: dict[str, Secret], config: OAuthConfig, http: Http
     user_code = _text(answer, "user_code") or _text(answer, "usercode")
     if not device_id or not user_code or len(user_code) > MAX_CODE:
         raise BadAnswer("The answer has no device code that can be used.")
-    return PendingLogin(
-        flow="device",
-        method="device",
+    return start.pending(
         url=config.device_page_url,
         client=OAuthClient(id=config.client_id),
         redirect_uri=config.device_redirect_uri,
         user_code=user_code,
         device_code=Secret(device_id),
         interval=device.interval_of(answer.get("interval")),
-        given=given,
     )
 
 

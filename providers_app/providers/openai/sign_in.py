@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token, refusals
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token, refusals, text_of
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
 from providers_app.errors import (
@@ -91,7 +91,7 @@ async def account_tokens(
     found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http)
     tokens = tokens_of(found, flow=pending.flow, client=pending.client, issuer=at.issuer)
     who = account.read(await _claims(tokens, at, http))
-    chosen = pending.given.get("mode", Secret("")).reveal() or config.mode
+    chosen = text_of(pending.given, "mode") or config.mode
     detected = account.detect(who, chosen)
     if detected.mode == "chatgpt" and not who.account_id:
         raise LoginError(

@@ -10,7 +10,9 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.lookups import JSON_HEADERS, json_of
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, grants, pkce
+from providers_app.behaviours.oauth.endpoint import origin_of
+from providers_app.behaviours.oauth.token_answer import token_in
 from providers_app.errors import (
     BadAnswer,
     InvalidLoginAnswer,
@@ -24,9 +26,10 @@ from providers_app.providers.openrouter.requests import SLUG, attribution
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
-from providers_app.types.credentials import Credential, Secret
+from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
+from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 from providers_app.wire.status import class_of_status, retry_after
@@ -49,43 +52,30 @@ FLOW = OAuthFlow(
 )
 
 
-class OpenRouterOAuth:
-    """The ``oauth`` behaviour."""
+class OpenRouterOAuth(OAuth):
+    """The ``oauth`` behaviour. The key that it makes cannot delete itself: its owner does, on the page of keys."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
         """There is one."""
         return (FLOW,)
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Http,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Return the address of the page. Raise ``InvalidRequest`` for a callback that is no address."""
+        method, redirect_uri = start.method, start.redirect_uri
         if method not in FLOW.methods:
             raise InvalidRequest(f"OpenRouter has no sign-in by {method}.")
         config = conf.provider(SLUG)
         verifier, state = pkce.new_verifier(), pkce.new_state()
         asked = {"code_challenge": pkce.challenge_of(verifier), "code_challenge_method": pkce.METHOD}
         if method == "paste_code":
-            asked["key_label"] = config.key_label
-        else:
-            if not urlsplit(redirect_uri).hostname:
-                raise InvalidRequest("There is no address to which OpenRouter could send the answer.")
+            asked["key_label"], redirect_uri = config.key_label, ""
+        elif urlsplit(redirect_uri).hostname:
             asked["callback_url"] = grants.authorization_url(redirect_uri, {"state": state})
-        return PendingLogin(
-            flow=FLOW.name,
-            method=method,
-            url=grants.authorization_url(config.auth_url, asked),
-            state=state,
-            verifier=verifier,
-            redirect_uri="" if method == "paste_code" else redirect_uri,
-        )
+        else:
+            raise InvalidRequest("There is no address to which OpenRouter could send the answer.")
+        url = grants.authorization_url(config.auth_url, asked)
+        return start.pending(url=url, state=state, verifier=verifier, redirect_uri=redirect_uri)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Obtain the key that was made for us. Raise ``InvalidLoginAnswer`` for a code that is not taken."""
@@ -99,40 +89,17 @@ class OpenRouterOAuth:
         found = await http.send(request, timeout=conf.current().lookup_timeout_s)
         if not 200 <= found.status < 300:
             raise _refused(found)
-        body = json_of(found)
-        key = body.get("key") if isinstance(body, dict) else None
-        if not isinstance(key, str) or not key or not all("!" <= char <= "~" for char in key):
+        body = payload.mapping(json_of(found))
+        key = token_in(body, "key")
+        if not key:
             raise BadAnswer("OpenRouter answered without a key.", status=found.status, hint=_ADDRESS)
-        user = body.get("user_id")
-        account = user if isinstance(user, str) and user.isprintable() and len(user) <= MAX_ID else ""
-        parts = urlsplit(url)
-        return Tokens(
-            flow=FLOW.name,
-            access=Secret(key),
-            issuer=f"{parts.scheme}://{parts.netloc}",
-            account_id=account,
-            account_label=account,
-        )
-
-    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """There is no device flow."""
-        raise InvalidRequest("OpenRouter has no sign-in by device code.")
+        user = payload.text(body.get("user_id"))
+        account = user if user.isprintable() and len(user) <= MAX_ID else ""
+        return Tokens(flow=FLOW.name, access=key, issuer=origin_of(url), account_id=account, account_label=account)
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """There is nothing to refresh."""
         raise NotRefreshable("OpenRouter's key does not end, so there is nothing to refresh.")
-
-    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return the key."""
-        return Credential(auth_type="oauth", secret=tokens.signing, settings=dict(tokens.facts))
-
-    async def revoke(self, tokens: Tokens, http: Http) -> bool:
-        """Return false: a key cannot delete itself; its owner does that on https://openrouter.ai/settings/keys."""
-        return False
-
-    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """Sign with the key."""
-        return api_key.BEHAVIOUR.authorize(credential, request)
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """As for a key that was pasted."""

@@ -11,8 +11,7 @@ import msgspec
 
 from providers_app.behaviours.credentials.google import authorized_user, service_account
 from providers_app.errors import InvalidCredential
-from providers_app.providers.vertex_ai.flows import ADC
-from providers_app.providers.vertex_ai.oauth import CONCLUDED, authority
+from providers_app.providers.vertex_ai.oauth import ADC, CONCLUDED, authority
 from providers_app.providers.vertex_ai.requests import SLUG, settings
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, unusable

@@ -1,6 +1,6 @@
 """Signing in to Vertex AI without a browser: a service account, a person's gcloud credentials, this machine.
 
-What each flow is: ``flows``. A session keeps its project and location beside the token; a person's also says which
+A session keeps its project and location beside the token; a person's also says which
 project its use is billed to (``x-goog-user-project``), as Google demands it for people.
 """
 
@@ -8,31 +8,30 @@ import asyncio
 
 import msgspec
 
-from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, service_account
+from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, machine, service_account
 from providers_app.behaviours.credentials.google.authority import advice, object_in, signed
 from providers_app.behaviours.lookups import ask
-from providers_app.behaviours.oauth import LoginAnswer, Method, OAuthFlow, PendingLogin
-from providers_app.behaviours.oauth.enabled import why_disabled
+from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
+from providers_app.behaviours.oauth.enabled import require_enabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownModel
 from providers_app.providers.vertex_ai.dialects import GENERATE
-from providers_app.providers.vertex_ai.flows import (
-    ADC,
-    FILE_FIELD,
-    FILE_HINT,
-    KEY_FIELD,
-    METADATA,
-    SERVICE_ACCOUNT,
-    flows,
-)
 from providers_app.providers.vertex_ai.requests import SLUG, checked_location, checked_project, probe, settings
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
+
+SERVICE_ACCOUNT, ADC, METADATA = service_account.FLOW, "adc", machine.FLOW
+FILE_FIELD = "credentials"
+FILE_HINT = (
+    "Paste application_default_credentials.json, which `gcloud auth application-default login` writes to "
+    "~/.config/gcloud."
+)
+LOCATIONS_URL = "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations"
 
 Given = dict[str, Secret]
 OVERRIDE, CONCLUDED = "override", "concluded"
@@ -40,7 +39,75 @@ OVERRIDE, CONCLUDED = "override", "concluded"
 _NO_PROJECT = "Give the id of the project that is to be asked and billed."
 
 
-class VertexOAuth:
+def flows() -> tuple[OAuthFlow, ...]:
+    """As configured, in the order in which they are offered."""
+    return (
+        OAuthFlow(
+            name=SERVICE_ACCOUNT,
+            label="Service account",
+            methods=("direct",),
+            rotation="minted",
+            description="For servers: no browser, no person, and new tokens whenever they are needed. The account "
+            "needs the role Vertex AI User.",
+            fields=(service_account.KEY_FILE, _project("Empty: the project that the key file names."), _location()),
+        ),
+        OAuthFlow(
+            name=ADC,
+            label="Credentials of gcloud (ADC)",
+            methods=("direct",),
+            rotation="none",
+            description="As yourself, with what the gcloud command stored. gcloud may go on using it as well.",
+            takes_over=True,
+            fields=(
+                LoginField(
+                    name=FILE_FIELD,
+                    label="application_default_credentials.json",
+                    help=FILE_HINT,
+                    secret=True,
+                    multiline=True,
+                ),
+                _project("Empty: the quota project that the file names."),
+                _location(),
+            ),
+        ),
+        OAuthFlow(
+            name=METADATA,
+            label="This machine's identity",
+            methods=("direct",),
+            rotation="minted",
+            description="With the service account that Google gave the machine which Maestro runs on. Nothing is "
+            "typed, and no key is stored.",
+            position="Google means it for programs on the machine. Whoever may use Maestro acts as the machine then, "
+            "so it is off until whoever runs Maestro turns it on.",
+            position_url="https://cloud.google.com/compute/docs/access/authenticate-workloads",
+            restricted=True,
+            fields=(_project("Empty: the machine's own project."), _location()),
+        ),
+    )
+
+
+def _project(default: str) -> LoginField:
+    configured = settings().project
+    default = f"Empty: {configured}." if configured else default
+    return LoginField(
+        name="project",
+        label="Project",
+        help=f"The id of the Google Cloud project that is asked and billed. {default}",
+        required=False,
+    )
+
+
+def _location() -> LoginField:
+    return LoginField(
+        name="location",
+        label="Location",
+        help=f"global, us, eu, or a region such as europe-west4; it decides which models there are ({LOCATIONS_URL}). "
+        f"Empty: {settings().location}.",
+        required=False,
+    )
+
+
+class VertexOAuth(OAuth):
     """The flows ``service_account``, ``adc`` and ``metadata``."""
 
     @property
@@ -48,20 +115,18 @@ class VertexOAuth:
         """As configured."""
         return flows()
 
-    async def begin(
-        self, flow: OAuthFlow, method: Method, client: OAuthClient, redirect_uri: str, given: Given, http: Http
-    ) -> PendingLogin:
-        """Reads what was pasted. Raises ``InvalidRequest``, ``InvalidCredential``, ``FlowDisabled``."""
-        _check_enabled(flow.name)
-        project, location = _text(given, "project"), _text(given, "location")
-        if project:
+    async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
+        """Read what was pasted. Raise ``InvalidRequest``, ``InvalidCredential``, ``FlowDisabled``."""
+        name, given = start.flow.name, start.given
+        require_enabled(SLUG, flows(), name)
+        if project := text_of(given, "project"):
             checked_project(project)
-        if location:
+        if location := text_of(given, "location"):
             checked_location(location)
-        if flow.name != METADATA:
-            found = await asyncio.to_thread(_read, flow.name, given)
+        if name != METADATA:
+            found = await asyncio.to_thread(_read, name, given)
             _facts(given, found.project)
-        return PendingLogin(flow=flow.name, method=method, given=given)
+        return start.pending()
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Obtain the first token. Raise ``InvalidCredential``, ``LoginError``, ``UpstreamError``."""
@@ -78,25 +143,17 @@ class VertexOAuth:
         tokens = await authorized_user.refresh(bare, authority(), http)
         return msgspec.structs.replace(tokens, facts=facts)
 
-    async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
-        """Raise ``InvalidRequest``: there are no device codes."""
-        raise InvalidRequest("Vertex AI has no sign-in by device code.")
-
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Refresh with one request.
 
         Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``.
         """
-        _check_enabled(tokens.flow)
+        require_enabled(SLUG, flows(), tokens.flow)
         if tokens.flow == SERVICE_ACCOUNT:
             return await service_account.mint(tokens, authority(), http)
         if tokens.flow == METADATA:
             return await _machine().mint(METADATA, tokens)
         return await authorized_user.refresh(tokens, authority(), http)
-
-    async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return the access token."""
-        return Credential(auth_type="oauth", secret=tokens.signing, settings=tokens.facts)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """Ends a person's credentials, those of gcloud on their own machine included. Raises ``UpstreamError``."""
@@ -124,10 +181,10 @@ class VertexOAuth:
         return advice(what, credential.settings.get("quota_project"))
 
     async def _of_machine(self, given: Given) -> Tokens:
-        _check_enabled(METADATA)
+        require_enabled(SLUG, flows(), METADATA)
         here = _machine()
         tokens = await here.mint(METADATA)
-        own = "" if _text(given, "project") or settings().project else await here.project()
+        own = "" if text_of(given, "project") or settings().project else await here.project()
         return msgspec.structs.replace(tokens, facts=_facts(given, own))
 
 
@@ -141,17 +198,9 @@ def _machine() -> Machine:
     return Machine(server=settings().oauth.metadata_url)
 
 
-def _check_enabled(name: str) -> None:
-    """Turning a flow off also ends what it lends. Raises ``FlowDisabled``."""
-    flow = next((each for each in flows() if each.name == name), None)
-    off = why_disabled(SLUG, flow) if flow is not None else None
-    if off is not None:
-        raise off
-
-
 def _read(flow: str, given: Given) -> service_account.ServiceAccount | authorized_user.AuthorizedUser:
     if flow == SERVICE_ACCOUNT:
-        return service_account.read(given.get(KEY_FIELD, Secret("")), authority())
+        return service_account.read(given.get(service_account.FIELD, Secret("")), authority())
     if flow != ADC:
         raise InvalidRequest("There is no such sign-in.")
     try:
@@ -165,16 +214,12 @@ def _facts(given: Given, own: str) -> dict[str, str]:
 
     Raises ``InvalidRequest`` where no project is named at all.
     """
-    chosen, location = _text(given, "project"), _text(given, "location")
+    chosen, location = text_of(given, "project"), text_of(given, "location")
     project = chosen or settings().project or own
     if not project:
         raise InvalidRequest("No project was given, and the credentials name none.", hint=_NO_PROJECT)
     facts = {"project": checked_project(project), "project_source": OVERRIDE if chosen else CONCLUDED}
     return facts | ({"location": checked_location(location), "location_source": OVERRIDE} if location else {})
-
-
-def _text(given: Given, name: str) -> str:
-    return given.get(name, Secret("")).reveal().strip()
 
 
 def _label(credential: Credential) -> str:

@@ -53,7 +53,7 @@ class Login:
         found = self.answer(tokens)
         return await found if asyncio.iscoroutine(found) else found
 
-    async def begin(self, flow: Any, method: Any, client: Any, redirect_uri: str, given: Any, http: Any) -> Any:
+    async def begin(self, start: Any, http: Any) -> Any:
         raise errors.InvalidRequest("not here")
 
     async def exchange(self, pending: Any, answer: Any, http: Any) -> Tokens:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from providers_app import conf, loop, ports, provider
-from providers_app.behaviours.oauth import Method, OAuthFlow, PendingLogin, answers
+from providers_app.behaviours.oauth import LoginStart, Method, OAuthFlow, PendingLogin, answers
 from providers_app.dispatch import clients
 from providers_app.loop import on_provider_loop
 from providers_app.ports import Owner, Session
@@ -104,7 +104,8 @@ class OpenAIDesk:
         fields = {key: Secret(value) for key, value in given.items()}
         redirect = REDIRECTS.get(name, "")
         behaviour = resolve("openai", "oauth")
-        return await behaviour.begin(self.flow(name), method, OAuthClient(id=client), redirect, fields, clients.http())
+        start = LoginStart(self.flow(name), method, OAuthClient(id=client), redirect, fields)
+        return await behaviour.begin(start, clients.http())
 
     async def begin(self, name: str, *, client: str = "", **given: str) -> PendingLogin:
         return await self._begin(name, "device" if name == "device" else "paste_url", client, given)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from providers_app import conf, loop, ports, provider
-from providers_app.behaviours.oauth import LoginAnswer, Method, PendingLogin, answers
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, Method, PendingLogin, answers
 from providers_app.dispatch import clients
 from providers_app.errors import (
     AuthenticationFailed,
@@ -73,7 +73,8 @@ async def begin(
     method: Method = "loopback", client: OAuthClient = DESKTOP, redirect: str = LOOPBACK, project: str = "ada-project"
 ) -> PendingLogin:
     flow = BEHAVIOUR.flows[0]
-    return await act(lambda http: BEHAVIOUR.begin(flow, method, client, redirect, {"project": Secret(project)}, http))
+    start = LoginStart(flow, method, client, redirect, {"project": Secret(project)})
+    return await act(lambda http: BEHAVIOUR.begin(start, http))
 
 
 async def finish(pending: PendingLogin, landed: str) -> Tokens:
@@ -237,7 +238,7 @@ async def test_a_service_account_ends_in_a_streamed_answer(book: Book, gemini_se
     key = add_service_account(book, "bot@local.iam.gserviceaccount.com")
     flow = BEHAVIOUR.flows[1]
     given = {"service_account": Secret(json.dumps(key))}
-    pending = await act(lambda http: BEHAVIOUR.begin(flow, "direct", OAuthClient(), "", given, http))
+    pending = await act(lambda http: BEHAVIOUR.begin(LoginStart(flow, "direct", given=given), http))
     tokens = await act(lambda http: BEHAVIOUR.exchange(pending, LoginAnswer(), http))
     assert await answer_of(tokens)
     book.end_all_access()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from providers_app import conf, loop, ports, provider
-from providers_app.behaviours.oauth import LoginAnswer
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart
 from providers_app.dispatch import clients
 from providers_app.ports import Session
 from providers_app.providers.vertex_ai.config import Config, OAuthConfig
@@ -17,7 +17,7 @@ from providers_app.providers.vertex_ai.oauth import BEHAVIOUR
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
 from tests.vendors.auth import Book
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET
@@ -99,7 +99,7 @@ class VertexDesk:
         """As the login flow does it: begin, then the exchange of a sign-in without a browser."""
         flow = next(each for each in BEHAVIOUR.flows if each.name == way)
         fields = {name: Secret(text) for name, text in (self.material(way) | given).items()}
-        pending = await act(lambda http: BEHAVIOUR.begin(flow, "direct", OAuthClient(), "", fields, http))
+        pending = await act(lambda http: BEHAVIOUR.begin(LoginStart(flow, "direct", given=fields), http))
         return await act(lambda http: BEHAVIOUR.exchange(pending, LoginAnswer(), http))
 
     async def refresh(self, tokens: Tokens) -> Tokens:

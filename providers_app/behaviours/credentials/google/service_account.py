@@ -12,7 +12,7 @@ from types import MappingProxyType
 import msgspec
 
 from providers_app.behaviours.credentials.google.authority import PROJECT, TOKEN_URI, UNIVERSE, Authority, object_in
-from providers_app.behaviours.oauth import grants
+from providers_app.behaviours.oauth import LoginField, grants
 from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
 from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused
 from providers_app.types.credentials import Secret
@@ -22,6 +22,8 @@ from providers_app.wire.client import Http
 FLOW = "service_account"
 FIELD = "service_account"
 HINT = "Paste the JSON file of a service account's key, as Google's console gave it."
+KEY_FILE = LoginField(name=FIELD, label="Key file (JSON)", help=HINT, secret=True, multiline=True)
+"""The field of a sign-in that takes the file."""
 NAME_LENGTH = 40
 _EMAIL = re.compile(r"[A-Za-z0-9._-]{1,100}@[A-Za-z0-9.-]{1,200}")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{0,200}")

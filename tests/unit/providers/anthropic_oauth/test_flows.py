@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from maestro_site.conf import load
 from providers_app import conf, errors
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, PendingLogin
 from providers_app.providers.anthropic import oauth
 from providers_app.providers.anthropic.config import Config
 from providers_app.providers.anthropic.requests import get, post, with_beta
@@ -15,7 +15,7 @@ from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 
 BEHAVIOUR = oauth.BEHAVIOUR
 CHAT = ChatRequest(model="claude-opus-5", messages=())
@@ -48,7 +48,7 @@ def test_the_flows_and_what_a_refresh_does_to_each() -> None:
 
 
 async def test_the_defaults_are_those_of_the_specification() -> None:
-    pending = await BEHAVIOUR.begin(flow("claude"), "paste_code", OAuthClient(), "", {}, None)  # type: ignore[arg-type]
+    pending = await BEHAVIOUR.begin(LoginStart(flow("claude"), "paste_code"), None)  # type: ignore[arg-type]
     address, _, query = pending.url.partition("?")
     assert address == "https://claude.ai/oauth/authorize"
     assert query.startswith("code=true&client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e&response_type=code&")
@@ -56,7 +56,7 @@ async def test_the_defaults_are_those_of_the_specification() -> None:
     assert "scope=org%3Acreate_api_key+user%3Aprofile+user%3Ainference" in query
     assert "code_challenge_method=S256" in query
     assert pending.verifier.reveal() not in pending.url and pending.verifier != pending.state
-    key = await BEHAVIOUR.begin(flow("console_key"), "paste_code", OAuthClient(), "", {}, None)  # type: ignore[arg-type]
+    key = await BEHAVIOUR.begin(LoginStart(flow("console_key"), "paste_code"), None)  # type: ignore[arg-type]
     assert key.url.startswith("https://console.anthropic.com/oauth/authorize?")
     assert key.state != pending.state and key.verifier != pending.verifier
 
@@ -64,7 +64,7 @@ async def test_the_defaults_are_those_of_the_specification() -> None:
 async def test_every_part_can_be_configured() -> None:
     own = {"client_id": "mine", "authorize_url": "https://a.example/x?y=1", "redirect_uri": "https://a.example/cb"}
     with configured(oauth={**own, "scopes": "one two"}):
-        pending = await BEHAVIOUR.begin(flow("claude"), "paste_code", OAuthClient(), "", {}, None)  # type: ignore[arg-type]
+        pending = await BEHAVIOUR.begin(LoginStart(flow("claude"), "paste_code"), None)  # type: ignore[arg-type]
         assert flow("claude").paste_redirect == "https://a.example/cb"
     assert pending.url.startswith("https://a.example/x?y=1&code=true&client_id=mine&")
     assert "scope=one+two" in pending.url and pending.client.id == "mine"
@@ -73,7 +73,7 @@ async def test_every_part_can_be_configured() -> None:
 @pytest.mark.parametrize(("name", "method"), [("claude", "callback"), ("claude", "device"), ("profile", "direct")])
 async def test_what_cannot_be_begun_is_said(name: str, method: Any) -> None:
     with pytest.raises(errors.InvalidRequest):
-        await BEHAVIOUR.begin(flow(name), method, OAuthClient(), "", {}, None)  # type: ignore[arg-type]
+        await BEHAVIOUR.begin(LoginStart(flow(name), method), None)  # type: ignore[arg-type]
     with pytest.raises(errors.InvalidRequest):
         await BEHAVIOUR.poll(PendingLogin(flow=name, method=method), None)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from providers_app import providers
-from providers_app.behaviours.oauth import LoginAnswer, LoginField, Method, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.pkce import challenge_of, new_state, new_verifier
 from providers_app.errors import LoginDenied, TokenRefused
 from providers_app.registry.discovery import registry
@@ -167,15 +167,8 @@ class Signer:
             ),
         )
 
-    async def begin(
-        self,
-        flow: OAuthFlow,
-        method: Method,
-        client: OAuthClient,
-        redirect_uri: str,
-        given: dict[str, Secret],
-        http: Any,
-    ) -> PendingLogin:
+    async def begin(self, start: LoginStart, http: Any) -> PendingLogin:
+        flow, method, client, redirect_uri, given = msgspec.structs.astuple(start)
         SIDE.asked.append(f"begin {method}")
         if SIDE.closed is not None:
             raise SIDE.closed

@@ -15,7 +15,7 @@ from joserfc.jwk import RSAKey
 
 from providers_app import conf
 from providers_app.behaviours.credentials.google import service_account
-from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuthFlow, PendingLogin
 from providers_app.errors import (
     AuthenticationFailed,
     InvalidCredential,
@@ -78,7 +78,7 @@ def _google(server: TokenServer, loopback: Any, on_loop: Any) -> Iterator[None]:
 
 async def begun(http: Http, client: OAuthClient = OWN, **given: Secret) -> PendingLogin:
     uri = "http://127.0.0.1:4567/oauth/callback"
-    return await BEHAVIOUR.begin(flow("google"), "loopback", client, uri, given or PROJECT, http)
+    return await BEHAVIOUR.begin(LoginStart(flow("google"), "loopback", client, uri, given or PROJECT), http)
 
 
 def granted(pending: PendingLogin, **changes: Any) -> dict[str, Any]:
@@ -275,7 +275,7 @@ def key_file(**changes: Any) -> Secret:
 
 async def direct(server: TokenServer, http: Http) -> Tokens:
     given = {"service_account": key_file()}
-    pending = await BEHAVIOUR.begin(flow("service_account"), "direct", OAuthClient(), "", given, http)
+    pending = await BEHAVIOUR.begin(LoginStart(flow("service_account"), "direct", given=given), http)
     return await BEHAVIOUR.exchange(pending, LoginAnswer(), http)
 
 
@@ -337,7 +337,7 @@ async def test_other_files_are_refused_with_the_reason(
 ) -> None:
     with pytest.raises(InvalidCredential, match=said) as caught:
         given = {"service_account": text}
-        await BEHAVIOUR.begin(flow("service_account"), "direct", OAuthClient(), "", given, http)
+        await BEHAVIOUR.begin(LoginStart(flow("service_account"), "direct", given=given), http)
     assert "evil" not in caught.value.message
     assert PEM.splitlines()[1] not in f"{caught.value.message}{caught.value.hint}"
     assert server.seen == []

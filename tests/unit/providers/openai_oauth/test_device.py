@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from providers_app import errors
-from providers_app.behaviours.oauth import PendingLogin
+from providers_app.behaviours.oauth import LoginStart, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.providers.openai import oauth
 from providers_app.providers.openai.config import OAuthConfig
@@ -19,6 +19,7 @@ Start = Callable[..., Awaitable[str]]
 PENDING = PendingLogin(
     flow="device", method="device", device_code=Secret("deviceauth_1"), user_code="ABCD-EFGH", interval=2.0
 )
+START = LoginStart(next(flow for flow in oauth.BEHAVIOUR.flows if flow.name == "device"), "device")
 
 
 async def serve(raw_server: Start, status: int, body: Any, kind: str = "application/json") -> OAuthConfig:
@@ -62,7 +63,7 @@ async def test_an_answer_without_a_code_is_no_answer(raw_server: Start, body: An
 )
 async def test_the_interval_may_be_a_text(raw_server: Start, interval: Any, seconds: float) -> None:
     given = {"device_auth_id": "d", "usercode": "ABCD", "interval": interval}
-    found = await oauth.begin_device({}, await serve(raw_server, 200, given), clients.http())
+    found = await oauth.begin_device(START, await serve(raw_server, 200, given), clients.http())
     assert (found.interval, found.user_code, found.device_code) == (seconds, "ABCD", Secret("d"))
 
 
@@ -71,4 +72,4 @@ async def test_the_interval_may_be_a_text(raw_server: Start, interval: Any, seco
 )
 async def test_a_code_that_cannot_be_used_is_refused(raw_server: Start, body: Any) -> None:
     with pytest.raises(errors.BadAnswer):
-        await oauth.begin_device({}, await serve(raw_server, 200, body), clients.http())
+        await oauth.begin_device(START, await serve(raw_server, 200, body), clients.http())

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from providers_app import conf
-from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin, pkce
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuthFlow, PendingLogin, pkce
 from providers_app.dispatch.clients import make
 from providers_app.errors import FlowDisabled, InvalidLoginAnswer, InvalidRequest
 from providers_app.providers.openai import flows, sign_in
@@ -36,7 +36,8 @@ async def begin(name: str, *, client: str = "", redirect: str = LOCAL, **given: 
     http = make(conf.current())
     try:
         fields = {key: Secret(value) for key, value in given.items()}
-        return await BEHAVIOUR.begin(flow(name), "loopback", OAuthClient(id=client), redirect, fields, http)
+        start = LoginStart(flow(name), "loopback", OAuthClient(id=client), redirect, fields)
+        return await BEHAVIOUR.begin(start, http)
     finally:
         await http.aclose()
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from providers_app import conf, errors
-from providers_app.behaviours.oauth import PendingLogin
+from providers_app.behaviours.oauth import LoginStart, PendingLogin
 from providers_app.providers.openrouter import api_key, models, oauth
 from providers_app.providers.openrouter.config import Config
 from providers_app.providers.openrouter.requests import DIALECT
@@ -16,7 +16,7 @@ from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import StreamFailed
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 
 BEHAVIOUR = oauth.BEHAVIOUR
 CREDENTIAL = Credential(auth_type="oauth", secret=Secret("sk-or-v1-" + "a" * 64))
@@ -33,7 +33,7 @@ ENTRY: dict[str, Any] = {
 
 
 async def begin(method: Any, redirect_uri: str) -> PendingLogin:
-    return await BEHAVIOUR.begin(oauth.FLOW, method, OAuthClient(), redirect_uri, {}, None)  # type: ignore[arg-type]
+    return await BEHAVIOUR.begin(LoginStart(oauth.FLOW, method, redirect_uri=redirect_uri), None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
