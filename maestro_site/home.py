@@ -1,15 +1,13 @@
 """The home page: first steps on a fresh installation, else an overview of sessions, providers and chats."""
 
-from dataclasses import dataclass
-from typing import cast
-from urllib.parse import urlencode
+from dataclasses import replace
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from context_app import selectors as chats
@@ -18,10 +16,10 @@ from context_app.services import contexts
 from maestro_site import health
 from providers_app.errors import DuplicateSession, ProviderError
 from sessions_app import providers, selectors
-from sessions_app.models import AuthSession
-from sessions_app.presenters import status
+from sessions_app.models import AuthSession, Pk
 from sessions_app.services import connect
 from sessions_app.views import notices
+from sessions_app.views.access import row_context
 
 DEMO = "demo"
 DEMO_NAME = "try_demo"
@@ -43,48 +41,11 @@ _CHECK_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One line of "This installation": a label, whether it holds, and a detail."""
-
-    words: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One session with its state in words and its provider's two letters."""
-
-    session: AuthSession
-    status: status.StatusView
-    monogram: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRow:
-    """One provider in use, or one that does not load; ``problem`` says why, and is empty when it does."""
-
-    slug: str
-    monogram: str
-    sessions: int
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One provider to begin with."""
-
-    name: str
-    monogram: str
-    url: str
-
-
 @login_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Show the first steps while there is no session and no chat, else the overview; a bounded number of queries."""
-    owner_id = _owner_id(request)
+    owner_id = request.user.pk
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
     facts = installation()
@@ -93,21 +54,18 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "home.html", {"fresh": True, "tiles": tiles(), "facts": facts})
     shown = notice_rows[: notices.SHOWN_AT_HOME]
     notices.mark_seen(owner_id, shown)
-    return render(
-        request,
-        "home.html",
-        {
-            "fresh": False,
-            "notices": shown,
-            "hidden": len(notice_rows) - len(shown),
-            "counts": counts,
-            "soon": counts["expiring"] + counts["limited"],
-            "rows": session_rows(owner_id),
-            "providers": provider_rows(owner_id),
-            "chats": recent,
-            "broken": [fact for fact in facts if not fact.ok],
-        },
-    )
+    context = {
+        "fresh": False,
+        "notices": shown,
+        "hidden": len(notice_rows) - len(shown),
+        "counts": counts,
+        "soon": counts["expiring"] + counts["limited"],
+        "rows": session_rows(owner_id),
+        "providers": provider_rows(owner_id),
+        "chats": recent,
+        "broken": [fact for fact in facts if not fact.ok],
+    }
+    return render(request, "home.html", context)
 
 
 @login_required
@@ -115,7 +73,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def try_demo(request: HttpRequest) -> HttpResponse:
     """Open a chat with the demo provider, whose session is created when there is none, and only once."""
     try:
-        session = _demo_session(_owner_id(request))
+        session = _demo_session(request.user.pk)
         info = providers.info(session.provider)
         context = contexts.create(owner=request.user, session=session, model=info.default_model if info else "")
     except ProviderError as error:
@@ -124,34 +82,28 @@ def try_demo(request: HttpRequest) -> HttpResponse:
     return redirect("chats:detail", context.pk)
 
 
-def session_rows(owner_id: int | str) -> list[Row]:
-    """Return the sessions to show, those that need attention first. One query."""
+def session_rows(owner_id: Pk) -> list[dict[str, Any]]:
+    """Return the ``row_context`` of the sessions to show, those that need attention first. One query."""
     urgency = Case(*(When(state=state, then=Value(place)) for place, state in enumerate(_URGENCY)), default=Value(99))
     found = selectors.with_state(selectors.owned(owner_id)).exclude(status=AuthSession.Status.DISABLED)
-    return [
-        Row(session, status.describe(session), providers.monogram(session.provider))
-        for session in found.order_by(urgency, F("last_used_at").desc(nulls_last=True), "name")[:ROWS_SHOWN]
-    ]
+    return list(map(row_context, found.order_by(urgency, F("last_used_at").desc(nulls_last=True), "name")[:ROWS_SHOWN]))
 
 
-def provider_rows(owner_id: int | str) -> list[ProviderRow]:
-    """Return the providers in use and the broken ones, those with a problem first. One query."""
+def provider_rows(owner_id: Pk) -> list[dict[str, Any]]:
+    """Return the providers in use and the broken ones, those with a problem first. One query.
+
+    ``problem`` says why a provider does not load, and is empty when it does.
+    """
     used = dict(selectors.owned(owner_id).order_by().values_list("provider").annotate(n=Count("pk")))
-    cards = {card.slug: card for card in providers.cards()}
-    rows = [
-        ProviderRow(card.slug, card.monogram, used.get(card.slug, 0), card.problem)
-        for card in cards.values()
-        if card.problem or card.slug in used
+    problems = dict.fromkeys(used, "Its package is not installed any more.")
+    problems |= {card.slug: card.problem for card in providers.cards() if card.problem or card.slug in used}
+    return [
+        {"slug": slug, "monogram": providers.monogram(slug), "sessions": used.get(slug, 0), "problem": problem}
+        for slug, problem in sorted(problems.items(), key=lambda item: (not item[1], item[0]))
     ]
-    rows += [
-        ProviderRow(slug, providers.monogram(slug), number, "Its package is not installed any more.")
-        for slug, number in used.items()
-        if slug not in cards
-    ]
-    return sorted(rows, key=lambda row: (not row.problem, row.slug))
 
 
-def installation() -> list[Fact]:
+def installation() -> list[health.Check]:
     """Check the parts of this installation now, in words for the page."""
     facts = []
     for check in health.readiness():
@@ -159,27 +111,16 @@ def installation() -> list[Fact]:
         detail = "keep a copy of it" if check.ok and check.name == "key ring" else check.detail
         if not check.ok and detail.startswith("seen "):
             detail = f"last {detail}"
-        facts.append(Fact(good if check.ok else plain, check.ok, detail))
+        facts.append(replace(check, name=good if check.ok else plain, detail=detail))
     return facts
 
 
-def tiles() -> list[Tile]:
+def tiles() -> list[providers.Card]:
     """Return the providers that can be connected, by name, the demo last, without the broken ones."""
-    try:
-        address = reverse("sessions:connect")
-    except NoReverseMatch:
-        return []
-    usable = [card for card in providers.cards() if not card.problem]
-    usable.sort(key=lambda card: card.slug == DEMO)
-    return [Tile(card.name, card.monogram, f"{address}?{urlencode({'provider': card.slug})}") for card in usable]
+    return sorted((card for card in providers.cards() if not card.problem), key=lambda card: card.slug == DEMO)
 
 
-def _owner_id(request: HttpRequest) -> int | str:
-    # Both views require a signed-in person.
-    return cast("int | str", request.user.pk)
-
-
-def _recent_chats(owner_id: int | str) -> "QuerySet[Context]":
+def _recent_chats(owner_id: Pk) -> "QuerySet[Context]":
     last = Turn.objects.filter(context=OuterRef("pk")).order_by("-created_at", "-pk")
     return (
         chats.owned(owner_id)
@@ -191,7 +132,7 @@ def _recent_chats(owner_id: int | str) -> "QuerySet[Context]":
     )
 
 
-def _demo_session(owner_id: int | str) -> AuthSession:
+def _demo_session(owner_id: Pk) -> AuthSession:
     """Return a usable demo session, created when there is none. Raises ``ProviderError`` where that is impossible."""
     own = selectors.owned(owner_id).filter(provider=DEMO)
     usable = own.exclude(status=AuthSession.Status.DISABLED).order_by("created_at")

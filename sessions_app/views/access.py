@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -98,6 +98,11 @@ def answer(
     else:
         response = render(request, "sessions/_status.html", card_context(session))
     return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
+
+
+def see_other(address: str) -> HttpResponse:
+    """Redirect after a POST or a callback: the browser follows with a GET (303)."""
+    return HttpResponseRedirect(address, status=303)
 
 
 def add_message(request: HttpRequest, level: int, message: str, *, error: ProviderError | None = None) -> None:

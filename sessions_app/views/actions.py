@@ -66,9 +66,8 @@ def revoke(request: HttpRequest, session: AuthSession) -> HttpResponse:
 def disable(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Switch the session off."""
     lifecycle.disable(session, actor_id=request.user.pk)
-    return answer(
-        request, session.pk, f"{session.name} is disabled.", undo=reverse("sessions:enable", args=[session.pk])
-    )
+    undo = reverse("sessions:enable", args=[session.pk])
+    return answer(request, session.pk, f"{session.name} is disabled.", undo=undo)
 
 
 @require_POST
@@ -78,9 +77,8 @@ def enable(request: HttpRequest, session: AuthSession) -> HttpResponse:
     lifecycle.enable(session, actor_id=request.user.pk)
     if not request.POST.get("part") and request.htmx:  # type: ignore[attr-defined]
         # Undo of a toast: nothing on the page asked for a part of itself.
-        return toast(
-            trigger_client_event(HttpResponse(status=204), "sessions-reload", {}), f"{session.name} is enabled."
-        )
+        response = trigger_client_event(HttpResponse(status=204), "sessions-reload", {})
+        return toast(response, f"{session.name} is enabled.")
     return answer(request, session.pk, f"{session.name} is enabled.")
 
 
@@ -103,16 +101,13 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
     htmx = request.htmx  # type: ignore[attr-defined]
     try:
         session = lifecycle.restore(request.user.pk, pk, actor_id=request.user.pk)
-    except UnknownSession as error:
+    except (UnknownSession, DuplicateSession) as error:
         if not htmx:
             add_message(request, messages.ERROR, text_of(error), error=error)
             return redirect("sessions:list")
-        raise Http404(error.message) from error
-    except DuplicateSession as error:
-        if htmx:
-            return toast(HttpResponse(status=204), text_of(error), error=error)
-        add_message(request, messages.ERROR, text_of(error), error=error)
-        return redirect("sessions:list")
+        if isinstance(error, UnknownSession):
+            raise Http404(error.message) from error
+        return toast(HttpResponse(status=204), text_of(error), error=error)
     if htmx:
         response = trigger_client_event(HttpResponse(status=204), "sessions-reload", {})
         return toast(response, f"{session.name} is back.")

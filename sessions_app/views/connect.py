@@ -81,13 +81,8 @@ def connect(request: HttpRequest) -> HttpResponse:
             raise Http404(error.message) from error
     form = _form(request, info, kind)
     if request.method == "POST" and form.is_valid():
-        session, result = _connect(request, info, kind, form)
+        session = _connect(request, info, kind, form)
         if session is not None:
-            if result is not None and result.error:
-                text = f"{session.name} is stored, but its test failed: {text_of(result.error)}"
-                add_message(request, messages.WARNING, text, error=result.error)
-            else:
-                messages.success(request, f"{session.name} is connected.")
             return redirect("sessions:detail", pk=session.pk)
     context = {
         "info": info,
@@ -130,12 +125,10 @@ def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
     return ConnectForm(initial={"name": service.suggest_name(request.user.pk, info.slug)}, **options)
 
 
-def _connect(
-    request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm
-) -> tuple[AuthSession | None, testing.TestResult | None]:
-    """Check, test and store the login; an error is put into the form and nothing is stored."""
+def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm) -> AuthSession | None:
+    """Check, test and store the login, and leave a message; an error is put into the form and nothing is stored."""
     owner_id = request.user.pk
-    secret = form.cleaned_data.get("key") or Secret("")
+    secret: Secret = form.cleaned_data.get("key") or Secret("")
     base_url, chosen = form.cleaned_data.get("base_url", ""), form.given_options()
     try:
         name = validate_name(form.cleaned_data["name"])
@@ -147,7 +140,7 @@ def _connect(
             if field is not None:
                 form.refused = True
                 add_error(form, result.error, field)
-                return None, result
+                return None
         session = service.create(
             owner_id=owner_id,
             provider=info.slug,
@@ -160,10 +153,15 @@ def _connect(
         )
     except ProviderError as error:
         add_error(form, error)
-        return None, None
+        return None
     label = result.account.label if result.account else ""
     outcomes.record(session.pk, result.error, tested=True, generation=0, account=label)
-    return session, result
+    if result.error:
+        text = f"{session.name} is stored, but its test failed: {text_of(result.error)}"
+        add_message(request, messages.WARNING, text, error=result.error)
+    else:
+        messages.success(request, f"{session.name} is connected.")
+    return session
 
 
 def _connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> HttpResponse:
@@ -233,8 +231,7 @@ def _login_form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, ta
     }
     if request.method == "POST":
         return SignInForm(request.POST, **options)
-    name = request.GET.get("name", "")[:50] or service.suggest_name(request.user.pk, info.slug)
-    initial = {"name": name}
+    initial = {"name": request.GET.get("name", "")[:50] or service.suggest_name(request.user.pk, info.slug)}
     if target is not None:
         initial |= SignInForm.initial_of(sign_in.remembered(target, offer.flow))
     method = request.GET.get("method", "")

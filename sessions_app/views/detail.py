@@ -1,5 +1,7 @@
 """The page of one session: its state and history; rename, another key, address or options."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -107,22 +109,14 @@ def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
     if form.is_valid():
         with errors_in(form):
             changed = option_service.change(session, form.given_options(), actor_id=request.user.pk, whole=True)
-            _report_options(request, session, changed)
+            enabled = session.status != AuthSession.Status.DISABLED
+            if changed and enabled and (session.auth_type == AuthSession.AuthType.NONE or has_secret(session)):
+                works = "The options are saved, and the session works with them."
+                _test(request, session, works, "The options are saved, but the test with them failed")
+            else:
+                messages.success(request, "The options are saved." if changed else "Those are the options already.")
             return redirect("sessions:detail", pk=session.pk)
     return _page(request, session, options_form=form)
-
-
-def _report_options(request: HttpRequest, session: AuthSession, changed: tuple[str, ...]) -> None:
-    if not changed:
-        messages.success(request, "Those are the options already.")
-        return
-    if session.status == AuthSession.Status.DISABLED or (
-        session.auth_type != AuthSession.AuthType.NONE and not has_secret(session)
-    ):
-        messages.success(request, "The options are saved.")
-        return
-    works = "The options are saved, and the session works with them."
-    _test(request, session, works, "The options are saved, but the test with them failed")
 
 
 def _test(request: HttpRequest, session: AuthSession, works: str, fails: str) -> None:
@@ -134,28 +128,21 @@ def _test(request: HttpRequest, session: AuthSession, works: str, fails: str) ->
         messages.success(request, works)
 
 
-def _page(
-    request: HttpRequest,
-    session: AuthSession,
-    *,
-    name_form: NameForm | None = None,
-    key_form: KeyForm | None = None,
-    address_form: AddressForm | None = None,
-    options_form: OptionsForm | None = None,
-) -> HttpResponse:
+def _page(request: HttpRequest, session: AuthSession, **refused: Any) -> HttpResponse:
+    """Show the page, with the form that was refused (422), by its name in the context."""
     context = card_context(session)
     info = context["provider"]
-    failed = any(form is not None for form in (name_form, key_form, address_form, options_form))
+    takes_key = session.auth_type == AuthSession.AuthType.API_KEY and info
     context |= {
-        "name_form": name_form or NameForm(initial={"name": session.name}),
-        "key_form": (key_form or KeyForm()) if session.auth_type == AuthSession.AuthType.API_KEY and info else None,
-        "address_form": _address_form(session, info, address_form),
-        "options_form": options_form or _options_form(session, info),
+        "name_form": refused.get("name_form") or NameForm(initial={"name": session.name}),
+        "key_form": (refused.get("key_form") or KeyForm()) if takes_key else None,
+        "address_form": _address_form(session, info, refused.get("address_form")),
+        "options_form": refused.get("options_form") or _options_form(session, info),
         "capabilities": sorted(info.capabilities.names) if info else [],
         **filter_choices(),
         "events": card_events(session),
     }
-    return render(request, "sessions/detail.html", context, status=422 if failed else 200)
+    return render(request, "sessions/detail.html", context, status=422 if refused else 200)
 
 
 def _options_form(session: AuthSession, info: ProviderInfo | None) -> OptionsForm | None:

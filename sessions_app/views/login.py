@@ -9,7 +9,7 @@ from functools import wraps
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -26,11 +26,10 @@ from sessions_app.services import testing
 from sessions_app.sign_in import service
 from sessions_app.sign_in.forms import AnswerForm
 from sessions_app.sign_in.labels import describe
-from sessions_app.views.access import add_message, signed_in, text_of
+from sessions_app.views.access import add_message, see_other, signed_in, text_of
 from sessions_app.views.connect import address_of
 from sessions_app.views.login_page import context, needs_form, offer_of
 
-SEE_OTHER = 303
 _BEGIN = "Begin on the Connect page, or on the page of the session that needs a sign-in. Nothing was stored."
 _LOST = {
     "unknown": UnknownLogin(
@@ -191,7 +190,7 @@ def again(request: HttpRequest, state: LoginState) -> HttpResponse:
     except ProviderError as error:
         add_message(request, messages.ERROR, text_of(error), error=error)
         return redirect(form)
-    return HttpResponseRedirect(reverse("sessions:login", args=[pending.id]), status=SEE_OTHER)
+    return see_other(reverse("sessions:login", args=[pending.id]))
 
 
 @require_POST
@@ -223,12 +222,11 @@ def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpRe
     for note in service.warnings(session):
         messages.warning(request, note)
     local = url_has_allowed_host_and_scheme(state.return_to, None)
-    target = state.return_to if local else reverse("sessions:detail", args=[session.pk])
-    return HttpResponseRedirect(target, status=SEE_OTHER)
+    return see_other(state.return_to if local else reverse("sessions:detail", args=[session.pk]))
 
 
 def _to_page(state: LoginState) -> HttpResponse:
-    return HttpResponseRedirect(reverse("sessions:login", args=[state.id]), status=SEE_OTHER)
+    return see_other(reverse("sessions:login", args=[state.id]))
 
 
 def _page(request: HttpRequest, state: LoginState, *, form: AnswerForm | None = None) -> HttpResponse:

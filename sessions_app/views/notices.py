@@ -1,7 +1,6 @@
 """Notices: what needs a person, each with its next action; dismissed with an undo."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,7 +12,7 @@ from django_htmx.http import trigger_client_event
 
 from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice, Pk
-from sessions_app.presenters.status import StatusView, describe
+from sessions_app.presenters.status import describe
 from sessions_app.services import notice_mail
 from sessions_app.services import notices as service
 from sessions_app.views.access import signed_in, toast
@@ -22,29 +21,22 @@ SHOWN_AT_HOME = 3
 _TONES = ("bad", "warn", "mute")
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeRow:
-    """One Notice with the session it is about in its present state; ``status`` names the next action."""
+def notice_rows(owner_id: Pk) -> list[dict[str, Any]]:
+    """Return the owner's open Notices, what does not work now first, then the newest; two queries in all.
 
-    notice: Notice
-    session: AuthSession | None
-    status: StatusView | None
-    tone: Literal["bad", "warn", "mute"]
-
-
-def notice_rows(owner_id: Pk) -> list[NoticeRow]:
-    """Return the owner's open Notices, what does not work now first, then the newest; two queries in all."""
+    Each has the ``session`` it is about in its present state, whose ``status`` names the next action, and a ``tone``.
+    """
     found = list(service.open_notices(owner_id))
     ids = {notice.session_id for notice in found if notice.session_id}
     sessions = selectors.with_state(selectors.owned(owner_id)).filter(pk__in=ids) if ids else ()
-    by_id = {session.pk: session for session in sessions}
-    rows = [_row(notice, by_id.get(notice.session_id) if notice.session_id else None) for notice in found]
-    return sorted(rows, key=lambda row: _TONES.index(row.tone))
+    by_id: dict[Any, AuthSession] = {session.pk: session for session in sessions}
+    rows = [_row(notice, by_id.get(notice.session_id)) for notice in found]
+    return sorted(rows, key=lambda row: _TONES.index(row["tone"]))
 
 
-def mark_seen(owner_id: Pk, rows: list[NoticeRow]) -> None:
+def mark_seen(owner_id: Pk, rows: list[dict[str, Any]]) -> None:
     """Mark these Notices as seen by their owner; writes only where one is new."""
-    new = [row.notice.pk for row in rows if row.notice.seen_at is None]
+    new = [row["notice"].pk for row in rows if row["notice"].seen_at is None]
     if new:
         service.see(owner_id, new)
 
@@ -106,8 +98,6 @@ def _mail(request: HttpRequest) -> str:
     return f"What you have not seen within a minute is also sent to {address}."
 
 
-def _row(notice: Notice, session: AuthSession | None) -> NoticeRow:
-    tone: Literal["bad", "warn", "mute"] = "bad" if notice.kind in service.BAD else "warn"
-    if notice.kind == service.SWITCHED_OFF:
-        tone = "mute"
-    return NoticeRow(notice, session, describe(session) if session else None, tone)
+def _row(notice: Notice, session: AuthSession | None) -> dict[str, Any]:
+    tone = "mute" if notice.kind == service.SWITCHED_OFF else "bad" if notice.kind in service.BAD else "warn"
+    return {"notice": notice, "session": session, "status": describe(session) if session else None, "tone": tone}

@@ -6,13 +6,12 @@ stay in the address bar.
 """
 
 import json
-from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core import signing
 from django.core.exceptions import TooManyFieldsSent
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -24,9 +23,9 @@ from providers_app.behaviours.oauth import answers
 from providers_app.errors import InvalidLoginAnswer, LoginError, ProviderError
 from sessions_app.models import AuthSession
 from sessions_app.sign_in import browser_location, service
-from sessions_app.views.access import add_message, text_of, with_session
+from sessions_app.views.access import add_message, see_other, text_of, with_session
 from sessions_app.views.connect import address_of
-from sessions_app.views.login import SEE_OTHER, finished
+from sessions_app.views.login import finished
 
 # Holds what came back while a person whose session had ended signs in again: in the browser that brought it.
 COOKIE = "maestro_callback"
@@ -41,8 +40,7 @@ _SALT = "sessions_app.callback"
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
     """Spend the callback's parameters and redirect to the page of its sign-in, which shows the result."""
-    query = _take_query(request)
-    response = _callback(request, query)
+    response = _callback(request, _take_query(request))
     response["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -62,22 +60,22 @@ def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
         given = service.remembered(session, offer.flow)
         if any(field.required and field.name not in given for field in offer.flow.fields):
             return redirect(form)
-        choices = browser_location.choices(offer.flow.methods, request, offer.impossible)
-        if choices[0].problem:
+        choice = browser_location.choices(offer.flow.methods, request, offer.impossible)[0]
+        if choice.problem:
             return redirect(form)
         pending = service.begin(
             request,
             session.provider,
             name=session.name,
             flow=session.flow,
-            method=choices[0].method,
+            method=choice.method,
             session=str(session.pk),
             given=given,
         )
     except ProviderError as error:
         add_message(request, messages.ERROR, text_of(error), error=error)
         return redirect("sessions:detail", pk=session.pk)
-    return _see_other(reverse("sessions:login", args=[pending.id]))
+    return see_other(reverse("sessions:login", args=[pending.id]))
 
 
 def _take_query(request: HttpRequest) -> str:
@@ -85,12 +83,8 @@ def _take_query(request: HttpRequest) -> str:
     query = request.META.get("QUERY_STRING", "")
     request.META["QUERY_STRING"] = ""
     request.GET = QueryDict()
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
-    if scope is not None:
-        scope["query_string"] = b""
-    environ: dict[str, Any] | None = getattr(request, "environ", None)
-    if environ is not None:
-        environ["QUERY_STRING"] = ""
+    getattr(request, "scope", {})["query_string"] = b""
+    getattr(request, "environ", {})["QUERY_STRING"] = ""
     return query
 
 
@@ -125,7 +119,7 @@ def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
     except ProviderError as error:
         add_message(request, messages.ERROR, text_of(error), error=error)
     if browser == browser_location.this_browser(request):
-        return _see_other(reverse("sessions:login", args=[state.id]))
+        return see_other(reverse("sessions:login", args=[state.id]))
     # Begun before the person signed in again: that page belongs to the browser session that ended.
     return finished(request, session_id, state) if session_id else _to_lost("unknown")
 
@@ -144,7 +138,7 @@ def _params(query: str) -> dict[str, str]:
 
 def _to_lost(why: str) -> HttpResponse:
     """Redirect to a page that explains why no sign-in waits for this; its address holds nothing of the callback."""
-    return _see_other(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
+    return see_other(f"{reverse('sessions:login-lost')}?{urlencode({'why': why})}")
 
 
 def _after_login(request: HttpRequest, query: str) -> HttpResponse:
@@ -153,8 +147,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
     The sign-in at the provider is bound to the browser session that ended; the holder of its cookie is that browser.
     Signing out on purpose deletes the cookie, and then the answer belongs to no sign-in.
     """
-    address = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}"
-    response = _see_other(address)
+    response = see_other(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}")
     browser = browser_location.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
     if query and len(value) <= COOKIE_MAX_CHARS:
@@ -177,7 +170,3 @@ def _load_cookie(request: HttpRequest) -> tuple[str, str]:
         return str(kept["query"]), str(kept["browser"])
     except (signing.BadSignature, json.JSONDecodeError, KeyError, TypeError, ValueError):
         return "", browser_location.this_browser(request)
-
-
-def _see_other(address: str) -> HttpResponse:
-    return HttpResponseRedirect(address, status=SEE_OTHER)

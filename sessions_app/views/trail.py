@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -49,15 +50,10 @@ def card_events(session: AuthSession) -> Any:
     return selectors.events(session)[:SHOWN_IN_CARD]
 
 
-class _Echo:
-    """A file for the CSV writer that hands each line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _lines(rows: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    # A file for the writer that hands each line back.
+    echo: Any = SimpleNamespace(write=str)
+    writer = csv.writer(echo)
     yield writer.writerow(("at", "action", "detail", "by", "session"))
     for event in rows.iterator(chunk_size=500):
         by = event.actor.get_username() if event.actor else "Maestro"
