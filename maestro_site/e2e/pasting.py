@@ -49,15 +49,13 @@ class Lines:
 @contextmanager
 def quiet_terminal() -> Iterator[None]:
     """Turn off the echo of typed characters inside the block, and restore the terminal however the block ends."""
+    refusals: tuple[type[Exception], ...] = (ImportError, OSError, ValueError, AttributeError)
     try:
         import termios  # not on every system
 
-        number = sys.stdin.fileno()
-        before = termios.tcgetattr(number)
-    except (ImportError, OSError, ValueError, AttributeError):  # no terminal
-        yield
-        return
-    except termios.error:
+        refusals = (*refusals, termios.error)
+        before = termios.tcgetattr(number := sys.stdin.fileno())
+    except refusals:  # no terminal
         yield
         return
     changed = [*before]

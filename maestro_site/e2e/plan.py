@@ -1,6 +1,5 @@
 """The plan of a run, and its report."""
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -17,8 +16,6 @@ PROMPT = (
     "Include error handling and webhook verification."
 )
 """The standard prompt, the same for every provider."""
-RENEW_AT = 0.8
-"""The share of a sign-in's lifetime after which a new one is begun while there is no answer."""
 
 
 class Failed(Exception):
@@ -33,22 +30,12 @@ class Skipped(Exception):
     """A step cannot be run here; the message says why."""
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of a sign-in. ``timeout_s`` is the whole wait for a person (``None``: no limit)."""
-
-    flow: str = ""
-    method: str = ""
-    client: OAuthClient = OAuthClient()
-    given: dict[str, Secret] = msgspec.field(default_factory=dict)
-    agree: bool = False
-    local_browser: bool = True
-    timeout_s: float | None = None
-    renew_at: float = RENEW_AT
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one run. ``session`` (id or name) is an existing login, which is not changed; ``keep`` keeps a new
-    one. ``broken_model`` is a model whose answers break off, where the server has one."""
+    one. ``broken_model`` is a model whose answers break off, where the server has one. From ``flow`` on, the fields are
+    about a sign-in: ``timeout_s`` is the whole wait for a person (``None``: no limit), ``renew_at`` the share of a
+    sign-in's lifetime after which a new one is begun while there is no answer.
+    """
 
     provider: str
     auth_type: AuthType
@@ -59,12 +46,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret = Secret("")
     base_url: str = ""
     settings: dict[str, str] = msgspec.field(default_factory=dict)
-    sign_in: SignIn = SignIn()
     keep: bool = False
+    flow: str = ""
+    method: str = ""
+    client: OAuthClient = OAuthClient()
+    given: dict[str, Secret] = msgspec.field(default_factory=dict)
+    agree: bool = False
+    local_browser: bool = True
+    timeout_s: float | None = None
+    renew_at: float = 0.8
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """The result of one step. ``words`` is a sentence, ``code`` the stable code of a typed error."""
 
     name: str
@@ -79,8 +72,7 @@ class Step:
         return {**shown, "code": self.code or None}
 
 
-@dataclass
-class State:
+class State(msgspec.Struct):
     """State shared by the steps; ``name`` is that of the session."""
 
     name: str
@@ -88,13 +80,12 @@ class State:
     result: ChatResult | None = None
 
 
-@dataclass
-class Report:
+class Report(msgspec.Struct):
     """The report of a run."""
 
     plan: Plan
     state: State
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Step] = msgspec.field(default_factory=list)
     interrupted: bool = False
 
     @property

@@ -47,9 +47,8 @@ class Run:
                 await self._step(name, step, why_not=self._why_not(signed_in, asks))
         except asyncio.CancelledError:
             self._report.interrupted = True
-            task = asyncio.current_task()
-            assert task is not None
-            task.uncancel()
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
         finally:
             await self._step("clean-up", self._clean_up)
         return self._report
@@ -63,9 +62,8 @@ class Run:
 
     async def _step(self, name: str, work: Callable[[Plan, State], Awaitable[str]], *, why_not: str = "") -> bool:
         """Run one step and report it. Return True when it passed."""
-        begun, code = time.monotonic(), ""
-        outcome = "fail"
-        words = "It was cut off."
+        begun = time.monotonic()
+        outcome, words, code = "fail", "It was cut off.", ""
         try:
             if why_not:
                 raise Skipped(why_not)

@@ -10,19 +10,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from maestro_site.e2e.plan import Plan
-from providers_app import provider
+from providers_app import errors, provider
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.dispatch.faults import deadline
-from providers_app.errors import (
-    InvalidLoginAnswer,
-    InvalidRequest,
-    LoginExpired,
-    LoginUsed,
-    ProviderError,
-    Retry,
-    UnknownLogin,
-    UpstreamError,
-)
 from providers_app.ports import Session
 
 AGAIN_S = 10.0
@@ -32,7 +22,7 @@ CANCELLING_S = 90.0
 PASTED = ("paste_code", "paste_url", "callback")
 
 Show = Callable[[PendingLogin], None]
-Refuse = Callable[[ProviderError], None]
+Refuse = Callable[[errors.ProviderError], None]
 Paste = Callable[[], Awaitable[str]]
 """Returns the next pasted answer; empty when there will be no more."""
 
@@ -51,9 +41,9 @@ class SignIns:
 
     async def sign_in(self) -> Session:
         """Return the session once a sign-in succeeds. Raises ``LoginError``, ``UpstreamError``, ``InvalidRequest``."""
-        seconds = self._plan.sign_in.timeout_s
+        seconds = self._plan.timeout_s
         try:
-            async with deadline(seconds, LoginExpired(f"There was no sign-in within {seconds or 0:g} s.")):
+            async with deadline(seconds, errors.LoginExpired(f"There was no sign-in within {seconds or 0:g} s.")):
                 return await self._wait()
         finally:
             for task in (*self._open.values(), self._pasting):
@@ -67,34 +57,32 @@ class SignIns:
             await asyncio.wait([self._beginning])
             begun = begun if self._beginning.exception() else [*begun, self._beginning.result().id]
         for login_id in dict.fromkeys(begun):
-            with suppress(UnknownLogin, TimeoutError):
+            with suppress(errors.UnknownLogin, TimeoutError):
                 await self._cancel(login_id)
 
     async def _wait(self) -> Session:
         renew = await self._begin()
         while True:
-            session = await self._until(renew)
-            if session is not None:
+            if (session := await self._until(renew)) is not None:
                 return session
             try:
                 renew = await self._begin()
-            except UpstreamError as error:
-                if error.retry is Retry.NEVER or not self._open:
+            except errors.UpstreamError as error:
+                if error.retry is errors.Retry.NEVER or not self._open:
                     raise
                 renew = time.time() + AGAIN_S
 
     async def _begin(self) -> float:
         """Begin a sign-in. Return when to begin the next (seconds since the epoch)."""
-        plan, asked = self._plan, self._plan.sign_in
-        begun = time.time()
+        plan, begun = self._plan, time.time()
         work = provider.begin_login(
             plan.provider,
             name=self._name,
-            flow=asked.flow or None,
-            method=asked.method or None,
-            client=asked.client,
-            given=asked.given,
-            local_browser=asked.local_browser,
+            flow=plan.flow or None,
+            method=plan.method or None,
+            client=plan.client,
+            given=plan.given,
+            local_browser=plan.local_browser,
             owner=plan.owner,
         )
         # Shielded: a sign-in without a browser completes in this call, and its session must be known to be deleted.
@@ -110,8 +98,7 @@ class SignIns:
             self._need_no_paste()
         elif self._pasting is None and pending.method != "device":
             self._pasting = asyncio.ensure_future(self._paste())
-        ends = pending.expires_at or begun
-        return begun + max(0.0, ends - begun) * asked.renew_at
+        return begun + max(0.0, (pending.expires_at or begun) - begun) * plan.renew_at
 
     async def _until(self, renew: float) -> Session | None:
         """Wait for any answer; ``None`` when it is time for a new sign-in."""
@@ -129,13 +116,10 @@ class SignIns:
     def _ended(self, login_id: str) -> Session | None:
         """Return the session of an ended sign-in; ``None`` for an older one that failed. Raises as the newest one."""
         newest = login_id == self._begun[-1]
-        task = self._open.pop(login_id)
         try:
-            return task.result()
-        except LoginExpired:
-            return None
-        except ProviderError:
-            if newest:
+            return self._open.pop(login_id).result()
+        except errors.ProviderError as error:
+            if newest and not isinstance(error, errors.LoginExpired):
                 raise
             return None
 
@@ -148,11 +132,11 @@ class SignIns:
             self._need_no_paste()
             return None
         self._pasting = asyncio.ensure_future(self._paste())
-        refused: ProviderError | None = None
+        refused: errors.ProviderError | None = None
         for login_id in reversed(self._open):
             try:
                 return await provider.complete_login(login_id, answer=answer, owner=self._plan.owner)
-            except (InvalidLoginAnswer, LoginUsed, LoginExpired) as error:
+            except (errors.InvalidLoginAnswer, errors.LoginUsed, errors.LoginExpired) as error:
                 refused = refused or error
         if refused is not None:
             self._refuse(refused)
@@ -160,15 +144,13 @@ class SignIns:
 
     def _need_no_paste(self) -> None:
         if self._method in PASTED:
-            raise InvalidRequest(
-                "Standard input ended before there was an answer to this sign-in.",
-                hint="Paste the code, pipe it in, or choose another --method.",
-            )
+            hint = "Paste the code, pipe it in, or choose another --method."
+            raise errors.InvalidRequest("Standard input ended before there was an answer to this sign-in.", hint=hint)
 
     async def _cancel(self, login_id: str) -> None:
         try:
             await provider.cancel_login(login_id, owner=self._plan.owner)
-        except LoginUsed:
+        except errors.LoginUsed:
             async with asyncio.timeout(CANCELLING_S):
-                with suppress(ProviderError):  # already reported
+                with suppress(errors.ProviderError):  # already reported
                     await provider.wait_login(login_id, owner=self._plan.owner)

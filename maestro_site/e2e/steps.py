@@ -14,19 +14,8 @@ from uuid import uuid4
 import msgspec
 
 from maestro_site.e2e.plan import PROMPT, Failed, Plan, Skipped, State
-from providers_app import conf, ports, provider
+from providers_app import conf, errors, ports, provider
 from providers_app.dispatch.credentials import sends_credential
-from providers_app.errors import (
-    AuthenticationFailed,
-    InvalidCredential,
-    InvalidRequest,
-    NotFound,
-    NotRefreshable,
-    ProviderError,
-    RefreshTooEarly,
-    UnsupportedOperation,
-    UpstreamError,
-)
 from providers_app.ports import Session
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
@@ -67,7 +56,9 @@ async def test_login(plan: Plan, state: State) -> str:
 async def create(plan: Plan, state: State) -> Session:
     """Create a temporary session with a key, or without any login."""
     if plan.auth_type == "api_key" and not plan.key:
-        raise InvalidCredential("There is no key.", hint="Pass --key-env VAR or --key-stdin, or name a --session.")
+        raise errors.InvalidCredential(
+            "There is no key.", hint="Pass --key-env VAR or --key-stdin, or name a --session."
+        )
     return await provider.create_session(
         plan.provider,
         plan.auth_type,
@@ -81,21 +72,19 @@ async def create(plan: Plan, state: State) -> Session:
 
 async def require_consent(plan: Plan) -> None:
     """Raise ``InvalidRequest`` where the sign-in asks for an agreement that was not given."""
-    asked = plan.sign_in
-    offers = await provider.offered_flows(plan.provider, local_browser=asked.local_browser)
-    flows = [offer.flow for offer in offers if (offer.flow.name == asked.flow if asked.flow else offer.enabled)]
-    if flows and flows[0].consent and not asked.agree:
-        raise InvalidRequest(f"This sign-in needs your agreement: {flows[0].consent}", hint="Pass --agree.")
+    offers = await provider.offered_flows(plan.provider, local_browser=plan.local_browser)
+    flows = [offer.flow for offer in offers if (offer.flow.name == plan.flow if plan.flow else offer.enabled)]
+    if flows and flows[0].consent and not plan.agree:
+        raise errors.InvalidRequest(f"This sign-in needs your agreement: {flows[0].consent}", hint="Pass --agree.")
 
 
 async def list_models(plan: Plan, state: State) -> str:
     """List the provider's models without a cache, and choose one where the plan names none."""
     card = card_of(plan.provider)
-    configured = getattr(conf.provider(plan.provider), "default_model", "") or card.default_model
-    state.model = plan.model or configured
+    state.model = plan.model or getattr(conf.provider(plan.provider), "default_model", "") or card.default_model
     try:
         found = await provider.list_models(plan.provider, plan.auth_type, state.name, refresh=True, owner=plan.owner)
-    except UnsupportedOperation as error:
+    except errors.UnsupportedOperation as error:
         if not state.model:
             raise
         raise Skipped(f"{error.message} '{state.model}' is asked.") from None
@@ -129,10 +118,8 @@ async def validate(plan: Plan, state: State) -> str:
     """Check that the answer is whole and plausible."""
     if state.result is None:
         raise Skipped("There is no answer to check.")
-    wrong = _problems(state.result)
-    if wrong:
-        words = "; ".join(wrong)
-        raise Failed(f"{words[0].upper()}{words[1:]}.")
+    if wrong := "; ".join(_problems(state.result)):
+        raise Failed(f"{wrong[0].upper()}{wrong[1:]}.")
     usage = state.result.usage
     assert usage is not None
     cut = ", up to its output limit" if state.result.finish_reason == "length" else ""
@@ -160,9 +147,8 @@ async def interrupt(plan: Plan, state: State) -> str:
         raise Failed("The answer ended before it had any text, so nothing could be interrupted.")
     after = fold([event async for event in _ask(plan, state, SHORT_PROMPT)])
     if not after.complete:
-        raise Failed(
-            "After the interruption the session gave no complete answer.", after.error.code if after.error else ""
-        )
+        code = after.error.code if after.error else ""
+        raise Failed("After the interruption the session gave no complete answer.", code)
     return f"Closed in {closed * 1000:.0f} ms after the first text; the session answers again."
 
 
@@ -171,12 +157,11 @@ async def unknown_model(plan: Plan, state: State) -> str:
     name = f"maestro-no-such-model-{uuid4().hex[:8]}"
     try:
         events = [event async for event in _ask(plan, state, SHORT_PROMPT, name)]
-    except NotFound as error:
+    except errors.NotFound as error:
         return f"Refused with {error.code}, as it must be."
-    except UpstreamError as error:
-        raise Failed(
-            f"An unknown model gives {error.code} instead of unknown_model: {error.message}", error.code
-        ) from None
+    except errors.UpstreamError as error:
+        what = f"An unknown model gives {error.code} instead of unknown_model: {error.message}"
+        raise Failed(what, error.code) from None
     if isinstance(events[-1], StreamFailed):
         raise Failed("An unknown model is refused only after the answer has begun.", events[-1].error.code)
     raise Skipped("The server answers under any model name.")
@@ -194,12 +179,11 @@ async def wrong_key(plan: Plan, state: State) -> str:
     wrong = msgspec.structs.replace(credential, secret=Secret(mangled(credential.secret.reveal())))
     try:
         await provider.try_credential(plan.provider, wrong)
-    except AuthenticationFailed as error:
+    except errors.AuthenticationFailed as error:
         return f"Refused with {error.code}, as it must be."
-    except ProviderError as error:
-        raise Failed(
-            f"A wrong login gives {error.code} instead of upstream_authentication: {error.message}", error.code
-        ) from None
+    except errors.ProviderError as error:
+        what = f"A wrong login gives {error.code} instead of upstream_authentication: {error.message}"
+        raise Failed(what, error.code) from None
     if card_of(plan.provider).base_url_required:
         raise Skipped("The server takes any key.")
     raise Failed("The provider accepts a wrong login.")
@@ -213,7 +197,7 @@ async def refresh(plan: Plan, state: State) -> str:
         raise Skipped("The session is yours: it is refreshed when it is due.")
     try:
         await provider.refresh_tokens(plan.provider, state.name, owner=plan.owner)
-    except (NotRefreshable, RefreshTooEarly) as error:
+    except (errors.NotRefreshable, errors.RefreshTooEarly) as error:
         raise Skipped(error.message) from None
     await provider.test_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
     return "The login was refreshed and works."
@@ -255,10 +239,7 @@ def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:
     ]
     if not chatting:
         raise Failed("No model of the list can chat.")
-    if card.models_in_order:
-        return chatting[0].id
-    newest = max(model.released_at or "" for model in chatting)
-    return next(model.id for model in chatting if (model.released_at or "") == newest)
+    return (chatting[0] if card.models_in_order else max(chatting, key=lambda model: model.released_at or "")).id
 
 
 def _problems(result: ChatResult) -> list[str]:
@@ -275,12 +256,8 @@ def _problems(result: ChatResult) -> list[str]:
     if len(result.text) <= LEAST_CHARS:
         found.append(f"the answer has {len(result.text)} characters, which is not over {LEAST_CHARS}")
     found += [f"the answer does not mention {topic}" for topic, sign in _TOPICS.items() if not sign.search(result.text)]
-    return found + _usage_problems(result)
-
-
-def _usage_problems(result: ChatResult) -> list[str]:
     usage = result.usage
     if usage is None or usage.source != "provider":
-        return ["the provider reported no usage"]
+        return [*found, "the provider reported no usage"]
     counts = {"input": usage.input_tokens, "output": usage.output_tokens}
-    return [f"the provider reported {count or 0} {side} tokens" for side, count in counts.items() if not count]
+    return found + [f"the provider reported {count or 0} {side} tokens" for side, count in counts.items() if not count]

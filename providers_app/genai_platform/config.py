@@ -15,10 +15,6 @@ ANYWHERE = ("0.0.0.0/0", "::/0")
 """The operator's own gateway may well stand in a private network."""
 
 
-def _headers(value: Any) -> Any:
-    return headers.parse(value) if isinstance(value, str) else value
-
-
 def _secret_headers(value: Any) -> Any:
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
@@ -29,10 +25,10 @@ def _secret_headers(value: Any) -> Any:
         raise ValueError("it is not of the form 'Name: value; Name: value', each name once") from None
 
 
-Headers = Annotated[dict[str, str], BeforeValidator(_headers)]
+Headers = Annotated[
+    dict[str, str], BeforeValidator(lambda value: headers.parse(value) if isinstance(value, str) else value)
+]
 SecretHeaders = Annotated[dict[str, SecretStr], BeforeValidator(_secret_headers)]
-
-
 TokenSource = Literal["none", "static", "client_credentials", "entra", "google", "azure_identity", "google_identity"]
 
 
@@ -110,8 +106,7 @@ class GenAIPlatformConfig(BaseModel):
     def _complete(self) -> "GenAIPlatformConfig":
         if not self.enabled:
             return self
-        missing = [f"{PREFIX}{name.upper()}" for name in self._needed() if not self._has(name)]
-        if missing:
+        if missing := [f"{PREFIX}{name.upper()}" for name in self._needed() if not getattr(self, name)]:
             raise ValueError(f"the gateway is enabled, but these settings are missing: {', '.join(missing)}")
         if reason := self._problem():
             raise ValueError(reason)
@@ -119,23 +114,14 @@ class GenAIPlatformConfig(BaseModel):
 
     def _needed(self) -> tuple[str, ...]:
         needs: dict[str, tuple[str, ...]] = {
-            "none": (),
-            "static": ("token", "token_header"),
-            "client_credentials": ("token_url", "client_id", "client_secret", "token_header"),
-            "entra": ("tenant", "client_id", "client_secret", "token_header"),
-            "google": ("service_account", "token_header"),
-            "azure_identity": ("token_header",),
-            "google_identity": ("token_header",),
+            "static": ("token",),
+            "client_credentials": ("token_url", "client_id", "client_secret"),
+            "entra": ("tenant", "client_id", "client_secret"),
+            "google": ("service_account",),
         }
-        project = ("project",) if self._names_project() else ()
-        return ("base_url", "path_template", *needs[self.token_source], *project)
-
-    def _has(self, name: str) -> bool:
-        value = getattr(self, name)
-        return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-    def _names_project(self) -> bool:
-        return any("{project}" in text for text in (self.path_template, *self.headers.values()))
+        token = (*needs.get(self.token_source, ()), "token_header") if self.token_source != "none" else ()  # noqa: S105
+        named = any("{project}" in text for text in (self.path_template, *self.headers.values()))
+        return ("base_url", "path_template", *token, *(("project",) if named else ()))
 
     def _problem(self) -> str:
         """Return what is wrong with values of which none is missing; secrets are not quoted."""
@@ -150,12 +136,10 @@ class GenAIPlatformConfig(BaseModel):
             return "secret_headers holds a name or a value that no header can have, or a header that Maestro writes"
         if any("{" in value for value in secret.values()):
             return "a secret header is static: it holds no {variables}"
-        both = {name.lower() for name in self.headers} & {name.lower() for name in self.secret_headers}
-        if both:
+        if both := {name.lower() for name in self.headers} & {name.lower() for name in self.secret_headers}:
             return f"the header {sorted(both)[0]!r} is given twice, once as a secret"
         if self.token_source != "none":  # noqa: S105
-            scheme = headers.problem(self.token_header, self.token_scheme)
-            if scheme:
+            if scheme := headers.problem(self.token_header, self.token_scheme):
                 return scheme
             if headers.problem(self.token_header, self.token.get_secret_value()):
                 return "the token holds a line break, a brace or something that is not plain ASCII"

@@ -10,10 +10,9 @@ Local providers (``demo://``) are answered in this process and never go there.
 """
 
 import asyncio
-import importlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -21,21 +20,9 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from providers_app import ownership
+from providers_app import errors, ownership
 from providers_app.behaviours.credentials import CredentialProvider
-from providers_app.errors import (
-    AddressRefused,
-    AuthenticationFailed,
-    BadAnswer,
-    BadRequest,
-    InvalidCredential,
-    InvalidRequest,
-    LoginError,
-    NotConfigured,
-    NotFound,
-    PermissionDenied,
-    ProviderError,
-)
+from providers_app.errors import AuthenticationFailed, NotConfigured, PermissionDenied
 from providers_app.genai_platform import headers
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
@@ -53,14 +40,8 @@ YOUNG_S = 30.0
 
 # What a token endpoint says to a client that it does not know, and what our own reading of the settings finds.
 _REFUSALS = (
-    AuthenticationFailed,
-    PermissionDenied,
-    BadRequest,
-    NotFound,
-    BadAnswer,
-    InvalidCredential,
-    InvalidRequest,
-    LoginError,
+    *(AuthenticationFailed, PermissionDenied, errors.BadRequest, errors.NotFound, errors.BadAnswer),
+    *(errors.InvalidCredential, errors.InvalidRequest, errors.LoginError),
 )
 _HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it needs."
 
@@ -78,14 +59,11 @@ def caller_of(provider: str, owner: Owner | None, credential: Credential) -> Cal
     return Caller(provider=provider, owner=owner, project=credential.settings.get("project", ""))
 
 
-class Passage:
+class Passage(msgspec.Struct):
     """The credentials that the last request of a call was sent with: the gateway's token, the session's own or not."""
 
-    __slots__ = ("carried", "token")
-
-    def __init__(self) -> None:
-        self.token: Credential | None = None
-        self.carried = True
+    token: Credential | None = None
+    carried: bool = True
 
     def blame(self, error: AuthenticationFailed | PermissionDenied) -> None:
         """Raise ``NotConfigured`` where the session's credential was not sent, so that it cannot be at fault."""
@@ -111,12 +89,9 @@ def carries(config: "GenAIPlatformConfig", request: HttpRequest) -> bool:
     """Say whether a signed request keeps its own credential, or the gateway has none that could be refused instead."""
     if config.provider_credential == "remove":
         return False
-    own = {name.lower() for name in (*config.headers, *config.secret_headers)}
-    has_token = config.token_source != "none"  # noqa: S105
-    if has_token:
-        own.add(config.token_header.lower())
-    kept = request.secret_headers - own
-    return bool(kept) or not (request.secret_headers or has_token or config.secret_headers)
+    token = (config.token_header,) if config.token_source != "none" else ()  # noqa: S105
+    own = {name.lower() for name in (*config.headers, *config.secret_headers, *token)}
+    return bool(request.secret_headers - own) or not (request.secret_headers or token or config.secret_headers)
 
 
 class Platform:
@@ -157,8 +132,7 @@ class Platform:
         values = await self._values(caller)
         routed = msgspec.structs.replace(request, url=self._address(request.url, caller, values["project"]))
         if self.config.provider_credential == "remove":
-            kept = {name: text for name, text in request.headers.items() if name.lower() not in request.secret_headers}
-            routed = msgspec.structs.replace(routed, headers=kept, secret_headers=frozenset())
+            routed = _without(routed, request.secret_headers)
         filled = {name: headers.filled(text, values) for name, text in self.config.headers.items()}
         routed = _with(routed, {name: text for name, text in filled.items() if text}, secret=False)
         hidden = {name: value.get_secret_value() for name, value in self.config.secret_headers.items()}
@@ -188,12 +162,10 @@ class Platform:
 
     def _address(self, url: str, caller: Caller, project: str) -> str:
         parts = urlsplit(url)
-        path = self.config.path_template
-        for name, value in {"provider": caller.provider, "project": quote(project, safe="")}.items():
-            path = path.replace(f"{{{name}}}", value)
         if climbs(parts.path):
-            raise AddressRefused("The address climbs out of its path (..), which is not sent to the gateway.")
-        path = path.replace("{path}", parts.path or "/")
+            raise errors.AddressRefused("The address climbs out of its path (..), which is not sent to the gateway.")
+        named = self.config.path_template.replace("{provider}", caller.provider)
+        path = named.replace("{project}", quote(project, safe="")).replace("{path}", parts.path or "/")
         whole = self.config.base_url.rstrip("/") + "/" + path.lstrip("/")
         return f"{whole}?{parts.query}" if parts.query else whole
 
@@ -221,7 +193,7 @@ class Platform:
     async def _made(self) -> CredentialProvider:
         try:
             source = await asyncio.to_thread(_source, self.config)
-        except InvalidCredential as error:
+        except errors.InvalidCredential as error:
             self._unusable = _not_configured(error)
             raise
         assert source is not None, "a gateway without a token is asked for none"
@@ -234,9 +206,9 @@ class Platform:
 
 def _source(config: "GenAIPlatformConfig") -> CredentialProvider | None:
     """Return the token's source; off the loop, as reading a private key and loading its libraries take 40 ms each."""
-    tokens = importlib.import_module("providers_app.genai_platform.tokens")
-    found: CredentialProvider | None = tokens.source_of(config)
-    return found
+    from providers_app.genai_platform import tokens
+
+    return tokens.source_of(config)
 
 
 def hosts_of(config: "GenAIPlatformConfig") -> tuple[str, ...]:
@@ -245,16 +217,18 @@ def hosts_of(config: "GenAIPlatformConfig") -> tuple[str, ...]:
     for address in filter(None, (config.base_url, config.token_url)):
         parts = urlsplit(address)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        found.append(f"{host}:{parts.port or DEFAULT_PORTS[parts.scheme.lower()]}")
+        found.append(f"{host}:{parts.port or DEFAULT_PORTS[parts.scheme]}")
     return tuple(found)
 
 
 def _with(request: HttpRequest, added: dict[str, str], *, secret: bool) -> HttpRequest:
     """Return the request with these headers instead of its own of the same names, in any case."""
-    names = {name.lower() for name in added}
+    return _without(request, {name.lower() for name in added}).with_headers(added, secret=secret)
+
+
+def _without(request: HttpRequest, names: Set[str]) -> HttpRequest:
     kept = {name: value for name, value in request.headers.items() if name.lower() not in names}
-    hidden = request.secret_headers - names
-    return msgspec.structs.replace(request, headers=kept, secret_headers=hidden).with_headers(added, secret=secret)
+    return msgspec.structs.replace(request, headers=kept, secret_headers=request.secret_headers - names)
 
 
 @contextmanager
@@ -266,6 +240,5 @@ def _gateways_matter() -> Iterator[None]:
         raise _not_configured(error) from None
 
 
-def _not_configured(error: ProviderError) -> NotConfigured:
-    """Return the error that a refusal of the token is: one of the settings."""
+def _not_configured(error: errors.ProviderError) -> NotConfigured:
     return NotConfigured(f"The gateway's token could not be had: {error.message}", hint=_HINT)

@@ -14,19 +14,7 @@ MAX_HEADERS_BYTES = 8192
 """Bytes of all headers of the gateway together; servers commonly take no more than that."""
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 # Written by the client itself, or saying where a message ends.
-RESERVED = frozenset(
-    {
-        "connection",
-        "content-length",
-        "content-type",
-        "expect",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-    }
-)
+_RESERVED = re.compile("connection|content-(length|type)|expect|host|keep-alive|te|trailer|transfer-encoding", re.I)
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLAIN = re.compile(r"[ -~]*")
 
@@ -50,7 +38,7 @@ def problem(name: str, value: str) -> str:
     """Return why a header cannot be sent, else the empty text; the value is not quoted."""
     if not NAME.fullmatch(name):
         return f"{name[:40]!r} is not the name of a header"
-    if name.lower() in RESERVED:
+    if _RESERVED.fullmatch(name):
         return f"the header {name!r} is written by Maestro itself"
     if not _PLAIN.fullmatch(value):
         return f"the value of {name!r} holds a line break or something that is not plain ASCII"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maestro_site.e2e.plan import Plan, SignIn, Step
+from maestro_site.e2e.plan import Plan, Step
 from maestro_site.e2e.run import Run
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
@@ -150,8 +150,8 @@ def test_an_input_that_ends_is_no_answer(shell: Shell, request: pytest.FixtureRe
 
 def course(row: Row, sides: Sides, owner: Any, show: Callable[[PendingLogin], None], paste: Any, **more: Any) -> Run:
     told: list[Step] = []
-    sign_in = SignIn(flow=row.flow, method=row.method, agree=True, **more)
-    plan = Plan(provider=row.provider, auth_type=row.auth_type, owner=owner, model=row.model, sign_in=sign_in)
+    asked = {"provider": row.provider, "auth_type": row.auth_type, "model": row.model}
+    plan = Plan(owner=owner, flow=row.flow, method=row.method, agree=True, **asked, **more)
     return Run(plan, tell=told.append, show=show, refuse=lambda error: None, paste=paste)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from maestro_site.e2e.pasting import Lines, quiet_terminal
-from maestro_site.e2e.plan import Plan, Report, SignIn, Step
+from maestro_site.e2e.plan import Plan, Report, Step
 from maestro_site.e2e.run import STEPS, Run
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
@@ -130,27 +130,16 @@ def plan_of(options: dict[str, Any]) -> Plan:
         raise InvalidRequest("--timeout is a number of seconds above 0.", hint="Leave it out to wait without a limit.")
     if options["session"] and (options["key_env"] or options["key_stdin"] or options["flow"]):
         raise InvalidRequest("A session has its login already.", hint="Leave out --key-... and --flow, or --session.")
-    wanted = SignIn(
-        flow=options["flow"],
-        method=options["method"],
+    same = ("provider", "auth_type", "session", "model", "broken_model", "base_url", "keep", "flow", "method", "agree")
+    return Plan(
+        owner=terminal.owner_id(options["owner"]),
+        key=_key(options),
+        settings=dict(terminal.pair(text, "--set is written NAME=VALUE.") for text in options["set"]),
         client=OAuthClient(id=options["client_id"], secret=terminal.variable(secret) if secret else Secret("")),
         given=_fields(options),
-        agree=options["agree"],
         local_browser=not options["remote_browser"],
         timeout_s=timeout,
-    )
-    return Plan(
-        provider=options["provider"],
-        auth_type=options["auth_type"],
-        owner=terminal.owner_id(options["owner"]),
-        session=options["session"],
-        model=options["model"],
-        broken_model=options["broken_model"],
-        key=_key(options),
-        base_url=options["base_url"],
-        settings=dict(terminal.pair(text, "--set is written NAME=VALUE.") for text in options["set"]),
-        sign_in=wanted,
-        keep=options["keep"],
+        **{name: options[name] for name in same},
     )
 
 
