@@ -21,123 +21,83 @@ class ModelRules(msgspec.Struct, frozen=True):
         return model
 
 
+SAMPLING = ("temperature", "top_p")
+_TEMPERATURE, _TOP_P = ("temperature",), ("top_p",)
+_EFFORT = ("reasoning_effort",)
+_CHAT = ("openai_chat",)
 _NO_CHAT = ("gpt-5-chat", "gpt-5.1-chat", "gpt-5.2-chat", "gpt-5.3-chat")
+_FROM_5_4 = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-5.7", "gpt-5.8", "gpt-5.9", "gpt-6")
 _FIXED = "This model reasons, and takes no sampling parameters."
 _WHILE_REASONING = "This model takes sampling parameters only with the reasoning effort none."
 
+
+def _knows(
+    models: tuple[str, ...], *efforts: str, but: tuple[str, ...] = (), opening: str = "This model knows"
+) -> ModelRule:
+    """Return the rule of models that take these reasoning efforts and no others."""
+    why = f"{opening} the efforts {', '.join(efforts[:-1])} and {efforts[-1]}."
+    return ModelRule(models, _EFFORT, why, but=but, takes=efforts)
+
+
 OPENAI: tuple[ModelRule, ...] = (
-    ModelRule(
-        models=("gpt-3.5", "gpt-4", "chatgpt-4o", *_NO_CHAT),
-        params=("reasoning_effort",),
-        why="This model does not reason.",
-    ),
+    ModelRule(("gpt-3.5", "gpt-4", "chatgpt-4o", *_NO_CHAT), _EFFORT, "This model does not reason."),
     # Chat Completions answers 400 and names the Responses API; there both go together.
     ModelRule(
-        models=("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-5.7", "gpt-5.8", "gpt-5.9", "gpt-6"),
-        dialects=("openai_chat",),
-        params=("reasoning_effort",),
+        _FROM_5_4,
+        _EFFORT,
+        "Over Chat Completions this model takes tools only with the reasoning effort none.",
+        dialects=_CHAT,
         when=("tools", "reasoning"),
         instead="none",
-        why="Over Chat Completions this model takes tools only with the reasoning effort none.",
     ),
-    ModelRule(
-        models=("o1", "o3", "o4"),
-        params=("reasoning_effort",),
-        takes=("low", "medium", "high"),
-        why="This model knows the efforts low, medium and high.",
-    ),
-    ModelRule(
-        models=("gpt-5",),
+    _knows(("o1", "o3", "o4"), "low", "medium", "high"),
+    _knows(
+        ("gpt-5",),
+        *("minimal", "low", "medium", "high"),
         but=("gpt-5.", *_NO_CHAT),
-        params=("reasoning_effort",),
-        takes=("minimal", "low", "medium", "high"),
-        why="This model always reasons: it knows the efforts minimal, low, medium and high.",
+        opening="This model always reasons: it knows",
     ),
-    ModelRule(
-        models=("gpt-5.1",),
-        but=_NO_CHAT,
-        params=("reasoning_effort",),
-        takes=("none", "low", "medium", "high"),
-        why="This model knows the efforts none, low, medium and high.",
-    ),
-    ModelRule(models=("o1", "o3", "o4"), params=("temperature", "top_p"), why=_FIXED),
-    ModelRule(models=("gpt-5",), but=("gpt-5.", *_NO_CHAT), params=("temperature", "top_p"), why=_FIXED),
+    _knows(("gpt-5.1",), "none", "low", "medium", "high", but=_NO_CHAT),
+    ModelRule(("o1", "o3", "o4"), SAMPLING, _FIXED),
+    ModelRule(("gpt-5",), SAMPLING, _FIXED, but=("gpt-5.", *_NO_CHAT)),
     # Their own default is no reasoning at all.
+    ModelRule(("gpt-5.1", "gpt-5.2", "gpt-5.3"), SAMPLING, _WHILE_REASONING, but=_NO_CHAT, when=("reasoning",)),
+    ModelRule(_FROM_5_4, SAMPLING, _WHILE_REASONING, when=("reasoning_not_off",)),
     ModelRule(
-        models=("gpt-5.1", "gpt-5.2", "gpt-5.3"),
-        but=_NO_CHAT,
-        params=("temperature", "top_p"),
-        when=("reasoning",),
-        why=_WHILE_REASONING,
+        ("o3", "o4", "gpt-5", "gpt-6"), ("stop",), "This model takes no stop sequences.", but=_NO_CHAT, dialects=_CHAT
     ),
     ModelRule(
-        models=("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-5.7", "gpt-5.8", "gpt-5.9", "gpt-6"),
-        params=("temperature", "top_p"),
-        when=("reasoning_not_off",),
-        why=_WHILE_REASONING,
-    ),
-    ModelRule(
-        models=("o3", "o4", "gpt-5", "gpt-6"),
-        but=_NO_CHAT,
-        dialects=("openai_chat",),
-        params=("stop",),
-        why="This model takes no stop sequences.",
-    ),
-    ModelRule(
-        models=("o1", "o3-mini"),
-        params=("parallel_tool_calls",),
-        why="This model makes one tool call at a time and takes no such switch.",
+        ("o1", "o3-mini"),
+        ("parallel_tool_calls",),
+        "This model makes one tool call at a time and takes no such switch.",
     ),
 )
 """OpenAI's models (developers.openai.com/api/docs/guides/reasoning and the model pages; refusals seen on the wire)."""
 
-SAMPLING = ("temperature", "top_p")
+_ALL = ("claude",)
 _OLDER = ("claude-3", "claude-opus-4-0", "claude-opus-4-2", "claude-sonnet-4-0", "claude-sonnet-4-2")
+_NO_SAMPLING = (
+    *("claude-opus-4-7", "claude-opus-4-8", "claude-opus-4-9"),
+    *("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", "claude-fable", "claude-mythos"),
+)
 
 CLAUDE: tuple[ModelRule, ...] = (
+    _knows(("claude-opus-4-6", "claude-sonnet-4-6"), "none", "low", "medium", "high", "max"),
     ModelRule(
-        models=("claude-opus-4-6", "claude-sonnet-4-6"),
-        params=("reasoning_effort",),
-        takes=("none", "low", "medium", "high", "max"),
-        why="This model knows the efforts none, low, medium, high and max.",
+        BUDGET_MODELS, _EFFORT, "This model cannot think when it has to call a tool.", when=("forced_tool", "reasoning")
     ),
     ModelRule(
-        models=BUDGET_MODELS,
-        params=("reasoning_effort",),
-        when=("forced_tool", "reasoning"),
-        why="This model cannot think when it has to call a tool.",
+        _NO_SAMPLING, SAMPLING, "This model takes no sampling parameters; its behaviour is steered by the prompt."
     ),
     ModelRule(
-        models=(
-            *("claude-opus-4-7", "claude-opus-4-8", "claude-opus-4-9"),
-            *("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", "claude-fable", "claude-mythos"),
-        ),
-        params=SAMPLING,
-        why="This model takes no sampling parameters; its behaviour is steered by the prompt.",
+        _ALL, _TEMPERATURE, "While Claude thinks, its temperature is 1.", when=("reasoning", "temperature_not_1")
     ),
     ModelRule(
-        models=("claude",),
-        params=("temperature",),
-        when=("reasoning", "temperature_not_1"),
-        why="While Claude thinks, its temperature is 1.",
+        _ALL, _TOP_P, "While Claude thinks, top_p is between 0.95 and 1.", when=("reasoning", "top_p_below_0.95")
     ),
+    ModelRule(_ALL, _TOP_P, "This model takes the temperature or top_p, not both.", but=_OLDER, when=("temperature",)),
     ModelRule(
-        models=("claude",),
-        params=("top_p",),
-        when=("reasoning", "top_p_below_0.95"),
-        why="While Claude thinks, top_p is between 0.95 and 1.",
-    ),
-    ModelRule(
-        models=("claude",),
-        but=_OLDER,
-        params=("top_p",),
-        when=("temperature",),
-        why="This model takes the temperature or top_p, not both.",
-    ),
-    ModelRule(
-        models=_OLDER,
-        params=("response_schema",),
-        why="This model has no structured output; a tool that is forced gives the same.",
+        _OLDER, ("response_schema",), "This model has no structured output; a tool that is forced gives the same."
     ),
 )
 """Claude (platform.claude.com: migration guide, extended thinking, structured outputs; refusals seen on the wire)."""
@@ -145,24 +105,22 @@ CLAUDE: tuple[ModelRule, ...] = (
 
 def without_sampling(why: str) -> ModelRule:
     """Return the rule of an API version that takes no sampling parameters from any model."""
-    return ModelRule(models=("",), params=SAMPLING, why=why)
+    return ModelRule(("",), SAMPLING, why)
 
 
 GEMINI: tuple[ModelRule, ...] = (
+    ModelRule(("gemini-1", "gemini-2.0", "gemma"), _EFFORT, "This model does not reason."),
     ModelRule(
-        models=("gemini-1", "gemini-2.0", "gemma"), params=("reasoning_effort",), why="This model does not reason."
-    ),
-    ModelRule(
-        models=("gemini-2.5-pro",),
-        params=("reasoning_effort",),
+        ("gemini-2.5-pro",),
+        _EFFORT,
+        "This model always thinks.",
         takes=("minimal", "low", "medium", "high", "xhigh", "max"),
-        why="This model always thinks.",
     ),
     ModelRule(
-        models=("gemini-1", "gemini-2"),
-        params=("response_schema",),
+        ("gemini-1", "gemini-2"),
+        ("response_schema",),
+        "This model writes JSON or calls tools, not both in one request.",
         when=("tools",),
-        why="This model writes JSON or calls tools, not both in one request.",
     ),
 )
 """Gemini (ai.google.dev/gemini-api/docs: thinking, structured output)."""

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from providers_app.types.chat import ChatParams
+
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """Every reasoning effort that there is anywhere, from the least to the most."""
 
@@ -68,7 +70,7 @@ class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
         return place is not None and place.split(".")[0] not in self.refused_fields
 
 
-class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
+class ModelRule(msgspec.Struct, frozen=True):
     """A limit of models beside those of their format.
 
     It is about models whose id begins with one of ``models`` and with none of ``but`` (lower case; ``""`` is every
@@ -94,21 +96,5 @@ class ModelRule(msgspec.Struct, frozen=True, kw_only=True):
         return name.startswith(self.models) and not (self.but and name.startswith(self.but))
 
 
-ANYTHING = FormatRules(
-    places={
-        name: name
-        for name in (
-            "max_output_tokens",
-            "temperature",
-            "top_p",
-            "stop",
-            "seed",
-            "reasoning_effort",
-            "parallel_tool_calls",
-            "response_schema",
-            "extra",
-        )
-    },
-    lenient=True,
-)
+ANYTHING = FormatRules(places={name: name for name in ChatParams.__struct_fields__}, lenient=True)
 """For a format that declares nothing: all is sent as it is."""
