@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from providers_app.types.catalogue import Figure, ModelInfo
+from providers_app.types.catalogue import ModelInfo
 
 ENDS_SOON_DAYS = 90
 """A model that ends within so many days is warned of on every page that shows it."""
@@ -68,6 +68,7 @@ def row(model: ModelInfo, today: datetime.date) -> Row:
     price_in, price_out = cell(model, "input_price", today), cell(model, "output_price", today)
     prices = price_in if price_in.value is not None else price_out
     cached = (("cached", model.cached_input_price), ("cache write", model.cache_write_price))
+    unsaid = NOT_SHOWN | {"images_in"} if "image" in model.input_modalities else NOT_SHOWN
     return Row(
         model=model,
         window=cell(model, "context_window", today),
@@ -79,15 +80,10 @@ def row(model: ModelInfo, today: datetime.date) -> Row:
         extras=tuple((words, price) for words, price in cached if price is not None),
         reads=tuple(name for name in model.input_modalities if name != "text"),
         writes=tuple(name for name in model.output_modalities if name != "text"),
-        abilities=tuple(WORDS.get(name, name) for name in model.capabilities if name not in _said(model)),
+        abilities=tuple(WORDS.get(name, name) for name in model.capabilities if name not in unsaid),
         warned=warned(model, today),
         origin={"shipped": "from the model file", "configured": "configured"}.get(model.source, ""),
     )
-
-
-def _said(model: ModelInfo) -> frozenset[str]:
-    """Return the capabilities that need no word: all models have them, or a modality says the same."""
-    return NOT_SHOWN | {"images_in"} if "image" in model.input_modalities else NOT_SHOWN
 
 
 def cell(model: ModelInfo, name: str, today: datetime.date) -> Cell:
@@ -95,7 +91,17 @@ def cell(model: ModelInfo, name: str, today: datetime.date) -> Cell:
     value, figure = getattr(model, name), model.figures.get(name)
     if value is None or figure is None:
         return Cell(value)
-    return Cell(value, _label(figure, today), _title(figure))
+    since = day(figure.as_of)
+    when = f" on {since:%-d %b %Y}" if since is not None else ""
+    match figure.source:
+        case "provider":
+            return Cell(value, "", f"The provider said so{when}.")
+        case "configured":
+            return Cell(value, "configured", "The operator configured it.")
+        case _:
+            age = (today - since).days if since is not None else 0
+            label = f"file · {age} d" if age > 0 else "file"
+            return Cell(value, label, f"From Maestro's model file; its source said so{when}.")
 
 
 def warned(model: ModelInfo, today: datetime.date) -> Warned | None:
@@ -121,25 +127,3 @@ def day(value: str | None) -> datetime.date | None:
         return datetime.date.fromisoformat((value or "")[:10])
     except ValueError:
         return None
-
-
-def _label(figure: Figure, today: datetime.date) -> str:
-    if figure.source == "provider":
-        return ""
-    if figure.source == "configured":
-        return "configured"
-    since = day(figure.as_of)
-    age = (today - since).days if since is not None else 0
-    return f"file · {age} d" if age > 0 else "file"
-
-
-def _title(figure: Figure) -> str:
-    since = day(figure.as_of)
-    when = f" on {since:%-d %b %Y}" if since is not None else ""
-    match figure.source:
-        case "provider":
-            return f"The provider said so{when}."
-        case "shipped":
-            return f"From Maestro's model file; its source said so{when}."
-        case _:
-            return "The operator configured it."
