@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from providers_app.errors import NotConfigured, UnknownSession
@@ -18,10 +19,7 @@ from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens, from_plain, to_plain
 from sessions_app import crypto
 from sessions_app.errors import KeyRingError
-from sessions_app.models import AuthSession, ImportRun, OAuthAttempt
-
-MAX_LABEL = 200
-MAX_REASON = 300
+from sessions_app.models import NOT_DELETED, AuthSession, ImportRun, OAuthAttempt
 
 
 class _Sealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +27,17 @@ class _Sealed(msgspec.Struct, frozen=True, kw_only=True):
 
     secret: Secret
     tokens: Tokens | None = None
+
+
+Columns = Mapping[str, Any]
+# Column values that leave nothing to open, and those of a session without an error, an open intent, a refresh.
+DESTROYED: Columns = {"sealed_credential": b"", "key_id": ""}
+BACKUP_DESTROYED: Columns = {"sealed_backup": b"", "key_id": ""}
+ATTEMPT_DESTROYED: Columns = {"sealed_pending": b"", "pending_key_id": "", "sealed_tokens": b"", "tokens_key_id": ""}
+NO_ERROR: Columns = {"last_error_code": "", "last_error": "", "last_error_at": None}
+NO_INTENT: Columns = {"intent_generation": None, "intent_at": None, "presentations": 0}
+NO_ATTEMPT: Columns = {**NO_INTENT, "refresh_attempts": 0, "refresh_error_code": "", "refresh_error": ""}
+NEVER_REFRESHED: Columns = {**NO_ATTEMPT, "refreshed_at": None, "refresh_failed_at": None}
 
 
 def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None) -> dict[str, Any]:
@@ -52,27 +61,13 @@ def oauth_columns(tokens: Tokens, next_refresh_at: float | None) -> dict[str, An
         "settings": dict(tokens.facts),
         "base_url": tokens.base_url,
         "flow": tokens.flow,
-        "account_id": tokens.account_id[:MAX_LABEL],
-        "account_label": tokens.account_label[:MAX_LABEL],
+        "account_id": tokens.account_id[:200],
+        "account_label": tokens.account_label[:200],
         "expires_at": as_time(tokens.expires_at),
         "earliest_refresh_at": as_time(tokens.earliest_refresh_at),
         "next_refresh_at": None if tokens.read_only else as_time(next_refresh_at),
-        "read_only_reason": tokens.read_only[:MAX_REASON],
+        "read_only_reason": tokens.read_only[:300],
         "token_print": token_print(tokens),
-    }
-
-
-def fresh_refresh_columns() -> dict[str, Any]:
-    """Return the column values of a login that was never refreshed: no open intent, no presentation, no error."""
-    return {
-        "refreshed_at": None,
-        "intent_generation": None,
-        "intent_at": None,
-        "presentations": 0,
-        "refresh_attempts": 0,
-        "refresh_error_code": "",
-        "refresh_error": "",
-        "refresh_failed_at": None,
     }
 
 
@@ -94,21 +89,13 @@ def token_print(tokens: Tokens) -> str:
 
 def open_credential(session: AuthSession) -> Credential:
     """Return the credential that signs the requests of this session. Raises ``NotConfigured``, ``KeyRingError``."""
-    return Credential(
-        auth_type=session.auth_type,  # type: ignore[arg-type]
-        secret=_open(session).secret,
-        base_url=session.base_url or None,
-        settings=settings_of(session),
-    )
+    return msgspec.structs.replace(login_of(session), secret=_open(session).secret)
 
 
 def login_of(session: AuthSession) -> Credential:
     """Return the credential of a session without its secret; nothing is opened."""
-    return Credential(
-        auth_type=session.auth_type,  # type: ignore[arg-type]
-        base_url=session.base_url or None,
-        settings=settings_of(session),
-    )
+    kind: Any = session.auth_type
+    return Credential(auth_type=kind, base_url=session.base_url or None, settings=settings_of(session))
 
 
 def settings_of(session: AuthSession) -> dict[str, str]:
@@ -143,12 +130,11 @@ def without_stored_secret(text: str, session: AuthSession) -> str:
 def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any], tokens: Tokens | None = None) -> int:
     """Store another secret (or none) with ``changes`` and return the new generation.
 
-    The swap compares the generation, so a caller that read the credential before cannot write over this one. A
-    person's own replacement wins over a concurrent one: a lost swap is repeated on the newer row. Raises
-    ``UnknownSession`` when the session was deleted meanwhile.
+    The swap compares the generation; a lost one is repeated on the newer row, so that a person's own replacement wins.
+    Raises ``UnknownSession`` when the session was deleted meanwhile.
     """
     columns = sealed_columns(session.pk, secret, tokens)
-    rows = AuthSession.objects.filter(pk=session.pk, deleted_at__isnull=True)
+    rows = AuthSession.objects.filter(NOT_DELETED, pk=session.pk)
     for _ in range(10):
         generation = rows.values_list("generation", flat=True).first()
         if generation is None:
@@ -166,9 +152,7 @@ def swap(
     ``False``: it has another login meanwhile, or it was deleted or destroyed. With ``trashed``, a row whose deletion
     can still be undone is written as well: it would come back with a spent token otherwise.
     """
-    rows = AuthSession.objects.filter(pk=session_id, generation=generation)
-    if not trashed:
-        rows = rows.filter(deleted_at__isnull=True)
+    rows = AuthSession.objects.filter(Q() if trashed else NOT_DELETED, pk=session_id, generation=generation)
     columns = sealed_columns(session_id, tokens.signing, tokens)
     return bool(rows.exclude(key_id="").update(generation=generation + 1, **columns, **changes))
 
@@ -187,11 +171,9 @@ def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Se
 
 def open_attempt(attempt: OAuthAttempt) -> tuple[Secret, Secret]:
     """Return a sign-in's pending part and its tokens, each empty where there is none. Raises ``KeyRingError``."""
-    pending, tokens = b"", b""
-    if attempt.pending_key_id:
-        pending = crypto.open(bytes(attempt.sealed_pending), crypto.LOGIN_PENDING, attempt.pk)
-    if attempt.tokens_key_id:
-        tokens = crypto.open(bytes(attempt.sealed_tokens), crypto.LOGIN_TOKENS, attempt.pk)
+    pk = attempt.pk
+    pending = crypto.open(attempt.sealed_pending, crypto.LOGIN_PENDING, pk) if attempt.pending_key_id else b""
+    tokens = crypto.open(attempt.sealed_tokens, crypto.LOGIN_TOKENS, pk) if attempt.tokens_key_id else b""
     return Secret(pending.decode()), Secret(tokens.decode())
 
 
@@ -203,28 +185,13 @@ def backup_columns(run_id: object, plain: bytes) -> dict[str, Any]:
 
 def open_backup(run: ImportRun) -> bytes:
     """Return the backup that ``backup_columns`` sealed. Raises ``KeyRingError``."""
-    return crypto.open(bytes(run.sealed_backup), crypto.IMPORT_BACKUP, run.pk)
-
-
-BACKUP_DESTROYED: Mapping[str, Any] = {"sealed_backup": b"", "key_id": ""}
-"""Column values that leave nothing of an import's backup."""
-
-DESTROYED: Mapping[str, Any] = {"sealed_credential": b"", "key_id": ""}
-"""Column values that leave nothing of a credential to open."""
-
-ATTEMPT_DESTROYED: Mapping[str, Any] = {
-    "sealed_pending": b"",
-    "pending_key_id": "",
-    "sealed_tokens": b"",
-    "tokens_key_id": "",
-}
-"""The same for a sign-in that is over."""
+    return crypto.open(run.sealed_backup, crypto.IMPORT_BACKUP, run.pk)
 
 
 def _open(session: AuthSession) -> _Sealed:
     if not session.key_id:
         return _Sealed(secret=Secret(""))
-    plain = crypto.open(bytes(session.sealed_credential), crypto.SESSION_CREDENTIAL, session.pk)
+    plain = crypto.open(session.sealed_credential, crypto.SESSION_CREDENTIAL, session.pk)
     try:
         return from_plain(plain, _Sealed)
     except ValueError:

@@ -10,8 +10,9 @@ import binascii
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -110,11 +111,10 @@ class KeyRing:
         """Return ``plain`` sealed under the primary key for this purpose and row, and that key's id."""
         header = bytes((_VERSION, len(self.primary))) + self.primary.encode()
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return header + nonce + self._keys[self.primary].encrypt(
-            nonce, plain, _bound(header, purpose, row_id)
-        ), self.primary
+        cipher = self._keys[self.primary].encrypt(nonce, plain, _bound(header, purpose, row_id))
+        return header + nonce + cipher, self.primary
 
-    def open(self, sealed: bytes, purpose: str, row_id: object) -> bytes:
+    def open(self, sealed: bytes | memoryview, purpose: str, row_id: object) -> bytes:
         """Return the plain text that ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, or of another
         row or purpose.
         """
@@ -143,52 +143,48 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 def _header(sealed: bytes) -> tuple[str, bytes]:
     """Return the key id of a sealed value and its authenticated header. Raises ``KeyRingError``."""
-    if len(sealed) < 2 or sealed[0] != _VERSION or len(sealed) < 2 + sealed[1] + _NONCE_BYTES + 16:
-        raise KeyRingError("A stored credential is not in a format that this version can open.")
-    header = sealed[: 2 + sealed[1]]
-    try:
-        return header[2:].decode("ascii"), header
-    except UnicodeDecodeError:
-        raise KeyRingError("A stored credential is not in a format that this version can open.") from None
+    if len(sealed) >= 2 and sealed[0] == _VERSION and len(sealed) >= 2 + sealed[1] + _NONCE_BYTES + 16:
+        header = sealed[: 2 + sealed[1]]
+        with suppress(UnicodeDecodeError):
+            return header[2:].decode("ascii"), header
+    raise KeyRingError("A stored credential is not in a format that this version can open.")
 
 
 def _bound(header: bytes, purpose: str, row_id: object) -> bytes:
     return b"\x00".join((header, purpose.encode(), str(row_id).encode()))
 
 
-class _Installed:
-    ring: KeyRing | None = None
-    loader: Callable[[], KeyRing] | None = None
-
-
-_installed = _Installed()
+_ring: KeyRing | None = None
+_loader: Callable[[], KeyRing] | None = None
 
 
 def configure(ring: KeyRing | None) -> None:
     """Install the ring of this process; ``None`` takes it away (tests)."""
-    _installed.ring = ring
+    global _ring
+    _ring = ring
 
 
 def load_with(loader: Callable[[], KeyRing]) -> None:
     """Set the loader of the ring, called when it is first needed and none is installed: in a script, a worker."""
-    _installed.loader = loader
+    global _loader
+    _loader = loader
 
 
 def configured() -> bool:
     """Say whether a ring is installed."""
-    return _installed.ring is not None
+    return _ring is not None
 
 
 def current() -> KeyRing:
     """Return the installed ring, else the loader's. Raises ``NotConfigured``."""
-    if _installed.ring is None and _installed.loader is not None:
-        _installed.ring = _installed.loader()
-    if _installed.ring is None:
+    if _ring is None and _loader is not None:
+        configure(_loader())
+    if _ring is None:
         raise NotConfigured(
             "No encryption key is installed, so no credential can be sealed or opened.",
             hint="Set MAESTRO_ENCRYPTION_KEYS, or let `manage.py up` make a key file.",
         )
-    return _installed.ring
+    return _ring
 
 
 def seal(plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
@@ -196,14 +192,14 @@ def seal(plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
     return current().seal(plain, purpose, row_id)
 
 
-def open(sealed: bytes, purpose: str, row_id: object) -> bytes:
+def open(sealed: bytes | memoryview, purpose: str, row_id: object) -> bytes:
     """``current().open``. Raises ``NotConfigured``, ``KeyRingError``."""
     return current().open(sealed, purpose, row_id)
 
 
 def sealed_rows_exist() -> bool:
     """Say whether the database holds anything sealed; ``False`` before the first migration."""
-    return any(_sealed_rows(column).exists() for column in _present())
+    return any(rows.exists() for _, rows in _sealed_rows())
 
 
 def verify_in_use(ring: KeyRing) -> None:
@@ -211,46 +207,32 @@ def verify_in_use(ring: KeyRing) -> None:
 
     Raises ``KeyRingError`` whose ``missing`` and ``unopened`` name the key ids and rows.
     """
-    missing: list[str] = []
+    missing: set[str] = set()
     unopened: list[str] = []
-    for column in _present():
-        rows = _sealed_rows(column)
+    for column, rows in _sealed_rows():
         for key_id in rows.order_by(column.key_field).values_list(column.key_field, flat=True).distinct():
             if key_id not in ring:
-                missing.append(key_id)
+                missing.add(key_id)
                 continue
             row_id, sealed = rows.filter(**{column.key_field: key_id}).values_list("pk", column.field)[0]
             try:
                 ring.open(sealed, column.purpose, row_id)
             except KeyRingError:
                 unopened.append(f"{key_id} (row {row_id})")
-    if missing or unopened:
-        parts = []
-        if missing:
-            parts.append(f"the key ring lacks {', '.join(sorted(set(missing)))}")
-        if unopened:
-            parts.append(f"these keys do not open what they sealed: {', '.join(unopened)}")
-        raise KeyRingError(
-            f"Stored credentials cannot be opened: {'; '.join(parts)}.",
-            missing=tuple(sorted(set(missing))),
-            unopened=tuple(unopened),
-        )
+    wrong = [f"the key ring lacks {', '.join(sorted(missing))}"] if missing else []
+    wrong += [f"these keys do not open what they sealed: {', '.join(unopened)}"] if unopened else []
+    if wrong:
+        text = f"Stored credentials cannot be opened: {'; '.join(wrong)}."
+        raise KeyRingError(text, missing=tuple(sorted(missing)), unopened=tuple(unopened))
 
 
-def _model(column: SealedColumn):  # type: ignore[no-untyped-def]
-    # Looked up by name: settings import this module before any model can be.
+def _sealed_rows() -> list[tuple[SealedColumn, Any]]:
+    """Return the rows that hold sealed values, by column; none of a table that is not yet migrated."""
+    # Models are looked up by name: settings import this module before any model can be.
     from django.apps import apps
-
-    return apps.get_model(column.model)
-
-
-def _sealed_rows(column: SealedColumn):  # type: ignore[no-untyped-def]
-    return _model(column)._base_manager.exclude(**{column.key_field: ""})
-
-
-def _present() -> list[SealedColumn]:
-    """Return the columns whose tables exist: none before the first migration."""
     from django.db import connection
 
     tables = set(connection.introspection.table_names())
-    return [column for column in SEALED_COLUMNS if _model(column)._meta.db_table in tables]
+    models = [(column, apps.get_model(column.model)) for column in SEALED_COLUMNS]
+    present = [(column, model._base_manager) for column, model in models if model._meta.db_table in tables]
+    return [(column, rows.exclude(**{column.key_field: ""})) for column, rows in present]

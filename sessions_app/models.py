@@ -1,22 +1,26 @@
 """Stored named logins, what keeps them alive, and their audit trail."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.utils import timezone
 
 from sessions_app.session_cache import session_cache
 
 # The primary key of a user: an int, or whatever the installation's user model has.
 Pk = Any
 
+NOT_DELETED = models.Q(deleted_at__isnull=True)
+REFRESHED = models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True)
+
 
 class RefreshLane(models.Model):
-    """A lease on refreshing the logins of one account with one client.
+    """A lease on refreshing the logins of one account with one client, claimed by a conditional update.
 
-    ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
-    ``lease_until`` is past. It is claimed by a conditional update, never by a lock across a request.
+    ``key`` is an HMAC of provider, issuer, client and account; the lane is free when ``lease_until`` is past.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -135,7 +139,7 @@ class AuthSession(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("owner", "provider", "auth_type", "name"),
-                condition=models.Q(deleted_at__isnull=True),
+                condition=NOT_DELETED,
                 name="auth_session_unique_name",
             ),
         )
@@ -144,11 +148,7 @@ class AuthSession(models.Model):
             models.Index(
                 fields=("deleted_at",), condition=models.Q(deleted_at__isnull=False), name="auth_session_deleted"
             ),
-            models.Index(
-                fields=("next_refresh_at",),
-                condition=models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True),
-                name="auth_session_refresh_due",
-            ),
+            models.Index(fields=("next_refresh_at",), condition=REFRESHED, name="auth_session_refresh_due"),
         )
 
     def __str__(self) -> str:
@@ -164,6 +164,11 @@ class AuthSession(models.Model):
         deleted = super().delete(*args, **options)
         forget_sessions()
         return deleted
+
+
+def status_columns(status: str, reason: str = "", *, at: datetime | None = None) -> dict[str, Any]:
+    """Return the column values of a session that has this status since ``at``, by default now."""
+    return {"status": status, "status_reason": reason[:300], "status_changed_at": at or timezone.now()}
 
 
 class SessionEvent(models.Model):

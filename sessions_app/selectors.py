@@ -7,12 +7,11 @@ pills never disagree.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.utils import timezone
 
@@ -48,6 +47,26 @@ def owned(owner_id: Pk) -> "QuerySet[AuthSession]":
     return visible().filter(owner_id=owner_id).defer("sealed_credential")
 
 
+def of_owner(owner: Owner) -> "QuerySet[AuthSession]":
+    """Return the sessions of one person, those of all for ``SYSTEM``, with the sealed column."""
+    return visible() if owner is SYSTEM else visible().filter(owner_id=cast(Pk, owner))
+
+
+def id_of(session_id: UUID | str) -> UUID:
+    """Parse the id of a session. Raises ``UnknownSession`` for text that is none."""
+    try:
+        return session_id if isinstance(session_id, UUID) else UUID(session_id)
+    except ValueError:
+        raise UnknownSession("There is no such session.") from None
+
+
+def one(rows: "QuerySet[AuthSession]") -> AuthSession:
+    """Return the first row. Raises ``UnknownSession`` when there is none."""
+    if (row := rows.first()) is None:
+        raise UnknownSession("There is no such session.")
+    return row
+
+
 def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -> "QuerySet[AuthSession]":
     """Annotate the rows with ``state``: the stored status, or what the clock and the last evidence make of it.
 
@@ -59,15 +78,11 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
     overdue = now - timedelta(seconds=OVERDUE_S + settings.MAESTRO.sessions.refresh_every_s)
     # While a refresh is under way its intent is open too, and that is nothing to tell.
     settled = now - timedelta(seconds=providers_conf.current().refresh_lease_s)
-    stored = [
-        When(status=value, then=Value(value))
-        for value in AuthSession.Status.values
-        if value != AuthSession.Status.ACTIVE
-    ]
+    others = (value for value in AuthSession.Status.values if value != AuthSession.Status.ACTIVE)
     doubtful = Q(intent_at__lte=settled) | ~Q(refresh_error_code="")
     return sessions.annotate(
         state=Case(
-            *stored,
+            *(When(status=value, then=Value(value)) for value in others),
             When(expires_at__lte=now, then=Value("expired")),
             When(doubtful, intent_generation=F("generation"), then=Value("unknown")),
             When(~Q(refresh_error_code=""), next_refresh_at__isnull=False, then=Value("failing")),
@@ -84,10 +99,7 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
 
 def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
     """Return one session with its ``state``. Raises ``UnknownSession`` for a foreign, deleted or missing one alike."""
-    try:
-        return with_state(owned(owner_id)).get(pk=session_id)
-    except (AuthSession.DoesNotExist, ValueError, ValidationError):
-        raise UnknownSession("There is no such session.") from None
+    return one(with_state(owned(owner_id)).filter(pk=id_of(session_id)))
 
 
 def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = None) -> AuthSession:
@@ -97,14 +109,11 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
     """
     reference = parse_reference(ref)
     kind = auth_type or reference.auth_type
-    rows = visible() if owner is SYSTEM else visible().filter(owner_id=cast(Pk, owner))
+    rows = of_owner(owner)
     if reference.auth_type and auth_type and reference.auth_type != auth_type:
         raise _unknown(rows, provider, ref)
     named = rows.filter(pk=reference.id) if reference.id else rows.filter(name=reference.name)
-    if provider:
-        named = named.filter(provider=provider)
-    if kind:
-        named = named.filter(auth_type=kind)
+    named = _narrowed(named, provider=provider, auth_type=kind)
     found = list(named[: CANDIDATES_SHOWN + 1])
     if len(found) == 1:
         return found[0]
@@ -146,11 +155,7 @@ def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: st
     rows = owned(owner_id)
     if query:
         rows = rows.filter(Q(name__icontains=query) | Q(provider__icontains=query) | Q(account_label__icontains=query))
-    if provider:
-        rows = rows.filter(provider=provider)
-    if auth_type:
-        rows = rows.filter(auth_type=auth_type)
-    return rows.order_by("provider", "name", "auth_type")
+    return _narrowed(rows, provider=provider, auth_type=auth_type).order_by("provider", "name", "auth_type")
 
 
 def providers_in_use(owner_id: Pk) -> list[str]:
@@ -176,17 +181,18 @@ def sole_owner() -> int | str | None:
     return found[0] if len(found) == 1 else None
 
 
+def _narrowed(rows: "QuerySet[AuthSession]", **values: str | None) -> "QuerySet[AuthSession]":
+    return rows.filter(**{column: value for column, value in values.items() if value})
+
+
 def _unknown(rows: "QuerySet[AuthSession]", provider: str | None, ref: str) -> UnknownSession:
-    of = f" of {provider}" if provider else ""
-    if provider:
-        rows = rows.filter(provider=provider)
-    near: list[Any] = list(rows.order_by("-last_used_at", "name")[: CANDIDATES_SHOWN + 1])
-    if not near:
-        return UnknownSession(
-            f"There is no session '{ref[:80]}'{of}.",
-            hint="Connect one on the Sessions page or with `manage.py sessions create`.",
-        )
-    return UnknownSession(f"There is no session '{ref[:80]}'{of}.", hint=f"Yours are: {_listed(near)}.")
+    rows = _narrowed(rows, provider=provider).order_by("-last_used_at", "name")
+    near = list(rows[: CANDIDATES_SHOWN + 1])
+    connect = "Connect one on the Sessions page or with `manage.py sessions create`."
+    return UnknownSession(
+        f"There is no session '{ref[:80]}'{f' of {provider}' if provider else ''}.",
+        hint=f"Yours are: {_listed(near)}." if near else connect,
+    )
 
 
 def _listed(sessions: list[AuthSession]) -> str:

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from providers_app import conf as providers_conf
 from providers_app.behaviours import addresses
@@ -17,11 +16,11 @@ from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
 from sessions_app import credentials, selectors
-from sessions_app.models import AuthSession, Pk
+from sessions_app.models import AuthSession, Pk, status_columns
 from sessions_app.names import MAX_LENGTH, validate_name
 from sessions_app.providers import usable
 from sessions_app.services import notices, trail
-from sessions_app.services.lifecycle import duplicate
+from sessions_app.services.lifecycle import duplicate, free_name
 
 MAX_KEY_CHARS = 16_384
 
@@ -56,13 +55,10 @@ def create(
         options=credential.settings,
         **credentials.sealed_columns(row_id, credential.secret),
     )
-    try:
-        with transaction.atomic():
-            claim_place(owner_id)
-            session.save(force_insert=True)
-            trail.note(session, trail.CREATED, actor_id=actor_id)
-    except IntegrityError:
-        raise duplicate(provider, auth_type, name) from None
+    with free_name(provider, auth_type, name):
+        claim_place(owner_id)
+        session.save(force_insert=True)
+        trail.note(session, trail.CREATED, actor_id=actor_id)
     return session
 
 
@@ -123,12 +119,9 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     # What the copied address says is newer than what is stored.
     chosen = options.checked(info, session.auth_type, {**session.options, **(said or {})})
     changes = fresh_columns(session) | {"base_url": base_url, "options": chosen}
-    enabled = session.status != AuthSession.Status.DISABLED
-    if session.auth_type == AuthSession.AuthType.API_KEY and enabled:
-        changes |= {
-            "status": AuthSession.Status.NEEDS_REAUTH,
-            "status_reason": "The address was changed, so the key must be given again.",
-        }
+    if session.auth_type == AuthSession.AuthType.API_KEY and session.status != AuthSession.Status.DISABLED:
+        why = "The address was changed, so the key must be given again."
+        changes |= status_columns(AuthSession.Status.NEEDS_REAUTH, why)
     with transaction.atomic():
         credentials.replace(session, Secret(""), changes)
         trail.note(session, trail.ADDRESS_CHANGED, f"now {base_url or 'the provider’s own'}", actor_id=actor_id)
@@ -151,18 +144,9 @@ def suggest_name(owner_id: Pk, provider: str) -> str:
 
 def fresh_columns(session: AuthSession) -> dict[str, object]:
     """Return the column values of a session whose credential was never used; a disabled one stays disabled."""
-    forgotten: dict[str, object] = {
-        "last_error_code": "",
-        "last_error": "",
-        "last_error_at": None,
-        "limited_until": None,
-        "tested_at": None,
-        "expires_at": None,
-        "account_label": "",
-    }
-    if session.status == AuthSession.Status.DISABLED:
-        return forgotten
-    return forgotten | {"status": AuthSession.Status.ACTIVE, "status_reason": "", "status_changed_at": timezone.now()}
+    disabled = session.status == AuthSession.Status.DISABLED
+    forgotten = {"limited_until": None, "tested_at": None, "expires_at": None, "account_label": ""}
+    return {**credentials.NO_ERROR, **forgotten, **({} if disabled else status_columns(AuthSession.Status.ACTIVE))}
 
 
 def claim_place(owner_id: Pk, adding: int = 1) -> None:

@@ -1,13 +1,14 @@
 """Take an import back: its sealed backup, the undo, and the end of the time in which that can be done."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Field
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -17,24 +18,14 @@ from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.services import trail
 
 BATCH = 500
+_READERS: dict[str, Callable[[str], Any]] = {
+    "DateTimeField": parse_datetime, "BinaryField": bytes.fromhex, "UUIDField": UUID,
+}  # fmt: skip
 
 
 def frozen(rows: Iterable[AuthSession]) -> list[dict[str, Any]]:
     """Return every column of the rows as JSON, sealed bytes in hexadecimal."""
-    frozen = []
-    for row in rows:
-        values: dict[str, Any] = {}
-        for column in row._meta.concrete_fields:
-            value = getattr(row, column.attname)
-            if isinstance(value, datetime):
-                value = value.isoformat()
-            elif isinstance(value, bytes | memoryview):
-                value = bytes(value).hex()
-            elif isinstance(value, UUID):
-                value = str(value)
-            values[column.attname] = value
-        frozen.append(values)
-    return frozen
+    return [{column.attname: _plain(getattr(row, column.attname)) for column in _columns()} for row in rows]
 
 
 def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
@@ -79,19 +70,27 @@ def prune_backups() -> int:
     return ImportRun.objects.filter(created_at__lt=oldest).exclude(key_id="").update(**credentials.BACKUP_DESTROYED)
 
 
+def _columns() -> "Iterable[Field[Any, Any]]":
+    return AuthSession._meta.concrete_fields
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes() | memoryview():
+            return bytes(value).hex()
+        case UUID():
+            return str(value)
+        case _:
+            return value
+
+
 def _thawed(values: dict[str, Any]) -> AuthSession:
-    """Return the row that ``frozen`` was given, unsaved."""
+    """Return the row that ``frozen`` was given, unsaved. A backup that is older than a column has its default."""
+    kinds = {column.attname: column.get_internal_type() for column in _columns()}
     row = AuthSession()
-    for column in row._meta.concrete_fields:
-        if column.attname not in values:
-            continue  # a backup that is older than the column
-        value = values[column.attname]
-        kind = column.get_internal_type()
-        if value is not None and kind == "DateTimeField":
-            value = parse_datetime(value)
-        elif value is not None and kind == "BinaryField":
-            value = bytes.fromhex(value)
-        elif value is not None and kind == "UUIDField":
-            value = UUID(value)
-        setattr(row, column.attname, value)
+    for name in kinds.keys() & values.keys():
+        read = _READERS.get(kinds[name]) if values[name] is not None else None
+        setattr(row, name, read(values[name]) if read else values[name])
     return row

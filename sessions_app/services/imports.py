@@ -8,7 +8,7 @@ resolves.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -20,8 +20,8 @@ from providers_app import conf as providers_conf
 from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin
-from sessions_app import credentials
-from sessions_app.credentials import fresh_refresh_columns, oauth_columns
+from sessions_app import credentials, selectors
+from sessions_app.credentials import oauth_columns
 from sessions_app.import_sources.formats import LEGACY
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent, forget_sessions
 from sessions_app.names import MAX_LENGTH
@@ -45,7 +45,7 @@ class Line:
     row: AuthSession | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All changes that an import would make."""
 
@@ -53,23 +53,25 @@ class Plan:
     source: str
     digest: str
     owner_id: Pk
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Line]
 
     def of(self, *what: What) -> list[Line]:
         """Return the lines of these kinds."""
         return [line for line in self.lines if line.what in what]
 
+    def rows(self, *what: What) -> list[AuthSession]:
+        """Return the sessions that the lines of these kinds store."""
+        return [line.row for line in self.of(*what) if line.row is not None]
+
 
 def plan(owner_id: Pk, kind: str, logins: Iterable[ImportedLogin], *, source: str = "", replace: bool = False) -> Plan:
     """Plan what storing these logins would change; nothing is written. ``source`` names the file, for the trail."""
     found = list(logins)
-    made = Plan(kind=kind, source=source[:200], digest=_digest(found), owner_id=owner_id)
     people = _people({login.person for login in found if login.person})
-    owners = {owner_id, *people.values()}
-    stored = _Stored(AuthSession.objects.filter(owner_id__in=owners, deleted_at__isnull=True))
-    for login in found:
-        made.lines.append(_line(login, kind, people.get(login.person.casefold(), owner_id), stored, replace))
-    return made
+    stored = _Stored(selectors.visible().filter(owner_id__in={owner_id, *people.values()}))
+    owners = (people.get(login.person.casefold(), owner_id) for login in found)
+    lines = [_line(login, kind, owner, stored, replace) for login, owner in zip(found, owners, strict=True)]
+    return Plan(kind=kind, source=source[:200], digest=_digest(found), owner_id=owner_id, lines=lines)
 
 
 def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
@@ -77,12 +79,10 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
 
     Raises ``InvalidRequest`` when rows appeared under the planned names meanwhile.
     """
-    lines = made.of("create", "replace")
+    lines, new, changed = made.of("create", "replace"), made.rows("create"), made.rows("replace")
     if not lines:
         return None
-    rows = [line.row for line in lines if line.row is not None]
-    new = [line.row for line in made.of("create") if line.row is not None]
-    changed = [line.row for line in made.of("replace") if line.row is not None]
+    rows = made.rows("create", "replace")
     before = list(AuthSession.objects.in_bulk([row.pk for row in changed]).values())
     backup = {
         "generations": {str(row.pk): row.generation for row in rows},
@@ -125,14 +125,13 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
 
 
 def fetch_first(made: Plan) -> None:
-    """Fetch the first tokens of a few imported logins that came without any, so that they can be used and judged at
-    once.
+    """Fetch the first tokens of a few imported logins that came without any; an error stands on its session.
 
-    The schedule does the rest. An error stands on its session.
+    So they can be used and judged at once; the schedule does the rest.
     """
-    now = timezone.now()
-    due = [line.row for line in made.of("create", "replace") if line.row is not None and line.login.tokens is not None]
-    for row in [row for row in due if row.expires_at is not None and row.expires_at <= now][:FIRST_AT_ONCE]:
+    logins = [row for row in made.rows("create", "replace") if row.auth_type == AuthSession.AuthType.OAUTH]
+    due = [row for row in logins if row.expires_at is not None and row.expires_at <= timezone.now()]
+    for row in due[:FIRST_AT_ONCE]:
         refresh.refresh_now(row, actor_id=row.owner_id)
 
 
@@ -188,8 +187,8 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
     taken = stored.by_name.get((owner_id, row.provider, row.auth_type, login.name))
     if taken is not None and kind == LEGACY:
         if not replace:
-            why = "has another login; it is replaced with --replace"
-            return Line(login, "conflict", login.name, owner_id, f"the session '{login.name}' {why}")
+            why = f"the session '{login.name}' has another login; it is replaced with --replace"
+            return Line(login, "conflict", login.name, owner_id, why)
         row.pk = taken.pk
         for column, value in credentials.sealed_columns(row.pk, secret, login.tokens).items():
             setattr(row, column, value)
@@ -203,30 +202,16 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
 
 def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
     """Return the unsaved session of a login, checked as a typed one would be. Raises ``ProviderError``."""
-    row = AuthSession(
-        id=uuid4(),
-        owner_id=owner_id,
-        provider=login.provider,
-        auth_type=login.auth_type,
-        name=login.name,
-        status=AuthSession.Status.ACTIVE,
-    )
-    now = timezone.now()
-    row.created_at = row.status_changed_at = now
+    row_id, now = uuid4(), timezone.now()
     if login.tokens is None:
         judged = connect.check(login.provider, login.auth_type, login.secret, login.base_url, login.settings)
-        row.base_url, row.options = judged.base_url or "", judged.settings
-        columns = credentials.sealed_columns(row.pk, judged.secret)
-        secret = judged.secret
+        secret, columns = judged.secret, {"base_url": judged.base_url or "", "options": judged.settings}
     else:
-        secret, tokens = login.tokens.signing, login.tokens
-        due = tokens.due_at(providers_conf.refresh_margin(login.provider), now.timestamp())
-        for column, value in {**oauth_columns(tokens, due), **fresh_refresh_columns()}.items():
-            setattr(row, column, value)
-        columns = credentials.sealed_columns(row.pk, secret, tokens)
-    for column, value in columns.items():
-        setattr(row, column, value)
-    return row, secret
+        due = login.tokens.due_at(providers_conf.refresh_margin(login.provider), now.timestamp())
+        secret, columns = login.tokens.signing, oauth_columns(login.tokens, due)
+    columns |= credentials.sealed_columns(row_id, secret, login.tokens)
+    names = {"id": row_id, "owner_id": owner_id, "provider": login.provider, "auth_type": login.auth_type}
+    return AuthSession(**names, name=login.name, created_at=now, status_changed_at=now, **columns), secret
 
 
 def _free(name: str, row: AuthSession, stored: _Stored) -> str:
@@ -243,17 +228,12 @@ def _people(names: set[str]) -> dict[str, Any]:
     if not names:
         return {}
     wanted = {name.casefold() for name in names}
-    found: dict[str, Any] = {}
-    for pk, username, email in get_user_model().objects.values_list("pk", "username", "email"):
-        for key in (str(pk), email.casefold(), username.casefold()):
-            if key and key in wanted:
-                found[key] = pk
-    return found
+    users = get_user_model().objects.values_list("pk", "username", "email")
+    known = {key: pk for pk, name, email in users for key in (str(pk), email.casefold(), name.casefold())}
+    return {key: pk for key, pk in known.items() if key in wanted}
 
 
 def _digest(logins: Sequence[ImportedLogin]) -> str:
-    """Return a hash that tells two imports apart; of the logins without their secrets, so that none can be guessed from
-    it.
-    """
+    """Return a hash that tells two imports apart, of the logins without their secrets."""
     text = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in logins)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,8 @@ at once.
 it was dead for long (``services.retention``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,23 +24,18 @@ from providers_app import conf, loop
 from providers_app import provider as door
 from providers_app.errors import DuplicateSession, UnknownSession, UpstreamTimeout
 from providers_app.sign_in.checks import oauth_only
-from sessions_app.credentials import DESTROYED
-from sessions_app.models import AuthSession, Pk
+from sessions_app.credentials import DESTROYED, NO_ATTEMPT
+from sessions_app.models import AuthSession, Pk, status_columns
 from sessions_app.names import validate_name
 from sessions_app.services import notices, trail
 
 # What a session without its secrets must not keep: nothing to refresh, and nothing that another session equals.
 _NO_LOGIN: Mapping[str, Any] = {
+    **NO_ATTEMPT,
     "token_print": "",
     "expires_at": None,
     "next_refresh_at": None,
     "earliest_refresh_at": None,
-    "intent_generation": None,
-    "intent_at": None,
-    "presentations": 0,
-    "refresh_attempts": 0,
-    "refresh_error_code": "",
-    "refresh_error": "",
 }
 NO_SECRET = "Its secrets were destroyed: it needs a new sign-in or a new key."  # noqa: S105 - words for people
 # The server grants more than the toast shows: a click in the last moment counts, and a hovered toast waits.
@@ -51,33 +47,18 @@ def rename(session: AuthSession, name: str, *, actor_id: Pk | None = None) -> Au
     name = validate_name(name)
     if name == session.name:
         return session
-    before = session.name
-    try:
-        with transaction.atomic():
-            _update(session, name=name)
-            session.name = name
-            trail.note(session, trail.RENAMED, f"was {before}", actor_id=actor_id)
-    except IntegrityError:
-        session.name = before
-        raise duplicate(session.provider, session.auth_type, name) from None
+    with free_name(session.provider, session.auth_type, name):
+        _require(_rows(session).update(name=name), session)
+        before, session.name = session.name, name
+        trail.note(session, trail.RENAMED, f"was {before}", actor_id=actor_id)
     return session
 
 
 def disable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
     """Keep the session but let nothing use it. Doing so twice changes nothing. Raises ``UnknownSession``."""
-    now = timezone.now()
-    with transaction.atomic():
-        if (
-            _rows(session)
-            .exclude(status=AuthSession.Status.DISABLED)
-            .update(
-                status=AuthSession.Status.DISABLED, status_reason="Switched off by a person.", status_changed_at=now
-            )
-        ):
-            trail.note(session, trail.DISABLED, actor_id=actor_id)
-            notices.resolve(session)
-        else:
-            _must_exist(session)
+    rows = _rows(session).exclude(status=AuthSession.Status.DISABLED)
+    changes = status_columns(AuthSession.Status.DISABLED, "Switched off by a person.")
+    _switch(session, rows, changes, trail.DISABLED, None, actor_id)
 
 
 def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
@@ -85,16 +66,27 @@ def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
 
     One whose secrets were destroyed can do nothing before it gets new ones, and says so.
     """
-    changes: dict[str, Any] = {"status": AuthSession.Status.ACTIVE, "status_reason": ""}
+    changes = status_columns(AuthSession.Status.ACTIVE)
     if session.auth_type == AuthSession.AuthType.OAUTH and not session.key_id:
-        changes = {"status": AuthSession.Status.NEEDS_REAUTH, "status_reason": NO_SECRET}
+        changes = status_columns(AuthSession.Status.NEEDS_REAUTH, NO_SECRET)
     rows = _rows(session).filter(status=AuthSession.Status.DISABLED)
+    _switch(session, rows, changes, trail.ENABLED, (notices.SWITCHED_OFF,), actor_id)
+
+
+def _switch(
+    session: AuthSession,
+    rows: "QuerySet[AuthSession]",
+    changes: dict[str, Any],
+    action: str,
+    over: tuple[str, ...] | None,
+    actor_id: Pk | None,
+) -> None:
     with transaction.atomic():
-        if rows.update(**changes, status_changed_at=timezone.now()):
-            trail.note(session, trail.ENABLED, actor_id=actor_id)
-            notices.resolve(session, (notices.SWITCHED_OFF,))
+        if rows.update(**changes):
+            trail.note(session, action, actor_id=actor_id)
+            notices.resolve(session, over)
         else:
-            _must_exist(session)
+            _require(_rows(session).exists(), session)
 
 
 def revoke(session: AuthSession) -> bool:
@@ -124,15 +116,10 @@ def switch_off(
 
     ``rows`` may narrow what the session must still be like; ``False`` when it is not (or is gone).
     """
-    changes = {
-        "status": AuthSession.Status.DISABLED,
-        "status_reason": reason[:300],
-        "status_changed_at": timezone.now(),
-        # Whoever read the login before can write nothing over this.
-        "generation": F("generation") + 1,
-    }
+    changes = {**status_columns(AuthSession.Status.DISABLED, reason), **_NO_LOGIN, **DESTROYED}
     with transaction.atomic():
-        if not (_rows(session) if rows is None else rows).update(**changes, **_NO_LOGIN, **DESTROYED):
+        # With the next generation, whoever read the login before can write nothing over this.
+        if not (_rows(session) if rows is None else rows).update(**changes, generation=F("generation") + 1):
             return False
         trail.note(session, action, reason, actor_id=actor_id)
         notices.resolve(session)
@@ -143,7 +130,7 @@ def trash(session: AuthSession, *, actor_id: Pk | None = None) -> None:
     """Delete with an undo window: unusable and invisible from now on. Raises ``UnknownSession``."""
     purge_deleted()
     with transaction.atomic():
-        _update(session, deleted_at=timezone.now())
+        _require(_rows(session).update(deleted_at=timezone.now()), session)
         trail.note(session, trail.DELETED, actor_id=actor_id)
 
 
@@ -156,17 +143,15 @@ def restorable(owner_id: Pk, session_id: UUID | str) -> AuthSession | None:
 def restore(owner_id: Pk, session_id: UUID | str, *, actor_id: Pk | None = None) -> AuthSession:
     """Take a deletion back. Raises ``UnknownSession`` when the window is over (or the session is someone else's), and
     ``DuplicateSession`` when its name was given to another session meanwhile."""
+    gone = UnknownSession("The session is gone: its secret was destroyed.", hint="Connect it again.")
     session = restorable(owner_id, session_id)
     if session is None:
-        raise UnknownSession("The session is gone: its secret was destroyed.", hint="Connect it again.")
-    try:
-        with transaction.atomic():
-            # The condition makes this and the purge exclude each other, whichever comes first.
-            if not AuthSession.objects.filter(pk=session.pk, deleted_at=session.deleted_at).update(deleted_at=None):
-                raise UnknownSession("The session is gone: its secret was destroyed.", hint="Connect it again.")
-            trail.note(session, trail.RESTORED, actor_id=actor_id)
-    except IntegrityError:
-        raise duplicate(session.provider, session.auth_type, session.name) from None
+        raise gone
+    with free_name(session.provider, session.auth_type, session.name):
+        # The condition makes this and the purge exclude each other, whichever comes first.
+        if not AuthSession.objects.filter(pk=session.pk, deleted_at=session.deleted_at).update(deleted_at=None):
+            raise gone
+        trail.note(session, trail.RESTORED, actor_id=actor_id)
     session.deleted_at = None
     return session
 
@@ -175,13 +160,25 @@ def delete(session: AuthSession, *, actor_id: Pk | None = None) -> None:
     """Destroy the secret and the row at once. Raises ``UnknownSession`` when it is gone already."""
     with transaction.atomic():
         trail.note(session, trail.DELETED, "at once", actor_id=actor_id)
-        _destroy(session.pk, missing_ok=False)
+        rows = AuthSession.objects.filter(pk=session.pk)
+        # Overwritten before it is removed: a page of the database file that is freed keeps what it last held.
+        if not rows.update(**DESTROYED):
+            raise UnknownSession("The session was deleted already.")
+        rows.delete()
 
 
 def purge_deleted() -> int:
     """Destroy what was deleted longer ago than the undo window; how many. Safe to run at the same time elsewhere."""
     due = AuthSession.objects.filter(deleted_at__lte=_purge_limit())
-    return sum(_purge_one(session) for session in due.defer("sealed_credential"))
+    purged = 0
+    for session in due.defer("sealed_credential"):
+        with transaction.atomic():
+            rows = due.filter(pk=session.pk)
+            if rows.update(**DESTROYED):
+                trail.note(session, trail.DESTROYED)
+                rows.delete()
+                purged += 1
+    return purged
 
 
 def duplicate(provider: str, auth_type: str, name: str) -> DuplicateSession:
@@ -189,20 +186,14 @@ def duplicate(provider: str, auth_type: str, name: str) -> DuplicateSession:
     return DuplicateSession(f"You already have a session called '{name}' for {provider} ({auth_type}).")
 
 
-def _purge_one(session: AuthSession) -> int:
-    with transaction.atomic():
-        if not AuthSession.objects.filter(pk=session.pk, deleted_at__lte=_purge_limit()).update(**DESTROYED):
-            return 0
-        trail.note(session, trail.DESTROYED)
-        return _destroy(session.pk, missing_ok=True)
-
-
-def _destroy(session_id: UUID, *, missing_ok: bool) -> int:
-    # Overwritten before it is removed: a page of the database file that is freed keeps what it last held.
-    if not AuthSession.objects.filter(pk=session_id).update(**DESTROYED) and not missing_ok:
-        raise UnknownSession("The session was deleted already.")
-    deleted, _ = AuthSession.objects.filter(pk=session_id).delete()
-    return min(deleted, 1)
+@contextmanager
+def free_name(provider: str, auth_type: str, name: str) -> Iterator[None]:
+    """Run the block in a transaction. Raises ``DuplicateSession`` when another session has the name by then."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        raise duplicate(provider, auth_type, name) from None
 
 
 def _purge_limit() -> datetime:
@@ -213,11 +204,7 @@ def _rows(session: AuthSession) -> "QuerySet[AuthSession]":
     return AuthSession.objects.filter(pk=session.pk, deleted_at__isnull=True)
 
 
-def _update(session: AuthSession, **values: object) -> None:
-    if not _rows(session).update(**values):
-        raise UnknownSession(f"The session '{session.name}' was deleted meanwhile.")
-
-
-def _must_exist(session: AuthSession) -> None:
-    if not _rows(session).exists():
+def _require(found: int, session: AuthSession) -> None:
+    """Raise ``UnknownSession`` unless the row was found."""
+    if not found:
         raise UnknownSession(f"The session '{session.name}' was deleted meanwhile.")

@@ -1,20 +1,18 @@
 """Sessions that come of sign-ins: stored, signed in again, revoked."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from providers_app.errors import DuplicateSession, UnknownSession, UnsupportedOperation
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, selectors
-from sessions_app.credentials import fresh_refresh_columns, oauth_columns, token_print
+from sessions_app.credentials import oauth_columns, token_print
 from sessions_app.models import AuthSession, Pk, RefreshLane
 from sessions_app.names import validate_name
 from sessions_app.providers import usable
 from sessions_app.services import connect, notices, trail
-from sessions_app.services.lifecycle import duplicate, switch_off
+from sessions_app.services.lifecycle import free_name, switch_off
 from sessions_app.stores.lanes import lane_of
 
 OAUTH = AuthSession.AuthType.OAUTH.value
@@ -51,15 +49,12 @@ def create(
     row_id = uuid4()
     columns = credentials.sealed_columns(row_id, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
     session = AuthSession(id=row_id, owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name, **columns)
-    try:
-        with transaction.atomic():
-            connect.claim_place(owner_id)
-            session.lane = _held_lane(provider, tokens, session.pk)
-            _refuse_copy(tokens, owner_id, session.pk)
-            session.save(force_insert=True)
-            trail.note(session, trail.SIGNED_IN, _as_whom(tokens, detail), actor_id=actor_id)
-    except IntegrityError:
-        raise duplicate(provider, OAUTH, name) from None
+    with free_name(provider, OAUTH, name):
+        connect.claim_place(owner_id)
+        session.lane = _held_lane(provider, tokens, session.pk)
+        _refuse_copy(tokens, owner_id, session.pk)
+        session.save(force_insert=True)
+        trail.note(session, trail.SIGNED_IN, _as_whom(tokens, detail), actor_id=actor_id)
     return session
 
 
@@ -89,13 +84,8 @@ def replace(
         if not credentials.has_secret(session):
             # Switched off by Maestro, not by a person: there is something to use again.
             session.status = AuthSession.Status.NEEDS_REAUTH
-        changes: Mapping[str, Any] = {
-            **connect.fresh_columns(session),
-            **oauth_columns(tokens, next_refresh_at),
-            **fresh_refresh_columns(),
-            "lane": lane,
-        }
-        credentials.replace(session, tokens.signing, changes, tokens)
+        changes = connect.fresh_columns(session) | oauth_columns(tokens, next_refresh_at) | {"lane": lane}
+        credentials.replace(session, tokens.signing, {**changes, **credentials.NEVER_REFRESHED}, tokens)
         trail.note(session, trail.SIGNED_IN_AGAIN, _as_whom(tokens, detail), actor_id=actor_id)
         notices.resolve(session)
     return selectors.get(owner_id, session.pk)
@@ -118,10 +108,8 @@ def _refuse_copy(tokens: Tokens, owner_id: Pk, session_id: UUID) -> None:
     Each of the two would spend it, and the second spend ends the login of both.
     """
     mark = token_print(tokens)
-    if not mark:
-        return
     rows = AuthSession.objects.filter(token_print=mark).exclude(key_id="").exclude(pk=session_id)
-    held = rows.defer("sealed_credential").first()
+    held = rows.defer("sealed_credential").first() if mark else None
     if held is None:
         return
     if held.owner_id != owner_id:

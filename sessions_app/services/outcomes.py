@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from providers_app import errors
 from sessions_app import providers
-from sessions_app.credentials import without_stored_secret
-from sessions_app.models import AuthSession
+from sessions_app.credentials import NO_ERROR, without_stored_secret
+from sessions_app.models import AuthSession, status_columns
 from sessions_app.services import notices, trail
 from sessions_app.stores.outcome_queue import Outcome
 
@@ -27,7 +27,6 @@ USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIMIT_S = 60.0
 QUOTA_LIMIT_S = 3600.0
 LONGEST_LIMIT_S = 24 * 3600.0
-_NO_KEY = AuthSession.AuthType.NONE
 # Statuses that a working answer ends. `disabled` is a person's decision and stays.
 _CURABLE = (AuthSession.Status.NEEDS_REAUTH, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
 
@@ -103,70 +102,50 @@ def _record(
     tested: bool,
     account: str = "",
 ) -> None:
+    changes: dict[str, Any] = {"tested_at": now} if tested else {}
+    if session.last_used_at is None or session.last_used_at <= now - USED_EVERY:
+        changes["last_used_at"] = now
     if tested:
         outcome = f"failed: {error.code}" if isinstance(error, errors.ProviderError) else "succeeded"
         trail.note(session, trail.TESTED, outcome)
+    status, message, usable = None, "", rows
     if error is None:
-        _succeeded(rows, session, now, tested=tested, account=account)
-    else:
-        _failed(rows, session, error, now, tested=tested)
-
-
-def _succeeded(
-    rows: "QuerySet[AuthSession]", session: AuthSession, now: datetime, *, tested: bool, account: str
-) -> None:
-    changes = _stamps(session, now, tested=tested)
-    if _troubled(session):
-        changes |= {"last_error_code": "", "last_error": "", "last_error_at": None, "limited_until": None}
-    if account and account != session.account_label:
-        changes["account_label"] = account[:200]
-    if session.status in _CURABLE and not _refresh_is_dead(session):
-        cured = {"status": AuthSession.Status.ACTIVE, "status_reason": "", "status_changed_at": now}
-        with transaction.atomic():
-            if rows.filter(status=session.status).update(**changes, **cured):
-                trail.note(session, trail.RECOVERED, f"was {session.status}")
-                notices.resolve(session, notices.CURED_BY_USE)
-                return
-    if changes:
-        rows.update(**changes)
-
-
-def _failed(
-    rows: "QuerySet[AuthSession]", session: AuthSession, error: Exception, now: datetime, *, tested: bool
-) -> None:
-    changes = _stamps(session, now, tested=tested)
-    if providers.answers_here(session.provider):
-        # There is no login and no network that could be bad: what fails is the request, as its model was chosen to.
-        if changes:
-            rows.update(**changes)
-        return
-    message = without_stored_secret(error.message, session) if isinstance(error, errors.ProviderError) else ""
-    if isinstance(error, errors.UpstreamError) and not isinstance(error, errors.Cancelled):
-        changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}
-    if isinstance(error, errors.RateLimited):
-        changes["limited_until"] = now + timedelta(seconds=_limit_seconds(error))
-    status = _status_for(error, session, tested=tested)
-    if status is not None:
-        assert isinstance(error, errors.ProviderError)
-        bad = {"status": status, "status_reason": message[:300], "status_changed_at": now}
+        if _troubled(session):
+            changes |= {**NO_ERROR, "limited_until": None}
+        if account and account != session.account_label:
+            changes["account_label"] = account[:200]
+        if session.status in _CURABLE and not _refresh_is_dead(session):
+            status, usable = AuthSession.Status.ACTIVE, rows.filter(status=session.status)
+    # Else there is no login and no network that could be bad: what fails is the request, as its model was chosen to.
+    elif not providers.answers_here(session.provider):
+        message = without_stored_secret(error.message, session) if isinstance(error, errors.ProviderError) else ""
+        if isinstance(error, errors.UpstreamError) and not isinstance(error, errors.Cancelled):
+            changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}
+        if isinstance(error, errors.RateLimited):
+            fallback = QUOTA_LIMIT_S if isinstance(error, errors.QuotaExhausted) else DEFAULT_LIMIT_S
+            seconds = error.retry_after if error.retry_after is not None else fallback
+            changes["limited_until"] = now + timedelta(seconds=min(max(seconds, 0.0), LONGEST_LIMIT_S))
+        status = _status_for(error, session, tested=tested)
         usable = rows.exclude(status__in=(status, AuthSession.Status.DISABLED))
+    if status is not None:
         with transaction.atomic():
-            if usable.update(**changes, **bad):
-                trail.note(session, trail.USE_FAILED, f"{error.code}: {message}")
-                _tell(session, status, message)
+            if usable.update(**changes, **status_columns(status, message, at=now)):
+                _tell(session, status, error, message)
                 return
     if changes:
         rows.update(**changes)
 
 
-def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> str | None:
+def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> AuthSession.Status | None:
     """Return the stored status that this error proves, or ``None`` when it proves none.
 
     The core answers a 401 of an OAuth session with one forced refresh and one retry, so that one which comes here is
     final, unless the outcome of a refresh is still open: what that ends with decides.
     """
     match error:
-        case errors.AuthenticationFailed() | errors.PermissionDenied() if session.auth_type == _NO_KEY:
+        case errors.AuthenticationFailed() | errors.PermissionDenied() if (
+            session.auth_type == AuthSession.AuthType.NONE
+        ):
             # There is no key that could be replaced: the server wants one, or the address is another server's.
             return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
@@ -193,23 +172,14 @@ def _refresh_is_dead(session: AuthSession) -> bool:
     )
 
 
-def _tell(session: AuthSession, status: str, message: str) -> None:
-    oauth = session.auth_type == AuthSession.AuthType.OAUTH
+def _tell(session: AuthSession, status: AuthSession.Status, error: Exception | None, message: str) -> None:
+    if not isinstance(error, errors.ProviderError):
+        trail.note(session, trail.RECOVERED, f"was {session.status}")
+        notices.resolve(session, notices.CURED_BY_USE)
+        return
+    trail.note(session, trail.USE_FAILED, f"{error.code}: {message}")
     if status == AuthSession.Status.NEEDS_REAUTH:
-        title = f"{session.name} needs {'a new sign-in' if oauth else 'another key'}"
-        notices.raise_notice(session, notices.NEEDS_REAUTH, title, message)
+        needed = "a new sign-in" if session.auth_type == AuthSession.AuthType.OAUTH else "another key"
+        notices.raise_notice(session, notices.NEEDS_REAUTH, f"{session.name} needs {needed}", message)
     elif status == AuthSession.Status.FORBIDDEN:
         notices.raise_notice(session, notices.FORBIDDEN, f"{session.name} may not do what was asked", message)
-
-
-def _stamps(session: AuthSession, now: datetime, *, tested: bool) -> dict[str, Any]:
-    changes: dict[str, Any] = {"tested_at": now} if tested else {}
-    if session.last_used_at is None or session.last_used_at <= now - USED_EVERY:
-        changes["last_used_at"] = now
-    return changes
-
-
-def _limit_seconds(error: errors.RateLimited) -> float:
-    fallback = QUOTA_LIMIT_S if isinstance(error, errors.QuotaExhausted) else DEFAULT_LIMIT_S
-    seconds = error.retry_after if error.retry_after is not None else fallback
-    return min(max(seconds, 0.0), LONGEST_LIMIT_S)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -42,47 +43,26 @@ ANSWER_MARGIN_S = 10.0
 def due_sessions(
     *, within_s: float = 0.0, provider: str = "", owner_id: Pk | None = None, now: datetime | None = None
 ) -> "QuerySet[AuthSession]":
-    """Return what is due within so many seconds, the longest due first; the partial index on ``next_refresh_at``
-    answers.
-    """
+    """Return what is due within so many seconds, longest due first; the index on ``next_refresh_at`` answers."""
     latest = (now or timezone.now()) + timedelta(seconds=within_s)
-    rows = _narrowed(selectors.visible(), provider, owner_id)
-    return rows.filter(next_refresh_at__isnull=False, next_refresh_at__lte=latest, status__in=KEPT_ALIVE).order_by(
-        "next_refresh_at"
-    )
+    rows = _narrowed(provider, owner_id)
+    return rows.filter(next_refresh_at__isnull=False, next_refresh_at__lte=latest).order_by("next_refresh_at")
+
+
+def due(limit: int | None = None, **narrowed: Any) -> list[UUID]:
+    """Return the ids of at most ``limit`` sessions that ``due_sessions`` finds."""
+    return list(due_sessions(**narrowed).values_list("pk", flat=True)[:limit])
 
 
 def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
     """Return every OAuth session that works and may be refreshed here, due or not."""
-    rows = _narrowed(selectors.visible(), provider, owner_id)
-    return rows.filter(auth_type=AuthSession.AuthType.OAUTH, status__in=KEPT_ALIVE, read_only_reason="").order_by(
-        "provider", "name", "pk"
-    )
-
-
-def due(
-    limit: int | None = None,
-    *,
-    within_s: float = 0.0,
-    provider: str = "",
-    session: "UUID | str" = "",
-    everything: bool = False,
-    now: datetime | None = None,
-) -> list[UUID]:
-    """Return the ids of at most ``limit`` sessions that are due within so many seconds, the longest due first.
-
-    ``session`` is an id and keeps that one alone, ``everything`` takes those that are not due as well.
-    """
-    rows = refreshable(provider=provider) if everything else due_sessions(within_s=within_s, provider=provider, now=now)
-    if session:
-        rows = rows.filter(pk=session)
-    return list(rows.values_list("pk", flat=True)[:limit])
+    rows = _narrowed(provider, owner_id).filter(auth_type=AuthSession.AuthType.OAUTH, read_only_reason="")
+    return rows.order_by("provider", "name", "pk")
 
 
 def refresh_due() -> list[RefreshReport]:
     """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once."""
-    config = settings.MAESTRO.sessions
-    return refresh_many(due(config.refresh_batch), trigger="schedule", run_s=RUN_S)
+    return refresh_many(due(settings.MAESTRO.sessions.refresh_batch), trigger="schedule", run_s=RUN_S)
 
 
 def refresh_many(
@@ -110,19 +90,18 @@ def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
     """
     if not allow("session-refresh", actor_id, limit=REFRESHES_PER_MINUTE, window_s=60):
         why = f"You asked for {REFRESHES_PER_MINUTE} refreshes within a minute. Wait a minute, then try again."
-        return RefreshReport(
-            session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code="throttled"
-        )
+        return _skipped(session, why, "throttled")
     work = _one(session.pk, "button", 0.0, session.generation)
     try:
         report = loop.run(work, conf.current().refresh_timeout_s + ANSWER_MARGIN_S)
     except TimeoutError:
-        why = "The refresh is still under way. Look again in a moment."
-        report = RefreshReport(
-            session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code="under_way"
-        )
+        report = _skipped(session, "The refresh is still under way. Look again in a moment.", "under_way")
     trail.note(session, trail.REFRESH_ASKED, f"{report.done}: {report.why}", actor_id=actor_id)
     return report
+
+
+def _skipped(session: AuthSession, why: str, code: str) -> RefreshReport:
+    return RefreshReport(session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code=code)
 
 
 async def _many(
@@ -166,9 +145,7 @@ def _set_aside(session_id: UUID, seconds: float | None) -> None:
     AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now).update(next_refresh_at=again)
 
 
-def _narrowed(rows: "QuerySet[AuthSession]", provider: str, owner_id: Pk | None) -> "QuerySet[AuthSession]":
-    if provider:
-        rows = rows.filter(provider=provider)
-    if owner_id is not None:
-        rows = rows.filter(owner_id=owner_id)
-    return rows.defer("sealed_credential")
+def _narrowed(provider: str, owner_id: Pk | None) -> "QuerySet[AuthSession]":
+    rows = selectors.visible().filter(status__in=KEPT_ALIVE).defer("sealed_credential")
+    rows = rows.filter(provider=provider) if provider else rows
+    return rows if owner_id is None else rows.filter(owner_id=owner_id)

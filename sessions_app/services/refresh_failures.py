@@ -6,13 +6,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from providers_app.refresh.rules import ANSWER_LOST
 from providers_app.types.refresh import RefreshClaim, RefreshFailure
-from sessions_app.credentials import as_time
-from sessions_app.models import AuthSession
+from sessions_app.credentials import NO_INTENT, Columns, as_time
+from sessions_app.models import AuthSession, status_columns
 from sessions_app.services import notices, trail
 from sessions_app.stores import lanes
 
-ANSWER_LOST = "answer_lost"
 FAILING_AFTER = 5
 """After so many failures in a row a person is told."""
 
@@ -24,42 +24,33 @@ def record(claim: RefreshClaim, failure: RefreshFailure) -> None:
     now, because its result counts; only a refusal is recorded all the same, for a refused token stays refused.
     """
     rows = AuthSession.objects.filter(pk=claim.session_id, deleted_at__isnull=True, generation=claim.generation)
-    now = timezone.now()
+    now, refused = timezone.now(), failure.spent == "refused"
     changes: dict[str, Any] = {
         "refresh_error_code": (failure.reason or failure.code)[:60],
         "refresh_error": failure.message[:500],
         "refresh_failed_at": now,
         "refresh_attempts": F("refresh_attempts") + 1,
-        "next_refresh_at": None if failure.spent == "refused" else as_time(failure.next_try_at),
+        "next_refresh_at": None if refused else as_time(failure.next_try_at),
     }
     if failure.spent == "no":
         changes |= taken_back(claim)
-    elif failure.spent == "refused" and claim.intent_written and not claim.intent_open:
+    elif refused and claim.intent_written and not claim.intent_open:
         # The outcome is known: refused. Where an earlier one was open, it stays open, so that nothing is sent again.
-        changes |= {"intent_generation": None, "intent_at": None, "presentations": 0}
+        changes |= NO_INTENT
     with transaction.atomic():
         ours = lanes.give_back(claim.lane, claim.lease)
-        if not (ours or failure.spent == "refused") or not rows.update(**changes):
+        if not (ours or refused) or not rows.update(**changes):
             return
-        if failure.spent == "refused":
-            rows.exclude(status=AuthSession.Status.DISABLED).update(
-                status=AuthSession.Status.NEEDS_REAUTH, status_reason=failure.message[:300], status_changed_at=now
-            )
+        if refused:
+            changes = status_columns(AuthSession.Status.NEEDS_REAUTH, failure.message, at=now)
+            rows.exclude(status=AuthSession.Status.DISABLED).update(**changes)
         _tell(rows.defer("sealed_credential").get(), failure)
 
 
-def taken_back(claim: RefreshClaim) -> dict[str, Any]:
+def taken_back(claim: RefreshClaim) -> Columns:
     """Return the column values that undo the intent of ``claim``, because nothing of it was sent or accepted."""
-    if not claim.intent_written:
-        return {}
-    if claim.intent_open:
-        return {"presentations": claim.presentations - 1}
-    return {"intent_generation": None, "intent_at": None, "presentations": 0}
-
-
-def over(session: AuthSession) -> None:
-    """Resolve the Notices of failures after a refresh that worked."""
-    notices.resolve(session, notices.SIGN_IN)
+    undone = {"presentations": claim.presentations - 1} if claim.intent_open else NO_INTENT
+    return undone if claim.intent_written else {}
 
 
 def _tell(session: AuthSession, failure: RefreshFailure) -> None:

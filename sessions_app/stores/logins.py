@@ -1,6 +1,7 @@
 """``DjangoLoginStore``: sign-ins that wait for their answer, and the sessions that come of them."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,14 +18,16 @@ from providers_app.ports import Owner, Session
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import Tokens
-from sessions_app import credentials
+from sessions_app import credentials, selectors
 from sessions_app.models import OAuthAttempt, Pk
 from sessions_app.services import oauth
-from sessions_app.stores import on_pool
+from sessions_app.stores.pool import on_pool
 from sessions_app.stores.sessions import as_session
 
 OPEN = (OAuthAttempt.Status.WAITING, OAuthAttempt.Status.EXCHANGING, OAuthAttempt.Status.CONFIRM)
 FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Status.CANCELLED)
+GIVEN = ("provider", "flow", "method", "name", "return_to")
+"""What a sign-in is begun with, under one name in the row and in the core's ``LoginState``."""
 # An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
 STALLED = timedelta(minutes=2)
 
@@ -43,15 +46,11 @@ class DjangoLoginStore:
             id=row_id,
             owner_id=owner_id,
             browser=browser[:64],
-            provider=state.provider,
-            flow=state.flow,
-            method=state.method,
-            name=state.name,
             target_id=UUID(state.target) if state.target else None,
-            return_to=state.return_to,
             state_hash=_state_hash(state_token),
             status=OAuthAttempt.Status.WAITING,
             step=state.step,
+            **{name: getattr(state, name) for name in GIVEN},
             expires_at=credentials.as_time(state.expires_at) or timezone.now(),
             **credentials.attempt_columns(row_id, pending=pending),
         )
@@ -77,14 +76,12 @@ class DjangoLoginStore:
 
         Raises ``UnknownLogin`` (missing, another person's, another browser's) and ``KeyRingError``.
         """
-        attempts: Any = OAuthAttempt.objects.filter(owner_id=_person(owner))
+        rows = OAuthAttempt.objects.filter(owner_id=_person(owner))
+        rows = rows.select_related("target").defer("target__sealed_credential")
         row: OAuthAttempt | None = None
-        rows = attempts.select_related("target").defer("target__sealed_credential")
         if login_id:
-            try:
+            with suppress(ValueError):
                 row = rows.filter(pk=UUID(login_id)).first()
-            except ValueError:
-                row = None
         elif state_token:
             row = rows.filter(state_hash=_state_hash(state_token)).first()
         if row is None or not constant_time_compare(row.browser, browser):
@@ -140,14 +137,11 @@ class DjangoLoginStore:
         session_id: str = "",
     ) -> None:
         """Write the progress of a sign-in; a final status destroys the sealed parts and is never taken back."""
-        changes: dict[str, Any] = credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
-        changes |= _error_columns(error)
-        if status is not None:
-            changes["status"] = status
-        if step is not None:
-            changes["step"] = step[:16]
-        if account:
-            changes["account"] = account[:200]
+        given = {"status": status, "step": step and step[:16], "account": account[:200] or None}
+        changes: dict[str, Any] = {
+            column: value for column, value in given.items() if value is not None
+        } | _error_columns(error)
+        changes |= credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
         if session_id:
             changes["result_id"] = UUID(session_id)
         if status in FINAL:
@@ -174,11 +168,7 @@ class DjangoLoginStore:
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
         """Sign a session in again, in place; see ``services.oauth.replace``."""
-        person = _person(owner)
-        try:
-            key = UUID(session_id)
-        except ValueError:
-            raise UnknownSession("There is no such session.") from None
+        person, key = _person(owner), selectors.id_of(session_id)
         return as_session(oauth.replace(person, key, tokens, next_refresh_at, detail=detail, actor_id=person))
 
     @on_pool
@@ -207,10 +197,6 @@ def as_state(row: OAuthAttempt) -> LoginState:
     target = row.target
     return LoginState(
         id=str(row.pk),
-        provider=row.provider,
-        flow=row.flow,
-        method=row.method,
-        name=row.name,
         status=row.status,  # type: ignore[arg-type]
         step=row.step.partition("@")[0],
         created_at=row.created_at.timestamp(),
@@ -222,7 +208,7 @@ def as_state(row: OAuthAttempt) -> LoginState:
         code=row.error_code,
         account=row.account,
         expected=(target.account_label or target.account_id) if target else "",
-        return_to=row.return_to,
+        **{name: getattr(row, name) for name in GIVEN},
     )
 
 
@@ -233,7 +219,6 @@ def _person(owner: Owner) -> Pk:
 
 
 def _state_hash(state_token: Secret) -> str:
-    """Return the hash by which a callback's state finds its sign-in; empty for an empty state."""
     text = state_token.reveal()
     return salted_hmac("sessions_app.login_state", text, algorithm="sha256").hexdigest() if text else ""
 

@@ -6,7 +6,7 @@ In every transaction the lane's row is written before the session's, so that no 
 import logging
 import time
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -14,15 +14,16 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from providers_app.errors import NotRefreshable, UnknownSession
-from providers_app.ports import SYSTEM, Owner, Session
+from providers_app.errors import NotRefreshable
+from providers_app.ports import Owner, Session
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, selectors
-from sessions_app.credentials import as_time, fresh_refresh_columns, oauth_columns
-from sessions_app.models import AuthSession, Pk, RefreshLane
-from sessions_app.services import refresh_failures, trail
-from sessions_app.stores import lanes, on_pool
+from sessions_app.credentials import NEVER_REFRESHED, as_time, oauth_columns
+from sessions_app.models import AuthSession, RefreshLane, status_columns
+from sessions_app.services import notices, refresh_failures, trail
+from sessions_app.stores import lanes
+from sessions_app.stores.pool import on_pool
 from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
@@ -37,13 +38,24 @@ class DjangoRefreshStore:
     @on_pool
     def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
         """Return the tokens of an OAuth session. Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session)."""
-        rows = _rows(session_id)
-        return _opened(_one(rows if owner is SYSTEM else rows.filter(owner_id=cast(Pk, owner))))
+        return _opened(selectors.one(selectors.of_owner(owner).filter(pk=selectors.id_of(session_id))))
 
     @on_pool
     def peek(self, session_id: str) -> RefreshState:
         """Return the state of the session's refresh: one query, no secret opened. Raises ``UnknownSession``."""
-        return _peek(session_id)
+        row: Any = selectors.one(_rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left()))
+        return RefreshState(
+            generation=row.generation,
+            status=row.status,
+            lease_left=_seconds(row.lease_left),
+            failed_at=epoch(row.refresh_failed_at),
+            error_code=row.refresh_error_code,
+            error=row.refresh_error,
+            status_reason=row.status_reason,
+            expires_at=epoch(row.expires_at),
+            next_try_at=epoch(row.next_refresh_at),
+            intent_open=_intent_open(row),
+        )
 
     @on_pool
     def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
@@ -51,26 +63,31 @@ class DjangoRefreshStore:
 
         Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
         """
-        for _ in range(LANE_CHANGES):
-            row: Any = _one(
-                _rows(session_id).defer("sealed_credential").select_related("lane").annotate(lease_left=lanes.left())
-            )
-            lane: RefreshLane = row.lane or _first_lane(row)
-            if row.lease_left is not None and _seconds(row.lease_left) > 0:
+        tries = LANE_CHANGES
+        while True:
+            rows = _rows(session_id).defer("sealed_credential").select_related("lane")
+            row: Any = selectors.one(rows.annotate(lease_left=lanes.left()))
+            lease_left = _seconds(row.lease_left)
+            if lease_left > 0 or not tries:
                 # Looked at before it is written: under SQLite even an update that changes nothing waits for its turn.
-                return RefreshBusy(lease_left=_seconds(row.lease_left), generation=row.generation)
+                return RefreshBusy(lease_left=lease_left, generation=row.generation)
+            tries -= 1
+            # Its tokens are opened for the key of the lane alone; the claim reads them anew.
+            lane: RefreshLane = row.lane or _move(row, _opened(selectors.one(_rows(session_id))))
             lease, claimed = uuid4().hex, time.monotonic()
             if not lanes.take(lane.key, lease, holder, lease_s):
                 continue
+            found: RefreshClaim | None = None
             try:
-                found = _read_claimed(session_id, lane, lease, claimed, lease_s)
-            except BaseException:
-                lanes.give_back(lane.key, lease)
-                raise
-            if found is not None:
-                return found
-            lanes.give_back(lane.key, lease)
-        return RefreshBusy(lease_left=_peek(session_id).lease_left, generation=row.generation)
+                row = selectors.one(_rows(session_id))
+                tokens = _opened(row)
+                if lanes.lane_key(row.provider, tokens, row.pk) == lane.key:
+                    found = claim_of(row, tokens, lease=lease, lane=lane.key, claimed=claimed, lease_s=lease_s)
+                    return found
+                _move(row, tokens)
+            finally:
+                if found is None:
+                    lanes.give_back(lane.key, lease)
 
     @on_pool
     def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
@@ -98,7 +115,7 @@ class DjangoRefreshStore:
         first one stored.
         """
         now = timezone.now()
-        changes = oauth_columns(tokens, next_refresh_at) | fresh_refresh_columns() | {"refreshed_at": now}
+        changes = {**oauth_columns(tokens, next_refresh_at), **NEVER_REFRESHED, "refreshed_at": now}
         # A session in the waste basket may come back, and then needs the new token.
         rows = AuthSession.objects.filter(pk=claim.session_id).defer("sealed_credential")
         with transaction.atomic():
@@ -106,17 +123,13 @@ class DjangoRefreshStore:
             if lanes.lane_key(claim.provider, tokens, claim.session_id) != claim.lane:
                 changes["lane"] = lanes.lane_of(claim.provider, tokens, claim.session_id)
             if not credentials.swap(claim.session_id, claim.generation, tokens, changes, trashed=True):
-                return _kept_before(claim, tokens)
-            cured = rows.filter(status=AuthSession.Status.NEEDS_REAUTH).update(
-                status=AuthSession.Status.ACTIVE,
-                status_reason="",
-                status_changed_at=now,
-                last_error_code="",
-                last_error="",
-                last_error_at=None,
-            )
+                # An earlier try may have stored these very tokens: its commit may have succeeded unseen.
+                stored = rows.defer(None).filter(generation=claim.generation + 1).first()
+                return as_session(stored) if stored and credentials.open_tokens(stored) == tokens else None
+            dead = rows.filter(status=AuthSession.Status.NEEDS_REAUTH)
+            cured = dead.update(**status_columns(AuthSession.Status.ACTIVE, at=now), **credentials.NO_ERROR)
             row = rows.get()
-            refresh_failures.over(row)
+            notices.resolve(row, notices.SIGN_IN)
             trail.note(row, trail.REFRESHED, f"generation {row.generation}")
             if cured:
                 trail.note(row, trail.RECOVERED, f"was {AuthSession.Status.NEEDS_REAUTH}")
@@ -141,11 +154,8 @@ class DjangoRefreshStore:
         logger.debug("refresh of %s/%s postponed: %s", claim.provider, claim.name, why)
         rows = _rows(claim.session_id).filter(generation=claim.generation)
         with transaction.atomic():
-            ours = lanes.give_back(claim.lane, claim.lease)
-            if not ours:
-                return
-            changes = refresh_failures.taken_back(claim) | {"next_refresh_at": as_time(next_refresh_at)}
-            rows.update(**changes)
+            if lanes.give_back(claim.lane, claim.lease):
+                rows.update(**refresh_failures.taken_back(claim), next_refresh_at=as_time(next_refresh_at))
 
     @on_pool
     def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
@@ -154,18 +164,7 @@ class DjangoRefreshStore:
 
 
 def _rows(session_id: UUID | str) -> "QuerySet[AuthSession]":
-    try:
-        key = session_id if isinstance(session_id, UUID) else UUID(session_id)
-    except ValueError:
-        raise UnknownSession("There is no such session.") from None
-    return selectors.visible().filter(pk=key)
-
-
-def _one(rows: "QuerySet[AuthSession]") -> AuthSession:
-    row = rows.first()
-    if row is None:
-        raise UnknownSession("There is no such session.")
-    return row
+    return selectors.visible().filter(pk=selectors.id_of(session_id))
 
 
 def _opened(row: AuthSession) -> Tokens:
@@ -175,46 +174,17 @@ def _opened(row: AuthSession) -> Tokens:
     return tokens
 
 
-def _peek(session_id: str) -> RefreshState:
-    row: Any = _one(_rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left()))
-    return RefreshState(
-        generation=row.generation,
-        status=row.status,
-        lease_left=_seconds(row.lease_left),
-        failed_at=epoch(row.refresh_failed_at),
-        error_code=row.refresh_error_code,
-        error=row.refresh_error,
-        status_reason=row.status_reason,
-        expires_at=epoch(row.expires_at),
-        next_try_at=epoch(row.next_refresh_at),
-        intent_open=_intent_open(row),
-    )
-
-
-def _first_lane(row: AuthSession) -> RefreshLane:
-    """Give a session without a lane its first one; its tokens are opened for the key, and the claim reads them anew."""
-    lane = lanes.lane_of(row.provider, _opened(_one(_rows(row.pk))), row.pk)
+def _move(row: AuthSession, tokens: Tokens) -> RefreshLane:
+    """Put the session into the lane of its login."""
+    lane = lanes.lane_of(row.provider, tokens, row.pk)
     _rows(row.pk).filter(generation=row.generation).update(lane=lane)
     return lane
-
-
-def _read_claimed(
-    session_id: str, lane: RefreshLane, lease: str, claimed: float, lease_s: float
-) -> RefreshClaim | None:
-    """Read the session now that the lane is ours; ``None`` when its login belongs to another lane by now."""
-    row = _one(_rows(session_id))
-    tokens = _opened(row)
-    if lanes.lane_key(row.provider, tokens, row.pk) != lane.key:
-        _rows(row.pk).filter(generation=row.generation).update(lane=lanes.lane_of(row.provider, tokens, row.pk))
-        return None
-    return claim_of(row, tokens, lease=lease, lane=lane.key, claimed=claimed, lease_s=lease_s)
 
 
 def claim_of(
     row: AuthSession, tokens: Tokens, *, lease: str = "", lane: str = "", claimed: float = 0.0, lease_s: float = 0.0
 ) -> RefreshClaim:
     """Return the claim of a session; without a lease it serves to foresee what would be done."""
-    open_ = _intent_open(row)
     return RefreshClaim(
         session_id=str(row.pk),
         provider=row.provider,
@@ -226,20 +196,12 @@ def claim_of(
         lane=lane,
         claimed=claimed,
         lease_s=lease_s,
-        presentations=row.presentations if open_ else 0,
-        intent_open=open_,
+        presentations=row.presentations if _intent_open(row) else 0,
+        intent_open=_intent_open(row),
         attempts=row.refresh_attempts,
         due_at=epoch(row.next_refresh_at),
         refreshed_at=epoch(row.refreshed_at),
     )
-
-
-def _kept_before(claim: RefreshClaim, tokens: Tokens) -> Session | None:
-    """Return the session if an earlier try stored these very tokens: its commit may have succeeded unseen."""
-    row = AuthSession.objects.filter(pk=claim.session_id, generation=claim.generation + 1).first()
-    if row is None or credentials.open_tokens(row) != tokens:
-        return None
-    return as_session(row)
 
 
 def _intent_open(row: AuthSession) -> bool:

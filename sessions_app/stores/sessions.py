@@ -1,8 +1,6 @@
 """The ``SessionStore`` that the provider core is given: its questions, asked on the pool, one hop each."""
 
-from uuid import UUID
-
-from providers_app.errors import InvalidRequest, UnknownSession
+from providers_app.errors import InvalidRequest
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
@@ -12,15 +10,16 @@ from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, outcomes
 from sessions_app.session_cache import session_cache
 from sessions_app.stores.outcome_queue import OutcomeQueue
-from sessions_app.stores.pool import behind, call, in_store
+from sessions_app.stores.pool import behind, call, in_store, on_pool
 
 
 class DjangoSessionStore:
     """Sessions in Django's database. Every method may be awaited on any loop."""
 
-    async def sole_owner(self) -> int | str | None:
+    @on_pool
+    def sole_owner(self) -> int | str | None:
         """Return the only active user of the installation, else ``None``."""
-        return await in_store(selectors.sole_owner)
+        return selectors.sole_owner()
 
     async def lookup(
         self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
@@ -37,23 +36,38 @@ class DjangoSessionStore:
             session_cache.put(key, found, version)
         return found
 
-    async def create(
-        self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
-    ) -> Session:
+    @on_pool
+    def create(self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential) -> Session:
         """Store a new session. Raises as ``connect.create``; ``InvalidRequest`` for ``SYSTEM``, which owns nothing."""
-        return await in_store(_create, owner, provider, auth_type, name, credential)
+        if owner is SYSTEM or not isinstance(owner, int | str):
+            raise InvalidRequest("A session needs a person as its owner.", hint="Pass owner=.")
+        row = connect.create(
+            owner_id=owner,
+            provider=provider,
+            auth_type=auth_type,
+            name=name,
+            secret=credential.secret,
+            base_url=credential.base_url or "",
+            settings=credential.settings,
+            actor_id=owner,
+        )
+        return as_session(row)
 
-    async def delete(self, owner: Owner, session_id: str) -> None:
+    @on_pool
+    def delete(self, owner: Owner, session_id: str) -> None:
         """Destroy the session at once. Raises ``UnknownSession``."""
-        await in_store(_delete, owner, session_id)
+        rows = selectors.of_owner(owner).defer("sealed_credential")
+        row = selectors.one(rows.filter(pk=selectors.id_of(session_id)))
+        lifecycle.delete(row, actor_id=None if owner is SYSTEM else owner)
 
     def report_outcome(self, session: Session, error: Exception | None) -> None:
         """Queue the outcome of a use; see ``outcome_queue``."""
         outcome_queue.add(session, error)
 
-    async def record_test(self, session: Session, error: Exception | None) -> None:
+    @on_pool
+    def record_test(self, session: Session, error: Exception | None) -> None:
         """Write the outcome of a test. Raises ``StoreUnavailable``."""
-        await in_store(outcomes.record, session.id, error, tested=True, generation=session.generation)
+        outcomes.record(session.id, error, tested=True, generation=session.generation)
 
 
 def as_session(row: AuthSession) -> Session:
@@ -83,28 +97,3 @@ outcome_queue = OutcomeQueue(lambda batch: call(outcomes.record_all, batch), beh
 def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:
     row = selectors.find(owner, provider, ref, auth_type)
     return as_session(row), open_credential(row)
-
-
-def _create(owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential) -> Session:
-    if owner is SYSTEM or not isinstance(owner, int | str):
-        raise InvalidRequest("A session needs a person as its owner.", hint="Pass owner=.")
-    row = connect.create(
-        owner_id=owner,
-        provider=provider,
-        auth_type=auth_type,
-        name=name,
-        secret=credential.secret,
-        base_url=credential.base_url or "",
-        settings=credential.settings,
-        actor_id=owner,
-    )
-    return as_session(row)
-
-
-def _delete(owner: Owner, session_id: str) -> None:
-    rows = selectors.visible() if owner is SYSTEM else selectors.owned(owner)
-    try:
-        row = rows.defer("sealed_credential").get(pk=UUID(session_id))
-    except (AuthSession.DoesNotExist, ValueError):
-        raise UnknownSession("There is no such session.") from None
-    lifecycle.delete(row, actor_id=None if owner is SYSTEM else owner)

@@ -115,7 +115,7 @@ def test_a_refused_key_is_in_no_message(alice: User) -> None:
 
 def test_without_a_key_ring_nothing_is_stored(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     crypto.configure(None)
-    monkeypatch.setattr(crypto._installed, "loader", None)
+    monkeypatch.setattr(crypto, "_loader", None)
     with pytest.raises(errors.NotConfigured):
         make(alice)
     assert not AuthSession.objects.exists()

@@ -129,7 +129,7 @@ def test_what_is_no_sealed_value_is_refused(sealed: bytes) -> None:
 
 def test_without_a_ring_nothing_is_sealed_or_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     crypto.configure(None)
-    monkeypatch.setattr(crypto._installed, "loader", None)
+    monkeypatch.setattr(crypto, "_loader", None)
     assert not crypto.configured()
     for call in (crypto.current, lambda: crypto.seal(b"", "p", 1), lambda: crypto.open(b"", "p", 1)):
         with pytest.raises(NotConfigured) as found:
@@ -139,7 +139,7 @@ def test_without_a_ring_nothing_is_sealed_or_opened(monkeypatch: pytest.MonkeyPa
 
 def test_a_loader_gives_the_ring_when_it_is_first_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     ring = crypto.KeyRing.parse(crypto.KeyRing.generate())
-    monkeypatch.setattr(crypto._installed, "loader", lambda: ring)
+    monkeypatch.setattr(crypto, "_loader", lambda: ring)
     crypto.configure(None)
     assert not crypto.configured(), "nothing is loaded before it is needed"
     assert crypto.current() is ring and crypto.configured()
