@@ -27,7 +27,7 @@ from sessions_app.stores.sessions import as_session
 OPEN = (OAuthAttempt.Status.WAITING, OAuthAttempt.Status.EXCHANGING, OAuthAttempt.Status.CONFIRM)
 FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Status.CANCELLED)
 GIVEN = ("provider", "flow", "method", "name", "return_to")
-"""What a sign-in is begun with, under one name in the row and in the core's ``LoginState``."""
+"""Columns with the name and value of a field of the core's ``LoginState``, set when a sign-in begins."""
 # An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
 STALLED = timedelta(minutes=2)
 
