@@ -4,6 +4,9 @@ No request is signed with one. An administrator stores it as a session; so what 
 a trail, and an end.
 """
 
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
 from pydantic import SecretStr
 
 from providers_app import conf
@@ -12,6 +15,8 @@ from providers_app.registry import settings
 from providers_app.registry.discovery import registry
 from providers_app.setting_types import Env
 from providers_app.types.credentials import Secret
+
+T = TypeVar("T")
 
 FIELD = "api_key"
 FILE_FIELD = "credentials_file"
@@ -33,32 +38,16 @@ def key_of(slug: str) -> Secret:
 
 def found() -> dict[str, Secret]:
     """Return every key that the settings hold, by provider."""
-    keys = {}
-    for slug in registry.packages():
-        try:
-            if key := _key(slug):
-                keys[slug] = key
-        except ProviderBroken:
-            continue
-    return keys
+    return dict(_held(_key))
 
 
 def files() -> dict[str, str]:
     """Return the path of every file with a login that the settings name, by provider."""
-    paths = {}
-    for slug in registry.packages():
-        try:
-            if path := getattr(conf.provider(slug), FILE_FIELD, ""):
-                paths[slug] = str(path)
-        except ProviderBroken:
-            continue
-    return paths
+    return dict(_held(lambda slug: str(getattr(conf.provider(slug), FILE_FIELD, None) or "")))
 
 
 def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
-    """Return the variables that such a field is read from, the strongest first; none where the provider has no such
-    field.
-    """
+    """Return the variables that a field is read from, the strongest first; none where there is no such field."""
     info = settings.config_class(slug).model_fields.get(field)
     if info is None:
         return ()
@@ -68,13 +57,18 @@ def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
 
 def slugs_by_name(field: str = FIELD) -> dict[str, str]:
     """Return, by the name of each variable, the provider whose key (or other field) it holds."""
-    names: dict[str, str] = {}
+    return {name: slug for slug, names in _held(lambda slug: names_of(slug, field)) for name in names}
+
+
+def _held(read: Callable[[str], T | None]) -> Iterator[tuple[str, T]]:
+    """Yield what every provider that is not broken has of something."""
     for slug in registry.packages():
         try:
-            names |= dict.fromkeys(names_of(slug, field), slug)
+            value = read(slug)
         except ProviderBroken:
             continue
-    return names
+        if value:
+            yield slug, value
 
 
 def _key(slug: str) -> Secret | None:

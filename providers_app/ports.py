@@ -57,7 +57,6 @@ class SessionStore(Protocol):
 
     async def sole_owner(self) -> int | str | None:
         """Return the only user of the installation, else ``None``."""
-        ...
 
     async def lookup(
         self, owner: Owner, provider: str | None, ref: str, auth_type: str | None = None, *, after: int = -1
@@ -68,25 +67,20 @@ class SessionStore(Protocol):
         Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``, ``NotConfigured``
         (the key ring cannot open it).
         """
-        ...
 
     async def create(
         self, owner: Owner, provider: str, auth_type: AuthType, name: str, credential: Credential
     ) -> Session:
         """Store a new session. Raises ``InvalidName``, ``DuplicateSession``."""
-        ...
 
     async def delete(self, owner: Owner, session_id: str) -> None:
         """Destroy the credential and the row. Raises ``UnknownSession``."""
-        ...
 
     def report_outcome(self, session: Session, error: Exception | None) -> None:
         """Note how a use went, without waiting; it counts while the session has the credential of that generation."""
-        ...
 
     async def record_test(self, session: Session, error: Exception | None) -> None:
         """Write how a test of the session went, under the same condition."""
-        ...
 
 
 class RefreshStore(Protocol):
@@ -94,44 +88,36 @@ class RefreshStore(Protocol):
 
     async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
         """Return the tokens of an OAuth session, for revoking only. Raises ``UnknownSession``."""
-        ...
 
     async def peek(self, session_id: str) -> RefreshState:
         """Return the state of the session's refresh. Raises ``UnknownSession``."""
-        ...
 
     async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
         """Take the session's lane by a conditional update, then read the session.
 
         Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
         """
-        ...
 
     async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
         """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
 
         Return ``None`` when the lease is not ours any more or the session has moved on: nothing may be sent then.
         """
-        ...
 
     async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
         """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
 
         ``None`` when the session has another login meanwhile (a person signed in again) or is gone.
         """
-        ...
 
     async def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
         """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on."""
-        ...
 
     async def postpone(self, claim: RefreshClaim, next_refresh_at: float | None, why: str) -> None:
         """Give the lane back without a request; the refresh is due again at that time."""
-        ...
 
     async def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
         """Record what went wrong, decide the status, raise the Notice of a terminal failure. Gives the lane back."""
-        ...
 
 
 class LoginStore(Protocol):
@@ -144,24 +130,20 @@ class LoginStore(Protocol):
 
         Raises ``InvalidRequest`` when the person has too many open sign-ins.
         """
-        ...
 
     async def find_login(
         self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
     ) -> LoginAttempt:
         """By id, or by the state that came back. Raises ``UnknownLogin`` (missing, foreign person, foreign browser)."""
-        ...
 
     async def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
         """Take a sign-in from ``status`` to ``exchanging``. ``False`` when another caller has it, or it is over."""
-        ...
 
     async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
         """Take the turn to poll for a waiting device login, for so many seconds; return a mark to renew it (``held``).
 
         Empty when another process has it, or the login is no longer waiting.
         """
-        ...
 
     async def advance_login(
         self,
@@ -176,17 +158,14 @@ class LoginStore(Protocol):
         session_id: str = "",
     ) -> None:
         """Write the progress of a sign-in; a final status destroys the sealed parts."""
-        ...
 
     async def require_place(self, owner: Owner, provider: str, name: str) -> str:
         """Return the checked name, unused among this owner's sessions. Raises ``InvalidName``, ``DuplicateSession``."""
-        ...
 
     async def create_session(
         self, owner: Owner, provider: str, name: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
         """Store a new OAuth session. Raises ``InvalidName``, ``DuplicateSession`` (also where the login is stored)."""
-        ...
 
     async def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
@@ -195,11 +174,9 @@ class LoginStore(Protocol):
 
         Raises ``UnknownSession``, ``DuplicateSession`` (another session holds this very login).
         """
-        ...
 
     async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
         """Destroy the secrets of a login that was revoked, switch its session off. Raises ``UnknownSession``."""
-        ...
 
 
 class ContextStore(Protocol):
@@ -207,7 +184,6 @@ class ContextStore(Protocol):
 
     async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
         """Return the messages that would be sent, in order. Raises ``UnknownContext``."""
-        ...
 
     async def list_chunks(
         self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()
@@ -221,7 +197,6 @@ class People(Protocol):
 
     async def email_of(self, owner: Owner) -> str:
         """Return the e-mail address of the owner, empty without one."""
-        ...
 
 
 class _Ports:

@@ -26,8 +26,6 @@ class Env:
     """Names of variables that other programs use for the same thing. They are read where ours is not set, in this
     order; they keep their own spelling, without ``MAESTRO_``."""
 
-    __slots__ = ("names",)
-
     def __init__(self, *names: str) -> None:
         self.names = names
 
@@ -38,18 +36,13 @@ class Env:
 class KeepsEmpty:
     """Marks a text that may be set to nothing. Everywhere else an empty variable counts as one that is not set."""
 
-    __slots__ = ()
-
 
 class UrlWithSecret:
     """Marks a secret that is an address: who may see settings sees where it leads, without names and passwords."""
 
-    __slots__ = ()
-
 
 KEEPS_EMPTY = KeepsEmpty()
 URL_WITH_SECRET = UrlWithSecret()
-
 
 EnvironmentKey = SecretStr
 """A ``Config``'s field ``api_key``: a key in the environment, which belongs to no session.
@@ -59,9 +52,7 @@ People who look after the installation store it as a session of theirs; requests
 
 
 def key_field() -> Any:
-    """Return the default and the help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] =
-    key_field()``.
-    """
+    """Return default and help of such a field: ``api_key: Annotated[EnvironmentKey, Env(...)] = key_field()``."""
     return setting(
         SecretStr(""),
         "A key to store as a session with `manage.py import_sessions --env`. Nothing is asked with it before: requests "
@@ -70,9 +61,7 @@ def key_field() -> Any:
 
 
 def split(value: Any) -> Any:
-    """Return the items of a text, which is how an environment variable holds a list: comma-separated, or a list in
-    JSON. Return another value as it is.
-    """
+    """Return the items of a text, comma-separated or a list in JSON; return another value as it is."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):

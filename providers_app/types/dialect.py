@@ -13,11 +13,9 @@ class Reducer(Protocol):
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
-        ...
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; a body that ended too early gives ``StreamFailed``."""
-        ...
 
 
 class Dialect(Protocol):
@@ -26,20 +24,15 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """``openai_chat``, ``openai_responses``, ``anthropic_messages`` or ``gemini_generate``."""
-        ...
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Return the JSON body of a request; the same request gives the same bytes."""
-        ...
 
     def reducer(self) -> Reducer:
         """Return a fresh reducer for one streamed answer."""
-        ...
 
     def parse(self, body: bytes) -> list[Event]:
         """Return the events of a whole (not streamed) answer with status 2xx; errors in it become ``StreamFailed``."""
-        ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Return the typed error of an answer with status >= 400; its body may be of any form."""
-        ...

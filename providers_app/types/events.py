@@ -227,16 +227,3 @@ Event = (
     | StreamEnd
     | StreamFailed
 )
-
-encoder = msgspec.json.Encoder()
-decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
-
-
-def encode_events(events: list[Event]) -> bytes:
-    """Return a JSON array of events, each with its ``type``."""
-    return encoder.encode(events)
-
-
-def decode_events(data: bytes) -> list[Event]:
-    """Return the events that ``encode_events`` was given. Raises ``msgspec.DecodeError``."""
-    return decoder.decode(data)

@@ -30,8 +30,3 @@ class ToolIntent(msgspec.Struct, frozen=True):
 def scoped(intent: ToolIntent, name: str) -> ToolIntent:
     """Return the intent; one without a scope gets the tool's name as its scope."""
     return intent if intent.scope else msgspec.structs.replace(intent, scope=name[:MAX_SCOPE] or "tool")
-
-
-def higher(one: RiskLevel, other: RiskLevel) -> RiskLevel:
-    """Return the greater of two risks."""
-    return max(one, other, key=RISK_LEVELS.index)

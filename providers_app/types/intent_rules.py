@@ -19,7 +19,7 @@ from providers_app.errors import InvalidIntent, InvalidRequest
 from providers_app.text import quoted
 from providers_app.types.chat import Tool
 from providers_app.types.events import ToolCall
-from providers_app.types.intent import MAX_SCOPE, PURPOSES, RISK_LEVELS, RiskLevel, ToolIntent, higher
+from providers_app.types.intent import MAX_SCOPE, PURPOSES, RISK_LEVELS, ToolIntent
 
 INTENT_PROPERTY = "maestro_intent"
 _FIELDS = ("purpose", "scope", "risk_level")
@@ -64,12 +64,9 @@ def intent_of(tool: Tool | None, name: str) -> ToolIntent:
     """Return the intent that the tool declares, else the rule's; an undeclared tool is taken to change something."""
     if tool is not None and tool.intent is not None:
         return msgspec.structs.replace(tool.intent, scope=tool.intent.scope or name[:MAX_SCOPE], source="tool")
-    risk: RiskLevel = "medium"
-    if tool is not None and tool.destructive:
-        risk = "high"
-    elif tool is not None and tool.read_only:
-        risk = "low"
-    return ToolIntent(scope=name[:MAX_SCOPE], risk_level=risk)
+    if tool is not None and (tool.destructive or tool.read_only):
+        return ToolIntent(scope=name[:MAX_SCOPE], risk_level="high" if tool.destructive else "low")
+    return ToolIntent(scope=name[:MAX_SCOPE])
 
 
 def stated_schema(parameters: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
@@ -104,5 +101,5 @@ def decided(call: ToolCall, tool: Tool | None) -> ToolCall:
         said = parse_intent(stated, f"The model's intent for {quoted(call.name)}")
     except InvalidIntent as error:
         return msgspec.structs.replace(call, intent=known, intent_error=error.info())
-    intent = ToolIntent(said.purpose, said.scope or known.scope, higher(said.risk_level, known.risk_level), "model")
-    return msgspec.structs.replace(call, intent=intent)
+    risk = max(said.risk_level, known.risk_level, key=RISK_LEVELS.index)
+    return msgspec.structs.replace(call, intent=ToolIntent(said.purpose, said.scope or known.scope, risk, "model"))

@@ -29,7 +29,7 @@ _BY_STATUS: dict[int, type[errors.UpstreamError]] = {
     504: errors.UpstreamTimeout,
     529: errors.Overloaded,
 }
-FIRST, BEYOND = 400, 600
+_DETAILS = ("status", "type", "upstream_code", "retry_after", "request_id", "body")
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-generation-id")
 
 
@@ -47,26 +47,15 @@ class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
 
 def class_of_status(status: int) -> type[errors.UpstreamError]:
     """Return the error class of an HTTP status >= 400."""
-    found = _BY_STATUS.get(status)
-    if found is not None:
-        return found
-    return errors.ServerError if status >= 500 else errors.BadRequest
-
-
-RETRYABLE_STATUSES = frozenset(
-    status for status in range(FIRST, BEYOND) if class_of_status(status).retry is not errors.Retry.NEVER
-)
-"""Statuses after which the same request may be sent again before anything was shown. Each error class says it of
-itself; what the body says may change it (a 429 that is a used-up quota)."""
+    return _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)
 
 
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:
     """Return the typed error of an answer with an error status, whatever its body is."""
     fields = fields_of_body(body)
     if not fields.message:
-        fields = msgspec.structs.replace(
-            fields, message=f"The provider answered with status {status} and said nothing."
-        )
+        silent = f"The provider answered with status {status} and said nothing."
+        fields = msgspec.structs.replace(fields, message=silent)
     return error_of_fields(fields, words, status=status, headers=headers, body=body)
 
 
@@ -100,16 +89,14 @@ def error_of_fields(
 
 def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[errors.UpstreamError]:
     said = [word for word in (*fields.reasons, fields.code, fields.type) if word]
-    for word in said:
-        refined = words.refining.get(word)
-        if refined is not None and (status is None or status < 500):
-            return refined
+    refined = next((words.refining[word] for word in said if word in words.refining), None)
+    if refined is not None and (status is None or status < 500):
+        return refined
     if status is not None:
         return class_of_status(status)
-    for word in said:
-        kind = words.kinds.get(word)
-        if kind is not None:
-            return kind
+    kind = next((words.kinds[word] for word in said if word in words.kinds), None)
+    if kind is not None:
+        return kind
     if fields.status is not None and fields.status >= 400:
         return class_of_status(fields.status)
     return errors.UpstreamError if fields.found else errors.BadAnswer
@@ -117,16 +104,7 @@ def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[e
 
 def recast(error: errors.UpstreamError, kind: type[errors.UpstreamError], hint: str = "") -> errors.UpstreamError:
     """Return the same error as another class: for the few answers that say what they mean in their text only."""
-    return kind(
-        error.message,
-        hint=hint,
-        status=error.status,
-        type=error.type,
-        upstream_code=error.upstream_code,
-        retry_after=error.retry_after,
-        request_id=error.request_id,
-        body=error.body,
-    )
+    return kind(error.message, hint=hint, **{name: getattr(error, name) for name in _DETAILS})
 
 
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:

@@ -7,7 +7,7 @@ from providers_app.chat.parameters import parse_tools
 from providers_app.errors import InvalidIntent, InvalidRequest
 from providers_app.types import intent_rules as intents
 from providers_app.types.chat import ResultToolCall, Tool, ToolCallPart
-from providers_app.types.events import ToolCall, decode_events, encode_events
+from providers_app.types.events import Event, ToolCall
 from providers_app.types.intent import ToolIntent
 from providers_app.types.intent_rules import INTENT_PROPERTY, decided, intent_of, parse_intent, stated_schema
 
@@ -46,11 +46,11 @@ def test_no_call_is_without_an_intent_wherever_it_is_made() -> None:
     assert ResultToolCall(id="1", name="f", arguments={}).intent == rule
     assert ToolCall(0, "1", "", {}).intent.scope == "tool"
     stored = [{"type": "tool_call", "index": 0, "id": "1", "name": "f", "arguments": {}}]  # before intents were stored
-    (event,) = decode_events(msgspec.json.encode(stored))
+    (event,) = msgspec.json.decode(msgspec.json.encode(stored), type=list[Event])
     assert isinstance(event, ToolCall)
     assert event.intent == rule
     said = ToolCall(0, "1", "f", {}, intent=ToolIntent("test_pass", "f", "high", "model"))
-    assert decode_events(encode_events([said])) == [said]
+    assert msgspec.json.decode(msgspec.json.encode([said]), type=list[Event]) == [said]
 
 
 def test_what_the_model_states_counts_and_the_tool_receives_what_it_would_without_it() -> None:

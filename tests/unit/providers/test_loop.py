@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Iterator
 import pytest
 
 from providers_app import loop
-from providers_app.loop import provider_loop
 from providers_app.loop.bridge import BUFFER
 
 
@@ -14,9 +13,9 @@ from providers_app.loop.bridge import BUFFER
 def fresh() -> Iterator[None]:
     loop.detach()
     yield
-    running = provider_loop._state.running
+    running = loop._state.running
     if running is not None and running.thread is not None:
-        provider_loop._at_exit()
+        loop._at_exit()
     loop.detach()
 
 
@@ -210,7 +209,7 @@ async def test_a_web_loop_takes_over_from_the_thread_loop_which_finishes_its_wor
 
     early = asyncio.create_task(loop.hand_over(work()))
     await asyncio.sleep(0.05)
-    old = provider_loop._state.running
+    old = loop._state.running
     assert old is not None and old.thread is not None
     loop.attach(asyncio.get_running_loop())
     assert loop.is_current()

@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from providers_app import loop
-from providers_app.loop import provider_loop
 
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     loop.detach()
     yield
-    provider_loop._at_exit()
+    loop._at_exit()
     loop.detach()
 
 
@@ -129,7 +128,7 @@ def test_whoever_interrupts_a_call_waits_for_what_must_not_be_cut_off(monkeypatc
         await asyncio.shield(loop.spawn(lasting(), lasting_s=5))
 
     def interrupted(future: Any, timeout: float | None = None) -> None:
-        while not provider_loop._current().lasting:
+        while not loop._current().lasting:
             time.sleep(0.01)
         monkeypatch.undo()
         raise KeyboardInterrupt
