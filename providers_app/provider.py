@@ -11,7 +11,7 @@ Every function that names a session takes ``owner=`` (see ``ownership``). ``sess
 whichever loop it is awaited, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,6 @@ from providers_app import ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
 from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_timeout, validate_parameters
-from providers_app.context_access import delete_context_chunk, list_context_chunks
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.dispatch.dispatcher import Call
@@ -44,8 +43,9 @@ from providers_app.sign_in.flow import (
 )
 from providers_app.sign_in.keys import try_credential
 from providers_app.streaming import fold
+from providers_app.text import checked_names
 from providers_app.types.catalogue import Account, AuthType, Capabilities, ProviderInfo, TokenCount
-from providers_app.types.chat import ChatResult
+from providers_app.types.chat import ChatResult, Chunk
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
 from providers_app.types.http import PreparedRequest, redacted
@@ -221,12 +221,43 @@ async def preview_request(
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     call = await _call(owner, provider, session, auth_type, messages, None, stream, params, model=model, **options)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
-    prepared = await client_of(call.owner, found, credential).preview(credential, call.chat)
+    prepared = await client_of(call.owner, found, credential).prepare(credential, call.chat, preview=True)
     request = prepared.request
     headers = redacted(clients.http().complete_headers(request), request.secret_headers)
     return PreparedRequest(
         method=request.method, url=request.url, headers=headers, body=request.body, advice=prepared.advice
     )
+
+
+@on_provider_loop
+async def list_context_chunks(
+    provider: str,
+    session: str,
+    context_id: str,
+    *,
+    query: str = "",
+    kinds: Iterable[str] = (),
+    auth_type: AuthType | None = None,
+    owner: Any = None,
+) -> list[Chunk]:
+    """Return the chunks of a context in order, only those that contain ``query`` and are of ``kinds`` where given.
+
+    Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
+    """
+    wanted = frozenset(checked_names(kinds, "kinds"))
+    found = await find_owner(owner)
+    await ports.session_store().lookup(found, provider, session, auth_type)
+    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)
+
+
+@on_provider_loop
+async def delete_context_chunk(
+    provider: str, session: str, context_id: str, chunk_id: str, *, auth_type: AuthType | None = None, owner: Any = None
+) -> None:
+    """Delete one chunk of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
+    found = await find_owner(owner)
+    await ports.session_store().lookup(found, provider, session, auth_type)
+    await ports.context_store().delete_chunk(found, context_id, chunk_id)
 
 
 def list_providers() -> list[ProviderInfo]:

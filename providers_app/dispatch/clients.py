@@ -31,31 +31,24 @@ class _Clients:
             self.platform = Platform(self.config, make(self.settings, hosts_of(self.config)))
 
     async def aclose(self) -> None:
-        """Close every connection."""
         await self.http.aclose()
         if self.platform is not None:
             await self.platform.http.aclose()
 
 
-class _Holder:
-    """Keeps the clients as long as the loop lives."""
-
-    def __init__(self) -> None:
-        self.clients: _Clients | None = None
-
-    async def aclose(self) -> None:
-        """Close the clients."""
-        if self.clients is not None:
-            await self.clients.aclose()
+async def _close(kept: list[_Clients]) -> None:
+    for found in kept:
+        await found.aclose()
 
 
 def _current() -> _Clients:
-    holder = loop.local("http", _Holder, _Holder.aclose)
-    found = holder.clients
+    kept: list[_Clients] = loop.local("http", list, _close)
+    found = kept[0] if kept else None
     if found is None or found.settings is not conf.current() or found.config is not conf.platform():
         if found is not None:
             loop.spawn(found.aclose(), name="close-http")
-        found = holder.clients = _Clients()
+        found = _Clients()
+        kept[:] = [found]
     return found
 
 

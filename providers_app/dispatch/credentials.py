@@ -10,6 +10,7 @@ refusal once more with another one, where there can be another one.
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from providers_app.behaviours.credentials import ApiKeyCredentialProvider, Crede
 from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
 from providers_app.errors import AuthenticationFailed, NotConfigured, PermissionDenied
-from providers_app.genai_platform.endpoint import Passage, Platform, caller_of, carries, watched
+from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.refresh import service
 from providers_app.registry.resolver import authorizer
@@ -31,10 +32,6 @@ from providers_app.wire.client import Http
 logger = logging.getLogger("maestro.dispatcher")
 
 T = TypeVar("T")
-
-
-def _nothing() -> None:
-    pass
 
 
 class OAuthCredentialProvider:
@@ -102,7 +99,9 @@ class SessionClient:
         found: Session = getattr(self._credentials, "session", self._session)
         return found
 
-    async def attempt(self, work: Callable[[Credential], Awaitable[T]], *, refused: Callable[[], None] = _nothing) -> T:
+    async def attempt(
+        self, work: Callable[[Credential], Awaitable[T]], *, refused: Callable[[], None] = lambda: None
+    ) -> T:
         """Run ``work`` with a good credential; after a 401 again, with another token of the gateway, then with another
         credential of the session, each once and only where there can be another one.
 
@@ -110,34 +109,11 @@ class SessionClient:
         credential was not sent and so cannot be to blame, and otherwise as ``work`` and the credential provider.
         """
         credential = await self._credentials.credential(self._direct)
-        if self._platform is not None:
-            return await self._through(self._platform, credential, work, refused)
-        try:
-            return await work(credential)
-        except AuthenticationFailed as error:
-            last = error
-        refused()
-        credential = await self._credentials.renewed(credential, last, self._direct)
-        self.renewed = True
-        try:
-            return await work(credential)
-        except AuthenticationFailed:
-            refused()
-            raise
-
-    async def _through(
-        self,
-        platform: Platform,
-        credential: Credential,
-        work: Callable[[Credential], Awaitable[T]],
-        refused: Callable[[], None],
-    ) -> T:
-        """Do the same where a gateway stands in front: its token is tried anew before the session's credential is."""
-        gateway_renewed = False
+        platform, gateway_renewed = self._platform, False
         while True:
             passage = Passage()
             try:
-                with watched(passage):
+                with nullcontext() if platform is None else watched(passage):
                     return await work(credential)
             except PermissionDenied as error:
                 passage.blame(error)
@@ -145,7 +121,7 @@ class SessionClient:
             except AuthenticationFailed as error:
                 last = error
             refused()
-            if not gateway_renewed:
+            if platform is not None and not gateway_renewed:
                 gateway_renewed = True
                 if await platform.renew(last, passage):
                     continue
@@ -164,22 +140,16 @@ class SessionClient:
                 report(self.session, error)
             raise
 
-    async def prepare(self, credential: Credential, chat: ChatRequest) -> Prepared:
-        """Make the request as it is sent: built, signed, and where a gateway stands in front, addressed to it."""
-        prepared = prepare(self.session, credential, chat)
-        if self._platform is None:
-            return prepared
-        caller = caller_of(self._session.provider, self._owner, credential)
-        routed = await self._platform.route(caller, prepared.request)
-        return msgspec.structs.replace(prepared, request=routed)
+    async def prepare(self, credential: Credential, chat: ChatRequest, *, preview: bool = False) -> Prepared:
+        """Make the request as it is sent: built, signed, and where a gateway stands in front, addressed to it.
 
-    async def preview(self, credential: Credential, chat: ChatRequest) -> Prepared:
-        """Do the same for a person to read: no token is asked for, its place is marked."""
+        In a ``preview``, for a person to read, no token of the gateway is asked for: its place is marked.
+        """
         prepared = prepare(self.session, credential, chat)
         if self._platform is None:
             return prepared
-        caller = caller_of(self._session.provider, self._owner, credential)
-        routed = await self._platform.preview(caller, prepared.request)
+        route = self._platform.preview if preview else self._platform.route
+        routed = await route(caller_of(self._session.provider, self._owner, credential), prepared.request)
         return msgspec.structs.replace(prepared, request=routed)
 
 

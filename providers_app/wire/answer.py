@@ -12,20 +12,17 @@ from providers_app.wire.mask import Mask
 DRAIN_BYTES = 256 * 1024
 
 
-class Exchange:
+class Exchange(msgspec.Struct):
     """The progress of one request. ``sending`` is true once a byte of it may have left, and stays so.
 
     A connection that is made, secured or waited for sends nothing of the request.
     """
 
-    __slots__ = ("host", "opened", "protocol", "sending", "transport")
-
-    def __init__(self) -> None:
-        self.sending = False
-        self.host = ""
-        self.opened = False
-        self.protocol: Any = None
-        self.transport: asyncio.Transport | None = None
+    sending: bool = False
+    host: str = ""
+    opened: bool = False
+    protocol: Any = None
+    transport: asyncio.Transport | None = None
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):

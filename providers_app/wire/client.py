@@ -102,20 +102,6 @@ class Http:
         for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
         """
         exchange = Exchange()
-        try:
-            return await self._send(request, timeout, max_body, exchange, fresh)
-        except UpstreamError as error:
-            error.sent = exchange.sending
-            raise
-
-    async def _send(
-        self,
-        request: HttpRequest,
-        timeout: float | None,  # noqa: ASYNC109  as in ``send``
-        max_body: int | None,
-        exchange: Exchange,
-        fresh: bool,
-    ) -> HttpResponse:
         seconds = timeout if timeout is not None else self.limits.request_s
         limit = max_body if max_body is not None else self.limits.max_body
         try:
@@ -124,10 +110,15 @@ class Http:
                 self.stream(request, idle_timeout=seconds, exchange=exchange, fresh=fresh) as answer,
             ):
                 body = await answer.read(limit + 1)
+        except UpstreamError as error:
+            error.sent = exchange.sending
+            raise
         except TimeoutError:
             if not deadline.expired():
                 raise
-            raise UpstreamTimeout(f"{_where(request.url)} did not answer within {seconds:g} s.") from None
+            late = UpstreamTimeout(f"{_where(request.url)} did not answer within {seconds:g} s.")
+            late.sent = exchange.sending
+            raise late from None
         if len(body) > limit:
             raise BadAnswer(f"{_where(request.url)} answered with more than {limit} bytes.", status=answer.status)
         return HttpResponse(status=answer.status, headers=answer.headers, body=body)
@@ -227,7 +218,7 @@ async def _watched(parts: AsyncIterator[bytes], idle_s: float) -> AsyncGenerator
 
 @lru_cache(maxsize=256)
 def _where(url: str) -> str:
-    """Return the host and port of an address: fit for a message, because no path, query or user name is in it."""
+    """Return the host and port of an address, without its path, query and user name: fit for a message."""
     try:
         parts = urlsplit(url)
         return f"{parts.hostname}:{parts.port}" if parts.port else (parts.hostname or parts.scheme or "The provider")

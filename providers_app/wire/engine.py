@@ -19,10 +19,11 @@ from yarl import URL
 
 from providers_app.types.http import HttpRequest
 from providers_app.wire.answer import Exchange
+from providers_app.wire.client import Resolver
 from providers_app.wire.compression import Decompressed
 from providers_app.wire.failures import Broken, ConnectTimeout
 from providers_app.wire.guard import DEFAULT_PORTS, Guard, literal_address
-from providers_app.wire.network import GuardedConnector, Resolver, exchange, system_resolver, tls_context
+from providers_app.wire.network import GuardedConnector, exchange, system_resolver, tls_context
 
 MAX_CONNECTIONS = 1000
 IDLE_CONNECTION_S = 30.0

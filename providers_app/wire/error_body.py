@@ -88,15 +88,12 @@ def fields_of(value: Any) -> ErrorFields:
     inner = error if isinstance(error, dict) else value
     message = _message(value, error)
     metadata = payload.mapping(inner.get("metadata"))
-    details = _details(inner)
+    details = payload.mapping(inner.get("details"))
     code = details.get("error_code", inner.get("code") or inner.get("error_code"))
     kind = inner.get("type") if inner is not value or value.get("type") != "error" else None
-    status_word = inner.get("status")
     return ErrorFields(
         message=redact(message[:MAX_SAID]),
-        type=_word(kind)
-        or _word(status_word if isinstance(status_word, str) else None)
-        or _word(metadata.get("error_type")),
+        type=_word(kind) or _word(payload.text(inner.get("status"))) or _word(metadata.get("error_type")),
         code=_word(code),
         status=_status(inner, value),
         reasons=_reasons(inner, metadata, details),
@@ -115,22 +112,16 @@ def _word(value: Any) -> str | None:
 
 def _message(value: dict[str, Any], error: Any) -> str:
     detail = value.get("detail")
-    errors = payload.sequence(value.get("errors"))
     candidates = (
         payload.mapping(error).get("message"),
         error,
         value.get("message"),
         detail if isinstance(detail, str) else payload.mapping(next(iter(payload.sequence(detail)), None)).get("msg"),
-        payload.mapping(next(iter(errors), None)).get("message"),
+        payload.mapping(next(iter(payload.sequence(value.get("errors"))), None)).get("message"),
         payload.mapping(value.get("fault")).get("faultstring"),
         value.get("title"),
     )
     return next((text for text in candidates if isinstance(text, str) and text), "")
-
-
-def _details(inner: dict[str, Any]) -> dict[str, Any]:
-    details = inner.get("details")
-    return details if isinstance(details, dict) else {}
 
 
 def _status(inner: dict[str, Any], value: dict[str, Any]) -> int | None:

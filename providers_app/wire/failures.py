@@ -23,6 +23,14 @@ class Undecodable(OSError):
     """The compression of a body could not be undone."""
 
 
+_REASONS: dict[type[Exception], str] = {
+    Broken: "the connection was closed before the answer was complete, or did not speak HTTP",
+    ConnectionResetError: "the connection was reset",
+    ConnectionRefusedError: "the connection was refused",
+    ValueError: "the address or a header is not valid",
+}
+
+
 def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: float) -> ProviderError:
     """``where`` is host and port, or "the ... provider"; ``began``: had bytes arrived?, ``idle_s`` the silence in s."""
     if isinstance(error, ProviderError):
@@ -56,22 +64,12 @@ def reason(error: BaseException) -> str:
         seen = seen.__cause__ or seen.__context__
     if isinstance(error, UnknownName):
         return str(error)
-    if isinstance(error, Broken):
-        return "the connection was closed before the answer was complete, or did not speak HTTP"
-    if isinstance(error, ConnectionResetError):
-        return "the connection was reset"
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ValueError):
-        return "the address or a header is not valid"
-    return "the connection failed"
+    return next((words for kind, words in _REASONS.items() if isinstance(error, kind)), "the connection failed")
 
 
 def _os_reason(number: int) -> str:
-    if number == errno.ECONNREFUSED:
-        return "the connection was refused"
     if number in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
-        return "the connection was reset"
+        return _REASONS[ConnectionResetError]
     if number < 0 or number > 200:
         return "the name is not known"
-    return os.strerror(number).lower()
+    return _REASONS[ConnectionRefusedError] if number == errno.ECONNREFUSED else os.strerror(number).lower()

@@ -20,21 +20,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Public by number, yet answered by the machine's own cloud provider with credentials or control.
 METADATA = frozenset({ipaddress.ip_address("168.63.129.16"), ipaddress.ip_address("fd00:ec2::254")})
 # Reserved ranges that not every supported version of Python knows as such.
-RESERVED = tuple(
-    ipaddress.ip_network(text)
-    for text in (
-        "100.64.0.0/10",
-        "192.0.0.0/24",
-        "192.88.99.0/24",
-        "198.18.0.0/15",
-        "64:ff9b:1::/48",
-        "100::/64",
-        "2001::/23",
-        "2001:db8::/32",
-        "3fff::/20",
-        "5f00::/16",
-    )
-)
+_RESERVED_4 = ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15")
+_RESERVED_6 = ("64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16")
+RESERVED = tuple(map(ipaddress.ip_network, _RESERVED_4 + _RESERVED_6))
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -68,9 +56,8 @@ class Guard:
         return list(addresses)
 
     def _listed(self, address: Address, port: int) -> bool:
-        for network, only_port in self._networks:
-            if only_port in (None, port) and address.version == network.version and address in network:
-                return True
+        if any(only in (None, port) and address in network for network, only in self._networks):
+            return True
         inner = _embedded(address)
         return inner is not None and self._listed(inner, port)
 
@@ -96,7 +83,7 @@ class Guard:
 
 def is_public(address: Address) -> bool:
     """Say whether an address is one of the public internet; one that carries an IPv4 inside is judged by that."""
-    if address in METADATA or any(address in network for network in RESERVED if network.version == address.version):
+    if address in METADATA or any(address in network for network in RESERVED):
         return False
     inner = _embedded(address)
     if inner is not None:

@@ -61,12 +61,10 @@ class Listener:
             listener._server = server
             listener.port = server.sockets[0].getsockname()[1]
             return listener
-        names = " and ".join(str(port) for port in ports)
-        raise ListenerUnavailable(
-            f"The answer can only come to port {names} of this machine, and another program has it."
-            if len(ports) == 1
-            else f"The answer can only come to the ports {names} of this machine, and other programs have them."
-        )
+        names, taken = f"port {ports[0]}", "another program has it"
+        if len(ports) > 1:
+            names, taken = f"the ports {' and '.join(map(str, ports))}", "other programs have them"
+        raise ListenerUnavailable(f"The answer can only come to {names} of this machine, and {taken}.")
 
     @property
     def redirect_uri(self) -> str:
@@ -139,11 +137,8 @@ class Listener:
         if self._answer.done():
             return 200, "Maestro has its answer already. Close this tab and go back to Maestro.", None
         if params.get("error"):
-            return (
-                200,
-                "The provider did not grant the access. Go back to Maestro, which says what can be done.",
-                params,
-            )
+            refused = "The provider did not grant the access. Go back to Maestro, which says what can be done."
+            return 200, refused, params
         return 200, "Maestro has the answer. Close this tab and go back to Maestro.", params
 
 

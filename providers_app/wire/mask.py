@@ -51,18 +51,12 @@ class Mask:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers without the values."""
-        found = dict(headers)
-        for name, value in headers.items():
-            if any(secret in value for secret in self._values):
-                found[name] = self.text(value)
-        return found
+        return {
+            name: self.text(value) if any(secret in value for secret in self._values) else value
+            for name, value in headers.items()
+        }
 
     def error(self, info: ErrorInfo) -> ErrorInfo:
         """Return the error without the values."""
-        return msgspec.structs.replace(
-            info,
-            message=self.text(info.message),
-            hint=self.text(info.hint),
-            type=self.text(info.type) if info.type else info.type,
-            upstream_code=self.text(info.upstream_code) if info.upstream_code else info.upstream_code,
-        )
+        texts = {name: getattr(info, name) for name in ("message", "hint", "type", "upstream_code")}
+        return msgspec.structs.replace(info, **{name: self.text(text) for name, text in texts.items() if text})

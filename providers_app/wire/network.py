@@ -7,7 +7,6 @@ import asyncio
 import select
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -16,10 +15,9 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from providers_app.wire.answer import Exchange
+from providers_app.wire.client import Resolver
 from providers_app.wire.failures import UnknownName
 from providers_app.wire.guard import Guard
-
-Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 exchange: ContextVar[Exchange] = ContextVar("exchange")
 """The exchange that the running task makes a connection for."""

@@ -32,23 +32,6 @@ class SseParser:
     ``retry`` is the last reconnection time in milliseconds, ``stray`` the unknown lines so far.
     """
 
-    __slots__ = (
-        "_at_start",
-        "_counted",
-        "_data",
-        "_data_size",
-        "_event",
-        "_events",
-        "_id",
-        "_max_line",
-        "_partial",
-        "_size",
-        "_skip_lf",
-        "_stray_size",
-        "retry",
-        "stray",
-    )
-
     def __init__(self, max_line: int = MAX_LINE) -> None:
         self.retry: int | None = None
         self.stray: list[bytes] = []
@@ -119,9 +102,7 @@ class SseParser:
         events = self._events = []
         last = b"".join(self._partial)
         self._partial.clear()
-        if last.startswith(b"data:"):
-            self._data.append(last[6:] if last[5:6] == b" " else last[5:])
-        elif last:
+        if last:
             self._field(last)
         if self._data:
             events.append(self._dispatch())
