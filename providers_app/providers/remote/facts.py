@@ -5,17 +5,19 @@ own, and what cannot be had is left out: a missing endpoint, a refusal or nonsen
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
+from providers_app.behaviours.addresses import address, get, post
 from providers_app.behaviours.lookups import number
 from providers_app.errors import AddressRefused, UpstreamError
+from providers_app.providers.remote.api_key import BEHAVIOUR
+from providers_app.providers.remote.servers import SLUG
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.http import HttpRequest
+from providers_app.types.credentials import Credential
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 
@@ -29,15 +31,17 @@ AT_ONCE = 4
 _PRICE_UNIT = 10_000
 """xAI's prices are in US cents per hundred million tokens."""
 
-Sign = Callable[[HttpRequest], HttpRequest]
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """The server of a session."""
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The server: ``base`` with the API's path, and how a request to it is signed."""
-
-    base: str
-    sign: Sign
+    credential: Credential
     http: Http
+
+    @property
+    def base(self) -> str:
+        """The address with the API's path."""
+        return address(SLUG, self.credential, "")
 
     @property
     def origin(self) -> str:
@@ -47,14 +51,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     async def ask(self, url: str, body: dict[str, Any] | None = None) -> Any:
         """Return the decoded answer, ``None`` for anything that is no success and no JSON."""
-        request = HttpRequest(
-            method="GET" if body is None else "POST",
-            url=url,
-            headers={"accept": "application/json", **({"content-type": "application/json"} if body else {})},
-            body=json.dumps(body).encode() if body is not None else b"",
-        )
+        request = get(url) if body is None else post(url, payload.encode(body))
         try:
-            answer = await self.http.send(self.sign(request), timeout=ASK_S, max_body=MAX_BODY)
+            signed = BEHAVIOUR.authorize(self.credential, request)
+            answer = await self.http.send(signed, timeout=ASK_S, max_body=MAX_BODY)
             return payload.decode(answer.body) if 200 <= answer.status < 300 else None
         except (UpstreamError, AddressRefused, ValueError):
             return None

@@ -8,18 +8,14 @@ from typing import Any
 
 import msgspec
 
-from providers_app.behaviours.addresses import address, get
 from providers_app.behaviours.listing import found_in
-from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.behaviours.openai_models import read_model
-from providers_app.errors import NotFound, UpstreamError
-from providers_app.providers.remote import api_key, facts
+from providers_app.errors import NotFound
+from providers_app.providers.remote import facts
+from providers_app.providers.remote.api_key import listed
 from providers_app.providers.remote.options import server_of
-from providers_app.providers.remote.servers import GENERIC, SLUG, of_answer
-from providers_app.providers.remote.streaming import dialect
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
-from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 # Mistral's words for what a model can do.
@@ -55,21 +51,14 @@ class RemoteModels:
         """List the models. Raise ``UpstreamError``."""
         server = server_of(credential)
         try:
-            request = api_key.sign(credential, get(address(SLUG, credential, "/models")))
-            answer = await ask(request, http, dialect(credential))
-            items = items_of(json_of(answer), "data", "models")
-        except UpstreamError as error:
-            if server.models and isinstance(error, NotFound):
-                return [ModelInfo(id=name, name=name, source="shipped") for name in server.models]
-            raise
+            _, items, seen = await listed(credential, http)
+        except NotFound:
+            if not server.models:
+                raise
+            return [ModelInfo(id=name, name=name, source="shipped") for name in server.models]
         found = {model.id: model for item in items if (model := read(item)) is not None}
-        if server.name == GENERIC:
-            owners = frozenset(payload.text(item.get("owned_by")) for item in items)
-            server = of_answer(answer.headers, owners) or server
-        endpoint = facts.Endpoint(
-            base=address(SLUG, credential, ""), sign=lambda request: api_key.sign(credential, request), http=http
-        )
-        return await facts.completed(server.facts, builtins.list(found.values()), endpoint)
+        endpoint = facts.Endpoint(credential, http)
+        return await facts.completed((seen or server).facts, builtins.list(found.values()), endpoint)
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Return one model. Raise ``UnknownModel`` and other ``UpstreamError``."""

@@ -3,8 +3,6 @@
 https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overview
 """
 
-import msgspec
-
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.behaviours.lookups import ask, json_of
 from providers_app.errors import BadAnswer, UnknownModel
@@ -13,42 +11,33 @@ from providers_app.providers.vertex_ai.requests import probe
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.credentials import Credential
-from providers_app.types.http import HttpRequest
 from providers_app.wire.client import Http
 
-_KEY = HeaderKey(
+
+class ExpressKey(HeaderKey, frozen=True, kw_only=True):
+    """A key in a header that is tested by counting."""
+
+    def validate(self, key: str) -> list[Advice]:
+        """Return advice on the format; the key is never quoted."""
+        if key.lstrip().startswith("{"):
+            what = "This is a file, not a key. Choose the sign-in with a service account or with gcloud's credentials."
+            return [Advice(level="error", field="api_key", what=what)]
+        return super().validate(key)
+
+    async def test(self, credential: Credential, http: Http) -> Account:
+        """Count the tokens of one word. Raise ``UpstreamError``."""
+        try:
+            answer = await ask(self.authorize(credential, self.probe(credential)), http, self.dialect)
+        except UnknownModel as error:
+            return Account(label="express mode", request_id=error.request_id)
+        if not isinstance(json_of(answer), dict):
+            raise BadAnswer("The address answered, but not with a count of tokens.")
+        return Account(label="express mode", request_id=answer.headers.get(self.request_id_header))
+
+
+BEHAVIOUR = ExpressKey(
     header="x-goog-api-key",
     foreign={"sk-ant-": "Anthropic", "sk-or-": "OpenRouter", "sk-": "OpenAI"},
     probe=probe,
     dialect=GENERATE,
 )
-
-
-class ExpressKey(msgspec.Struct, frozen=True):
-    """A key in a header that is tested by counting."""
-
-    key: HeaderKey = _KEY
-
-    def validate(self, key: str) -> list[Advice]:
-        """Advice on the format; the key is never quoted."""
-        if key.lstrip().startswith("{"):
-            what = "This is a file, not a key. Choose the sign-in with a service account or with gcloud's credentials."
-            return [Advice(level="error", field="api_key", what=what)]
-        return self.key.validate(key)
-
-    def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
-        """Sign with the key."""
-        return self.key.authorize(credential, request)
-
-    async def test(self, credential: Credential, http: Http) -> Account:
-        """Counts the tokens of one word. Raises ``UpstreamError``."""
-        try:
-            answer = await ask(self.authorize(credential, probe(credential)), http, GENERATE)
-        except UnknownModel as error:
-            return Account(label="express mode", request_id=error.request_id)
-        if not isinstance(json_of(answer), dict):
-            raise BadAnswer("The address answered, but not with a count of tokens.")
-        return Account(label="express mode", request_id=answer.headers.get("x-request-id"))
-
-
-BEHAVIOUR = ExpressKey()
