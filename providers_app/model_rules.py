@@ -1,5 +1,7 @@
 """Rules of families of models, as data; a provider that serves a family names it in its ``rules`` module."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from providers_app.dialects.anthropic_messages.request import BUDGET_MODELS
@@ -8,17 +10,20 @@ from providers_app.types.rules import ModelRule
 
 
 class ModelRules(msgspec.Struct, frozen=True):
-    """The ``rules`` behaviour of a provider whose rules depend on the model alone."""
+    """The ``rules`` behaviour of a provider: ``rules`` of families, each of which knows its models, and those that are
+    ``more`` for one model. ``vendor_id`` gives the vendor's own id of a model that a session calls otherwise."""
 
-    rules: tuple[ModelRule, ...]
+    rules: tuple[ModelRule, ...] = ()
+    more: Callable[[str], tuple[ModelRule, ...]] = lambda model: ()
+    vendor_id: Callable[[str, Credential], str] = lambda model, credential: model
 
     def of(self, model: str, credential: Credential) -> tuple[ModelRule, ...]:
-        """Return all of them; each knows its models."""
-        return self.rules
+        """Return all of them, those of the model first."""
+        return (*self.more(model), *self.rules)
 
     def underlying(self, model: str, credential: Credential) -> str:
-        """Return the name itself."""
-        return model
+        """Return the vendor's own id. Raise what ``vendor_id`` raises."""
+        return self.vendor_id(model, credential)
 
 
 SAMPLING = ("temperature", "top_p")

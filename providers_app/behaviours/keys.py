@@ -13,6 +13,7 @@ from providers_app.types.http import HttpRequest
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 
+Sign = Callable[[Credential, HttpRequest], HttpRequest]
 MAX_LENGTH = 16_384
 SHORT = 8
 
@@ -39,20 +40,17 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def validate(self, key: str) -> list[Advice]:
         """Return advice on the key's format; the key itself is never quoted."""
-        problem = _problem(key)
-        if problem:
+        if problem := _problem(key):
             return [Advice(level="error", field="api_key", what=problem)]
-        for beginning, owner in self.foreign.items():
-            if key.startswith(beginning):
-                message = f"This looks like a key of {owner}."
-                return [Advice(level="warning", field="api_key", what=message)]
+        doubt = self._doubt(key)
+        return [Advice(level="warning", field="api_key", what=doubt)] if doubt else []
+
+    def _doubt(self, key: str) -> str:
+        if owner := next((owner for beginning, owner in self.foreign.items() if key.startswith(beginning)), ""):
+            return f"This looks like a key of {owner}."
         if self.prefixes and not key.startswith(self.prefixes):
-            expected = " or ".join(self.prefixes)
-            message = f"Keys of this provider usually begin with {expected}."
-            return [Advice(level="warning", field="api_key", what=message)]
-        if len(key) < SHORT:
-            return [Advice(level="warning", field="api_key", what="The key is very short. Was it copied whole?")]
-        return []
+            return f"Keys of this provider usually begin with {' or '.join(self.prefixes)}."
+        return "The key is very short. Was it copied whole?" if len(key) < SHORT else ""
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Return the request with the key; unchanged when the session has none."""
@@ -75,6 +73,11 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
             models=len(items) if self.counts else None,
             request_id=answer.headers.get(self.request_id_header),
         )
+
+
+def key_or_login(key: Sign, login: Sign) -> Sign:
+    """Return what signs with the key or with the login, whichever the session has."""
+    return lambda credential, request: (login if credential.auth_type == "oauth" else key)(credential, request)
 
 
 def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:

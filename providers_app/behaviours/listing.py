@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.behaviours.keys import Sign
 from providers_app.behaviours.lookups import ask, items_of, json_of
 from providers_app.errors import BadAnswer, NotFound, UnknownModel
 from providers_app.types.catalogue import ModelInfo
@@ -17,8 +18,6 @@ from providers_app.wire.client import Http
 MAX_PAGES = 100
 MAX_MODELS = 20_000
 """The models that a list may have on all its pages; one with more does not end, or is an attack."""
-
-Sign = Callable[[Credential, HttpRequest], HttpRequest]
 
 
 class ListedModels(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from typing import Any
 
 from providers_app.behaviours.lookups import number
 from providers_app.types.catalogue import Figure, ModelInfo
+from providers_app.wire import payload
 
 # Where servers say how much a model can read and write, most exact first.
 WINDOWS = ("context_window", "context_length", "max_model_len", "max_context_length")
@@ -36,7 +37,7 @@ def read_model(entry: dict[str, Any]) -> ModelInfo | None:
     model_id = entry.get("id")
     if not isinstance(model_id, str) or not model_id:
         return None
-    meta, top, design = _object(entry, "meta"), _object(entry, "top_provider"), _object(entry, "architecture")
+    meta, top, design = (payload.mapping(entry.get(name)) for name in ("meta", "top_provider", "architecture"))
     reads, writes = _names(design.get("input_modalities")), _names(design.get("output_modalities"))
     takes = entry.get("supported_parameters")
     can = _capabilities(takes, reads)
@@ -78,22 +79,17 @@ def _parameters(takes: Any) -> tuple[str, ...] | None:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
+    return tuple(name for name in payload.sequence(value) if isinstance(name, str))
 
 
 def _price(entry: dict[str, Any], name: str) -> float | None:
     """Return dollars per million tokens from the price per token, which some servers give as text."""
-    value = _object(entry, "pricing").get(name)
+    value = payload.mapping(entry.get("pricing")).get(name)
     try:
         price = float(value) * 1_000_000 if isinstance(value, str | int | float) else None
     except ValueError:
         return None
     return round(price, 6) if price is not None and 0 <= price < 1e9 else None
-
-
-def _object(entry: dict[str, Any], key: str) -> dict[str, Any]:
-    value = entry.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def _first(entry: dict[str, Any], keys: tuple[str, ...]) -> int | None:

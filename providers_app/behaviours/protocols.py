@@ -21,11 +21,9 @@ class Streaming(Protocol):
     @property
     def dialect(self) -> Dialect:
         """The wire format that the provider speaks; of several (``SeveralDialects``) the default."""
-        ...
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Return the request, without its credential. Pure."""
-        ...
 
 
 class SeveralDialects(Protocol):
@@ -33,7 +31,6 @@ class SeveralDialects(Protocol):
 
     def dialect_of(self, model: str, credential: Credential) -> Dialect:
         """Return the dialect of the answer to a request for ``model`` that is signed with ``credential``. Pure."""
-        ...
 
 
 class ApiKey(Protocol):
@@ -41,15 +38,12 @@ class ApiKey(Protocol):
 
     def validate(self, key: str) -> list[Advice]:
         """Return advice on the key's format, without any request; an ``error`` keeps it from being stored."""
-        ...
 
     def authorize(self, credential: Credential, request: HttpRequest) -> HttpRequest:
         """Return the request with the credential's headers."""
-        ...
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Make one cheap authenticated request. Raises ``UpstreamError``."""
-        ...
 
 
 class Models(Protocol):
@@ -57,11 +51,9 @@ class Models(Protocol):
 
     async def list(self, credential: Credential, http: Http) -> list[ModelInfo]:
         """Return the models of all pages of the list. Raises ``UpstreamError``."""
-        ...
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Return one model. Raises ``UnknownModel`` and other ``UpstreamError``."""
-        ...
 
 
 class Rules(Protocol):
@@ -72,11 +64,9 @@ class Rules(Protocol):
 
         Rules of other models may be among them.
         """
-        ...
 
     def underlying(self, model: str, credential: Credential) -> str:
         """Return the vendor's own id of a model that this session calls otherwise, else ``model``. Pure."""
-        ...
 
 
 class Ruled(Protocol):
@@ -84,7 +74,6 @@ class Ruled(Protocol):
 
     def rules(self, model: str) -> FormatRules:
         """Return the parameters and values that the format takes in a request for ``model``. Pure."""
-        ...
 
 
 class Counting(Protocol):
@@ -95,11 +84,9 @@ class Counting(Protocol):
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Return the counting request, without its credential. Pure."""
-        ...
 
     def parse(self, body: bytes) -> int:
         """Return the number of input tokens in a 2xx answer. Raises ``BadAnswer`` when there is none in it."""
-        ...
 
 
 class Imports(Protocol):
@@ -111,15 +98,12 @@ class Imports(Protocol):
     @property
     def formats(self) -> tuple[ImportFormat, ...]:
         """The formats that it reads."""
-        ...
 
     def recognises(self, found: Any) -> str:
         """Return the name of the format that this decoded JSON is in; empty when it is none of its own."""
-        ...
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """Return the logins in files of that format, decoded JSON each, in any order; a broken one has its problem."""
-        ...
 
 
 class Unsupported(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from providers_app.behaviours.addresses import segment
+from providers_app.behaviours.keys import key_or_login
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.lookups import number
 from providers_app.dialects.anthropic_messages import DIALECT
@@ -16,11 +17,6 @@ from providers_app.types.http import HttpRequest
 # Every model of the Messages API takes tools; the list has no flag for it.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "count_tokens"})
 FLAGS = {"image_input": "images_in", "structured_outputs": "structured_output", "thinking": "reasoning"}
-
-
-def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """With the key, or with the login."""
-    return (signed_by_login if credential.auth_type == "oauth" else api_key.BEHAVIOUR.authorize)(credential, request)
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
@@ -71,7 +67,7 @@ def _supported(flags: Any, name: str) -> bool:
 
 
 BEHAVIOUR = ListedModels(
-    sign=sign,
+    sign=key_or_login(api_key.BEHAVIOUR.authorize, signed_by_login),
     dialect=DIALECT,
     page=page,
     cursor=cursor,

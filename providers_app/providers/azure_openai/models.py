@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.addresses import segment
-from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.keys import bearer, key_or_login
 from providers_app.behaviours.listing import ListedModels
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import UnknownModel
@@ -19,7 +19,6 @@ from providers_app.providers.azure_openai.dialect import CHAT
 from providers_app.providers.azure_openai.requests import deployments, get
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
-from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 
@@ -53,19 +52,10 @@ def _day(seconds: Any) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """Sign with an access token or a key, whichever the session has."""
-    return (bearer if credential.auth_type == "oauth" else api_key.BEHAVIOUR.authorize)(credential, request)
-
-
-def _page(credential: Credential, after: str | None) -> HttpRequest:
-    return get("/models", credential)
-
-
 _LISTED = ListedModels(
-    sign=sign,
+    sign=key_or_login(api_key.BEHAVIOUR.authorize, bearer),
     dialect=CHAT,
-    page=_page,
+    page=lambda credential, after: get("/models", credential),
     read=read,
     one=lambda credential, model_id: get(f"/models/{segment(model_id)}", credential),
 )

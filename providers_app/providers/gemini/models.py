@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
+from providers_app.behaviours.keys import key_or_login
 from providers_app.behaviours.listing import ListedModels, next_page_token
 from providers_app.behaviours.lookups import number
 from providers_app.dialects.gemini_generate import DIALECT
@@ -14,12 +15,6 @@ from providers_app.types.http import HttpRequest
 
 # The list has no flag for tools, pictures and schemas; the provider's models take them.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "images_in", "structured_output"})
-
-
-def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """With a key or an access token, whichever the session has."""
-    behaviour = oauth.BEHAVIOUR if credential.auth_type == "oauth" else api_key.BEHAVIOUR
-    return behaviour.authorize(credential, request)
 
 
 def page(credential: Credential, after: str | None) -> HttpRequest:
@@ -50,7 +45,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
 
 
 BEHAVIOUR = ListedModels(
-    sign=sign,
+    sign=key_or_login(api_key.BEHAVIOUR.authorize, oauth.BEHAVIOUR.authorize),
     dialect=DIALECT,
     page=page,
     cursor=next_page_token,

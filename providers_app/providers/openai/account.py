@@ -17,6 +17,7 @@ import msgspec
 
 from providers_app.errors import InvalidRequest
 from providers_app.types.advice import Advice
+from providers_app.wire import payload
 
 NAMESPACE = "https://api.openai.com/auth"
 PROFILE = "https://api.openai.com/profile"
@@ -71,13 +72,13 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(claims: Mapping[str, Any]) -> Account:
     """Read the account that an id token's claims describe; values of other types count as missing."""
-    own = _object(claims, NAMESPACE)
+    own = payload.mapping(claims.get(NAMESPACE))
     plan = _word(own.get("chatgpt_plan_type")).lower()
     return Account(
         subject=_word(claims.get("sub"))[:MAX_ID],
         account_id=_word(own.get("chatgpt_account_id"))[:MAX_ID],
         plan=ALIASES.get(plan, plan),
-        email=_word(claims.get("email")) or _word(_object(claims, PROFILE).get("email")),
+        email=_word(claims.get("email")) or _word(payload.mapping(claims.get(PROFILE)).get("email")),
         organization_id=_word(own.get("organization_id")),
         project_id=_word(own.get("project_id")),
     )
@@ -100,13 +101,11 @@ def detect(account: Account, override: str = "") -> Detected:
 
 def checked_mode(value: str) -> Literal["", "chatgpt", "api_key"]:
     """``value`` as a mode that can be chosen, in any case and with ``-`` for ``_``. Raises ``InvalidRequest``."""
-    word = value.strip().lower().replace("-", "_")
-    if word in ("", "auto"):
-        return ""
-    if word == "chatgpt":
-        return "chatgpt"
-    if word == "api_key":
-        return "api_key"
+    match value.strip().lower().replace("-", "_"):
+        case "" | "auto":
+            return ""
+        case "chatgpt" | "api_key" as mode:
+            return mode
     raise InvalidRequest("The mode must be chatgpt or api_key.", hint="Leave it empty to decide by the account's plan.")
 
 
@@ -125,26 +124,12 @@ def warnings(settings: Mapping[str, str]) -> list[Advice]:
 
 def facts(account: Account, detected: Detected, flow: str) -> dict[str, str]:
     """Return the facts that a session stores unencrypted, without empty values."""
-    found = {
-        "flow": flow,
-        "mode": detected.mode,
-        "mode_source": detected.source,
-        "plan": account.plan,
-        "account_id": account.account_id,
-        "organization": account.organization_id,
-        "project": account.project_id,
-    }
+    found = {"flow": flow, "mode": detected.mode, "mode_source": detected.source, "plan": account.plan}
+    found |= {"account_id": account.account_id, "organization": account.organization_id, "project": account.project_id}
     return {name: value for name, value in found.items() if value}
-
-
-def _object(claims: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = claims.get(name)
-    return value if isinstance(value, Mapping) else {}
 
 
 def _word(value: Any) -> str:
     """Return a short printable text, fit for a header and a page; an empty one for anything else."""
-    if not isinstance(value, str):
-        return ""
-    value = value.strip()
-    return value if len(value) <= MAX_FACT and value.isascii() and value.isprintable() else ""
+    word = payload.text(value).strip()
+    return word if len(word) <= MAX_FACT and word.isascii() and word.isprintable() else ""

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, loop
+from providers_app.behaviours.addresses import get
 from providers_app.behaviours.lookups import ask, json_of
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import BadAnswer
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
-from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 
@@ -58,8 +58,7 @@ async def _discovered(issuer: str, http: Http) -> dict[str, str]:
     if kept is not None and time.monotonic() < kept[0]:
         return kept[1]
     url = issuer.rstrip("/") + "/.well-known/openid-configuration"
-    request = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
-    document: dict[str, Any] = payload.mapping(json_of(await ask(request, http, DIALECT)))
+    document: dict[str, Any] = payload.mapping(json_of(await ask(get(url), http, DIALECT)))
     if document.get("issuer") != issuer:
         raise BadAnswer(
             f"The discovery document at {issuer} is another issuer's.",

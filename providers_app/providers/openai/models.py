@@ -57,18 +57,14 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     return msgspec.structs.replace(model, released_at=time.strftime("%Y-%m-%d", time.gmtime(created)))
 
 
-OF_A_KEY = ListedModels(
-    sign=api_key.BEHAVIOUR.authorize,
-    dialect=DIALECT,
-    page=lambda credential, after: listing(credential),
-    read=read,
-    one=lambda credential, model_id: get(f"/models/{segment(model_id)}", credential),
-)
 OF_A_LOGIN = ListedModels(
     sign=api_key.BEHAVIOUR.authorize,
     dialect=DIALECT,
     page=lambda credential, after: listing(credential),
     read=read_slug,
+)
+OF_A_KEY = msgspec.structs.replace(
+    OF_A_LOGIN, read=read, one=lambda credential, model_id: get(f"/models/{segment(model_id)}", credential)
 )
 
 

@@ -16,22 +16,20 @@ from providers_app.providers.openrouter import api_key
 from providers_app.providers.openrouter.requests import DIALECT, get
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
+from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
     """Read one entry of the list; leave out models that write no text."""
     model = read_model(entry)
-    architecture = entry.get("architecture")
-    outputs = architecture.get("output_modalities") if isinstance(architecture, dict) else None
+    outputs = payload.mapping(entry.get("architecture")).get("output_modalities")
     if model is None or (isinstance(outputs, list) and "text" not in outputs):
         return None
-    found = set(model.capabilities) or {"chat", "streaming"}
-    ends = entry.get("expiration_date")
     return msgspec.structs.replace(
         model,
-        capabilities=tuple(sorted(found)),
-        retires_at=model.retires_at or (ends if isinstance(ends, str) and ends else None),
+        capabilities=model.capabilities or ("chat", "streaming"),
+        retires_at=model.retires_at or payload.text(entry.get("expiration_date")) or None,
     )
 
 

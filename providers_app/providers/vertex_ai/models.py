@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from providers_app.behaviours.addresses import get
+from providers_app.behaviours.keys import key_or_login
 from providers_app.behaviours.listing import ListedModels, next_page_token
 from providers_app.errors import BadRequest, NotFound, PermissionDenied, UnsupportedOperation
 from providers_app.providers.vertex_ai import api_key, oauth, publishers
@@ -28,12 +29,6 @@ STAGES = {"GA": "active", "PUBLIC_PREVIEW": "preview", "PRIVATE_PREVIEW": "previ
 _DATE = re.compile(r"\d{8}")
 
 
-def sign(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """With an access token or a key, whichever the session has."""
-    behaviour = oauth.BEHAVIOUR if credential.auth_type == "oauth" else api_key.BEHAVIOUR
-    return behaviour.authorize(credential, request)
-
-
 def listed(publisher: Publisher) -> ListedModels:
     """Return the list of one publisher."""
 
@@ -42,7 +37,7 @@ def listed(publisher: Publisher) -> ListedModels:
         return get(list_url(publisher.name, f"?pageSize={PAGE}{more}", credential))
 
     return ListedModels(
-        sign=sign,
+        sign=key_or_login(api_key.BEHAVIOUR.authorize, oauth.BEHAVIOUR.authorize),
         dialect=GENERATE,
         page=page,
         cursor=next_page_token,
