@@ -10,8 +10,11 @@ from providers_app.types.rules import ModelRule
 
 
 class ModelRules(msgspec.Struct, frozen=True):
-    """The ``rules`` behaviour of a provider: ``rules`` of families, each of which knows its models, and those that are
-    ``more`` for one model. ``vendor_id`` gives the vendor's own id of a model that a session calls otherwise."""
+    """The ``rules`` behaviour of a provider.
+
+    ``rules`` are those of families; each knows its models. ``more`` gives further ones of a model, which come first,
+    ``vendor_id`` the vendor's own id of a model that a session calls otherwise.
+    """
 
     rules: tuple[ModelRule, ...] = ()
     more: Callable[[str], tuple[ModelRule, ...]] = lambda model: ()

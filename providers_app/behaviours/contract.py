@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import msgspec
 
+WORDS = {"coroutine": "a coroutine function", "async generator": "an async generator", "plain": "a plain function"}
 Problem = Literal["missing", "signature", "must_be_async", "must_be_sync"]
 
 
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
+class Violation(msgspec.Struct, frozen=True):
     """``message`` continues a sentence that begins with the value's name."""
 
     problem: Problem
@@ -27,20 +28,16 @@ def violations(value: Any, protocol: type) -> list[Violation]:
         try:
             given = getattr(value, name)
         except AttributeError:
-            found.append(Violation(problem="missing", member=name, message=f"has no {name}"))
-            continue
+            found.append(Violation("missing", name, f"has no {name}"))
         except Exception as error:  # noqa: BLE001  a property is code of the provider
-            message = f"has {name}, which fails with {type(error).__name__}"
-            found.append(Violation(problem="missing", member=name, message=message))
-            continue
-        if isinstance(wanted, property):
-            continue
-        if not callable(given):
-            found.append(Violation(problem="signature", member=name, message=f"has {name}, but it cannot be called"))
-            continue
-        problem = _kind(name, wanted, given) or _signature(name, wanted, given)
-        if problem is not None:
-            found.append(problem)
+            found.append(Violation("missing", name, f"has {name}, which fails with {type(error).__name__}"))
+        else:
+            if isinstance(wanted, property):
+                continue
+            if not callable(given):
+                found.append(Violation("signature", name, f"has {name}, but it cannot be called"))
+            elif problem := _kind(name, wanted, given) or _signature(name, wanted, given):
+                found.append(problem)
     return found
 
 
@@ -53,11 +50,11 @@ def _members(protocol: type) -> list[tuple[str, Any]]:
 
 
 def _kind(name: str, wanted: Any, given: Any) -> Violation | None:
-    if kind_of(wanted) == kind_of(given):
+    must, does = kind_of(wanted), kind_of(given)
+    if must == does:
         return None
-    problem: Problem = "must_be_sync" if kind_of(wanted) == "plain" else "must_be_async"
-    message = f"has {name} as {_article(kind_of(given))}, but it must be {_article(kind_of(wanted))}"
-    return Violation(problem=problem, member=name, message=message)
+    problem: Problem = "must_be_sync" if must == "plain" else "must_be_async"
+    return Violation(problem, name, f"has {name} as {WORDS[does]}, but it must be {WORDS[must]}")
 
 
 def kind_of(function: Any) -> str:
@@ -69,12 +66,6 @@ def kind_of(function: Any) -> str:
     if not inspect.isroutine(function) and inspect.iscoroutinefunction(type(function).__call__):
         return "coroutine"
     return "plain"
-
-
-def _article(kind: str) -> str:
-    return {"coroutine": "a coroutine function", "async generator": "an async generator", "plain": "a plain function"}[
-        kind
-    ]
 
 
 def _signature(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -> Violation | None:
@@ -91,6 +82,5 @@ def _signature(name: str, wanted: Callable[..., Any], given: Callable[..., Any])
         theirs.bind(**{p.name: None for p in ours})
     except TypeError as error:
         shape = ", ".join(p.name for p in ours)
-        message = f"has {name}{theirs}, but it is called as {name}({shape}): {error}"
-        return Violation(problem="signature", member=name, message=message)
+        return Violation("signature", name, f"has {name}{theirs}, but it is called as {name}({shape}): {error}")
     return None

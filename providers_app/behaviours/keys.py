@@ -86,7 +86,7 @@ def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:
 
 
 def _problem(key: str) -> str:
-    if not key or not key.strip():
+    if not key.strip():
         return "The key is empty."
     if len(key) > MAX_LENGTH:
         return f"The key is longer than {MAX_LENGTH} characters."

@@ -13,6 +13,7 @@ from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
+from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 MAX_PAGES = 100
@@ -77,16 +78,15 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
 
 def found_in(models: list[ModelInfo], model_id: str) -> ModelInfo:
     """Return the model of this id. Raise ``UnknownModel``."""
-    for model in models:
-        if model.id == model_id:
-            return model
-    raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
+    found = next((model for model in models if model.id == model_id), None)
+    if found is None:
+        raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
+    return found
 
 
 def next_page_token(page: dict[str, Any]) -> str | None:
     """Return the cursor in a page of one of Google's lists."""
-    token = page.get("nextPageToken")
-    return token if isinstance(token, str) and token else None
+    return payload.text(page.get("nextPageToken")) or None
 
 
 def check_size(models: int) -> None:

@@ -42,21 +42,12 @@ def json_of(answer: HttpResponse) -> Any:
 def items_of(found: Any, *keys: str) -> list[dict[str, Any]]:
     """Return the objects of the list in a decoded body: the body itself, or the first of ``keys`` in it.
 
-    ``null`` is an empty list.
-
-    Raises ``BadAnswer`` when there is no such list.
+    ``null`` is an empty list. Raises ``BadAnswer`` when there is no such list.
     """
-    items = found
-    if isinstance(found, dict):
-        key = next((key for key in keys if key in found), None)
-        if key is None:
-            raise BadAnswer("The address answered, but not with a list of models.")
-        items = found[key]
-    if items is None:
-        return []
-    if not isinstance(items, list):
+    items = next((found[key] for key in keys if key in found), found) if isinstance(found, dict) else found
+    if not isinstance(items, list | None):
         raise BadAnswer("The address answered, but not with a list of models.")
-    return [item for item in items if isinstance(item, dict)]
+    return [item for item in items or () if isinstance(item, dict)]
 
 
 def number(value: Any) -> int | None:
@@ -87,10 +78,9 @@ class JsonCount(msgspec.Struct, frozen=True, kw_only=True):
     def parse(self, body: bytes) -> int:
         """Return the number in the answer. Raises ``BadAnswer``."""
         try:
-            found = payload.decode(body)
+            value = payload.mapping(payload.decode(body)).get(self.result)
         except ValueError:
-            found = None
-        value = found.get(self.result) if isinstance(found, dict) else None
+            value = None
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise BadAnswer("The provider's count of tokens could not be read.")
         return value

@@ -36,17 +36,20 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def post_chat(model: str, credential: Credential, body: bytes, *, streamed: bool) -> HttpRequest:
     """Return a request for an answer of this deployment. Raise ``InvalidRequest``."""
+    path = "/responses" if speaks_responses(credential) else "/chat/completions"
     if surface(credential) == "classic":
-        _check_api(credential)
-        url = _classic(f"/deployments/{segment(model)}/chat/completions", credential)
-    else:
-        url = _v1("/responses" if speaks_responses(credential) else "/chat/completions", credential)
-    return addresses.post(url, body, streamed=streamed)
+        if credential.settings.get("api") == "responses":
+            raise InvalidRequest(
+                "The Responses API is not on the classic surface of Azure OpenAI.",
+                hint="Set the session's surface to v1, or its API to chat.",
+            )
+        path = f"/deployments/{segment(model)}{path}"
+    return addresses.post(_url(path, credential), body, streamed=streamed)
 
 
 def get(path: str, credential: Credential) -> HttpRequest:
     """Return a request for data. Raise ``InvalidRequest``."""
-    return addresses.get((_classic if surface(credential) == "classic" else _v1)(path, credential))
+    return addresses.get(_url(path, credential))
 
 
 def surface(credential: Credential) -> str:
@@ -74,14 +77,6 @@ def deployments(credential: Credential) -> dict[str, str]:
     return {named: ""} if named else read_deployments(conf.provider(SLUG).deployments)
 
 
-def _check_api(credential: Credential) -> None:
-    if credential.settings.get("api") == "responses":
-        raise InvalidRequest(
-            "The Responses API is not on the classic surface of Azure OpenAI.",
-            hint="Set the session's surface to v1, or its API to chat.",
-        )
-
-
 def _named_version(credential: Credential) -> str:
     own: Any = credential.settings.get("api_version") or _target(credential).api_version
     return str(own or conf.provider(SLUG).api_version)
@@ -91,16 +86,11 @@ def _target(credential: Credential) -> Target:
     return read_target(credential.base_url or conf.provider(SLUG).base_url)
 
 
-def _root(credential: Credential) -> str:
-    return read_target(address(SLUG, credential, "")).root
-
-
-def _classic(path: str, credential: Credential) -> str:
-    return f"{_root(credential)}/openai{path}?{urlencode({API_VERSION: api_version(credential)})}"
-
-
-def _v1(path: str, credential: Credential) -> str:
-    return f"{_root(credential)}/openai/v1{path}"
+def _url(path: str, credential: Credential) -> str:
+    root = read_target(address(SLUG, credential, "")).root
+    if surface(credential) == "v1":
+        return f"{root}/openai/v1{path}"
+    return f"{root}/openai{path}?{urlencode({API_VERSION: api_version(credential)})}"
 
 
 def without_query(address: str) -> str:

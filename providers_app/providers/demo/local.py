@@ -73,7 +73,7 @@ class Responder:
         if wanted.prompt_tokens > limit:
             message = f"This model's context window has {limit} tokens, the messages have {wanted.prompt_tokens}."
             return _refusal(400, message, "context_length_exceeded", "messages")
-        return await self._answer(wanted, knobs, _config())
+        return await self._answer(wanted, knobs, conf.provider("demo"))
 
     async def _answer(self, wanted: DemoRequest, knobs: Knobs, config: Config) -> LocalAnswer:
         if knobs.fault == "unreachable":
@@ -94,11 +94,6 @@ class Responder:
         chunks = wire.chunks(answer, wanted, knobs, number, now)
         stream = wire.deliver(chunks, wire.visible_count(answer), knobs, timing)
         return LocalAnswer(status=200, headers={"content-type": "text/event-stream", **headers}, chunks=stream)
-
-
-def _config() -> Config:
-    found = conf.provider("demo")
-    return found if isinstance(found, Config) else Config()
 
 
 async def _delayed(body: bytes, seconds: float, fault: str | None) -> AsyncGenerator[bytes, None]:

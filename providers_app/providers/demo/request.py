@@ -1,5 +1,6 @@
 """Parsing of a Chat Completions body for the demo model, read with the same checks that a strict server has."""
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -57,10 +58,6 @@ def read(body: bytes) -> DemoRequest:
     if any(_has_picture(one) for one in messages):
         raise Refused("The demo models read text only: leave the picture out.", "messages")
     last_user = max((n for n, one in enumerate(messages) if one.get("role") == "user"), default=-1)
-    counts: dict[str, int] = {}
-    for one in messages:
-        role = payload.text(one.get("role")) or "unknown"
-        counts[role] = counts.get(role, 0) + 1
     limit = payload.count(value.get("max_completion_tokens")) or payload.count(value.get("max_tokens"))
     stop = value.get("stop")
     tools = [payload.mapping(payload.mapping(tool).get("function")) for tool in payload.sequence(value.get("tools"))]
@@ -71,7 +68,7 @@ def read(body: bytes) -> DemoRequest:
         include_usage=payload.mapping(value.get("stream_options")).get("include_usage") is True,
         last_text=text_of(messages[last_user]) if last_user >= 0 else "",
         system_text=" ".join(text_of(one) for one in messages if one.get("role") in ("system", "developer")),
-        counts=counts,
+        counts=Counter(payload.text(one.get("role")) or "unknown" for one in messages),
         tools=tuple((payload.text(tool.get("name")), payload.mapping(tool.get("parameters"))) for tool in tools),
         tools_allowed=value.get("tool_choice") != "none",
         parallel=value.get("parallel_tool_calls") is not False,

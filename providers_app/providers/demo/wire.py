@@ -109,11 +109,6 @@ def visible_count(answer: Answer) -> int:
     return len(pieces(answer.reasoning)) + len(pieces(answer.text)) + calls
 
 
-def error_event(newline: bytes = b"\n") -> bytes:
-    """Return the event that ends a stream with an error."""
-    return _framed({"error": ERROR}, newline)
-
-
 def _framed(body: dict[str, Any], newline: bytes) -> bytes:
     return b"data: " + msgspec.json.encode(body) + newline * 2
 
@@ -133,13 +128,10 @@ def pace(knobs: Knobs, config: Config) -> Pace:
     """Return the delays. The knob in the name wins over its speed word, which wins over the settings."""
     if knobs.delay_ms is not None:
         return Pace(min(config.first_delay_ms, knobs.delay_ms) / 1000, knobs.delay_ms / 1000)
-    match knobs.speed:
-        case "instant":
-            return Pace(0.0, 0.0)
-        case "slow":
-            return Pace(config.first_delay_ms / 1000, config.slow_delay_ms / 1000)
-        case _:
-            return Pace(config.first_delay_ms / 1000, config.word_delay_ms / 1000)
+    if knobs.speed == "instant":
+        return Pace(0.0, 0.0)
+    between = config.slow_delay_ms if knobs.speed == "slow" else config.word_delay_ms
+    return Pace(config.first_delay_ms / 1000, between / 1000)
 
 
 async def deliver(chunks: Iterable[Chunk], visible: int, knobs: Knobs, pace: Pace) -> AsyncGenerator[bytes, None]:
@@ -184,7 +176,7 @@ async def _pause(knobs: Knobs) -> AsyncGenerator[bytes, None]:
 async def _break(fault: str, chunk: Chunk) -> AsyncGenerator[bytes, None]:
     match fault:
         case "midstream-error":
-            yield error_event()
+            yield _framed({"error": ERROR}, b"\n")
         case "truncated":
             yield chunk.data[: len(chunk.data) // 2]
         case "bad-json":
