@@ -13,9 +13,11 @@ Rules, in this order:
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from itertools import zip_longest
+from typing import Any
 from uuid import UUID
 
+from context_app.models import ContextChunk
 from context_app.tool_intents import intent_of_chunk
 from providers_app.types.chat import Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
 from providers_app.types.events import Origin
@@ -23,35 +25,15 @@ from providers_app.types.events import Origin
 NOT_RUN = "This call was not run, so there is no result."
 
 
-class ChunkLike(Protocol):
-    """The fields of a ``ContextChunk`` that assembly reads."""
-
-    id: UUID
-    turn_id: UUID | None
-    kind: str
-    role: str
-    content: str
-    state: str
-    excluded: bool
-    intent: dict[str, Any]
-    metadata: dict[str, Any]
-    provenance: dict[str, Any]
-
-    @property
-    def deleted_at(self) -> Any:
-        """``None`` unless the chunk is deleted."""
-        ...
-
-
 CallKey = tuple[UUID | None, str]
 
 
-def call_key(chunk: ChunkLike) -> CallKey:
+def call_key(chunk: ContextChunk) -> CallKey:
     """Return the key that a tool call shares with its result: a call id is unique only within its turn's answer."""
     return chunk.turn_id, str(chunk.metadata.get("call_id", ""))
 
 
-def is_candidate(chunk: ChunkLike) -> bool:
+def is_candidate(chunk: ContextChunk) -> bool:
     """Return whether the chunk's own state allows it to be sent."""
     if chunk.deleted_at is not None or chunk.excluded or chunk.state == "streaming":
         return False
@@ -60,23 +42,23 @@ def is_candidate(chunk: ChunkLike) -> bool:
     return chunk.kind == "tool_result" or bool(chunk.content.strip())
 
 
-def sent(chunks: Iterable[ChunkLike]) -> list[ChunkLike]:
+def sent(chunks: Iterable[ContextChunk]) -> list[ContextChunk]:
     """Return the chunks that are sent, in order; ``build_messages`` uses exactly these."""
     candidates = [chunk for chunk in chunks if is_candidate(chunk)]
     calls = {call_key(chunk) for chunk in candidates if chunk.kind == "tool_call"}
     return [chunk for chunk in candidates if chunk.kind != "tool_result" or call_key(chunk) in calls]
 
 
-def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
+def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
     """Return the messages of the next request by the rules above. ``chunks`` must be in their order."""
     outgoing = sent(chunks)
-    results: dict[CallKey, ChunkLike] = {}
+    results: dict[CallKey, ContextChunk] = {}
     for chunk in outgoing:
         if chunk.kind == "tool_result":
             results.setdefault(call_key(chunk), chunk)
     draft = _Draft()
     used: set[str] = set()
-    for index, chunk in enumerate(outgoing):
+    for chunk, following in zip_longest(outgoing, outgoing[1:]):
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
@@ -85,7 +67,6 @@ def build_messages(chunks: Iterable[ChunkLike]) -> tuple[Message, ...]:
         call_id = _unique(chunk, used)
         draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
         draft.owe(_result_part(chunk, results.get(call_key(chunk)), call_id))
-        following = outgoing[index + 1] if index + 1 < len(outgoing) else None
         if following is None or following.kind != "tool_call":
             draft.settle()
     return draft.messages()
@@ -117,13 +98,13 @@ class _Draft:
         return tuple(Message(role, tuple(parts)) for role, parts in self._done)
 
 
-def _role(chunk: ChunkLike) -> Role:
+def _role(chunk: ContextChunk) -> Role:
     if chunk.kind in {"system", "user", "assistant"}:
         return chunk.kind  # type: ignore[return-value]
     return "system" if chunk.role == "system" else "user"
 
 
-def _text_parts(chunk: ChunkLike) -> Sequence[Part]:
+def _text_parts(chunk: ContextChunk) -> Sequence[Part]:
     if chunk.kind == "assistant":
         opaque = chunk.metadata.get("opaque")
         text = TextPart(chunk.content, opaque, _origin(chunk, chunk.metadata.get("origin")) if opaque else None)
@@ -134,7 +115,7 @@ def _text_parts(chunk: ChunkLike) -> Sequence[Part]:
     return (TextPart(chunk.content),)
 
 
-def _reasoning_parts(chunk: ChunkLike) -> list[Part]:
+def _reasoning_parts(chunk: ContextChunk) -> list[Part]:
     """Return earlier reasoning with its provider's opaque data; some providers take the bare text back."""
     return [
         ReasoningPart(str(item.get("text", "")), item.get("opaque") or None, _origin(chunk, item))
@@ -143,7 +124,7 @@ def _reasoning_parts(chunk: ChunkLike) -> list[Part]:
     ]
 
 
-def _origin(chunk: ChunkLike, given: Any) -> Origin | None:
+def _origin(chunk: ContextChunk, given: Any) -> Origin | None:
     """Return the origin that is stored with a part, else its chunk's."""
     for source in (given, chunk.provenance):
         if isinstance(source, Mapping) and source.get("provider"):
@@ -151,7 +132,7 @@ def _origin(chunk: ChunkLike, given: Any) -> Origin | None:
     return None
 
 
-def _call_part(chunk: ChunkLike, call_id: str) -> ToolCallPart:
+def _call_part(chunk: ContextChunk, call_id: str) -> ToolCallPart:
     data = chunk.metadata
     arguments = data.get("arguments")
     if not isinstance(arguments, dict):
@@ -167,7 +148,7 @@ def _call_part(chunk: ChunkLike, call_id: str) -> ToolCallPart:
     )
 
 
-def _result_part(call: ChunkLike, result: ChunkLike | None, call_id: str) -> ToolResultPart:
+def _result_part(call: ContextChunk, result: ContextChunk | None, call_id: str) -> ToolResultPart:
     name = str(call.metadata["name"])
     if result is None:
         return ToolResultPart(call_id, name, NOT_RUN, is_error=True)
@@ -182,7 +163,7 @@ def _object(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _unique(chunk: ChunkLike, used: set[str]) -> str:
+def _unique(chunk: ContextChunk, used: set[str]) -> str:
     """Return the call's id, or one derived from the chunk if an earlier call of this request has it too (old rows)."""
     call_id = str(chunk.metadata.get("call_id") or "")
     if not call_id or call_id in used:

@@ -61,23 +61,15 @@ def _parser(breaks: bool) -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     parser.validateLink = _link_allowed  # type: ignore[method-assign]
     parser.inline.ruler.before("text", "deadline", _check_time)
-    parser.block.ruler.before("code", "deadline", _check_time_in_block)
-    parser.inline.ruler2.before("balance_pairs", "deadline", _check_time_after)
+    parser.block.ruler.before("code", "deadline", _check_time)
+    parser.inline.ruler2.before("balance_pairs", "deadline", _check_time)  # type: ignore[arg-type]
     return parser
 
 
-def _check_time(state: Any, silent: bool) -> bool:
+def _check_time(state: Any, *_: Any) -> bool:
     if time.monotonic() > state.env["deadline"]:
         raise _TooSlow
     return False
-
-
-def _check_time_in_block(state: Any, start: int, end: int, silent: bool) -> bool:
-    return _check_time(state, silent)
-
-
-def _check_time_after(state: Any) -> None:
-    _check_time(state, False)
 
 
 def _link_allowed(url: str) -> bool:
@@ -184,9 +176,9 @@ def _class_of(kind: Any) -> str:
     return _COLOURED.get(STANDARD_TYPES[kind], "")
 
 
-def _colours() -> dict[str, str]:
-    """Map Pygments' many short classes to the few colours of the product."""
-    groups = {
+_COLOURED = {
+    short: CLASS_PREFIX + group
+    for group, names in {
         "k": "k kc kd kn kp kr kt ow",
         "s": "s sa sb sc dl sd s2 se sh si sx sr s1 ss",
         "c": "c ch cm cp cpf c1 cs",
@@ -195,29 +187,11 @@ def _colours() -> dict[str, str]:
         "d": "nd ni na",
         "gd": "gd gr",
         "gi": "gi",
-    }
-    return {short: CLASS_PREFIX + group for group, names in groups.items() for short in names.split()}
-
-
-_COLOURED = _colours()
-_TAGS = {
-    "p",
-    "br",
-    "hr",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "strong",
-    "em",
-    "s",
-    "del",
-    "code",
-    "pre",
-    "blockquote",
-} | {"ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "div", "span", "button"}
+    }.items()
+    for short in names.split()
+}
+"""Pygments' many short classes, mapped to the few colours of the product."""
+_PLAIN_TAGS = "p br hr h1 h2 h3 h4 h5 h6 strong em s del code blockquote ul ol li table thead tbody tr"
 _CLASSES: dict[str, set[str]] = {
     "div": {"code-block", "code-head", "table-scroll"},
     "span": {"code-lang", "image-gone", "remote-image-name", "remote-image-host", *_COLOURED.values()},
@@ -227,6 +201,7 @@ _CLASSES: dict[str, set[str]] = {
     "th": {"side-center", "side-right"},
     "td": {"side-center", "side-right"},
 }
+_TAGS = {*_PLAIN_TAGS.split(), *_CLASSES}
 
 
 def _filter(tag: str, attribute: str, value: str) -> str | None:

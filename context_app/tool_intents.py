@@ -1,8 +1,9 @@
 """Read the intent of a stored tool call: current rows, older rows, and the default where there is none."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from context_app.models import ContextChunk
 from providers_app.types.intent import PURPOSES, RISK_LEVELS, ToolIntent
 from providers_app.types.intent_rules import intent_of
 
@@ -18,14 +19,7 @@ SOURCE_LABELS: dict[str, str] = {
 }
 
 
-class HasIntent(Protocol):
-    """The fields of a ``ContextChunk`` that are read."""
-
-    intent: dict[str, Any]
-    metadata: dict[str, Any]
-
-
-def intent_of_chunk(chunk: HasIntent) -> ToolIntent:
+def intent_of_chunk(chunk: ContextChunk) -> ToolIntent:
     """Return the intent of a chunk; what cannot be read of it is the default. Old rows call ``risk_level`` ``risk``."""
     return stored_intent(chunk.intent, str(chunk.metadata.get("name") or "tool"))
 

@@ -14,12 +14,14 @@ from django.utils import timezone
 from context_app import tokens as token_counts
 from context_app.assembly import call_key
 from context_app.conf import ContextConfig
-from context_app.models import Context, ContextChunk, ContextEdit, Turn
+from context_app.models import Context, ContextChunk, ContextEdit
 
 STEP = 1024
 """Distance between neighbours in ``order``, so that a later move touches one row."""
 EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order")
 """The columns that an edit may change, and that undo puts back."""
+CALL_KINDS = ("tool_call", "tool_result")
+"""The two halves of a tool call, which are edited together."""
 
 
 class ChunkRefused(ValueError):
@@ -33,38 +35,18 @@ class Edited(NamedTuple):
     edit_id: int | None
 
 
-def append(
-    *,
-    context: Context,
-    kind: str,
-    role: str,
-    content: str,
-    turn: Turn | None = None,
-    state: str = ContextChunk.State.COMPLETE,
-    metadata: dict[str, Any] | None = None,
-    tokens: int | None = None,
-    intent: dict[str, Any] | None = None,
-    provenance: dict[str, Any] | None = None,
-) -> ContextChunk:
+def append(*, context: Context, content: str, tokens: int | None = None, **columns: Any) -> ContextChunk:
     """Append a chunk to ``context`` and return it. ``tokens`` is estimated from ``content`` by default.
 
-    This is not an edit that can be undone. Call it inside the transaction of the turn that the chunk belongs to.
+    ``columns`` are others of ``ContextChunk``: ``kind``, ``role``, and optional ones. This is not an edit that can be
+    undone. Call it inside the transaction of the turn that the chunk belongs to.
     """
+    tokens = token_counts.estimate(content) if tokens is None else tokens
     with transaction.atomic(savepoint=False):
         lock(context.pk)  # two chunks at once would read the same end
         last = ContextChunk.objects.filter(context=context).aggregate(last=Max("order"))["last"] or 0
         return ContextChunk.objects.create(
-            context=context,
-            turn=turn,
-            order=last + STEP,
-            kind=kind,
-            role=role,
-            content=content,
-            tokens=token_counts.estimate(content) if tokens is None else tokens,
-            state=state,
-            metadata=metadata or {},
-            intent=intent or {},
-            provenance=provenance or {},
+            context=context, order=last + STEP, content=content, tokens=tokens, **columns
         )
 
 
@@ -119,33 +101,32 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
 
 def system_chunk(context: Context) -> ContextChunk | None:
     """Return the system text of the parameters drawer: the first system chunk that is not deleted."""
-    return (
-        ContextChunk.objects.filter(context=context, kind=ContextChunk.Kind.SYSTEM, deleted_at=None)
-        .order_by("order", "created_at")
-        .first()
-    )
+    rows = ContextChunk.objects.filter(context=context, kind=ContextChunk.Kind.SYSTEM, deleted_at=None)
+    return rows.order_by("order", "created_at").first()
 
 
 def set_excluded(*, chunk: ContextChunk, actor: Any, excluded: bool) -> Edited:
     """Exclude a chunk from the next request, or include it; excluding unpins it."""
-    changes = {"excluded": True, "pinned": False} if excluded else {"excluded": False}
-    return _edit_group(chunk, actor, "exclude" if excluded else "include", changes)
+    if excluded:
+        return _edit_group(chunk, actor, "exclude", excluded=True, pinned=False)
+    return _edit_group(chunk, actor, "include", excluded=False)
 
 
 def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> Edited:
     """Pin or unpin a chunk; pinning includes it in the request."""
-    changes = {"pinned": True, "excluded": False} if pinned else {"pinned": False}
-    return _edit_group(chunk, actor, "pin" if pinned else "unpin", changes)
+    if pinned:
+        return _edit_group(chunk, actor, "pin", pinned=True, excluded=False)
+    return _edit_group(chunk, actor, "unpin", pinned=False)
 
 
 def delete(*, chunk: ContextChunk, actor: Any) -> Edited:
     """Delete a chunk (and the other half of a tool call). The row stays until the context is destroyed."""
-    return _edit_group(chunk, actor, "delete", {"deleted_at": timezone.now()})
+    return _edit_group(chunk, actor, "delete", deleted_at=timezone.now())
 
 
 def restore(*, chunk: ContextChunk, actor: Any) -> Edited:
     """Restore a deleted chunk (and the other half of a tool call)."""
-    return _edit_group(chunk, actor, "restore", {"deleted_at": None}, deleted=True)
+    return _edit_group(chunk, actor, "restore", deleted_at=None)
 
 
 def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
@@ -164,25 +145,23 @@ def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
         return _edit(context, actor, "delete", chunks, deleted_at=timezone.now())
 
 
-def group_of(chunk: ContextChunk, *, deleted: bool = False) -> list[ContextChunk]:
+def _group_of(chunk: ContextChunk, *, deleted: bool) -> list[ContextChunk]:
     """Return the chunk as it is now, together with the other half of a tool call.
 
     ``deleted`` looks among deleted rows instead of present ones; the list is empty if the chunk is not among them.
     """
     rows = ContextChunk.objects.filter(context=chunk.context_id, deleted_at__isnull=not deleted)
-    if chunk.kind not in {"tool_call", "tool_result"} or not chunk.metadata.get("call_id"):
+    if chunk.kind not in CALL_KINDS or not chunk.metadata.get("call_id"):
         return list(rows.filter(pk=chunk.pk))
-    siblings = rows.filter(turn=chunk.turn_id, kind__in=("tool_call", "tool_result")).order_by("order", "created_at")
+    siblings = rows.filter(turn=chunk.turn_id, kind__in=CALL_KINDS).order_by("order", "created_at")
     return [other for other in siblings if call_key(other) == call_key(chunk)]
 
 
 def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
     wanted = set(ids)
     rows = list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
-    calls = {call_key(row) for row in rows if row.id in wanted and row.kind in {"tool_call", "tool_result"}}
-    return [
-        row for row in rows if row.id in wanted or (row.kind in {"tool_call", "tool_result"} and call_key(row) in calls)
-    ]
+    calls = {call_key(row) for row in rows if row.id in wanted and row.kind in CALL_KINDS}
+    return [row for row in rows if row.id in wanted or (row.kind in CALL_KINDS and call_key(row) in calls)]
 
 
 def lock(context_id: Any) -> None:
@@ -208,25 +187,20 @@ def _journal(context: Context, actor: Any, action: str, before: dict[str, Any], 
     return edit.pk
 
 
-def _edit_group(
-    chunk: ContextChunk, actor: Any, action: str, changes: dict[str, Any], *, deleted: bool = False
-) -> Edited:
+def _edit_group(chunk: ContextChunk, actor: Any, action: str, **changes: Any) -> Edited:
     with transaction.atomic():
         lock(chunk.context_id)
-        return _edit(chunk.context, actor, action, group_of(chunk, deleted=deleted), **changes)
+        return _edit(chunk.context, actor, action, _group_of(chunk, deleted=action == "restore"), **changes)
 
 
 def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> Edited:
     """Apply ``changes`` to ``chunks`` and write the journal entry, unless they change nothing."""
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    touched: list[ContextChunk] = []
+    before, after, touched = {}, {}, []
     for chunk in chunks:
         old = {name: getattr(chunk, name) for name in changes}
         if old == changes:
             continue
-        before[str(chunk.id)] = _jsonable(old)
-        after[str(chunk.id)] = _jsonable(changes)
+        before[str(chunk.id)], after[str(chunk.id)] = _jsonable(old), _jsonable(changes)
         for name, value in changes.items():
             setattr(chunk, name, value)
         touched.append(chunk)

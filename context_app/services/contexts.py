@@ -18,26 +18,18 @@ KEEP_DELETED = timedelta(days=1)
 def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -> Context:
     """Create a chat, or return the person's untouched one, so that clicking twice creates one chat."""
     with transaction.atomic():
-        empty = (
-            Context.objects.filter(
-                owner=owner, deleted_at=None, archived_at=None, title="", pinned=False, turns=None, chunks=None
-            )
-            .order_by("-created_at")
-            .first()
+        untouched = Context.objects.filter(
+            owner=owner, deleted_at=None, archived_at=None, title="", pinned=False, turns=None, chunks=None
         )
-        context = empty or Context(owner=owner)
-        context.session = session
-        context.model = _model(model)
-        context.params = {}
+        context = untouched.order_by("-created_at").first() or Context(owner=owner)
+        context.session, context.model, context.params = session, _model(model), {}
         context.save()
     return context
 
 
 def rename(*, context: Context, title: str) -> Context:
     """Set the title of a chat, at most ``MAX_TITLE`` characters; blank takes it from the first message again."""
-    context.title = " ".join(title.split())[:MAX_TITLE]
-    _save(context, "title")
-    return context
+    return _update(context, title=" ".join(title.split())[:MAX_TITLE])
 
 
 def title_from(context: Context, text: str) -> bool:
@@ -52,51 +44,37 @@ def title_from(context: Context, text: str) -> bool:
         title = title[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
     context.title = title
     # The person may have named it in the meantime; that name stays.
-    changed = Context.objects.filter(pk=context.pk, title="").update(title=title)
-    return bool(changed)
+    return bool(Context.objects.filter(pk=context.pk, title="").update(title=title))
 
 
 def choose(*, context: Context, session: AuthSession, model: str) -> Context:
     """Set the session and model from the next message on."""
-    context.session = session
-    context.model = _model(model)
-    _save(context, "session", "model")
-    return context
+    return _update(context, session=session, model=_model(model))
 
 
 def set_params(*, context: Context, params: dict[str, Any]) -> Context:
     """Store the parameters of the next requests (names of ``ChatParams``; values already checked)."""
-    context.params = params
-    _save(context, "params")
-    return context
+    return _update(context, params=params)
 
 
 def set_pinned(*, context: Context, pinned: bool) -> Context:
     """Keep a chat at the top of the list, or unpin it."""
-    context.pinned = pinned
-    _save(context, "pinned")
-    return context
+    return _update(context, pinned=pinned)
 
 
 def set_archived(*, context: Context, archived: bool) -> Context:
     """Archive a chat, or unarchive it."""
-    context.archived_at = timezone.now() if archived else None
-    _save(context, "archived_at")
-    return context
+    return _update(context, archived_at=timezone.now() if archived else None)
 
 
 def delete(*, context: Context) -> Context:
     """Delete a chat; ``restore`` restores it within a day, then the schedule destroys it."""
-    context.deleted_at = timezone.now()
-    _save(context, "deleted_at")
-    return context
+    return _update(context, deleted_at=timezone.now())
 
 
 def restore(*, context: Context) -> Context:
     """Restore a deleted chat."""
-    context.deleted_at = None
-    _save(context, "deleted_at")
-    return context
+    return _update(context, deleted_at=None)
 
 
 def destroy(context: Context) -> None:
@@ -112,6 +90,9 @@ def _model(model: str) -> str:
     return model.replace("\x00", "").strip()[:200]
 
 
-def _save(context: Context, *fields: str) -> None:
-    """Update columns without ``updated_at``: the list is ordered by messages, not by other changes."""
-    Context.objects.filter(pk=context.pk).update(**{field: getattr(context, field) for field in fields})
+def _update(context: Context, **columns: Any) -> Context:
+    """Set columns, but not ``updated_at``: the list is ordered by messages, not by other changes."""
+    for name, value in columns.items():
+        setattr(context, name, value)
+    Context.objects.filter(pk=context.pk).update(**columns)
+    return context

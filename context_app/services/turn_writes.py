@@ -199,7 +199,7 @@ def _check_window(session: AuthSession, model: str, before: list[ContextChunk], 
     """Raise ``ContextTooLong`` if the request does not fit the model's window, or the assumed one if it is unknown."""
     info = session_models.known(session, model)
     window = info.context_window if info is not None and info.context_window else default_window
-    used = sum(chunk.tokens for chunk in assembly.sent(before)) + more  # type: ignore[attr-defined]
+    used = sum(chunk.tokens for chunk in assembly.sent(before)) + more
     if used > window:
         raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
 

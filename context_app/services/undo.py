@@ -1,5 +1,6 @@
 """Undo and redo edits, from the journal: across reloads, and across the windows of one person."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -17,12 +18,7 @@ def undo(*, context: Context, edit_id: int | None = None) -> ContextEdit | None:
         lock(context.pk)
         edits = _edits(context).filter(undone_at=None)
         edit = (edits.filter(pk=edit_id) if edit_id is not None else edits.order_by("-id")).first()
-        if edit is None:
-            return None
-        _put(context, edit.before)
-        edit.undone_at = timezone.now()
-        edit.save(update_fields=["undone_at"])
-    return edit
+        return edit and _put(edit, edit.before, undone_at=timezone.now())
 
 
 def redo(*, context: Context) -> ContextEdit | None:
@@ -30,12 +26,7 @@ def redo(*, context: Context) -> ContextEdit | None:
     with transaction.atomic():
         lock(context.pk)
         edit = _edits(context).filter(undone_at__isnull=False).order_by("id").first()
-        if edit is None:
-            return None
-        _put(context, edit.after)
-        edit.undone_at = None
-        edit.save(update_fields=["undone_at"])
-    return edit
+        return edit and _put(edit, edit.after, undone_at=None)
 
 
 class History(NamedTuple):
@@ -57,23 +48,18 @@ def _edits(context: Context) -> "QuerySet[ContextEdit]":
     return ContextEdit.objects.filter(context=context).exclude(action="retry")
 
 
-def _put(context: Context, values: dict[str, dict[str, Any]]) -> None:
-    """Set the stored columns of each chunk that still exists."""
-    rows = {str(row.id): row for row in ContextChunk.objects.filter(context=context, pk__in=list(values))}
-    names: set[str] = set()
-    for pk, columns in values.items():
-        row = rows.get(pk)
-        if row is None:
-            continue
+def _put(edit: ContextEdit, values: dict[str, dict[str, Any]], *, undone_at: datetime | None) -> ContextEdit:
+    """Set the stored columns of each chunk that still exists, and whether the edit is undone."""
+    rows = ContextChunk.objects.filter(context=edit.context_id, pk__in=list(values))
+    names = set[str]()
+    for row in rows:
+        columns = {name: value for name, value in values[str(row.id)].items() if name in EDITABLE}
         for name, value in columns.items():
-            if name in EDITABLE:
-                setattr(row, name, _time(value) if name == "deleted_at" else value)
-                names.add(name)
-    if rows and names:
-        ContextChunk.objects.bulk_update(rows.values(), sorted(names))
-
-
-def _time(value: Any) -> Any:
-    if value is None:
-        return None
-    return parse_datetime(str(value)) or timezone.now()
+            is_time = name == "deleted_at" and value is not None
+            setattr(row, name, (parse_datetime(str(value)) or timezone.now()) if is_time else value)
+        names |= columns.keys()
+    if names:
+        ContextChunk.objects.bulk_update(rows, sorted(names))
+    edit.undone_at = undone_at
+    edit.save(update_fields=["undone_at"])
+    return edit

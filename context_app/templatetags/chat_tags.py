@@ -10,7 +10,6 @@ from django.utils.safestring import SafeString
 
 from context_app import session_models
 from context_app.models import ContextChunk
-from context_app.rendering import AdviceView
 from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 
 register = template.Library()
@@ -35,7 +34,7 @@ def kind_icon(kind: str) -> str:
 
 
 @register.filter
-def of_field(advice: dict[str, list[AdviceView]] | None, name: str) -> list[AdviceView]:
+def of_field(advice: dict[str, list[dict[str, str]]] | None, name: str) -> list[dict[str, str]]:
     """Return the advice about one field of the parameters."""
     return (advice or {}).get(name, [])
 

@@ -101,7 +101,7 @@ def measure(chunks: Sequence[ContextChunk], info: ModelInfo | None, *, default_w
     outgoing = assembly.sent(chunks)
     by_kind: dict[str, int] = {}
     for chunk in outgoing:
-        by_kind[chunk.kind] = by_kind.get(chunk.kind, 0) + chunk.tokens  # type: ignore[attr-defined]
+        by_kind[chunk.kind] = by_kind.get(chunk.kind, 0) + chunk.tokens
     used = sum(by_kind.values())
     known = info is not None and bool(info.context_window)
     window = info.context_window if info is not None and info.context_window else default_window

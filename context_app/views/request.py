@@ -15,7 +15,7 @@ from context_app import assembly, markup, selectors, session_models
 from context_app.access import context_or_404, owner
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
-from context_app.rendering import AdviceView, advice_view
+from context_app.rendering import advice_view
 from context_app.services import chunks, contexts
 from context_app.views.panel_data import panel, session_of
 from providers_app import loop, provider
@@ -203,8 +203,7 @@ def _advice(context: Context, values: dict[str, Any]) -> list[Advice]:
 def _by_field(form: ParametersForm, found: list[Advice]) -> dict[str, Any]:
     """Return advice by the field that it is about, and general advice; a field with errors shows only those."""
     views = [advice_view(item) for item in found]
-    fields: dict[str, list[AdviceView]] = {name: [] for name in form.fields}
-    for view in views:
-        if view.field in fields and view.field not in form.errors:
-            fields[view.field].append(view)
-    return {"advice": fields, "general_advice": [view for view in views if view.field not in fields]}
+    fields = {
+        name: [view for view in views if view["field"] == name] for name in form.fields if name not in form.errors
+    }
+    return {"advice": fields, "general_advice": [view for view in views if view["field"] not in form.fields]}

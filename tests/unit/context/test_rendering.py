@@ -31,7 +31,7 @@ def ended(turn: Turn, state: str, result: ChatResult) -> str:
     stream = turn.stream
     assert stream is not None
     stream.state = state
-    return rendering.render_answer(turn, result)
+    return rendering.render_answer(turn, result.to_dict())
 
 
 def test_both_pieces_are_plain_text_for_the_frames(turn: Turn) -> None:
