@@ -23,18 +23,9 @@ if TYPE_CHECKING:
 
 # These neither need the database nor may be kept from running by it.
 NO_DATABASE = {
-    "check",
-    "collectstatic",
-    "compilemessages",
-    "findstatic",
-    "help",
-    "makemessages",
-    "makemigrations",
-    "migrate",
-    "test",
-    "testserver",
-    "version",
-}
+    "check", "collectstatic", "compilemessages", "findstatic", "help", "makemessages", "makemigrations", "migrate",
+    "test", "testserver", "version",
+}  # fmt: skip
 # These are about the settings and stand on the environment alone: they must also run where it cannot be used.
 SETTINGS_ONLY = {"settings_docs", "settings_explain"}
 
@@ -61,17 +52,17 @@ def run_command(argv: list[str]) -> int:
             prepare_owner()
         execute_from_command_line(argv)
     except (StartError, ConfigError, datadir.DataDirError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        problem = str(error)
     except (OperationalError, InterfaceError) as error:
-        print(f"error: {_database_name()} cannot be used: {_first_line(error)}", file=sys.stderr)
-        return 1
+        problem = _database_problem(error)
     except ImproperlyConfigured as error:
-        print(f"error: {error} Install Maestro with the extra that it names, or correct the setting.", file=sys.stderr)
-        return 1
+        problem = f"{error} Install Maestro with the extra that it names, or correct the setting."
     except KeyboardInterrupt:
         return 130
-    return 0
+    else:
+        return 0
+    print(f"error: {problem}", file=sys.stderr)
+    return 1
 
 
 def _run_without_settings(argv: list[str]) -> int:
@@ -90,24 +81,21 @@ def _run_without_settings(argv: list[str]) -> int:
 def prepare_database() -> None:
     """Bring the schema of the database up to date, or refuse. Raises ``StartError``."""
     try:
-        if not settings.EMBEDDED_DATABASE:
-            if pending_migrations():
-                raise StartError("The database is not up to date. Run `manage.py migrate`, then this command again.")
+        if not pending_migrations():
             return
-        if pending_migrations():
-            with datadir.locked(settings.DATA_DIR / "migrate.lock"):
-                if pending_migrations():
-                    call_command("migrate", verbosity=0, interactive=False)
+        if not settings.EMBEDDED_DATABASE:
+            raise StartError("The database is not up to date. Run `manage.py migrate`, then this command again.")
+        with datadir.locked(settings.DATA_DIR / "migrate.lock"):
+            if pending_migrations():
+                call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as error:
-        raise StartError(f"{_database_name()} cannot be used: {_first_line(error)}") from error
+        raise StartError(_database_problem(error)) from error
 
 
-def _database_name() -> str:
-    return "The database in the data folder" if settings.EMBEDDED_DATABASE else "The database of DATABASE_URL"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _database_problem(error: Exception) -> str:
+    place = "in the data folder" if settings.EMBEDDED_DATABASE else "of DATABASE_URL"
+    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"The database {place} cannot be used: {first_line}"
 
 
 def prepare_owner() -> None:

@@ -155,19 +155,16 @@ def _effective(
             # The settings of its group do not go together, so the tree lacks them: show what the variable holds.
             value = SecretStr(used.text) if setting.secret else used.text
         text = display_text(setting, value)
+    same: dict[str, Any] = {name: getattr(setting, name) for name in ("name", "aliases", "help", "secret", "declared")}
     return EffectiveSetting(
-        name=setting.name,
         path=setting.dotted,
         type=type_text(setting),
         default=default_text(setting),
         value=text,
         source=Source.of(used) if used else Source(),
         shadows=tuple(map(Source.of, reading.shadowed.get(setting.path, ()))),
-        aliases=setting.aliases,
-        help=setting.help,
-        secret=setting.secret,
-        declared=setting.declared,
         problem=problem,
+        **same,
     )
 
 

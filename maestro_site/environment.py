@@ -234,13 +234,10 @@ def candidates(setting: Setting, environment: Environment) -> Iterator[Found]:
     """Yield the variables that hold a value for the setting, the strongest first."""
     for name in (setting.name, *setting.aliases):
         kind: Kind = "own" if name == setting.name else "alias"
-        for spelling, text, file in environment.lookup(name):
-            if text.strip() or (setting.keeps_empty and kind == "own"):
-                yield Found(spelling, kind, text, env_file=file)
-        if setting.secret:
-            for spelling, text, file in environment.lookup(f"{name}_FILE"):
-                if text.strip():
-                    yield Found(spelling, kind, text, from_file=True, env_file=file)
+        for suffix in ("", "_FILE") if setting.secret else ("",):
+            for spelling, text, file in environment.lookup(name + suffix):
+                if text.strip() or (setting.keeps_empty and kind == "own" and not suffix):
+                    yield Found(spelling, kind, text, from_file=bool(suffix), env_file=file)
 
 
 def _contents(found: Found) -> str:

@@ -50,23 +50,19 @@ def ready(request: HttpRequest) -> JsonResponse:
     """Answer 200 when every part works, else 503 with the broken ones."""
     checks = readiness()
     broken = [check.name for check in checks if not check.ok]
-    return JsonResponse(
-        {
-            "status": "ready" if not broken else "not ready",
-            "broken": broken,
-            "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
-            "shared_state": "Redis" if settings.REDIS_URL else "per process",
-        },
-        status=503 if broken else 200,
-    )
+    answer = {
+        "status": "ready" if not broken else "not ready",
+        "broken": broken,
+        "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+        "shared_state": "Redis" if settings.REDIS_URL else "per process",
+    }
+    return JsonResponse(answer, status=503 if broken else 200)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500, or 503 with ``Retry-After`` where the database is locked or away, which is temporary."""
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        response = HttpResponse(render_to_string("503.html"), status=503)
-        response["Retry-After"] = str(RETRY_S)
-        return response
+        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_S)})
     return HttpResponse(render_to_string("500.html"), status=500)
 
 
@@ -84,9 +80,8 @@ def _broker() -> Check:
     try:
         return Check("broker", True, pulse.ping_broker())
     except (OSError, redis.RedisError):
-        return Check(
-            "broker", False, "Redis does not answer" if settings.REDIS_URL else "the queue folder is not writable"
-        )
+        why = "Redis does not answer" if settings.REDIS_URL else "the queue folder is not writable"
+        return Check("broker", False, why)
 
 
 class _Proof:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
+Announce = Callable[[threading.Event], None]
 GRACE_S = 1.5
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Addresses that mean every address, and what a person on this machine opens."""
@@ -30,21 +31,20 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(2048)
-    except UnicodeError as error:
+    except (UnicodeError, OSError) as error:
         sock.close()
-        raise PortTaken(f"{host!r} is not the name of a host. Choose another --host.") from error
-    except OSError as error:
-        sock.close()
-        if error.errno == errno.EADDRINUSE:
-            raise PortTaken(
-                f"Port {port} on {host} is taken. Stop what uses it, or choose another: `make run PORT={port + 1}` "
-                f"or `manage.py up --port {port + 1}`."
-            ) from error
-        raise PortTaken(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
-        ) from error
+        raise PortTaken(_why_taken(error, host, port)) from error
     sock.set_inheritable(True)
     return sock
+
+
+def _why_taken(error: UnicodeError | OSError, host: str, port: int) -> str:
+    if isinstance(error, UnicodeError):
+        return f"{host!r} is not the name of a host. Choose another --host."
+    if error.errno != errno.EADDRINUSE:
+        return f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
+    others = f"`make run PORT={port + 1}` or `manage.py up --port {port + 1}`"
+    return f"Port {port} on {host} is taken. Stop what uses it, or choose another: {others}."
 
 
 def address(host: str, port: int) -> str:
@@ -53,23 +53,20 @@ def address(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def host_names(host: str) -> list[str]:
-    """Return the names by which this machine calls the server, which are always among the allowed hosts.
+def host_name(host: str) -> str:
+    """Return the name by which this machine calls the server, which is always among the allowed hosts.
 
-    A wildcard adds no others: the operator names those that lead here from elsewhere.
+    A wildcard adds no other: the operator names those that lead here from elsewhere.
     """
-    return [urlsplit(address(host, 80)).netloc.removesuffix(":80")]
+    return urlsplit(address(host, 80)).netloc.removesuffix(":80")
 
 
 def catch_signals() -> threading.Event:
     """Make SIGINT and SIGTERM set the returned event instead of ending the process."""
     stopping = threading.Event()
 
-    def note(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
+        signal.signal(number, lambda *_: stopping.set())
     return stopping
 
 
@@ -88,13 +85,7 @@ def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
     return False
 
 
-def serve(
-    sock: socket.socket,
-    stopping: threading.Event,
-    *,
-    on_stop: Callable[[], None],
-    on_start: Callable[[threading.Event], None],
-) -> None:
+def serve(sock: socket.socket, stopping: threading.Event, *, on_stop: Callable[[], None], on_start: Announce) -> None:
     """Run until SIGINT or SIGTERM. ``on_stop`` is called at once with the signal, beside uvicorn's own shutdown.
 
     ``stopping`` is from ``catch_signals``: uvicorn installs its handlers inside ``run`` and raises the captured signal
@@ -112,8 +103,7 @@ def serve(
         proxy_headers=False,
     )
     server = _Server(config, stopping, on_stop)
-    starter = threading.Thread(target=on_start, args=(stopping,), name="announce", daemon=True)
-    starter.start()
+    threading.Thread(target=on_start, args=(stopping,), name="announce", daemon=True).start()
     try:
         server.run(sockets=[sock])
     finally:

@@ -120,15 +120,9 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
-        "default-src": [NONE],
-        "script-src": [SELF],
-        "style-src": [SELF],
+        **{name: [NONE] for name in ("default-src", "base-uri", "frame-ancestors")},
+        **{name: [SELF] for name in ("script-src", "style-src", "font-src", "connect-src", "form-action")},
         "img-src": [SELF, "data:"],
-        "font-src": [SELF],
-        "connect-src": [SELF],
-        "form-action": [SELF],
-        "base-uri": [NONE],
-        "frame-ancestors": [NONE],
     }
 }
 
@@ -167,15 +161,9 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # Kept quiet at every MAESTRO_LOG_LEVEL: an engine may log addresses, and the headers of answers, in which some
         # servers repeat the key.
-        "httpx": {"level": "WARNING"},
-        "aiohttp": {"level": "WARNING"},
-        "uvicorn.access": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING", "propagate": True},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        "asyncio": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-        "daphne": {"level": "WARNING"},
+        **{name: {"level": "WARNING"} for name in ("httpx", "aiohttp", "uvicorn.access", "celery", "kombu")},
+        **{name: {"level": "WARNING"} for name in ("asyncio", "axes", "daphne")},
     },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -6,6 +6,7 @@ is not always the group that a setting is declared in.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType
@@ -48,52 +49,45 @@ EXAMPLE_HEAD = """# Every setting of Maestro with its default: a copy named .env
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A heading, a sentence below it, and the paths it covers: ``*`` is any part of one name, a dot at the end all
-    settings of a group."""
+    """A heading, a sentence below it, and the paths it covers, with blanks between them.
+
+    In a path ``*`` is any part of one name, and a dot at the end means all settings of a group.
+    """
 
     title: str
     intro: str
-    covers: tuple[str, ...]
+    covers: str
 
 
 SECTIONS = (
     Section(
         "Addresses and safety",
         "Where Maestro is reached, and what protects it.",
-        (
-            "allowed_hosts",
-            "trusted_origins",
-            "behind_tls_proxy",
-            "public_url",
-            "secret_key",
-            "encryption_keys",
-            "debug",
-            "providers.allowed_private_hosts",
-            "providers.ca_file",
-        ),
+        "allowed_hosts trusted_origins behind_tls_proxy public_url secret_key encryption_keys debug "
+        "providers.allowed_private_hosts providers.ca_file",
     ),
-    Section("Data and other servers", "Without these, one folder holds everything.", ("data_dir", "*_url")),
-    Section("Log", "", ("log_level", "log_json")),
-    Section("E-mail", "Notices are also sent by e-mail once there is a mail server.", ("from_email", "email.")),
-    Section("Time limits", "How long providers are waited for.", ("providers.*_timeout_s",)),
+    Section("Data and other servers", "Without these, one folder holds everything.", "data_dir *_url"),
+    Section("Log", "", "log_level log_json"),
+    Section("E-mail", "Notices are also sent by e-mail once there is a mail server.", "from_email email."),
+    Section("Time limits", "How long providers are waited for.", "providers.*_timeout_s"),
     Section(
         "Limits",
         "Where one person or one message would take too much.",
-        ("sessions.*_limit", "sessions.*_per_owner", "context.max_*", "providers.max_*"),
+        "sessions.*_limit sessions.*_per_owner context.max_* providers.max_*",
     ),
     Section(
         "Sign-ins and refreshing",
         "How long sign-ins wait, and when access tokens are renewed.",
-        ("providers.refresh_*", "providers.*login_ttl_s", "sessions.refresh_*"),
+        "providers.refresh_* providers.*login_ttl_s sessions.refresh_*",
     ),
-    Section("Sessions", "How long what is over is kept.", ("sessions.",)),
-    Section("Contexts and answers", "", ("context.",)),
+    Section("Sessions", "How long what is over is kept.", "sessions."),
+    Section("Contexts and answers", "", "context."),
     Section(
         "Gateway in front of the providers",
         'An enterprise gateway ("GenAI platform") that requests pass through.',
-        ("genai_platform.",),
+        "genai_platform.",
     ),
-    Section("Models and requests", "What holds for every provider.", ("providers.*",)),
+    Section("Models and requests", "What holds for every provider.", "providers.*"),
 )
 """The first that covers a setting has it. Settings that none covers get a section for their provider or group."""
 
@@ -122,25 +116,18 @@ def write(root: Path = ROOT) -> list[Path]:
 
 def differences(root: Path = ROOT, settings: Iterable[Setting] | None = None) -> list[str]:
     """Return a unified diff from the files to what they should hold; no lines when they are current."""
-    return [
-        line
-        for path, text in render(settings).items()
-        for line in difflib.unified_diff(
-            _committed(root / path).splitlines(),
-            text.splitlines(),
-            f"{path} (committed)",
-            f"{path} (generated)",
-            n=0,
-            lineterm="",
-        )
-    ]
+    found: list[str] = []
+    for path, text in render(settings).items():
+        before, names = _committed(root / path).splitlines(), (f"{path} (committed)", f"{path} (generated)")
+        found += difflib.unified_diff(before, text.splitlines(), *names, n=0, lineterm="")
+    return found
 
 
 def by_section(settings: Iterable[Setting]) -> dict[tuple[str, str], list[Setting]]:
     """Return the settings by title and intro of their section, providers last; sections without any are left out."""
     found: dict[tuple[str, str], list[Setting]] = {(each.title, each.intro): [] for each in SECTIONS}
     for setting in settings:
-        chosen = next((each for each in SECTIONS if any(_covers(pattern, setting) for pattern in each.covers)), None)
+        chosen = next((each for each in SECTIONS if _covers(each, setting)), None)
         key = (chosen.title, chosen.intro) if chosen else (_own_title(setting), "")
         found.setdefault(key, []).append(setting)
     return {key: held for key, held in found.items() if held}
@@ -175,15 +162,9 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def _covers(pattern: str, setting: Setting) -> bool:
-    path = setting.dotted
-    if pattern.endswith("."):
-        return path.startswith(pattern)
-    before, star, after = pattern.partition("*")
-    if not star:
-        return path == pattern
-    middle = path[len(before) : len(path) - len(after) if after else None]
-    return path.startswith(before) and path.endswith(after) and "." not in middle
+def _covers(section: Section, setting: Setting) -> bool:
+    patterns = (re.escape(each).replace(r"\*", "[^.]*") for each in section.covers.split())
+    return any(re.fullmatch(each + ".*" * each.endswith("."), setting.dotted) for each in patterns)
 
 
 def _own_title(setting: Setting) -> str:

@@ -49,9 +49,8 @@ def run(host: str, port: int, stop: threading.Event, announce: Callable[[threadi
             # Only one that dies again and again is hopeless.
             died[name] = 1 if time.monotonic() - started[name] > STEADY_S else died[name] + 1
             if died[name] > RESTARTS:
-                print(
-                    f"error: {name} ended {died[name]} times (exit code {child.returncode}); stopping.", file=sys.stderr
-                )
+                ended = f"{name} ended {died[name]} times (exit code {child.returncode})"
+                print(f"error: {ended}; stopping.", file=sys.stderr)
                 code = 1
                 stop.set()
                 break
@@ -70,9 +69,8 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
 def _child_setup() -> None:
     """Give the child a session of its own, so that Ctrl-C reaches only the parent, and end it with the parent."""
     os.setsid()
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:

@@ -36,14 +36,9 @@ def note(request: HttpRequest) -> None:
     request.session[NOTED] = now.timestamp()
     if request.session.session_key is None:
         request.session.save()
-    BrowserSession.objects.update_or_create(
-        session_key=request.session.session_key,
-        defaults={
-            "user": request.user,  # type: ignore[misc]  # the caller has checked
-            "agent": request.headers.get("User-Agent", "")[:200],
-            "last_seen_at": now,
-        },
-    )
+    agent = request.headers.get("User-Agent", "")[:200]
+    seen: dict[str, Any] = {"user": request.user, "agent": agent, "last_seen_at": now}
+    BrowserSession.objects.update_or_create(session_key=request.session.session_key, defaults=seen)
 
 
 def listing(user: User, current_key: str | None) -> list[dict[str, Any]]:
@@ -62,11 +57,10 @@ def listing(user: User, current_key: str | None) -> list[dict[str, Any]]:
 def sign_out(user: User, browser_id: int) -> bool:
     """End one browser session of this person; ``False`` when it is not theirs or already over."""
     browser = BrowserSession.objects.filter(user_id=user.pk, pk=browser_id).first()
-    if browser is None:
-        return False
-    SessionStore(session_key=browser.session_key).delete()
-    browser.delete()
-    return True
+    if browser is not None:
+        SessionStore(session_key=browser.session_key).delete()
+        browser.delete()
+    return browser is not None
 
 
 def forget_all(request: HttpRequest) -> None:

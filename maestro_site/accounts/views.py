@@ -73,16 +73,12 @@ def account(request: HttpRequest) -> HttpResponse:
         browsers.forget_all(request)
         messages.success(request, "Password saved. Other browsers were signed out.")
         return redirect("account")
-    return render(
-        request,
-        "accounts/account.html",
-        {
-            "password_form": form,
-            "has_password": user.has_usable_password(),
-            "browsers": browsers.listing(user, request.session.session_key),
-        },
-        status=422 if request.method == "POST" else 200,
-    )
+    context = {
+        "password_form": form,
+        "has_password": user.has_usable_password(),
+        "browsers": browsers.listing(user, request.session.session_key),
+    }
+    return render(request, "accounts/account.html", context, status=422 if request.method == "POST" else 200)
 
 
 @login_required

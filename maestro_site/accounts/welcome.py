@@ -36,20 +36,14 @@ def ensure_owner() -> User:
 
     Raises ``WelcomeError`` when there are people but none of them is an active superuser.
     """
-    found = _first_superuser()
-    if found is not None:
-        return found
+    superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
     if not User.objects.exists():
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_superuser(username="owner", email="", password=None)
     # Another process that started on the same fresh data may have made it meanwhile.
-    if (found := _first_superuser()) is not None:
+    if (found := superusers.first()) is not None:
         return found
     raise WelcomeError("There is no active superuser. Create one with `manage.py createsuperuser`, or name a USER.")
-
-
-def _first_superuser() -> User | None:
-    return User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
 
 
 def create(user: User) -> str:

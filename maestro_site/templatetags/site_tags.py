@@ -21,18 +21,14 @@ PILL_KINDS = ("ok", "warn", "bad", "mute", "info")
 """Kinds of pill: fine, soon a problem, a problem, switched off or unknown, going on."""
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_CONTROLS = ((forms.CheckboxInput, "checkbox"), (forms.Select, "select"), (forms.Textarea, "textarea"))
 
 
 @register.simple_tag
 def icon(name: str, classes: str = "") -> SafeString:
     """Render the icon ``name`` of ``static/icons/sprite.svg``, hidden from screen readers beside its text."""
-    return format_html(
-        '<svg class="icon{}{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
-        " " if classes else "",
-        classes,
-        static("icons/sprite.svg"),
-        name,
-    )
+    markup = '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>'
+    return format_html(markup, f"icon {classes}".strip(), static("icons/sprite.svg"), name)
 
 
 @register.simple_tag
@@ -106,18 +102,6 @@ def initials(user: Any) -> str:
     return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
 
 
-def _control_class(widget: forms.Widget) -> str:
-    match widget:
-        case forms.CheckboxInput():
-            return "checkbox"
-        case forms.Select():
-            return "select"
-        case forms.Textarea():
-            return "textarea"
-        case _:
-            return "input"
-
-
 @register.simple_tag
 def control(field: BoundField, **attributes: str) -> SafeString:
     """Render the widget of a form field with our class, tied to its help and its error for screen readers.
@@ -128,7 +112,8 @@ def control(field: BoundField, **attributes: str) -> SafeString:
     described = [f"{field.auto_id}_help"] if field.help_text else []
     described += [f"{field.auto_id}_error"] if field.errors else []
     given = {key.replace("_", "-"): value for key, value in attributes.items()}
-    classes = [_control_class(widget), str(widget.attrs.get("class", "")), given.pop("class", "")]
+    kind = next((kind for widgets, kind in _CONTROLS if isinstance(widget, widgets)), "input")
+    classes = [kind, str(widget.attrs.get("class", "")), given.pop("class", "")]
     attrs: dict[str, Any] = {**given, "class": " ".join(part for part in classes if part)}
     if described:
         attrs["aria-describedby"] = " ".join(described)

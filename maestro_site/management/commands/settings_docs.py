@@ -14,20 +14,15 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--check", action="store_true", help="write nothing; exit code 1 where they are not current"
-        )
+        words = "write nothing; exit code 1 where they are not current"
+        parser.add_argument("--check", action="store_true", help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["check"]:
             for path in settings_reference.write():
                 self.stdout.write(f"wrote {path}")
             return
-        lines = settings_reference.differences()
-        if not lines:
-            return
-        for line in lines[:SHOWN]:
-            self.stdout.write(line)
-        if len(lines) > SHOWN:
-            self.stdout.write(f"... and {len(lines) - SHOWN} more lines")
-        raise CommandError("The settings reference is out of date. Run `manage.py settings_docs`.")
+        if lines := settings_reference.differences():
+            lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else []
+            self.stdout.write("\n".join(lines))
+            raise CommandError("The settings reference is out of date. Run `manage.py settings_docs`.")

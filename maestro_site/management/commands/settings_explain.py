@@ -31,24 +31,22 @@ class Command(BaseCommand):
         chosen = self._chosen(found, options)
         if options["json"]:
             self._dump(found, chosen)
-        elif len(chosen) == 1 and options["name"]:
+            return
+        if len(chosen) == 1 and options["name"]:
             self._one(chosen[0])
         else:
             self._table(chosen)
-        if not options["json"]:
-            for sentence in (*found.problems, *found.warnings):
-                self.stderr.write(sentence)
+        for sentence in (*found.problems, *found.warnings):
+            self.stderr.write(sentence)
 
     def _chosen(self, found: EffectiveSettings, options: dict[str, Any]) -> tuple[EffectiveSetting, ...]:
-        if options["name"]:
-            chosen = found.find(options["name"])
-            if not chosen:
-                near = found.nearest(options["name"])
-                raise CommandError(
-                    f"There is no setting {options['name'][:80]!r}." + (f" Did you mean {near}?" if near else "")
-                )
+        name = options["name"]
+        if not name:
+            return found.settings if options["all"] else tuple(each for each in found.settings if each.changed)
+        if chosen := found.find(name):
             return chosen
-        return found.settings if options["all"] else tuple(each for each in found.settings if each.changed)
+        near = f" Did you mean {found.nearest(name)}?" if found.nearest(name) else ""
+        raise CommandError(f"There is no setting {name[:80]!r}.{near}")
 
     def _dump(self, found: EffectiveSettings, chosen: tuple[EffectiveSetting, ...]) -> None:
         settings = [msgspec.to_builtins(each) for each in chosen]

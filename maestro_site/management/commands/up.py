@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -32,7 +31,7 @@ class Command(BaseCommand):
         if not host:
             raise CommandError("--host must be an address or a name; 0.0.0.0 listens on every address.")
         stopping = server.catch_signals()
-        settings.ALLOWED_HOSTS += [name for name in server.host_names(host) if name not in settings.ALLOWED_HOSTS]
+        settings.ALLOWED_HOSTS = list(dict.fromkeys([*settings.ALLOWED_HOSTS, server.host_name(host)]))
         try:
             sock = server.listen(host, port)
         except server.PortTaken as error:
@@ -51,9 +50,7 @@ class Command(BaseCommand):
         # Threads that are still inside a task must not hold the process: their work is safe to run again.
         os._exit(0)
 
-    def _serve(
-        self, sock: Any, stopping: threading.Event, announce: Callable[[threading.Event], None], *, alone: bool
-    ) -> None:
+    def _serve(self, sock: Any, stopping: threading.Event, announce: server.Announce, *, alone: bool) -> None:
         if alone:
             server.serve(sock, stopping, on_stop=context_lifespan.stop_now, on_start=announce)
             return

@@ -17,17 +17,13 @@ class Command(BaseCommand):
         parser.add_argument("--base", default="", help="address of the site, such as https://maestro.example")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["user"]:
-            user: User | None = User.objects.filter(username=options["user"]).first()
-            if user is None:
-                raise CommandError(f"There is no user {options['user']!r}.")
-            if not user.is_active:
-                raise CommandError(f"{options['user']} is disabled. Enable the account in /admin/ first.")
-        else:
-            try:
-                user = welcome.ensure_owner()
-            except welcome.WelcomeError as error:
-                raise CommandError(str(error)) from None
+        name = options["user"]
+        try:
+            user = User.objects.get(username=name) if name else welcome.ensure_owner()
+        except (User.DoesNotExist, welcome.WelcomeError) as error:
+            raise CommandError(f"There is no user {name!r}." if name else str(error)) from None
+        if not user.is_active:
+            raise CommandError(f"{name} is disabled. Enable the account in /admin/ first.")
         base = options["base"] or welcome.last_address() or "http://127.0.0.1:8000"
         self.stdout.write(f"Open {base.rstrip('/')}/welcome/{welcome.create(user)}")
         self.stdout.write(f"It signs in {user.get_username()}, once, within 15 minutes.")
