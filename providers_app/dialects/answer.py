@@ -1,7 +1,7 @@
-"""The events of one answer while it is being read: what has begun, what has ended, and that it ends exactly once."""
+"""One answer while it is being read: what has begun, what it consumed, and that it ends exactly once."""
 
 import hashlib
-from typing import Any
+from typing import Any, ClassVar
 
 from providers_app.errors import StreamInterrupted, UpstreamError
 from providers_app.types.events import (
@@ -16,7 +16,23 @@ from providers_app.types.events import (
     ToolCallDelta,
     Usage,
     UsageReport,
+    UsageSource,
 )
+from providers_app.wire.error_body import fields_of
+from providers_app.wire.payload import count, mapping
+from providers_app.wire.status import ErrorWords, error_of_fields
+
+_DETAILS = ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details")
+_COUNTS = (
+    ("prompt_tokens", "promptTokenCount", "input_tokens"),
+    ("completion_tokens", "candidatesTokenCount", "output_tokens"),
+    ("total_tokens", "totalTokenCount"),
+    ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cachedContentTokenCount"),
+    ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"),
+    ("cache_read_input_tokens",),
+    ("cache_creation_input_tokens",),
+)
+"""Names of: sent, generated, both, read from the cache, reasoning, and Anthropic's cache reads and writes."""
 
 
 class Answer:
@@ -119,3 +135,85 @@ class Answer:
             "The answer broke off before its end." if self.started else "The connection ended before an answer began."
         )
         self.fail(StreamInterrupted(message), "incomplete", usage=usage)
+
+
+class Reading:
+    """A dialect's reader of the decoded pieces of one answer; it writes to ``answer`` and may end it.
+
+    ``words`` is the meaning of the dialect's error words, ``absent`` that of a count which is left out, ``usage`` the
+    provider's own counts so far.
+    """
+
+    words: ClassVar[ErrorWords]
+    absent: ClassVar[int | None] = None
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self.usage: dict[str, Any] | None = None
+
+    def value(self, event: str, value: Any) -> None:
+        """Read the JSON value of one server-sent event."""
+        raise NotImplementedError
+
+    def whole(self, value: dict[str, Any]) -> None:
+        """Read one JSON object that was (or is an element of) the whole body."""
+        raise NotImplementedError
+
+    def done(self) -> None:
+        """Read the end marker ``[DONE]``; where a dialect has none of its own, some gateways add it."""
+        self.end()
+
+    def end(self) -> None:
+        """Judge a body that ended before the answer: decide whether that was its end."""
+        self.answer.interrupt(usage=self.counted("partial"))
+
+    def fail(self, error: UpstreamError, finish: FinishReason = "error", raw: str | None = None) -> None:
+        """End an answer that cannot be read on, with what is known of it."""
+        self.answer.fail(error, finish, raw, usage=self.counted("partial"))
+
+    def refuse(self, value: Any) -> None:
+        """End the answer with the error that ``value`` describes."""
+        self.fail(error_of_fields(fields_of(value), self.words))
+
+    def counted(self, source: UsageSource) -> Usage | None:
+        """Return the counts so far, ``None`` where the provider gave none."""
+        return None if self.usage is None else usage_of(self.usage, source, self.absent)
+
+
+def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int | None = None) -> Usage:
+    """Return the counts of a provider's own object.
+
+    OpenAI's input includes cached tokens and its output includes reasoning. Some servers (xAI) count reasoning beside
+    the completion; they are known by their sum: total = prompt + completion + reasoning.
+
+    Anthropic's input, cache reads and cache writes are three disjoint parts of what was sent. Databricks sends the
+    fields of its cache beside OpenAI's for every model: 0 has no meaning there.
+
+    Of Gemini's counts, prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts. The
+    format leaves out counts that are zero: an ``absent`` one is 0 (a blocked prompt has no counts at all).
+    """
+    flat = dict(raw)
+    for name in _DETAILS:
+        flat |= {key: value for key, value in mapping(raw.get(name)).items() if value is not None}
+    sent, generated, total, cached, reasoning, read, written = (
+        next((number for name in names if (number := count(flat.get(name))) is not None), None) for names in _COUNTS
+    )
+    if absent is not None or any(name.endswith("TokenCount") for name in raw):
+        sent = (sent or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
+        generated = (generated or 0) + (reasoning or 0)
+    elif "prompt_tokens" in raw:
+        read, written = read or None, written or None
+    elif sent is not None:
+        sent += (read or 0) + (written or 0)
+    if reasoning and sent is not None and generated is not None and total == sent + generated + reasoning:
+        generated += reasoning
+    return Usage(
+        input_tokens=sent,
+        output_tokens=generated,
+        cached_input_tokens=read if cached is None else cached,
+        cache_write_tokens=count(flat.get("cache_write_tokens")) if written is None else written,
+        reasoning_tokens=reasoning,
+        total_tokens=total,
+        source=source,
+        raw=raw,
+    )

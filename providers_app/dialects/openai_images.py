@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects.answer import usage_of
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import Usage
@@ -60,10 +61,11 @@ def read(body: bytes) -> ImagesResult:
         raise error_of_fields(fields_of(value), WORDS)
     if len(items) > MAX_IMAGES:
         raise BadAnswer(f"The provider answered with more than {MAX_IMAGES} images.")
+    usage = payload.mapping(value.get("usage"))
     made = payload.text(value.get("output_format"))
     return ImagesResult(
         images=tuple(_image(payload.mapping(item), f"image/{made}" if made else "") for item in items),
-        usage=_usage(payload.mapping(value.get("usage"))),
+        usage=usage_of(usage) if usage else None,
         created=payload.count(value.get("created")),
     )
 
@@ -89,16 +91,4 @@ def _image(item: dict[str, Any], media_type: str) -> Image:
         url="" if data else url,
         media_type=payload.text(item.get("mime_type")) or media_type,
         revised_prompt=payload.text(item.get("revised_prompt")),
-    )
-
-
-def _usage(raw: dict[str, Any]) -> Usage | None:
-    if not raw:
-        return None
-    return Usage(
-        input_tokens=payload.count(raw.get("input_tokens")),
-        output_tokens=payload.count(raw.get("output_tokens")),
-        cached_input_tokens=payload.count(payload.mapping(raw.get("input_tokens_details")).get("cached_tokens")),
-        total_tokens=payload.count(raw.get("total_tokens")),
-        raw=raw,
     )

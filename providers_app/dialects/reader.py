@@ -6,6 +6,7 @@ fault of the dialect ends this answer only.
 """
 
 import logging
+from collections.abc import Callable
 
 from providers_app import conf
 from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
@@ -21,7 +22,7 @@ ENDS = (StreamEnd, StreamFailed)
 class AnswerReader:
     """Reads one answer; once ``ended`` is true, no more events come."""
 
-    __slots__ = ("_bytes", "_dialect", "_max_text", "_reducer", "_text", "ended", "max_bytes")
+    __slots__ = ("_bytes", "_max_text", "_reducer", "_text", "ended", "max_bytes")
 
     def __init__(self, dialect: Dialect, *, max_bytes: int | None = None, max_text: int | None = None) -> None:
         """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments.
@@ -29,7 +30,6 @@ class AnswerReader:
         ``None`` is the limit of the settings in force.
         """
         settings = conf.current()
-        self._dialect = dialect
         self._reducer = dialect.reducer()
         self.max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
         self._max_text = settings.max_answer_text_bytes if max_text is None else max_text
@@ -38,44 +38,25 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete. Raises ``AnswerTooLarge``, ``BadAnswer``."""
-        self._count(data)
-        try:
-            events = self._reducer.feed(data)
-        except ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
-            raise unreadable(error) from None
-        return self._checked(events)
+        self._bytes += len(data)
+        if self._bytes > self.max_bytes:
+            raise AnswerTooLarge(f"The answer is larger than {self.max_bytes} bytes.")
+        return self._checked(self._guarded(self._reducer.feed, data))
 
-    def whole(self, body: bytes, content_type: str = "") -> list[Event]:
+    def whole(self, body: bytes) -> list[Event]:
         """Return the events of a whole answer; a server that only streams may have sent it as a stream.
 
         Raises ``AnswerTooLarge``, ``BadAnswer``.
         """
-        if "text/event-stream" in content_type.lower():
-            events = self.feed(body)
-            return events if self.ended else [*events, *self.close()]
-        self._count(body)
-        try:
-            events = self._dialect.parse(body)
-        except ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  as above
-            raise unreadable(error) from None
-        return self._checked(events)
+        events = self.feed(body)
+        return events if self.ended else [*events, *self.close()]
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; the last one ends the answer. Raises ``BadAnswer``."""
-        try:
-            events = self._checked(self._reducer.close())
-        except ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  as above
-            raise unreadable(error) from None
+        events = self._checked(self._guarded(self._reducer.close))
         if self.ended:
             return events
-        cut = StreamInterrupted("The answer ended without an end marker.")
-        return [*events, self._failed(cut)]
+        return [*events, self._failed(StreamInterrupted("The answer ended without an end marker."))]
 
     def fail(self, error: ProviderError) -> list[Event]:
         """Return the last events of an answer that ``error`` broke: what was complete by then, and the error.
@@ -85,18 +66,22 @@ class AnswerReader:
         if self.ended:
             return []
         try:
-            events = self._reducer.close()
-        except Exception as fault:  # noqa: BLE001  as above
-            unreadable(fault)
+            events = self._guarded(self._reducer.close)
+        except ProviderError:
             events = []
         if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
             return self._checked(events, limited=False)
         return [*(event for event in events if not isinstance(event, ENDS)), self._failed(error)]
 
-    def _count(self, data: bytes) -> None:
-        self._bytes += len(data)
-        if self._bytes > self.max_bytes:
-            raise AnswerTooLarge(f"The answer is larger than {self.max_bytes} bytes.")
+    @staticmethod
+    def _guarded(step: Callable[..., list[Event]], *given: bytes) -> list[Event]:
+        """Return what a reducer makes. Raises ``BadAnswer`` for a fault of it, which ends this answer only."""
+        try:
+            return step(*given)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            raise unreadable(error) from None
 
     def _failed(self, error: ProviderError) -> StreamFailed:
         self.ended = True

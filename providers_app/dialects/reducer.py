@@ -11,10 +11,10 @@ content types lie, so only the bytes themselves decide.
 """
 
 import json
-from typing import Any, Protocol
+from typing import Any
 
-from providers_app.dialects.answer import Answer
-from providers_app.errors import BadAnswer, UpstreamError
+from providers_app.dialects.answer import Reading
+from providers_app.errors import BadAnswer
 from providers_app.types.events import Event
 from providers_app.wire import payload
 from providers_app.wire.error_body import plain_text
@@ -22,32 +22,6 @@ from providers_app.wire.sse import MAX_LINE, LineTooLong, SseParser
 
 _DONE = b"[DONE]"
 _FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
-
-
-class Reading(Protocol):
-    """A dialect's reader of the decoded pieces of one answer; it writes to ``answer`` and may end it."""
-
-    answer: Answer
-
-    def value(self, event: str, value: Any) -> None:
-        """Read the JSON value of one server-sent event."""
-        ...
-
-    def done(self) -> None:
-        """Read the end marker ``[DONE]``."""
-        ...
-
-    def whole(self, value: Any) -> None:
-        """Read one JSON value that was (or is an element of) the whole body."""
-        ...
-
-    def end(self) -> None:
-        """Judge a body that ended before the answer: decide whether that was its end."""
-        ...
-
-    def fail(self, error: UpstreamError) -> None:
-        """End an answer that cannot be read on, with what is known of it."""
-        ...
 
 
 class BodyReducer:

@@ -216,7 +216,7 @@ def to_bytes(body: dict[str, Any], extra: dict[str, Any], unsupported: frozenset
     sent even when it is listed as unsupported.
     """
     kept = {name: value for name, value in body.items() if value is not None and name not in unsupported}
-    return payload.encode(_merged(kept, extra))
+    return payload.encode(_merged(kept, extra) if extra else kept)
 
 
 def _merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class _Answer:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return self._kept(self.reader.whole(body, self._stream.headers.get("content-type", "")))
+        return self._kept(self.reader.whole(body))
 
     async def _open(self) -> None:
         call = self._call

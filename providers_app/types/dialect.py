@@ -29,10 +29,7 @@ class Dialect(Protocol):
         """Return the JSON body of a request; the same request gives the same bytes."""
 
     def reducer(self) -> Reducer:
-        """Return a fresh reducer for one streamed answer."""
-
-    def parse(self, body: bytes) -> list[Event]:
-        """Return the events of a whole (not streamed) answer with status 2xx; errors in it become ``StreamFailed``."""
+        """Return a fresh reducer of one 2xx answer, streamed or whole; errors in it become ``StreamFailed``."""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Return the typed error of an answer with status >= 400; its body may be of any form."""

@@ -21,7 +21,7 @@ def stream(name: str, *payloads: dict[str, Any]) -> list[Event]:
 
 def fixture(name: str) -> list[Event]:
     case = next(case for case in fixture_cases.all_cases() if case.name == name)
-    return dialects.by_name(case.dialect).parse(case.body)
+    return events_of(dialects.by_name(case.dialect), [case.body])
 
 
 def response(status: str, **fields: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_answer_gives_the_expected_result(case: FixtureCase) -> None:
 @pytest.mark.parametrize("case", ANSWERED, ids=_names(ANSWERED))
 def test_any_cut_gives_the_same_events(case: FixtureCase) -> None:
     dialect = dialects.by_name(case.dialect)
-    whole = dialect.parse(case.body)
+    whole = events_of(dialect, [case.body])
     assert events_of(dialect, single_bytes(case.body)) == whole
     for at in range(len(case.body)):
         assert events_of(dialect, pieces(case.body, [at])) == whole, f"cut at {at}"
@@ -58,7 +58,7 @@ def test_any_cut_gives_the_same_events(case: FixtureCase) -> None:
 @pytest.mark.parametrize("case", ANSWERED, ids=_names(ANSWERED))
 def test_an_answer_that_breaks_off_anywhere_fails_once_and_runs_no_tool_of_less(case: FixtureCase) -> None:
     dialect = dialects.by_name(case.dialect)
-    whole = streaming.fold(dialect.parse(case.body))
+    whole = streaming.fold(events_of(dialect, [case.body]))
     runnable = [call for call in whole.tool_calls if call.invalid_arguments is None]
     for at in range(len(case.body)):
         events = events_of(dialect, [case.body[:at]])

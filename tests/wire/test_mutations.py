@@ -62,7 +62,7 @@ def test_a_damaged_answer_ends_once_and_never_raises(name: str, damage: Any) -> 
         case = rng.choice([case for case in CASES if case.dialect == name or rng.random() < 0.1])
         body = damage(case.body, rng)
         where = f"seed {SEED}, round {at}, {case.name}"
-        events = dialect.parse(body)
+        events = events_of(dialect, [body])
         assert [event for event in events if isinstance(event, StreamEnd | StreamFailed)] == [events[-1]], where
         assert msgspec.json.decode(msgspec.json.encode(events), type=list[Event]) == events, where
         assert events_of(dialect, pieces(body, [rng.randrange(len(body) + 1)])) == events, where

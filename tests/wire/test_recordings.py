@@ -66,7 +66,7 @@ async def test_recorded_answer_gives_its_expectation(recording: Recording) -> No
 @pytest.mark.parametrize("recording", ANSWERED, ids=_names(ANSWERED))
 def test_recorded_answer_byte_by_byte_gives_the_same_events(recording: Recording) -> None:
     dialect = dialects.by_name(recording.dialect)
-    whole = dialect.parse(recording.body)
+    whole = events_of(dialect, [recording.body])
     assert sum(isinstance(event, StreamEnd | StreamFailed) for event in whole) == 1
     assert isinstance(whole[-1], StreamEnd | StreamFailed)
     if len(recording.body) <= BYTE_BY_BYTE_LIMIT:
@@ -77,7 +77,7 @@ def test_recorded_answer_byte_by_byte_gives_the_same_events(recording: Recording
 @pytest.mark.parametrize("recording", ANSWERED, ids=_names(ANSWERED))
 def test_recorded_answer_cut_off_is_never_a_clean_end_of_less(recording: Recording) -> None:
     dialect = dialects.by_name(recording.dialect)
-    whole = streaming.fold(dialect.parse(recording.body))
+    whole = streaming.fold(events_of(dialect, [recording.body]))
     rng = random.Random(f"{SEED}/{recording.name}/off")
     for _ in range(8):
         at = rng.randrange(len(recording.body))

@@ -3,22 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from providers_app.dialects.answer import Answer
+from providers_app.dialects.answer import Reading
 from providers_app.dialects.anthropic_messages.errors import WORDS
-from providers_app.errors import UpstreamError
-from providers_app.types.events import (
-    Citation,
-    FinishReason,
-    ReasoningDelta,
-    ServerToolEvent,
-    Usage,
-    UsageReport,
-    UsageSource,
-)
+from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, UsageReport
 from providers_app.wire import payload
-from providers_app.wire.error_body import fields_of
-from providers_app.wire.payload import count, mapping
-from providers_app.wire.status import error_of_fields
 
 FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -44,25 +32,18 @@ class _Block:
         self.part = 0
 
 
-class MessagesReading:
+class MessagesReading(Reading):
     """Reads one answer. It ends with ``message_stop`` or an ``error`` event; without one of them it was cut."""
 
-    __slots__ = ("_blocks", "_details", "_parts", "_reason", "_usage", "_without_arguments", "answer")
+    words = WORDS
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        super().__init__()
         self._blocks: dict[int | None, _Block] = {}
         self._parts = 0
         self._reason: str | None = None
         self._details: dict[str, Any] = {}
-        self._usage: dict[str, Any] = {}
         self._without_arguments: list[_Block] = []
-
-    def done(self) -> None:
-        self.end()  # some compatible servers close with it; without message_stop it ends nothing
-
-    def fail(self, error: UpstreamError) -> None:
-        self.answer.fail(error, usage=self._counted("partial"))
 
     def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
@@ -72,11 +53,11 @@ class MessagesReading:
         if reader is not None:
             reader(self, value)
         elif event == "error" or (kind is None and value.get("error")):
-            self._error(value)
+            self.refuse(value)
 
     def whole(self, value: Any) -> None:
         if not isinstance(value.get("content"), list):
-            self._error(value)
+            self.refuse(value)
             return
         self.answer.start(value.get("model"), value.get("id"))
         for index, raw in enumerate(value["content"]):
@@ -85,16 +66,13 @@ class MessagesReading:
         self._message_delta({"delta": value, "usage": value.get("usage")})
         self._message_stop(value)
 
-    def end(self) -> None:
-        self.answer.interrupt(usage=self._counted("partial"))
-
     def _message_start(self, value: dict[str, Any]) -> None:
         if self.answer.started:
             return  # proxies have been seen to send it twice
         message = payload.mapping(value.get("message"))
         self.answer.start(message.get("model"), message.get("id"))
         self._overlay(message.get("usage"))
-        usage = self._counted("partial")
+        usage = self.counted("partial")
         if usage is not None:
             self.answer.append(UsageReport(usage))
 
@@ -189,25 +167,19 @@ class MessagesReading:
 
     def _message_stop(self, value: dict[str, Any]) -> None:
         if self._reason is None:
-            self.answer.interrupt(usage=self._counted("partial"))
+            self.end()
             return
         finish = FINISH.get(self._reason, "stop")
         for block in self._without_arguments:
             self._call(block, {}, payload.NO_ARGUMENTS if finish == "length" else None)
         message = payload.text(self._details.get("explanation")) or None
-        self.answer.end(finish, self._reason, usage=self._counted("provider"), message=message)
-
-    def _error(self, value: dict[str, Any]) -> None:
-        self.fail(error_of_fields(fields_of(value), WORDS))
+        self.answer.end(finish, self._reason, usage=self.counted("provider"), message=message)
 
     def _overlay(self, usage: Any) -> None:
         # Figures are totals so far, never increments, and a later one corrects an earlier one.
-        for name, figure in payload.mapping(usage).items():
-            if figure is not None:
-                self._usage[name] = figure
-
-    def _counted(self, source: UsageSource) -> Usage | None:
-        return usage_of(dict(self._usage), source) if self._usage else None
+        figures = {name: figure for name, figure in payload.mapping(usage).items() if figure is not None}
+        if figures:
+            self.usage = {**(self.usage or {}), **figures}
 
 
 _READERS: dict[str, Callable[[MessagesReading, dict[str, Any]], None]] = {
@@ -217,21 +189,5 @@ _READERS: dict[str, Callable[[MessagesReading, dict[str, Any]], None]] = {
     "content_block_stop": MessagesReading._block_stop,
     "message_delta": MessagesReading._message_delta,
     "message_stop": MessagesReading._message_stop,
-    "error": MessagesReading._error,
+    "error": MessagesReading.refuse,
 }
-
-
-def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
-    """``input_tokens``, cache reads and cache writes are three disjoint parts of what was sent; thinking is output."""
-    fresh = count(raw.get("input_tokens"))
-    read = count(raw.get("cache_read_input_tokens"))
-    written = count(raw.get("cache_creation_input_tokens"))
-    return Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=count(raw.get("output_tokens")),
-        cached_input_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=count(mapping(raw.get("output_tokens_details")).get("thinking_tokens")),
-        source=source,
-        raw=raw,
-    )

@@ -2,22 +2,10 @@
 
 from typing import Any
 
-from providers_app.dialects.answer import Answer
+from providers_app.dialects.answer import Reading
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.errors import UpstreamError
-from providers_app.types.events import (
-    Citation,
-    FinishReason,
-    ReasoningDelta,
-    ServerToolEvent,
-    TextDelta,
-    Usage,
-    UsageSource,
-)
+from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
 from providers_app.wire import payload
-from providers_app.wire.error_body import fields_of
-from providers_app.wire.payload import count
-from providers_app.wire.status import error_of_fields
 
 # Reasons that are not listed are failures of the model; its own word and message are kept and shown.
 FINISH: dict[str, FinishReason] = {
@@ -40,28 +28,24 @@ FINISH: dict[str, FinishReason] = {
 _SERVER_PARTS = ("executableCode", "codeExecutionResult", "inlineData", "fileData", "toolCall", "toolResponse")
 
 
-class GenerateReading:
+class GenerateReading(Reading):
     """Reads one answer.
 
     There is no end marker: it ended if a finish reason or a block reason was seen when the body ends.
     """
 
-    __slots__ = ("_grounding", "_message", "_parts", "_reason", "_thinking", "_usage", "answer")
+    words, absent = WORDS, 0
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        super().__init__()
         self._parts = 0
         self._thinking = False
         self._reason: str | None = None
         self._message: str | None = None
         self._grounding: dict[str, Any] = {}
-        self._usage: dict[str, Any] | None = None
 
     def done(self) -> None:
         """Ignore it: some gateways add it, and the finish reason is what ends an answer."""
-
-    def fail(self, error: UpstreamError) -> None:
-        self.answer.fail(error, usage=self._counted("partial"))
 
     def value(self, event: str, value: Any) -> None:
         for chunk in value if type(value) is list else (value,):
@@ -75,21 +59,21 @@ class GenerateReading:
     def end(self) -> None:
         raw = self._reason
         if raw is None:
-            self.answer.interrupt(usage=self._counted("partial"))
+            super().end()
             return
         blocked = raw.startswith("promptFeedback.")
         finish = "content_filter" if blocked else FINISH.get(raw, "error")
         if finish == "stop" and self.answer.calls:
             finish = "tool_calls"
         self._cite()
-        self.answer.end(finish, raw, usage=self._counted("provider"), message=self._message)
+        self.answer.end(finish, raw, usage=self.counted("provider"), message=self._message)
 
     def _chunk(self, value: dict[str, Any], *, is_error: bool) -> None:
         usage = value.get("usageMetadata")
-        if type(usage) is dict and ("promptTokenCount" in usage or self._usage is None):
-            self._usage = usage  # a snapshot of the totals so far; the last one with figures counts
+        if type(usage) is dict and ("promptTokenCount" in usage or self.usage is None):
+            self.usage = usage  # a snapshot of the totals so far; the last one with figures counts
         if is_error or value.get("error"):
-            self.fail(error_of_fields(fields_of(value), WORDS))
+            self.refuse(value)
             return
         if not self.answer.started:
             self.answer.start(value.get("modelVersion"), value.get("responseId"))
@@ -164,23 +148,3 @@ class GenerateReading:
         for source in payload.sequence(self._grounding.get("groundingChunks")):
             if isinstance(source, dict):
                 self.answer.append(Citation(source))
-
-    def _counted(self, source: UsageSource) -> Usage | None:
-        return None if self._usage is None else usage_of(self._usage, source)
-
-
-def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
-    """Prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts: both pairs are added.
-
-    The format leaves out counts that are zero, so an absent one is zero: a blocked prompt has no counts at all.
-    """
-    thoughts = count(raw.get("thoughtsTokenCount"))
-    return Usage(
-        input_tokens=(count(raw.get("promptTokenCount")) or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0),
-        output_tokens=(count(raw.get("candidatesTokenCount")) or 0) + (thoughts or 0),
-        cached_input_tokens=count(raw.get("cachedContentTokenCount")),
-        reasoning_tokens=thoughts,
-        total_tokens=count(raw.get("totalTokenCount")),
-        source=source,
-        raw=raw,
-    )

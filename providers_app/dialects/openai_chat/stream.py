@@ -3,23 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from providers_app.dialects.answer import Answer
+from providers_app.dialects.answer import Reading
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.dialects.openai_chat.fragments import ThinkTags, ToolCallDrafts
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.types.events import (
-    Citation,
-    FinishReason,
-    ReasoningDelta,
-    ServerToolEvent,
-    TextDelta,
-    Usage,
-    UsageSource,
-)
+from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
 from providers_app.wire import payload
-from providers_app.wire.error_body import fields_of
-from providers_app.wire.payload import count, mapping
-from providers_app.wire.status import error_of_fields
 
 # Servers invent words for an ordinary end, so what is not listed here means "stop"; the word itself is always kept.
 FINISH: dict[str, FinishReason] = {
@@ -37,17 +26,16 @@ _DETAIL_TEXT = {"reasoning.text": "text", "reasoning.summary": "summary"}
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
-class ChatReading:
+class ChatReading(Reading):
     """Reads one answer. It ends at ``[DONE]``, or where the body ends after a finish reason."""
 
-    __slots__ = ("_answered", "_citations", "_details", "_drafts", "_finish", "_split", "_usage", "answer")
+    words = WORDS
 
     def __init__(self, think_tags: Literal["off", "tags", "opened"] = "off") -> None:
-        self.answer = Answer()
+        super().__init__()
         self._drafts: ToolCallDrafts | None = None
         self._finish: str | None = None
         self._answered = False
-        self._usage: dict[str, Any] | None = None
         self._details: list[dict[str, Any]] = []
         self._citations: list[Any] = []
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
@@ -58,7 +46,7 @@ class ChatReading:
     def value(self, event: str, value: Any) -> None:
         if event == "error" or (type(value) is dict and value.get("error")):
             self._read_usage(payload.mapping(value))
-            self.fail(error_of_fields(fields_of(value), WORDS))
+            self.refuse(value)
         elif type(value) is dict:
             self._chunk(value)
 
@@ -68,14 +56,14 @@ class ChatReading:
             self._end() if self._answered else self.fail(BadAnswer("The provider answered without any choice."))
         else:
             self._read_usage(value)
-            self.fail(error_of_fields(fields_of(value), WORDS))
+            self.refuse(value)
 
     def end(self) -> None:
         if self._finish is not None:
             self._end()
         else:
             self._flush_text()
-            self.answer.interrupt(usage=self._counted("partial"))
+            super().end()
 
     def _chunk(self, value: dict[str, Any]) -> None:
         choices = value.get("choices")
@@ -98,7 +86,7 @@ class ChatReading:
             if finish and type(finish) is str:
                 self._finish = finish
             if choice.get("error"):
-                self.fail(error_of_fields(fields_of(choice), WORDS))
+                self.refuse(choice)
 
     def _delta(self, delta: dict[str, Any]) -> None:
         reads = _READERS
@@ -134,7 +122,7 @@ class ChatReading:
             (self.answer.reasoning if is_reasoning else self.answer.text)(text)
 
     def _flush_text(self) -> None:
-        for is_reasoning, text in self._split.close() if self._split else ():
+        for is_reasoning, text in self._split.close() if self._split is not None else ():
             (self.answer.reasoning if is_reasoning else self.answer.text)(text)
 
     def _reasoning(self, value: Any, delta: dict[str, Any]) -> None:
@@ -176,22 +164,19 @@ class ChatReading:
     def _read_usage(self, value: dict[str, Any]) -> None:
         usage = value.get("usage") or payload.mapping(value.get("x_groq")).get("usage")
         if isinstance(usage, dict) and usage:
-            self._usage = usage
+            self.usage = usage
 
-    def _counted(self, source: UsageSource) -> Usage | None:
-        return None if self._usage is None else usage_of(self._usage, source)
-
-    def fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError, finish: FinishReason = "error", raw: str | None = None) -> None:
         self._flush_text()
-        finish = FINISH.get(self._finish, "error") if self._finish else "error"
-        self.answer.fail(error, finish, self._finish, usage=self._counted("partial"))
+        super().fail(error, FINISH.get(self._finish or "", finish), self._finish)
 
     def _end(self) -> None:
         raw = self._finish
         if raw in _FAILED:
             self.fail(UpstreamError(f"The provider ended the answer with “{raw}”.", type=raw))
             return
-        self._flush_text()
+        if self._split is not None:
+            self._flush_text()
         answer = self.answer
         if self._details:
             answer.append(ReasoningDelta("", 0, {"reasoning_details": merged_details(self._details)}))
@@ -202,7 +187,7 @@ class ChatReading:
             self._drafts.emit(cut=finish == "length")
             if finish == "stop" and self._drafts:
                 finish = "tool_calls"
-        answer.end(finish, raw, usage=self._counted("provider"))
+        answer.end(finish, raw, usage=self.counted("provider"))
 
 
 def merged_details(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -239,43 +224,3 @@ _READERS: dict[str, Callable[[ChatReading, Any, dict[str, Any]], None]] = {
     "audio": ChatReading._media,
     "images": ChatReading._media,
 }
-
-
-def usage_of(raw: dict[str, Any], source: UsageSource = "provider") -> Usage:
-    """Return the counts: ``prompt_tokens`` includes cached tokens and ``completion_tokens`` includes reasoning.
-
-    With one exception: some servers (xAI) count reasoning beside the completion; they are known by their sum:
-    total = prompt + completion + reasoning. ``cache_read_input_tokens`` and ``cache_creation_input_tokens`` are
-    Anthropic's fields, which Databricks sends for every model: 0 there has no meaning.
-    """
-    sent = count(raw.get("prompt_tokens"))
-    generated = count(raw.get("completion_tokens"))
-    total = count(raw.get("total_tokens"))
-    prompt_details = mapping(raw.get("prompt_tokens_details"))
-    reasoning = _first(
-        mapping(raw.get("completion_tokens_details")).get("reasoning_tokens"), raw.get("reasoning_tokens")
-    )
-    if reasoning and sent is not None and generated is not None and total == sent + generated + reasoning:
-        generated += reasoning
-    return Usage(
-        input_tokens=sent,
-        output_tokens=generated,
-        cached_input_tokens=_first(
-            prompt_details.get("cached_tokens"),
-            raw.get("prompt_cache_hit_tokens"),
-            raw.get("cached_tokens"),
-            raw.get("num_cached_tokens"),
-            raw.get("cache_read_input_tokens") or None,
-        ),
-        cache_write_tokens=_first(
-            prompt_details.get("cache_write_tokens"), raw.get("cache_creation_input_tokens") or None
-        ),
-        reasoning_tokens=reasoning,
-        total_tokens=total,
-        source=source,
-        raw=raw,
-    )
-
-
-def _first(*values: Any) -> int | None:
-    return next((number for value in values if (number := count(value)) is not None), None)

@@ -12,7 +12,6 @@ from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.tool_forms import OPENAI_NAMES, RESPONSES_IDS, IdForm, NameForm
 from providers_app.errors import UpstreamError
 from providers_app.types.chat import ChatRequest
-from providers_app.types.events import Event
 from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
@@ -49,11 +48,6 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
     def reducer(self) -> BodyReducer:
         """Return a fresh reducer for one answer, streamed or whole."""
         return BodyReducer(ResponsesReading())
-
-    def parse(self, body: bytes) -> list[Event]:
-        """Parse the events of a whole answer."""
-        reducer = self.reducer()
-        return reducer.feed(body) + reducer.close()
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Return the typed error of an answer with an error status."""

@@ -22,6 +22,7 @@ from tests.unit.demo.demo_chat import (
     text_of,
     with_results,
 )
+from tests.wire.cutting import events_of
 
 STRIPE = (
     "How would you write a FastAPI application that handles Stripe-based subscriptions? "
@@ -136,7 +137,7 @@ async def test_a_stop_sequence_ends_the_text_before_it() -> None:
 
 async def test_not_streamed_it_says_the_same() -> None:
     streamed = text_of(await events(request("demo-instant")))
-    whole = BEHAVIOUR.dialect.parse(await body(request("demo-instant", stream=False)))
+    whole = events_of(BEHAVIOUR.dialect, [await body(request("demo-instant", stream=False))])
     assert text_of(whole) == streamed
     assert isinstance(whole[-1], StreamEnd)
 

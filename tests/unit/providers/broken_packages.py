@@ -50,7 +50,7 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
             "streaming.py": "class S:\n    dialect = object()\n"
             "    def build(self, chat, credential): ...\nBEHAVIOUR = S()"
         },
-        ["E011"] * 5,
+        ["E011"] * 4,
     ),
     (
         "severaldialects",
@@ -94,7 +94,7 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         "reducerless",
         {
             "streaming.py": "from providers_app.dialects.openai_chat import DIALECT\nclass D:\n    name = 'd'\n"
-            "    build_body = staticmethod(DIALECT.build_body)\n    parse = staticmethod(DIALECT.parse)\n"
+            "    build_body = staticmethod(DIALECT.build_body)\n"
             "    error = staticmethod(DIALECT.error)\n    def reducer(self): return object()\n"
             "class S:\n    dialect = D()\n    def build(self, chat, credential): ...\nBEHAVIOUR = S()"
         },
@@ -108,7 +108,7 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
             "streaming.py": "class S:\n    dialect = object()\n"
             "    def build(self, chat, credential): ...\nBEHAVIOUR = S()",
         },
-        ["E011"] * 6,
+        ["E011"] * 5,
     ),
     ("json", {}, ["E001"]),
 ]

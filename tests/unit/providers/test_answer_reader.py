@@ -32,9 +32,6 @@ class Scripted:
     def close(self) -> list[Event]:
         return self._give(self.at_close)
 
-    def parse(self, body: bytes) -> list[Event]:
-        return self._give(self.reads.pop(0))
-
     @staticmethod
     def _give(what: list[Event] | Exception) -> list[Event]:
         if isinstance(what, Exception):

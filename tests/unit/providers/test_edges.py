@@ -41,7 +41,6 @@ class Reducer:
 class Dialect:
     name = "faulty"
     build_body = staticmethod(DIALECT.build_body)
-    parse = staticmethod(DIALECT.parse)
     error = staticmethod(DIALECT.error)
 
     def reducer(self):

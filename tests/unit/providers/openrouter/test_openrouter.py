@@ -17,6 +17,7 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import StreamFailed
 from providers_app.types.tokens import Tokens
+from tests.wire.cutting import events_of
 
 BEHAVIOUR = oauth.BEHAVIOUR
 CREDENTIAL = Credential(auth_type="oauth", secret=Secret("sk-or-v1-" + "a" * 64))
@@ -203,5 +204,5 @@ def test_an_error_is_its_number_whether_it_came_as_a_status_or_inside_a_success(
     said = json.dumps({"error": body}).encode()
     outside = DIALECT.error(body["code"], {}, said)
     assert type(outside) is kind and hint in outside.hint and outside.upstream_code == str(body["code"])
-    [failed] = [event for event in DIALECT.parse(said) if isinstance(event, StreamFailed)]
+    [failed] = [event for event in events_of(DIALECT, [said]) if isinstance(event, StreamFailed)]
     assert failed.error.code == kind.code and failed.error.upstream_code == str(body["code"])
