@@ -6,7 +6,6 @@ answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) �
 """
 
 import asyncio
-import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -259,9 +258,7 @@ def _unspent(error: ProviderError) -> bool:
 
 
 def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:
-    if found.state is None or not pending.state:
-        return False
-    return hmac.compare_digest(found.state.reveal().encode(), pending.state.reveal().encode())
+    return found.state is not None and bool(pending.state) and answers.same(found.state, pending.state)
 
 
 async def retried(write: Callable[[], Awaitable[T]]) -> T:

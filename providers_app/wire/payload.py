@@ -48,6 +48,15 @@ def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def object_in(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in ``data``, read as ``decode`` does; ``None`` where it is none."""
+    try:
+        found = decode(data)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def sequence(value: Any) -> list[Any]:
     """``value`` if it is an array, else an empty one."""
     return value if isinstance(value, list) else []

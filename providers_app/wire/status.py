@@ -102,9 +102,11 @@ def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[e
     return errors.UpstreamError if fields.found else errors.BadAnswer
 
 
-def recast(error: errors.UpstreamError, kind: type[errors.UpstreamError], hint: str = "") -> errors.UpstreamError:
-    """Return the same error as another class: for the few answers that say what they mean in their text only."""
-    return kind(error.message, hint=hint, **{name: getattr(error, name) for name in _DETAILS})
+def recast(
+    error: errors.UpstreamError, kind: type[errors.UpstreamError], hint: str = "", message: str = ""
+) -> errors.UpstreamError:
+    """Return the same error as another class, also with another message: for answers that need an explanation."""
+    return kind(message or error.message, hint=hint, **{name: getattr(error, name) for name in _DETAILS})
 
 
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:

@@ -47,10 +47,7 @@ async def ask_metadata(
 
 def object_of(answer: HttpResponse) -> dict[str, Any]:
     """Return the JSON object in an answer of a metadata service. Raises ``BadAnswer``."""
-    try:
-        found = payload.decode(answer.body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
+    found = payload.object_in(answer.body)
+    if found is None:
         raise BadAnswer("The metadata service did not answer with a JSON object.", status=answer.status)
     return found

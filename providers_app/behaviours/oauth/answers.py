@@ -81,7 +81,7 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
                     "The answer does not say which sign-in it belongs to (it has no state).",
                     hint="Paste the whole address, not only the code.",
                 )
-        elif not _same(answer.state, pending.state):
+        elif not same(answer.state, pending.state):
             raise InvalidLoginAnswer(
                 "The answer belongs to another sign-in (its state differs).",
                 hint="Use the page that was opened last, or begin the sign-in again.",
@@ -130,5 +130,6 @@ def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return params
 
 
-def _same(one: Secret, other: Secret) -> bool:
+def same(one: Secret, other: Secret) -> bool:
+    """Compare two secrets in constant time."""
     return hmac.compare_digest(one.reveal().encode(), other.reveal().encode())

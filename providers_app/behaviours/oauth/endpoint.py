@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.oauth.refusals import Words, refusal, words_of
+from providers_app.behaviours.oauth.refusals import refusal, words_of
 from providers_app.behaviours.oauth.token_answer import tokens_from
 from providers_app.errors import BadAnswer, TokenOutcomeUnknown, TokenRefused, UpstreamError
 from providers_app.types.credentials import Secret
@@ -68,7 +68,7 @@ async def ask(
     """
     answer = await _send(endpoint, fields, http, spends=spends, timeout=timeout)
     where = _where(endpoint)
-    body = _object(answer)
+    body = payload.object_in(answer.body)
     if 200 <= answer.status < 300:
         if body is None:
             what = _kind_of(answer)
@@ -85,7 +85,7 @@ async def revoke(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret], ht
     answer = await _send(endpoint, fields, http, spends=False, timeout=None)
     if 200 <= answer.status < 300:
         return True
-    body = _object(answer)
+    body = payload.object_in(answer.body)
     found = list(_secrets(fields))
     if answer.status < 500 and {"invalid_token", "invalid_grant"} & set(words_of(body, found).codes):
         return True
@@ -112,11 +112,10 @@ async def _send(
 
 
 def _request(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret]) -> HttpRequest:
-    plain = {name: text for name, value in fields.items() if (text := _text(value))}
     if endpoint.encoding == "json":
-        kind, body = "application/json", msgspec.json.encode(plain)
+        kind, body = "application/json", msgspec.json.encode(plain(fields))
     else:
-        kind, body = "application/x-www-form-urlencoded", urlencode(plain).encode("ascii")
+        kind, body = "application/x-www-form-urlencoded", urlencode(plain(fields)).encode("ascii")
     headers = {"content-type": kind, "accept": "application/json", **endpoint.headers}
     return HttpRequest(method="POST", url=endpoint.url, headers=headers, body=body)
 
@@ -125,39 +124,31 @@ def _error(
     endpoint: TokenEndpoint, answer: HttpResponse, body: dict[str, Any] | None, secrets: list[str], *, spends: bool
 ) -> UpstreamError:
     where, status = _where(endpoint), answer.status
-    words = words_of(body, secrets)
-    terminal = next((code for code in words.codes if code in endpoint.terminal), "")
+    words, skew = words_of(body, secrets), skew_of(answer.headers, time.time())
     if 300 <= status < 400:
         return BadAnswer(f"{where} answered with a redirect; redirects are not followed.", status=status, hint=_ADDRESS)
-    if terminal or (spends and status in endpoint.terminal_statuses):
-        return _refused(answer, words, where)
+    if endpoint.terminal & set(words.codes) or (spends and status in endpoint.terminal_statuses):
+        refused = TokenRefused(
+            f"{where} does not accept the login any more ({words.named(status)}).{_clock_skew(skew)}",
+            status=status,
+            upstream_code=words.code or None,
+            type=words.subtype or None,
+        )
+        refused.skew = skew
+        return refused
     if spends and status in GATEWAY_STATUSES:
         return TokenOutcomeUnknown(f"A gateway before {where} answered with status {status}.", status=status)
     kind = BadAnswer if status < 300 else class_of_status(status)
     wait = retry_after(answer.headers)
-    return refusal(kind, words, where=where, status=status, retry_after=wait, skew=clock_skew(answer))
+    return refusal(kind, words, where=where, status=status, retry_after=wait, skew=_clock_skew(skew))
 
 
-def _refused(answer: HttpResponse, words: Words, where: str) -> TokenRefused:
-    skew = clock_skew(answer)
-    named = f"{words.code}, status {answer.status}" if words.code else f"status {answer.status}"
-    error = TokenRefused(
-        f"{where} does not accept the login any more ({named}).{' ' + skew if skew else ''}",
-        status=answer.status,
-        upstream_code=words.code or None,
-        type=words.subtype or None,
-    )
-    error.skew = skew_of(answer.headers, time.time())
-    return error
-
-
-def clock_skew(answer: HttpResponse, now: float | None = None) -> str:
-    """Return a sentence where the answer's ``Date`` differs from our clock by over a minute, else the empty text."""
-    seconds = skew_of(answer.headers, time.time() if now is None else now)
+def _clock_skew(seconds: float | None) -> str:
+    """Return a sentence where the server's clock differs from ours by over a minute, else the empty text."""
     if seconds is None or abs(seconds) < SKEW_S:
         return ""
     way = "behind" if seconds > 0 else "ahead of"
-    return f"The clock of this machine is {round(abs(seconds) / 60)} minutes {way} the server's."
+    return f" The clock of this machine is {round(abs(seconds) / 60)} minutes {way} the server's."
 
 
 def skew_of(headers: Mapping[str, str], now: float) -> float | None:
@@ -178,14 +169,6 @@ def _uncertain(status: int) -> bool:
     return status < 300 or status in GATEWAY_STATUSES
 
 
-def _object(answer: HttpResponse) -> dict[str, Any] | None:
-    try:
-        found = payload.decode(answer.body)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def _kind_of(answer: HttpResponse) -> str:
     if not answer.body.strip():
         return "nothing where tokens should be"
@@ -202,12 +185,14 @@ def _where(endpoint: TokenEndpoint) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
+def plain(fields: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Return the fields as text, without empty ones."""
+    shown = {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
+    return {name: value for name, value in shown.items() if value}
 
 
 def _secrets(fields: Mapping[str, str | Secret]) -> list[str]:
     return [value.reveal() for value in fields.values() if isinstance(value, Secret) and value]
 
 
-__all__ = ["TokenEndpoint", "ask", "clock_skew", "origin_of", "revoke", "skew_of", "tokens_from"]
+__all__ = ["TokenEndpoint", "ask", "origin_of", "plain", "revoke", "skew_of", "tokens_from"]

@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, PendingLogin, pkce
-from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, plain
 from providers_app.errors import InvalidCredential, InvalidLoginAnswer, TokenRefused
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -37,7 +37,7 @@ def authorization_url(base: str, params: Fields) -> str:
     State and nonce are in it (they are made to travel through the browser), so it is shown but never logged.
     """
     scheme, host, path, query, _ = urlsplit(base)
-    given = urlencode({name: text for name, value in params.items() if (text := _text(value))})
+    given = urlencode(plain(params))
     return urlunsplit((scheme, host, path, "&".join(part for part in (query, given) if part), ""))
 
 
@@ -112,13 +112,14 @@ def service_account_assertion(
     """
     claims = {"iss": email, "aud": audience, "scope": scope, "iat": int(now), "exp": int(now) + ASSERTION_S}
     header = {"alg": "RS256", "typ": "JWT", **({"kid": key_id} if key_id else {})}
-    return Secret(jwt.encode(header, claims, rsa_key(key_pem, hint=_KEY_FILE), algorithms=["RS256"]))
+    key = rsa_key(key_pem, hint=_KEY_FILE)
+    return Secret(jwt.encode(header, claims, RSAKey(key, key), algorithms=["RS256"]))
 
 
 _KEY_FILE = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
 
 
-def rsa_key(pem: Secret, *, hint: str) -> RSAKey:
+def rsa_key(pem: Secret, *, hint: str) -> RSAPrivateKey:
     """Return a key that can sign. Raises ``InvalidCredential`` with ``hint``; nothing of it is quoted."""
     try:
         key = load_pem_private_key(pem.reveal().strip().encode(), password=None)
@@ -131,12 +132,8 @@ def rsa_key(pem: Secret, *, hint: str) -> RSAKey:
         raise InvalidCredential(
             f"The private key has {key.key_size} bits; less than {SMALLEST_RSA} are not accepted.", hint=hint
         )
-    return RSAKey(key, key)
+    return key
 
 
 def _client(client: OAuthClient) -> dict[str, str | Secret]:
     return {"client_id": client.id, "client_secret": client.secret}
-
-
-def _text(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value

@@ -62,7 +62,7 @@ def unverified_claims(token: Secret) -> dict[str, Any]:
     Only for reading the end of a token that came over TLS from its own issuer; no identity may rest on it.
     """
     try:
-        return _decoded(jws.extract_compact(token.reveal().encode("ascii")).payload)
+        return payload.object_in(jws.extract_compact(token.reveal().encode("ascii")).payload) or {}
     except (JoseError, ValueError):
         return {}
 
@@ -162,10 +162,9 @@ def _signed(token: Secret, header: dict[str, Any], keys: Keys) -> dict[str, Any]
         raise InvalidIdToken("The id token is signed with a key that its issuer does not publish.")
     for key in candidates:
         if (content := _verified(token, key, str(header["alg"]))) is not None:
-            try:
-                return _decoded(content)
-            except ValueError:
-                raise InvalidIdToken("The id token has no claims that can be read.") from None
+            if (claims := payload.object_in(content)) is None:
+                raise InvalidIdToken("The id token has no claims that can be read.")
+            return claims
     raise InvalidIdToken("The signature of the id token is wrong.")
 
 
@@ -174,10 +173,3 @@ def _verified(token: Secret, key: RSAKey | ECKey, algorithm: str) -> bytes | Non
         return bytes(jws.deserialize_compact(token.reveal().encode("ascii"), key, algorithms=[algorithm]).payload)
     except (JoseError, ValueError):
         return None
-
-
-def _decoded(content: bytes) -> dict[str, Any]:
-    claims = payload.decode(content)
-    if not isinstance(claims, dict):
-        raise ValueError("no object")
-    return claims

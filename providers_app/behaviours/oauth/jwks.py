@@ -63,10 +63,7 @@ def read(body: bytes) -> tuple[Key, ...]:
 
     Raises ``BadAnswer`` for what is no set of keys.
     """
-    try:
-        found = payload.mapping(payload.decode(body)).get("keys")
-    except ValueError:
-        found = None
+    found = (payload.object_in(body) or {}).get("keys")
     if not isinstance(found, list):
         raise BadAnswer("The issuer's address of keys answered with something else.")
     made = [_key(entry) for entry in found[:MAX_KEYS] if isinstance(entry, dict)]

@@ -11,29 +11,20 @@ RANDOM_BYTES = 32
 METHOD = "S256"
 
 
-def new_verifier() -> Secret:
-    """Return a fresh code verifier: 43 characters of the unreserved alphabet."""
-    return _random()
+def base64url(data: bytes) -> str:
+    """Return base64url without padding (RFC 7515 appendix C)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def challenge_of(verifier: Secret) -> str:
-    """Return the S256 challenge of a verifier, without padding (RFC 7636 section 4.2)."""
-    return _base64url(hashlib.sha256(verifier.reveal().encode("ascii")).digest())
+    """Return the S256 challenge of a verifier (RFC 7636 section 4.2)."""
+    return base64url(hashlib.sha256(verifier.reveal().encode("ascii")).digest())
 
 
-def new_state() -> Secret:
-    """Return a fresh state (RFC 6749 section 10.12)."""
-    return _random()
+def new_verifier() -> Secret:
+    """Return a fresh code verifier: 43 characters of the unreserved alphabet."""
+    return Secret(base64url(secrets.token_bytes(RANDOM_BYTES)))
 
 
-def new_nonce() -> Secret:
-    """Return a fresh nonce for an id token (OpenID Connect Core, section 3.1.2.1)."""
-    return _random()
-
-
-def _random() -> Secret:
-    return Secret(_base64url(secrets.token_bytes(RANDOM_BYTES)))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+new_state = new_nonce = new_verifier
+"""A fresh state (RFC 6749 section 10.12) or nonce of an id token (OpenID Connect Core, section 3.1.2.1)."""

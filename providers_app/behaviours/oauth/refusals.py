@@ -104,6 +104,10 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     def code(self) -> str:
         return self.codes[0] if self.codes else ""
 
+    def named(self, status: int) -> str:
+        """Return the code, where there is one, and the status."""
+        return f"{self.code}, status {status}" if self.code else f"status {status}"
+
 
 def code_of(value: Any, secrets: Iterable[str] = ()) -> str:
     """Return ``value`` where it may be shown as an error code, else the empty text; never a piece of ``secrets``."""
@@ -168,9 +172,8 @@ def refusal(
         verb, hint = "failed", ""
     elif status == 429:
         verb, hint = _BY_CLASS[RateLimited]
-    named = f"{words.code}, status {status}" if words.code else f"status {status}"
     return chosen(
-        f"{where} {verb} ({named}).{' ' + skew if skew else ''}",
+        f"{where} {verb} ({words.named(status)}).{skew}",
         hint=hint or (_CLIENT if chosen in _OF_KEYS else ""),
         status=status,
         type=words.subtype or None,

@@ -17,11 +17,16 @@ from providers_app.providers.anthropic.requests import BETA, SLUG, with_beta
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
+from providers_app.wire.status import recast
 
 FEDERATION = "federation"
 MAX_ASSERTION = 16 * 1024
 """Bytes; identity tokens are a quarter of that, a file that is larger is something else."""
 TTL_S = 3600.0
+_REJECTED = (
+    "Check that it has not expired, and that issuer, subject and audience are those of the federation rule. The "
+    "console lists each attempt under Workload identity. A rule for several workspaces needs a workspace_id."
+)
 _SETTING = "Check MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__TOKEN_FILE."
 
 
@@ -63,7 +68,10 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
         answer = await jwt_bearer(endpoint, await identity_token(chosen.token_file), http, extra=fields)
     except UpstreamError as error:
         if isinstance(error, TokenRefused) or error.status in (401, 403):
-            raise _rejected(error) from None
+            # Not final, unlike other refusals: the next identity token, or a corrected rule, may be taken.
+            code = f"{error.upstream_code}, " if error.upstream_code else ""
+            message = f"Anthropic does not take this workload's identity token ({code}status {error.status})."
+            raise recast(error, BadRequest, _REJECTED, message) from None
         raise
     found = tokens_from(answer, flow=FEDERATION, client=client, now=time.time(), before=before, default_ttl=TTL_S)
     return Tokens(
@@ -98,16 +106,3 @@ async def identity_token(path: str) -> Secret:
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_ASSERTION + 1)
-
-
-def _rejected(error: UpstreamError) -> BadRequest:
-    """Not final, unlike other refusals: the next identity token, or a corrected rule, may be taken."""
-    code = f" ({error.upstream_code}, status {error.status})" if error.upstream_code else f" (status {error.status})"
-    return BadRequest(
-        f"Anthropic does not take this workload's identity token{code}.",
-        hint="Check that it has not expired, and that issuer, subject and audience are those of the federation rule. "
-        "The console lists each attempt under Workload identity. A rule for several workspaces needs a workspace_id.",
-        status=error.status,
-        upstream_code=error.upstream_code,
-        retry_after=error.retry_after,
-    )

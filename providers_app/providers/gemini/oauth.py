@@ -104,7 +104,8 @@ class GeminiOAuth(OAuth):
         Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``.
         """
         if pending.flow == service_account.FLOW:
-            return await service_account.exchange(await _account_of(pending.given), service_accounts(), http)
+            account = await _account_of(pending.given)
+            return await service_account.mint(account.tokens(), service_accounts(), http)
         config = _config()
         found = await grants.authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
         tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())

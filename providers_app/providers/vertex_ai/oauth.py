@@ -135,7 +135,7 @@ class VertexOAuth(OAuth):
         found = await asyncio.to_thread(_read, pending.flow, pending.given)
         facts = _facts(pending.given, found.project)
         if isinstance(found, service_account.ServiceAccount):
-            tokens = await service_account.exchange(found, authority(), http)
+            tokens = await service_account.mint(found.tokens(), authority(), http)
             return msgspec.structs.replace(tokens, facts=tokens.facts | facts)
         bare = found.tokens(ADC, authority())
         if found.project:

@@ -6,7 +6,6 @@ https://learn.microsoft.com/entra/identity-platform/certificate-credentials).
 """
 
 import asyncio
-import base64
 import re
 import time
 import uuid
@@ -15,12 +14,14 @@ from urllib.parse import quote
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from providers_app.behaviours.credentials.azure_ad.codes import TERMINAL, explained
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.grants import client_credentials, rsa_key
+from providers_app.behaviours.oauth.pkce import base64url
 from providers_app.errors import InvalidCredential, InvalidRequest, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -93,9 +94,8 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
             signed = await asyncio.to_thread(self._assertion, now)
             extra |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
         try:
-            answer = await client_credentials(
-                TokenEndpoint(url=self.token_url, terminal=TERMINAL), client, http, extra=extra
-            )
+            endpoint = TokenEndpoint(url=self.token_url, terminal=TERMINAL)
+            answer = await client_credentials(endpoint, client, http, extra=extra)
         except UpstreamError as error:
             raise explained(error) from None
         return tokens_from(
@@ -109,35 +109,32 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _assertion(self, now: float) -> Secret:
-        return _signed(self.certificate, client_id=self.client_id, audience=self.token_url, now=now)
+        """Return the client assertion that the certificate's key signs; ``now`` is seconds since the epoch.
+
+        Raises ``InvalidCredential`` for a text without both parts, parts that do not belong together, a certificate
+        that has ended, and a key that cannot sign. Nothing of it is quoted.
+        """
+        key = rsa_key(self.certificate, hint=CERTIFICATE_HINT)
+        certificate = _of_key(self.certificate, key)
+        if certificate.not_valid_after_utc.timestamp() <= now:
+            ended = certificate.not_valid_after_utc.date().isoformat()
+            raise InvalidCredential(
+                f"The certificate ended on {ended}.", hint="Make a new one, and upload it to Entra."
+            )
+        claims = {
+            "aud": self.token_url,
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "jti": str(uuid.uuid4()),
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now) + ASSERTION_S,
+        }
+        header = {"alg": "PS256", "typ": "JWT", "x5t#S256": base64url(certificate.fingerprint(hashes.SHA256()))}
+        return Secret(jwt.encode(header, claims, RSAKey(key, key), algorithms=["PS256"]))
 
 
-def _signed(pem: Secret, *, client_id: str, audience: str, now: float) -> Secret:
-    """Return the client assertion that the certificate's key signs; ``now`` is seconds since the epoch.
-
-    Raises ``InvalidCredential`` for a text without both parts, parts that do not belong together, a certificate that
-    has ended, and a key that cannot sign. Nothing of it is quoted.
-    """
-    key = rsa_key(pem, hint=CERTIFICATE_HINT)
-    certificate = _of_key(pem, key.as_dict(private=False)["n"])
-    if certificate.not_valid_after_utc.timestamp() <= now:
-        ended = certificate.not_valid_after_utc.date().isoformat()
-        raise InvalidCredential(f"The certificate ended on {ended}.", hint="Make a new one, and upload it to Entra.")
-    print_ = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
-    claims = {
-        "aud": audience,
-        "iss": client_id,
-        "sub": client_id,
-        "jti": str(uuid.uuid4()),
-        "iat": int(now),
-        "nbf": int(now),
-        "exp": int(now) + ASSERTION_S,
-    }
-    header = {"alg": "PS256", "typ": "JWT", "x5t#S256": print_}
-    return Secret(jwt.encode(header, claims, key, algorithms=["PS256"]))
-
-
-def _of_key(pem: Secret, modulus: object) -> x509.Certificate:
+def _of_key(pem: Secret, key: RSAPrivateKey) -> x509.Certificate:
     """Return the certificate of that key; the text may hold its whole chain."""
     try:
         found = x509.load_pem_x509_certificates(pem.reveal().strip().encode())
@@ -145,14 +142,7 @@ def _of_key(pem: Secret, modulus: object) -> x509.Certificate:
         raise InvalidCredential(
             "There is no certificate that can be read beside the key (PEM).", hint=CERTIFICATE_HINT
         ) from None
-    for certificate in found:
-        public = certificate.public_key()
-        if isinstance(public, RSAPublicKey) and _base64_of(public.public_numbers().n) == modulus:
-            return certificate
-    raise InvalidCredential("The certificate is not that of the private key.", hint=CERTIFICATE_HINT)
-
-
-def _base64_of(number: int) -> str:
-    """Return a number as RFC 7518 section 2 encodes it."""
-    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    own = next((each for each in found if each.public_key() == key.public_key()), None)
+    if own is None:
+        raise InvalidCredential("The certificate is not that of the private key.", hint=CERTIFICATE_HINT)
+    return own

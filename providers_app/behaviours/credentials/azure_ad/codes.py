@@ -3,9 +3,8 @@
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
 
-import msgspec
-
 from providers_app.errors import AuthenticationFailed, BadRequest, PermissionDenied, TokenRefused, UpstreamError
+from providers_app.wire.status import recast
 
 _RENEWAL = (
     "Make a new one in the Azure portal (App registrations, Certificates & secrets), copy the column Value, and sign "
@@ -14,68 +13,51 @@ _RENEWAL = (
 _TENANT = "Copy the directory (tenant) ID from the application's overview in the Azure portal."
 _SCOPE = "An administrator can change the scope in the settings."
 
-
-class Meaning(msgspec.Struct, frozen=True, kw_only=True):
-    """The class and text of an error; ``TokenRefused`` is final: only a person can help."""
-
-    kind: type[UpstreamError]
-    what: str
-    hint: str
-
-
-MEANINGS: dict[str, Meaning] = {
-    "AADSTS7000215": Meaning(
-        kind=TokenRefused,
-        what="Entra does not accept the client secret",
-        hint=f"Often the secret's ID was copied instead of its value. {_RENEWAL}",
+_FINAL = {
+    "AADSTS7000215": (
+        "Entra does not accept the client secret",
+        f"Often the secret's ID was copied instead of its value. {_RENEWAL}",
     ),
-    "AADSTS7000222": Meaning(kind=TokenRefused, what="The client secret has expired", hint=_RENEWAL),
-    "AADSTS700016": Meaning(
-        kind=TokenRefused,
-        what="Entra knows no application with this client ID in this tenant",
-        hint="Copy the application (client) ID and the directory (tenant) ID from the same application's overview.",
+    "AADSTS7000222": ("The client secret has expired", _RENEWAL),
+    "AADSTS700016": (
+        "Entra knows no application with this client ID in this tenant",
+        "Copy the application (client) ID and the directory (tenant) ID from the same application's overview.",
     ),
-    "AADSTS90002": Meaning(kind=TokenRefused, what="Entra knows no such tenant", hint=_TENANT),
-    "AADSTS900023": Meaning(kind=TokenRefused, what="Entra cannot read the name of the tenant", hint=_TENANT),
-    "AADSTS7000112": Meaning(
-        kind=TokenRefused,
-        what="The application is disabled in its tenant",
-        hint="An administrator of the tenant can enable it (Enterprise applications, Properties).",
+    "AADSTS90002": ("Entra knows no such tenant", _TENANT),
+    "AADSTS900023": ("Entra cannot read the name of the tenant", _TENANT),
+    "AADSTS7000112": (
+        "The application is disabled in its tenant",
+        "An administrator of the tenant can enable it (Enterprise applications, Properties).",
     ),
-    "AADSTS700027": Meaning(
-        kind=TokenRefused,
-        what="Entra does not know the certificate, or its signature is wrong",
-        hint="Upload the certificate at the application (Certificates & secrets), then sign in with it and its key.",
-    ),
-    "AADSTS700024": Meaning(
-        kind=AuthenticationFailed,
-        what="Entra finds our signed statement outside its time",
-        hint="Set the clock of this machine. Maestro then tries again.",
-    ),
-    "AADSTS70011": Meaning(kind=BadRequest, what="Entra does not know the scope", hint=_SCOPE),
-    "AADSTS1002012": Meaning(kind=BadRequest, what="The scope must end with /.default", hint=_SCOPE),
-    "AADSTS500011": Meaning(
-        kind=BadRequest, what="The tenant does not know the service that the scope is for", hint=_SCOPE
-    ),
-    "AADSTS53003": Meaning(
-        kind=PermissionDenied,
-        what="A conditional access policy of the tenant forbids this",
-        hint="Ask an administrator of the tenant; the policy may allow certain addresses only.",
+    "AADSTS700027": (
+        "Entra does not know the certificate, or its signature is wrong",
+        "Upload the certificate at the application (Certificates & secrets), then sign in with it and its key.",
     ),
 }
-TERMINAL = frozenset(code for code, meaning in MEANINGS.items() if meaning.kind is TokenRefused)
+TERMINAL = frozenset(_FINAL)
+"""The codes after which only a person can help."""
+MEANINGS: dict[str, tuple[type[UpstreamError], str, str]] = {
+    **{code: (TokenRefused, *meaning) for code, meaning in _FINAL.items()},
+    "AADSTS700024": (
+        AuthenticationFailed,
+        "Entra finds our signed statement outside its time",
+        "Set the clock of this machine. Maestro then tries again.",
+    ),
+    "AADSTS70011": (BadRequest, "Entra does not know the scope", _SCOPE),
+    "AADSTS1002012": (BadRequest, "The scope must end with /.default", _SCOPE),
+    "AADSTS500011": (BadRequest, "The tenant does not know the service that the scope is for", _SCOPE),
+    "AADSTS53003": (
+        PermissionDenied,
+        "A conditional access policy of the tenant forbids this",
+        "Ask an administrator of the tenant; the policy may allow certain addresses only.",
+    ),
+}
+"""The class, text and hint of an error by its code."""
 
 
 def explained(error: UpstreamError) -> UpstreamError:
     """Return the error with an explanation, where its code is known."""
-    meaning = MEANINGS.get(error.upstream_code or "")
-    if meaning is None:
+    if error.upstream_code not in MEANINGS:
         return error
-    return meaning.kind(
-        f"{meaning.what} ({error.upstream_code}).",
-        hint=meaning.hint,
-        status=error.status,
-        type=error.type,
-        upstream_code=error.upstream_code,
-        retry_after=error.retry_after,
-    )
+    kind, what, hint = MEANINGS[error.upstream_code]
+    return recast(error, kind, hint, f"{what} ({error.upstream_code}).")

@@ -88,8 +88,9 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
         raise AssertionError("unreachable: the last round returns")
 
     def _refused(self, answer: HttpResponse) -> UpstreamError:
-        status, code = answer.status, _code(answer, self.header)
-        named = f"{code}, status {status}" if code else f"status {status}"
+        status = answer.status
+        words = words_of(payload.object_in(answer.body), filter(None, [self.header.reveal()]))
+        code, named = words.code, words.named(status)
         if status == 400:
             whose = f"the identity {self.client_id}" if self.client_id else "an identity of its own"
             return TokenRefused(
@@ -109,12 +110,3 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
             upstream_code=code or None,
             retry_after=retry_after(answer.headers),
         )
-
-
-def _code(answer: HttpResponse, header: Secret) -> str:
-    """Return the error code of an answer, where it has one that may be shown."""
-    try:
-        found = payload.decode(answer.body)
-    except ValueError:
-        return ""
-    return words_of(found, [header.reveal()] if header else []).code

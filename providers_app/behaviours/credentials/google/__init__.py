@@ -37,7 +37,7 @@ class GCPCredentialProvider(Minted):
 async def _mint(source: Source, authority: Authority, http: Http) -> Tokens:
     match source:
         case ServiceAccount() as account:
-            return await service_account.exchange(account, authority, http)
+            return await service_account.mint(account.tokens(), authority, http)
         case AuthorizedUser() as person:
             bare = person.tokens(authorized_user.KIND, authority)
             return await authorized_user.refresh(bare, authority, http)

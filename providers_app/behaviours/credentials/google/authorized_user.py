@@ -18,8 +18,10 @@ from providers_app.errors import InvalidCredential, TokenRefused
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
+from providers_app.wire.status import recast
 
 KIND = "authorized_user"
+_RAPT_HINT = "Sign in again. Google ends such logins after the time that the organisation set."
 OTHER_TYPES = (
     "external_account",
     "external_account_authorized_user",
@@ -79,20 +81,10 @@ async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
     try:
         found = await grants.refresh_token(TokenEndpoint(url=authority.token_url), tokens, http)
     except TokenRefused as error:
-        raise explained(error) from None
+        if error.type != "invalid_rapt":
+            raise
+        message = "The organisation's policy asks for a new sign-in with Google (invalid_rapt)."
+        raise recast(error, TokenRefused, _RAPT_HINT, message) from None
     return tokens_from(
         found, flow=tokens.flow, client=tokens.client, issuer=authority.issuer, now=time.time(), before=tokens
-    )
-
-
-def explained(error: TokenRefused) -> TokenRefused:
-    """Return the error, explained where it is ``invalid_rapt``: the organisation limits how long a sign-in lasts."""
-    if error.type != "invalid_rapt":
-        return error
-    return TokenRefused(
-        "The organisation's policy asks for a new sign-in with Google (invalid_rapt).",
-        hint="Sign in again. Google ends such logins after the time that the organisation set.",
-        status=error.status,
-        upstream_code=error.upstream_code,
-        type=error.type,
     )

@@ -14,10 +14,12 @@ import msgspec
 from providers_app.behaviours.credentials.google.authority import PROJECT, TOKEN_URI, UNIVERSE, Authority, object_in
 from providers_app.behaviours.oauth import LoginField, grants
 from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
-from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused
+from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire import payload
 from providers_app.wire.client import Http
+from providers_app.wire.status import recast
 
 FLOW = "service_account"
 FIELD = "service_account"
@@ -80,20 +82,20 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
     found = object_in(text, HINT)
     kind = found.get("type")
     if kind != "service_account":
-        reason = _OTHER_TYPES.get(kind if isinstance(kind, str) else "")
+        reason = _OTHER_TYPES.get(payload.text(kind))
         if reason:
             raise InvalidCredential(f"This is not the key of a service account. {reason}", hint=HINT)
         raise InvalidCredential("This JSON is not the key of a service account.", hint=HINT)
     if found.get("universe_domain", UNIVERSE) != UNIVERSE:
         raise InvalidCredential(f"The service account belongs to another cloud than {UNIVERSE}.")
-    email, key, key_id = (_text(found, name) for name in ("client_email", "private_key", "private_key_id"))
+    email, key, key_id = (payload.text(found.get(name)) for name in ("client_email", "private_key", "private_key_id"))
     if not (_EMAIL.fullmatch(email) and key and _KEY_ID.fullmatch(key_id)):
         raise InvalidCredential("The key file lacks client_email or private_key.", hint=HINT)
-    token_uri = _text(found, "token_uri") or TOKEN_URI
+    token_uri = payload.text(found.get("token_uri")) or TOKEN_URI
     if token_uri not in (TOKEN_URI, authority.token_url):
         # The file comes from a person: a token that is fetched from its address could be anybody's trap.
         raise InvalidCredential(f"The key file names another token_uri than {TOKEN_URI}.", hint=HINT)
-    project = _text(found, "project_id")
+    project = payload.text(found.get("project_id"))
     account = ServiceAccount(
         email=email,
         key=Secret(key),
@@ -103,11 +105,6 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
     )
     _assertion(account.material, authority, time.time())  # a key that cannot sign is found now
     return account
-
-
-async def exchange(account: ServiceAccount, authority: Authority, http: Http) -> Tokens:
-    """Return the first tokens. Raises ``InvalidCredential``, ``UpstreamError``."""
-    return await mint(account.tokens(), authority, http)
 
 
 async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
@@ -134,23 +131,16 @@ async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
     )
 
 
-def _explained(error: TokenRefused) -> AuthenticationFailed:
+def _explained(error: TokenRefused) -> UpstreamError:
     """Return the error of a refusal; a wrong clock, which Google also calls ``invalid_grant``, is not final."""
     if error.skew is not None and abs(error.skew) > SKEW_S:
-        return AuthenticationFailed(
-            f"Google does not accept the service account's signature, and the clocks differ: {error.message}",
-            hint="Set the clock of this machine; then it goes on by itself.",
-            status=error.status,
-            upstream_code=error.upstream_code,
-        )
-    return TokenRefused(
+        message = f"Google does not accept the service account's signature, and the clocks differ: {error.message}"
+        return recast(error, AuthenticationFailed, "Set the clock of this machine; then it goes on by itself.", message)
+    message = (
         f"Google does not accept the service account's key any more ({error.upstream_code}): it was deleted, or the "
-        "account was disabled.",
-        hint="Make a new key for the service account and connect it again.",
-        status=error.status,
-        upstream_code=error.upstream_code,
-        type=error.type,
+        "account was disabled."
     )
+    return recast(error, TokenRefused, "Make a new key for the service account and connect it again.", message)
 
 
 def _assertion(material: dict[str, Secret], authority: Authority, now: float) -> Secret:
@@ -162,8 +152,3 @@ def _assertion(material: dict[str, Secret], authority: Authority, now: float) ->
         scope=authority.scopes,
         now=now,
     )
-
-
-def _text(found: dict[str, object], name: str) -> str:
-    value = found.get(name)
-    return value if isinstance(value, str) else ""
