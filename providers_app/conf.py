@@ -22,10 +22,9 @@ class Defaults(Protocol):
 
 
 class _InForce:
-    def __init__(self) -> None:
-        self.value: ProvidersConfig | None = None
-        self.platform: Any = None
-        self.defaults: Callable[[], Defaults] | None = None
+    value: "ProvidersConfig | None" = None
+    platform: Any = None
+    defaults: Callable[[], Defaults] | None = None
 
 
 _in_force = _InForce()
@@ -79,21 +78,17 @@ def refresh_margin(slug: str) -> float:
     return float(own) if own is not None else current().refresh_margin_s
 
 
+@cache
 def user_agent() -> str:
     """Return how Maestro names itself to every provider."""
-    return f"Maestro/{_version()}"
+    from importlib.metadata import PackageNotFoundError, version  # here, because it is slow to load
+
+    try:
+        return f"Maestro/{version('maestro')}"
+    except PackageNotFoundError:
+        return "Maestro/0"
 
 
 def _defaults() -> Defaults:
     assert _in_force.defaults is not None, "the package names them when it is imported"
     return _in_force.defaults()
-
-
-@cache
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # here, because it is slow to load
-
-    try:
-        return version("maestro")
-    except PackageNotFoundError:
-        return "0"

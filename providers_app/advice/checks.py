@@ -12,9 +12,7 @@ from providers_app.advice.rules import Rules
 from providers_app.types.chat import ImagePart
 from providers_app.types.rules import EFFORTS
 
-LISTED_BY_MODELS = frozenset(
-    {"max_output_tokens", "temperature", "top_p", "stop", "seed", "reasoning_effort", "response_schema"}
-)
+LISTED_BY_MODELS = frozenset(PARAMETERS) - {"parallel_tool_calls"}
 """The parameters whose absence from a model's list says that it does not take them; of the others, lists are silent."""
 THINKING = {"minimal": 512, "low": 2048, "medium": 6144, "high": 12_288, "xhigh": 16_384, "max": 24_576}
 """About how many tokens a model may think at an effort, before its answer begins."""
@@ -29,9 +27,7 @@ def _not_carried(rules: Rules) -> list[str]:
 def _format(draft: Draft) -> Iterator[Finding]:
     """Yield the parameters that the wire format has no field for, or that this server of it does not know."""
     form, maker = draft.rules.format, draft.rules.name
-    for name in _not_carried(draft.rules):
-        if name not in draft.values:
-            continue
+    for name in (name for name in _not_carried(draft.rules) if name in draft.values):
         if name in form.defaults and draft.values[name] == form.defaults[name]:
             yield Finding("default", name, why=f"{maker} does so anyway.")
         elif name in form.places:
@@ -103,11 +99,9 @@ def _unlisted(rules: Rules) -> Iterable[str]:
 
 
 def _model_list(draft: Draft) -> Iterator[Finding]:
-    """Yield the parameters that the model's entry in the list of models does not name."""
-    for name in _unlisted(draft.rules):
-        if name in draft.values:
-            why = f"The list of models says that {draft.rules.known.id} does not take it."
-            yield Finding("not_for_model", name, why=why)
+    """Return the parameters that the model's entry in the list of models does not name."""
+    why = f"The list of models says that {draft.rules.known.id} does not take it."
+    return (Finding("not_for_model", name, why=why) for name in _unlisted(draft.rules) if name in draft.values)
 
 
 def _ranges(draft: Draft) -> Iterator[Finding]:

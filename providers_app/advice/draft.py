@@ -13,7 +13,6 @@ from providers_app.types.rules import Condition
 
 PARAMETERS = tuple(name for name in ChatParams.__struct_fields__ if name != "extra")
 
-
 Kind = tuple[Level, Literal["drop", "replace", "report", "refuse", "keep"]]
 """The level of a finding, and what becomes of the request.
 
@@ -80,12 +79,11 @@ class Draft:
         for name in PARAMETERS:
             if (value := getattr(chat.params, name)) is not None and value != ():
                 self.values[name] = value
+        chosen = chat.tool_choice.mode != "auto"
         if chat.tools:
-            self.values["tools"] = chat.tools
-        if chat.tools and chat.tool_choice.mode != "auto":
-            self.values["tool_choice"] = chat.tool_choice
+            self.values |= {"tools": chat.tools} | ({"tool_choice": chat.tool_choice} if chosen else {})
         self.found: list[Advice] = []
-        self.changed = not chat.tools and chat.tool_choice.mode != "auto"
+        self.changed = chosen and not chat.tools
 
     def apply(self, finding: Finding) -> None:
         """Change the request as the kind of the finding says, and add it to the advice."""

@@ -67,11 +67,9 @@ def fitted(
 def refuse(advice: Iterable[Advice], *, strict: bool = False) -> None:
     """Raise ``InvalidParameter`` for errors, and with ``strict`` ``UnsupportedParameter`` for every change."""
     found = tuple(advice)
-    wrong = tuple(item for item in found if item.level == "error")
-    if wrong:
+    if wrong := tuple(item for item in found if item.level == "error"):
         raise InvalidParameter(wrong)
-    changes = tuple(item for item in found if item.code in CHANGES) if strict else ()
-    if changes:
+    if strict and (changes := tuple(item for item in found if item.code in CHANGES)):
         raise UnsupportedParameter(changes)
 
 
@@ -85,9 +83,7 @@ def run(plan: Plan, chat: ChatRequest, *, hints: bool = True) -> Draft:
     """Make every check of the plan; without ``hints``, those that change nothing are left out."""
     draft = Draft(chat, plan.rules)
     for about, find in plan.rows:
-        if about.isdisjoint(draft.values):
-            continue
-        for finding in find(draft):
+        for finding in () if about.isdisjoint(draft.values) else find(draft):
             if hints or KINDS[finding.code] != ("hint", "keep"):
                 draft.apply(finding)
     return draft

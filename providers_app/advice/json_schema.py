@@ -51,8 +51,6 @@ def survey(schema: dict[str, Any]) -> Survey:
         inner: list[tuple[tuple[str, ...], dict[str, Any], int]] = []
         for name in INNER:
             value = part.get(name)
-            if value is None:
-                continue
             if name in SINGLES and isinstance(value, dict):
                 inner.append(((*path, name), value, depth + 1))
             elif (name in MAPS and isinstance(value, dict)) or (name in LISTS and isinstance(value, list)):
@@ -103,22 +101,19 @@ def _closed(schema: Any, required: bool) -> Any:
     if not isinstance(schema, dict):
         return schema
     made = dict(schema)
-    for name in MAPS:
-        if isinstance(made.get(name), dict):
-            made[name] = {key: _closed(value, required) for key, value in made[name].items()}
-    for name in LISTS:
-        if isinstance(made.get(name), list):
-            made[name] = [_closed(value, required) for value in made[name]]
-    for name in SINGLES:
-        if name in made:
-            made[name] = _closed(made[name], required)
+    for name, value in schema.items():
+        if name in MAPS and isinstance(value, dict):
+            made[name] = {key: _closed(inner, required) for key, inner in value.items()}
+        elif name in LISTS and isinstance(value, list):
+            made[name] = [_closed(inner, required) for inner in value]
+        elif name in SINGLES:
+            made[name] = _closed(value, required)
     if _is_object(made):
         made["additionalProperties"] = False
         if required:
             properties, before = _mapping(made.get("properties")), set(_names(made.get("required")))
-            made["properties"] = {
-                key: value if key in before else _nullable(value) for key, value in properties.items()
-            }
+            optional = {key: _nullable(value) for key, value in properties.items() if key not in before}
+            made["properties"] = properties | optional
             made["required"] = list(properties)
     return made
 

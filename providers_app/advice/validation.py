@@ -66,8 +66,7 @@ def _unknown_model(slug: str, rules: Rules, credential: Credential) -> list[Advi
     index = library.index(slug, host_of(credential.base_url))
     if rules.facts or rules.listed or index.is_open:
         return []
-    close = difflib.get_close_matches(rules.model.lower(), index.models, n=1, cutoff=0.6)
+    nearest = next(iter(difflib.get_close_matches(rules.model.lower(), index.models, n=1, cutoff=0.6)), None)
     what = f"Nothing is known of the model {quoted(rules.model)}."
     why = "It is asked all the same; its limits and abilities are not checked."
-    nearest = close[0] if close else None
     return [Advice(level="warning", field="model", what=what, why=why, nearest=nearest, code="unknown_model")]

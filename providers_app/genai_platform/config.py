@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, SecretStr, model_validator
 
 from providers_app.errors import AddressRefused, InvalidRequest
 from providers_app.genai_platform import headers
-from providers_app.setting_types import Env, Names
+from providers_app.setting_types import Env, Names, Settings, setting
 from providers_app.wire.guard import check_url
 
 PREFIX = "MAESTRO_GENAI_PLATFORM__"
@@ -32,73 +32,63 @@ SecretHeaders = Annotated[dict[str, SecretStr], BeforeValidator(_secret_headers)
 TokenSource = Literal["none", "static", "client_credentials", "entra", "google", "azure_identity", "google_identity"]
 
 
-class GenAIPlatformConfig(BaseModel):
+class GenAIPlatformConfig(Settings):
     """``MAESTRO_GENAI_PLATFORM__...``: an enterprise gateway in front of the providers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: Annotated[bool, Env("GENAI_PLATFORM_ENABLED")] = Field(
-        default=False, description="Send the requests of providers through an enterprise gateway."
+    enabled: Annotated[bool, Env("GENAI_PLATFORM_ENABLED")] = setting(
+        False, "Send the requests of providers through an enterprise gateway."
     )
-    providers: Names = Field(
-        default=(), description="The providers whose requests go through it, comma-separated; empty: all of them."
-    )
-    base_url: str = Field(default="", description="Address of the gateway, for example https://genai.example.com/api.")
-    path_template: str = Field(
-        default="{path}",
-        description="The path below the base URL: `{path}` is the provider's own path, `{provider}` its slug, "
+    providers: Names = setting((), "The providers whose requests go through it, comma-separated; empty: all of them.")
+    base_url: str = setting("", "Address of the gateway, for example https://genai.example.com/api.")
+    path_template: str = setting(
+        "{path}",
+        "The path below the base URL: `{path}` is the provider's own path, `{provider}` its slug, "
         "`{project}` the project. For example `/{provider}{path}`.",
     )
-    project: str = Field(
-        default="", description="What `{project}` stands for where a session names no project of its own."
-    )
-    session_project: bool = Field(
-        default=False,
-        description="Let a session's own option `project` stand for `{project}`; without it, people do not choose "
+    project: str = setting("", "What `{project}` stands for where a session names no project of its own.")
+    session_project: bool = setting(
+        False,
+        "Let a session's own option `project` stand for `{project}`; without it, people do not choose "
         "whose project the gateway counts.",
     )
-    headers: Headers = Field(
-        default={},
-        description="Headers for every request, `Name: value` separated by `;`. Values may name `{user.id}`, "
+    headers: Headers = setting(
+        {},
+        "Headers for every request, `Name: value` separated by `;`. Values may name `{user.id}`, "
         "`{user.email}`, `{project}` and `{request.id}`.",
     )
-    secret_headers: SecretHeaders = Field(
-        default={}, description="The same for values that are secret (a subscription key); they are never shown."
+    secret_headers: SecretHeaders = setting(
+        {}, "The same for values that are secret (a subscription key); they are never shown."
     )
-    token_source: TokenSource = Field(
-        default="none",
-        description="Where the gateway's own token comes from: `none`, `static` (the setting token), "
+    token_source: TokenSource = setting(
+        "none",
+        "Where the gateway's own token comes from: `none`, `static` (the setting token), "
         "`client_credentials` (asked of token_url with client_id and client_secret), `entra` (the same at Microsoft "
         "Entra, with tenant), `google` (the setting service_account), `azure_identity` or `google_identity` (the "
         "identity that its cloud gave this machine).",
     )
-    token: SecretStr = Field(default=SecretStr(""), description="The token for `static`.")
-    token_url: str = Field(
-        default="",
-        description="The token endpoint for `client_credentials`; for the other sources another address than their "
+    token: SecretStr = setting(SecretStr(""), "The token for `static`.")
+    token_url: str = setting(
+        "",
+        "The token endpoint for `client_credentials`; for the other sources another address than their "
         "cloud's own (of Entra the authority, of an identity the metadata service).",
     )
-    tenant: str = Field(default="", description="The tenant for `entra`: a directory's ID or its domain.")
-    client_id: str = Field(default="", description="The client for `client_credentials` and `entra`.")
-    client_secret: SecretStr = Field(default=SecretStr(""), description="The secret of that client.")
-    service_account: SecretStr = Field(
-        default=SecretStr(""), description="The JSON of a service account's key file for `google`."
+    tenant: str = setting("", "The tenant for `entra`: a directory's ID or its domain.")
+    client_id: str = setting("", "The client for `client_credentials` and `entra`.")
+    client_secret: SecretStr = setting(SecretStr(""), "The secret of that client.")
+    service_account: SecretStr = setting(SecretStr(""), "The JSON of a service account's key file for `google`.")
+    scope: str = setting("", "The scope that is asked for; of an identity of Azure the resource. Empty: the usual.")
+    identity_header: SecretStr = setting(
+        SecretStr(""), "The value of X-IDENTITY-HEADER for `azure_identity` in App Service."
     )
-    scope: str = Field(
-        default="", description="The scope that is asked for; of an identity of Azure the resource. Empty: the usual."
-    )
-    identity_header: SecretStr = Field(
-        default=SecretStr(""), description="The value of X-IDENTITY-HEADER for `azure_identity` in App Service."
-    )
-    token_header: str = Field(
-        default="Authorization",
-        description="The header that carries the gateway's token. A provider's own header of that name is not sent: "
+    token_header: str = setting(
+        "Authorization",
+        "The header that carries the gateway's token. A provider's own header of that name is not sent: "
         "for most providers the default means that the session's key stays here.",
     )
-    token_scheme: str = Field(default="Bearer", description="What stands before the token in its header.")
-    provider_credential: Literal["keep", "remove"] = Field(
-        default="keep",
-        description="Whether the session's own credential goes along (`keep`), or is taken out because the gateway has "
+    token_scheme: str = setting("Bearer", "What stands before the token in its header.")
+    provider_credential: Literal["keep", "remove"] = setting(
+        "keep",
+        "Whether the session's own credential goes along (`keep`), or is taken out because the gateway has "
         "its own (`remove`).",
     )
 

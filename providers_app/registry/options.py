@@ -40,18 +40,13 @@ def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> li
         raise InvalidRequest(f"A session has at most {MAX_OPTIONS} options.")
     fields = {field.name: field for field in declared(card, auth_type)}
     found = [_unknown(card, auth_type, name, fields) for name in given if name not in fields]
-    for name, field in fields.items():
-        value = given.get(name)
-        why = _refused(field, "" if value is None else value)
-        if why is not None:
-            found.append(why)
-    return found
+    refused = (_refused(field, given.get(name)) for name, field in fields.items())
+    return found + [advice for advice in refused if advice is not None]
 
 
 def checked(card: ProviderInfo, auth_type: str, given: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the values to store, without the empty ones. Raises ``InvalidOption`` for the first that is wrong."""
-    wrong = problems(card, auth_type, given or {})
-    if wrong:
+    if wrong := problems(card, auth_type, given or {}):
         raise error_of(wrong[0])
     cleaned = {name: value.strip() for name, value in (given or {}).items() if value}
     return {name: value for name, value in cleaned.items() if value}
@@ -85,15 +80,9 @@ def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] |
     elsewhere.
     """
     own = base_url.strip() if isinstance(base_url, str) else ""
-    if own:
-        return own
-    for field in card.settings:
-        value = (given or {}).get(field.name)
-        if value in field.choices and field.addresses:
-            found = field.addresses[field.choices.index(value)]
-            if found:
-                return found
-    return ""
+    chosen = ((field, (given or {}).get(field.name)) for field in card.settings if field.addresses)
+    found = (field.addresses[field.choices.index(value)] for field, value in chosen if value in field.choices)
+    return own or next(filter(None, found), "")
 
 
 def field_problem(field: SettingField) -> str:
@@ -104,8 +93,7 @@ def field_problem(field: SettingField) -> str:
         return f"has an option {field.name!r}, which sounds like a secret; options are shown on pages"
     if not isinstance(field.label, str) or not field.label:
         return f"has an option {field.name!r} without a label"
-    for name in ("choice_labels", "addresses"):
-        parallel = getattr(field, name)
+    for name, parallel in (("choice_labels", field.choice_labels), ("addresses", field.addresses)):
         if parallel and len(parallel) != len(field.choices):
             return f"has an option {field.name!r} with {len(field.choices)} choices and {len(parallel)} {name}"
     try:
@@ -128,9 +116,9 @@ def _refused(field: SettingField, value: Any) -> Advice | None:
     def error(what: str, hint: str = "") -> Advice:
         return Advice(level="error", field=field.name, what=what, nearest=hint or None, code="invalid_option")
 
-    if not isinstance(value, str):
+    if not isinstance(value, str | None):
         return error(f"{field.label} must be text, not {type(value).__name__}.")
-    value = value.strip()
+    value = (value or "").strip()
     if not value:
         return error(f"{field.label} is needed.", field.help) if field.required else None
     limit = MAX_LINES if field.multiline else MAX_VALUE

@@ -13,26 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.overrides import parse
 from providers_app.registry.discovery import registry
-from providers_app.setting_types import Names
+from providers_app.setting_types import Names, setting
 from providers_app.wire.guard import Guard
 
 ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(parse)]
 """Values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
 
 
-DAY_S = 86400
-
-
-def _positive(default: float, most: float, description: str) -> Any:
-    return Field(default=default, gt=0, le=most, description=description)
-
-
-def _span(default: float, least: float, most: float, description: str) -> Any:
-    return Field(default=default, ge=least, le=most, description=description)
-
-
-def _bytes(mebibytes: int, description: str) -> Any:
-    return Field(default=mebibytes * 1024 * 1024, ge=1024, description=description)
+DAY_S, MIB = 86400, 1024 * 1024
 
 
 class ProvidersConfig(BaseModel):
@@ -40,52 +28,63 @@ class ProvidersConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    allowed_private_hosts: Names = Field(
-        default=(),
-        description="Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to.",
+    allowed_private_hosts: Names = setting(
+        (), "Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to."
     )
-    connect_timeout_s: float = _positive(10.0, 300, "Seconds to wait for a connection.")
-    idle_timeout_s: float = _positive(120.0, 3600, "Seconds of silence after which a streamed answer is given up.")
-    request_timeout_s: float = _positive(600.0, 7200, "Seconds for a whole answer that is not streamed.")
-    lookup_timeout_s: float = _positive(30.0, 600, "Seconds for listing models, testing a key and counting tokens.")
-    max_answer_bytes: int = _bytes(64, "Largest body of one answer, streamed or whole, in bytes.")
-    max_answer_text_bytes: int = _bytes(
-        8, "Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included."
+    connect_timeout_s: float = setting(10.0, "Seconds to wait for a connection.", gt=0, le=300)
+    idle_timeout_s: float = setting(
+        120.0, "Seconds of silence after which a streamed answer is given up.", gt=0, le=3600
     )
-    max_request_bytes: int = _bytes(32, "Largest body of a request, in bytes; larger ones are not sent.")
-    max_file_bytes: int = _bytes(
-        20, "Largest picture, document or recording in a message, in bytes; an address counts nothing."
+    request_timeout_s: float = setting(600.0, "Seconds for a whole answer that is not streamed.", gt=0, le=7200)
+    lookup_timeout_s: float = setting(
+        30.0, "Seconds for listing models, testing a key and counting tokens.", gt=0, le=600
     )
-    models_cache_s: float = _span(300.0, 0, DAY_S, "Seconds for which a session's list of models is kept.")
-    models_stale_s: float = _span(
+    max_answer_bytes: int = setting(64 * MIB, "Largest body of one answer, streamed or whole, in bytes.", ge=1024)
+    max_answer_text_bytes: int = setting(
+        8 * MIB,
+        "Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included.",
+        ge=1024,
+    )
+    max_request_bytes: int = setting(
+        32 * MIB, "Largest body of a request, in bytes; larger ones are not sent.", ge=1024
+    )
+    max_file_bytes: int = setting(
+        20 * MIB, "Largest picture, document or recording in a message, in bytes; an address counts nothing.", ge=1024
+    )
+    models_cache_s: float = setting(300.0, "Seconds for which a session's list of models is kept.", ge=0, le=DAY_S)
+    models_stale_s: float = setting(
         7.0 * DAY_S,
-        0,
-        90 * DAY_S,
         "Seconds for which an old list of models is still shown, with its age, while it is asked for anew.",
+        ge=0,
+        le=90 * DAY_S,
     )
-    model_data_dir: str = Field(
-        default="",
-        description="Folder with model files of your own (`<provider>.json`), which add to and correct those that ship "
+    model_data_dir: str = setting(
+        "",
+        "Folder with model files of your own (`<provider>.json`), which add to and correct those that ship "
         "with Maestro. Without it, `models` in the data folder.",
     )
-    configured_models: ConfiguredModels = Field(
-        default_factory=dict,
-        description="Models and figures that beat everything else, as JSON: "
+    configured_models: ConfiguredModels = setting(
+        {},
+        "Models and figures that beat everything else, as JSON: "
         '`{"remote": {"my-model": {"context_window": 32768}}}`; `remote/my_session` for one session.',
     )
-    refresh_margin_s: float = _span(300.0, 0, DAY_S, "Seconds before its end at which an access token is refreshed.")
-    refresh_timeout_s: float = _positive(20.0, 120, "Seconds for one request to a provider's token endpoint.")
-    refresh_lease_s: float = _positive(
-        60.0, 600, "Seconds for which one process has the turn to refresh a login; at least twice the time-out."
+    refresh_margin_s: float = setting(
+        300.0, "Seconds before its end at which an access token is refreshed.", ge=0, le=DAY_S
     )
-    login_ttl_s: float = _span(600.0, 30, 3600, "Seconds for which a sign-in waits for its answer.")
-    device_login_ttl_s: float = _span(900.0, 30, 3600, "Seconds for which a sign-in by device code waits.")
-    strict_parameters: bool = Field(
-        default=False,
-        description="Refuse a request whose parameters would not be sent as they are, instead of leaving them out and "
-        "saying so.",
+    refresh_timeout_s: float = setting(20.0, "Seconds for one request to a provider's token endpoint.", gt=0, le=120)
+    refresh_lease_s: float = setting(
+        60.0,
+        "Seconds for which one process has the turn to refresh a login; at least twice the time-out.",
+        gt=0,
+        le=600,
     )
-    ca_file: str = Field(default="", description="A PEM file with further certificate authorities to trust.")
+    login_ttl_s: float = setting(600.0, "Seconds for which a sign-in waits for its answer.", ge=30, le=3600)
+    device_login_ttl_s: float = setting(900.0, "Seconds for which a sign-in by device code waits.", ge=30, le=3600)
+    strict_parameters: bool = setting(
+        False,
+        "Refuse a request whose parameters would not be sent as they are, instead of leaving them out and saying so.",
+    )
+    ca_file: str = setting("", "A PEM file with further certificate authorities to trust.")
 
     @model_validator(mode="after")
     def _lease_outlives_the_request(self) -> "ProvidersConfig":
