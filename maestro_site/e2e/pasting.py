@@ -4,46 +4,36 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TextIO
 
 MAX_ANSWER_CHARS = 16_384
 
 
-class Lines:
-    """Lines of standard input, read by a thread of its own, since reading cannot be cancelled.
+async def next_line(source: TextIO) -> str:
+    """Return the next line of ``source`` that is not blank, stripped; empty once the input has ended.
 
-    ``next`` can be awaited on any loop; it returns an empty string once the input has ended.
+    A thread of its own reads it, since reading cannot be cancelled.
     """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[str] = loop.create_future()
 
-    def __init__(self) -> None:
-        self._input = sys.stdin
+    def give(line: str) -> None:
+        if not found.done():
+            found.set_result(line)
 
-    async def next(self) -> str:
-        """Return the next line that is not blank."""
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[str] = loop.create_future()
+    def read() -> None:
+        line = ""
+        with suppress(OSError, ValueError, AttributeError):  # closed, not text, or there is no standard input
+            lines = iter(partial(source.readline, MAX_ANSWER_CHARS + 2), "")
+            line = next((line for line in map(str.strip, lines) if line), "")
+        # The loop may be closed already.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(give, line)
 
-        def give(line: str) -> None:
-            if not found.done():
-                found.set_result(line)
-
-        def read() -> None:
-            line = self._line()
-            # The loop may be closed already.
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(give, line)
-
-        threading.Thread(target=read, name="pasted-answer", daemon=True).start()
-        return await found
-
-    def _line(self) -> str:
-        try:
-            while line := self._input.readline(MAX_ANSWER_CHARS + 2):
-                if line.strip():
-                    return line.strip()
-        except (OSError, ValueError, AttributeError):  # closed, not text, or there is no standard input
-            pass
-        return ""
+    threading.Thread(target=read, name="pasted-answer", daemon=True).start()
+    return await found
 
 
 @contextmanager

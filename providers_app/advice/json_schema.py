@@ -56,8 +56,7 @@ def survey(schema: dict[str, Any]) -> Survey:
             elif (name in MAPS and isinstance(value, dict)) or (name in LISTS and isinstance(value, list)):
                 several = enumerate(value) if isinstance(value, list) else value.items()
                 inner += [((*path, name, str(k)), one, depth + 1) for k, one in several if isinstance(one, dict)]
-        inner.reverse()
-        left += inner
+        left += reversed(inner)
     return Survey(properties, deepest + 1, not_strict, open_at, rare)
 
 

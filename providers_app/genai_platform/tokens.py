@@ -4,7 +4,7 @@ Imported when a gateway needs its first token, because signing takes libraries t
 """
 
 import time
-from collections.abc import Callable
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -27,63 +27,42 @@ FLOW = "genai_platform"
 
 def source_of(config: GenAIPlatformConfig) -> CredentialProvider | None:
     """Return the provider of the gateway's token; ``None`` where it wants none. Makes no request."""
-    return _SOURCES[config.token_source](config)
+    match config.token_source:
+        case "none":
+            return None
+        case "static":
+            return ApiKeyCredentialProvider(Credential(auth_type="api_key", secret=_secret(config.token)))
+        case "client_credentials":
+            return Minted(partial(_client_credentials, config))
+        case "entra":
+            application = EntraApplication(
+                tenant=config.tenant,
+                client_id=config.client_id,
+                secret=_secret(config.client_secret),
+                authority=config.token_url or AUTHORITY,
+                scope=config.scope or SCOPE,
+            )
+            return AzureADCredentialProvider(application)
+        case "azure_identity":
+            identity = ManagedIdentity(
+                url=config.token_url or IMDS,
+                header=_secret(config.identity_header),
+                client_id=config.client_id,
+                resource=config.scope or RESOURCE,
+            )
+            return AzureADCredentialProvider(identity)
+        case "google":
+            authority = Authority(token_url=config.token_url or TOKEN_URI, scopes=config.scope or CLOUD)
+            return GCPCredentialProvider(service_account.read(_secret(config.service_account), authority), authority)
+        case "google_identity":
+            return GCPCredentialProvider(Machine(server=config.token_url or SERVER))
 
 
-def _static(config: GenAIPlatformConfig) -> CredentialProvider:
-    return ApiKeyCredentialProvider(Credential(auth_type="api_key", secret=_secret(config.token)))
-
-
-def _client(config: GenAIPlatformConfig) -> CredentialProvider:
-    async def mint(http: Http) -> Tokens:
-        client = OAuthClient(id=config.client_id, secret=_secret(config.client_secret))
-        endpoint = TokenEndpoint(url=config.token_url, terminal=frozenset())
-        now = time.time()
-        answer = await grants.client_credentials(endpoint, client, http, extra={"scope": config.scope})
-        return tokens_from(answer, flow=FLOW, client=OAuthClient(), issuer=config.token_url, now=now)
-
-    return Minted(mint)
-
-
-def _entra(config: GenAIPlatformConfig) -> CredentialProvider:
-    application = EntraApplication(
-        tenant=config.tenant,
-        client_id=config.client_id,
-        secret=_secret(config.client_secret),
-        authority=config.token_url or AUTHORITY,
-        scope=config.scope or SCOPE,
-    )
-    return AzureADCredentialProvider(application)
-
-
-def _azure_identity(config: GenAIPlatformConfig) -> CredentialProvider:
-    identity = ManagedIdentity(
-        url=config.token_url or IMDS,
-        header=_secret(config.identity_header),
-        client_id=config.client_id,
-        resource=config.scope or RESOURCE,
-    )
-    return AzureADCredentialProvider(identity)
-
-
-def _google(config: GenAIPlatformConfig) -> CredentialProvider:
-    authority = Authority(token_url=config.token_url or TOKEN_URI, scopes=config.scope or CLOUD)
-    return GCPCredentialProvider(service_account.read(_secret(config.service_account), authority), authority)
-
-
-def _google_identity(config: GenAIPlatformConfig) -> CredentialProvider:
-    return GCPCredentialProvider(Machine(server=config.token_url or SERVER))
-
-
-_SOURCES: dict[str, Callable[[GenAIPlatformConfig], CredentialProvider | None]] = {
-    "none": lambda config: None,
-    "static": _static,
-    "client_credentials": _client,
-    "entra": _entra,
-    "azure_identity": _azure_identity,
-    "google": _google,
-    "google_identity": _google_identity,
-}
+async def _client_credentials(config: GenAIPlatformConfig, http: Http) -> Tokens:
+    client = OAuthClient(id=config.client_id, secret=_secret(config.client_secret))
+    endpoint, now = TokenEndpoint(url=config.token_url, terminal=frozenset()), time.time()
+    answer = await grants.client_credentials(endpoint, client, http, extra={"scope": config.scope})
+    return tokens_from(answer, flow=FLOW, client=OAuthClient(), issuer=config.token_url, now=now)
 
 
 def _secret(value: SecretStr) -> Secret:

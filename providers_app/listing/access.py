@@ -7,10 +7,11 @@ from typing import Any
 from providers_app.dispatch import prepare
 from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.listing import models as catalogue
-from providers_app.listing.search import supporting
+from providers_app.listing.search import ModelQuery, search
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.registry.discovery import registry
+from providers_app.text import checked_names
 from providers_app.types.catalogue import AuthType, ModelInfo, ModelListing
 
 
@@ -34,7 +35,8 @@ async def list_models(
     session, credential = await prepare.find(found, provider, name, auth_type)
     ask = client_of(found, session, credential).call
     models = await catalogue.list_models(session, credential, ask, refresh=refresh)
-    return supporting(models, supports, registry.card(session.provider).capabilities)
+    query = ModelQuery(supports=checked_names(supports, "supports"))
+    return search(models, query, registry.card(session.provider).capabilities)
 
 
 @on_provider_loop

@@ -14,8 +14,7 @@ from typing import Any
 from providers_app import conf, loop
 from providers_app.errors import ProviderError
 from providers_app.model_data.library import host_of, library
-from providers_app.model_data.merge import day_of, merged_list
-from providers_app.model_data.overrides import configured
+from providers_app.model_data.merge import configured, day_of, merged_list
 from providers_app.ports import Session
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo, PartialList
@@ -118,14 +117,9 @@ def lists() -> ModelLists:
     return _Latest.lists
 
 
-def peek(session_id: str, account: str | None = None) -> CachedList | None:
-    """Return the entry of a session, see ``ModelLists.peek``. May be called from any thread."""
-    return _Latest.lists.peek(session_id, account)
-
-
-def forget(session_id: str) -> None:
-    """Drop the list of a session that was signed in again. May be called from any thread."""
-    _Latest.lists.forget(session_id)
+def latest() -> ModelLists:
+    """Return what ``lists`` returned last, empty ones before. May be called from any thread."""
+    return _Latest.lists
 
 
 def identity_of(session: Session, credential: Credential) -> int:

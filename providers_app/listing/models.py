@@ -27,7 +27,7 @@ from providers_app.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from providers_app.listing.cache import CachedList, lists, peek
+from providers_app.listing.cache import CachedList, latest, lists
 from providers_app.model_data.facts import completed, facts
 from providers_app.model_data.library import host_of
 from providers_app.ports import Session
@@ -90,7 +90,7 @@ def cached(session_id: str, account: str | None = None) -> ModelListing | None:
     ``account`` is the account that the session is signed in as now (``Session.account``): another one's list is not
     given.
     """
-    kept = peek(session_id, account)
+    kept = latest().peek(session_id, account)
     return None if kept is None or (kept.listed is None and kept.error is None) else _listing_of(kept)
 
 
@@ -103,7 +103,7 @@ def timed_out(session_id: str, account: str | None = None) -> ModelListing:
 
 def fetched_recently(session_id: str, account: str | None = None) -> bool:
     """Return whether there is a list, or a request for it failed less than ``TRY_AGAIN_S`` ago. Sends nothing."""
-    kept = peek(session_id, account)
+    kept = latest().peek(session_id, account)
     return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 

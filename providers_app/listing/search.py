@@ -1,7 +1,7 @@
 """Finding models in a list: by words, abilities, size, price and lifecycle, in a chosen order. Pure."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -127,9 +127,3 @@ def _one_away(word: str, part: str) -> bool:
         return short[at:] == long[at + 1 :]
     exchanged = short[at + 1 : at + 2] == long[at : at + 1] and short[at : at + 1] == long[at + 1 : at + 2]
     return short[at + 1 :] == long[at + 1 :] or (exchanged and short[at + 2 :] == long[at + 2 :])
-
-
-def supporting(models: Sequence[ModelInfo], wanted: Iterable[str], declared: Capabilities) -> list[ModelInfo]:
-    """Return the models with every capability in ``wanted``. Raises ``InvalidRequest`` for an unknown capability."""
-    names = checked_names(wanted, "supports")
-    return search(models, ModelQuery(supports=names), declared) if names else list(models)

@@ -4,7 +4,6 @@ facts       what is known of one model
 file        ``models.json``: validated as a whole, or not used
 library     the files of all providers and of the operator
 index       the models of one provider by id, alias, prefix and version
-overrides   figures that the operator configures
 merge       configured beats listed beats shipped, figure by figure
 update      a file brought up to date from a provider's list
 """

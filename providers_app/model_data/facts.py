@@ -2,8 +2,7 @@
 
 from providers_app import conf
 from providers_app.model_data.library import library
-from providers_app.model_data.merge import merged, today
-from providers_app.model_data.overrides import configured
+from providers_app.model_data.merge import configured, merged, today
 from providers_app.types.catalogue import ModelInfo
 
 

@@ -15,6 +15,7 @@ out. It lies beside the provider's code, so that a drop-in provider brings its o
 """
 
 import datetime
+import json
 from typing import Any, get_args
 
 import msgspec
@@ -24,6 +25,7 @@ from providers_app.types.chat import ChatParams
 
 FORMAT = 1
 MAX_BYTES = 8 * 1024 * 1024
+MAX_CONFIGURED = 2000
 MODALITIES = ("text", "image", "audio", "video", "file", "pdf")
 LIFECYCLES = ("preview", "active", "deprecated", "retired")
 PRICES = ("input_price", "output_price", "cached_input_price", "cache_write_price")
@@ -111,6 +113,31 @@ def read(data: bytes, provider: str) -> ModelFile:
     for where, entries in groups.items():
         for model_id, entry in entries.items():
             check_entry(f"{where}.{model_id}", model_id, entry, found.sources)
+    return found
+
+
+def read_configured(value: Any) -> Any:
+    """Return the entries that an operator configures (``MAESTRO_PROVIDERS__CONFIGURED_MODELS``), by ``provider`` or
+    ``provider/session`` and by model; ``value`` is JSON, or what it decodes to. Raises ``ValueError``.
+    """
+    if isinstance(value, str | bytes):
+        if not value.strip():
+            return {}
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError("it is not JSON") from None
+    try:
+        found = msgspec.convert(value, type=dict[str, dict[str, Entry]])
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    for where, entries in found.items():
+        if len(entries) > MAX_CONFIGURED:
+            raise ValueError(f"{where}: more than {MAX_CONFIGURED} models")
+        for model_id, entry in entries.items():
+            if not model_id.strip() or len(model_id) > 200:
+                raise ValueError(f"{where}: {model_id[:80]!r} cannot be the id of a model")
+            check_figures(f"{where}.{model_id}", entry.known())
     return found
 
 

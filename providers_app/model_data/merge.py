@@ -1,12 +1,12 @@
 """Merging of model data, figure by figure: configured beats listed beats shipped beats nothing. Pure."""
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from providers_app.model_data.file import FIGURES
+from providers_app.model_data.file import FIGURES, Entry
 from providers_app.types.catalogue import Figure, FigureSource, ModelInfo
 
 IMPLIED = ("capabilities", "input_modalities")
@@ -85,6 +85,18 @@ def merged_list(
     whole = [(info, shipped(info.id, info.underlying), configured.get(info.id)) for info in listed]
     found = (merged(*layers, today=today) for layers in (*whole, *more))
     return [info for info in found if info is not None]
+
+
+def configured(setting: Mapping[str, Mapping[str, Entry]], provider: str, session: str = "") -> dict[str, ModelInfo]:
+    """Return the models configured for a provider and for one session of it (by name), whose figures come first."""
+    found: dict[str, ModelInfo] = {}
+    for where in (provider, f"{provider}/{session}"):
+        for model_id, entry in setting.get(where, {}).items():
+            known = entry.known()
+            before = found.get(model_id) or ModelInfo(id=model_id, name=model_id, source="configured")
+            figures = before.figures | dict.fromkeys(known, Figure(source="configured"))
+            found[model_id] = msgspec.structs.replace(before, name=entry.name or before.name, figures=figures, **known)
+    return found
 
 
 def today() -> str:

@@ -94,12 +94,8 @@ def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequ
         known = ", ".join(card.auth_types)
         raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
     if auth_type == "none":
-        return _unsigned
+        return lambda credential, request: request
     return resolve(slug, "oauth").authorize if auth_type == "oauth" else resolve(slug, "api_key").authorize
-
-
-def _unsigned(credential: Credential, request: HttpRequest) -> HttpRequest:
-    return request
 
 
 def _load(slug: str, operation: Operation) -> Any:

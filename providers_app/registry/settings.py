@@ -11,12 +11,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
 
 from providers_app.errors import ProviderBroken
-from providers_app.model_data.overrides import parse
+from providers_app.model_data.file import read_configured
 from providers_app.registry.discovery import registry
 from providers_app.setting_types import Names, setting
 from providers_app.wire.guard import Guard
 
-ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(parse)]
+ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(read_configured)]
 """Values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
 
 

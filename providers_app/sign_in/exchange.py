@@ -30,7 +30,7 @@ from providers_app.errors import (
     UpstreamTimeout,
     WrongAccount,
 )
-from providers_app.listing import cache as model_lists
+from providers_app.listing.cache import latest
 from providers_app.ports import Session
 from providers_app.refresh.flight import retry_write
 from providers_app.registry.resolver import resolve
@@ -162,7 +162,7 @@ async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
 
     await advance(attempt, step="store")
     session = await retried(write)
-    model_lists.forget(session.id)  # it may be another account, which not every provider names
+    latest().forget(session.id)  # it may be another account, which not every provider names
     await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
     return session
 

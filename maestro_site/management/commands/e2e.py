@@ -4,13 +4,15 @@ Exit code 0: no step failed. 1: one failed, or the run could not begin. 130: Ctr
 deleted first.
 """
 
+import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from maestro_site.e2e.pasting import Lines, quiet_terminal
+from maestro_site.e2e.pasting import next_line, quiet_terminal
 from maestro_site.e2e.plan import Plan, Report, Step
 from maestro_site.e2e.run import STEPS, Run
 from providers_app import conf, loop
@@ -69,8 +71,7 @@ class Command(TerminalCommand):
     def _run(self, plan: Plan) -> Report:
         """Run the plan and return the report; on Ctrl-C the running step ends and the run cleans up."""
         # With a key on standard input there is nothing left to paste.
-        lines = Lines() if plan.auth_type == "oauth" and not plan.session else None
-        paste = lines.next if lines else None
+        paste = partial(next_line, sys.stdin) if plan.auth_type == "oauth" and not plan.session else None
         run = Run(plan, tell=self._tell, show=self._show, refuse=self.report, paste=paste)
         done = threading.Event()
         found: list[Report] = []
