@@ -1,14 +1,18 @@
 """Requests of a provider: to the session's own base URL, else the configured one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from providers_app import conf
 from providers_app.errors import InvalidRequest
 from providers_app.types.catalogue import ProviderInfo
+from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
 
 JSON = "application/json"
@@ -54,3 +58,18 @@ def post(
 def get(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> HttpRequest:
     """Return a request for data without its credential."""
     return HttpRequest(method="GET", url=url, headers={"accept": JSON, **headers})
+
+
+class ChatEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``streaming`` behaviour of a provider that answers every chat in one format.
+
+    ``request`` addresses a body, ``prepared`` changes the chat before its body is built.
+    """
+
+    dialect: Dialect
+    request: Callable[[ChatRequest, Credential, bytes], HttpRequest]
+    prepared: Callable[[ChatRequest, Credential], ChatRequest] = lambda chat, credential: chat
+
+    def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """Return the request without its credential."""
+        return self.request(chat, credential, self.dialect.build_body(self.prepared(chat, credential)))

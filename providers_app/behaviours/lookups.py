@@ -1,6 +1,7 @@
 """Requests that are answered in one piece: listing models, testing a key, counting tokens."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -53,6 +54,13 @@ def items_of(found: Any, *keys: str) -> list[dict[str, Any]]:
 def number(value: Any) -> int | None:
     """Return ``value`` when it is a positive whole number, else ``None``."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def day(seconds: Any) -> str | None:
+    """Return the day (``YYYY-MM-DD``) of a time in POSIX seconds; ``None`` for anything else, milliseconds included."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 class JsonCount(msgspec.Struct, frozen=True, kw_only=True):

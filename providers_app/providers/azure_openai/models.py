@@ -4,7 +4,6 @@ The list says which models there are, not which are deployed: deployments are li
 """
 
 import builtins
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.keys import bearer, key_or_login
 from providers_app.behaviours.listing import ListedModels
+from providers_app.behaviours.lookups import day
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import UnknownModel
 from providers_app.providers.azure_openai import api_key
@@ -42,14 +42,8 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     return msgspec.structs.replace(
         found,
         lifecycle=LIFECYCLE.get(payload.text(entry.get("lifecycle_status"))),
-        retires_at=found.retires_at or _day(payload.mapping(entry.get("deprecation")).get("inference")),
+        retires_at=found.retires_at or day(payload.mapping(entry.get("deprecation")).get("inference")),
     )
-
-
-def _day(seconds: Any) -> str | None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e11:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 _LISTED = ListedModels(

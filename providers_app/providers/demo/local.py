@@ -56,7 +56,9 @@ class Responder:
             data = [model_names.entry(name, knobs) for name in model_names.LISTED if (knobs := model_names.parse(name))]
             return _whole(200, JSON, msgspec.json.encode({"object": "list", "data": data}))
         if request.method == "GET" and path.startswith("/v1/models/"):
-            return _model(path.removeprefix("/v1/models/"))
+            name = path.removeprefix("/v1/models/")
+            found = model_names.parse(name)
+            return _whole(200, JSON, msgspec.json.encode(model_names.entry(name, found))) if found else _unknown(name)
         if request.method == "POST" and path == "/v1/chat/completions":
             return await self._chat(request.body)
         return _refusal(404, f"There is no {request.method} {path} here.", "not_found")
@@ -118,19 +120,15 @@ def _whole(status: int, headers: dict[str, str], body: bytes) -> LocalAnswer:
     return LocalAnswer(status=status, headers=headers, chunks=_once(body))
 
 
-def _refusal(status: int, message: str, code: str | None, param: str | None = None) -> LocalAnswer:
-    return _whole(status, JSON, _error(message, "invalid_request_error", code, param))
+def _refusal(
+    status: int, message: str, code: str | None, param: str | None = None, kind: str = "invalid_request_error"
+) -> LocalAnswer:
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return _whole(status, JSON, msgspec.json.encode({"error": error}))
 
 
 def _unknown(model: str) -> LocalAnswer:
     return _refusal(404, f"The model `{model[:100]}` does not exist.", "model_not_found", "model")
-
-
-def _model(model_id: str) -> LocalAnswer:
-    knobs = model_names.parse(model_id)
-    if knobs is None:
-        return _unknown(model_id)
-    return _whole(200, JSON, msgspec.json.encode(model_names.entry(model_id, knobs)))
 
 
 def _planned(knobs: Knobs, status: int, retry_after_s: int) -> LocalAnswer:
@@ -143,11 +141,8 @@ def _planned(knobs: Knobs, status: int, retry_after_s: int) -> LocalAnswer:
     if knobs.body == "empty":
         return _whole(status, {**headers, "content-type": "text/event-stream"}, b"")
     kind, code, message = KINDS.get(status, ("server_error", None, "The demo model failed, as its name says."))
-    return _whole(status, {**headers, **JSON}, _error(message, kind, code))
-
-
-def _error(message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
-    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
+    refusal = _refusal(status, message, code, kind=kind)
+    return msgspec.structs.replace(refusal, headers={**headers, **JSON})
 
 
 LOCAL = Responder()

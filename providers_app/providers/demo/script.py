@@ -1,5 +1,6 @@
 """The demo model's answer to a request: calls of tools, or one of the texts in ``answers``."""
 
+import itertools
 import re
 from functools import cache
 from importlib import resources
@@ -148,14 +149,9 @@ def _limited(answer: Answer, request: DemoRequest) -> Answer:
 
 def _fitting(text: str, limit: int) -> str:
     """Return the leading words that have at most ``limit`` tokens, counted as ``tokens`` does."""
-    kept: list[str] = []
-    size = 0
-    for word in pieces(text):
-        size += len(word.encode("utf-8", "replace"))
-        if (size + 3) // 4 > limit:
-            break
-        kept.append(word)
-    return "".join(kept)
+    words = pieces(text)
+    sizes = itertools.accumulate(len(word.encode("utf-8", "replace")) for word in words)
+    return "".join(word for word, size in zip(words, sizes, strict=True) if (size + 3) // 4 <= limit)
 
 
 def _first(text: str, words: int) -> str:
@@ -192,13 +188,9 @@ def _from_results(results: tuple[str, ...]) -> str:
 def numbered(words: int) -> str:
     """Return exactly so many words in numbered sentences, so that a lost or doubled piece is seen at once."""
     sentences = template("sentences.txt").splitlines()
-    made: list[str] = []
-    sentence = 0
-    while len(made) < words:
-        sentence += 1
-        body = sentences[(sentence * 5 + sentence // len(sentences)) % len(sentences)]
-        made += f"{sentence}. {body}".split()
-    made = made[:words]
+    bodies = ((n, sentences[(n * 5 + n // len(sentences)) % len(sentences)]) for n in itertools.count(1))
+    endless = (word for n, body in bodies for word in f"{n}. {body}".split())
+    made = list(itertools.islice(endless, words))
     paragraphs = (made[at : at + PARAGRAPH_WORDS] for at in range(0, len(made), PARAGRAPH_WORDS))
     return "\n\n".join(map(" ".join, paragraphs))
 

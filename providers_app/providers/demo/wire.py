@@ -48,14 +48,7 @@ def completion(answer: Answer, request: DemoRequest, knobs: Knobs, number: int, 
     if answer.reasoning:
         message["reasoning_content"] = answer.reasoning
     if answer.calls:
-        message["tool_calls"] = [
-            {
-                "id": _call_id(number, n),
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for n, call in enumerate(answer.calls)
-        ]
+        message["tool_calls"] = [_call(number, n, call.name, call.arguments) for n, call in enumerate(answer.calls)]
     body: dict[str, Any] = {
         "id": f"chatcmpl-demo-{number}",
         "object": "chat.completion",
@@ -89,8 +82,7 @@ def chunks(answer: Answer, request: DemoRequest, knobs: Knobs, number: int, now:
         sent += tokens(piece)
         yield chunk({"content": piece})
     for n, call in enumerate(answer.calls):
-        opened = {"id": _call_id(number, n), "type": "function", "function": {"name": call.name, "arguments": ""}}
-        yield chunk({"tool_calls": [{"index": n, **opened}]})
+        yield chunk({"tool_calls": [{"index": n, **_call(number, n, call.name, "")}]})
         for at in range(0, len(call.arguments), ARGUMENT_PIECE):
             piece = call.arguments[at : at + ARGUMENT_PIECE]
             sent += tokens(piece)
@@ -113,8 +105,9 @@ def _framed(body: dict[str, Any], newline: bytes) -> bytes:
     return b"data: " + msgspec.json.encode(body) + newline * 2
 
 
-def _call_id(number: int, position: int) -> str:
-    return f"call_demo{number:08d}{position:04d}"
+def _call(number: int, position: int, name: str, arguments: str) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {"id": f"call_demo{number:08d}{position:04d}", "type": "function", "function": function}
 
 
 class Pace(msgspec.Struct, frozen=True):

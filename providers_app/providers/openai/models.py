@@ -5,7 +5,6 @@ shape, with models among it that are not meant to be chosen.
 """
 
 import builtins
-import time
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from providers_app import conf
 from providers_app.behaviours.addresses import segment
 from providers_app.behaviours.listing import ListedModels
-from providers_app.behaviours.lookups import number
+from providers_app.behaviours.lookups import day, number
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.providers.openai import api_key
@@ -51,10 +50,8 @@ def read_slug(entry: dict[str, Any]) -> ModelInfo | None:
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
     """Read an entry of the list that a key gets; ``created`` is the day on which the model came out."""
-    model, created = read_model(entry), number(entry.get("created"))
-    if model is None or created is None or created > 1e11:
-        return model
-    return msgspec.structs.replace(model, released_at=time.strftime("%Y-%m-%d", time.gmtime(created)))
+    model = read_model(entry)
+    return msgspec.structs.replace(model, released_at=day(entry.get("created"))) if model is not None else None
 
 
 OF_A_LOGIN = ListedModels(

@@ -27,10 +27,10 @@ NAMES = {"chatgpt": "a sign-in in ChatGPT mode", "plan": "Sign in with ChatGPT"}
 
 def mode_of(credential: Credential) -> account.Mode:
     """Return the mode of this credential's requests; a key, and a login without a mode, is ``api_key``."""
-    mode = credential.settings.get("mode") if credential.auth_type == "oauth" else ""
-    if mode == "chatgpt":
-        return "chatgpt"
-    return "plan" if mode == "plan" else "api_key"
+    match credential.settings.get("mode") if credential.auth_type == "oauth" else "":
+        case "chatgpt" | "plan" as mode:
+            return mode
+    return "api_key"
 
 
 def body_of(chat: ChatRequest, credential: Credential) -> bytes:
@@ -53,11 +53,10 @@ def advice(chat: ChatRequest, credential: Credential) -> list[Advice]:
 def _adjusted(chat: ChatRequest, mode: account.Mode) -> tuple[dict[str, Any], list[Advice]]:
     body: dict[str, Any] = payload.mapping(payload.decode(DIALECT.build_body(chat)))
     name, found = NAMES[mode], []
-    for field in REFUSED[mode]:
-        if field in body:
-            del body[field]
-            what = f"{field} is not sent: {name} refuses it."
-            found.append(Advice(level="warning", field=field, what=what, code=REFUSED_BY_LOGIN))
+    for field in (field for field in REFUSED[mode] if field in body):
+        del body[field]
+        what = f"{field} is not sent: {name} refuses it."
+        found.append(Advice(level="warning", field=field, what=what, code=REFUSED_BY_LOGIN))
     if body.get("store") is not False:
         body["store"] = False
         message = f"store is sent as false: {name} keeps nothing at the provider."

@@ -129,41 +129,32 @@ async def _lm_studio(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, d
     return changes
 
 
+_PRICES = {
+    "input_price": "prompt_text_token_price",
+    "output_price": "completion_text_token_price",
+    "cached_input_price": "cached_prompt_text_token_price",
+}
+
+
 async def _xai(models: list[ModelInfo], endpoint: Endpoint) -> dict[str, dict[str, Any]]:
     found = payload.mapping(await endpoint.ask(f"{endpoint.base}/language-models"))
     changes = {}
     for item in map(payload.mapping, payload.sequence(found.get("models"))):
         seen = [word for word in payload.sequence(item.get("input_modalities")) if isinstance(word, str)]
         known: dict[str, Any] = {"input_modalities": tuple(seen)} if seen else {}
-        for name, price in (
-            ("input_price", "prompt_text_token_price"),
-            ("output_price", "completion_text_token_price"),
-            ("cached_input_price", "cached_prompt_text_token_price"),
-        ):
-            if cents := number(item.get(price)):
-                known[name] = cents / _PRICE_UNIT
+        known |= {name: cents / _PRICE_UNIT for name, price in _PRICES.items() if (cents := number(item.get(price)))}
         changes[payload.text(item.get("id"))] = known
     return changes
 
 
 def _capabilities(chat: bool, tools: bool, vision: bool, reasoning: bool) -> dict[str, Any]:
-    named = {
-        "chat": chat,
-        "streaming": chat,
-        "tools": tools,
-        "parallel_tools": tools,
-        "images_in": vision,
-        "reasoning": reasoning,
-    }
+    named = {"chat": chat, "streaming": chat, "tools": tools, "parallel_tools": tools}
+    named |= {"images_in": vision, "reasoning": reasoning}
     return {
         "capabilities": tuple(sorted(name for name, there in named.items() if there)) or ("embeddings",),
         "input_modalities": ("text", "image") if vision else ("text",),
     }
 
 
-READERS: dict[str, Callable[[list[ModelInfo], Endpoint], Awaitable[dict[str, dict[str, Any]]]]] = {
-    "ollama": _ollama,
-    "llama_cpp": _llama_cpp,
-    "lm_studio": _lm_studio,
-    "xai": _xai,
-}
+Reader = Callable[[list[ModelInfo], Endpoint], Awaitable[dict[str, dict[str, Any]]]]
+READERS: dict[str, Reader] = {"ollama": _ollama, "llama_cpp": _llama_cpp, "lm_studio": _lm_studio, "xai": _xai}

@@ -30,7 +30,7 @@ SERVER = SettingField(
 )
 
 
-def _quirk(name: str, label: str, help_: str, *choices: str, **more: Any) -> SettingField:
+def _quirk(name: str, label: str, choices: tuple[str, ...], help_: str, **more: Any) -> SettingField:
     more.setdefault("placeholder", "As the server takes it")
     return SettingField(name=name, label=label, help=help_, choices=choices, advanced=True, **more)
 
@@ -39,64 +39,60 @@ QUIRKS = (
     _quirk(
         "max_tokens_field",
         "Field of the output limit",
+        ("max_tokens", "max_completion_tokens"),
         "The name under which the server takes the limit of the answer.",
-        "max_tokens",
-        "max_completion_tokens",
     ),
     _quirk(
-        "system_role", "Role of instructions", "The role that the server knows for instructions.", "system", "developer"
+        "system_role",
+        "Role of instructions",
+        ("system", "developer"),
+        "The role that the server knows for instructions.",
     ),
     _quirk(
         "system_everywhere",
         "Instructions in front",
+        SWITCH,
         "Move all instructions to the front, which many local templates insist on.",
-        *SWITCH,
     ),
-    _quirk("include_usage", "Ask for usage", "Ask for token counts in streams (stream_options).", *SWITCH),
+    _quirk("include_usage", "Ask for usage", SWITCH, "Ask for token counts in streams (stream_options)."),
     _quirk(
         "reasoning_field",
         "Field of the reasoning effort",
+        ("reasoning_effort", "reasoning"),
         "The name under which the server takes the reasoning effort.",
-        "reasoning_effort",
-        "reasoning",
     ),
     _quirk(
         "reasoning_replay",
         "Earlier reasoning",
+        ("none", "details", "content", "reasoning"),
         "How earlier reasoning is sent back: not at all, as reasoning_details, or as text in reasoning_content or "
         "reasoning.",
-        "none",
-        "details",
-        "content",
-        "reasoning",
     ),
     _quirk(
         "think_tags",
         "Reasoning in the text",
+        ("off", "tags", "opened"),
         "Reasoning lies between <think> tags in the text (opened: the first tag is missing).",
-        "off",
-        "tags",
-        "opened",
     ),
     _quirk(
         "structured",
         "Structured output",
+        ("json_schema", "json_object"),
         "What the server takes for structured output: the schema, or only the wish for JSON (the schema is then put in "
         "words).",
-        "json_schema",
-        "json_object",
     ),
     _quirk(
         "tool_ids",
         "Tool call ids",
+        tuple(IDS),
         "Tool call ids: any short text, or exactly nine letters and digits (Mistral).",
-        *IDS,
     ),
-    _quirk("named_tool_choice", "Forcing one tool", "The server can be told which tool to call.", *SWITCH),
-    _quirk("image_urls", "Pictures by address", "The server fetches pictures from their address.", *SWITCH),
+    _quirk("named_tool_choice", "Forcing one tool", SWITCH, "The server can be told which tool to call."),
+    _quirk("image_urls", "Pictures by address", SWITCH, "The server fetches pictures from their address."),
     _quirk(
         "unsupported",
         "Fields never sent",
+        (),
         "Comma-separated request fields that the server refuses.",
         placeholder="seed, parallel_tool_calls",
         pattern=_NAMES,
@@ -104,7 +100,6 @@ QUIRKS = (
     ),
 )
 SETTINGS = (SERVER, *QUIRKS)
-_FORM_FIELDS = {"tool_ids": "ids"}
 
 
 def server_of(credential: Credential | None = None) -> Server:
@@ -134,7 +129,7 @@ def _resolved(config: Any, base_url: str, settings: tuple[tuple[str, str], ...])
         if value and (not field.choices or value in field.choices)
     }
     think_tags = changes.pop("think_tags", row.think_tags)
-    form = {_FORM_FIELDS.get(name, name): value for name, value in changes.items()}
+    form = {"ids" if name == "tool_ids" else name: value for name, value in changes.items()}
     return msgspec.structs.replace(row, form=msgspec.structs.replace(row.form, **form), think_tags=think_tags)
 
 
