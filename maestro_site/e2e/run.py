@@ -56,9 +56,7 @@ class Run:
     def _why_not(self, signed_in: bool, asks: bool) -> str:
         if not signed_in:
             return "There is no login to do it with."
-        if asks and not self._report.state.model:
-            return "There is no model to ask; --model names one."
-        return ""
+        return "There is no model to ask; --model names one." if asks and not self._report.state.model else ""
 
     async def _step(self, name: str, work: Callable[[Plan, State], Awaitable[str]], *, why_not: str = "") -> bool:
         """Run one step and report it. Return True when it passed."""
@@ -111,15 +109,12 @@ class Run:
             raise Skipped(f"The session '{state.name}' is kept, as you asked.")
         # Written before the session is deleted.
         await asyncio.to_thread(outcome_queue.flush, SETTLING_S)
+        ended = ""
         try:
-            ended = await self._revoke(plan, state)
+            if plan.auth_type == "oauth":
+                ended = " The provider has no way to end a login from here: end it on its own page."
+                if await provider.revoke_session(plan.provider, state.name, owner=plan.owner):
+                    ended = " Its login is ended at the provider."
         finally:
             await provider.delete_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
         return f"The session '{state.name}' is deleted.{ended}"
-
-    async def _revoke(self, plan: Plan, state: State) -> str:
-        if plan.auth_type != "oauth":
-            return ""
-        if await provider.revoke_session(plan.provider, state.name, owner=plan.owner):
-            return " Its login is ended at the provider."
-        return " The provider has no way to end a login from here: end it on its own page."

@@ -148,8 +148,8 @@ class SessionClient:
         prepared = prepare(self.session, credential, chat)
         if self._platform is None:
             return prepared
-        route = self._platform.preview if preview else self._platform.route
-        routed = await route(caller_of(self._session.provider, self._owner, credential), prepared.request)
+        caller = caller_of(self._session.provider, self._owner, credential)
+        routed = await self._platform.route(caller, prepared.request, masked=preview)
         return msgspec.structs.replace(prepared, request=routed)
 
 

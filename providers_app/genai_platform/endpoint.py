@@ -12,7 +12,7 @@ Local providers (``demo://``) are answered in this process and never go there.
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -43,7 +43,6 @@ _REFUSALS = (
     *(AuthenticationFailed, PermissionDenied, errors.BadRequest, errors.NotFound, errors.BadAnswer),
     *(errors.InvalidCredential, errors.InvalidRequest, errors.LoginError),
 )
-_HINT = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it needs."
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +102,7 @@ class Platform:
         self.http = http
         self._source: CredentialProvider | None = None
         self._making = asyncio.Lock()
-        self._unusable: NotConfigured | None = None
+        self._unusable: errors.InvalidCredential | None = None
         self._used: Credential | None = None
         self._since = 0.0
 
@@ -111,22 +110,11 @@ class Platform:
         """Say whether this provider's requests go through the gateway."""
         return self.config.enabled and (not self.config.providers or provider in self.config.providers)
 
-    async def route(self, caller: Caller, request: HttpRequest) -> HttpRequest:
-        """Return the request as it is sent to the gateway.
+    async def route(self, caller: Caller, request: HttpRequest, *, masked: bool = False) -> HttpRequest:
+        """Return the request as it is sent to the gateway; ``masked``: with a mark instead of a token, and asking none.
 
         Raises ``NotConfigured`` when it is refused a token, ``UpstreamError`` when none could be asked for.
         """
-        return await self._routed(caller, request, self._token)
-
-    async def preview(self, caller: Caller, request: HttpRequest) -> HttpRequest:
-        """Return the same with a mark in place of the token, without fetching one."""
-
-        async def mark() -> str:
-            return MASKED
-
-        return await self._routed(caller, request, mark)
-
-    async def _routed(self, caller: Caller, request: HttpRequest, token: Callable[[], Awaitable[str]]) -> HttpRequest:
         if urlsplit(request.url).scheme not in WEB:
             return request
         values = await self._values(caller)
@@ -137,7 +125,8 @@ class Platform:
         routed = _with(routed, {name: text for name, text in filled.items() if text}, secret=False)
         hidden = {name: value.get_secret_value() for name, value in self.config.secret_headers.items()}
         if self.config.token_source != "none":  # noqa: S105
-            hidden[self.config.token_header] = f"{self.config.token_scheme} {await token()}".strip()
+            token = MASKED if masked else await self._token()
+            hidden[self.config.token_header] = f"{self.config.token_scheme} {token}".strip()
         routed = _with(routed, hidden, secret=True)
         if (passage := _passage.get()) is not None:
             passage.carried = carries(self.config, request)
@@ -179,25 +168,21 @@ class Platform:
         }
 
     async def _token(self) -> str:
-        if self._unusable is not None:
-            raise self._unusable
         with _gateways_matter():
+            if self._unusable is not None:
+                raise self._unusable
             async with self._making:
                 if self._source is None:
-                    self._source = await self._made()
+                    try:
+                        self._source = await asyncio.to_thread(_source, self.config)
+                    except errors.InvalidCredential as error:
+                        self._unusable = error
+                        raise
+            assert self._source is not None, "a gateway without a token is asked for none"
             self._use(found := await self._source.credential(self.http))
         if (passage := _passage.get()) is not None:
             passage.token = found
         return found.secret.reveal()
-
-    async def _made(self) -> CredentialProvider:
-        try:
-            source = await asyncio.to_thread(_source, self.config)
-        except errors.InvalidCredential as error:
-            self._unusable = _not_configured(error)
-            raise
-        assert source is not None, "a gateway without a token is asked for none"
-        return source
 
     def _use(self, found: Credential) -> None:
         if self._used is None or self._used.secret != found.secret:
@@ -237,8 +222,5 @@ def _gateways_matter() -> Iterator[None]:
     try:
         yield
     except _REFUSALS as error:
-        raise _not_configured(error) from None
-
-
-def _not_configured(error: errors.ProviderError) -> NotConfigured:
-    return NotConfigured(f"The gateway's token could not be had: {error.message}", hint=_HINT)
+        hint = "Check MAESTRO_GENAI_PLATFORM__TOKEN_SOURCE and the settings that it needs."
+        raise NotConfigured(f"The gateway's token could not be had: {error.message}", hint=hint) from None

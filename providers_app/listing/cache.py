@@ -26,9 +26,7 @@ KEPT_MODELS = 100_000
 
 
 class CachedList:
-    """The list of one session. ``listed`` is what the provider sent last, ``None`` before the first time; ``flight``
-    is the request under way.
-    """
+    """The list of one session: ``listed`` is ``None`` before the provider sent it, ``flight`` a request under way."""
 
     def __init__(self, session: Session, credential: Credential) -> None:
         self.identity = identity_of(session, credential)
@@ -59,10 +57,7 @@ class CachedList:
         return time.monotonic() - self.answered
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Return the list with what else is known of each model; without a list, the models that are known anyway.
-
-        They come by id, or as the provider lists them where its card says so.
-        """
+        """Return the listed models, else all known ones, completed; by id unless the card says ``models_in_order``."""
         index, setting = library.index(self._provider, self._host), conf.current().configured_models
         made_of = (self.listed, index, setting)
         if len(self._made_of) != 3 or any(a is not b for a, b in zip(made_of, self._made_of, strict=True)):
@@ -83,9 +78,7 @@ class ModelLists:
         self._kept: OrderedDict[str, CachedList] = OrderedDict()
 
     def of(self, session: Session, credential: Credential) -> CachedList:
-        """Return the entry of a session that signs with this credential, a new one where it signed with another
-        before.
-        """
+        """Return the entry of a session, a new one where it signed with another credential before."""
         with self._lock:
             kept = self._kept.get(session.id)
             if kept is None or kept.identity != identity_of(session, credential):
@@ -123,8 +116,7 @@ def latest() -> ModelLists:
 
 
 def identity_of(session: Session, credential: Credential) -> int:
-    """Return a hash that changes when other models may be seen: with the account, the address, the options, and the
-    key.
+    """Return a hash that changes when other models may be seen: with the account, address, options and key.
 
     A login's access token changes every hour and shows the same models; see ``CachedList.secret``.
     """

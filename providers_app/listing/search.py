@@ -112,9 +112,7 @@ def _with_words(models: list[ModelInfo], words: list[str]) -> list[ModelInfo]:
                 fitting += [each for each in left if near in each[0]]
             fitting = list({each[1].id: each for each in fitting}.values())
         left = fitting
-    first = words[0]
-    begin = [model for text, model in left if text.startswith(first)]
-    return begin + [model for text, model in left if not text.startswith(first)] if begin else [m for _, m in left]
+    return [model for _, model in sorted(left, key=lambda each: not each[0].startswith(words[0]))]
 
 
 def _one_away(word: str, part: str) -> bool:

@@ -14,8 +14,7 @@ VERSION = re.compile(r"[-@:](?:latest|default|v\d{1,2}|\d{3,4}|\d{8}|\d{4}-\d{2}
 
 
 class ModelIndex:
-    """The models of one provider, or of one of its addresses; made of files, of which a later one may correct
-    another.
+    """The models of one provider, or of one of its addresses, made of files; a later one corrects those before it.
 
     ``others`` are indexes of other providers whose models are sold here as well. Their own ``others`` are left out,
     so that no circle is followed.

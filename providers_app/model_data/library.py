@@ -218,10 +218,8 @@ def _read(path: Path | None, provider: str, before: ReadFile) -> ReadFile:
 def _shipped_path(provider: str) -> Path | None:
     """Return the path of the file beside a provider's code, whose package is not imported for it."""
     package = registry.packages().get(provider)
-    if package is None:
-        return None
     try:
-        spec = importlib.util.find_spec(package.module)
+        spec = importlib.util.find_spec(package.module) if package is not None else None
     except (ImportError, ValueError, AttributeError):
         return None
     places = spec.submodule_search_locations if spec is not None else None

@@ -108,6 +108,14 @@ class _Package:
             self.add("E003", message, hint)
             return None
 
+    def part(self, name: str, missing: str, hint: str) -> ModuleType | None:
+        """Load a module of the package; where it has to be there and is not, add the finding ``missing``."""
+        if self.source.has_part(self.slug, name):
+            return self.load(name)
+        if name not in OPTIONAL:
+            self.add(missing, f"{self.slug} has no module {name}.", hint)
+        return None
+
     def card(self, module: ModuleType) -> ProviderInfo | None:
         card = getattr(module, "PROVIDER", None)
         if not isinstance(card, ProviderInfo):
@@ -133,13 +141,8 @@ class _Package:
         return card
 
     def behaviour(self, operation: str) -> None:
-        if not self.source.has_part(self.slug, operation):
-            if operation in OPERATIONS:
-                hint = f'Add {operation}.py; where there is nothing to do: BEHAVIOUR = Unsupported("why").'
-                self.add("E009", f"{self.slug} has no module {operation}.", hint)
-            return
-        module = self.load(operation)
-        if module is None:
+        hint = f'Add {operation}.py; where there is nothing to do: BEHAVIOUR = Unsupported("why").'
+        if (module := self.part(operation, "E009", hint)) is None:
             return
         if not hasattr(module, "BEHAVIOUR"):
             hint = f"Define BEHAVIOUR, a value with the methods of behaviours.{operation}."
@@ -175,11 +178,7 @@ class _Package:
 
     def config(self) -> None:
         hint = "Define class Config(pydantic.BaseModel) with frozen settings that all have defaults, in config.py."
-        if not self.source.has_part(self.slug, "config"):
-            self.add("E008", f"{self.slug} has no module config.", hint)
-            return
-        module = self.load("config")
-        if module is None:
+        if (module := self.part("config", "E008", hint)) is None:
             return
         config = getattr(module, "Config", None)
         if not (isinstance(config, type) and issubclass(config, BaseModel)):

@@ -86,8 +86,7 @@ def spoken(slug: str, model: str, credential: Credential) -> Dialect:
 def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequest], HttpRequest]:
     """Return the function that signs a request of this provider for a session of this auth type.
 
-    For ``none`` it leaves the request as it is. Raises ``UnsupportedOperation`` when the provider has no such auth
-    type.
+    For ``none`` it changes nothing. Raises ``UnsupportedOperation`` when the provider has no such auth type.
     """
     card = registry.card(slug)
     if auth_type not in card.auth_types:
