@@ -23,9 +23,7 @@ from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle, refresh, testing
 from sessions_app.services import options as option_service
 
-TESTED_AT_ONCE = 20
-
-
+ASKED_AT_ONCE = 20
 # What a sign-in keeps beside its sealed tokens; shown, and written by the services alone.
 _LOGIN_FIELDS = (
     "flow", "account_id", "lane", "generation", "read_only_reason", "refreshed_at", "next_refresh_at",
@@ -101,16 +99,11 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("owner",)
     list_per_page = 50
     actions = ("test_selected", "refresh_selected", "disable_selected", "enable_selected")
-    fields = (
-        "owner", "provider", "auth_type", "name", "base_url", "chosen", "key", "key_stored",
-        "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at", "limited_until",
-        "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id", *_LOGIN_FIELDS,
-    )  # fmt: skip
     readonly_fields = (
-        *_LOGIN_FIELDS,
         "key_stored", "state", "reason", "status_changed_at", "last_error_code", "last_error", "last_error_at",
-        "limited_until", "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id",
+        "limited_until", "account_label", "tested_at", "last_used_at", "expires_at", "created_at", "id", *_LOGIN_FIELDS,
     )  # fmt: skip
+    fields = ("owner", "provider", "auth_type", "name", "base_url", "chosen", "key", *readonly_fields)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[AuthSession]":
         return selectors.with_state(selectors.visible().defer("sealed_credential"))
@@ -130,13 +123,11 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         fixed = ("base_url",) if obj.auth_type == AuthSession.AuthType.OAUTH else ()
         return ("owner", "provider", "auth_type", *fixed, *self.readonly_fields)
 
-    @admin.display(description="state")
     def state(self, session: AuthSession) -> str:
-        return describe(session).label if session.pk and hasattr(session, "state") else "-"
+        return describe(session).label if hasattr(session, "state") else "-"
 
-    @admin.display(description="reason")
     def reason(self, session: AuthSession) -> str:
-        return describe(session).words if session.pk and hasattr(session, "state") else "-"
+        return describe(session).words if hasattr(session, "state") else "-"
 
     @admin.display(description="key stored", boolean=True)
     def key_stored(self, session: AuthSession) -> bool:
@@ -146,9 +137,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """Show what the services refuse at the last moment (a race, an owner's limit) as a message instead of an error
-        page.
-        """
+        """Show what the services refuse at the last moment (a race, an owner's limit) as a message."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ProviderError as error:
@@ -169,8 +158,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 settings=data["chosen"],
                 actor_id=request.user.pk,
             )
-            obj.pk = stored.pk
-            obj._state.adding = False
+            obj.pk, obj._state.adding = stored.pk, False
             return
         stored = selectors.visible().get(pk=obj.pk)
         lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
@@ -194,30 +182,28 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Test the selected sessions", permissions=["change"])
     def test_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
-        keys = list(queryset.values_list("pk", flat=True)[: TESTED_AT_ONCE + 1])
-        for session in selectors.visible().filter(pk__in=keys[:TESTED_AT_ONCE]):
-            result = testing.test(session, owner_id=session.owner_id)
-            if result.error:
-                text = f"{session}: {result.error.message} [{result.error.code}]"
-                self.message_user(request, text, messages.ERROR)
-            else:
-                self.message_user(request, f"{session} works.", messages.SUCCESS)
-        if len(keys) > TESTED_AT_ONCE:
-            self.message_user(request, f"Only the first {TESTED_AT_ONCE} were tested.", messages.WARNING)
+        for session in self._first(request, queryset, "tested"):
+            error = testing.test(session, owner_id=session.owner_id).error
+            level = messages.ERROR if error else messages.SUCCESS
+            text = f"{session}: {error.message} [{error.code}]" if error else f"{session} works."
+            self.message_user(request, text, level)
 
     @admin.action(description="Refresh the selected sign-ins", permissions=["change"])
     def refresh_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
         logins = queryset.filter(auth_type=AuthSession.AuthType.OAUTH)
-        keys = list(logins.values_list("pk", flat=True)[: TESTED_AT_ONCE + 1])
-        for session in selectors.visible().filter(pk__in=keys[:TESTED_AT_ONCE]).defer("sealed_credential"):
-            report = refresh.refresh_now(session, actor_id=request.user.pk)
-            good = report.done in ("refreshed", "waited")
-            level = messages.SUCCESS if good else messages.WARNING
-            self.message_user(request, f"{session}: {report.done}, {report.why}", level)
-        if not keys:
+        if not logins:
             self.message_user(request, "None of them is a sign-in.", messages.WARNING)
-        if len(keys) > TESTED_AT_ONCE:
-            self.message_user(request, f"Only the first {TESTED_AT_ONCE} were refreshed.", messages.WARNING)
+        for session in self._first(request, logins, "refreshed"):
+            report = refresh.refresh_now(session, actor_id=request.user.pk)
+            level = messages.SUCCESS if report.done in ("refreshed", "waited") else messages.WARNING
+            self.message_user(request, f"{session}: {report.done}, {report.why}", level)
+
+    def _first(self, request: HttpRequest, queryset: "QuerySet[AuthSession]", done: str) -> "QuerySet[AuthSession]":
+        """Return as many of the sessions, with their sealed column, as one request may ask providers about."""
+        keys = list(queryset.values_list("pk", flat=True)[: ASKED_AT_ONCE + 1])
+        if len(keys) > ASKED_AT_ONCE:
+            self.message_user(request, f"Only the first {ASKED_AT_ONCE} were {done}.", messages.WARNING)
+        return selectors.visible().filter(pk__in=keys[:ASKED_AT_ONCE])
 
     @admin.action(description="Disable the selected sessions", permissions=["change"])
     def disable_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
@@ -241,6 +227,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(SessionEvent)
 class SessionEventAdmin(ReadOnlyAdmin):
+    list_per_page = 100
     list_display = ("at", "session_label", "action", "detail", "owner", "actor")
     list_filter = ("action", "owner")
     search_fields = ("session_label", "detail")

@@ -16,27 +16,22 @@ from sessions_app.models import ImportRun, Notice, OAuthAttempt, RefreshLane
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Rows that cannot be added, changed or deleted by hand."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 @admin.register(RefreshLane)
 class RefreshLaneAdmin(ReadOnlyAdmin):
-    list_display = ("lane", "used_by", "taken", "lease_until", "holder")
+    list_display = fields = ("lane", "used_by", "taken", "lease_until", "holder")
     search_fields = ("key", "sessions__name")
-    fields = ("lane", "used_by", "taken", "lease_until", "holder")
-    list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).annotate(number=Count("sessions"))
 
-    @admin.display(description="lane")
     def lane(self, lane: RefreshLane) -> str:
         return lane.key[:12]
 
@@ -44,7 +39,7 @@ class RefreshLaneAdmin(ReadOnlyAdmin):
     def used_by(self, lane: Any) -> int:
         return int(lane.number)
 
-    @admin.display(description="taken", boolean=True)
+    @admin.display(boolean=True)
     def taken(self, lane: RefreshLane) -> bool:
         return lane.lease_until is not None and lane.lease_until > timezone.now()
 
@@ -55,7 +50,6 @@ class OAuthAttemptAdmin(ReadOnlyAdmin):
     list_filter = ("status", "provider", "method", "owner")
     search_fields = ("name", "provider", "error_code", "owner__username")
     list_select_related = ("owner",)
-    list_per_page = 50
     date_hierarchy = "created_at"
     fields = (
         "id", "owner", "provider", "flow", "method", "name", "target", "result", "status", "step", "account",
@@ -69,7 +63,6 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = ("kind", ("resolved_at", admin.EmptyFieldListFilter), "owner")
     search_fields = ("title", "text", "owner__username")
     list_select_related = ("owner",)
-    list_per_page = 50
     date_hierarchy = "created_at"
     actions = ("resolve_selected",)
     fields = (
@@ -91,7 +84,6 @@ class ImportRunAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "owner", "kind", "rows", "created", "replaced", "unchanged", "rolled_back_at")
     list_filter = ("kind", "owner")
     list_select_related = ("owner",)
-    list_per_page = 50
     fields = (
         "id", "owner", "kind", "source", "digest", "rows", "created", "replaced", "unchanged", "created_at",
         "rolled_back_at",

@@ -1,23 +1,14 @@
 """Forms: they carry text from a page to a service, with limits on its size; the services judge it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.html import escape
 
-from providers_app.errors import (
-    AddressRefused,
-    DuplicateSession,
-    InvalidCredential,
-    InvalidName,
-    InvalidOption,
-    InvalidRequest,
-    ProviderError,
-    UnknownSession,
-    UnsupportedOperation,
-)
+from providers_app import errors
+from providers_app.behaviours.oauth import LoginField
 from providers_app.registry import options
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.types.credentials import Secret
@@ -26,9 +17,8 @@ from sessions_app.services.connect import MAX_KEY_CHARS
 
 QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 """Attributes of an input whose text no browser should keep or correct."""
-NOTHING_CHOSEN = "As configured"
-"""The label of an empty choice: the provider's configuration decides."""
-_ON = (("true", "Yes"), ("false", "No"))
+NOTHING_CHOSEN = "As configured"  # the label of an empty choice: the provider's configuration decides
+_SWITCH = {"true": "Yes", "false": "No"}
 
 
 def key_of(name: str) -> str:
@@ -48,8 +38,8 @@ class KeyField(forms.CharField):
     """A key that goes in and never comes back: what was typed is not rendered again, and the value is a ``Secret``."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("max_length", MAX_KEY_CHARS)
-        super().__init__(widget=forms.PasswordInput(render_value=False, attrs=QUIET), **kwargs)
+        kwargs.setdefault("widget", forms.PasswordInput(render_value=False, attrs=QUIET))
+        super().__init__(max_length=MAX_KEY_CHARS, **kwargs)
 
     def clean(self, value: Any) -> Any:
         return Secret(super().clean(value))
@@ -70,16 +60,13 @@ class KeyForm(forms.Form):
     key = KeyField(label="New key")
 
 
-def base_url_field() -> forms.CharField:
-    """Return the field of a base URL."""
-    widget = forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"})
-    return forms.CharField(label="Base URL", required=False, max_length=500, widget=widget)
-
-
 class AddressForm(forms.Form):
     """Change the base URL."""
 
-    base_url = base_url_field()
+    base_url = forms.CharField(
+        label="Base URL", required=False, max_length=500,
+        widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"}),
+    )  # fmt: skip
 
 
 class OptionsForm(forms.Form):
@@ -132,7 +119,7 @@ class ConnectForm(NameForm, OptionsForm):
     """The last step of Connect: name, key, address, options. What the provider has no use for is not in the form."""
 
     key = KeyField(label="API key", required=False)
-    base_url = base_url_field()
+    base_url = AddressForm.base_fields["base_url"]
     store_anyway = forms.BooleanField(label="Store it although the provider refused it", required=False)
 
     def __init__(
@@ -150,36 +137,35 @@ class ConnectForm(NameForm, OptionsForm):
                 self.fields["key"].widget.attrs["placeholder"] = key_hint
         if not with_base_url:
             del self.fields["base_url"]
-        else:
-            # An option may stand for an address; the service knows when there is none.
-            self.fields["base_url"].required = base_url_required and not any(one.addresses for one in self.declared)
-            if not base_url_required:
-                self.fields["base_url"].help_text = "Leave it empty for the provider's own address."
-            elif not self.fields["base_url"].required:
-                choice = next(one.label for one in self.declared if one.addresses)
-                self.fields["base_url"].help_text = escape(
-                    f"Leave it empty for the address of what is chosen as {choice}."
-                )
+            return
+        # An option may stand for an address; the service knows when there is none.
+        choice = next((one.label for one in self.declared if one.addresses), None)
+        self.fields["base_url"].required = base_url_required and choice is None
+        if not base_url_required:
+            self.fields["base_url"].help_text = "Leave it empty for the provider's own address."
+        elif choice is not None:
+            help_text = f"Leave it empty for the address of what is chosen as {choice}."
+            self.fields["base_url"].help_text = escape(help_text)
 
 
-_FIELDS: tuple[tuple[type[ProviderError], str], ...] = (
-    (InvalidName, "name"),
-    (DuplicateSession, "name"),
-    (InvalidCredential, "key"),
-    (AddressRefused, "base_url"),
-    (InvalidRequest, "base_url"),
-    (UnsupportedOperation, "auth_type"),
+_FIELDS: tuple[tuple[type[errors.ProviderError], str], ...] = (
+    (errors.InvalidName, "name"),
+    (errors.DuplicateSession, "name"),
+    (errors.InvalidCredential, "key"),
+    (errors.AddressRefused, "base_url"),
+    (errors.InvalidRequest, "base_url"),
+    (errors.UnsupportedOperation, "auth_type"),
 )
 
 
 def add_error(
-    form: forms.BaseForm, error: ProviderError, field: str | None = None, *, code_in_text: bool = False
+    form: forms.BaseForm, error: errors.ProviderError, field: str | None = None, *, code_in_text: bool = False
 ) -> None:
     """Put a typed error next to the field that it is about, with its hint and its stable code.
 
     The pages show the code themselves; the admin's form templates cannot, so ``code_in_text`` ends the text with it.
     """
-    if field is None and isinstance(error, InvalidOption):
+    if field is None and isinstance(error, errors.InvalidOption):
         field = key_of(error.field)
     if field is None:
         field = next((name for kind, name in _FIELDS if isinstance(error, kind)), None)
@@ -193,28 +179,29 @@ def errors_in(form: forms.BaseForm) -> Iterator[None]:
     """Put a typed error of the block into the form; ``UnknownSession`` passes, because it is no fault of the input."""
     try:
         yield
-    except UnknownSession:
+    except errors.UnknownSession:
         raise
-    except ProviderError as error:
+    except errors.ProviderError as error:
         add_error(form, error)
 
 
-def _option_field(field: SettingField) -> forms.Field:
-    # Labels come from a provider package, and the page shows help as markup.
+def declared_field(field: SettingField | LoginField, limit: int, placeholder: str = "") -> forms.Field:
+    """Return a form field for one that a provider package declares, of at most ``limit`` characters.
+
+    Its labels and its help are text, and the page shows help as markup.
+    """
     given: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
     if field.choices:
-        labels = field.choice_labels or _labels(field.choices)
-        choices = list(zip(field.choices, labels, strict=True))
-        if not field.required:
-            choices.insert(0, ("", field.placeholder or NOTHING_CHOSEN))
-        return forms.ChoiceField(choices=choices, **given)
-    attributes: dict[str, Any] = QUIET | ({"placeholder": field.placeholder} if field.placeholder else {})
-    widget = forms.Textarea(attrs=attributes | {"rows": 4}) if field.multiline else forms.TextInput(attrs=attributes)
+        labels = field.choice_labels or [_SWITCH.get(choice, choice) for choice in field.choices]
+        return forms.ChoiceField(choices=list(zip(field.choices, labels, strict=True)), **given)
+    attributes = QUIET | ({"placeholder": placeholder} if placeholder else {})
+    widget = forms.Textarea(attrs={**attributes, "rows": 4}) if field.multiline else forms.TextInput(attrs=attributes)
+    return forms.CharField(widget=widget, max_length=limit, strip=True, **given)
+
+
+def _option_field(field: SettingField) -> forms.Field:
     # The limit itself is the core's; this one keeps absurd input from being worked on.
-    return forms.CharField(widget=widget, max_length=options.MAX_LINES + 1, strip=True, **given)
-
-
-def _labels(choices: Iterable[str]) -> list[str]:
-    """Return labels for choices that have none: yes and no for a switch, else the values themselves."""
-    words = dict(_ON)
-    return [words.get(choice, choice) for choice in choices]
+    made: Any = declared_field(field, options.MAX_LINES + 1, field.placeholder)
+    if field.choices and not field.required:
+        made.choices = [("", field.placeholder or NOTHING_CHOSEN), *made.choices]
+    return cast(forms.Field, made)

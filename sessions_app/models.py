@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from sessions_app.session_cache import session_cache
 
-# The primary key of a user: an int, or whatever the installation's user model has.
-Pk = Any
+Pk = Any  # the primary key of a user: an int, or whatever the installation's user model has
 
 NOT_DELETED = models.Q(deleted_at__isnull=True)
 REFRESHED = models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True)

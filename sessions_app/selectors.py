@@ -33,8 +33,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 # The last error that says: the provider was not there at all.
 UNREACHABLE_CODES = ("connection_failed", "upstream_timeout")
-# A due refresh is done within one run of the schedule or two. Later than this, nothing does it.
-OVERDUE_S = 300.0
+OVERDUE_S = 300.0  # a due refresh is done within one run of the schedule or two. Later than this, nothing does it.
 
 
 def visible() -> "QuerySet[AuthSession]":

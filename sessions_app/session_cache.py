@@ -64,5 +64,4 @@ class SessionCache:
             self._entries.clear()
 
 
-session_cache = SessionCache()
-"""The one of this process."""
+session_cache = SessionCache()  # the one of this process

@@ -14,10 +14,8 @@ from providers_app.registry.discovery import list_providers
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, unusable
 
-LONGEST_NAME = 30
-"""Characters of a name that is quoted: keys of providers are longer, names of them are not."""
-LARGEST = 1024 * 1024
-"""Bytes of a file of another program that are read."""
+LONGEST_NAME = 30  # characters of a name that is quoted: keys of providers are longer, names of them are not
+LARGEST = 1024 * 1024  # bytes of a file of another program that are read
 _VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)$")
 _KEY_NAMES = re.compile(r"^(.+?)_(?:API_KEY|API_TOKEN|KEY)$")
 

@@ -51,8 +51,7 @@ AUTH_TYPES = {
     "none": "none",
     "no_auth": "none",
 }
-MILLISECONDS = 100_000_000_000
-"""A number beyond this is no count of seconds: the year would be 5138."""
+MILLISECONDS = 100_000_000_000  # a number beyond this is no count of seconds: the year would be 5138
 
 
 def rows_of(text: str) -> list[dict[str, Any]]:

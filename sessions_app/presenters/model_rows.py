@@ -6,8 +6,7 @@ from typing import Any
 
 from providers_app.types.catalogue import ModelInfo
 
-ENDS_SOON_DAYS = 90
-"""A model that ends within so many days is warned of on every page that shows it."""
+ENDS_SOON_DAYS = 90  # a model that ends within so many days is warned of on every page that shows it
 NOT_SHOWN = frozenset({"chat", "streaming", "models", "count_tokens"})
 """Capabilities that say nothing about a model, because all that are listed have them."""
 WORDS = {

@@ -5,7 +5,6 @@ after ``MAX_ATTEMPTS``; the Notice itself stays on the pages.
 """
 
 import logging
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from smtplib import SMTPAuthenticationError, SMTPConnectError, SMTPException, SMTPHeloError, SMTPServerDisconnected
@@ -24,6 +23,7 @@ MAX_ATTEMPTS = 8
 FIRST_AFTER = timedelta(minutes=1)
 PEOPLE_AT_ONCE = 50
 LISTED = 20
+# The connection or the sign-in at the mail server failed, which fails for everybody.
 _FOR_EVERYBODY = (SMTPAuthenticationError, SMTPConnectError, SMTPHeloError, SMTPServerDisconnected)
 
 
@@ -49,7 +49,7 @@ def email_notices() -> int:
         except (OSError, SMTPException) as error:
             # What a server says may quote the letter; the type is enough. Others would wait for the same server.
             logger.warning("A letter about %d notices could not be sent: %s", len(found), type(error).__name__)
-            if not isinstance(error, SMTPException) or _is_gone(error):
+            if not isinstance(error, SMTPException) or isinstance(error, _FOR_EVERYBODY):
                 break
             continue
         Notice.objects.filter(pk__in=[notice.pk for notice in found]).update(emailed_at=timezone.now())
@@ -82,17 +82,12 @@ def _letter(found: list[Notice]) -> EmailMessage:
 def _body(found: list[Notice]) -> str:
     lines: list[str] = []
     for notice in found[:LISTED]:
-        lines += [notice.title, *([notice.text] if notice.text else []), *_link(notice), ""]
+        link = _address("sessions:detail", notice.session_id) if _base() and notice.session_id else ""
+        lines += [*filter(None, (notice.title, notice.text, link)), ""]
     if len(found) > LISTED:
         lines += [f"And {len(found) - LISTED} more.", ""]
-    everything = f"All notices: {_address('sessions:notices')}" if _base() else "Maestro lists them under Sessions."
-    lines.append(everything)
-    return "\n".join(lines) + "\n"
-
-
-def _link(notice: Notice) -> Iterable[str]:
-    if _base() and notice.session_id:
-        yield _address("sessions:detail", notice.session_id)
+    lines += [f"All notices: {_address('sessions:notices')}" if _base() else "Maestro lists them under Sessions.", ""]
+    return "\n".join(lines)
 
 
 def _base() -> str:
@@ -101,8 +96,3 @@ def _base() -> str:
 
 def _address(name: str, *args: object) -> str:
     return f"{_base()}{reverse(name, args=args)}"
-
-
-def _is_gone(error: SMTPException) -> bool:
-    """Say whether the connection or the sign-in at the mail server failed, which fails for everybody."""
-    return isinstance(error, _FOR_EVERYBODY)

@@ -14,25 +14,17 @@ from django.utils import timezone
 
 from sessions_app.models import AuthSession, Notice, Pk
 
-NEEDS_REAUTH = "needs-reauth"
-"""The provider no longer accepts the login: a person must sign in again."""
-ANSWER_LOST = "answer-lost"
-"""The same, because a refresh was answered and the answer never arrived."""
-FORBIDDEN = "forbidden"
-"""The login works, but may not do what was asked."""
-REFRESH_FAILING = "refresh-failing"
-"""Refreshes keep failing; the access that is left works until it ends."""
-ENDED = "ended"
-"""Its access ended, and nothing refreshed it: none is tried, or none is allowed."""
-SWITCH_OFF_SOON = "switch-off-soon"
-"""A dead login will be switched off in some days, and its secrets destroyed."""
-SWITCHED_OFF = "switched-off"
-"""A dead login was switched off, and its secrets were destroyed."""
+NEEDS_REAUTH = "needs-reauth"  # the provider no longer accepts the login: a person must sign in again
+ANSWER_LOST = "answer-lost"  # the same, because a refresh was answered and the answer never arrived
+FORBIDDEN = "forbidden"  # the login works, but may not do what was asked
+REFRESH_FAILING = "refresh-failing"  # refreshes keep failing; the access that is left works until it ends
+ENDED = "ended"  # its access ended, and nothing refreshed it: none is tried, or none is allowed
+SWITCH_OFF_SOON = "switch-off-soon"  # a dead login will be switched off in some days, and its secrets destroyed
+SWITCHED_OFF = "switched-off"  # a dead login was switched off, and its secrets were destroyed
 
 SIGN_IN = (NEEDS_REAUTH, ANSWER_LOST, REFRESH_FAILING, ENDED, SWITCH_OFF_SOON, SWITCHED_OFF)
 """Notices that a new sign-in, or a refresh that worked, resolves."""
-CURED_BY_USE = (*SIGN_IN, FORBIDDEN)
-"""Notices that an answer that worked, or another key, resolves."""
+CURED_BY_USE = (*SIGN_IN, FORBIDDEN)  # notices that an answer that worked, or another key, resolves
 BAD = (NEEDS_REAUTH, ANSWER_LOST, ENDED, FORBIDDEN)
 """Notices of something that does not work now; the others announce or report."""
 

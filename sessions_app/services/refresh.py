@@ -35,8 +35,7 @@ KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSessi
 """Statuses whose logins are refreshed; one that is forbidden something now must not end for that."""
 BROKEN_AGAIN_S = 1800.0
 """Seconds until the next try of a session whose refresh could not even begin (its secret does not open)."""
-RUN_S = 60.0
-"""Seconds after which a run of the schedule starts no further refresh; the next run takes the rest."""
+RUN_S = 60.0  # seconds after which a run of the schedule starts no further refresh; the next run takes the rest
 ANSWER_MARGIN_S = 10.0
 
 

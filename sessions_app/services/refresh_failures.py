@@ -13,8 +13,7 @@ from sessions_app.models import AuthSession, status_columns
 from sessions_app.services import notices, trail
 from sessions_app.stores import lanes
 
-FAILING_AFTER = 5
-"""After so many failures in a row a person is told."""
+FAILING_AFTER = 5  # after so many failures in a row a person is told
 
 
 def record(claim: RefreshClaim, failure: RefreshFailure) -> None:

@@ -20,8 +20,7 @@ from sessions_app.presenters.status import describe, refreshable
 from sessions_app.services import lifecycle, notices
 
 WARNED_BEFORE = timedelta(days=7)
-# A refresh that comes a little late is no news.
-GRACE = timedelta(minutes=5)
+GRACE = timedelta(minutes=5)  # a refresh that comes a little late is no news
 # How many sessions one run takes at most; the next one takes the others.
 BATCH = 500
 _STATUS = AuthSession.Status

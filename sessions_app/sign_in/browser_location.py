@@ -73,10 +73,8 @@ def choices(
     more precise reason.
     """
     others = {method: f"Not from here: {why}." for method, why in (impossible or {}).items()}
-    found = [
-        Choice(method, *LABELS[method], problem=_problem(method, request) or others.get(method, ""))
-        for method in methods
-    ]
+    problems = {method: _problem(method, request) or others.get(method, "") for method in methods}
+    found = [Choice(method, *LABELS[method], problem=problem) for method, problem in problems.items()]
     return sorted(found, key=lambda choice: bool(choice.problem))
 
 
@@ -86,12 +84,8 @@ def _problem(method: Method, request: HttpRequest) -> str:
             "Not from here: your browser runs on another machine than Maestro, so the provider’s page could not reach "
             "the listener."
         )
-    if method == "callback":
-        return _callback_problem(request)
-    return ""
-
-
-def _callback_problem(request: HttpRequest) -> str:
+    if method != "callback":
+        return ""
     own = urlsplit(origin(request))
     if own.scheme != "https" and not _is_loopback(own.hostname or ""):
         return (

@@ -8,20 +8,18 @@ from django.utils.html import escape
 
 from providers_app.behaviours.oauth import LoginField, OAuthFlow
 from providers_app.types.credentials import Secret
-from sessions_app.forms import QUIET, KeyField, NameForm
+from sessions_app.forms import QUIET, KeyField, NameForm, declared_field
 from sessions_app.sign_in.browser_location import Choice
 
 MAX_FIELD_CHARS = 500
-# A service account's JSON with its key has about 2,400 characters.
-MAX_SECRET_CHARS = 16_384
+MAX_SECRET_CHARS = 16_384  # a service account's JSON with its key has about 2,400
 MAX_ANSWER_CHARS = 8_192
 
 
-class OnceInput(forms.TextInput):
+class OnceInput(forms.PasswordInput):
     """A line of text that is seen while it is typed and never rendered again."""
 
-    def format_value(self, value: Any) -> str:
-        return ""
+    input_type = "text"
 
 
 class SecretArea(forms.Textarea):
@@ -29,16 +27,6 @@ class SecretArea(forms.Textarea):
 
     def format_value(self, value: Any) -> str:
         return ""
-
-
-class SecretAreaField(forms.CharField):
-    """Several lines of secret text (a key file's content); the value is a ``Secret``."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=SecretArea(attrs=QUIET | {"rows": 6}), max_length=MAX_SECRET_CHARS, **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        return Secret(super().clean(value))
 
 
 class SignInForm(NameForm):
@@ -136,14 +124,8 @@ def _key(name: str) -> str:
 
 
 def _field(field: LoginField) -> forms.Field:
-    # Labels come from a provider package, and the page shows help as markup.
-    options: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
-    if field.secret:
-        return SecretAreaField(**options) if field.multiline else KeyField(max_length=MAX_SECRET_CHARS, **options)
-    if field.choices:
-        labels = field.choice_labels or field.choices
-        # Without an empty line: the first choice is what is meant where a person chooses nothing.
-        return forms.ChoiceField(choices=list(zip(field.choices, labels, strict=True)), **options)
-    widget = forms.Textarea(attrs=QUIET | {"rows": 4}) if field.multiline else forms.TextInput(attrs=QUIET)
-    limit = MAX_SECRET_CHARS if field.multiline else MAX_FIELD_CHARS
-    return forms.CharField(widget=widget, max_length=limit, strip=True, **options)
+    if not field.secret:
+        return declared_field(field, MAX_SECRET_CHARS if field.multiline else MAX_FIELD_CHARS)
+    given: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
+    # A secret of several lines is the content of a key file.
+    return KeyField(widget=SecretArea(attrs=QUIET | {"rows": 6}), **given) if field.multiline else KeyField(**given)

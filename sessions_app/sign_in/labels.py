@@ -9,8 +9,7 @@ from providers_app.types.logins import LoginState
 Phase = Literal["open", "busy", "confirm", "done", "failed", "expired", "cancelled"]
 Tone = Literal["ok", "info", "bad", "mute"]
 PASTED = ("paste_code", "paste_url")
-# Seconds after the end of an attempt in which an exchange that began in time may still end.
-LATEST_S = 120.0
+LATEST_S = 120.0  # seconds after the end of an attempt in which an exchange that began in time may still end
 
 _NOTES: dict[Phase, str] = {
     "open": "Waiting for you",
@@ -66,7 +65,6 @@ class LoginView:
     chips: tuple[Chip, ...]
     note: str
     mark: str
-
     error: bool = False
 
     @property
@@ -96,19 +94,18 @@ def describe(state: LoginState, now: float, *, tested: bool = False) -> LoginVie
     """Describe a sign-in at ``now``; ``tested``: the first call was made already."""
     phase = phase_of(state, now)
     title, text, _ = _WAITING.get(state.method, _WAITING["direct"])
-    if phase == "busy":
-        storing = state.step == "store"
-        title = "Storing the login…" if storing else "Exchanging it for a login…"
-        text = "It is sealed before it is stored." if storing else "The provider is asked for the tokens, once."
-    elif phase == "confirm":
-        title, text = "Another account", "The login is kept sealed until you decide."
-    elif phase == "done":
-        title, text = (
-            "Signed in",
-            "The login is stored and tried." if tested else "The login is stored. One call tries it.",
-        )
-    elif phase in ("failed", "expired", "cancelled"):
-        title, text = state.error, state.hint
+    match phase:
+        case "busy" if state.step == "store":
+            title, text = "Storing the login…", "It is sealed before it is stored."
+        case "busy":
+            title, text = "Exchanging it for a login…", "The provider is asked for the tokens, once."
+        case "confirm":
+            title, text = "Another account", "The login is kept sealed until you decide."
+        case "done":
+            text = "The login is stored and tried." if tested else "The login is stored. One call tries it."
+            title = "Signed in"
+        case "failed" | "expired" | "cancelled":
+            title, text = state.error, state.hint
     wrong = phase == "open" and bool(state.error) and state.method not in PASTED
     mark = f"{phase}.{state.step}.{state.code}"
     return LoginView(phase, title, text, _chips(state, phase, tested), _NOTES[phase], mark, error=wrong)
@@ -124,19 +121,12 @@ def clock(state: LoginState, now: float) -> str:
 
 def _chips(state: LoginState, phase: Phase, tested: bool) -> tuple[Chip, ...]:
     waiting = _WAITING.get(state.method, _WAITING["direct"])[2]
-    names = ("Link made" if state.method not in ("device", "direct") else "Begun", waiting, "Exchange", "Test call")
-    if state.method == "device":
-        names = ("Code made", *names[1:])
+    begun = {"device": "Code made", "direct": "Begun"}.get(state.method, "Link made")
     ended_at = 2 if state.step in ("exchange", "store") else 1
     reached = {"open": 1, "busy": 2, "confirm": 2, "done": 4 if tested else 3}.get(phase, ended_at)
     there: Tone = "bad" if phase in ("failed", "expired") else "mute" if phase == "cancelled" else "info"
+    tones: list[Tone] = ["ok"] * reached
+    tones += [there, "mute", "mute", "mute"]
     made = datetime.fromtimestamp(state.created_at, UTC)
-    return tuple(
-        Chip(_tone(place, reached, there), name, made if place == 0 else None) for place, name in enumerate(names)
-    )
-
-
-def _tone(place: int, reached: int, there: Tone) -> Tone:
-    if place == reached:
-        return there
-    return "ok" if place < reached else "mute"
+    chips = zip(tones, (begun, waiting, "Exchange", "Test call"), (made, None, None, None), strict=False)
+    return tuple(Chip(tone, name, when) for tone, name, when in chips)

@@ -25,8 +25,7 @@ from sessions_app.sign_in.browser_location import is_local, origin, this_browser
 logger = logging.getLogger("maestro.logins")
 
 T = TypeVar("T")
-# Reading a sign-in is one query; a page waits so many seconds for it at most.
-READ_S = 15.0
+READ_S = 15.0  # reading a sign-in is one query; a page waits so many seconds for it at most
 # An exchange ends itself before this; a page that waits shorter would not know what became of it.
 ASKING_S = EXCHANGE_S + READ_S
 
@@ -41,19 +40,15 @@ def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
 
 def has_client(provider: str) -> bool:
     """Say whether the operator configured an OAuth client, so that a person may bring one but need not."""
-    config = conf.provider(provider)
-    return bool(getattr(getattr(config, "oauth", None), "client_id", ""))
+    return bool(getattr(getattr(conf.provider(provider), "oauth", None), "client_id", ""))
 
 
 def remembered(session: AuthSession, flow: OAuthFlow) -> dict[str, str]:
     """Return the answers to the flow's fields that a stored session knows: those it needs, and those chosen by hand."""
     facts = {**session.settings, ADDRESS_FIELD: session.base_url}
-    names = (
-        field.name
-        for field in flow.fields
-        if not field.secret and (field.required or facts.get(f"{field.name}_source") == "override")
-    )
-    return {name: str(facts[name]) for name in names if facts.get(name)}
+    fields = (field for field in flow.fields if not field.secret and facts.get(field.name))
+    kept = (each for each in fields if each.required or facts.get(f"{each.name}_source") == "override")
+    return {field.name: str(facts[field.name]) for field in kept}
 
 
 def warnings(session: AuthSession) -> list[str]:
@@ -91,10 +86,9 @@ def begin(
             client=client,
             given=given or {},
             origin=origin(request),
-            browser=this_browser(request),
             return_to=return_to,
             local_browser=is_local(request),
-            owner=request.user.pk,
+            **_whose(request),
         ),
         ASKING_S,
     )
@@ -102,26 +96,19 @@ def begin(
 
 def state(request: HttpRequest, login_id: UUID) -> LoginState:
     """Return the sign-in. Raises ``UnknownLogin``: missing, another person's, or begun in another browser."""
-    return _ask(door.login_state(str(login_id), browser=this_browser(request), owner=request.user.pk), READ_S)
+    return _ask(door.login_state(str(login_id), **_whose(request)), READ_S)
 
 
 def pending(request: HttpRequest, login_id: UUID) -> PendingLogin | None:
-    """Return the open sign-in, with the address to open and the code to type; ``None`` once it is over. Raises
-    ``UnknownLogin``.
-    """
-    owner: Pk = request.user.pk
-    found = _ask(ports.login_store().find_login(owner, login_id=str(login_id), browser=this_browser(request)), READ_S)
+    """Return the open sign-in, its address and code; ``None`` once it is over. Raises ``UnknownLogin``."""
+    found = _ask(ports.login_store().find_login(login_id=str(login_id), **_whose(request)), READ_S)
     return pending_of(found) if found.pending else None
 
 
 @sensitive_variables()
 def complete(request: HttpRequest, login_id: UUID, answer: str) -> str:
     """Spend a pasted answer and return the id of the session. Raises as ``provider.complete_login``."""
-    found = _ask(
-        door.complete_login(str(login_id), answer=answer, browser=this_browser(request), owner=request.user.pk),
-        ASKING_S,
-    )
-    return found.id
+    return _ask(door.complete_login(str(login_id), answer=answer, **_whose(request)), ASKING_S).id
 
 
 @sensitive_variables()
@@ -138,13 +125,12 @@ def find_callback(owner: Pk, browser: str, params: Mapping[str, str]) -> LoginSt
 
 def confirm(request: HttpRequest, login_id: UUID) -> str:
     """Accept the other account and return the id of the session. Raises as ``provider.confirm_login``."""
-    found = _ask(door.confirm_login(str(login_id), browser=this_browser(request), owner=request.user.pk), ASKING_S)
-    return found.id
+    return _ask(door.confirm_login(str(login_id), **_whose(request)), ASKING_S).id
 
 
 def cancel(request: HttpRequest, login_id: UUID) -> None:
     """End it; nothing is stored. Raises ``UnknownLogin``."""
-    _ask(door.cancel_login(str(login_id), browser=this_browser(request), owner=request.user.pk), READ_S)
+    _ask(door.cancel_login(str(login_id), **_whose(request)), READ_S)
 
 
 @sensitive_variables()
@@ -160,6 +146,10 @@ def judge_answer(waiting: PendingLogin, text: str) -> tuple[bool, str]:
     if answer.state is None or not waiting.state:
         return True, "This can be a code. The provider says whether it is this attempt’s."
     return True, "Code found, and it belongs to this attempt"
+
+
+def _whose(request: HttpRequest) -> dict[str, Any]:
+    return {"browser": this_browser(request), "owner": request.user.pk}
 
 
 @sensitive_variables()

@@ -24,8 +24,7 @@ from sessions_app.errors import StoreUnavailable
 logger = logging.getLogger("maestro.sessions")
 
 PAUSE_S: Final = 0.25
-AWAY_S: Final = 2.0
-"""Seconds between two tries while the database is away."""
+AWAY_S: Final = 2.0  # seconds between two tries while the database is away
 USED_EVERY_S: Final = 60.0
 WAITING: Final = 2000
 KNOWN: Final = 4096

@@ -28,8 +28,7 @@ from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
 
-LANE_CHANGES = 5
-"""Tries of a claim whose session is moved to another lane meanwhile."""
+LANE_CHANGES = 5  # tries of a claim whose session is moved to another lane meanwhile
 
 
 class DjangoRefreshStore:

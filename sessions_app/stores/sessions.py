@@ -90,8 +90,7 @@ def as_session(row: AuthSession) -> Session:
     )
 
 
-outcome_queue = OutcomeQueue(lambda batch: call(outcomes.record_all, batch), behind)
-"""The one of this process."""
+outcome_queue = OutcomeQueue(lambda batch: call(outcomes.record_all, batch), behind)  # the one of this process
 
 
 def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:
