@@ -160,12 +160,10 @@ def swap(
 def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Secret | None = None) -> dict[str, Any]:
     """Return the column values that store the given parts of a sign-in; a part that is ``None`` is left as it is."""
     columns: dict[str, Any] = {}
-    if pending is not None:
-        sealed, key_id = crypto.seal(pending.reveal().encode(), crypto.LOGIN_PENDING, row_id)
-        columns |= {"sealed_pending": sealed, "pending_key_id": key_id}
-    if tokens is not None:
-        sealed, key_id = crypto.seal(tokens.reveal().encode(), crypto.LOGIN_TOKENS, row_id)
-        columns |= {"sealed_tokens": sealed, "tokens_key_id": key_id}
+    for name, part, purpose in (("pending", pending, crypto.LOGIN_PENDING), ("tokens", tokens, crypto.LOGIN_TOKENS)):
+        if part is not None:
+            sealed, key_id = crypto.seal(part.reveal().encode(), purpose, row_id)
+            columns |= {f"sealed_{name}": sealed, f"{name}_key_id": key_id}
     return columns
 
 

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from contextlib import suppress
 from typing import NamedTuple
 
 from providers_app.errors import InvalidName
@@ -52,8 +53,7 @@ def parse_reference(text: str) -> Reference:
     """Parse an id, ``auth_type:name``, or a name."""
     # No name has a NUL, and a database refuses to search for one.
     text = text.replace("\x00", "\ufffd").strip()
-    row_id = _as_uuid(text)
-    if row_id is not None:
+    if (row_id := _as_uuid(text)) is not None:
         return Reference(row_id, "", None)
     head, colon, tail = text.partition(":")
     if colon and head in AuthSession.AuthType.values:
@@ -62,9 +62,6 @@ def parse_reference(text: str) -> Reference:
 
 
 def _as_uuid(text: str) -> uuid.UUID | None:
-    if len(text) not in {32, 36}:
-        return None
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        return uuid.UUID(text) if len(text) in {32, 36} else None
+    return None

@@ -1,5 +1,6 @@
 """The provider packages for the session store: slugs for names, cards for pages, broken ones with a reason."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from providers_app.errors import ProviderBroken, UnknownProvider, UnsupportedOperation
@@ -42,10 +43,8 @@ def usable(slug: str) -> ProviderInfo:
     """Return the card of a provider that can be connected. Raises ``UnknownProvider``, ``ProviderBroken``."""
     info = registry.card(slug)
     for operation in ("streaming", "models", "api_key"):
-        try:
+        with suppress(UnsupportedOperation):
             resolve(slug, operation)
-        except UnsupportedOperation:
-            continue
     return info
 
 

@@ -70,15 +70,11 @@ def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bo
     decoded = tuple(_decoded(text) for text in texts)
     if any(found is None for found in decoded):
         raise InvalidRequest("The file is not valid JSON.")
-    if kind == LLM:
-        return [login for found in decoded for login in _llm(found, slugs)]
-    return file_formats.read(kind, decoded)
-
-
-def _llm(found: Any, slugs: Collection[str]) -> list[ImportedLogin]:
-    if not isinstance(found, Mapping):
+    if kind != LLM:
+        return file_formats.read(kind, decoded)
+    if not all(isinstance(found, Mapping) for found in decoded):
         raise InvalidRequest("The file is no object of names and keys.")
-    return keys.read_llm(found, slugs)
+    return [login for found in decoded for login in keys.read_llm(found, slugs)]
 
 
 def _decoded(text: str) -> Any:

@@ -76,13 +76,7 @@ def read_env(text: str, slugs: Collection[str]) -> list[ImportedLogin]:
 def read_environment() -> list[ImportedLogin]:
     """Read the keys and files that this installation's environment names: one login each, or why it is unusable."""
     found = [
-        ImportedLogin(
-            provider=slug,
-            auth_type="api_key",
-            name=f"env_{slug}",
-            where=f"the setting {environment_keys.names_of(slug)[0]}",
-            secret=key,
-        )
+        _key(slug, f"env_{slug}", f"the setting {environment_keys.names_of(slug)[0]}", key.reveal())
         for slug, key in environment_keys.found().items()
     ]
     return found + [_file(slug, path) for slug, path in environment_keys.files().items()]

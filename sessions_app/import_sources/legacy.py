@@ -13,11 +13,13 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from providers_app import conf
-from providers_app.behaviours.oauth import OAuthFlow
 from providers_app.behaviours.oauth.enabled import is_enabled, setting_for
 from providers_app.errors import InvalidRequest
 from providers_app.registry.resolver import resolve, supports
+from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -40,16 +42,10 @@ LABEL = ("account_label", "account_email", "account")
 CLIENT_ID = ("client_id", "clientid")
 CLIENT_SECRET = ("client_secret", "clientsecret")
 FLOW = ("flow", "oauth_flow")
-AUTH_TYPES = {
-    "api_key": "api_key",
-    "apikey": "api_key",
-    "api-key": "api_key",
-    "key": "api_key",
-    "oauth": "oauth",
-    "oauth2": "oauth",
-    "oauth_token": "oauth",
-    "none": "none",
-    "no_auth": "none",
+AUTH_TYPES: dict[str, AuthType] = {
+    **dict.fromkeys(("api_key", "apikey", "api-key", "key"), "api_key"),
+    **dict.fromkeys(("oauth", "oauth2", "oauth_token"), "oauth"),
+    **dict.fromkeys(("none", "no_auth"), "none"),
 }
 MILLISECONDS = 100_000_000_000  # a number beyond this is no count of seconds: the year would be 5138
 
@@ -57,7 +53,11 @@ MILLISECONDS = 100_000_000_000  # a number beyond this is no count of seconds: t
 def rows_of(text: str) -> list[dict[str, Any]]:
     """Return the rows of an export, their column names in lower case. Raises ``InvalidRequest``."""
     stripped = text.lstrip("\ufeff \t\r\n")
-    rows = _json_rows(stripped) if stripped[:1] in ("[", "{") else list(csv.DictReader(io.StringIO(stripped)))
+    try:
+        json_rows = list(_rows_in(json.loads(stripped))) if stripped[:1] in ("[", "{") else None
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The export is not valid JSON.") from None
+    rows = list(csv.DictReader(io.StringIO(stripped))) if json_rows is None else json_rows
     if not rows:
         raise InvalidRequest("The export has no rows.")
     if len(rows) > MAX_ROWS:
@@ -87,9 +87,9 @@ def read(text: str, slugs: Collection[str], *, retired: bool = False) -> list[Im
 
 
 def _login(row: Mapping[str, Any], where: str, slugs: Collection[str], retired: bool) -> ImportedLogin:
-    named = str(_first(row, PROVIDER) or "")
+    named = _text(row, PROVIDER)
     slug = slug_of(named, slugs)
-    kind = AUTH_TYPES.get(str(_first(row, AUTH_TYPE) or "").strip().lower(), "")
+    kind = AUTH_TYPES.get(_text(row, AUTH_TYPE).strip().lower())
     if not slug:
         # Where columns are shifted, a key stands here; names of providers are short.
         return unusable(where, f"The provider {shown(named)} is not installed.")
@@ -97,73 +97,54 @@ def _login(row: Mapping[str, Any], where: str, slugs: Collection[str], retired: 
         return unusable(where, "Its auth type is none that Maestro has.", provider=slug)
     found = {**_packed(row), **{name: value for name, value in row.items() if value not in (None, "")}}
     name = f"default_{slug}_{kind}"[:MAX_LENGTH]
-    person = str(_first(row, PERSON) or "")
-    base_url = str(_first(found, BASE_URL) or "")
+    login = ImportedLogin(provider=slug, auth_type=kind, name=name, where=where, person=_text(row, PERSON))
     if kind == "oauth":
-        return _oauth(found, slug, name, where, person, retired)
-    key = str(_first(found, KEY) or "") if kind == "api_key" else ""
+        try:
+            tokens = _tokens(found, slug, retired)
+        except InvalidRequest as error:
+            return unusable(where, error.message, provider=slug, auth_type="oauth")
+        note = "Read-only: the earlier product may go on refreshing this login." if tokens.read_only else ""
+        return msgspec.structs.replace(login, tokens=tokens, note=note)
+    key = _text(found, KEY) if kind == "api_key" else ""
     if kind == "api_key" and not key:
         return unusable(where, "It has no key.", provider=slug)
-    return ImportedLogin(
-        provider=slug,
-        auth_type="none" if kind == "none" else "api_key",
-        name=name,
-        where=where,
-        secret=Secret(key),
-        base_url=base_url,
-        person=person,
-    )
+    return msgspec.structs.replace(login, secret=Secret(key), base_url=_text(found, BASE_URL))
 
 
-def _oauth(found: Mapping[str, Any], slug: str, name: str, where: str, person: str, retired: bool) -> ImportedLogin:
+def _tokens(found: Mapping[str, Any], slug: str, retired: bool) -> Tokens:
+    """Return the tokens of a row. Raises ``InvalidRequest`` that says why they cannot be taken over."""
     if not supports(slug, "oauth"):
-        return unusable(where, "The provider has no sign-in here.", provider=slug, auth_type="oauth")
-    flow = _flow(found, slug)
+        raise InvalidRequest("The provider has no sign-in here.")
+    flows, named = resolve(slug, "oauth").flows, _text(found, FLOW)
+    flow = next((flow for flow in flows if flow.name == named), None)
+    flow = flow or next((flow for flow in flows if flow.takes_over), None)
     if flow is None:
-        return unusable(where, "No sign-in of the provider takes over such tokens.", provider=slug, auth_type="oauth")
+        raise InvalidRequest("No sign-in of the provider takes over such tokens.")
     if not is_enabled(slug, flow):
-        problem = f"The provider restricts this login; an operator may allow it with {setting_for(slug, flow.name)}."
-        return unusable(where, problem, provider=slug, auth_type="oauth")
-    access, refresh = str(_first(found, ACCESS) or ""), str(_first(found, REFRESH) or "")
+        allow = setting_for(slug, flow.name)
+        raise InvalidRequest(f"The provider restricts this login; an operator may allow it with {allow}.")
+    access, refresh = _text(found, ACCESS), _text(found, REFRESH)
     if not access and not refresh:
-        return unusable(where, "It has neither an access nor a refresh token.", provider=slug, auth_type="oauth")
+        raise InvalidRequest("It has neither an access nor a refresh token.")
     held = flow.rotation == "single_use" and not retired
     if held and not access:
-        return unusable(where, "It has no access token that could be used.", provider=slug, auth_type="oauth")
+        raise InvalidRequest("It has no access token that could be used.")
     try:
         ends = _seconds(_first(found, ENDS))
     except ValueError:
-        return unusable(where, "Its expiry is no time.", provider=slug, auth_type="oauth")
-    tokens = Tokens(
+        raise InvalidRequest("Its expiry is no time.") from None
+    # A public client was often not stored: then it is the configured one.
+    client_id = _text(found, CLIENT_ID) or getattr(getattr(conf.provider(slug), "oauth", None), "client_id", "")
+    return Tokens(
         flow=flow.name,
         access=Secret(access),
         refresh=Secret("" if held else refresh),
         # A token whose end is not known is refreshed before its first use, where it can be.
         expires_at=ends if ends is not None or held or not refresh else 0.0,
-        client=_client(found, slug),
-        account_id=str(_first(found, ACCOUNT) or "")[:200],
-        account_label=str(_first(found, LABEL) or "")[:200],
+        client=OAuthClient(id=client_id or "", secret=Secret(_text(found, CLIENT_SECRET))),
+        account_id=_text(found, ACCOUNT)[:200],
+        account_label=_text(found, LABEL)[:200],
         read_only=held_elsewhere("The earlier product") if held else "",
-    )
-    note = "Read-only: the earlier product may go on refreshing this login." if held else ""
-    return ImportedLogin(
-        provider=slug, auth_type="oauth", name=name, where=where, tokens=tokens, person=person, note=note
-    )
-
-
-def _client(found: Mapping[str, Any], slug: str) -> OAuthClient:
-    """Return the client of the row, else the configured one: a public client was often not stored."""
-    configured = getattr(getattr(conf.provider(slug), "oauth", None), "client_id", "")
-    secret = Secret(str(_first(found, CLIENT_SECRET) or ""))
-    return OAuthClient(id=str(_first(found, CLIENT_ID) or configured or ""), secret=secret)
-
-
-def _flow(found: Mapping[str, Any], slug: str) -> OAuthFlow | None:
-    """Return the flow that the row names, else the one that takes over such logins."""
-    flows = resolve(slug, "oauth").flows
-    named = str(_first(found, FLOW) or "")
-    return next((flow for flow in flows if flow.name == named), None) or next(
-        (flow for flow in flows if flow.takes_over), None
     )
 
 
@@ -179,14 +160,6 @@ def _packed(row: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, Mapping):
             return _lowered(value)
     return {}
-
-
-def _json_rows(text: str) -> list[dict[str, Any]]:
-    try:
-        decoded = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("The export is not valid JSON.") from None
-    return list(_rows_in(decoded))
 
 
 def _rows_in(decoded: Any) -> Iterator[dict[str, Any]]:
@@ -207,6 +180,10 @@ def _lowered(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+
+
+def _text(row: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return str(_first(row, names) or "")
 
 
 def _seconds(value: Any) -> float | None:

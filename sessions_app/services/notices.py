@@ -43,14 +43,13 @@ def raise_notice(session: AuthSession, kind: str, title: str, text: str = "") ->
         return lost
     if kind == ANSWER_LOST:
         resolve(session, (NEEDS_REAUTH,))
-    words = {"title": title[:200], "text": text[:600]}
-    rows = Notice.objects.filter(owner_id=session.owner_id, key=key_of(session, kind), resolved_at__isnull=True)
+    words, key = {"title": title[:200], "text": text[:600]}, f"{kind}:{session.pk}"
+    rows = Notice.objects.filter(owner_id=session.owner_id, key=key, resolved_at__isnull=True)
     if not rows.update(**words):
         try:
             with transaction.atomic():
-                return Notice.objects.create(
-                    owner_id=session.owner_id, session_id=session.pk, key=key_of(session, kind), kind=kind, **words
-                )
+                names = {"owner_id": session.owner_id, "session_id": session.pk, "key": key, "kind": kind}
+                return Notice.objects.create(**names, **words)
         except IntegrityError:
             # Another process said the same in this moment (or the session is gone: then `get` says so).
             rows.update(**words)
@@ -101,11 +100,6 @@ def prune() -> int:
     """Delete Notices that were resolved long ago; how many."""
     deleted, _ = Notice.objects.filter(resolved_at__lt=timezone.now() - KEPT).delete()
     return deleted
-
-
-def key_of(session: AuthSession, kind: str) -> str:
-    """Return the key by which two Notices are the same."""
-    return f"{kind}:{session.pk}"
 
 
 def _open_rows(session: AuthSession) -> "QuerySet[Notice]":

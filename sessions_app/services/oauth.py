@@ -26,14 +26,7 @@ def require_place(owner_id: Pk, provider: str, name: str) -> str:
 
 
 def create(
-    owner_id: Pk,
-    provider: str,
-    name: str,
-    tokens: Tokens,
-    next_refresh_at: float | None,
-    *,
-    detail: str = "",
-    actor_id: Pk | None = None,
+    owner_id: Pk, provider: str, name: str, tokens: Tokens, next_refresh_at: float | None, *, detail: str = ""
 ) -> AuthSession:
     """Store a login under a name, sealed, in one transaction. ``next_refresh_at`` is in seconds since the epoch.
 
@@ -54,18 +47,12 @@ def create(
         session.lane = _held_lane(provider, tokens, session.pk)
         _refuse_copy(tokens, owner_id, session.pk)
         session.save(force_insert=True)
-        trail.note(session, trail.SIGNED_IN, _as_whom(tokens, detail), actor_id=actor_id)
+        trail.note(session, trail.SIGNED_IN, _as_whom(tokens, detail), actor_id=owner_id)
     return session
 
 
 def replace(
-    owner_id: Pk,
-    session_id: UUID | str,
-    tokens: Tokens,
-    next_refresh_at: float | None,
-    *,
-    detail: str = "",
-    actor_id: Pk | None = None,
+    owner_id: Pk, session_id: UUID, tokens: Tokens, next_refresh_at: float | None, *, detail: str = ""
 ) -> AuthSession:
     """Sign a session in again: same row and trail, next generation, nothing left of what was wrong with the old login.
 
@@ -86,7 +73,7 @@ def replace(
             session.status = AuthSession.Status.NEEDS_REAUTH
         changes = connect.fresh_columns(session) | oauth_columns(tokens, next_refresh_at) | {"lane": lane}
         credentials.replace(session, tokens.signing, {**changes, **credentials.NEVER_REFRESHED}, tokens)
-        trail.note(session, trail.SIGNED_IN_AGAIN, _as_whom(tokens, detail), actor_id=actor_id)
+        trail.note(session, trail.SIGNED_IN_AGAIN, _as_whom(tokens, detail), actor_id=owner_id)
         notices.resolve(session)
     return selectors.get(owner_id, session.pk)
 

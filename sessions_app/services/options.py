@@ -11,7 +11,7 @@ from providers_app.errors import InvalidOption, UnknownSession
 from providers_app.registry import options
 from providers_app.text import quoted
 from providers_app.types.catalogue import SettingField
-from sessions_app import providers
+from sessions_app import providers, selectors
 from sessions_app.models import AuthSession, Pk
 from sessions_app.services import trail
 
@@ -44,12 +44,8 @@ def change(
     known = {field.name for field in options.declared(info, session.auth_type)}
     with transaction.atomic():
         # Two changes at once are made one after the other, each upon the other's.
-        row = (
-            AuthSession.objects.select_for_update()
-            .filter(pk=session.pk, deleted_at__isnull=True)
-            .values_list("options", flat=True)
-            .first()
-        )
+        rows = selectors.visible().select_for_update().filter(pk=session.pk)
+        row = rows.values_list("options", flat=True).first()
         if row is None:
             raise UnknownSession("There is no such session.")
         kept = {} if whole else {name: value for name, value in row.items() if name in known}

@@ -60,9 +60,7 @@ def settle() -> int:
 
 
 def retire_dead() -> tuple[int, int]:
-    """Warn the owners of logins that are nearly dead for long enough, and switch off those that are; return both
-    counts.
-    """
+    """Warn the owners of logins that are nearly dead for long enough, switch off those that are; return both counts."""
     days = settings.MAESTRO.sessions.dead_after_days
     if not days:
         return 0, 0
@@ -72,7 +70,12 @@ def retire_dead() -> tuple[int, int]:
     dead = _dead(now)
     warned = list(dead.filter(warned_at__isnull=True, dead_since__lte=limit + lead)[:BATCH])
     for session in warned:
-        _warn(session, max(session.dead_since + timedelta(days=days), now + lead))
+        end = max(session.dead_since + timedelta(days=days), now + lead)
+        text = (
+            f"It has not worked since {session.dead_since:%d %B %Y}. Without a new sign-in it is switched off on "
+            f"{end:%d %B %Y} and its secrets are destroyed; the session and its trail stay."
+        )
+        notices.raise_notice(session, notices.SWITCH_OFF_SOON, f"{session.name} will be switched off", text)
     due = dead.filter(dead_since__lte=limit, warned_at__lte=now - lead)
     return len(warned), sum(_retire(session, days) for session in due[:BATCH])
 
@@ -101,25 +104,11 @@ def _dead(now: datetime) -> "QuerySet[Any]":
     )
 
 
-def _warn(session: Any, end: datetime) -> None:
-    text = (
-        f"It has not worked since {session.dead_since:%d %B %Y}. "
-        f"Without a new sign-in it is switched off on {end:%d %B %Y} and its secrets are destroyed; "
-        "the session and its trail stay."
-    )
-    notices.raise_notice(session, notices.SWITCH_OFF_SOON, f"{session.name} will be switched off", text)
-
-
 def _retire(session: AuthSession, days: int) -> int:
     reason = f"Switched off after {days} days without a working login; its secrets were destroyed."
     # As it was read: whoever signed in, refreshed or switched it off meanwhile wins.
-    rows = AuthSession.objects.filter(
-        pk=session.pk,
-        deleted_at__isnull=True,
-        status=session.status,
-        status_changed_at=session.status_changed_at,
-        generation=session.generation,
-    )
+    read = {name: getattr(session, name) for name in ("pk", "status", "status_changed_at", "generation")}
+    rows = selectors.visible().filter(**read)
     with transaction.atomic():
         if not lifecycle.switch_off(session, reason, rows=rows):
             return 0

@@ -159,17 +159,15 @@ class DjangoLoginStore:
         self, owner: Owner, provider: str, name: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
         """Store a new OAuth session; see ``services.oauth.create``."""
-        person = _person(owner)
-        row = oauth.create(person, provider, name, tokens, next_refresh_at, detail=detail, actor_id=person)
-        return as_session(row)
+        return as_session(oauth.create(_person(owner), provider, name, tokens, next_refresh_at, detail=detail))
 
     @on_pool
     def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
         """Sign a session in again, in place; see ``services.oauth.replace``."""
-        person, key = _person(owner), selectors.id_of(session_id)
-        return as_session(oauth.replace(person, key, tokens, next_refresh_at, detail=detail, actor_id=person))
+        key = selectors.id_of(session_id)
+        return as_session(oauth.replace(_person(owner), key, tokens, next_refresh_at, detail=detail))
 
     @on_pool
     def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:

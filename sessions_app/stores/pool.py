@@ -33,9 +33,6 @@ class _Pool:
         self._threads, self._name = threads, name
 
     def get(self) -> ThreadPoolExecutor:
-        executor = self.executor
-        if executor is not None and self.process == os.getpid():
-            return executor
         with self.lock:
             if self.executor is None or self.process != os.getpid():
                 self.executor = ThreadPoolExecutor(self._threads, thread_name_prefix=self._name)

@@ -33,9 +33,7 @@ def make_login(owner: User, name: str = "my_login", *, provider: str = "openai",
         facts={"mode": "chatgpt", "plan": "plus"},
         read_only=str(columns.get("read_only_reason", "")),
     )
-    row = oauth.create(
-        owner_id=owner.pk, provider=provider, name=name, tokens=tokens, next_refresh_at=now + 6600, actor_id=owner.pk
-    )
+    row = oauth.create(owner_id=owner.pk, provider=provider, name=name, tokens=tokens, next_refresh_at=now + 6600)
     if columns:
         AuthSession.objects.filter(pk=row.pk).update(**columns)
     return selectors.get(owner.pk, row.pk)

@@ -84,9 +84,7 @@ def tokens(refresh: str = "refresh-1", **given: Any) -> Tokens:
 
 
 def create(owner: User, name: str, held: Tokens) -> AuthSession:
-    return oauth.create(
-        owner_id=owner.pk, provider="signer", name=name, tokens=held, next_refresh_at=None, actor_id=owner.pk
-    )
+    return oauth.create(owner_id=owner.pk, provider="signer", name=name, tokens=held, next_refresh_at=None)
 
 
 def opened(owner: User, **given: Any) -> OAuthAttempt:
