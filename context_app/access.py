@@ -1,14 +1,18 @@
 """Decide who may see a chat: the person of a request (else 404), and of a connection, again with every frame."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.http import Http404, HttpRequest
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
+from django.views.decorators.http import require_http_methods
 
 from context_app import selectors
 from context_app.errors import SignedOut
@@ -28,20 +32,28 @@ def owner(request: HttpRequest) -> Any:
     return cast(Any, request.user)
 
 
-def context_or_404(request: HttpRequest, pk: UUID) -> Context:
-    """Return the person's chat. Raises ``Http404`` for a foreign, deleted or missing one alike."""
-    try:
-        return selectors.get_context(owner(request).pk, pk)
-    except Context.DoesNotExist:
-        raise Http404("There is no such chat.") from None
+def owner_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Make a view for the signed-in owner of a chat; other people get a 404.
 
+    It is called with the chat, or with the chunk that the address names, in place of their keys.
+    """
 
-def chunk_or_404(request: HttpRequest, pk: UUID, chunk_id: UUID) -> ContextChunk:
-    """Return a chunk of the person's chat. Raises ``Http404``."""
-    try:
-        return selectors.get_chunk(owner(request).pk, pk, chunk_id)
-    except ContextChunk.DoesNotExist:
-        raise Http404("There is no such chunk.") from None
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @login_required
+        @require_http_methods(methods)
+        @wraps(view)
+        def wrapped(request: HttpRequest, pk: UUID, chunk_id: UUID | None = None, **options: Any) -> HttpResponse:
+            who = owner(request).pk
+            found: Context | ContextChunk
+            try:
+                found = selectors.get_chunk(who, pk, chunk_id) if chunk_id else selectors.get_context(who, pk)
+            except (UnknownContext, ContextChunk.DoesNotExist):
+                raise Http404(f"There is no such {'chunk' if chunk_id else 'chat'}.") from None
+            return view(request, found, **options)
+
+        return wrapped
+
+    return decorate
 
 
 def viewer(scope: dict[str, Any]) -> Viewer:
@@ -66,10 +78,7 @@ def check(person: Viewer, context_id: UUID) -> Context:
         raise SignedOut("This account is signed out or disabled.")
     if person.session_key is not None and not _still_signed_in(person.session_key, user):
         raise SignedOut("You are signed out.")
-    try:
-        return selectors.get_context(person.user_id, context_id)
-    except Context.DoesNotExist:
-        raise UnknownContext("There is no such chat.") from None
+    return selectors.get_context(person.user_id, context_id)
 
 
 def _still_signed_in(session_key: str, user: Any) -> bool:

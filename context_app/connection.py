@@ -43,6 +43,11 @@ RENDER_TRIES = 5
 READ_FAILED = "The answer could not be read because of an error inside Maestro. Reload the page to try again."
 
 
+def close_code(error: SignedOut | UnknownContext) -> int:
+    """Return the WebSocket close code for a person who may no longer read the chat."""
+    return SIGNED_OUT if isinstance(error, SignedOut) else FOREIGN
+
+
 class Disconnected(Exception):
     """The other end of the connection is gone."""
 
@@ -82,7 +87,7 @@ class ChatConnection:
             self._announced[UUID(item["turn"])] = UUID(item["stream"])
         await self.send(frames.encode({"type": "hello", "context": self._context, "running": running}))
         self._listener = pubsub.Listener(f"chat.{self._context}", self._on_remote_message)
-        self._spawn(self._check_regularly())
+        self._spawn(self._check_regularly)
 
     async def close(self) -> None:
         """Stop reading and listening. Answers go on being written."""
@@ -129,7 +134,7 @@ class ChatConnection:
         if earlier is not None:
             earlier.cancel()
         # Registered before anything is awaited: the next caller replaces this reader instead of adding a second one.
-        task = _create_task(self._pump(stream, after, earlier), f"read {stream}")
+        task = _create_task(self._guarded(READ_FAILED, self._pump, stream, after, earlier), f"read {stream}")
         self._readers[stream] = task
         task.add_done_callback(lambda task: self._read_ended(stream, task))
 
@@ -138,28 +143,19 @@ class ChatConnection:
             del self._readers[stream]
 
     async def _pump(self, stream: UUID, after: int, earlier: asyncio.Task[None] | None) -> None:
-        try:
-            if earlier is not None:
-                await asyncio.wait([earlier])
-            async with aclosing(read(stream, after)) as items:
-                async for item in items:
-                    match item:
-                        case Batch():
-                            await self.send(frames.events(stream, item))
-                            # A screen shows no more frames than this; events that come meanwhile go together.
-                            await asyncio.sleep(FRAME_S)
-                        case Reset():
-                            frame = {"type": "reset", "stream": stream, "length": item.length}
-                            await self.send(frames.encode(frame))
-                        case Ended():
-                            await self.send(await self._end(stream, item))
-        except ProviderError as error:
-            await self._try_send(frames.error(error))
-        except Disconnected as error:
-            logger.debug("a reader of %s ended (%s)", stream, error)
-        except Exception:
-            logger.exception("reading the stream %s failed", stream)
-            await self._try_send(frames.error(ProviderError(READ_FAILED)))
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        async with aclosing(read(stream, after)) as items:
+            async for item in items:
+                match item:
+                    case Batch():
+                        await self.send(frames.events(stream, item))
+                        # A screen shows no more frames than this; events that come meanwhile go together.
+                        await asyncio.sleep(FRAME_S)
+                    case Reset():
+                        await self.send(frames.encode({"type": "reset", "stream": stream, "length": item.length}))
+                    case Ended():
+                        await self.send(await self._end(stream, item))
 
     async def _end(self, stream: UUID, ended: Ended) -> str:
         delay = 0.1
@@ -187,9 +183,9 @@ class ChatConnection:
     def _on_message(self, message: dict[str, Any]) -> None:
         match message.get("type"):
             case "turn":
-                self._spawn(self._announce(UUID(message["turn"])))
+                self._spawn(self._announce, UUID(message["turn"]))
             case "shutdown":
-                self._spawn(self._disconnect(RESTART))
+                self._spawn(self._disconnect, RESTART)
 
     def _on_remote_message(self, message: dict[str, Any]) -> None:
         if message.get("process") != current().process:
@@ -204,11 +200,8 @@ class ChatConnection:
                     if self._announced.get(turn) != stream:
                         await self._announce(turn)
                 self._since = max(self._opened_at, now - datetime.timedelta(seconds=OVERLAP_S))
-            except SignedOut:
-                await self._disconnect(SIGNED_OUT)
-                return
-            except UnknownContext:
-                await self._disconnect(FOREIGN)
+            except (SignedOut, UnknownContext) as error:
+                await self._disconnect(close_code(error))
                 return
             except StoreUnavailable:
                 continue
@@ -224,20 +217,23 @@ class ChatConnection:
         with suppress(Disconnected):
             await self.send(text)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = _create_task(self._guarded(work), "chat connection")
+    def _spawn(self, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        task = _create_task(self._guarded("", work, *args), "chat connection")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, failure: str, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Do a task's work and send its refusal, or ``failure`` after an error inside Maestro (blank: nothing)."""
         try:
-            await work
+            await work(*args)
         except ProviderError as error:
             await self._try_send(frames.error(error))
         except Disconnected as error:
             logger.debug("a task of a chat's connection ended (%s)", error)
         except Exception:
-            logger.exception("a task of a chat's connection failed")
+            logger.exception("a task of a chat's connection failed (%s)", asyncio.current_task())
+            if failure:
+                await self._try_send(frames.error(ProviderError(failure)))
 
 
 async def carry_out(
@@ -274,8 +270,7 @@ def _running(person: Viewer, context_id: UUID) -> list[dict[str, Any]]:
     found = []
     for turn, stream, last in rows.values_list("id", "stream_id", "stream__last_seq"):
         live = runtime.find(stream)
-        last_seq = live.accepted if live is not None else last
-        found.append({"stream": str(stream), "turn": str(turn), "last_seq": last_seq})
+        found.append({"stream": str(stream), "turn": str(turn), "last_seq": live.accepted if live else last})
     return found
 
 

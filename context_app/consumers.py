@@ -4,7 +4,6 @@ import logging
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -12,7 +11,7 @@ from django.urls import path
 
 from context_app import access, frames
 from context_app.conf import ContextConfig
-from context_app.connection import FOREIGN, RESTART, SIGNED_OUT, ChatConnection, Disconnected
+from context_app.connection import RESTART, ChatConnection, Disconnected, close_code
 from context_app.errors import BadFrame, SignedOut
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
@@ -36,12 +35,10 @@ class ChatConsumer(AsyncWebsocketConsumer):
             return
         try:
             who = access.viewer(self.scope)
-            chat = ChatConnection(who, self.scope["url_route"]["kwargs"]["pk"], self._send_text, self._close_with)
+            chat = ChatConnection(who, self.scope["url_route"]["kwargs"]["pk"], self.send, self._close_with)
             await chat.open()
-        except SignedOut:
-            await self.close(SIGNED_OUT)
-        except UnknownContext:
-            await self.close(FOREIGN)
+        except (SignedOut, UnknownContext) as error:
+            await self.close(close_code(error))
         except ProviderError as error:  # the database does not answer: the page comes back with a back-off
             await self.send(text_data=frames.error(error))
             await self.close(RESTART)
@@ -51,10 +48,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle one client frame."""
         config: ContextConfig = settings.MAESTRO.context
-        raw: Any = text_data if text_data is not None else (bytes_data or b"")
-        if len(raw) > config.max_frame_bytes or (
-            isinstance(raw, str) and not raw.isascii() and len(raw.encode("utf-8", "replace")) > config.max_frame_bytes
-        ):
+        raw = (bytes_data or b"") if text_data is None else text_data.encode("utf-8", "replace")
+        if len(raw) > config.max_frame_bytes:
             await self._close_with(TOO_LARGE)
             return
         if self._too_many(config.max_frames_per_second):
@@ -66,10 +61,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             if text_data is None:
                 raise BadFrame("Frames are text.")
             await self.chat.handle(frames.decode(text_data))
-        except SignedOut:
-            await self._close_with(SIGNED_OUT)
-        except UnknownContext:
-            await self._close_with(FOREIGN)
+        except (SignedOut, UnknownContext) as error:
+            await self._close_with(close_code(error))
         except ProviderError as error:
             await self.send(text_data=frames.error(error, frames.client_id_of(raw)))
         except Disconnected:
@@ -84,9 +77,6 @@ class ChatConsumer(AsyncWebsocketConsumer):
         chat, self.chat = self.chat, None
         if chat is not None:
             await chat.close()
-
-    async def _send_text(self, text: str) -> None:
-        await self.send(text_data=text)
 
     async def _close_with(self, code: int) -> None:
         chat, self.chat = self.chat, None

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from context_app.models import Context, ContextChunk, Stream, Turn
+from providers_app.errors import UnknownContext
 from sessions_app.models import AuthSession
 
 SIDEBAR_LIMIT = 150
@@ -29,8 +30,11 @@ def owned(owner_id: Any) -> "QuerySet[Context]":
 
 
 def get_context(owner_id: Any, context_id: UUID) -> Context:
-    """Return one chat with its session. Raises ``Context.DoesNotExist`` for a foreign, deleted or missing one."""
-    return owned(owner_id).select_related("session").defer("session__sealed_credential").get(pk=context_id)
+    """Return one chat with its session. Raises ``UnknownContext`` for a foreign, deleted or missing one alike."""
+    rows = owned(owner_id).select_related("session").defer("session__sealed_credential")
+    if (found := rows.filter(pk=context_id).first()) is None:
+        raise UnknownContext("There is no such chat.")
+    return found
 
 
 def get_chunk(owner_id: Any, context_id: UUID, chunk_id: UUID) -> ContextChunk:
@@ -89,11 +93,10 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
     rows = Turn.objects.filter(context=context)
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk))
-    ordered = rows.order_by("-created_at", "-pk").select_related("stream")
     pieces = Prefetch("chunks", queryset=ContextChunk.objects.order_by("order", "created_at"))
-    found = list(ordered.prefetch_related(pieces)[: limit + 1])
-    more = len(found) > limit
-    return list(reversed(found[:limit])), more
+    ordered = rows.order_by("-created_at", "-pk").select_related("stream").prefetch_related(pieces)
+    found = list(ordered[: limit + 1])
+    return found[:limit][::-1], len(found) > limit
 
 
 def get_turn(context: Context, turn_id: UUID) -> Turn:
@@ -103,14 +106,13 @@ def get_turn(context: Context, turn_id: UUID) -> Turn:
 
 def sessions(owner_id: Any) -> list[AuthSession]:
     """Return the person's sessions that are not disabled, for the picker, without their sealed columns."""
-    rows = AuthSession.objects.filter(owner=owner_id).exclude(status=AuthSession.Status.DISABLED)
-    return list(_present(rows).defer("sealed_credential").order_by("provider", "name"))
+    return list(_sessions(owner_id).exclude(status=AuthSession.Status.DISABLED).order_by("provider", "name"))
 
 
 def get_session(owner_id: Any, session_id: UUID) -> AuthSession:
     """Return one of the person's sessions. Raises ``AuthSession.DoesNotExist``."""
-    return _present(AuthSession.objects.filter(owner=owner_id)).defer("sealed_credential").get(pk=session_id)
+    return _sessions(owner_id).get(pk=session_id)
 
 
-def _present(rows: "QuerySet[AuthSession]") -> "QuerySet[AuthSession]":
-    return rows.filter(deleted_at=None)
+def _sessions(owner_id: Any) -> "QuerySet[AuthSession]":
+    return AuthSession.objects.filter(owner=owner_id, deleted_at=None).defer("sealed_credential")

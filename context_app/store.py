@@ -1,5 +1,6 @@
 """The provider core's ``ContextStore``: contexts in Django's database, read and written on the store pool."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from context_app import assembly, selectors
@@ -22,10 +23,7 @@ class DjangoContextStore:
     async def list_chunks(
         self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()
     ) -> list[Chunk]:
-        """Return the chunks that are not deleted, in order, filtered by text (in any case) and kind.
-
-        Raises ``UnknownContext``.
-        """
+        """Return the chunks that are not deleted, filtered by text (any case) and kind. Raises ``UnknownContext``."""
         return await in_store(_list_chunks, owner, context_id, query, kinds)
 
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
@@ -34,13 +32,11 @@ class DjangoContextStore:
 
 
 def _context(owner: Owner, context_id: str) -> Context:
-    try:
-        key = UUID(str(context_id))
-        if owner is SYSTEM:
-            return Context.objects.get(pk=key, deleted_at=None)
-        return selectors.get_context(owner, key)
-    except (ValueError, Context.DoesNotExist):
-        raise UnknownContext("There is no such chat.") from None
+    rows = Context.objects.filter(deleted_at=None) if owner is SYSTEM else selectors.owned(owner)
+    with suppress(ValueError):
+        if found := rows.filter(pk=UUID(str(context_id))).first():
+            return found
+    raise UnknownContext("There is no such chat.")
 
 
 def _messages(owner: Owner, context_id: str) -> tuple[Message, ...]:

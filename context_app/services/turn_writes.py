@@ -20,7 +20,7 @@ from context_app.streams.reader import UnknownStream
 from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
 from providers_app.chat import parameters, request
-from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled, UnknownContext
+from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled
 from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
 
@@ -59,7 +59,7 @@ def begin(
     config = runtime.config
     if len(text) > config.max_chunk_chars:
         raise InvalidRequest(f"The message has {len(text):,} characters; at most {config.max_chunk_chars:,} are sent.")
-    context = _context(owner_id, context_id)
+    context = selectors.get_context(owner_id, context_id)
     if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
         return Prepared(started=_started(existing, created=False), request=None)
     session = _session(owner_id, context, session_ref)
@@ -67,24 +67,14 @@ def begin(
     params = _params(context, params)
     before = selectors.chunks(context)
     _check_window(session, model, before, tokens.estimate(text), config.default_window)
-    now = timezone.now()
     runtime.prepare()
     try:
         with transaction.atomic():
-            _check_running(owner_id, config.max_running_per_owner)
-            stream = Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=now)
-            turn = Turn.objects.create(
-                context=context,
-                stream=stream,
-                session=session,
-                session_label=f"{session.provider}/{session.name}",
-                provider=session.provider,
-                model=model,
-                params=params,
-                client_id=client_id,
-            )
+            stream = _add_stream(runtime, owner_id)
+            columns = _request_columns(session, model)
+            turn = Turn.objects.create(context=context, stream=stream, params=params, client_id=client_id, **columns)
             question = chunks.append(context=context, kind="user", role="user", content=text, turn=turn)
-            Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=now)
+            Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
             contexts.title_from(context, text)
     except (IntegrityError, TooManyRunning):
         # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
@@ -97,7 +87,7 @@ def begin(
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
     """Check and write a new stream for a turn whose answer has ended. Raises what ``turns.retry`` raises."""
-    context = _context(owner_id, context_id)
+    context = selectors.get_context(owner_id, context_id)
     turn = Turn.objects.select_related("stream", "session").filter(pk=turn_id, context=context).first()
     if turn is None:
         raise UnknownTurn("There is no such message in this chat.")
@@ -112,45 +102,28 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     before = [chunk for chunk in selectors.chunks(context) if chunk.order <= question.order]
     _check_window(session, model, before, 0, runtime.config.default_window)
-    now = timezone.now()
     runtime.prepare()
     with transaction.atomic():
-        _check_running(owner_id, runtime.config.max_running_per_owner)
-        stream = Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=now)
+        stream = _add_stream(runtime, owner_id)
         # Conditional: of two retries at once, one wins.
-        changed = Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(
-            stream=stream,
-            attempt=turn.attempt + 1,
-            session=session,
-            session_label=f"{session.provider}/{session.name}",
-            provider=session.provider,
-            model=model,
-        )
-        if not changed:
+        columns = _request_columns(session, model) | {"stream": stream, "attempt": turn.attempt + 1}
+        if not Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(**columns):
             raise TurnRunning("The answer is already being asked for again.")
         _delete_answer(context, turn, owner_id)
-        Context.objects.filter(pk=context.pk).update(updated_at=now)
+        Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, turn.params, before)
 
 
 def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
-    """TurnRequest the process that runs a stream to stop it; it looks with every commit. Raises ``UnknownStream``."""
+    """Ask the process that runs a stream to stop it; it reads this with each commit. Raises ``UnknownStream``."""
     mine = Stream.objects.filter(pk=stream_id, owner_id=owner_id)
     if context_id is not None:
         mine = mine.filter(turn__context_id=context_id)
     if not mine.exists():
         raise UnknownStream("There is no such answer.")
-    Stream.objects.filter(pk=stream_id, state=Stream.State.RUNNING, cancel_requested_at=None).update(
-        cancel_requested_at=timezone.now()
-    )
-
-
-def _context(owner_id: Pk, context_id: UUID) -> Context:
-    try:
-        return selectors.get_context(owner_id, context_id)
-    except Context.DoesNotExist:
-        raise UnknownContext("There is no such chat.") from None
+    running = Stream.objects.filter(pk=stream_id, state=Stream.State.RUNNING, cancel_requested_at=None)
+    running.update(cancel_requested_at=timezone.now())
 
 
 def _session(owner_id: Pk, context: Context, ref: str | None) -> AuthSession:
@@ -204,16 +177,23 @@ def _check_window(session: AuthSession, model: str, before: list[ContextChunk], 
         raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
 
 
-def _check_running(owner_id: Pk, limit: int) -> None:
-    """Raise ``TooManyRunning``, ``SignedOut``. Call it in the transaction that adds a stream."""
+def _request_columns(session: AuthSession, model: str) -> dict[str, Any]:
+    label = f"{session.provider}/{session.name}"
+    return {"session": session, "session_label": label, "provider": session.provider, "model": model}
+
+
+def _add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
+    """Write a running stream of this process. Raises ``TooManyRunning``, ``SignedOut``. Call it in a transaction."""
     # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway). An
     # account that is being removed was disabled first, so no turn begins during its removal.
     people = get_user_model().objects.select_for_update(no_key=True)
     if people.filter(pk=owner_id, is_active=True).first() is None:
         raise SignedOut("This account is disabled.")
     running = Stream.objects.filter(owner_id=owner_id, state=Stream.State.RUNNING).count()
+    limit = runtime.config.max_running_per_owner
     if running >= limit:
         raise TooManyRunning(f"{running} of your answers are being written; at most {limit} may be.")
+    return Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=timezone.now())
 
 
 def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:

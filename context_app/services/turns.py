@@ -6,7 +6,7 @@ start the runner: a refused turn leaves nothing behind. Both run to their end ev
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -53,21 +53,8 @@ async def start(
     if not isinstance(client_id, str) or len(client_id) > MAX_CLIENT_ID or "\x00" in client_id:
         raise InvalidRequest(f"client_id is a text of at most {MAX_CLIENT_ID} characters without NUL.")
     key = _uuid(context_id, UnknownContext("There is no such chat."))
-    runtime = current()
-    return await _detached(
-        _launch(
-            runtime,
-            turn_writes.begin,
-            runtime,
-            _owner_id(owner),
-            key,
-            text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode(),
-            session,
-            model,
-            params,
-            client_id,
-        )
-    )
+    clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return await _launch(turn_writes.begin, _owner_id(owner), key, clean, session, model, params, client_id)
 
 
 async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> Started:
@@ -77,8 +64,7 @@ async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> S
     """
     context_key = _uuid(context_id, UnknownContext("There is no such chat."))
     turn_key = _uuid(turn_id, UnknownTurn("There is no such message in this chat."))
-    runtime = current()
-    return await _detached(_launch(runtime, turn_writes.retry, runtime, _owner_id(owner), context_key, turn_key))
+    return await _launch(turn_writes.retry, _owner_id(owner), context_key, turn_key)
 
 
 async def stop(*, owner: Any, stream_id: UUID | str, context_id: UUID | str | None = None) -> None:
@@ -118,11 +104,12 @@ def stop_all(owner_ids: Collection[Pk], *, seconds: float) -> bool:
     return True
 
 
-async def _detached(work: Coroutine[Any, Any, Started | ProviderError]) -> Started:
-    """Run ``work`` to its end on the provider loop, even if the caller is cancelled."""
+async def _launch(write: Callable[..., Prepared], *args: Any) -> Started:
+    """Write a turn and run it on the provider loop, to the end even if the caller is cancelled."""
+    runtime = current()
 
     async def guarded() -> Started | ProviderError:
-        task = loop.spawn(work, name="start a turn")
+        task = loop.spawn(_begin(runtime, write, *args), name="start a turn")
         return await asyncio.shield(task)
 
     found = await loop.hand_over(guarded())
@@ -131,12 +118,12 @@ async def _detached(work: Coroutine[Any, Any, Started | ProviderError]) -> Start
     return found
 
 
-async def _launch(runtime: Runtime, write: Any, *args: Any) -> Started | ProviderError:
+async def _begin(runtime: Runtime, write: Callable[..., Prepared], *args: Any) -> Started | ProviderError:
     """Write the turn, then run it. A refusal is returned, not raised, because the caller may be gone."""
     if runtime.closing:
         return ShuttingDown("The server is stopping.")
     try:
-        prepared: Prepared = await in_store(write, *args)
+        prepared = await in_store(write, runtime, *args)
     except ProviderError as error:
         return error
     started = prepared.started

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from context_app import rendering, selectors, session_models
-from context_app.access import context_or_404, owner
+from context_app.access import owner, owner_view
 from context_app.forms import ParametersForm, TitleForm, search_text
 from context_app.models import Context, Turn
 from context_app.services import chunks, contexts
@@ -52,11 +52,9 @@ def chat_list(request: HttpRequest) -> HttpResponse:
     return render(request, "chats/page.html", data)
 
 
-@login_required
-@require_GET
-def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("GET")
+def detail(request: HttpRequest, context: Context) -> HttpResponse:
     """Show one chat: its conversation, the composer and the context panel."""
-    context = context_or_404(request, pk)
     turns, more = selectors.turns(context)
     system = chunks.system_chunk(context)
     data = {
@@ -81,11 +79,9 @@ def sidebar(request: HttpRequest) -> HttpResponse:
     return render(request, "chats/_sidebar_list.html", _sidebar(request))
 
 
-@login_required
-@require_GET
-def earlier(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("GET")
+def earlier(request: HttpRequest, context: Context) -> HttpResponse:
     """Show the turns before the turn ``before``."""
-    context = context_or_404(request, pk)
     try:
         before = selectors.get_turn(context, UUID(request.GET.get("before", "")))
     except (ValueError, Turn.DoesNotExist):
@@ -111,11 +107,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return redirect("chats:detail", pk=context.pk)
 
 
-@login_required
-@require_POST
-def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def rename(request: HttpRequest, context: Context) -> HttpResponse:
     """Store the title; answers with the header's title, or the form with its errors."""
-    context = context_or_404(request, pk)
     form = TitleForm(request.POST)
     if not form.is_valid():
         return render(request, "chats/_title.html", {"context": context, "title_form": form}, status=422)
@@ -123,36 +117,30 @@ def rename(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _list_changed(render(request, "chats/_title.html", {"context": context}))
 
 
-@login_required
-@require_POST
-def pin(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def pin(request: HttpRequest, context: Context) -> HttpResponse:
     """Pin the chat, or unpin it."""
-    context = context_or_404(request, pk)
     contexts.set_pinned(context=context, pinned=not context.pinned)
     return _list_changed(render(request, "chats/_header_menu.html", {"context": context}))
 
 
-@login_required
-@require_POST
-def archive(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def archive(request: HttpRequest, context: Context) -> HttpResponse:
     """Archive the chat, or unarchive it."""
-    context = context_or_404(request, pk)
     contexts.set_archived(context=context, archived=context.archived_at is None)
     message = "Chat archived" if context.archived_at else "Chat is back in the list"
-    undo = reverse("chats:archive", args=[pk])
+    undo = reverse("chats:archive", args=[context.pk])
     response = render(request, "chats/_header_menu.html", {"context": context})
     return _list_changed(response, message=message, undo=undo)
 
 
-@login_required
-@require_POST
-def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def delete(request: HttpRequest, context: Context) -> HttpResponse:
     """Delete the chat; the toast has an Undo."""
-    context = context_or_404(request, pk)
     contexts.delete(context=context)
     if not request.headers.get("HX-Request"):
         return redirect("chats:list")
-    undo = reverse("chats:restore", args=[pk])
+    undo = reverse("chats:restore", args=[context.pk])
     response = _list_changed(HttpResponse(status=200), message="Chat deleted", undo=undo)
     # The page of a deleted chat is left without a reload, so that the toast with its Undo stays.
     response["HX-Reswap"] = "none"

@@ -5,16 +5,14 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
 
 from context_app import session_models
-from context_app.access import chunk_or_404, context_or_404, owner
+from context_app.access import owner, owner_view
 from context_app.forms import NoteForm, search_text
-from context_app.models import ContextChunk
+from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
 from context_app.views.panel_data import panel, session_of
 
@@ -31,11 +29,9 @@ EDIT_NAMES = {
 }
 
 
-@login_required
-@require_GET
-def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("GET")
+def show(request: HttpRequest, context: Context) -> HttpResponse:
     """Show the whole list with meter and counts, after a turn has ended."""
-    context = context_or_404(request, pk)
     list_models = request.GET.get("models") == "1"
     if list_models and (session := session_of(context)) is not None:
         session_models.listed(session)
@@ -46,28 +42,24 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "chats/_panel_refresh.html", data)
 
 
-@login_required
-@require_GET
-def peek(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
+@owner_view("GET")
+def peek(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
     """Show the text of one chunk, as it is sent."""
-    return render(request, "chats/_chunk_peek.html", {"chunk": chunk_or_404(request, pk, chunk_id)})
+    return render(request, "chats/_chunk_peek.html", {"chunk": chunk})
 
 
-@login_required
-@require_GET
-def search(request: HttpRequest, pk: UUID) -> JsonResponse:
+@owner_view("GET")
+def search(request: HttpRequest, context: Context) -> JsonResponse:
     """Return the ids of the chunks whose text contains ``q``."""
     query = search_text(request)
-    rows = ContextChunk.objects.filter(context=context_or_404(request, pk), deleted_at=None)
+    rows = ContextChunk.objects.filter(context=context, deleted_at=None)
     found = rows.filter(content__icontains=query) if query else rows
     return JsonResponse({"ids": [str(pk) for pk in found.values_list("pk", flat=True)]})
 
 
-@login_required
-@require_POST
-def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def add_note(request: HttpRequest, context: Context) -> HttpResponse:
     """Add a note; answers with its row, or with the form and its errors."""
-    context = context_or_404(request, pk)
     form = NoteForm(request.POST)
     if not form.is_valid():
         response = render(request, "chats/_note_form.html", {"context": context, "note_form": form}, status=422)
@@ -78,28 +70,22 @@ def add_note(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "chats/_rows.html", {**panel(context), "rows": [chunk], "fresh_form": NoteForm()})
 
 
-@login_required
-@require_POST
-def exclude(request: HttpRequest, pk: UUID, chunk_id: UUID, excluded: bool) -> HttpResponse:
+@owner_view("POST")
+def exclude(request: HttpRequest, chunk: ContextChunk, excluded: bool) -> HttpResponse:
     """Exclude a chunk from the next request, or include it again."""
-    chunk = chunk_or_404(request, pk, chunk_id)
     edited = chunks.set_excluded(chunk=chunk, actor=owner(request), excluded=excluded)
     return _rows(request, chunk, edited, _lighter(edited.chunks, "excluded") if excluded and edited.chunks else "")
 
 
-@login_required
-@require_POST
-def pin(request: HttpRequest, pk: UUID, chunk_id: UUID, pinned: bool) -> HttpResponse:
+@owner_view("POST")
+def pin(request: HttpRequest, chunk: ContextChunk, pinned: bool) -> HttpResponse:
     """Pin a chunk, or unpin it."""
-    chunk = chunk_or_404(request, pk, chunk_id)
     return _rows(request, chunk, chunks.set_pinned(chunk=chunk, actor=owner(request), pinned=pinned))
 
 
-@login_required
-@require_POST
-def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
+@owner_view("POST")
+def delete(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
     """Delete a chunk; answers with nothing in its place, and the meter out of band."""
-    chunk = chunk_or_404(request, pk, chunk_id)
     gone, edit_id = chunks.delete(chunk=chunk, actor=owner(request))
     data = panel(chunk.context, edit_id)
     others = [row for row in gone if row.pk != chunk.pk]
@@ -107,20 +93,16 @@ def delete(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
     return _with_undo(response, data, f"{_count(gone)} deleted") if gone else response
 
 
-@login_required
-@require_POST
-def restore(request: HttpRequest, pk: UUID, chunk_id: UUID) -> HttpResponse:
+@owner_view("POST")
+def restore(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
     """Restore a deleted chunk; answers with the whole list, because it returns to its place."""
-    chunk = chunk_or_404(request, pk, chunk_id)
     chunks.restore(chunk=chunk, actor=owner(request))
     return render(request, "chats/_panel_update.html", panel(chunk.context))
 
 
-@login_required
-@require_POST
-def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def bulk(request: HttpRequest, context: Context) -> HttpResponse:
     """Exclude or delete the selected chunks (``ids``) as one edit; pinned ones stay."""
-    context = context_or_404(request, pk)
     deletes = request.POST.get("action") == "delete"
     ids = _ids(request.POST.getlist("ids"))
     action = chunks.delete_many if deletes else chunks.exclude_many
@@ -136,22 +118,18 @@ def bulk(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _with_undo(response, data, _lighter(edited.chunks, "deleted" if deletes else "excluded"))
 
 
-@login_required
-@require_POST
-def undo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def undo_edit(request: HttpRequest, context: Context) -> HttpResponse:
     """Undo the last edit, or the one with the number ``edit``."""
-    context = context_or_404(request, pk)
     number = request.POST.get("edit") or request.GET.get("edit") or ""
     edit = undo.undo(context=context, edit_id=int(number) if number.isdecimal() and len(number) < 19 else None)
     message = f"{EDIT_NAMES.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
     return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
 
 
-@login_required
-@require_POST
-def redo_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def redo_edit(request: HttpRequest, context: Context) -> HttpResponse:
     """Redo the edit that was undone last."""
-    context = context_or_404(request, pk)
     edit = undo.redo(context=context)
     message = f"{EDIT_NAMES.get(edit.action, 'Edit')} done again" if edit else "Nothing to redo"
     return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET
 
 from context_app import assembly, markup, selectors, session_models
-from context_app.access import context_or_404, owner
+from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
 from context_app.rendering import advice_view
@@ -53,11 +53,9 @@ def models(request: HttpRequest) -> HttpResponse:
     return render(request, "chats/_models.html", data)
 
 
-@login_required
-@require_POST
-def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def choose(request: HttpRequest, context: Context) -> HttpResponse:
     """Set session and model from the next message on; answers with the picker's button and the meter."""
-    context = context_or_404(request, pk)
     form = ChooseForm(request.POST)
     if not form.is_valid():
         response = HttpResponse(status=422)
@@ -72,11 +70,9 @@ def choose(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-@login_required
-@require_POST
-def save_params(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def save_params(request: HttpRequest, context: Context) -> HttpResponse:
     """Store the parameters of the next requests, or show beside its field what would be refused."""
-    context = context_or_404(request, pk)
     form = ParametersForm(request.POST)
     found = _advice(context, form.params()) if form.is_valid() else []
     for item in found:
@@ -93,14 +89,12 @@ def save_params(request: HttpRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-@login_required
-@require_POST
-def check_params(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("POST")
+def check_params(request: HttpRequest, context: Context) -> HttpResponse:
     """Show advice about the parameters as they are typed, without storing them.
 
     Fields without a readable number keep their own errors; the others are judged all the same.
     """
-    context = context_or_404(request, pk)
     form = ParametersForm(request.POST)
     form.is_valid()
     data = {"params_form": form, **_by_field(form, _advice(context, form.params())), "checked": True}
@@ -113,14 +107,12 @@ def params_drawer(context: Context, system: str) -> dict[str, Any]:
     return {"params_form": form, **_by_field(form, _advice(context, context.params))}
 
 
-@login_required
-@require_http_methods(["GET", "POST"])
-def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
+@owner_view("GET", "POST")
+def preview(request: HttpRequest, context: Context) -> HttpResponse:
     """Show the next request byte for byte, with the draft (``text``) as its last message.
 
     A draft comes by POST, because addresses end up in logs. ``download=1`` answers with the bytes themselves.
     """
-    context = context_or_404(request, pk)
     rows = selectors.chunks(context)
     data: dict[str, Any] = {"context": context, "sent": assembly.sent(rows)}
     draft = request.POST.get("text", "").strip()

@@ -53,11 +53,9 @@ async def post(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
         await in_store(access.check, person, pk)
         frame = _frame(request, kind)
         started = await connection.carry_out(person, pk, frame)
-        answer: dict[str, Any] | None
+        answer: dict[str, Any] | None = {"type": "stopped", "stream": getattr(frame, "stream", None)}
         if started is not None:
             answer = await in_store(rendering.turn_frame, pk, started.turn_id)
-        else:
-            answer = {"type": "stopped", "stream": frame.stream}
     except ProviderError as error:
         return _refused(error)
     return HttpResponse(frames.encode(answer or {}), content_type="application/json")
