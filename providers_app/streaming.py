@@ -6,7 +6,9 @@ parse_response(provider, body, status, headers) ──────────�
 ```
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import Any
 
 from providers_app import dialects
 from providers_app.chat.answer_parts import AnswerParts
@@ -18,9 +20,7 @@ from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import (
     Citation,
-    ErrorInfo,
     Event,
-    FinishReason,
     GeneratedFile,
     OpaqueBlock,
     ReasoningDelta,
@@ -106,115 +106,59 @@ def _bytes(given: object) -> bytes:
 
 async def collect(events: AsyncIterable[Event]) -> ChatResult:
     """Collect the whole result of a stream of events."""
-    folding = _Folding()
-    async for event in events:
-        folding.add(event)
-    return folding.result()
+    return fold([event async for event in events])
 
 
 def fold(events: Iterable[Event]) -> ChatResult:
-    """``collect`` for events that are there already."""
-    folding = _Folding()
+    """Add events up to the whole result. Without an end among them it is incomplete."""
+    parts, start = AnswerParts(), StreamStart()
+    end: StreamEnd | StreamFailed = StreamFailed(StreamInterrupted("The answer has no end.").info(), "incomplete")
+    usage: Usage | None = None
+    text: list[str] = []
+    refusal: list[str] = []
+    reasoning: list[str] = []
+    reasoning_part = 0
+    calls: dict[int, ResultToolCall] = {}
+    others: dict[type[Event], list[Any]] = defaultdict(list)
     for event in events:
-        folding.add(event)
-    return folding.result()
-
-
-class _Folding:
-    """Adds events up. Without an end among them the result is incomplete."""
-
-    __slots__ = (
-        "_calls",
-        "_citations",
-        "_error",
-        "_files",
-        "_finish",
-        "_opaque",
-        "_part",
-        "_parts",
-        "_raw",
-        "_reasoning",
-        "_refusal",
-        "_server_tools",
-        "_start",
-        "_text",
-        "_usage",
-    )
-
-    def __init__(self) -> None:
-        self._parts = AnswerParts()
-        self._text: list[str] = []
-        self._refusal: list[str] = []
-        self._reasoning: list[str] = []
-        self._part = 0
-        self._calls: dict[int, ResultToolCall] = {}
-        self._citations: list[Citation] = []
-        self._server_tools: list[ServerToolEvent] = []
-        self._files: list[GeneratedFile] = []
-        self._opaque: list[OpaqueBlock] = []
-        self._start = StreamStart()
-        self._usage: Usage | None = None
-        self._finish: FinishReason = "incomplete"
-        self._raw: str | None = None
-        self._error: ErrorInfo | None = StreamInterrupted("The answer has no end.").info()
-
-    def add(self, event: Event) -> None:
-        self._parts.add(event)
+        parts.add(event)
         match event:
             case TextDelta():
-                (self._refusal if event.refusal else self._text).append(event.text)
-            case ReasoningDelta():
-                if event.part != self._part and self._reasoning and event.text:
-                    self._reasoning.append("\n\n")
-                if event.text:
-                    self._part = event.part
-                    self._reasoning.append(event.text)
+                (refusal if event.refusal else text).append(event.text)
+            case ReasoningDelta(text=piece) if piece:
+                if event.part != reasoning_part and reasoning:
+                    reasoning.append("\n\n")
+                reasoning_part = event.part
+                reasoning.append(piece)
             case ToolCall():
-                self._calls[event.index] = ResultToolCall(
-                    id=event.id,
-                    name=event.name,
-                    arguments=event.arguments,
-                    provider_id=event.provider_id,
-                    invalid_arguments=event.invalid_arguments,
-                    intent=event.intent,
-                    intent_error=event.intent_error,
+                calls[event.index] = ResultToolCall(
+                    **{name: getattr(event, name) for name in ResultToolCall.__struct_fields__}
                 )
-            case Citation():
-                self._citations.append(event)
-            case ServerToolEvent():
-                self._server_tools.append(event)
-            case GeneratedFile():
-                self._files.append(event)
-            case OpaqueBlock():
-                self._opaque.append(event)
             case StreamStart():
-                self._start = event
+                start = event
             case UsageReport():
-                self._usage = event.usage
-            case StreamEnd():
-                self._finish, self._raw, self._error = event.finish_reason, event.finish_reason_raw, None
-            case StreamFailed():
-                self._finish, self._raw, self._error = event.finish_reason, event.finish_reason_raw, event.error
+                usage = event.usage
+            case StreamEnd() | StreamFailed():
+                end = event
             case _:
-                pass
-
-    def result(self) -> ChatResult:
-        return ChatResult(
-            text="".join(self._text),
-            reasoning_text="".join(self._reasoning),
-            tool_calls=tuple(self._calls[index] for index in sorted(self._calls)),
-            finish_reason=self._finish,
-            finish_reason_raw=self._raw,
-            usage=self._usage,
-            model=self._start.model,
-            response_id=self._start.response_id,
-            complete=self._error is None,
-            error=self._error,
-            refusal="".join(self._refusal) or None,
-            advice=self._start.advice,
-            citations=tuple(self._citations),
-            server_tools=tuple(self._server_tools),
-            images=tuple(self._files),
-            opaque=tuple(self._opaque),
-            parts=self._parts.parts(),
-        )
+                others[type(event)].append(event)
+    error = end.error if isinstance(end, StreamFailed) else None
+    return ChatResult(
+        text="".join(text),
+        reasoning_text="".join(reasoning),
+        tool_calls=tuple(calls[index] for index in sorted(calls)),
+        finish_reason=end.finish_reason,
+        finish_reason_raw=end.finish_reason_raw,
+        usage=usage,
+        model=start.model,
+        response_id=start.response_id,
+        complete=error is None,
+        error=error,
+        refusal="".join(refusal) or None,
+        advice=start.advice,
+        citations=tuple(others[Citation]),
+        server_tools=tuple(others[ServerToolEvent]),
+        images=tuple(others[GeneratedFile]),
+        opaque=tuple(others[OpaqueBlock]),
+        parts=parts.parts(),
+    )

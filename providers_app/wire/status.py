@@ -45,6 +45,11 @@ class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
     kinds: Mapping[str, type[errors.UpstreamError]]
 
 
+def meanings(table: Mapping[type[errors.UpstreamError], str]) -> dict[str, type[errors.UpstreamError]]:
+    """Map every word of ``table`` (an error class and its words, separated by spaces) to its class."""
+    return {word: kind for kind, words in table.items() for word in words.split()}
+
+
 def class_of_status(status: int) -> type[errors.UpstreamError]:
     """Return the error class of an HTTP status >= 400."""
     return _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)

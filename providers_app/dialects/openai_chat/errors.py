@@ -1,45 +1,31 @@
 """The error codes of Chat Completions and Responses servers and their classes."""
 
 from providers_app import errors
-from providers_app.wire.status import ErrorWords
+from providers_app.wire.status import ErrorWords, meanings
 
-REFINING: dict[str, type[errors.UpstreamError]] = {
-    "context_length_exceeded": errors.PromptTooLong,
-    "exceed_context_size_error": errors.PromptTooLong,
-    "insufficient_quota": errors.QuotaExhausted,
-    "billing_hard_limit_reached": errors.QuotaExhausted,
-    "quota_exceeded": errors.QuotaExhausted,
-    "model_not_found": errors.UnknownModel,
-    "DeploymentNotFound": errors.UnknownModel,
-    "content_filter": errors.ContentRefused,
-    "content_policy_violation": errors.ContentRefused,
-    "ResponsibleAIPolicyViolation": errors.ContentRefused,
-    "moderation_blocked": errors.ContentRefused,
-    "moderation": errors.ContentRefused,
-    "invalid_api_key": errors.AuthenticationFailed,
-}
 # A 404 of these types names a model that is not there; a 404 without them is a wrong address.
 MISSING_MODEL_TYPES = frozenset({"not_found_error", "NotFoundError"})
 WORDS = ErrorWords(
-    refining=REFINING,
-    kinds={
-        "server_error": errors.ServerError,
-        "internal_server_error": errors.ServerError,
-        "InternalServerError": errors.ServerError,
-        "api_error": errors.ServerError,
-        "overloaded_error": errors.Overloaded,
-        "service_unavailable": errors.Overloaded,
-        "rate_limit_exceeded": errors.RateLimited,
-        "rate_limit_error": errors.RateLimited,
-        "tokens": errors.RateLimited,
-        "requests": errors.RateLimited,
-        "timeout": errors.UpstreamTimeout,
-        "authentication_error": errors.AuthenticationFailed,
-        "permission_error": errors.PermissionDenied,
-        "not_found_error": errors.NotFound,
-        "invalid_request_error": errors.BadRequest,
-        "BadRequestError": errors.BadRequest,
-        "tool_use_failed": errors.BadRequest,
-        "invalid_prompt": errors.BadRequest,
-    },
+    refining=meanings(
+        {
+            errors.PromptTooLong: "context_length_exceeded exceed_context_size_error",
+            errors.QuotaExhausted: "insufficient_quota billing_hard_limit_reached quota_exceeded",
+            errors.UnknownModel: "model_not_found DeploymentNotFound",
+            errors.ContentRefused: "content_filter content_policy_violation ResponsibleAIPolicyViolation "
+            "moderation_blocked moderation",
+            errors.AuthenticationFailed: "invalid_api_key",
+        }
+    ),
+    kinds=meanings(
+        {
+            errors.ServerError: "server_error internal_server_error InternalServerError api_error",
+            errors.Overloaded: "overloaded_error service_unavailable",
+            errors.RateLimited: "rate_limit_exceeded rate_limit_error tokens requests",
+            errors.UpstreamTimeout: "timeout",
+            errors.AuthenticationFailed: "authentication_error",
+            errors.PermissionDenied: "permission_error",
+            errors.NotFound: "not_found_error",
+            errors.BadRequest: "invalid_request_error BadRequestError tool_use_failed invalid_prompt",
+        }
+    ),
 )
