@@ -27,7 +27,7 @@ from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
 from providers_app.refresh.service import refresh_session, refresh_tokens
-from providers_app.registry import discovery
+from providers_app.registry.discovery import list_providers, registry
 from providers_app.sign_in import keys
 from providers_app.sign_in.flow import (
     begin_login,
@@ -44,7 +44,7 @@ from providers_app.sign_in.flow import (
 from providers_app.sign_in.keys import try_credential
 from providers_app.streaming import fold
 from providers_app.text import checked_names
-from providers_app.types.catalogue import Account, AuthType, Capabilities, ProviderInfo, TokenCount
+from providers_app.types.catalogue import Account, AuthType, Capabilities, TokenCount
 from providers_app.types.chat import ChatResult, Chunk
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
@@ -260,14 +260,9 @@ async def delete_context_chunk(
     await ports.context_store().delete_chunk(found, context_id, chunk_id)
 
 
-def list_providers() -> list[ProviderInfo]:
-    """Return the cards of all providers that load, by name."""
-    return discovery.list_providers()
-
-
 def provider_capabilities(provider: str) -> Capabilities:
     """Return the capabilities that a provider declares. Raises ``UnknownProvider``, ``ProviderBroken``."""
-    return discovery.registry.card(provider).capabilities
+    return registry.card(provider).capabilities
 
 
 async def _call(

@@ -14,7 +14,7 @@ A file stored at a provider (``file_id``) is refused: it exists for one provider
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from providers_app import conf
 from providers_app.errors import InvalidRequest
@@ -33,6 +33,7 @@ _PIECE = 64 * 1024
 _KNOWN = {"picture": IMAGE_TYPES, "document": DOCUMENT_TYPES, "recording": AUDIO_TYPES}
 
 MediaPart = ImagePart | FilePart | AudioPart
+M = TypeVar("M", bound=MediaPart)
 
 
 def parse_media(location: str, part: Mapping[str, Any]) -> MediaPart | None:
@@ -45,7 +46,7 @@ def parse_media(location: str, part: Mapping[str, Any]) -> MediaPart | None:
     return None if read is None else read(location, part)
 
 
-def checked_media(location: str, part: MediaPart) -> MediaPart:
+def checked_media(location: str, part: M) -> M:
     """Return the part. Raises ``InvalidRequest`` unless its type, content and size may be sent."""
     what = _kind(part)
     url = None if isinstance(part, AudioPart) else part.url
@@ -114,11 +115,8 @@ def _image(location: str, part: Mapping[str, Any]) -> ImagePart:
 def _image_at(location: str, url: str) -> ImagePart:
     if url.startswith("data:"):
         media_type, data = _data_url(location, "picture", url)
-        found = ImagePart(_type(media_type, "image/png"), data)
-    else:
-        found = ImagePart(url=url)
-    checked_media(location, found)
-    return found
+        return checked_media(location, ImagePart(_type(media_type, "image/png"), data))
+    return checked_media(location, ImagePart(url=url))
 
 
 def _plain_image(location: str, part: Mapping[str, Any]) -> ImagePart:
@@ -126,9 +124,7 @@ def _plain_image(location: str, part: Mapping[str, Any]) -> ImagePart:
     url = source.get("url")
     if isinstance(url, str) and url:
         return _image_at(location, url)
-    found = ImagePart(_type(source.get("media_type"), "image/png"), source.get("data"))
-    checked_media(location, found)
-    return found
+    return checked_media(location, ImagePart(_type(source.get("media_type"), "image/png"), source.get("data")))
 
 
 def _document(location: str, part: Mapping[str, Any]) -> FilePart:
@@ -161,9 +157,7 @@ def _file(location: str, media_type: str, data: Any, url: str | None, name: str)
     if url and url.startswith("data:"):
         media_type, data = _data_url(location, "document", url)
         url = None
-    found = FilePart(_type(media_type, "application/pdf"), None if url else data, url, name)
-    checked_media(location, found)
-    return found
+    return checked_media(location, FilePart(_type(media_type, "application/pdf"), None if url else data, url, name))
 
 
 def _audio(location: str, part: Mapping[str, Any]) -> AudioPart:
@@ -171,9 +165,7 @@ def _audio(location: str, part: Mapping[str, Any]) -> AudioPart:
     body = inner if isinstance(inner, Mapping) else part
     form = body.get("format")
     media_type = _FORMATS.get(form, f"audio/{form}") if isinstance(form, str) else _type(body.get("media_type"), "")
-    found = AudioPart(_type(media_type, "audio/wav"), body.get("data") or "")
-    checked_media(location, found)
-    return found
+    return checked_media(location, AudioPart(_type(media_type, "audio/wav"), body.get("data") or ""))
 
 
 def _source(location: str, part: Mapping[str, Any]) -> Mapping[str, Any]:

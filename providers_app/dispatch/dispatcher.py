@@ -109,7 +109,7 @@ class _Answer:
             async with asyncio.timeout(seconds) as deadline:
                 await self._open()
                 if whole:
-                    return await self._whole()
+                    return await self._read(whole=True)
                 while not (events := await self._read()):
                     pass
                 return events
@@ -147,15 +147,6 @@ class _Answer:
         elif self._last is not None:
             report(self._session, None)
 
-    async def _whole(self) -> list[Event]:
-        try:
-            body = await self._stream.read(self.reader.max_bytes + 1)
-        except ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
-            raise unreadable(error) from None
-        return self._kept(self.reader.whole(body))
-
     async def _open(self) -> None:
         call = self._call
         client = await open_session(call.owner, call.provider, call.session, call.auth_type)
@@ -186,14 +177,19 @@ class _Answer:
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
 
-    async def _read(self) -> list[Event]:
-        """Return the events of one read of the network, or of the end of the body."""
+    async def _read(self, *, whole: bool = False) -> list[Event]:
+        """Return the events of one read of the network, of the end of the body, or of the whole of it."""
         try:
-            data = await anext(self._parts, None)
+            if whole:
+                body = await self._stream.read(self.reader.max_bytes + 1)
+            else:
+                data = await anext(self._parts, None)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
+        if whole:
+            return self._kept(self.reader.whole(body))
         return self._kept(self.reader.close() if data is None else self.reader.feed(data))
 
     def _kept(self, events: list[Event]) -> list[Event]:

@@ -50,18 +50,15 @@ def redact(text: str) -> str:
 def fields_of_body(body: bytes) -> ErrorFields:
     """Read the fields of an error answer's whole body, whatever its content type says."""
     stripped = body.strip().removeprefix(b"\xef\xbb\xbf")
-    if stripped[:1] in (b"{", b"[", b'"'):
+    candidates = [stripped] if stripped[:1] in (b"{", b"[", b'"') else []
+    if stripped[:5] in (b"data:", b"event", b"error"):
+        lines = (line.partition(b":") for line in stripped.splitlines())
+        candidates += [value.strip() for name, _, value in lines if name in (b"data", b"error")]
+    for candidate in candidates:
         try:
-            return fields_of(payload.decode(stripped))
+            return fields_of(payload.decode(candidate))
         except ValueError:
-            pass
-    for line in stripped.splitlines() if stripped[:5] in (b"data:", b"event", b"error") else ():
-        name, _, value = line.partition(b":")
-        if name in (b"data", b"error"):
-            try:
-                return fields_of(payload.decode(value.strip()))
-            except ValueError:
-                continue
+            continue
     return ErrorFields(message=plain_text(stripped), found=False)
 
 

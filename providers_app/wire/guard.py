@@ -68,9 +68,8 @@ class Guard:
             self._networks.append((ipaddress.ip_network(entry.strip("[]"), strict=False), None))
             return
         except ValueError:
-            pass
-        if "/" in entry:
-            raise ValueError(f"{entry!r} is not a CIDR range")
+            if "/" in entry:
+                raise ValueError(f"{entry!r} is not a CIDR range") from None
         parts = urlsplit(f"//{entry}")
         host, port = parts.hostname, parts.port  # .port raises ValueError for a bad one
         if not host:
@@ -90,14 +89,8 @@ def is_public(address: Address) -> bool:
         return is_public(inner)
     if isinstance(address, ipaddress.IPv6Address) and (address in V4_COMPATIBLE or address.is_site_local):
         return False
-    return address.is_global and not (
-        address.is_private
-        or address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_reserved
-        or address.is_unspecified
-    )
+    inside = address.is_private or address.is_loopback or address.is_link_local or address.is_unspecified
+    return address.is_global and not (inside or address.is_multicast or address.is_reserved)
 
 
 def check_url(url: str, allowed: Iterable[str] = ()) -> str:
@@ -118,18 +111,15 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
         port = parts.port
     except ValueError:
         raise InvalidRequest("The base URL is not a valid address.") from None
-    if parts.scheme.lower() not in DEFAULT_PORTS:
-        raise InvalidRequest("The base URL must begin with http:// or https://.")
-    if "@" in parts.netloc:
-        raise InvalidRequest(
-            "The base URL must not contain a user name or password.", hint="Put the key into its own field."
-        )
-    if parts.fragment or "#" in url:
-        raise InvalidRequest("The base URL must not contain a fragment (#...).")
-    if parts.query or "?" in url:
-        raise InvalidRequest("The base URL must not contain a query (?...).")
-    if climbs(parts.path):
-        raise InvalidRequest("The base URL must not climb out of its path (. or ..).")
+    for wrong, rule, hint in (
+        (parts.scheme.lower() not in DEFAULT_PORTS, "must begin with http:// or https://", ""),
+        ("@" in parts.netloc, "must not contain a user name or password", "Put the key into its own field."),
+        (parts.fragment or "#" in url, "must not contain a fragment (#...)", ""),
+        (parts.query or "?" in url, "must not contain a query (?...)", ""),
+        (climbs(parts.path), "must not climb out of its path (. or ..)", ""),
+    ):
+        if wrong:
+            raise InvalidRequest(f"The base URL {rule}.", hint=hint)
     host = _checked_host(parts)
     literal = literal_address(host)
     if literal is not None:
