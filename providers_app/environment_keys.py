@@ -24,11 +24,8 @@ FILE_FIELD = "credentials_file"
 
 
 def key_of(slug: str) -> Secret:
-    """Return the key that the settings hold for this provider.
-
-    Raises ``InvalidCredential`` where they hold none, with the variables that would; ``UnknownProvider``,
-    ``ProviderBroken``.
-    """
+    """Return the key that the settings hold for this provider. Raises ``InvalidCredential`` where they hold none,
+    naming the variables that would, ``UnknownProvider``, ``ProviderBroken``."""
     if key := _key(slug):
         return key
     names = names_of(slug)

@@ -39,28 +39,27 @@ BYTES_PER_AUDIO_TOKEN = 500
 
 async def count(session: Session, credential: Credential, chat: ChatRequest) -> TokenCount:
     """Return the provider's own count, or an estimate where it has no such endpoint. Raises ``UpstreamError``."""
-    if not supports(session.provider, "counting"):
-        with faults_of(session.provider, chat):
-            return TokenCount(estimate(chat), "estimated")
-    counter = resolve(session.provider, "counting")
     with faults_of(session.provider, chat):
-        chat = msgspec.structs.replace(chat, asked=Origin(session.provider, chat.model, session.id))
-        try:
-            built = counter.build(chat, credential)
-        except UnsupportedOperation:
-            return TokenCount(estimate(chat), "estimated")  # this kind of login has no such endpoint
-        request = authorizer(session.provider, credential.auth_type)(credential, built)
-        try:
-            answer = await ask(
-                request,
-                clients.http_for(session.provider, session.owner, credential),
-                spoken(session.provider, chat.model, credential),
-            )
-        except NotFound as error:
-            if isinstance(error, UnknownModel) or credential.base_url is None:
-                raise
-            return TokenCount(estimate(chat), "estimated")  # a compatible server without the endpoint
-        return TokenCount(counter.parse(answer.body), "provider")
+        found = await _counted(session, credential, chat) if supports(session.provider, "counting") else None
+        return TokenCount(estimate(chat), "estimated") if found is None else TokenCount(found, "provider")
+
+
+async def _counted(session: Session, credential: Credential, chat: ChatRequest) -> int | None:
+    """Return the provider's count; ``None`` where it has no endpoint for this kind of login, or at this address."""
+    slug, counter = session.provider, resolve(session.provider, "counting")
+    chat = msgspec.structs.replace(chat, asked=Origin(slug, chat.model, session.id))
+    try:
+        built = counter.build(chat, credential)
+    except UnsupportedOperation:
+        return None
+    request = authorizer(slug, credential.auth_type)(credential, built)
+    try:
+        http, dialect = clients.http_for(slug, session.owner, credential), spoken(slug, chat.model, credential)
+        return counter.parse((await ask(request, http, dialect)).body)
+    except NotFound as error:
+        if isinstance(error, UnknownModel) or credential.base_url is None:
+            raise
+        return None  # a compatible server without the endpoint
 
 
 def estimate_text(text: str) -> int:

@@ -37,10 +37,7 @@ M = TypeVar("M", bound=MediaPart)
 
 
 def parse_media(location: str, part: Mapping[str, Any]) -> MediaPart | None:
-    """Return the part; ``None`` when its ``type`` is no form of a picture, document or recording.
-
-    Raises ``InvalidRequest``.
-    """
+    """Return the part; ``None`` when its ``type`` is none of the forms above. Raises ``InvalidRequest``."""
     kind = part.get("type")
     read = _FORMS.get(kind) if isinstance(kind, str) else None
     return None if read is None else read(location, part)
@@ -58,10 +55,8 @@ def checked_media(location: str, part: M) -> M:
             raise InvalidRequest(f"{location}: a {what}'s URL must begin with https://, http:// or data:.")
         return part
     if part.media_type not in _KNOWN[what]:
-        known = ", ".join(sorted(_KNOWN[what]))
-        raise InvalidRequest(
-            f"{location}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=f"Accepted: {known}."
-        )
+        accepted = f"Accepted: {', '.join(sorted(_KNOWN[what]))}."
+        raise InvalidRequest(f"{location}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=accepted)
     _check_data(location, what, part.data)
     return part
 
@@ -121,8 +116,7 @@ def _image_at(location: str, url: str) -> ImagePart:
 
 def _plain_image(location: str, part: Mapping[str, Any]) -> ImagePart:
     source = _source(location, part)
-    url = source.get("url")
-    if isinstance(url, str) and url:
+    if isinstance(url := source.get("url"), str) and url:
         return _image_at(location, url)
     return checked_media(location, ImagePart(_type(source.get("media_type"), "image/png"), source.get("data")))
 
@@ -180,9 +174,8 @@ def _source(location: str, part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _refuse_file_id(location: str, part: Mapping[str, Any]) -> None:
     if part.get("file_id"):
-        raise InvalidRequest(
-            f"{location}: a file stored at a provider (file_id) cannot be sent.", hint="Send its content or its URL."
-        )
+        message = f"{location}: a file stored at a provider (file_id) cannot be sent."
+        raise InvalidRequest(message, hint="Send its content or its URL.")
 
 
 _FORMS: dict[str, Callable[[str, Mapping[str, Any]], MediaPart]] = {

@@ -31,9 +31,9 @@ def parse_tools(tools: Iterable[Tool | Mapping[str, Any]] | None) -> tuple[Tool,
     Raises ``InvalidRequest`` for a tool without a name, with a name twice, or with parameters that are no JSON Schema
     object.
     """
-    found: dict[str, Tool] = {}
     if not isinstance(tools or (), Iterable):
         raise InvalidRequest(f"tools must be a list, not {type(tools).__name__}.")
+    found: dict[str, Tool] = {}
     for number, item in enumerate(tools or (), start=1):
         tool = _tool(number, item)
         if tool.name in found:
@@ -57,14 +57,11 @@ def parse_tool_choice(choice: str | Mapping[str, Any] | ToolChoice | None, tools
     else:
         parsed = ToolChoice("tool", str(choice))
     if parsed.mode == "tool" and parsed.name not in {tool.name for tool in tools}:
-        hint = nearest(str(parsed.name), [tool.name for tool in tools], all_of="Tools")
-        raise InvalidRequest(
-            f"tool_choice names the tool {quoted(parsed.name)}, which is not among the tools.", hint=hint
-        )
+        message = f"tool_choice names the tool {quoted(parsed.name)}, which is not among the tools."
+        raise InvalidRequest(message, hint=nearest(str(parsed.name), [tool.name for tool in tools], all_of="Tools"))
     if parsed.mode not in (*TOOL_MODES, "tool"):
-        raise InvalidRequest(
-            f"tool_choice {quoted(parsed.mode)} is not known.", hint=f"Known: {', '.join(TOOL_MODES)}."
-        )
+        known = f"Known: {', '.join(TOOL_MODES)}."
+        raise InvalidRequest(f"tool_choice {quoted(parsed.mode)} is not known.", hint=known)
     if parsed.mode == "required" and not tools:
         raise InvalidRequest("tool_choice is 'required', but there are no tools.")
     return parsed
@@ -78,8 +75,7 @@ def _tool(number: int, item: Any) -> Tool:
         if not isinstance(body, Mapping):
             raise InvalidRequest(f"Tool {number} must be a Tool or a dictionary, not {type(item).__name__}.")
         parameters = body.get("parameters", body.get("input_schema"))
-        if parameters is None:
-            parameters = {"type": "object", "properties": {}}
+        parameters = {"type": "object", "properties": {}} if parameters is None else parameters
         if not isinstance(parameters, Mapping):
             raise InvalidRequest(f"Tool {number}: parameters must be a JSON Schema object.")
         tool = Tool(
@@ -95,13 +91,11 @@ def _tool(number: int, item: Any) -> Tool:
         raise InvalidRequest(f"Tool {number} needs a text as description and a JSON Schema object as parameters.")
     if not isinstance(tool.strict, bool | None):
         raise InvalidRequest(f"Tool {number}: strict must be true or false.")
-    flags = (tool.read_only, tool.destructive, tool.ask_intent)
-    if not all(isinstance(flag, bool | None) for flag in flags):
+    if not all(isinstance(flag, bool | None) for flag in (tool.read_only, tool.destructive, tool.ask_intent)):
         raise InvalidRequest(f"Tool {number}: read_only, destructive and ask_intent must be true or false.")
     if tool.intent is not None:
-        tool = msgspec.structs.replace(
-            tool, intent=intent_rules.parse_intent(tool.intent, f"The intent of tool {number}")
-        )
+        intent = intent_rules.parse_intent(tool.intent, f"The intent of tool {number}")
+        tool = msgspec.structs.replace(tool, intent=intent)
     intent_rules.check_tool(tool)
     return tool
 

@@ -57,10 +57,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, None]:
-    """Yield the events of a streamed answer; the last one is ``StreamEnd`` or ``StreamFailed``.
-
-    Raises typed errors before the first event only, those of ``make`` included.
-    """
+    """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first event only."""
     call = await make()
     async with AsyncExitStack() as stack:
         answer = _Answer(call, stack)
@@ -76,10 +73,7 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
 
 
 async def complete(call: Call) -> list[Event]:
-    """Return the events of an answer that is asked for in one piece.
-
-    Raises typed errors for everything but a broken body.
-    """
+    """Return the events of an answer in one piece. Raises typed errors for everything but a broken body."""
     async with AsyncExitStack() as stack:
         answer = _Answer(call, stack)
         try:
@@ -109,7 +103,7 @@ class _Answer:
             async with asyncio.timeout(seconds) as deadline:
                 await self._open()
                 if whole:
-                    return await self._read(whole=True)
+                    return await self._whole()
                 while not (events := await self._read()):
                     pass
                 return events
@@ -147,6 +141,15 @@ class _Answer:
         elif self._last is not None:
             report(self._session, None)
 
+    async def _whole(self) -> list[Event]:
+        try:
+            body = await self._stream.read(self.reader.max_bytes + 1)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
+            raise unreadable(error) from None
+        return self._kept(self.reader.whole(body))
+
     async def _open(self) -> None:
         call = self._call
         client = await open_session(call.owner, call.provider, call.session, call.auth_type)
@@ -177,19 +180,14 @@ class _Answer:
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
 
-    async def _read(self, *, whole: bool = False) -> list[Event]:
-        """Return the events of one read of the network, of the end of the body, or of the whole of it."""
+    async def _read(self) -> list[Event]:
+        """Return the events of one read of the network, or of the end of the body."""
         try:
-            if whole:
-                body = await self._stream.read(self.reader.max_bytes + 1)
-            else:
-                data = await anext(self._parts, None)
+            data = await anext(self._parts, None)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        if whole:
-            return self._kept(self.reader.whole(body))
         return self._kept(self.reader.close() if data is None else self.reader.feed(data))
 
     def _kept(self, events: list[Event]) -> list[Event]:

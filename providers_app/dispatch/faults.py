@@ -35,10 +35,7 @@ def faults_of(slug: str, chat: ChatRequest | None = None) -> Iterator[None]:
 
 @asynccontextmanager
 async def deadline(seconds: float | None, error: ProviderError) -> AsyncIterator[None]:
-    """Cancel the block after so many seconds (``None``: never) and raise ``error`` then.
-
-    A ``TimeoutError`` of the block itself passes through.
-    """
+    """Cancel the block after so many seconds (``None``: never) and raise ``error``; its own ``TimeoutError`` passes."""
     try:
         async with asyncio.timeout(seconds) as limit:
             yield

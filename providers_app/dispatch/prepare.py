@@ -51,10 +51,7 @@ async def find(
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """One request as it is sent, with what it was made from; worked out once and handed down.
-
-    ``dialect`` reads the answer; ``advice`` says what was left out of the request, changed in it, or is doubtful.
-    """
+    """One request as it is sent, and the dialect of its answer; ``advice`` says what was changed or is doubtful."""
 
     session: Session
     credential: Credential

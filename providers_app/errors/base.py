@@ -7,7 +7,7 @@ from providers_app.types.events import ErrorInfo
 
 
 class Retry(StrEnum):
-    """Whether the same request may be sent again; never after the first visible output."""
+    """Permission to send the same request again; never used after the first visible output."""
 
     NEVER = "never"
     AFTER_WAIT = "after_wait"

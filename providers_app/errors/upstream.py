@@ -55,10 +55,8 @@ class AuthenticationFailed(UpstreamError, code="upstream_authentication", status
 
 
 class TokenRefused(AuthenticationFailed, code="token_refused", status=401):
-    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``).
-
-    ``skew`` is by how many seconds our clock is behind the endpoint's, where its answer told.
-    """
+    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``), ``skew`` by how many
+    seconds our clock is behind the endpoint's, where its answer told."""
 
     skew: float | None = None
     default_hint = NeedsReauth.default_hint

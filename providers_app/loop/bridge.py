@@ -14,10 +14,7 @@ BUFFER = 64
 
 
 async def await_elsewhere(coro: Coroutine[Any, Any, T], target: asyncio.AbstractEventLoop) -> T:
-    """Run ``coro`` as a task of ``target`` and wait for it here.
-
-    Cancelling the caller cancels the task and waits until it has cleaned up, so that nothing of it is left behind.
-    """
+    """Run ``coro`` as a task of ``target`` and wait for it here; a cancelled caller waits until it has cleaned up."""
     here = asyncio.get_running_loop()
     ended: asyncio.Future[None] = here.create_future()
     started: list[asyncio.Task[T]] = []

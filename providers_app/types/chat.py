@@ -157,10 +157,7 @@ class JsonSchema(msgspec.Struct, frozen=True):
 
 
 class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Sampling and output parameters;
-
-    ``None`` leaves the provider's default. ``extra`` is merged into the body as it is.
-    """
+    """Sampling and output parameters; ``None`` leaves the provider's default, ``extra`` is merged into the body."""
 
     max_output_tokens: int | None = None
     temperature: float | None = None

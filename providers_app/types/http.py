@@ -25,20 +25,12 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     def with_headers(self, headers: dict[str, str], *, secret: bool = False) -> "HttpRequest":
         """Return a copy with more headers; ``secret`` marks them for redaction."""
         names = frozenset(name.lower() for name in headers) if secret else frozenset()
-        return HttpRequest(
-            method=self.method,
-            url=self.url,
-            headers={**self.headers, **headers},
-            body=self.body,
-            secret_headers=self.secret_headers | names,
-        )
+        merged = {**self.headers, **headers}
+        return msgspec.structs.replace(self, headers=merged, secret_headers=self.secret_headers | names)
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it would be sent, for a person to read: the body's very bytes, headers with secrets redacted.
-
-    ``advice`` says what was left out of the request, changed in it or added to it, and what is doubtful about it.
-    """
+    """A request as it would be sent, with secret headers redacted; ``advice`` says what was changed or is doubtful."""
 
     method: str
     url: str
@@ -63,9 +55,8 @@ class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class LocalResponder(Protocol):
     """The responder that a provider without a network declares as ``LOCAL`` in its module ``local``.
 
-    It serves the URL scheme that equals the provider's slug (``demo://``).
-
-    It raises ``ConnectionError`` or ``TimeoutError`` where a network would have failed, before or between chunks.
+    It serves the URL scheme that equals the provider's slug (``demo://``), and raises ``ConnectionError`` or
+    ``TimeoutError`` where a network would have failed, before or between chunks.
     """
 
     async def __call__(self, request: HttpRequest) -> LocalAnswer: ...

@@ -37,10 +37,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
-    """Return an intent from itself or from a dictionary with its fields; ``risk`` is read as ``risk_level``.
-
-    Raises ``InvalidIntent`` that says which field is wrong.
-    """
+    """Return an intent from one or from a dictionary (``risk`` is ``risk_level``). Raises ``InvalidIntent``."""
     if isinstance(given, ToolIntent):
         given = {name: getattr(given, name) for name in _FIELDS}
     if not isinstance(given, Mapping):

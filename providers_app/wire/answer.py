@@ -13,10 +13,7 @@ DRAIN_BYTES = 256 * 1024
 
 
 class Exchange(msgspec.Struct):
-    """The progress of one request. ``sending`` is true once a byte of it may have left, and stays so.
-
-    A connection that is made, secured or waited for sends nothing of the request.
-    """
+    """The progress of one request; ``sending`` is true once a byte of it may have left, not while it connects."""
 
     sending: bool = False
     host: str = ""

@@ -40,10 +40,7 @@ class ErrorFields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def redact(text: str) -> str:
-    """``text`` without anything that looks like a key: some servers repeat the refused key in their message.
-
-    NUL goes as well, because no database stores it.
-    """
+    """Return text without NUL, which no database stores, and without keys: some servers repeat a refused one."""
     return _KEY_LIKE.sub("***", text.replace("\0", ""))
 
 

@@ -40,10 +40,8 @@ class Guard:
             self._allow(entry.strip().lower())
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> list[str]:
-        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused.
-
-        One bad address among good ones refuses the host: a name that points to both is not to be trusted.
-        """
+        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused: a name that points
+        to good and bad ones is not to be trusted."""
         name = _plain(host)
         if (name, None) in self._hosts or (name, port) in self._hosts:
             return list(addresses)
@@ -150,7 +148,7 @@ def _checked_host(parts: SplitResult) -> str:
     try:
         name = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise InvalidRequest("The base URL's host is not a valid name.") from None
+        name = "?"
     if ":" not in name and not all(char.isalnum() or char in ".-_" for char in name):
         raise InvalidRequest("The base URL's host is not a valid name.")
     return name

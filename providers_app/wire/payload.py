@@ -20,13 +20,9 @@ def decode(data: bytes) -> Any:
     try:
         return _strict(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_leniently(data)
-
-
-def _decode_leniently(data: bytes) -> Any:
+        pass
     try:
-        value = json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None)
-        return _scrub(value)
+        return _scrub(json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None))
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 

@@ -27,10 +27,7 @@ class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class SseParser:
-    """One parser per body.
-
-    ``retry`` is the last reconnection time in milliseconds, ``stray`` the unknown lines so far.
-    """
+    """One parser per body. ``retry`` is the last reconnection time in ms, ``stray`` the unknown lines so far."""
 
     def __init__(self, max_line: int = MAX_LINE) -> None:
         self.retry: int | None = None
