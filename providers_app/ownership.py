@@ -48,13 +48,11 @@ async def find_owner(owner: Any = None) -> Owner:
     """Return the owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
     if owner is not None:
         return owner if type(owner) is int else as_owner(owner)
-    acting_owner = _acting.get()
-    if acting_owner is not None:
+    if (acting_owner := _acting.get()) is not None:
         return acting_owner
-    sole = await ports.session_store().sole_owner()
-    if sole is None:
-        raise OwnerRequired("It is not clear whose session is meant: this installation has no user, or several.")
-    return sole
+    if (sole := await ports.session_store().sole_owner()) is not None:
+        return sole
+    raise OwnerRequired("It is not clear whose session is meant: this installation has no user, or several.")
 
 
 async def email_of(owner: Owner | None) -> str:

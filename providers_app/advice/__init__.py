@@ -3,7 +3,7 @@
     values       parameters by themselves: names, types, ranges that hold for every provider
     rules        (provider, model, credential, dialect) -> the rules and figures that hold for a request
     draft        a request while it is checked, and the codes of findings: their level, and what becomes of the request
-    checks       the table of checks; ``schema_checks`` are its rows about JSON Schemas and tools, over ``json_schema``
+    checks       the table of checks; ``schema_checks`` are its rows about JSON Schemas and tools
     fitting      one reader of the table: a request made fit to be sent, or refused
     validation   the other reader: everything that is to be said, for a caller that sends nothing
     headers      advice as HTTP headers

@@ -1,5 +1,6 @@
 """Settings of the gateway. They are checked together: what is missing is named, all of it at once."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, SecretStr, model_validator
@@ -98,7 +99,7 @@ class GenAIPlatformConfig(Settings):
             return self
         if missing := [f"{PREFIX}{name.upper()}" for name in self._needed() if not getattr(self, name)]:
             raise ValueError(f"the gateway is enabled, but these settings are missing: {', '.join(missing)}")
-        if reason := self._problem():
+        if reason := next(filter(None, self._problems()), ""):
             raise ValueError(reason)
         return self
 
@@ -113,27 +114,24 @@ class GenAIPlatformConfig(Settings):
         named = any("{project}" in text for text in (self.path_template, *self.headers.values()))
         return ("base_url", "path_template", *token, *(("project",) if named else ()))
 
-    def _problem(self) -> str:
-        """Return what is wrong with values of which none is missing; secrets are not quoted."""
+    def _problems(self) -> Iterator[str]:
+        """Yield what is wrong with values of which none is missing, or an empty text; secrets are not quoted."""
         for name in ("base_url", "token_url"):
             if (address := getattr(self, name)) and (reason := _address_problem(address)):
-                return f"{name}: {reason}"
+                yield f"{name}: {reason}"
         secret = {name: value.get_secret_value() for name, value in self.secret_headers.items()}
-        for name, value in self.headers.items():
-            if reason := headers.problem(name, value):
-                return reason
+        yield from (headers.problem(name, value) for name, value in self.headers.items())
         if any(headers.problem(name, value) for name, value in secret.items() if "{" not in value):
-            return "secret_headers holds a name or a value that no header can have, or a header that Maestro writes"
+            yield "secret_headers holds a name or a value that no header can have, or a header that Maestro writes"
         if any("{" in value for value in secret.values()):
-            return "a secret header is static: it holds no {variables}"
+            yield "a secret header is static: it holds no {variables}"
         if both := {name.lower() for name in self.headers} & {name.lower() for name in self.secret_headers}:
-            return f"the header {sorted(both)[0]!r} is given twice, once as a secret"
+            yield f"the header {sorted(both)[0]!r} is given twice, once as a secret"
         if self.token_source != "none":  # noqa: S105
-            if scheme := headers.problem(self.token_header, self.token_scheme):
-                return scheme
+            yield headers.problem(self.token_header, self.token_scheme)
             if headers.problem(self.token_header, self.token.get_secret_value()):
-                return "the token holds a line break, a brace or something that is not plain ASCII"
-        return headers.unknown_variables(self.path_template, PATH_VARIABLES, "path_template")
+                yield "the token holds a line break, a brace or something that is not plain ASCII"
+        yield headers.unknown_variables(self.path_template, PATH_VARIABLES, "path_template")
 
 
 def _address_problem(address: str) -> str:

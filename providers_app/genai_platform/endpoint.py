@@ -1,11 +1,10 @@
 """Sends finished requests of any provider through the gateway: address, headers, token.
 
-```
-request of a provider ─▶ path into the template below the base URL
-                      ─▶ its own credential kept, or taken out
-                      ─▶ static and templated headers
-                      ─▶ the gateway's token (kept until its margin, asked for once by all who wait)
-```
+    request of a provider ─▶ path into the template below the base URL
+                          ─▶ its own credential kept, or taken out
+                          ─▶ static and templated headers
+                          ─▶ the gateway's token (kept until its margin, asked for once by all who wait)
+
 Local providers (``demo://``) are answered in this process and never go there.
 """
 
@@ -159,10 +158,10 @@ class Platform:
         return f"{whole}?{parts.query}" if parts.query else whole
 
     async def _values(self, caller: Caller) -> dict[str, str]:
-        named = set().union(*(headers.variables_in(text) for text in self.config.headers.values()))
+        email_wanted = any("{user.email}" in text for text in self.config.headers.values())
         return {
             "user.id": str(caller.owner) if isinstance(caller.owner, int | str) else "",
-            "user.email": await ownership.email_of(caller.owner) if "user.email" in named else "",
+            "user.email": await ownership.email_of(caller.owner) if email_wanted else "",
             "project": (caller.project if self.config.session_project else "") or self.config.project,
             "request.id": uuid.uuid4().hex,
         }

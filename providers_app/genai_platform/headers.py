@@ -55,11 +55,6 @@ def unknown_variables(template: str, known: tuple[str, ...], where: str) -> str:
     return f"{where} has a brace that belongs to no variable" if "{" in rest or "}" in rest else ""
 
 
-def variables_in(template: str) -> set[str]:
-    """Return the variables that a checked template names."""
-    return set(_BRACES.findall(template))
-
-
 def filled(template: str, values: Mapping[str, str]) -> str:
     """Return the template with its variables filled in; one without a value becomes nothing."""
     return _BRACES.sub(lambda match: _safe(values.get(match[1], "")), template)

@@ -5,6 +5,7 @@
 defaults declared here.
 """
 
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any
 
@@ -125,15 +126,11 @@ def build_model() -> type[ProvidersConfig]:
     A broken provider is left out; ``check`` names it.
     """
     fields: dict[str, Any] = {}
-    for slug in registry.packages():
-        if reserved(slug):
-            continue
-        try:
+    for slug in (slug for slug in registry.packages() if not reserved(slug)):
+        with suppress(ProviderBroken, ValueError, TypeError):
             config = config_class(slug)
             config()
-        except (ProviderBroken, ValueError, TypeError):
-            continue
-        fields[slug] = (config, Field(default_factory=config, description=f"Settings of the provider {slug}."))
+            fields[slug] = (config, Field(default_factory=config, description=f"Settings of the provider {slug}."))
     return create_model("Providers", __base__=ProvidersConfig, **fields)
 
 
