@@ -11,33 +11,12 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from providers_app import conf, loop
+from providers_app import conf, errors, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
-from providers_app.errors import (
-    NotConfigured,
-    ProviderBroken,
-    ProviderError,
-    TokenOutcomeUnknown,
-    TokenRefused,
-    UnsupportedOperation,
-    UpstreamError,
-)
 from providers_app.ports import RefreshStore, Session
-from providers_app.refresh import gate
-from providers_app.refresh.rules import (
-    ANSWER_LOST,
-    BACKOFF_S,
-    NOT_REFRESHABLE,
-    PRESENTATIONS,
-    REFUSED,
-    USE_WITHIN_S,
-    Decision,
-    backoff,
-    decide,
-    lost,
-)
+from providers_app.refresh import gate, rules
 from providers_app.registry.resolver import resolve
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import (
@@ -120,10 +99,10 @@ class Flight:
         try:
             behaviour = resolve(claim.provider, "oauth")
             rotation = rotation_of(claim.provider, claim.tokens.flow)
-        except (ProviderBroken, UnsupportedOperation) as error:
-            await self._store.postpone(claim, time.time() + backoff(claim.attempts), error.message)
+        except (errors.ProviderBroken, errors.UnsupportedOperation) as error:
+            await self._store.postpone(claim, time.time() + rules.backoff(claim.attempts), error.message)
             return self._report(claim, "failed", error.message, code=error.code)
-        found = decide(
+        found = rules.decide(
             claim, rotation, trigger=self._trigger, seen_generation=self._seen, now=time.time(), within_s=self._within_s
         )
         if found.action in ("send", "give_up"):
@@ -135,14 +114,14 @@ class Flight:
                 lasts = conf.current().refresh_timeout_s + LASTING_S
                 return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self._id}", lasting_s=lasts))
             case "give_up":
-                return await self._refused(claim, found.code, found.why, ANSWER_LOST)
+                return await self._refused(claim, found.code, found.why, rules.ANSWER_LOST)
             case "person" if found.code != "needs_reauth":
-                return await self._refused(claim, found.code, found.why, REFUSED)
+                return await self._refused(claim, found.code, found.why, rules.REFUSED)
             case _:
                 return await self._left_alone(claim, found)
 
-    async def _left_alone(self, claim: RefreshClaim, found: Decision) -> RefreshReport:
-        settled = found.action == "keep" or found.code == NOT_REFRESHABLE
+    async def _left_alone(self, claim: RefreshClaim, found: rules.Decision) -> RefreshReport:
+        settled = found.action == "keep" or found.code == rules.NOT_REFRESHABLE
         until = found.until if found.until is not None or settled else claim.due_at
         await self._store.postpone(claim, until, found.why)
         return self._report(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, at=until)
@@ -159,24 +138,22 @@ class Flight:
             return await self._failed(marked, "no", "refresh_failed", "this machine was too slow; nothing was sent")
         try:
             tokens = await _ask(behaviour, marked, seconds)
-        except TokenRefused as error:
-            if rotation == "single_use" and marked.presentations >= PRESENTATIONS:
-                return await self._refused(marked, error.code, lost(marked.provider), ANSWER_LOST)
-            return await self._refused(marked, error.code, error.message, REFUSED)
-        except (TokenOutcomeUnknown, ProviderBroken) as error:
-            if rotation == "single_use" and marked.presentations >= PRESENTATIONS:
-                return await self._refused(marked, error.code, lost(marked.provider), ANSWER_LOST)
+        except (errors.TokenRefused, errors.TokenOutcomeUnknown, errors.ProviderBroken) as error:
+            if rotation == "single_use" and marked.presentations >= rules.PRESENTATIONS:
+                return await self._refused(marked, error.code, rules.lost(marked.provider), rules.ANSWER_LOST)
+            if isinstance(error, errors.TokenRefused):
+                return await self._refused(marked, error.code, error.message, rules.REFUSED)
             return await self._failed(marked, "unknown", error.code, error.message, rotation=rotation)
-        except ProviderError as error:
-            wait = error.retry_after if isinstance(error, UpstreamError) else None
+        except errors.ProviderError as error:
+            wait = error.retry_after if isinstance(error, errors.UpstreamError) else None
             return await self._failed(marked, "no", error.code, error.message, retry_after=wait)
         return await self._keep(marked, tokens, behaviour)
 
     async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
         now = time.time()
         due = tokens.due_at(conf.refresh_margin(claim.provider), now)
-        if tokens.expired(now, USE_WITHIN_S):
-            due = max(due, now + BACKOFF_S)  # it ended before it arrived: the schedule must not loop
+        if tokens.expired(now, rules.USE_WITHIN_S):
+            due = max(due, now + rules.BACKOFF_S)  # it ended before it arrived: the schedule must not loop
         next_at = due if math.isfinite(due) else None
         session = await _retried(lambda: self._store.keep(claim, tokens, next_at))
         if session is None:
@@ -199,7 +176,7 @@ class Flight:
             with faults_of(claim.provider):
                 bare = msgspec.structs.replace(tokens, api_key=Secret(""))
                 credential = await behaviour.api_credentials(bare, clients.http())
-        except ProviderError as error:
+        except errors.ProviderError as error:
             return f"refreshed, but its key could not be renewed: {error.message}"
         key = msgspec.structs.replace(tokens, api_key=credential.secret)
         kept = await _retried(lambda: self._store.keep_key(claim.session_id, session.generation, key))
@@ -216,7 +193,7 @@ class Flight:
         rotation: Rotation = "none",
     ) -> RefreshReport:
         now = time.time()
-        at = now + backoff(claim.attempts, retry_after)
+        at = now + rules.backoff(claim.attempts, retry_after)
         if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
             at = max(at, claim.tokens.expires_at)
         failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
@@ -246,18 +223,18 @@ class Flight:
         )
 
 
-def _unless_off(claim: RefreshClaim, found: Decision) -> Decision:
+def _unless_off(claim: RefreshClaim, found: rules.Decision) -> rules.Decision:
     """Skip instead of sending or giving up when the login's flow was turned off; check again later."""
     off = gate.why_off(claim.provider, claim.tokens.flow)
     if off is None:
         return found
     later = max(claim.due_at, time.time() + gate.RECHECK_S) if claim.due_at is not None else None
-    return Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
+    return rules.Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
 
 
 async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
     """Send the one request. Raises ``TokenOutcomeUnknown`` when it may have been received without a readable answer."""
-    late = TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
+    late = errors.TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
     # A little later than the request's own deadline, whose error says whether anything was sent.
     async with deadline(seconds + _spare(seconds), late):
         with faults_of(claim.provider):
@@ -281,7 +258,7 @@ async def retry_write(write: Callable[[], Awaitable[T]], *, tries: int, what: st
     for number in range(tries):
         try:
             return await write()
-        except NotConfigured as error:
+        except errors.NotConfigured as error:
             logger.error("%s cannot be stored yet: %s", what, error.code)
             await asyncio.sleep(min(0.1 * 2**number, SLOWEST_RETRY_S))
     return await write()

@@ -13,18 +13,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app import loop, ports
-from providers_app.errors import (
-    AuthenticationFailed,
-    FlowDisabled,
-    NeedsReauth,
-    NotRefreshable,
-    ProviderError,
-    RefreshFailed,
-    RefreshTooEarly,
-    SessionDisabled,
-    TokenOutcomeUnknown,
-)
+from providers_app import errors, loop, ports
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
@@ -77,11 +66,11 @@ async def refresh_tokens(
     who = await find_owner(owner)
     found, _ = await ports.session_store().lookup(who, provider, session, auth_type)
     if found.status == "disabled":
-        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+        raise errors.SessionDisabled(f"The session {found.name!r} is disabled.")
     gate.require_on(found)
     report = await refresh_session(found.id, trigger="command")
     if report.code == NOT_REFRESHABLE:
-        raise NotRefreshable(f"The session {found.name!r} cannot be refreshed: {report.why}.")
+        raise errors.NotRefreshable(f"The session {found.name!r} cannot be refreshed: {report.why}.")
     if report.done not in ("refreshed", "waited"):
         raise _error_of(found, report)
     return await ports.refresh_store().tokens_of(who, found.id)
@@ -107,7 +96,7 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
     raise _error_of(session, report)
 
 
-async def renewed(owner: Owner, session: Session, error: AuthenticationFailed) -> tuple[Session, Credential]:
+async def renewed(owner: Owner, session: Session, error: errors.AuthenticationFailed) -> tuple[Session, Credential]:
     """Return the session after one forced refresh, because the provider refused its access token.
 
     Raises ``error`` where a refresh cannot help (a key; only a person can), else ``RefreshFailed``,
@@ -129,7 +118,7 @@ async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
         owner, session.provider, session.id, after=session.generation
     )
     if found.status == "disabled":
-        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+        raise errors.SessionDisabled(f"The session {found.name!r} is disabled.")
     return found, credential
 
 
@@ -142,19 +131,19 @@ def _landed(
         flight.exception()  # raised to those who await it; asyncio must not log it where none does
 
 
-def _error_of(session: Session, report: RefreshReport) -> ProviderError:
+def _error_of(session: Session, report: RefreshReport) -> errors.ProviderError:
     """Return the error of a session that cannot be used now."""
     name = f"The session {session.name!r}"
     match report:
         case RefreshReport(done="needs_person"):
             why = f": {report.why}" if report.code != "needs_reauth" else "."
-            return NeedsReauth(f"{name} needs a new sign-in{why}")
-        case RefreshReport(code=FlowDisabled.code):
-            return FlowDisabled(f"{name} is kept, but not used: {report.why}")
+            return errors.NeedsReauth(f"{name} needs a new sign-in{why}")
+        case RefreshReport(code=errors.FlowDisabled.code):
+            return errors.FlowDisabled(f"{name} is kept, but not used: {report.why}")
         case RefreshReport(code="refresh_too_early"):
-            return RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
+            return errors.RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
         case RefreshReport(done="unknown" | "kept"):
-            return TokenOutcomeUnknown(f"{name} could not be refreshed for certain: {report.why}")
+            return errors.TokenOutcomeUnknown(f"{name} could not be refreshed for certain: {report.why}")
         case _:
             wait = max(report.next_try_at - time.time(), 0.0) if report.next_try_at is not None else None
-            return RefreshFailed(f"{name} could not be refreshed: {report.why}", retry_after=wait)
+            return errors.RefreshFailed(f"{name} could not be refreshed: {report.why}", retry_after=wait)

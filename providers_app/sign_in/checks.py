@@ -12,16 +12,6 @@ import msgspec
 from providers_app import conf, errors
 from providers_app.behaviours.oauth import LoginField, Method, OAuthFlow, PendingLogin
 from providers_app.behaviours.oauth.enabled import is_enabled, why_disabled
-from providers_app.errors import (
-    FlowDisabled,
-    InvalidRequest,
-    LoginDenied,
-    LoginError,
-    LoginExpired,
-    LoginUsed,
-    ProviderError,
-    UnsupportedOperation,
-)
 from providers_app.registry.discovery import registry
 from providers_app.text import quoted
 from providers_app.types.credentials import Secret
@@ -71,17 +61,19 @@ def choose_flow(
     named = [flow for flow in flows if name in (None, "", flow.name)]
     if not named:
         known = ", ".join(flow.name for flow in flows)
-        raise InvalidRequest(f"{registry.card(slug).name} has no sign-in {quoted(name)}.", hint=f"It has: {known}.")
+        raise errors.InvalidRequest(
+            f"{registry.card(slug).name} has no sign-in {quoted(name)}.", hint=f"It has: {known}."
+        )
     begun = [flow for flow in named if flow.methods]
     if not begun:
-        raise InvalidRequest(f"'{named[0].label}' is not begun here.", hint=named[0].description)
+        raise errors.InvalidRequest(f"'{named[0].label}' is not begun here.", hint=named[0].description)
     fitting = [flow for flow in begun if method in (None, "", *flow.methods)]
     if not fitting:
         known = ", ".join(sorted({known for flow in begun for known in flow.methods}))
-        raise InvalidRequest(f"This sign-in has no method {quoted(method)}.", hint=f"It has: {known}.")
+        raise errors.InvalidRequest(f"This sign-in has no method {quoted(method)}.", hint=f"It has: {known}.")
     enabled = [flow for flow in fitting if is_enabled(slug, flow)]
     if not enabled:
-        raise why_disabled(slug, fitting[0]) or FlowDisabled("This sign-in is off.")
+        raise why_disabled(slug, fitting[0]) or errors.FlowDisabled("This sign-in is off.")
     possible = (flow for flow in enabled if offered(slug, flow, origin=origin, local_browser=local_browser).methods)
     return next(possible, enabled[0])
 
@@ -93,10 +85,10 @@ def choose_method(flow: OAuthFlow, method: str | None, *, origin: str, local_bro
     named = next((name for name in flow.methods if name == method), None)
     if named and why[named]:
         hint = f"These can: {', '.join(possible)}." if possible else ""
-        raise InvalidRequest(f"The method {named} cannot work here: {why[named]}.", hint=hint)
+        raise errors.InvalidRequest(f"The method {named} cannot work here: {why[named]}.", hint=hint)
     if named or possible:
         return named or possible[0]
-    raise InvalidRequest(f"'{flow.label}' cannot work here: {'; '.join(why.values())}.")
+    raise errors.InvalidRequest(f"'{flow.label}' cannot work here: {'; '.join(why.values())}.")
 
 
 def why_impossible(method: Method, *, origin: str, local_browser: bool) -> str:
@@ -161,15 +153,15 @@ def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str,
         text = value.reveal() if isinstance(value, Secret) else value
         if name not in known:
             hint = f"It has: {', '.join(known)}." if known else "Leave it out."
-            raise InvalidRequest(f"'{flow.label}' has no field {quoted(name)}.", hint=hint)
+            raise errors.InvalidRequest(f"'{flow.label}' has no field {quoted(name)}.", hint=hint)
         if not isinstance(text, str) or len(text) > MAX_GIVEN_CHARS:
-            raise InvalidRequest(f"{known[name].label} must be a text of at most {MAX_GIVEN_CHARS} characters.")
+            raise errors.InvalidRequest(f"{known[name].label} must be a text of at most {MAX_GIVEN_CHARS} characters.")
         if text.strip():
             found[name] = _chosen(known[name], text.strip())
     missing = [field for field in flow.fields if field.required and field.name not in found]
     if missing:
         hint = " ".join(field.help for field in missing if field.help)
-        raise InvalidRequest(f"'{flow.label}' needs: {', '.join(field.label for field in missing)}.", hint=hint)
+        raise errors.InvalidRequest(f"'{flow.label}' needs: {', '.join(field.label for field in missing)}.", hint=hint)
     return found
 
 
@@ -178,7 +170,7 @@ def _chosen(field: LoginField, text: str) -> Secret:
     word = text.lower().replace("-", "_")
     fitting = [choice for choice in field.choices if word == choice.lower().replace("-", "_")]
     if field.choices and not fitting:
-        raise InvalidRequest(
+        raise errors.InvalidRequest(
             f"{field.label}: there is no choice {quoted(text)}.", hint=f"It has: {', '.join(field.choices)}."
         )
     return Secret(fitting[0] if fitting else text)
@@ -197,9 +189,11 @@ def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | No
     if not (client.id or client.secret):
         return None
     if not flow.client_fields:
-        raise InvalidRequest(f"'{flow.label}' has a client of its own.", hint="Leave the client id and secret out.")
+        raise errors.InvalidRequest(
+            f"'{flow.label}' has a client of its own.", hint="Leave the client id and secret out."
+        )
     if not client.id:
-        raise InvalidRequest("A client secret came without a client id.")
+        raise errors.InvalidRequest("A client secret came without a client id.")
     return client
 
 
@@ -207,7 +201,7 @@ def checked_return_to(path: str) -> str:
     """Return a path on this site, or an empty string. Raises ``InvalidRequest`` for an address of another site."""
     local = path.startswith("/") and path[1:2] not in ("/", "\\") and len(path) <= MAX_RETURN_TO
     if path and not (local and path.isprintable() and "\\" not in path):
-        raise InvalidRequest("return_to must be a path of this site.")
+        raise errors.InvalidRequest("return_to must be a path of this site.")
     return path
 
 
@@ -232,31 +226,33 @@ def next_refresh_at(slug: str, tokens: Tokens) -> float | None:
     return due if math.isfinite(due) else None
 
 
-def ended(state: LoginState) -> LoginError:
+def ended(state: LoginState) -> errors.LoginError:
     """Return the error for an answer to a sign-in that is not waiting for one."""
     match state.status:
         case "done":
-            return LoginUsed(f"This sign-in is done: '{state.name}' is signed in.")
+            return errors.LoginUsed(f"This sign-in is done: '{state.name}' is signed in.")
         case "confirm":
-            return LoginUsed("This sign-in has its answer, and waits for you to confirm the account.", hint=state.hint)
+            return errors.LoginUsed(
+                "This sign-in has its answer, and waits for you to confirm the account.", hint=state.hint
+            )
         case "exchanging":
-            return LoginUsed("This sign-in has its answer, which is being exchanged.", hint="Wait a moment.")
+            return errors.LoginUsed("This sign-in has its answer, which is being exchanged.", hint="Wait a moment.")
         case "cancelled":
-            return LoginUsed("This sign-in was cancelled.")
-    if state.code == LoginExpired.code:
-        return LoginExpired(state.error)
-    return LoginUsed(f"This sign-in has ended: {state.error}" if state.error else "This sign-in has ended.")
+            return errors.LoginUsed("This sign-in was cancelled.")
+    if state.code == errors.LoginExpired.code:
+        return errors.LoginExpired(state.error)
+    return errors.LoginUsed(f"This sign-in has ended: {state.error}" if state.error else "This sign-in has ended.")
 
 
-def error_of(state: LoginState) -> ProviderError:
+def error_of(state: LoginState) -> errors.ProviderError:
     """Return the error that a failed or cancelled sign-in ended with, or why its tokens need a confirmation."""
     if state.status == "cancelled":
-        return LoginDenied("The sign-in was cancelled.", hint="Begin again when you want to.")
-    kind = errors.class_of(state.code) or LoginError
+        return errors.LoginDenied("The sign-in was cancelled.", hint="Begin again when you want to.")
+    kind = errors.class_of(state.code) or errors.LoginError
     return kind(state.error or "The sign-in failed.", hint=state.hint)
 
 
-def scrubbed(error: ProviderError, values: Collection[str]) -> ProviderError:
+def scrubbed(error: errors.ProviderError, values: Collection[str]) -> errors.ProviderError:
     """Mask these secret values in the error, since a provider may repeat what it was sent, and return it."""
     for value in sorted((value for value in values if len(value) >= 6), key=len, reverse=True):
         error.message = error.message.replace(value, "***")
@@ -268,4 +264,4 @@ def scrubbed(error: ProviderError, values: Collection[str]) -> ProviderError:
 def oauth_only(slug: str, auth_type: str, name: str) -> None:
     """Raise ``UnsupportedOperation`` unless the session was made by an OAuth sign-in."""
     if auth_type != "oauth":
-        raise UnsupportedOperation(f"The session '{name}' of {slug} is no OAuth session.")
+        raise errors.UnsupportedOperation(f"The session '{name}' of {slug} is no OAuth session.")

@@ -13,23 +13,10 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from providers_app import conf, loop, ports
+from providers_app import conf, errors, loop, ports
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
-from providers_app.errors import (
-    AddressRefused,
-    InvalidLoginAnswer,
-    LoginDenied,
-    LoginError,
-    LoginExpired,
-    LoginUsed,
-    ProviderError,
-    UnknownLogin,
-    UpstreamError,
-    UpstreamTimeout,
-    WrongAccount,
-)
 from providers_app.listing.cache import latest
 from providers_app.ports import Session
 from providers_app.refresh.flight import retry_write
@@ -63,7 +50,7 @@ def pending_of(attempt: LoginAttempt) -> PendingLogin:
     try:
         found = from_plain(attempt.pending.reveal().encode(), PendingLogin)
     except ValueError:
-        raise UnknownLogin("This sign-in cannot be opened any more.") from None
+        raise errors.UnknownLogin("This sign-in cannot be opened any more.") from None
     return msgspec.structs.replace(found, id=attempt.state.id, name=attempt.state.name)
 
 
@@ -81,7 +68,7 @@ async def expire(attempt: LoginAttempt) -> None:
     over = late >= (STALLED_S if state.status == "exchanging" else 0.0)
     if not over or state.status not in ("waiting", "confirm", "exchanging"):
         return
-    error = LoginExpired("This sign-in was not finished in time.")
+    error = errors.LoginExpired("This sign-in was not finished in time.")
     if await store.claim_login(state.id, status=state.status):
         await store.advance_login(state.id, status="failed", error=error)
         raise error
@@ -98,14 +85,14 @@ async def answer(attempt: LoginAttempt, given: str | Mapping[str, str]) -> Sessi
     try:
         found = answers.parse(given) if isinstance(given, str) else answers.of_params(given)
         answers.check(pending, found)
-    except LoginDenied as error:
+    except errors.LoginDenied as error:
         # Only an answer with our state proves that it comes from the provider's page.
         if _proven(pending, found) and await store.claim_login(attempt.state.id):
             await store.advance_login(attempt.state.id, status="failed", error=error)
         else:
             await store.advance_login(attempt.state.id, error=error)
         raise
-    except InvalidLoginAnswer as error:
+    except errors.InvalidLoginAnswer as error:
         await store.advance_login(attempt.state.id, error=error)
         raise
     return await _exchange(attempt, pending, found)
@@ -127,9 +114,9 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
             await advance(attempt, status="confirm", tokens=sealed(tokens), account=tokens.account_label, error=other)
             raise other
         return await store_tokens(attempt, tokens)
-    except WrongAccount:
+    except errors.WrongAccount:
         raise
-    except ProviderError as error:
+    except errors.ProviderError as error:
         scrubbed(error, secrets)
         if _unspent(error) and state.method not in ("device", "direct"):
             await advance(attempt, status="waiting", step="made", error=error)
@@ -137,7 +124,7 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
             await advance(attempt, status="failed", error=error)
         raise
     except BaseException:
-        stopped = LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
+        stopped = errors.LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
         await ports.login_store().advance_login(state.id, status="failed", error=stopped)
         raise
 
@@ -172,18 +159,18 @@ async def confirm(attempt: LoginAttempt) -> Session:
     state, store = attempt.state, ports.login_store()
     await expire(attempt)
     if state.status == "waiting":
-        raise LoginError("This sign-in has no answer yet, so there is nothing to confirm.")
+        raise errors.LoginError("This sign-in has no answer yet, so there is nothing to confirm.")
     if state.status != "confirm":
         raise ended(state)
     try:
         tokens = from_plain(attempt.tokens.reveal().encode(), Tokens)
     except ValueError:
-        raise UnknownLogin("This sign-in cannot be opened any more.") from None
+        raise errors.UnknownLogin("This sign-in cannot be opened any more.") from None
     if not await store.claim_login(state.id, status="confirm"):
         raise ended(msgspec.structs.replace(state, status="exchanging"))
     try:
         return await store_tokens(attempt, tokens)
-    except ProviderError as error:
+    except errors.ProviderError as error:
         scrubbed(error, secrets_of(tokens))
         await advance(attempt, status="failed", error=error)
         raise
@@ -196,28 +183,28 @@ async def cancel(attempt: LoginAttempt) -> None:
         return
     before = "confirm" if state.status == "confirm" else "waiting"
     if not await store.claim_login(state.id, status=before):
-        raise ended(state) if state.status != before else LoginUsed("This sign-in has its answer already.")
+        raise ended(state) if state.status != before else errors.LoginUsed("This sign-in has its answer already.")
     await store.advance_login(state.id, status="cancelled")
 
 
 async def detached(coro: Coroutine[Any, Any, T]) -> T:
     """Run to the end even if the caller is cancelled: the answer is spent, and its tokens must be stored."""
 
-    async def settled() -> T | ProviderError:
+    async def settled() -> T | errors.ProviderError:
         try:
             return await coro
-        except ProviderError as error:
+        except errors.ProviderError as error:
             return error
 
     result = await asyncio.shield(loop.spawn(settled(), name="login", lasting_s=LASTING_S))
-    if isinstance(result, ProviderError):
+    if isinstance(result, errors.ProviderError):
         raise result
     return cast(T, result)
 
 
 async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAnswer) -> Session:
     if not await ports.login_store().claim_login(attempt.state.id):
-        raise LoginUsed("This sign-in has its answer already.")
+        raise errors.LoginUsed("This sign-in has its answer already.")
 
     async def exchange() -> Tokens:
         with faults_of(attempt.state.provider):
@@ -230,7 +217,7 @@ async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]
     """Obtain the tokens, and the API key where the flow exchanges them for one."""
     slug = attempt.state.provider
     late = f"The provider did not finish the sign-in within {EXCHANGE_S:g} s."
-    async with deadline(EXCHANGE_S, UpstreamTimeout(late, hint="Begin the sign-in again.")):
+    async with deadline(EXCHANGE_S, errors.UpstreamTimeout(late, hint="Begin the sign-in again.")):
         tokens = await obtain()
         with faults_of(slug):
             credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
@@ -242,19 +229,19 @@ async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]
     )
 
 
-def _other_account(attempt: LoginAttempt, tokens: Tokens) -> WrongAccount | None:
+def _other_account(attempt: LoginAttempt, tokens: Tokens) -> errors.WrongAccount | None:
     expected = attempt.expected_account
     if not (attempt.state.target and expected and tokens.account_id) or tokens.account_id == expected:
         return None
     there = attempt.state.expected or expected
-    return WrongAccount(
+    return errors.WrongAccount(
         f"You signed in as {tokens.account_label or tokens.account_id}, but '{attempt.state.name}' belongs to {there}."
     )
 
 
-def _unspent(error: ProviderError) -> bool:
+def _unspent(error: errors.ProviderError) -> bool:
     """Return True when the answer certainly never left this machine, so that it can be given again."""
-    return isinstance(error, AddressRefused) or (isinstance(error, UpstreamError) and not error.sent)
+    return isinstance(error, errors.AddressRefused) or (isinstance(error, errors.UpstreamError) and not error.sent)
 
 
 def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:

@@ -1,11 +1,11 @@
 """Makes the credential of a session without a sign-in, and tests credentials."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from providers_app import conf, ports
 from providers_app.behaviours import addresses
-from providers_app.behaviours.oauth import OAuth
-from providers_app.behaviours.protocols import ApiKey
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
 from providers_app.dispatch.faults import deadline, faults_of
@@ -62,17 +62,18 @@ def make_credential(
 
 async def run_test(owner: Owner, session: Session, credential: Credential) -> Account:
     """Test a session with one cheap authenticated request and record the outcome. Raises ``UpstreamError``."""
-    seconds = conf.current().lookup_timeout_s
     store = ports.session_store()
     asked = session  # a refresh on the way gives the session another generation, to which the outcome belongs
 
     async def ask(found: Session, signed_with: Credential) -> Account:
         nonlocal asked
         asked = found
-        return await _ask(found, signed_with)
+        if signed_with.auth_type == "none":
+            return Account(models=len(await catalogue.fetch_now(found, signed_with)))
+        return await _test(found.provider, found.owner, signed_with)
 
     try:
-        async with deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")):
+        async with _deadline():
             account = await client_of(owner, session, credential).call(ask)
     except (UpstreamError, AddressRefused) as error:
         await store.record_test(asked, error)
@@ -87,32 +88,27 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
 
     ``owner`` is the person on whose behalf it is tested, for a gateway that needs to know.
     """
-    seconds = conf.current().lookup_timeout_s
     who = owner if owner is not None else acting()
     client = client_of_credential(who, provider, credential)
-
-    async def ask(signed_with: Credential) -> Account:
-        http = clients.http_for(provider, who, signed_with)
-        with faults_of(provider):
-            if signed_with.auth_type != "none":
-                return await _tester(provider, signed_with).test(signed_with, http)
-            return Account(models=len(await resolve(provider, "models").list(signed_with, http)))
-
-    async with deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s.")):
-        return await client.attempt(ask)
+    async with _deadline():
+        return await client.attempt(partial(_test, provider, who))
 
 
-async def _ask(session: Session, credential: Credential) -> Account:
-    if credential.auth_type == "none":
-        models = await catalogue.fetch_now(session, credential)
-        return Account(models=len(models))
-    http = clients.http_for(session.provider, session.owner, credential)
-    with faults_of(session.provider):
-        return await _tester(session.provider, credential).test(credential, http)
+def _deadline() -> AbstractAsyncContextManager[None]:
+    seconds = conf.current().lookup_timeout_s
+    return deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s."))
 
 
-def _tester(provider: str, credential: Credential) -> ApiKey | OAuth:
-    return resolve(provider, "oauth") if credential.auth_type == "oauth" else resolve(provider, "api_key")
+async def _test(provider: str, owner: Owner | None, credential: Credential) -> Account:
+    http = clients.http_for(provider, owner, credential)
+    with faults_of(provider):
+        match credential.auth_type:
+            case "none":
+                return Account(models=len(await resolve(provider, "models").list(credential, http)))
+            case "oauth":
+                return await resolve(provider, "oauth").test(credential, http)
+            case _:
+                return await resolve(provider, "api_key").test(credential, http)
 
 
 def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:

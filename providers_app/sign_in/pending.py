@@ -11,19 +11,10 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from providers_app import loop, ports
+from providers_app import errors, loop, ports
 from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
-from providers_app.errors import (
-    ListenerUnavailable,
-    LoginError,
-    NotConfigured,
-    ProviderError,
-    Retry,
-    UpstreamTimeout,
-    WrongAccount,
-)
 from providers_app.ports import Owner
 from providers_app.registry.resolver import resolve
 from providers_app.sign_in import exchange
@@ -63,10 +54,10 @@ async def listen(flow: OAuthFlow, owner: Owner) -> Listener:
     """
     try:
         return await Listener.start(flow.redirect_host, flow.ports, flow.redirect_path)
-    except ListenerUnavailable:
+    except errors.ListenerUnavailable:
         for attempt, listener in list(_running().listeners.values()):
             if attempt.owner == owner and listener.port in flow.ports:
-                with suppress(LoginError):
+                with suppress(errors.LoginError):
                     await exchange.cancel(attempt)
                 forget(attempt.state.id)
                 return await Listener.start(flow.redirect_host, flow.ports, flow.redirect_path)
@@ -88,7 +79,7 @@ async def start(
         await start_polling(attempt)
     else:
         # Tokens of another account than expected wait for a confirmation.
-        with suppress(WrongAccount):
+        with suppress(errors.WrongAccount):
             await exchange.direct(attempt)
 
 
@@ -140,7 +131,7 @@ async def _listen(attempt: LoginAttempt, listener: Listener) -> None:
                 continue
             await _take(attempt, params)
             return
-        with suppress(ProviderError):
+        with suppress(errors.ProviderError):
             await exchange.expire(attempt)
     finally:
         listener.stop()
@@ -152,11 +143,11 @@ async def _take(attempt: LoginAttempt, params: dict[str, str]) -> None:
     for _ in range(exchange.STORE_TRIES):
         try:
             await exchange.answer(attempt, params)
-        except NotConfigured:
+        except errors.NotConfigured:
             # The database is unreachable for a moment. A claimed answer is not exchanged twice.
             await asyncio.sleep(0.2)
             continue
-        except ProviderError:
+        except errors.ProviderError:
             pass
         return
 
@@ -168,15 +159,15 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
         await asyncio.sleep(min(pause, left))
         try:
             lease = await store.poll_turn(login_id, held=lease, seconds=POLL_S + 2 * pause)
-        except NotConfigured:
+        except errors.NotConfigured:
             continue  # the database is unreachable for a moment; without the lease the provider is not polled
         if not lease:
             return
         try:
             found = await _ask(attempt, pending)
-        except ProviderError as error:
+        except errors.ProviderError as error:
             scrubbed(error, secrets_of(pending))
-            if error.retry is Retry.NEVER:
+            if error.retry is errors.Retry.NEVER:
                 await _end(attempt, error)
                 return
             # No answer now: poll less often (RFC 8628, section 3.5); the person may be typing the code meanwhile.
@@ -190,13 +181,13 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
             pending = found
             await exchange.advance(attempt, pending=exchange.sealed(pending))
         pause = pending.interval
-    with suppress(ProviderError):
+    with suppress(errors.ProviderError):
         await exchange.expire(attempt)
 
 
 async def _ask(attempt: LoginAttempt, pending: PendingLogin) -> Tokens | PendingLogin:
     slug = attempt.state.provider
-    async with deadline(POLL_S, UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.")):
+    async with deadline(POLL_S, errors.UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.")):
         with faults_of(slug):
             return await resolve(slug, "oauth").poll(pending, clients.http())
 
@@ -208,11 +199,11 @@ async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) 
     async def obtained() -> Tokens:
         return tokens
 
-    with suppress(ProviderError):
+    with suppress(errors.ProviderError):
         await exchange.complete(attempt, obtained, [*secrets_of(pending), *secrets_of(tokens)])
 
 
-async def _end(attempt: LoginAttempt, error: ProviderError) -> None:
+async def _end(attempt: LoginAttempt, error: errors.ProviderError) -> None:
     if await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
         await exchange.advance(attempt, status="failed", error=error)
 
@@ -220,8 +211,8 @@ async def _end(attempt: LoginAttempt, error: ProviderError) -> None:
 async def _waits(attempt: LoginAttempt) -> bool:
     try:
         found = await ports.login_store().find_login(attempt.owner, login_id=attempt.state.id, browser=attempt.browser)
-    except LoginError:
+    except errors.LoginError:
         return False
-    except NotConfigured:
+    except errors.NotConfigured:
         return True  # the database is unreachable for a moment
     return found.state.status == "waiting"

@@ -45,7 +45,7 @@ def parse(text: str) -> LoginAnswer:
     if mark or "://" in cleaned:
         return _of_address(before, query)
     if cleaned.startswith(("code=", "state=", "error=")) or ("&" in cleaned and "code=" in cleaned):
-        return _of_pairs(cleaned.partition("#")[0])
+        return of_params(_pairs(cleaned.partition("#")[0]))
     code, hash_mark, state = cleaned.partition("#")
     if not code or "#" in state:
         raise InvalidLoginAnswer("What was pasted is not a code: it begins with # or has several of them.", hint=_COPY)
@@ -99,17 +99,12 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
 def _of_address(before: str, query: str) -> LoginAnswer:
     """Return the answer in an address, cut at its first ``?``; without a query, the fragment may hold it."""
     if not query:
-        query = before.partition("#")[2]
-        return _of_pairs(query)
+        return of_params(_pairs(before.partition("#")[2]))
     query, _, fragment = query.partition("#")
     pairs = _pairs(query)
     if "code" in pairs and "state" not in pairs and fragment and not {"=", "&", "#"} & set(fragment):
         pairs["state"] = fragment
     return of_params(pairs)
-
-
-def _of_pairs(query: str) -> LoginAnswer:
-    return of_params(_pairs(query))
 
 
 def _pairs(query: str) -> dict[str, str]:

@@ -10,17 +10,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.errors import (
-    AuthenticationFailed,
-    BadRequest,
-    LoginDenied,
-    NotFound,
-    Overloaded,
-    PermissionDenied,
-    RateLimited,
-    ServerError,
-    UpstreamError,
-)
+from providers_app import errors
 from providers_app.wire import payload
 from providers_app.wire.error_body import redact
 
@@ -58,18 +48,18 @@ DENIALS: dict[str, tuple[str, str]] = {
 ISSUED_CLIENT = frozenset({"unauthorized_client", "invalid_client"})
 """The codes with which a client that was issued to one account is refused for another one."""
 
-_KINDS: dict[str, type[UpstreamError]] = {
-    "invalid_client": AuthenticationFailed,
-    "deleted_client": AuthenticationFailed,
-    "unauthorized_client": PermissionDenied,
-    "access_denied": PermissionDenied,
-    "invalid_scope": BadRequest,
-    "invalid_request": BadRequest,
-    "unsupported_grant_type": BadRequest,
-    "server_error": ServerError,
-    "internal_failure": ServerError,
-    "temporarily_unavailable": Overloaded,
-    "slow_down": RateLimited,
+_KINDS: dict[str, type[errors.UpstreamError]] = {
+    "invalid_client": errors.AuthenticationFailed,
+    "deleted_client": errors.AuthenticationFailed,
+    "unauthorized_client": errors.PermissionDenied,
+    "access_denied": errors.PermissionDenied,
+    "invalid_scope": errors.BadRequest,
+    "invalid_request": errors.BadRequest,
+    "unsupported_grant_type": errors.BadRequest,
+    "server_error": errors.ServerError,
+    "internal_failure": errors.ServerError,
+    "temporarily_unavailable": errors.Overloaded,
+    "slow_down": errors.RateLimited,
 }
 _SAID: dict[str, tuple[str, str]] = {
     "invalid_grant": ("refused the login: it was used already, has ended or was revoked", ""),
@@ -86,11 +76,11 @@ _SAID: dict[str, tuple[str, str]] = {
         "Check the OAuth client and the configured address of the token endpoint.",
     ),
 }
-_OF_KEYS = (AuthenticationFailed, PermissionDenied)
+_OF_KEYS = (errors.AuthenticationFailed, errors.PermissionDenied)
 """Errors whose own hints speak of a key; at a token endpoint it is the OAuth client that was refused."""
-_BY_CLASS: dict[type[UpstreamError], tuple[str, str]] = {
-    RateLimited: ("was asked too often", ""),
-    NotFound: ("was not found", "Check the configured address of the token endpoint."),
+_BY_CLASS: dict[type[errors.UpstreamError], tuple[str, str]] = {
+    errors.RateLimited: ("was asked too often", ""),
+    errors.NotFound: ("was not found", "Check the configured address of the token endpoint."),
 }
 
 
@@ -141,24 +131,30 @@ def _shares(value: str, secret: str) -> bool:
     return value == secret or (len(secret) >= 8 and secret in value) or (len(value) >= 16 and value in secret)
 
 
-def denial(code: str, description: str = "", subtype: str = "") -> LoginDenied:
+def denial(code: str, description: str = "", subtype: str = "") -> errors.LoginDenied:
     """Return the error for an ``error`` of the sign-in page; known codes inside the description are more exact."""
     told = next((word for word in _NAME.findall(description) if word in DENIALS and word != code), "")
     message, hint = DENIALS.get(told) or DENIALS.get(subtype) or DENIALS.get(code) or ("", "")
-    return LoginDenied(message or f"The provider's page answered with {code or UNNAMED}.", hint=hint)
+    return errors.LoginDenied(message or f"The provider's page answered with {code or UNNAMED}.", hint=hint)
 
 
-def of_another(whose: str, code: str) -> LoginDenied:
+def of_another(whose: str, code: str) -> errors.LoginDenied:
     """Return the error where a client that was issued to ``whose`` is refused: likely another person signed in."""
-    return LoginDenied(
+    return errors.LoginDenied(
         f"This login belongs to {whose}, and the provider refused it for the one that signed in ({code}).",
         hint="Sign in with the same account as before, or connect a new session for the other one.",
     )
 
 
 def refusal(
-    kind: type[UpstreamError], words: Words, *, where: str, status: int, retry_after: float | None, skew: str = ""
-) -> UpstreamError:
+    kind: type[errors.UpstreamError],
+    words: Words,
+    *,
+    where: str,
+    status: int,
+    retry_after: float | None,
+    skew: str = "",
+) -> errors.UpstreamError:
     """Return the error for a token endpoint's error answer.
 
     ``kind`` is its class by the status, ``skew`` says how the clocks differ. ``upstream_code`` is the most exact code,
@@ -171,7 +167,7 @@ def refusal(
     if status >= 500:
         verb, hint = "failed", ""
     elif status == 429:
-        verb, hint = _BY_CLASS[RateLimited]
+        verb, hint = _BY_CLASS[errors.RateLimited]
     return chosen(
         f"{where} {verb} ({words.named(status)}).{skew}",
         hint=hint or (_CLIENT if chosen in _OF_KEYS else ""),

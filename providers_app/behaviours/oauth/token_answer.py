@@ -21,8 +21,8 @@ A_DURATION = 1e8
 def tokens_from(
     answer: dict[str, Any],
     *,
-    flow: str,
-    client: OAuthClient,
+    flow: str = "",
+    client: OAuthClient | None = None,
     issuer: str = "",
     now: float,
     before: Tokens | None = None,
@@ -30,7 +30,8 @@ def tokens_from(
 ) -> Tokens:
     """Return the tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
 
-    Where the answer is silent, refresh token, id token, scopes, account, facts and material of ``before`` stay. Raises
+    Where the answer is silent, refresh token, id token, scopes, account, facts and material of ``before`` stay, and so
+    do flow, client and issuer where none is given. Raises
     ``BadAnswer`` when there is no access token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
     """
     access = token_in(answer, "access_token")
@@ -40,14 +41,13 @@ def tokens_from(
             raise TokenOutcomeUnknown(message)
         raise BadAnswer(message, hint="Check the configured address of the token endpoint.")
     base = before if before is not None else Tokens(flow=flow)
-    ttl = _ttl(answer, now)
-    if ttl is None:
-        ttl = default_ttl
+    told = _ttl(answer, now)
+    ttl = default_ttl if told is None else told
     lasts = seconds(answer.get("refresh_token_expires_in"))
     return msgspec.structs.replace(
         base,
-        flow=flow,
-        client=client,
+        flow=flow or base.flow,
+        client=client or base.client,
         issuer=issuer or base.issuer,
         access=access,
         refresh=token_in(answer, "refresh_token") or base.refresh,

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from providers_app import conf
+from providers_app.behaviours.credentials import credential_of
+from providers_app.behaviours.keys import bearer
 from providers_app.behaviours.lookups import ask, json_of
 from providers_app.dialects.anthropic_messages import DIALECT
 from providers_app.errors import ProviderError
@@ -38,10 +40,9 @@ async def with_profile(tokens: Tokens, http: Http) -> Tokens:
     url = conf.provider(SLUG).oauth.profile_url
     if not url:
         return tokens
-    plain = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
-    request = plain.with_headers({"authorization": f"Bearer {tokens.access.reveal()}"}, secret=True)
+    request = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
     try:
-        found = json_of(await ask(request, http, DIALECT))
+        found = json_of(await ask(bearer(credential_of(tokens), request), http, DIALECT))
     except ProviderError:
         return tokens
     return named(tokens, payload.mapping(found))

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 import msgspec
 
 from providers_app import conf
-from providers_app.behaviours.lookups import ask, json_of
+from providers_app.behaviours.credentials import credential_of
+from providers_app.behaviours.keys import bearer
+from providers_app.behaviours.lookups import JSON_HEADERS, ask, json_of
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, grants
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, origin_of, tokens_from
 from providers_app.behaviours.oauth.token_answer import token_in
@@ -51,67 +53,63 @@ PROFILE_TTL_S = 3600.0
 _KEY_PAGE = "Use a key from https://console.anthropic.com/settings/keys instead."
 
 
-def flows() -> tuple[OAuthFlow, ...]:
-    """As configured, in the order in which they are offered."""
-    config: Config = conf.provider("anthropic")
-    return (
-        OAuthFlow(
-            name=CLAUDE,
-            label="Claude account",
-            methods=("paste_code",),
-            rotation="single_use",
-            description="Sign in with a Claude plan. The page shows a code, which you paste here.",
-            position=_POSITION,
-            position_url=TERMS,
-            restricted=True,
-            consent=_CONSENT,
-            one_person=True,
-            takes_over=True,
-            paste_redirect=config.oauth.redirect_uri,
-        ),
-        OAuthFlow(
-            name=CONSOLE_KEY,
-            label="API key through the console's sign-in",
-            methods=("paste_code",),
-            rotation="none",
-            description="Sign in to the console once; Maestro has an API key made and keeps that key only. Pasting a "
-            "key from the console comes to the same, and is allowed.",
-            position=_POSITION,
-            position_url=TERMS,
-            restricted=True,
-            consent=_CONSENT,
-            paste_redirect=config.oauth.redirect_uri,
-        ),
-        OAuthFlow(
-            name=FEDERATION,
-            label="Workload identity federation",
-            methods=() if config.federation.missing else ("direct",),
-            rotation="minted",
-            description=federation.unconfigured(config.federation)
-            or "Sign in as the workload that Maestro runs as. Nothing is typed, and no key is stored.",
-            position="Anthropic documents it for workloads that have an identity token of their own.",
-            position_url=FEDERATION_PAGE,
-        ),
-        OAuthFlow(
-            name=PROFILE,
-            label="Profile of the Anthropic CLI",
-            methods=(),
-            rotation="single_use",
-            description="Import the files of a profile that the program's login made. It cannot be begun here.",
-            position="Anthropic documents it for development and scripts on one's own machine, billed as API usage.",
-            position_url=PROFILE_PAGE,
-            one_person=True,
-        ),
-    )
-
-
 class AnthropicOAuth(OAuth):
     """The ``oauth`` behaviour. A person ends logins and keys on the account's pages: there is no endpoint for it."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
-        """As configured."""
-        return flows()
+        """As configured, in the order in which they are offered."""
+        config: Config = conf.provider("anthropic")
+        return (
+            OAuthFlow(
+                name=CLAUDE,
+                label="Claude account",
+                methods=("paste_code",),
+                rotation="single_use",
+                description="Sign in with a Claude plan. The page shows a code, which you paste here.",
+                position=_POSITION,
+                position_url=TERMS,
+                restricted=True,
+                consent=_CONSENT,
+                one_person=True,
+                takes_over=True,
+                paste_redirect=config.oauth.redirect_uri,
+            ),
+            OAuthFlow(
+                name=CONSOLE_KEY,
+                label="API key through the console's sign-in",
+                methods=("paste_code",),
+                rotation="none",
+                description="Sign in to the console once; Maestro has an API key made and keeps that key only. Pasting "
+                "a key from the console comes to the same, and is allowed.",
+                position=_POSITION,
+                position_url=TERMS,
+                restricted=True,
+                consent=_CONSENT,
+                paste_redirect=config.oauth.redirect_uri,
+            ),
+            OAuthFlow(
+                name=FEDERATION,
+                label="Workload identity federation",
+                methods=() if config.federation.missing else ("direct",),
+                rotation="minted",
+                description=federation.unconfigured(config.federation)
+                or "Sign in as the workload that Maestro runs as. Nothing is typed, and no key is stored.",
+                position="Anthropic documents it for workloads that have an identity token of their own.",
+                position_url=FEDERATION_PAGE,
+            ),
+            OAuthFlow(
+                name=PROFILE,
+                label="Profile of the Anthropic CLI",
+                methods=(),
+                rotation="single_use",
+                description="Import the files of a profile that the program's login made. It cannot be begun here.",
+                position="Anthropic documents it for development and scripts on one's own machine, billed as API "
+                "usage.",
+                position_url=PROFILE_PAGE,
+                one_person=True,
+            ),
+        )
 
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Return the address of the page that shows the code; for ``federation`` check only that it is set up."""
@@ -132,22 +130,16 @@ class AnthropicOAuth(OAuth):
         )
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Exchange the answer for tokens.
-
-        Raises ``MissingScope`` where the account or its organization withheld what the login is for.
-        """
+        """Exchange the answer. Raise ``MissingScope`` where the account or its organization withheld the permission."""
         if pending.flow == FEDERATION:
             return await federation.mint(http)
         if pending.flow not in (CLAUDE, CONSOLE_KEY):
             raise InvalidRequest("This sign-in takes no code.")
         endpoint = _endpoint(conf.provider(SLUG).oauth.token_url)
         found = await grants.authorization_code(endpoint, pending, answer, http, extra={"state": pending.state})
-        tokens = named(
-            tokens_from(
-                found, flow=pending.flow, client=pending.client, issuer=origin_of(endpoint.url), now=time.time()
-            ),
-            found,
-        )
+        issuer = origin_of(endpoint.url)
+        tokens = tokens_from(found, flow=pending.flow, client=pending.client, issuer=issuer, now=time.time())
+        tokens = named(tokens, found)
         _require(tokens, INFERENCE if pending.flow == CLAUDE else CREATE_KEY)
         if not tokens.account_id and (not tokens.scopes or SEE_PROFILE in tokens.scopes):
             tokens = await with_profile(tokens, http)
@@ -168,16 +160,7 @@ class AnthropicOAuth(OAuth):
             case _:
                 raise NotRefreshable("This login keeps an API key only, which does not end.")
         found = await grants.refresh_token(endpoint, tokens, http)
-        fresh = tokens_from(
-            found,
-            flow=tokens.flow,
-            client=tokens.client,
-            issuer=tokens.issuer,
-            now=time.time(),
-            before=tokens,
-            default_ttl=default_ttl,
-        )
-        return named(fresh, found)
+        return named(tokens_from(found, now=time.time(), before=tokens, default_ttl=default_ttl), found)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """Return the access token, or the key."""
@@ -225,9 +208,7 @@ def _require(tokens: Tokens, scope: str) -> None:
 async def _with_key(tokens: Tokens, http: Http) -> Tokens:
     """Obtain a key and keep nothing else: it does not expire, and unneeded tokens are better not stored."""
     url = conf.provider(SLUG).oauth.create_key_url
-    headers = {"content-type": "application/json", "accept": "application/json"}
-    request = HttpRequest(method="POST", url=url, headers=headers)
-    signed = request.with_headers({"authorization": f"Bearer {tokens.access.reveal()}"}, secret=True)
+    signed = bearer(credential_of(tokens), HttpRequest(method="POST", url=url, headers=JSON_HEADERS))
     try:
         found = json_of(await ask(signed, http, DIALECT))
     except PermissionDenied as error:

@@ -32,63 +32,6 @@ ENDPOINT, TENANT, CLIENT, SECRET, CERTIFICATE = "base_url", "tenant", "client_id
 ROLE_URL = "https://learn.microsoft.com/azure/ai-services/openai/how-to/role-based-access-control"
 
 
-def flows() -> tuple[OAuthFlow, ...]:
-    """Read when asked: an endpoint need not be given where the operator configured one."""
-    config: Config = conf.provider(SLUG)
-    own = " Leave it empty to use the one of this installation." if config.base_url else ""
-    endpoint = LoginField(
-        name=ENDPOINT,
-        label="Endpoint",
-        help=f"The resource's address, such as https://NAME.openai.azure.com; a copied target will do.{own}",
-        required=not config.base_url,
-    )
-    return (
-        OAuthFlow(
-            name=ENTRA,
-            label="Entra application",
-            methods=("direct",),
-            rotation="minted",
-            description="For servers: an application of your tenant with a client secret or a certificate. It needs "
-            "the role Cognitive Services OpenAI User on the resource.",
-            position="Microsoft recommends Entra instead of keys.",
-            position_url=ROLE_URL,
-            fields=(
-                endpoint,
-                LoginField(
-                    name=TENANT, label="Tenant", help="The directory (tenant) ID of the application, or its domain."
-                ),
-                LoginField(name=CLIENT, label="Client ID", help="The application (client) ID."),
-                LoginField(
-                    name=SECRET,
-                    label="Client secret",
-                    help="The value of a client secret, not its ID. Leave it empty with a certificate.",
-                    required=False,
-                    secret=True,
-                ),
-                LoginField(
-                    name=CERTIFICATE,
-                    label="Certificate (PEM)",
-                    help="Instead of a secret: the certificate and its private key in one text.",
-                    required=False,
-                    secret=True,
-                    multiline=True,
-                ),
-            ),
-        ),
-        OAuthFlow(
-            name=IDENTITY,
-            label="Managed identity",
-            methods=("direct",),
-            rotation="minted",
-            description="The identity that Azure gave to the machine that Maestro runs on. Nothing secret is stored.",
-            position="It lends the identity of this machine to everybody who may connect sessions here.",
-            position_url="https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview",
-            restricted=True,
-            fields=(endpoint,),
-        ),
-    )
-
-
 class AzureOAuth(OAuth):
     """The flows ``entra_client`` and ``managed_identity``.
 
@@ -97,8 +40,61 @@ class AzureOAuth(OAuth):
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
-        """The second one is off until the operator turns it on."""
-        return flows()
+        """Read when asked: an endpoint need not be given where the operator configured one."""
+        config: Config = conf.provider(SLUG)
+        own = " Leave it empty to use the one of this installation." if config.base_url else ""
+        endpoint = LoginField(
+            name=ENDPOINT,
+            label="Endpoint",
+            help=f"The resource's address, such as https://NAME.openai.azure.com; a copied target will do.{own}",
+            required=not config.base_url,
+        )
+        return (
+            OAuthFlow(
+                name=ENTRA,
+                label="Entra application",
+                methods=("direct",),
+                rotation="minted",
+                description="For servers: an application of your tenant with a client secret or a certificate. It "
+                "needs the role Cognitive Services OpenAI User on the resource.",
+                position="Microsoft recommends Entra instead of keys.",
+                position_url=ROLE_URL,
+                fields=(
+                    endpoint,
+                    LoginField(
+                        name=TENANT, label="Tenant", help="The directory (tenant) ID of the application, or its domain."
+                    ),
+                    LoginField(name=CLIENT, label="Client ID", help="The application (client) ID."),
+                    LoginField(
+                        name=SECRET,
+                        label="Client secret",
+                        help="The value of a client secret, not its ID. Leave it empty with a certificate.",
+                        required=False,
+                        secret=True,
+                    ),
+                    LoginField(
+                        name=CERTIFICATE,
+                        label="Certificate (PEM)",
+                        help="Instead of a secret: the certificate and its private key in one text.",
+                        required=False,
+                        secret=True,
+                        multiline=True,
+                    ),
+                ),
+            ),
+            OAuthFlow(
+                name=IDENTITY,
+                label="Managed identity",
+                methods=("direct",),
+                rotation="minted",
+                description="The identity that Azure gave to the machine that Maestro runs on. Nothing secret is "
+                "stored.",
+                position="It lends the identity of this machine to everybody who may connect sessions here.",
+                position_url="https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview",
+                restricted=True,
+                fields=(endpoint,),
+            ),
+        )
 
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
@@ -119,7 +115,7 @@ class AzureOAuth(OAuth):
         version = read_target(text_of(given, ENDPOINT)).api_version
         facts = {"api_version": version} if re.fullmatch(VERSION, version) else {}
         if pending.flow == IDENTITY:
-            return await _of_machine(Tokens(flow=IDENTITY, base_url=address, facts=facts), http)
+            return await self._of_machine(Tokens(flow=IDENTITY, base_url=address, facts=facts), http)
         tenant, client = text_of(given, TENANT), text_of(given, CLIENT)
         bare = Tokens(
             flow=ENTRA,
@@ -134,7 +130,7 @@ class AzureOAuth(OAuth):
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Mint new tokens from the same material. Raises as ``exchange``, and ``TokenRefused``."""
         if tokens.flow == IDENTITY:
-            return await _of_machine(tokens, http)
+            return await self._of_machine(tokens, http)
         entra = _application(tokens.facts.get(TENANT, ""), tokens.facts.get(CLIENT, ""), tokens.material)
         return await entra.mint(http, flow=ENTRA, before=tokens)
 
@@ -146,6 +142,30 @@ class AzureOAuth(OAuth):
         """Name the header that this login adds."""
         message = "The request is signed with an access token of Entra (authorization: Bearer) instead of a key."
         return [Advice(level="hint", field="authorization", what=message)]
+
+    async def _of_machine(self, before: Tokens, http: Http) -> Tokens:
+        require_enabled(SLUG, self.flows, IDENTITY)  # it may have been turned off since the session was made
+        _check_receiver(before.base_url)
+        config = conf.provider(SLUG).identity
+        source = ManagedIdentity(
+            url=config.url,
+            header=Secret(config.header.get_secret_value()),
+            client_id=config.client_id,
+            resource=config.resource,
+            pause_s=config.retry_pause_s,
+        )
+        tokens = await source.mint(http, flow=IDENTITY, before=before)
+        account = tokens.client.id or "this machine"
+        if before.account_id and before.account_id != account:
+            raise TokenRefused("This machine has another identity than the one of this login.")
+        return msgspec.structs.replace(
+            tokens,
+            account_id=account,
+            account_label=f"managed identity {tokens.client.id}".rstrip(),
+            facts=before.facts | ({CLIENT: tokens.client.id} if tokens.client.id else {}),
+            # Not secret; it says that tokens can be made anew.
+            material={"identity": Secret(account)},
+        )
 
 
 def _endpoint(given: dict[str, Secret], flow: str) -> str:
@@ -177,31 +197,6 @@ def _check_receiver(base_url: str) -> None:
         "The identity of this machine is not sent to that address.",
         hint="Give the resource's own https address at Azure. Whoever runs Maestro can allow others with "
         "MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
-    )
-
-
-async def _of_machine(before: Tokens, http: Http) -> Tokens:
-    require_enabled(SLUG, flows(), IDENTITY)  # it may have been turned off since the session was made
-    _check_receiver(before.base_url)
-    config = conf.provider(SLUG).identity
-    source = ManagedIdentity(
-        url=config.url,
-        header=Secret(config.header.get_secret_value()),
-        client_id=config.client_id,
-        resource=config.resource,
-        pause_s=config.retry_pause_s,
-    )
-    tokens = await source.mint(http, flow=IDENTITY, before=before)
-    account = tokens.client.id or "this machine"
-    if before.account_id and before.account_id != account:
-        raise TokenRefused("This machine has another identity than the one of this login.")
-    return msgspec.structs.replace(
-        tokens,
-        account_id=account,
-        account_label=f"managed identity {tokens.client.id}".rstrip(),
-        facts=before.facts | ({CLIENT: tokens.client.id} if tokens.client.id else {}),
-        # Not secret; it says that tokens can be made anew.
-        material={"identity": Secret(account)},
     )
 
 

@@ -99,10 +99,7 @@ class GeminiOAuth(OAuth):
         return grants.code_page(start, config.authorize_url, config.scopes, more, client=client, nonce=nonce)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Exchange the answer for tokens.
-
-        Raises ``MissingScope`` and other ``LoginError``, ``InvalidCredential``, ``UpstreamError``.
-        """
+        """Exchange the answer for tokens. Raise ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
         if pending.flow == service_account.FLOW:
             account = await _account_of(pending.given)
             return await service_account.mint(account.tokens(), service_accounts(), http)
@@ -121,10 +118,7 @@ class GeminiOAuth(OAuth):
         )
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Refresh with one request.
-
-        Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``AddressRefused``, ``UpstreamError``.
-        """
+        """Refresh with one request. Raise ``TokenRefused``, ``TokenOutcomeUnknown``, ``UpstreamError``."""
         if tokens.flow == service_account.FLOW:
             return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))

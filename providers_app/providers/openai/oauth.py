@@ -84,10 +84,7 @@ class OpenAIOAuth(OAuth):
         return await sign_in.refreshed(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return what requests are signed with.
-
-        Raises ``LoginError`` where the account can have no key, ``UpstreamError``.
-        """
+        """Return the token or key that signs. Raise ``LoginError`` where the account can have no key."""
         if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
             tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
         return await super().api_credentials(tokens, http)

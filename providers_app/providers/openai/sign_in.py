@@ -8,21 +8,10 @@ import time
 
 import msgspec
 
+from providers_app import errors
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id_token, refusals, text_of
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
-from providers_app.errors import (
-    AuthenticationFailed,
-    BadAnswer,
-    BadRequest,
-    InvalidIdToken,
-    InvalidLoginAnswer,
-    LoginError,
-    MissingScope,
-    PermissionDenied,
-    TokenOutcomeUnknown,
-    TokenRefused,
-)
 from providers_app.providers.openai import account, flows
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
 from providers_app.providers.openai.endpoints import Endpoints, config_of, endpoints
@@ -47,13 +36,13 @@ def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:
     named = answer.params.get("client_id", "").strip()
     if pending.client.id == flows.DYNAMIC_CLIENT:
         if not named or named == flows.DYNAMIC_CLIENT or not named.isprintable() or len(named) > 200:
-            raise InvalidLoginAnswer(
+            raise errors.InvalidLoginAnswer(
                 "The answer does not name the client that OpenAI made for this account.",
                 hint="Paste the whole address that you landed on, with everything behind the question mark.",
             )
         return OAuthClient(id=named)
     if named not in ("", pending.client.id):
-        raise InvalidLoginAnswer(
+        raise errors.InvalidLoginAnswer(
             "The answer is for another client than this session has.",
             hint="Sign in with the account and workspace of the session, or connect a new session.",
         )
@@ -68,7 +57,7 @@ async def plan_tokens(
     extra = {"resource": config.resource}
     try:
         found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http, extra=extra)
-    except (AuthenticationFailed, PermissionDenied) as error:
+    except (errors.AuthenticationFailed, errors.PermissionDenied) as error:
         if pending.client_of and error.upstream_code in refusals.ISSUED_CLIENT:
             raise refusals.of_another(pending.client_of, error.upstream_code) from None
         raise
@@ -76,7 +65,7 @@ async def plan_tokens(
     claims = await _claims(tokens, at, http, nonce=pending.nonce)
     who = account.read(claims)
     if flows.PLAN_SCOPE not in tokens.scopes:
-        raise MissingScope(
+        raise errors.MissingScope(
             "You are signed in, but the permission to use your ChatGPT plan was not given.",
             hint="Sign in again and allow the use of your plan. Plus and Pro accounts have it; in a workspace its "
             "administrator may have turned it off.",
@@ -94,7 +83,7 @@ async def account_tokens(
     chosen = text_of(pending.given, "mode") or config.mode
     detected = account.detect(who, chosen)
     if detected.mode == "chatgpt" and not who.account_id:
-        raise LoginError(
+        raise errors.LoginError(
             "The sign-in names no ChatGPT account, so ChatGPT mode cannot be used.",
             hint="Sign in again with the mode api_key, or connect a session with a key of the API platform.",
         )
@@ -167,28 +156,32 @@ async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
     )
     if not (tokens.facts.get("organization") and tokens.facts.get("project")):
         lacking = " and ".join(name for name in ("organization", "project") if not tokens.facts.get(name))
-        raise LoginError(
+        raise errors.LoginError(
             f"OpenAI gives this account no API key: the sign-in names no {lacking} at the API platform.", hint=way_on
         )
     fields: dict[str, str | Secret] = {**KEY_FIELDS, "client_id": tokens.client.id, "subject_token": tokens.id_token}
     try:
         found = await grants.token_exchange(TokenEndpoint(url=at.token), fields=fields, http=http)
-    except (AuthenticationFailed, PermissionDenied, BadRequest) as error:
-        raise LoginError(f"OpenAI refused to give this account an API key. {error.message}", hint=way_on) from None
+    except (errors.AuthenticationFailed, errors.PermissionDenied, errors.BadRequest) as error:
+        raise errors.LoginError(
+            f"OpenAI refused to give this account an API key. {error.message}", hint=way_on
+        ) from None
     key = token_in(found, "access_token")
     if not key:
-        raise BadAnswer("The token endpoint answered without a key.")
+        raise errors.BadAnswer("The token endpoint answered without a key.")
     return msgspec.structs.replace(tokens, api_key=key)
 
 
 async def _claims(tokens: Tokens, at: Endpoints, http: Http, *, nonce: Secret | None = None) -> dict[str, object]:
     if not tokens.id_token:
-        raise InvalidIdToken("The token endpoint answered without an id token.", hint="Check the configured scopes.")
+        raise errors.InvalidIdToken(
+            "The token endpoint answered without an id token.", hint="Check the configured scopes."
+        )
     claims = await id_token.verify(
         tokens.id_token, issuer=at.issuer, audience=tokens.client.id, jwks_url=at.jwks, http=http, nonce=nonce
     )
     if not account.read(claims).subject:
-        raise InvalidIdToken("The id token names no subject.")
+        raise errors.InvalidIdToken("The id token names no subject.")
     return claims
 
 
@@ -234,7 +227,7 @@ def completed(answer: dict[str, object], before: Tokens) -> dict[str, object]:
     """Complete an answer with the old access token: a refresh of this client returns only what has changed."""
     changed = [name for name in ("access_token", "refresh_token", "id_token") if answer.get(name)]
     if not changed:
-        raise TokenOutcomeUnknown("The token endpoint answered the refresh without any token.")
+        raise errors.TokenOutcomeUnknown("The token endpoint answered the refresh without any token.")
     if "access_token" in changed:
         return answer
     left = before.expires_at
@@ -248,7 +241,7 @@ def of_the_same_account(new: Tokens, before: Tokens) -> Tokens:
         return new
     who = account.read(id_token.unverified_claims(new.id_token))
     if before.account_id and not who.is_still(before.account_id):
-        raise TokenRefused(
+        raise errors.TokenRefused(
             "The refresh was answered with tokens of another account, which were not taken.",
             upstream_code="account_changed",
             hint="Sign in again with the account that the session had.",

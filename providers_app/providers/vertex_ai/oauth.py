@@ -39,53 +39,6 @@ OVERRIDE, CONCLUDED = "override", "concluded"
 _NO_PROJECT = "Give the id of the project that is to be asked and billed."
 
 
-def flows() -> tuple[OAuthFlow, ...]:
-    """As configured, in the order in which they are offered."""
-    return (
-        OAuthFlow(
-            name=SERVICE_ACCOUNT,
-            label="Service account",
-            methods=("direct",),
-            rotation="minted",
-            description="For servers: no browser, no person, and new tokens whenever they are needed. The account "
-            "needs the role Vertex AI User.",
-            fields=(service_account.KEY_FILE, _project("Empty: the project that the key file names."), _location()),
-        ),
-        OAuthFlow(
-            name=ADC,
-            label="Credentials of gcloud (ADC)",
-            methods=("direct",),
-            rotation="none",
-            description="As yourself, with what the gcloud command stored. gcloud may go on using it as well.",
-            takes_over=True,
-            fields=(
-                LoginField(
-                    name=FILE_FIELD,
-                    label="application_default_credentials.json",
-                    help=FILE_HINT,
-                    secret=True,
-                    multiline=True,
-                ),
-                _project("Empty: the quota project that the file names."),
-                _location(),
-            ),
-        ),
-        OAuthFlow(
-            name=METADATA,
-            label="This machine's identity",
-            methods=("direct",),
-            rotation="minted",
-            description="With the service account that Google gave the machine which Maestro runs on. Nothing is "
-            "typed, and no key is stored.",
-            position="Google means it for programs on the machine. Whoever may use Maestro acts as the machine then, "
-            "so it is off until whoever runs Maestro turns it on.",
-            position_url="https://cloud.google.com/compute/docs/access/authenticate-workloads",
-            restricted=True,
-            fields=(_project("Empty: the machine's own project."), _location()),
-        ),
-    )
-
-
 def _project(default: str) -> LoginField:
     configured = settings().project
     default = f"Empty: {configured}." if configured else default
@@ -112,13 +65,55 @@ class VertexOAuth(OAuth):
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
-        """As configured."""
-        return flows()
+        """As configured, in the order in which they are offered."""
+        return (
+            OAuthFlow(
+                name=SERVICE_ACCOUNT,
+                label="Service account",
+                methods=("direct",),
+                rotation="minted",
+                description="For servers: no browser, no person, and new tokens whenever they are needed. The account "
+                "needs the role Vertex AI User.",
+                fields=(service_account.KEY_FILE, _project("Empty: the project that the key file names."), _location()),
+            ),
+            OAuthFlow(
+                name=ADC,
+                label="Credentials of gcloud (ADC)",
+                methods=("direct",),
+                rotation="none",
+                description="As yourself, with what the gcloud command stored. gcloud may go on using it as well.",
+                takes_over=True,
+                fields=(
+                    LoginField(
+                        name=FILE_FIELD,
+                        label="application_default_credentials.json",
+                        help=FILE_HINT,
+                        secret=True,
+                        multiline=True,
+                    ),
+                    _project("Empty: the quota project that the file names."),
+                    _location(),
+                ),
+            ),
+            OAuthFlow(
+                name=METADATA,
+                label="This machine's identity",
+                methods=("direct",),
+                rotation="minted",
+                description="With the service account that Google gave the machine which Maestro runs on. Nothing is "
+                "typed, and no key is stored.",
+                position="Google means it for programs on the machine. Whoever may use Maestro acts as the machine "
+                "then, so it is off until whoever runs Maestro turns it on.",
+                position_url="https://cloud.google.com/compute/docs/access/authenticate-workloads",
+                restricted=True,
+                fields=(_project("Empty: the machine's own project."), _location()),
+            ),
+        )
 
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Read what was pasted. Raise ``InvalidRequest``, ``InvalidCredential``, ``FlowDisabled``."""
         name, given = start.flow.name, start.given
-        require_enabled(SLUG, flows(), name)
+        require_enabled(SLUG, self.flows, name)
         if project := text_of(given, "project"):
             checked_project(project)
         if location := text_of(given, "location"):
@@ -144,11 +139,8 @@ class VertexOAuth(OAuth):
         return msgspec.structs.replace(tokens, facts=facts)
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Refresh with one request.
-
-        Raises ``TokenRefused``, ``TokenOutcomeUnknown``, ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``.
-        """
-        require_enabled(SLUG, flows(), tokens.flow)
+        """Refresh with one request. Raise ``FlowDisabled``, ``TokenRefused``, ``TokenOutcomeUnknown`` and others."""
+        require_enabled(SLUG, self.flows, tokens.flow)
         if tokens.flow == SERVICE_ACCOUNT:
             return await service_account.mint(tokens, authority(), http)
         if tokens.flow == METADATA:
@@ -181,7 +173,7 @@ class VertexOAuth(OAuth):
         return advice(what, credential.settings.get("quota_project"))
 
     async def _of_machine(self, given: Given) -> Tokens:
-        require_enabled(SLUG, flows(), METADATA)
+        require_enabled(SLUG, self.flows, METADATA)
         here = _machine()
         tokens = await here.mint(METADATA)
         own = "" if text_of(given, "project") or settings().project else await here.project()

@@ -78,14 +78,14 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
             query["client_id"] = self.client_id
         url = f"{self.url}?{urlencode(query)}"
         headers, secret = ({}, {"x-identity-header": self.header}) if self.header else ({"metadata": "true"}, {})
-        pause = self.pause_s
-        for last in (False,) * (self.tries - 1) + (True,):
+        answer = await ask_metadata(url, headers, secret=secret)
+        for number in range(self.tries - 1):
+            if answer.status not in PASSING and answer.status < 500:
+                break
+            pause = retry_after(answer.headers) or self.pause_s * 2**number
+            await asyncio.sleep(min(pause, LONGEST_PAUSE_S))
             answer = await ask_metadata(url, headers, secret=secret)
-            if last or not (answer.status in PASSING or answer.status >= 500):
-                return answer
-            await asyncio.sleep(min(retry_after(answer.headers) or pause, LONGEST_PAUSE_S))
-            pause *= 2
-        raise AssertionError("unreachable: the last round returns")
+        return answer
 
     def _refused(self, answer: HttpResponse) -> UpstreamError:
         status = answer.status

@@ -45,14 +45,4 @@ async def _mint(source: Source, authority: Authority, http: Http) -> Tokens:
             return await here.mint(machine.FLOW)
 
 
-__all__ = [
-    "Authority",
-    "AuthorizedUser",
-    "GCPCredentialProvider",
-    "Machine",
-    "ServiceAccount",
-    "Source",
-    "authorized_user",
-    "machine",
-    "service_account",
-]
+__all__ = ["Authority", "AuthorizedUser", "GCPCredentialProvider", "Machine", "ServiceAccount", "Source"]

@@ -85,6 +85,4 @@ async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
             raise
         message = "The organisation's policy asks for a new sign-in with Google (invalid_rapt)."
         raise recast(error, TokenRefused, _RAPT_HINT, message) from None
-    return tokens_from(
-        found, flow=tokens.flow, client=tokens.client, issuer=authority.issuer, now=time.time(), before=tokens
-    )
+    return tokens_from(found, issuer=authority.issuer, now=time.time(), before=tokens)

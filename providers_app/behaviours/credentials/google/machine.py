@@ -13,7 +13,7 @@ from providers_app.behaviours.credentials.metadata import ask_metadata, object_o
 from providers_app.behaviours.oauth.endpoint import tokens_from
 from providers_app.errors import BadAnswer, LoginError, TokenRefused
 from providers_app.types.credentials import Secret
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.status import class_of_status, retry_after
 
@@ -52,7 +52,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         bare = before or Tokens(flow=flow, account_id=account, account_label=account)
         # ``material`` says that tokens can be made anew; the identity itself never leaves the machine.
         bare = msgspec.structs.replace(bare, material={"account": Secret(account)})
-        return tokens_from(object_of(answer), flow=flow, client=OAuthClient(), now=time.time(), before=bare)
+        return tokens_from(object_of(answer), now=time.time(), before=bare)
 
     async def _ask(self, path: str) -> HttpResponse:
         answer = await ask_metadata(self.server.rstrip("/") + path, {FLAVOR: GOOGLE})

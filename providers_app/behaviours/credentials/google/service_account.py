@@ -16,7 +16,7 @@ from providers_app.behaviours.oauth import LoginField, grants
 from providers_app.behaviours.oauth.endpoint import SKEW_S, TokenEndpoint, tokens_from
 from providers_app.errors import AuthenticationFailed, InvalidCredential, TokenRefused, UpstreamError
 from providers_app.types.credentials import Secret
-from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.types.tokens import Tokens
 from providers_app.wire import payload
 from providers_app.wire.client import Http
 from providers_app.wire.status import recast
@@ -120,15 +120,7 @@ async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
         answer = await grants.jwt_bearer(endpoint, assertion, http)
     except TokenRefused as error:
         raise _explained(error) from None
-    return tokens_from(
-        answer,
-        flow=FLOW,
-        client=OAuthClient(),
-        issuer=authority.issuer,
-        now=now,
-        before=tokens,
-        default_ttl=grants.ASSERTION_S,
-    )
+    return tokens_from(answer, issuer=authority.issuer, now=now, before=tokens, default_ttl=grants.ASSERTION_S)
 
 
 def _explained(error: TokenRefused) -> UpstreamError:
