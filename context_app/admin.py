@@ -7,7 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
+from context_app.models import Context, ContextChunk, ContextEdit, MediaFile, Stream, Turn
 from context_app.services import contexts
 from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 from providers_app.types.intent import PURPOSES, RISK_LEVELS
@@ -169,6 +169,16 @@ class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     def preview(self, chunk: ContextChunk) -> str:
         line = " ".join(chunk.content[:200].split())
         return line[:80] + ("…" if len(line) > 80 else "") or "(empty)"
+
+
+@admin.register(MediaFile)
+class MediaFileAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Generated files: whose they are, their size, and the chat that shows them."""
+
+    list_display = ("created_at", "owner", "media_type", "size", "name", "context")
+    list_filter = ("media_type", "created_at")
+    list_select_related = ("owner", "context")
+    search_fields = ("=id", "owner__username", "name", "=context__id")
 
 
 @admin.register(ContextEdit)

@@ -9,7 +9,8 @@ class ContextConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from context_app.media_store import DjangoMediaStore
         from context_app.store import DjangoContextStore
         from providers_app import ports
 
-        ports.install(contexts=DjangoContextStore())
+        ports.install(contexts=DjangoContextStore(), media=DjangoMediaStore())

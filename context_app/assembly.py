@@ -19,9 +19,21 @@ from uuid import UUID
 
 from context_app.models import ContextChunk
 from context_app.tool_intents import intent_of_chunk
-from providers_app.types.chat import Message, Part, ReasoningPart, Role, TextPart, ToolCallPart, ToolResultPart
+from providers_app.types.chat import (
+    BlockPart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from providers_app.types.events import Origin
 
+BLOCKS = frozenset({"server_tool", "block"})
+"""Kinds that hold a block in a provider's own form."""
 NOT_RUN = "This call was not run, so there is no result."
 
 
@@ -37,6 +49,11 @@ def is_candidate(chunk: ContextChunk) -> bool:
     """Return whether the chunk's own state allows it to be sent."""
     if chunk.deleted_at is not None or chunk.excluded or chunk.state == "streaming":
         return False
+    if chunk.kind in BLOCKS:
+        return isinstance(chunk.metadata.get("data"), dict)
+    if chunk.kind == "image":
+        stored = chunk.metadata.get("ref") or chunk.metadata.get("url")
+        return bool(stored) and str(chunk.metadata.get("media_type") or "image/").startswith("image/")
     if chunk.kind == "tool_call":
         return bool(chunk.metadata.get("name")) and not chunk.metadata.get("invalid_arguments")
     return chunk.kind == "tool_result" or bool(chunk.content.strip())
@@ -62,7 +79,7 @@ def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
-            draft.add(_role(chunk), *_text_parts(chunk))
+            draft.add(_role(chunk), *_parts(chunk))
             continue
         call_id = _unique(chunk, used)
         draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
@@ -101,10 +118,20 @@ class _Draft:
 def _role(chunk: ContextChunk) -> Role:
     if chunk.kind in {"system", "user", "assistant"}:
         return chunk.kind  # type: ignore[return-value]
+    if chunk.kind == "image" or chunk.kind in BLOCKS:
+        return "assistant"
     return "system" if chunk.role == "system" else "user"
 
 
-def _text_parts(chunk: ContextChunk) -> Sequence[Part]:
+def _parts(chunk: ContextChunk) -> Sequence[Part]:
+    data = chunk.metadata
+    if chunk.kind in BLOCKS:
+        block = BlockPart(str(data.get("kind") or ""), data["data"], _origin(chunk, data.get("origin")))
+        return (*_reasoning_parts(chunk), block)
+    if chunk.kind == "image":
+        origin = _origin(chunk, data.get("origin"))
+        given = str(data.get("media_type") or "image/png"), None, data.get("url"), str(data.get("ref") or "")
+        return (*_reasoning_parts(chunk), ImagePart(*given, origin, data.get("opaque")))
     if chunk.kind == "assistant":
         opaque = chunk.metadata.get("opaque")
         text = TextPart(chunk.content, opaque, _origin(chunk, chunk.metadata.get("origin")) if opaque else None)

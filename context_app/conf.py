@@ -22,6 +22,15 @@ class ContextConfig(BaseModel, frozen=True):
         description="For how many days the events of an ended answer are kept for readers; its text stays in the chat.",
     )
     max_chunk_chars: int = Field(default=2_000_000, ge=1000, description="The longest chunk, in characters.")
+    max_media_bytes: int = Field(
+        default=32 * 1024 * 1024, ge=1024, description="The largest generated file that is stored, in bytes."
+    )
+    media_quota_bytes: int = Field(
+        default=2 * 1024**3, ge=0, description="How many bytes of generated files one person may have stored."
+    )
+    media_retention_days: int = Field(
+        default=30, ge=1, description="For how many days a generated file is kept that belongs to no chat."
+    )
     max_frame_bytes: int = Field(default=262_144, ge=1024, description="The largest frame that a browser may send.")
     max_frames_per_second: int = Field(default=20, ge=1, description="More client frames than this close the socket.")
     max_running_per_owner: int = Field(default=50, ge=1, description="How many answers one person may have running.")

@@ -49,6 +49,9 @@ class ContextChunk(models.Model):
         TOOL_CALL = "tool_call", "Tool call"
         TOOL_RESULT = "tool_result", "Tool result"
         SUMMARY = "summary", "Summary"
+        SERVER_TOOL = "server_tool", "Server tool"
+        IMAGE = "image", "Image"
+        BLOCK = "block", "Provider data"
 
     class State(models.TextChoices):
         STREAMING = "streaming", "Streaming"
@@ -79,6 +82,30 @@ class ContextChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.content[:60]}"
+
+
+class MediaFile(models.Model):
+    """A generated or uploaded file; its bytes lie in the data directory, under its id.
+
+    ``context`` is the chat whose chunks name it. A file without one is kept for a time only.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="media_files")
+    context = models.ForeignKey(
+        Context, null=True, blank=True, on_delete=models.CASCADE, related_name="media_files", editable=False
+    )
+    media_type = models.CharField(max_length=100)
+    name = models.CharField(max_length=200, blank=True)
+    size = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name = "media file"
+
+    def __str__(self) -> str:
+        return f"{self.media_type}, {self.size} bytes"
 
 
 class ContextEdit(models.Model):

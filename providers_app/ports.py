@@ -179,6 +179,16 @@ class ContextStore(Protocol):
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None: ...
 
 
+class MediaStore(Protocol):
+    """The store of generated and uploaded files: of their owner only, and of limited size."""
+
+    async def put(self, owner: Owner, media_type: str, data: bytes, *, name: str = "") -> str:
+        """Store a file and return its reference. Raises ``MediaRefused`` and ``StoreUnavailable``."""
+
+    async def read(self, owner: Owner, ref: str) -> tuple[str, bytes]:
+        """Return the media type and the bytes of a file. Raises ``UnknownMedia``."""
+
+
 class People(Protocol):
     """The directory of people."""
 
@@ -193,6 +203,7 @@ class _Ports:
         self.refreshes: RefreshStore | None = None
         self.logins: LoginStore | None = None
         self.people: People | None = None
+        self.media: MediaStore | None = None
 
 
 _ports = _Ports()
@@ -205,10 +216,10 @@ def install(
     refreshes: RefreshStore | None = None,
     logins: LoginStore | None = None,
     people: People | None = None,
+    media: MediaStore | None = None,
 ) -> None:
     """Install stores, once, from the apps' ``ready()``. A later call replaces."""
-    given = {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins, "people": people}
-    vars(_ports).update({name: store for name, store in given.items() if store is not None})
+    vars(_ports).update({name: store for name, store in locals().items() if store is not None})
 
 
 @contextmanager
@@ -225,6 +236,11 @@ def use(**stores: Any) -> Iterator[None]:
 def people() -> People | None:
     """Return the directory of people, if one is installed."""
     return _ports.people
+
+
+def media_store() -> MediaStore | None:
+    """Return the store of files, if one is installed; without one they stay in memory, in their events."""
+    return _ports.media
 
 
 def session_store() -> SessionStore:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from context_app import media_store
 from context_app.models import Context, Stream, StreamSegment, Turn
 from context_app.services import contexts
 
@@ -20,11 +21,12 @@ _PRUNED_STATES = (Stream.State.COMPLETE, Stream.State.CANCELLED, Stream.State.FA
 
 
 class Removed(NamedTuple):
-    """The numbers of destroyed chats and streams, and of streams that lost their events."""
+    """The numbers of destroyed chats, streams and files, and of streams that lost their events."""
 
     contexts: int
     streams: int
     pruned: int
+    files: int
 
 
 def prune() -> Removed:
@@ -32,7 +34,8 @@ def prune() -> Removed:
     now = timezone.now()
     ended_before = now - timedelta(days=settings.MAESTRO.context.segment_retention_days)
     gone = _contexts(now - contexts.KEEP_DELETED)
-    return Removed(gone, _in_batches(_orphans, ended_before), _in_batches(_segments, ended_before))
+    streams, pruned = _in_batches(_orphans, ended_before), _in_batches(_segments, ended_before)
+    return Removed(gone, streams, pruned, media_store.prune())
 
 
 def _in_batches(remove: Callable[[object], int], ended_before: object) -> int:

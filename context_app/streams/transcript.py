@@ -1,24 +1,20 @@
-"""Turn the events of one answer into its ChatResult, its stored state and its chunks. Pure."""
+"""Turn the events of one answer into its ChatResult and its stored state. Pure."""
 
 import datetime
-import json
 from typing import Any
 
 import msgspec
 
-from context_app.streams.live import AnswerChunk, Ending
-from providers_app.chat.answer_parts import AnswerParts
+from context_app.streams.answer_chunks import answer_chunks
+from context_app.streams.live import Ending
 from providers_app.streaming import fold
-from providers_app.types.chat import Part, ReasoningPart, TextPart, ToolCallPart
 from providers_app.types.events import (
     ErrorInfo,
     Event,
-    Origin,
     ReasoningDelta,
     StreamEnd,
     StreamFailed,
     TextDelta,
-    ToolCall,
     ToolCallDelta,
 )
 
@@ -80,79 +76,14 @@ class Transcript:
             self.add(StreamFailed(error=error, finish_reason="incomplete"))
         # Through JSON, so that the result is the same whether it comes from memory or from the database.
         result = msgspec.json.decode(_encoder.encode(fold(self._events).to_dict()))
-        return Ending(state=_state(self.terminal), result=result, chunks=tuple(self._chunks(result)), at=at)
+        return Ending(
+            state=_state(self.terminal), result=result, chunks=answer_chunks(self._events, self._provider), at=at
+        )
 
     def _close_run(self) -> None:
         if self._run_of is not None:
             self._events.append(msgspec.structs.replace(self._run_of, text="".join(self._run)))
             self._run, self._run_of = [], None
-
-    def _chunks(self, result: dict[str, Any]) -> list[AnswerChunk]:
-        """Return the answer's text and its calls. Reasoning lies with what it led to, so that both stay together."""
-        parts = AnswerParts(Origin(self._provider) if self._provider else None)
-        for event in self._events:
-            parts.add(event)
-        reasoning, before = self._reasoning(parts.parts())
-        text = result.get("text") or result.get("refusal") or ""
-        chunks = []
-        if text.strip() or any(item["opaque"] for item in reasoning):
-            metadata: dict[str, Any] = {"reasoning": reasoning} if reasoning else {}
-            metadata |= self._text_opaque(parts.parts())
-            if not result.get("text") and text:
-                metadata["refusal"] = True
-            chunks.append(AnswerChunk(kind="assistant", content=text, metadata=metadata))
-        calls = [event for event in self._events if isinstance(event, ToolCall)]
-        return chunks + [self._call(event, before.get(event.id, []), parts.origin) for event in calls]
-
-    @staticmethod
-    def _call(event: ToolCall, reasoning: list[dict[str, Any]], origin: Origin | None) -> AnswerChunk:
-        metadata: dict[str, Any] = {
-            "call_id": event.id,
-            "name": event.name,
-            "arguments": event.arguments,
-            "provider_id": event.provider_id,
-            "opaque": event.opaque,
-            "origin": _noted(origin),
-        }
-        if reasoning:
-            metadata["reasoning"] = reasoning
-        if event.invalid_arguments is not None:
-            metadata["invalid_arguments"] = event.invalid_arguments
-        if event.intent_error is not None:
-            metadata["intent_error"] = event.intent_error.message
-        content = event.invalid_arguments or json.dumps(event.arguments, ensure_ascii=False, indent=2)
-        intent = msgspec.to_builtins(event.intent)
-        return AnswerChunk(kind="tool_call", content=content, metadata=metadata, intent=intent)
-
-    @staticmethod
-    def _reasoning(parts: tuple[Part, ...]) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-        """Return the reasoning that led to the text, and that which led to each call, by the call's id."""
-        of_text: list[dict[str, Any]] = []
-        before: dict[str, list[dict[str, Any]]] = {}
-        waiting: list[dict[str, Any]] = []
-        for part in parts:
-            if isinstance(part, ReasoningPart):
-                waiting.append({"text": part.text, "opaque": part.opaque, **_noted(part.origin)})
-            elif isinstance(part, TextPart):
-                of_text, waiting = of_text + waiting, []
-            elif isinstance(part, ToolCallPart):
-                before[part.id], waiting = waiting, []
-        return of_text + waiting, before
-
-    @staticmethod
-    def _text_opaque(parts: tuple[Part, ...]) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        origin: Origin | None = None
-        for part in parts:
-            if isinstance(part, TextPart) and part.opaque:
-                merged.update(part.opaque)
-                origin = part.origin
-        return {"opaque": merged, "origin": _noted(origin)} if merged else {}
-
-
-def _noted(origin: Origin | None) -> dict[str, Any]:
-    found = {} if origin is None else {name: getattr(origin, name) for name in ("provider", "model", "session")}
-    return {name: value for name, value in found.items() if value}
 
 
 def _state(terminal: StreamEnd | StreamFailed | None) -> str:

@@ -14,9 +14,10 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from context_app import tokens
+from context_app import media_store, tokens
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
-from context_app.streams.live import Ending
+from context_app.streams.live import AnswerChunk, Ending
+from providers_app.chat.counting import IMAGE_TOKENS
 
 
 class SegmentRow(msgspec.Struct, frozen=True):
@@ -94,7 +95,7 @@ def finish(stream: UUID, ending: Ending, last_seq: int, *, process: str | None =
 
 def write_chunks(stream: UUID, ending: Ending) -> None:
     """Put the answer right behind its question. A chunk's id follows from the stream, so writing it again is safe."""
-    turn = Turn.objects.filter(stream_id=stream).first()
+    turn = Turn.objects.select_related("context").filter(stream_id=stream).first()
     if turn is None:  # the chat is gone, or the turn was asked again
         return
     # First, because it locks the context: a chunk that is appended meanwhile would read the same end.
@@ -106,6 +107,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         last = ContextChunk.objects.filter(context_id=turn.context_id).aggregate(last=Max("order"))["last"] or 0
         order = last + 1024
     state = ContextChunk.State.COMPLETE if ending.state == Stream.State.COMPLETE else ContextChunk.State.PARTIAL
+    media_store.claim((chunk.metadata for chunk in ending.chunks if chunk.kind == "image"), turn.context)
     provenance = {"stream": str(stream), "provider": turn.provider, "model": turn.model}
     rows = [
         ContextChunk(
@@ -116,7 +118,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
             role=ContextChunk.Role.ASSISTANT,
             kind=chunk.kind,
             content=chunk.content,
-            tokens=tokens.estimate(chunk.content),
+            tokens=_tokens(chunk),
             state=state,
             intent=chunk.intent,
             metadata=chunk.metadata,
@@ -130,6 +132,14 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         unique_fields=["id"],
         update_fields=["content", "tokens", "state", "intent", "metadata"],
     )
+
+
+def _tokens(chunk: AnswerChunk) -> int:
+    """Estimate the tokens of a chunk as it would be sent."""
+    if chunk.kind == "image":
+        return IMAGE_TOKENS
+    data = chunk.metadata.get("data")
+    return tokens.estimate(chunk.content if data is None else msgspec.json.encode(data).decode())
 
 
 def cancel_requests(process: str) -> set[UUID]:

@@ -4,6 +4,7 @@ request         the arguments of a call -> ``ChatRequest``
 messages        messages in every accepted form -> typed messages
 parameters      parameters, tools and the tool choice -> typed values
 media           pictures, documents and recordings in messages
+stored_media    files that models make, in the owner's media store
 answer_parts    an answer -> the parts that stand in the next request
 counting        tokens of a request: counted by the provider, or estimated
 """

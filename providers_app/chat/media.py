@@ -3,7 +3,7 @@
 | form | from | becomes |
 |---|---|---|
 | ``image_url``, ``input_image`` | OpenAI | ``ImagePart`` |
-| ``image`` with ``source``, or with ``data`` or ``url`` | Anthropic, Maestro | ``ImagePart`` |
+| ``image`` with ``source``, or with ``data``, ``url`` or ``ref`` | Anthropic, Maestro | ``ImagePart`` |
 | ``file``, ``input_file`` | OpenAI | ``FilePart`` |
 | ``document`` with ``source``, or with ``data`` or ``url`` | Anthropic, Maestro | ``FilePart`` |
 | ``input_audio`` | OpenAI | ``AudioPart`` |
@@ -50,6 +50,8 @@ def checked_media(location: str, part: M) -> M:
     name = part.name if isinstance(part, FilePart) else ""
     if not isinstance(part.media_type, str) or not isinstance(url or "", str) or not isinstance(name, str):
         raise InvalidRequest(f"{location}: a part of type {type(part).__name__} has a field of a wrong type.")
+    if isinstance(part, ImagePart) and part.ref and isinstance(part.ref, str):
+        return part  # of the owner's media store; read when the request is made
     if url:
         if not url.startswith(("https://", "http://", "gs://")):
             raise InvalidRequest(f"{location}: a {what}'s URL must begin with https://, http:// or data:.")
@@ -116,9 +118,11 @@ def _image_at(location: str, url: str) -> ImagePart:
 
 def _plain_image(location: str, part: Mapping[str, Any]) -> ImagePart:
     source = _source(location, part)
-    if isinstance(url := source.get("url"), str) and url:
+    url, ref = source.get("url"), source.get("ref")
+    if isinstance(url, str) and url:
         return _image_at(location, url)
-    return checked_media(location, ImagePart(_type(source.get("media_type"), "image/png"), source.get("data")))
+    media_type, ref = _type(source.get("media_type"), "image/png"), ref if isinstance(ref, str) else ""
+    return checked_media(location, ImagePart(media_type, source.get("data"), ref=ref))
 
 
 def _document(location: str, part: Mapping[str, Any]) -> FilePart:

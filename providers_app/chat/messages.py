@@ -16,6 +16,7 @@ from providers_app.text import quoted
 from providers_app.types import intent_rules
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     FilePart,
     ImagePart,
     Message,
@@ -123,17 +124,26 @@ def _fitting(location: str, message: Message) -> Message:
     """Return the message. Raises ``InvalidRequest`` unless its role may hold such parts."""
     wrong = {
         "system": [part for part in message.parts if not isinstance(part, TextPart)],
-        "assistant": [part for part in message.parts if isinstance(part, ImagePart | FilePart | AudioPart)],
+        "assistant": [part for part in message.parts if isinstance(part, FilePart | AudioPart)],
+        "user": [part for part in message.parts if isinstance(part, BlockPart)],
     }
     if wrong.get(message.role):
-        only = "text" if message.role == "system" else "text, reasoning and tool calls"
-        raise InvalidRequest(f"{location} ({message.role}) may hold {only} only.")
+        raise InvalidRequest(f"{location} ({message.role}) may hold {_HELD[message.role]} only.")
     return message
+
+
+_HELD = {
+    "system": "text",
+    "assistant": "text, reasoning, pictures, tool calls and a provider's own blocks",
+    "user": "text, pictures, documents and recordings",
+}
 
 
 def _checked_part(location: str, part: Any) -> Part:
     match part:
         case TextPart(text=str()) | ReasoningPart(text=str()):
+            fine = True
+        case BlockPart(kind=str(), data=dict()):
             fine = True
         case ImagePart() | FilePart() | AudioPart():
             return checked_media(location, part)

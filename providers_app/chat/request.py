@@ -6,6 +6,7 @@ from typing import Any
 from providers_app import conf, ports
 from providers_app.advice import validation
 from providers_app.advice.values import checked_model
+from providers_app.chat import stored_media
 from providers_app.chat.messages import MessagesInput, parse_messages
 from providers_app.chat.parameters import parse_params, parse_tool_choice, parse_tools
 from providers_app.dispatch.faults import faults_of
@@ -47,10 +48,11 @@ async def build_chat(
     before: tuple[Message, ...] = ()
     if context_id is not None:
         before = await ports.context_store().messages(owner, context_id)
+    parsed = parse_messages(messages, system=system, before=before)
     parsed_tools = () if tools is None else parse_tools(tools)
     return ChatRequest(
         model=model_name(provider, model),
-        messages=parse_messages(messages, system=system, before=before),
+        messages=await stored_media.load(owner, parsed),
         tools=parsed_tools,
         tool_choice=ToolChoice() if tool_choice is None else parse_tool_choice(tool_choice, parsed_tools),
         params=parse_params(params),

@@ -23,6 +23,7 @@ from functools import partial
 import msgspec
 
 from providers_app import conf
+from providers_app.chat import stored_media
 from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch.annotate import Annotator
 from providers_app.dispatch.credentials import SessionClient, open_session, report
@@ -36,10 +37,10 @@ from providers_app.errors import (
     UpstreamTimeout,
     error_from,
 )
-from providers_app.ports import Owner, Session
+from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
-from providers_app.types.events import Event, StreamEnd, StreamFailed
+from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed
 from providers_app.wire.answer import HttpStream
 
 DRAIN_S = 0.1
@@ -122,7 +123,7 @@ class _Answer:
             while not (events := await self._read()):
                 pass
         except ProviderError as error:
-            return self._kept(self.reader.fail(error))
+            return await self._stored(self._kept(self.reader.fail(error)))
         return events
 
     async def drain(self) -> None:
@@ -148,7 +149,7 @@ class _Answer:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return self._kept(self.reader.whole(body))
+        return await self._stored(self._kept(self.reader.whole(body)))
 
     async def _open(self) -> None:
         call = self._call
@@ -188,7 +189,14 @@ class _Answer:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return self._kept(self.reader.close() if data is None else self.reader.feed(data))
+        return await self._stored(self._kept(self.reader.close() if data is None else self.reader.feed(data)))
+
+    async def _stored(self, events: list[Event]) -> list[Event]:
+        """Put generated files into the media store, before anybody is given their events."""
+        if self._session is not None and any(type(event) is GeneratedFile for event in events):
+            owner = self._session.owner if self._call.owner is SYSTEM else self._call.owner
+            return await stored_media.keep(owner, events)
+        return events
 
     def _kept(self, events: list[Event]) -> list[Event]:
         """Annotate the events and remember the last one. Never raises."""

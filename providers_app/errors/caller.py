@@ -81,6 +81,15 @@ class UnsupportedContent(InvalidRequest, code="unsupported_content", status=400)
     """The API has no form for such a document, picture or recording."""
 
 
+class MediaRefused(CallerError, code="media_refused", status=413):
+    """The file is too large, or its owner's store is full."""
+
+    default_hint = "Delete chats with files that are not needed, or ask the operator for more space."
+
+
+class UnknownMedia(CallerError, code="unknown_media", status=404): ...
+
+
 class OwnerRequired(CallerError, code="owner_required", status=400):
     default_hint = "Pass owner=, or call inside `with provider.acting_as(user):`."
 

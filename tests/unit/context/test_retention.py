@@ -56,7 +56,7 @@ async def test_recent_running_and_interrupted_answers_keep_their_events(desk: De
     await in_store(age, interrupted.stream_id)
     await in_store(lambda: Stream.objects.filter(pk=interrupted.stream_id).update(state="interrupted"))
     live = await desk.kit.begin(words(1000, every=0.01), owner="bob")
-    assert await in_store(retention.prune) == (0, 0, 0)
+    assert await in_store(retention.prune) == (0, 0, 0, 0)
     assert await in_store(segments, recent.stream_id) > 0
     assert await in_store(segments, interrupted.stream_id) > 0
     desk.kit.runtime.cancel(live.id)
@@ -117,6 +117,6 @@ def test_many_are_pruned_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
         made = Stream.objects.create(owner=owner, state="complete", heartbeat_at=then, ended_at=then)
         Turn.objects.create(context=context, stream=made)
         StreamSegment.objects.create(stream=made, first_seq=1, last_seq=4, payload=spool.join(encoded([])))
-    assert retention.prune() == (0, 0, 10)
-    assert retention.prune() == (0, 0, 0)
+    assert retention.prune() == (0, 0, 10, 0)
+    assert retention.prune() == (0, 0, 0, 0)
     assert not StreamSegment.objects.exists()

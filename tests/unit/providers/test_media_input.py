@@ -80,9 +80,11 @@ def test_a_file_that_is_too_large_is_refused_by_the_setting() -> None:
         assert read(FilePart(url=WEB)) == FilePart(url=WEB)
 
 
-@pytest.mark.parametrize("role", ["assistant", "system"])
-def test_only_a_person_and_a_tool_send_files(role: Any) -> None:
-    for message in ({"role": role, "content": [FORMS[0][0]]}, Message(role, (ImagePart(url=WEB),))):
+@pytest.mark.parametrize(
+    ("role", "form", "part"), [("system", 0, ImagePart(url=WEB)), ("assistant", 5, FilePart(url=WEB))]
+)
+def test_only_a_person_and_a_tool_send_files(role: Any, form: int, part: Any) -> None:
+    for message in ({"role": role, "content": [FORMS[form][0]]}, Message(role, (part,))):
         with pytest.raises(InvalidRequest, match="only"):
             parse_messages([message])
 

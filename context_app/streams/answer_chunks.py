@@ -1,0 +1,175 @@
+"""Turn the events of one answer into the chunks that it leaves in its context, in the order of the events. Pure.
+
+Text, each tool call, each block of a server tool and each generated file is a chunk. Reasoning lies with what it led
+to, so that both stay together, and a citation with the text that it supports.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from context_app.streams.live import AnswerChunk
+from providers_app.types.events import (
+    Citation,
+    Event,
+    GeneratedFile,
+    OpaqueBlock,
+    Origin,
+    ReasoningDelta,
+    ServerToolEvent,
+    StreamStart,
+    TextDelta,
+    ToolCall,
+)
+
+SHOWN_INPUT = ("query", "queries", "url", "command", "code", "action", "path")
+"""Members of a server tool's input that tell best what it did."""
+
+
+def answer_chunks(events: Iterable[Event], provider: str) -> tuple[AnswerChunk, ...]:
+    """Return the chunks of an answer of ``provider`` (a slug, or empty). More events never change their order."""
+    gathering = _Gathering(Origin(provider) if provider else None)
+    for event in events:
+        gathering.add(event)
+    return gathering.chunks()
+
+
+class _Text(msgspec.Struct):
+    pieces: list[str] = []
+    refusal: bool = False
+    metadata: dict[str, Any] = {}
+
+
+class _Gathering:
+    def __init__(self, origin: Origin | None) -> None:
+        self._origin = origin
+        self._done: list[_Text | AnswerChunk] = []
+        self._reasoning: list[dict[str, Any]] = []  # what has led to nothing yet
+        self._by_part: dict[int, dict[str, Any]] = {}
+        self._cited: list[dict[str, Any]] = []  # before any text
+
+    def add(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self._text(event)
+            case ReasoningDelta():
+                self._reason(event)
+            case Citation():
+                self._cite(event)
+            case ToolCall():
+                self._done.append(self._call(event))
+            case ServerToolEvent() | OpaqueBlock():
+                self._done.append(self._block(event))
+            case GeneratedFile():
+                self._done.append(self._file(event))
+            case StreamStart(origin=Origin() as origin):
+                self._origin = origin
+            case _:
+                pass
+
+    def chunks(self) -> tuple[AnswerChunk, ...]:
+        if any(item["opaque"] for item in self._reasoning):
+            if not any(isinstance(one, _Text) for one in self._done):
+                self._done.append(_Text())
+            last = [one for one in self._done if isinstance(one, _Text)][-1]
+            last.metadata.setdefault("reasoning", []).extend(self._led()["reasoning"])
+        found = []
+        for one in self._done:
+            if isinstance(one, AnswerChunk):
+                found.append(one)
+                continue
+            content = "".join(one.pieces)
+            if one.refusal:
+                one.metadata["refusal"] = True
+            if content.strip() or one.metadata.get("opaque") or one.metadata.get("reasoning"):
+                found.append(AnswerChunk(kind="assistant", content=content, metadata=one.metadata))
+        return tuple(found)
+
+    def _text(self, event: TextDelta) -> None:
+        last = self._done[-1] if self._done else None
+        bound = any(item["opaque"] for item in self._reasoning)  # it has to stand right in front of what it led to
+        if not isinstance(last, _Text) or bound or last.refusal != event.refusal:
+            last = _Text(refusal=event.refusal, metadata=self._led())
+            self._done.append(last)
+        elif self._reasoning:
+            last.metadata.setdefault("reasoning", []).extend(self._led()["reasoning"])
+        last.pieces.append(event.text)
+        if event.opaque:
+            last.metadata["opaque"] = {**last.metadata.get("opaque", {}), **event.opaque}
+            last.metadata["origin"] = self._noted()
+        if self._cited:
+            last.metadata["citations"], self._cited = self._cited, []
+
+    def _reason(self, event: ReasoningDelta) -> None:
+        item = self._by_part.get(event.part)
+        if item is None:
+            item = self._by_part[event.part] = {"text": "", "opaque": None, **self._noted()}
+            self._reasoning.append(item)
+        item["text"] += event.text
+        if event.opaque:
+            item["opaque"] = {**(item["opaque"] or {}), **event.opaque}
+
+    def _cite(self, event: Citation) -> None:
+        source = {name: value for name in ("url", "title", "quote") if (value := getattr(event, name))} or event.data
+        texts = [one for one in self._done if isinstance(one, _Text)]
+        cited = texts[-1].metadata.setdefault("citations", []) if texts else self._cited
+        if source not in cited:
+            cited.append(source)
+
+    def _call(self, event: ToolCall) -> AnswerChunk:
+        metadata: dict[str, Any] = {
+            "call_id": event.id,
+            "name": event.name,
+            "arguments": event.arguments,
+            "provider_id": event.provider_id,
+            "opaque": event.opaque,
+            "origin": self._noted(),
+            **self._led(),
+        }
+        if event.invalid_arguments is not None:
+            metadata["invalid_arguments"] = event.invalid_arguments
+        if event.intent_error is not None:
+            metadata["intent_error"] = event.intent_error.message
+        content = event.invalid_arguments or json.dumps(event.arguments, ensure_ascii=False, indent=2)
+        intent = msgspec.to_builtins(event.intent)
+        return AnswerChunk(kind="tool_call", content=content, metadata=metadata, intent=intent)
+
+    def _block(self, event: ServerToolEvent | OpaqueBlock) -> AnswerChunk:
+        data = event.data
+        metadata: dict[str, Any] = {"kind": event.kind, "data": data, "origin": self._noted(), **self._led()}
+        if call_id := data.get("tool_use_id") or data.get("call_id") or data.get("id"):
+            metadata["call_id"] = str(call_id)
+        if isinstance(event, OpaqueBlock):
+            return AnswerChunk(kind="block", content=event.kind, metadata=metadata)
+        return AnswerChunk(kind="server_tool", content=_summary(event), metadata=metadata)
+
+    def _file(self, event: GeneratedFile) -> AnswerChunk:
+        given = {
+            name: getattr(event, name) for name in ("ref", "media_type", "name", "size", "url", "problem", "opaque")
+        }
+        metadata = {name: value for name, value in given.items() if value}
+        content = event.problem or event.name or f"Generated {event.media_type}"
+        return AnswerChunk(kind="image", content=content, metadata={**metadata, "origin": self._noted(), **self._led()})
+
+    def _led(self) -> dict[str, Any]:
+        """Return the reasoning that led to what comes now, as metadata."""
+        led, self._reasoning = self._reasoning, []
+        return {"reasoning": led} if led else {}
+
+    def _noted(self) -> dict[str, Any]:
+        found = {} if self._origin is None else msgspec.structs.asdict(self._origin)
+        return {name: value for name, value in found.items() if value}
+
+
+def _summary(event: ServerToolEvent) -> str:
+    """Say in a line what a server tool did: its name, and the most telling part of its input."""
+    name = str(event.data.get("name") or event.kind)
+    for source in (event.data.get("input"), event.data.get("action"), event.data.get(event.kind), event.data):
+        if isinstance(source, dict):
+            for member in SHOWN_INPUT:
+                if isinstance(source.get(member), str | list) and source[member]:
+                    told = source[member]
+                    return f"{name}: {told if isinstance(told, str) else ', '.join(map(str, told))}"
+    return name
