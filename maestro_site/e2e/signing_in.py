@@ -46,9 +46,8 @@ class SignIns:
             async with deadline(seconds, errors.LoginExpired(f"There was no sign-in within {seconds or 0:g} s.")):
                 return await self._wait()
         finally:
-            for task in (*self._open.values(), self._pasting):
-                if task is not None:
-                    task.cancel()
+            for task in filter(None, (*self._open.values(), self._pasting)):
+                task.cancel()
 
     async def give_up(self) -> None:
         """Cancel the open sign-ins, and wait for an exchange in flight, because it may create a session."""
@@ -126,8 +125,7 @@ class SignIns:
     async def _pasted(self) -> Session | None:
         """Complete the sign-in that a pasted answer belongs to, by its state where it has one."""
         assert self._pasting is not None and self._paste is not None
-        answer = self._pasting.result()
-        if not answer:
+        if not (answer := self._pasting.result()):
             self._pasting = self._paste = None
             self._need_no_paste()
             return None

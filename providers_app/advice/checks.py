@@ -107,8 +107,7 @@ def _model_list(draft: Draft) -> Iterator[Finding]:
 def _ranges(draft: Draft) -> Iterator[Finding]:
     """Yield the values that are outside of the format's ranges."""
     for name, (low, high) in draft.rules.format.ranges.items():
-        value = draft.values.get(name)
-        if value is not None and not low <= value <= high:
+        if (value := draft.values.get(name)) is not None and not low <= value <= high:
             what = f"{name} must be between {low:g} and {high:g}, not {value}."
             why = f"That is the range of {draft.rules.name}'s API."
             yield Finding("out_of_range", name, what, why, low if value < low else high)
@@ -143,8 +142,7 @@ def _effort(draft: Draft) -> Iterator[Finding]:
 
 def _output(draft: Draft) -> Iterator[Finding]:
     """Yield an output limit that is too low for the thinking before it, or too high for the model."""
-    limit = draft.values.get("max_output_tokens")
-    if limit is None:
+    if (limit := draft.values.get("max_output_tokens")) is None:
         return
     name, model, known = "max_output_tokens", draft.rules.model, draft.rules.known
     most, window = known.max_output_tokens, known.context_window

@@ -18,8 +18,7 @@ def advice_headers(advice: Iterable[Advice]) -> dict[str, str]:
     found = tuple(advice)
     headers: dict[str, str] = {}
     for level, name in NAMES.items():
-        said = [_text(item) for item in found if item.level == level][:MOST]
-        if said:
+        if said := [_text(item) for item in found if item.level == level][:MOST]:
             headers[name] = _cut(" | ".join(said))
     return {**headers, "x-maestro-advice-count": str(len(found))} if found else {}
 

@@ -27,10 +27,9 @@ _HINTS = get_type_hints(ChatParams)
 
 def checked_model(model: Any) -> str:
     """Return ``model``. Raises ``InvalidRequest`` unless it can be the name of a model."""
-    fine = isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip()
-    if not fine:
-        raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
-    return str(model)
+    if isinstance(model, str) and 0 < len(model) <= MAX_MODEL and model.isprintable() and model == model.strip():
+        return model
+    raise InvalidRequest(f"The model must be a name of at most {MAX_MODEL} printable characters.")
 
 
 def check(params: Mapping[str, Any]) -> list[Advice]:

@@ -84,8 +84,7 @@ def search(models: Sequence[ModelInfo], query: ModelQuery, declared: Capabilitie
 
     plain = msgspec.structs.replace(query, text="", sort="") == ModelQuery()
     found = list(models) if plain else [model for model in models if fits(model)]
-    words = query.text[:MAX_TEXT].lower().split()
-    if words:
+    if words := query.text[:MAX_TEXT].lower().split():
         found = _with_words(found, words)
     return sorted(found, key=SORTS[query.sort]) if query.sort else found
 

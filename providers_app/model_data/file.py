@@ -16,6 +16,7 @@ out. It lies beside the provider's code, so that a drop-in provider brings its o
 
 import datetime
 import json
+from contextlib import suppress
 from typing import Any, get_args
 
 import msgspec
@@ -173,15 +174,12 @@ def check_figures(where: str, known: dict[str, Any]) -> None:
 
 
 def _check_names(where: str, names: Any, known: Any) -> None:
-    unknown = next((name for name in names if name not in known), None)
-    if unknown is not None:
+    if (unknown := next((name for name in names if name not in known), None)) is not None:
         raise ModelFileError(f"{where}: {unknown!r} is not one of {', '.join(sorted(known)) or 'nothing'}")
 
 
 def _check_day(where: str, value: str) -> None:
-    try:
-        fine = datetime.date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        fine = False
-    if not fine:
-        raise ModelFileError(f"{where}: {value!r} is not a day (YYYY-MM-DD)")
+    with suppress(ValueError):
+        if datetime.date.fromisoformat(value).isoformat() == value:
+            return
+    raise ModelFileError(f"{where}: {value!r} is not a day (YYYY-MM-DD)")

@@ -58,8 +58,7 @@ class ModelIndex:
         return None if found is None else msgspec.structs.replace(found, id=model_id)
 
     def _find(self, model_id: str) -> ModelInfo | None:
-        full = self._id_of(model_id)
-        if full is not None:
+        if (full := self._id_of(model_id)) is not None:
             return self.models[full]
         for same, other in self._others:
             if model_id.startswith(same.prefix):

@@ -102,8 +102,7 @@ class Library:
         provider loop it is the last one, empty before the first scan (see ``ready``).
         """
         self._scan_if_due(provider)
-        scan = self._scans.get(provider)
-        if scan is None:
+        if (scan := self._scans.get(provider)) is None:
             return _NOTHING
         key = provider, scan.key(host)
         if (kept := self._indexes.get(key)) is not None:

@@ -32,8 +32,7 @@ def merged(
     Figures that a listing only implies (``IMPLIED``, where its figures do not name them) are joined with the shipped
     ones: such a listing has no word for the rest.
     """
-    best = listed or configured or shipped
-    if best is None:
+    if (best := listed or configured or shipped) is None:
         return None
     values: dict[str, Any] = {}
     figures: dict[str, Figure] = {}

@@ -31,10 +31,9 @@ from providers_app.types.dialect import Dialect, Reducer
 # What an answer may have, with some models: the behaviour does not bring it.
 OF_ANSWERS = ("tools", "parallel_tools", "reasoning", "images_in", "structured_output")
 # Each capability and auth type, and the behaviour that does it.
-ABILITIES = dict.fromkeys(("chat", "streaming", *OF_ANSWERS), "streaming") | {
-    "models": "models",
-    "count_tokens": "counting",
-}
+NEEDS = {"models": "models", "count_tokens": "counting"} | dict.fromkeys(
+    ("chat", "streaming", *OF_ANSWERS), "streaming"
+)
 AUTH_NEEDS = {"oauth": "oauth", "api_key": "api_key"}
 MEMBER_IDS = {"missing": "E011", "signature": "E012", "must_be_async": "E013", "must_be_sync": "E014"}
 
@@ -77,13 +76,12 @@ class _Package:
         self.slug = slug
         self.source = source
         self.found: list[Finding] = []
-        self.behaviours: dict[str, Any] = {}
+        self.supported: set[str] = set()
 
     def judge(self) -> list[Finding]:
         if settings.reserved(self.slug):
             self.add("E001", f"The slug {self.slug!r} is the name of a common setting.", "Choose another slug.")
-        module = self.load("")
-        if module is None:
+        if (module := self.load("")) is None:
             return self.found
         card = self.card(module)
         for operation in (*OPERATIONS, *OPTIONAL):
@@ -148,9 +146,10 @@ class _Package:
             hint = f"Define BEHAVIOUR, a value with the methods of behaviours.{operation}."
             self.add("E010", f"{module.__name__} defines no BEHAVIOUR.", hint)
             return
-        behaviour = self.behaviours[operation] = module.BEHAVIOUR
+        behaviour = module.BEHAVIOUR
         if isinstance(behaviour, Unsupported):
             return
+        self.supported.add(operation)
         where = f"{module.__name__}.BEHAVIOUR"
         fits = self.members(where, behaviour, PROTOCOLS[operation])
         if operation == "streaming" and hasattr(behaviour, "dialect_of"):
@@ -204,20 +203,16 @@ class _Package:
     def claims(self, card: ProviderInfo) -> None:
         """Compare what the card claims with the behaviours that are there."""
         for needs, claimed, place, verb, too_much, too_little in (
-            (ABILITIES, card.capabilities, "PROVIDER.capabilities", "claim", "E016", "W001"),
+            (NEEDS, card.capabilities, "PROVIDER.capabilities", "claim", "E016", "W001"),
             (AUTH_NEEDS, card.auth_types, "PROVIDER.auth_types", "offer", "E015", "W003"),
         ):
             for name, operation in needs.items():
-                if name in claimed and not self.does(operation):
+                if name in claimed and operation not in self.supported:
                     message = f"{self.slug} {verb}s {name}, but its {operation} behaviour is missing or Unsupported."
                     self.add(too_much, message, f"Take {name} out of {place}, or add the behaviour.")
-                elif name not in claimed and name not in OF_ANSWERS and self.does(operation):
+                elif name not in claimed and name not in OF_ANSWERS and operation in self.supported:
                     message = f"{self.slug} has the behaviour {operation}, but does not {verb} {name}."
                     self.add(too_little, message, f"Add {name} to {place}.")
-
-    def does(self, operation: str) -> bool:
-        behaviour = self.behaviours.get(operation)
-        return behaviour is not None and not isinstance(behaviour, Unsupported)
 
 
 def _finding(number: str, slug: str, message: str, hint: str) -> Finding:

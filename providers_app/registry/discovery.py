@@ -70,10 +70,10 @@ class Registry:
 
     def packages(self) -> dict[str, Package]:
         """Return every package by slug, in alphabetical order; none is imported."""
-        if self._packages is None:
-            with self._lock:
-                return self._packages if self._packages is not None else self._scan()
-        return self._packages
+        if (found := self._packages) is not None:
+            return found
+        with self._lock:
+            return self._packages if self._packages is not None else self._scan()
 
     def rejected(self) -> tuple[Rejected, ...]:
         """Return what was found and not taken: bad slugs and duplicates."""
