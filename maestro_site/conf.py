@@ -19,7 +19,7 @@ from maestro_site import environment
 from maestro_site.environment import ENV_FILE, PREFIX, ROOT, ConfigError, Reading, Setting, env_name, walk
 from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.registry.settings import build_model
-from providers_app.setting_types import URL_WITH_SECRET, Env, split
+from providers_app.setting_types import URL_WITH_SECRET, Env, setting, split
 from sessions_app.conf import SessionsConfig
 
 EXTRA_NAMES = frozenset({ENV_FILE, "MAESTRO_RECORDINGS"})
@@ -32,15 +32,14 @@ Providers = build_model()
 class EmailConfig(BaseModel, frozen=True):
     """Settings under ``MAESTRO_EMAIL__``: the mail server that notices are sent through."""
 
-    host: str = Field(default="", description="Name of the mail server. Without it, nothing is sent by e-mail.")
-    port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
-    user: str = Field(default="", description="Name to sign in with at the mail server; empty for none.")
-    password: SecretStr = Field(default=SecretStr(""), description="Password for it; may come from a file.")
-    tls: Literal["starttls", "tls", "none"] = Field(
-        default="starttls",
-        description="How the connection is protected: `starttls` (usually port 587), `tls` (465) or `none` (25).",
+    host: str = setting("", "Name of the mail server. Without it, nothing is sent by e-mail.")
+    port: int = setting(587, "Port of the mail server.", ge=1, le=65535)
+    user: str = setting("", "Name to sign in with at the mail server; empty for none.")
+    password: SecretStr = setting(SecretStr(""), "Password for it; may come from a file.")
+    tls: Literal["starttls", "tls", "none"] = setting(
+        "starttls", "How the connection is protected: `starttls` (usually port 587), `tls` (465) or `none` (25)."
     )
-    timeout_s: float = Field(default=10, gt=0, le=120, description="Seconds to wait for the mail server.")
+    timeout_s: float = setting(10, "Seconds to wait for the mail server.", gt=0, le=120)
 
 
 class MaestroSettings(BaseModel):
@@ -48,47 +47,42 @@ class MaestroSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path = Field(default=ROOT / "var", description="Folder of the database, key files, queue and spools.")
-    secret_key: SecretStr | None = Field(
-        default=None, description="Signs cookies and links. Without it, a file of its own in the data folder is used."
+    data_dir: Path = setting(ROOT / "var", "Folder of the database, key files, queue and spools.")
+    secret_key: SecretStr | None = setting(
+        None, "Signs cookies and links. Without it, a file of its own in the data folder is used."
     )
-    encryption_keys: SecretStr | None = Field(
-        default=None,
-        description="Keys that seal credentials, comma-separated `id:base64`; the first is primary. Without it, a key "
+    encryption_keys: SecretStr | None = setting(
+        None,
+        "Keys that seal credentials, comma-separated `id:base64`; the first is primary. Without it, a key "
         "file in the data folder is used.",
     )
-    allowed_hosts: list[str] = Field(
-        default=["localhost", "127.0.0.1", "[::1]"],
-        description="Host names under which Maestro is reached, comma-separated.",
+    allowed_hosts: list[str] = setting(
+        ["localhost", "127.0.0.1", "[::1]"], "Host names under which Maestro is reached, comma-separated."
     )
-    trusted_origins: list[str] = Field(
-        default=[], description="Origins (`https://host`) whose forms are accepted behind a proxy, comma-separated."
+    trusted_origins: list[str] = setting(
+        [], "Origins (`https://host`) whose forms are accepted behind a proxy, comma-separated."
     )
-    behind_tls_proxy: bool = Field(
-        default=False, description="Trust X-Forwarded-Proto of a proxy in front, and mark cookies secure."
+    behind_tls_proxy: bool = setting(False, "Trust X-Forwarded-Proto of a proxy in front, and mark cookies secure.")
+    debug: bool = setting(False, "Show Django's debug pages. Never in production.")
+    log_level: str = setting("INFO", "Level of the log on stderr: DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = setting(False, "Write the log as one JSON object per line.")
+    database_url: Annotated[SecretStr | None, Env("DATABASE_URL"), URL_WITH_SECRET] = setting(
+        None, "`postgres://user:password@host:port/name`. Without it, SQLite in the data folder is used."
     )
-    debug: bool = Field(default=False, description="Show Django's debug pages. Never in production.")
-    log_level: str = Field(default="INFO", description="Level of the log on stderr: DEBUG, INFO, WARNING or ERROR.")
-    log_json: bool = Field(default=False, description="Write the log as one JSON object per line.")
-    database_url: Annotated[SecretStr | None, Env("DATABASE_URL"), URL_WITH_SECRET] = Field(
-        default=None,
-        description="`postgres://user:password@host:port/name`. Without it, SQLite in the data folder is used.",
+    redis_url: Annotated[SecretStr | None, Env("REDIS_URL"), URL_WITH_SECRET] = setting(
+        None, "`redis://host:port/0`: broker, channel layer and shared state for several processes or machines."
     )
-    redis_url: Annotated[SecretStr | None, Env("REDIS_URL"), URL_WITH_SECRET] = Field(
-        default=None,
-        description="`redis://host:port/0`: broker, channel layer and shared state for several processes or machines.",
-    )
-    public_url: str = Field(
-        default="",
-        description="Address under which people reach Maestro (`https://host`): links in e-mail, and the callback of "
+    public_url: str = setting(
+        "",
+        "Address under which people reach Maestro (`https://host`): links in e-mail, and the callback of "
         "sign-ins. Without it, the address of the request is used.",
     )
-    from_email: str = Field(default="maestro@localhost", description="Sender of e-mail.")
-    email: EmailConfig = Field(default=EmailConfig(), description="Mail server.")
-    sessions: SessionsConfig = Field(default=SessionsConfig(), description="Session store.")
-    context: ContextConfig = Field(default=ContextConfig(), description="Contexts and streams.")
-    genai_platform: GenAIPlatformConfig = Field(
-        default=GenAIPlatformConfig(), description="An enterprise gateway in front of the providers."
+    from_email: str = setting("maestro@localhost", "Sender of e-mail.")
+    email: EmailConfig = setting(EmailConfig(), "Mail server.")
+    sessions: SessionsConfig = setting(SessionsConfig(), "Session store.")
+    context: ContextConfig = setting(ContextConfig(), "Contexts and streams.")
+    genai_platform: GenAIPlatformConfig = setting(
+        GenAIPlatformConfig(), "An enterprise gateway in front of the providers."
     )
     providers: Providers = Field(default_factory=Providers, description="Providers.")  # type: ignore[valid-type]
 
@@ -117,7 +111,7 @@ def load(environ: Mapping[str, str] | None = None) -> MaestroSettings:
 
 def problems_of(error: ValidationError, reading: Reading) -> list[tuple[tuple[str, ...], str]]:
     """Return path and sentence of each problem; a sentence names the variable to correct and never quotes a secret."""
-    secrets = {setting.path: setting.secret for setting in settings_list()}
+    secrets = {each.path: each.secret for each in settings_list()}
     found = []
     for item in error.errors(include_input=False, include_url=False):
         location = tuple(str(part) for part in item["loc"])
@@ -133,7 +127,7 @@ def problems_of(error: ValidationError, reading: Reading) -> list[tuple[tuple[st
 
 def known_names() -> set[str]:
     """Return every ``MAESTRO_`` variable that is read."""
-    return {*EXTRA_NAMES, *(name for setting in settings_list() for name in setting.names if name.startswith(PREFIX))}
+    return {*EXTRA_NAMES, *(name for each in settings_list() for name in each.names if name.startswith(PREFIX))}
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:

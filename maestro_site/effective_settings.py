@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from maestro_site import conf, environment
 from maestro_site.environment import LISTS, ConfigError, Found, Reading, Setting, env_name
 from maestro_site.settings_reference import default_text, text_of, type_text
+from providers_app.setting_types import URL_WITH_SECRET
 
 SourceKind = Literal["default", "environment", ".env", "file"]
 MASKED = "***"
@@ -171,7 +172,7 @@ def _effective(
 def display_text(setting: Setting, value: Any) -> str:
     """Return a value for display, its secret parts masked; empty where there is none."""
     if setting.secret:
-        return _secret_text(value, url=setting.url_with_secret)
+        return _secret_text(value, url=URL_WITH_SECRET in setting.info.metadata)
     if isinstance(value, LISTS):
         return ",".join(masked_url(text_of(each)) for each in value)
     return masked_url(text_of(value))

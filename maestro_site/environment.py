@@ -20,7 +20,7 @@ import dotenv
 from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
-from providers_app.setting_types import Env, KeepsEmpty, UrlWithSecret, split
+from providers_app.setting_types import Env, KeepsEmpty, split
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "MAESTRO_"
@@ -75,11 +75,6 @@ class Setting:
     def secret(self) -> bool:
         """True when its value is a secret or contains one."""
         return not {SecretStr, SecretBytes}.isdisjoint(plain_types(self.info.annotation))
-
-    @property
-    def url_with_secret(self) -> bool:
-        """True for an address that is shown with the secret parts masked."""
-        return bool(_marks(self.info, UrlWithSecret))
 
     @property
     def keeps_empty(self) -> bool:

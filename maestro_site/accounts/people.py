@@ -31,5 +31,4 @@ def close(people: Collection[Any]) -> bool:
 
 
 def _email(owner: int | str) -> str:
-    found = User.objects.filter(pk=owner).values_list("email", flat=True).first()
-    return found or ""
+    return User.objects.filter(pk=owner).values_list("email", flat=True).first() or ""

@@ -16,7 +16,8 @@ from sessions_app.services import lifecycle, notices
 from sessions_app.views.access import row_context, signed_in
 
 PER_PAGE = 50
-LONGEST_QUERY = 100
+LONGEST = {"q": 100, "provider": 40, "auth_type": 16}
+"""Characters of each filter that are read."""
 CHIPS = (
     ("all", "All"),
     ("active", "Active"),
@@ -46,11 +47,9 @@ def session_list(request: HttpRequest) -> HttpResponse:
 
 def _results(request: HttpRequest) -> dict[str, Any]:
     owner_id = request.user.pk
-    chosen = {
-        "q": _typed(request, "q", LONGEST_QUERY),
-        "provider": _typed(request, "provider", 40),
-        "auth_type": _typed(request, "auth_type", 16),
-    }
+    # Without NUL, which a database refuses to search for.
+    typed = {name: request.GET.get(name, "").replace("\x00", "").strip() for name in LONGEST}
+    chosen = {name: text[: LONGEST[name]] for name, text in typed.items()}
     rows = selectors.filtered(owner_id, query=chosen["q"], provider=chosen["provider"], auth_type=chosen["auth_type"])
     counts = selectors.counts(owner_id, rows)
     group = request.GET.get("status", "all")
@@ -73,11 +72,6 @@ def _results(request: HttpRequest) -> dict[str, Any]:
         "providers": selectors.providers_in_use(owner_id),
         "auth_types": AuthSession.AuthType.choices,
     }
-
-
-def _typed(request: HttpRequest, name: str, length: int) -> str:
-    # Without NUL, which a database refuses to search for.
-    return request.GET.get(name, "").replace("\x00", "").strip()[:length]
 
 
 def _just_deleted(request: HttpRequest) -> AuthSession | None:

@@ -6,6 +6,7 @@ A sign-in belongs to the person and the browser that began it. For anybody else 
 import time
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -177,19 +178,17 @@ def again(request: HttpRequest, state: LoginState) -> HttpResponse:
     if describe(state, time.time()).phase in ("open", "confirm"):
         # Two open attempts under one name help nobody.
         service.cancel(request, UUID(state.id))
+    same = {"name": state.name, "flow": state.flow, "session": state.target or None, "return_to": state.return_to}
+    return begin(request, state.provider, form, method=method, **same)
+
+
+def begin(request: HttpRequest, provider: str, otherwise: str, **chosen: Any) -> HttpResponse:
+    """Begin a sign-in and lead to its page; where that fails, lead to the address ``otherwise`` with the reason."""
     try:
-        pending = service.begin(
-            request,
-            state.provider,
-            name=state.name,
-            flow=state.flow,
-            method=method,
-            session=state.target or None,
-            return_to=state.return_to,
-        )
+        pending = service.begin(request, provider, **chosen)
     except ProviderError as error:
         add_message(request, messages.ERROR, text_of(error), error=error)
-        return redirect(form)
+        return redirect(otherwise)
     return see_other(reverse("sessions:login", args=[pending.id]))
 
 

@@ -61,9 +61,7 @@ def offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:
 
 
 def needs_form(request: HttpRequest, state: LoginState, offer: OfferedFlow, method: str) -> bool:
-    """Say whether beginning again needs the form: for fields or a client, or because the method does not work from
-    here.
-    """
+    """Say whether beginning again needs the form: for fields, a client, or a method that does not work from here."""
     client = offer.flow.client_fields and not state.target
     fitting = {choice.method for choice in _choices(request, offer) if not choice.problem}
     return not offer.enabled or bool(offer.flow.fields) or client or method not in fitting

@@ -33,9 +33,7 @@ def filter_choices() -> dict[str, Any]:
 @require_safe
 @with_session
 def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """Show the table. ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts; ``refresh=1`` asks the provider
-    anew.
-    """
+    """Show the table: ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts, ``refresh=1`` asks the provider."""
     query = _query(request)
     listing = _listing(session, refresh=request.GET.get("refresh") == "1", owner=request.user.pk)
     card = providers.info(session.provider)

@@ -25,7 +25,7 @@ from sessions_app.models import AuthSession
 from sessions_app.sign_in import browser_location, service
 from sessions_app.views.access import add_message, see_other, text_of, with_session
 from sessions_app.views.connect import address_of
-from sessions_app.views.login import finished
+from sessions_app.views.login import begin, finished
 
 # Holds what came back while a person whose session had ended signs in again: in the browser that brought it.
 COOKIE = "maestro_callback"
@@ -49,8 +49,9 @@ def callback(request: HttpRequest) -> HttpResponse:
 @with_session
 def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Sign a stored session in again, in place, the way it was signed in before."""
+    page = reverse("sessions:detail", args=[session.pk])
     if session.auth_type != AuthSession.AuthType.OAUTH:
-        return redirect(f"{reverse('sessions:detail', args=[session.pk])}#key")
+        return redirect(f"{page}#key")
     form = address_of(session.provider, flow=session.flow, session=session.pk)
     try:
         offers = service.offers(request, session.provider)
@@ -63,19 +64,11 @@ def reauthorize(request: HttpRequest, session: AuthSession) -> HttpResponse:
         choice = browser_location.choices(offer.flow.methods, request, offer.impossible)[0]
         if choice.problem:
             return redirect(form)
-        pending = service.begin(
-            request,
-            session.provider,
-            name=session.name,
-            flow=session.flow,
-            method=choice.method,
-            session=str(session.pk),
-            given=given,
-        )
     except ProviderError as error:
         add_message(request, messages.ERROR, text_of(error), error=error)
-        return redirect("sessions:detail", pk=session.pk)
-    return see_other(reverse("sessions:login", args=[pending.id]))
+        return redirect(page)
+    same = {"name": session.name, "flow": session.flow, "session": str(session.pk), "given": given}
+    return begin(request, session.provider, page, method=choice.method, **same)
 
 
 def _take_query(request: HttpRequest) -> str:

@@ -15,7 +15,7 @@ from django.core.management.base import CommandParser
 from maestro_site.e2e.pasting import next_line, quiet_terminal
 from maestro_site.e2e.plan import Plan, Report, Step
 from maestro_site.e2e.run import STEPS, Run
-from providers_app import conf, loop
+from providers_app import environment_keys, loop
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
@@ -150,16 +150,11 @@ def _key(options: dict[str, Any]) -> Secret:
         return Secret("")
     if options["key_env"]:
         return terminal.variable(options["key_env"])
-    return terminal.read_key(MAX_KEY_CHARS) if options["key_stdin"] else _configured(options["provider"])
-
-
-def _configured(slug: str) -> Secret:
-    """Return ``api_key`` of the provider's settings, which its usual variable fills; empty where there is none."""
-    try:
-        found = getattr(conf.provider(slug), "api_key", "")
-    except ProviderError:
-        return Secret("")  # the first step reports it
-    return Secret(found.get_secret_value() if hasattr(found, "get_secret_value") else str(found or ""))
+    if options["key_stdin"]:
+        return terminal.read_key(MAX_KEY_CHARS)
+    with suppress(ProviderError):  # the first step reports it
+        return environment_keys.key_of(options["provider"])
+    return Secret("")
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Secret]:

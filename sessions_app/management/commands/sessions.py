@@ -173,10 +173,7 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
     status = describe(session)
     return {
         "id": str(session.pk),
-        "provider": session.provider,
-        "auth_type": session.auth_type,
-        "name": session.name,
-        "status": session.status,
+        **{name: getattr(session, name) for name in ("provider", "auth_type", "name", "status")},
         "state": status.state,
         "reason": status.words,
         "base_url": session.base_url or None,
