@@ -5,9 +5,9 @@ import signal
 import socket
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -75,12 +75,9 @@ def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
     deadline = time.monotonic() + timeout
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while not stop.is_set() and time.monotonic() < deadline:
-        try:
-            with opener.open(f"{base}/readyz", timeout=2) as response:
-                if response.status == 200:
-                    return True
-        except (urllib.error.URLError, OSError):
-            pass
+        with suppress(OSError), opener.open(f"{base}/readyz", timeout=2) as response:
+            if response.status == 200:
+                return True
         stop.wait(0.05)
     return False
 

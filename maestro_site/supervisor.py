@@ -91,13 +91,7 @@ def _stop(children: list[subprocess.Popen[bytes]]) -> None:
 def _let_refresh_end(child: subprocess.Popen[bytes]) -> None:
     """Wait while the child has a refresh in flight: cut off before its answer is stored, the login may be lost."""
     end = time.monotonic() + REFRESH_S
-    while child.poll() is None and time.monotonic() < end and _refreshes(child.pid):
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(0.2)
-
-
-def _refreshes(pid: int) -> bool:
-    try:
-        return lanes.held_by(holder_of(pid))
-    except DatabaseError:
-        return False
+    with suppress(DatabaseError):
+        while child.poll() is None and time.monotonic() < end and lanes.held_by(holder_of(child.pid)):
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0.2)

@@ -48,14 +48,8 @@ from sessions_app.sign_in.forms import SignInForm
 from sessions_app.views.access import add_message, text_of
 
 Kinds = Sequence[tuple[str, str]]
-# Refusals that are about what was typed, and the field that they are about.
-_REFUSED: tuple[tuple[type[ProviderError], str], ...] = (
-    (AuthenticationFailed, "key"),
-    (InvalidCredential, "key"),
-    (AddressRefused, "base_url"),
-    (NotFound, "base_url"),
-    (BadAnswer, "base_url"),
-)
+# The fields, and the refusals that are about what was typed there.
+_REFUSED = {"key": (AuthenticationFailed, InvalidCredential), "base_url": (AddressRefused, NotFound, BadAnswer)}
 
 
 @sensitive_post_parameters()
@@ -112,17 +106,17 @@ def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
 
 
 def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
-    options: dict[str, Any] = {
-        "with_key": kind == AuthSession.AuthType.API_KEY,
-        "with_base_url": info.base_url_required or info.base_url_editable,
-        "base_url_required": addresses.required(info),
-        "key_hint": info.key_hint,
-        "card": info,
-        "auth_type": kind,
-    }
-    if request.method == "POST":
-        return ConnectForm(request.POST, **options)
-    return ConnectForm(initial={"name": service.suggest_name(request.user.pk, info.slug)}, **options)
+    posted = request.method == "POST"
+    return ConnectForm(
+        request.POST if posted else None,
+        initial=None if posted else {"name": service.suggest_name(request.user.pk, info.slug)},
+        with_key=kind == AuthSession.AuthType.API_KEY,
+        with_base_url=info.base_url_required or info.base_url_editable,
+        base_url_required=addresses.required(info),
+        key_hint=info.key_hint,
+        card=info,
+        auth_type=kind,
+    )
 
 
 def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm) -> AuthSession | None:
@@ -136,7 +130,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
         credential = service.check(info.slug, kind, secret, base_url, chosen)
         result = testing.verify(info.slug, credential, owner_id=owner_id)
         if result.error and not form.cleaned_data.get("store_anyway"):
-            field = next((field for refused, field in _REFUSED if isinstance(result.error, refused)), None)
+            field = next((field for field, refusals in _REFUSED.items() if isinstance(result.error, refusals)), None)
             if field is not None:
                 form.refused = True
                 add_error(form, result.error, field)
@@ -200,10 +194,8 @@ def _connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> Ht
 
 def address_of(provider: str, *, flow: str = "", name: str = "", method: str = "", session: object = None) -> str:
     """Return the address of the sign-in form, filled in as far as known."""
-    parts = {
-        "provider": provider, "auth_type": "oauth", "flow": flow, "name": name, "method": method,
-        "session": str(session or ""),
-    }  # fmt: skip
+    parts = {"provider": provider, "auth_type": "oauth", "flow": flow, "name": name, "method": method}
+    parts["session"] = str(session or "")
     return f"{reverse('sessions:connect')}?{urlencode({key: value for key, value in parts.items() if value})}"
 
 

@@ -108,15 +108,12 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
     kind = form.cleaned_data["kind"] or formats.recognise(texts)
     logins = formats.read(kind, texts, slugs())
     # A page stores what is the person's own, whatever users an export names.
-    own = [login for login in logins if not login.person or login.person in _names_of(request)]
+    user = request.user
+    names = {"", str(user.pk), user.get_username(), getattr(user, "email", "")}
+    own = [login for login in logins if login.person in names]
     if len(own) < len(logins) and not own:
         raise InvalidRequest(
             "The export holds other people's logins.", hint="An operator imports it with `manage.py import_sessions`."
         )
     source = "environment" if of_settings else ", ".join(upload.name or "" for upload in uploads) or "pasted text"
     return imports.plan(request.user.pk, kind, own, source=source)
-
-
-def _names_of(request: HttpRequest) -> set[str]:
-    user = request.user
-    return {str(user.pk), user.get_username(), getattr(user, "email", "")} - {""}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import ProviderError, UnknownSession
 from providers_app.sign_in.checks import OfferedFlow
 from providers_app.types.logins import LoginState
@@ -22,6 +22,7 @@ TAKES_ANSWER = ("paste_code", "paste_url", "loopback", "callback")
 
 def context(request: HttpRequest, state: LoginState, view: LoginView, form: AnswerForm | None = None) -> dict[str, Any]:
     info = providers.info(state.provider)
+    provider_name = info.name if info else state.provider
     offer = offer_of(request, state)
     flow = offer.flow if offer else None
     waiting = service.pending(request, UUID(state.id)) if view.phase == "open" else None
@@ -33,9 +34,10 @@ def context(request: HttpRequest, state: LoginState, view: LoginView, form: Answ
         "state": state,
         "view": view,
         "info": info,
-        "provider_name": info.name if info else state.provider,
+        "provider_name": provider_name,
         "flow": flow,
-        "title": _title(flow, info.name if info else state.provider),
+        # The flow's label where it is a title, else a plain one.
+        "title": flow.label if flow and flow.label.startswith("Sign in") else f"Sign in to {provider_name}",
         "waiting": waiting,
         "form": (form or AnswerForm()) if state.method in TAKES_ANSWER else None,
         "clock": clock(state, now),
@@ -44,11 +46,6 @@ def context(request: HttpRequest, state: LoginState, view: LoginView, form: Answ
         "untested": untested,
         "connect_url": address_of(state.provider, flow=state.flow, name=state.name, session=state.target),
     }
-
-
-def _title(flow: OAuthFlow | None, provider: str) -> str:
-    """Return the flow's label where it is a title, else a plain one."""
-    return flow.label if flow and flow.label.startswith("Sign in") else f"Sign in to {provider}"
 
 
 def offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:

@@ -5,7 +5,7 @@ deleted first.
 """
 
 import sys
-import threading
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -73,33 +73,28 @@ class Command(TerminalCommand):
         # With a key on standard input there is nothing left to paste.
         paste = partial(next_line, sys.stdin) if plan.auth_type == "oauth" and not plan.session else None
         run = Run(plan, tell=self._tell, show=self._show, refuse=self.report, paste=paste)
-        done = threading.Event()
-        found: list[Report] = []
-        crash: list[BaseException] = []
+        ended = Future[Report]()
 
         async def work() -> None:
             try:
-                found.append(await run.run())
+                ended.set_result(await run.run())
             except BaseException as error:
-                crash.append(error)
+                ended.set_exception(error)
                 raise
-            finally:
-                done.set()
 
         task = loop.spawn(work(), name="e2e-command")
         try:
-            done.wait()
+            wait([ended])
         except KeyboardInterrupt:
             self.note("Stopping; what was made for this run is being destroyed.")
             loop.cancel(task)
-            while not done.is_set():
+            while not ended.done():
                 with suppress(KeyboardInterrupt):
-                    if not done.wait(CLEANING_S):
-                        break
-        terminal.settle()
-        if not found:
-            raise crash[0] if crash else SystemExit(INTERRUPTED)
-        return found[0]
+                    if not wait([ended], CLEANING_S).done:
+                        raise SystemExit(INTERRUPTED) from None
+        finally:
+            terminal.settle()
+        return ended.result()
 
     def _tell(self, step: Step) -> None:
         if self.as_json:

@@ -47,7 +47,9 @@ class Command(terminal.TerminalCommand):
         session = terminal.session_of(options)
         found = search(_listed(session, options), query, provider.provider_capabilities(session.provider))
         if self.as_json:
-            self.dump([_plain(model) for model in found])
+            # Without the provider's own entry.
+            plain = (msgspec.to_builtins(model).items() for model in found)
+            self.dump([{name: value for name, value in items if name != "raw"} for items in plain])
         elif found:
             today = datetime.now(UTC).date()
             self.print_table([HEADS, *(_line(model_rows.row(model, today)) for model in found)], right=RIGHT)
@@ -78,9 +80,3 @@ def _line(row: Row) -> tuple[str, ...]:
         stage,
         ", ".join(sorted(sources)) or ("provider" if model.source == "provider" else row.origin),
     )
-
-
-def _plain(model: ModelInfo) -> dict[str, Any]:
-    """Return the model as JSON, without the provider's own entry."""
-    found: dict[str, Any] = msgspec.to_builtins(model)
-    return {name: value for name, value in found.items() if name != "raw"}

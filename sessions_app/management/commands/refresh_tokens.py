@@ -68,13 +68,11 @@ class Command(terminal.TerminalCommand):
     def _rows(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         owner = terminal.owner_id(options["owner"]) if options["owner"] else None
         if options["provider"] and options["provider"] not in slugs():
-            raise UnknownProvider(
-                f"There is no provider '{options['provider'][:80]}'.", hint=f"There are: {', '.join(sorted(slugs()))}."
-            )
+            hint = f"There are: {', '.join(sorted(slugs()))}."
+            raise UnknownProvider(f"There is no provider '{options['provider'][:80]}'.", hint=hint)
         if options["session"]:
-            one = selectors.find(
-                owner or SYSTEM, options["provider"] or None, options["session"], AuthSession.AuthType.OAUTH
-            )
+            slug, kind = options["provider"] or None, AuthSession.AuthType.OAUTH
+            one = selectors.find(owner or SYSTEM, slug, options["session"], kind)
             return _work([one], "command", options | {"within": 0.0})
         dead = _needing_a_person(options["provider"], owner)
         whose: dict[str, Any] = {"provider": options["provider"], "owner_id": owner}
@@ -122,9 +120,8 @@ def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str
         rotation = rotation_of(session.provider, session.flow)
     except ProviderError as error:
         return _row(session, "would fail", error.message, error.code, session.next_refresh_at)
-    found = decide(
-        claim_of(session, tokens), rotation, trigger=trigger, seen_generation=None, now=time.time(), within_s=within
-    )
+    claim, now = claim_of(session, tokens), time.time()
+    found = decide(claim, rotation, trigger=trigger, seen_generation=None, now=now, within_s=within)
     return _row(session, WOULD.get(found.action, "would skip"), found.why, found.code, session.next_refresh_at)
 
 

@@ -149,8 +149,7 @@ class Command(terminal.TerminalCommand):
     def _complete(self, options: dict[str, Any]) -> None:
         self._signed_in(sign_in.complete(self, options))
 
-    def _flows(self, options: dict[str, Any]) -> None:
-        sign_in.flows(self, options)
+    _flows = sign_in.flows
 
     def _revoke(self, options: dict[str, Any]) -> None:
         session = terminal.session_of(options)
