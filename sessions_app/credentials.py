@@ -1,7 +1,6 @@
 """Seal and open the credentials of sessions, sign-ins and import backups, and say which column values they make.
 
-Together with ``crypto`` the only code that touches a sealed column. Synchronous: call it where the database may be
-used.
+Together with ``crypto`` the only code that touches a sealed column. Synchronous: call it where a database may be used.
 """
 
 import math
@@ -41,10 +40,7 @@ NEVER_REFRESHED: Columns = {**NO_ATTEMPT, "refreshed_at": None, "refresh_failed_
 
 
 def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None) -> dict[str, Any]:
-    """Return the column values that store ``secret`` in the row with this id; an empty secret seals nothing.
-
-    With ``tokens``, ``secret`` is what signs requests (``tokens.signing``).
-    """
+    """Return the column values that seal ``secret`` in this row, with ``tokens`` their ``signing``; empty: none."""
     if not secret and tokens is None:
         return dict(DESTROYED)
     sealed, key_id = crypto.seal(to_plain(_Sealed(secret=secret, tokens=tokens)), crypto.SESSION_CREDENTIAL, row_id)
@@ -52,11 +48,7 @@ def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None)
 
 
 def oauth_columns(tokens: Tokens, next_refresh_at: float | None) -> dict[str, Any]:
-    """Return the column values that follow from ``tokens``; no secret is among them.
-
-    ``next_refresh_at`` is in seconds since the epoch, ``None`` for never. The tokens themselves go through
-    ``sealed_columns``, ``replace`` or ``swap``.
-    """
+    """Return the column values that follow from ``tokens``, without secrets; ``next_refresh_at`` in epoch seconds."""
     return {
         "settings": dict(tokens.facts),
         "base_url": tokens.base_url,

@@ -115,9 +115,7 @@ class KeyRing:
         return header + nonce + cipher, self.primary
 
     def open(self, sealed: bytes | memoryview, purpose: str, row_id: object) -> bytes:
-        """Return the plain text that ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, or of another
-        row or purpose.
-        """
+        """Return what ``seal`` was given. Raises ``KeyRingError``: unknown key, damaged, another row or purpose."""
         sealed = bytes(sealed)
         key_id, header = _header(sealed)
         key = self._keys.get(key_id)
@@ -203,10 +201,7 @@ def sealed_rows_exist() -> bool:
 
 
 def verify_in_use(ring: KeyRing) -> None:
-    """Prove that every key id in the database is in the ring and opens: one row per key id is probed.
-
-    Raises ``KeyRingError`` whose ``missing`` and ``unopened`` name the key ids and rows.
-    """
+    """Prove that every key id of the database is in the ring and opens a row. Raises ``KeyRingError``, naming them."""
     missing: set[str] = set()
     unopened: list[str] = []
     for column, rows in _sealed_rows():

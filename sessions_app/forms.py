@@ -161,10 +161,7 @@ _FIELDS: tuple[tuple[type[errors.ProviderError], str], ...] = (
 def add_error(
     form: forms.BaseForm, error: errors.ProviderError, field: str | None = None, *, code_in_text: bool = False
 ) -> None:
-    """Put a typed error next to the field that it is about, with its hint and its stable code.
-
-    The pages show the code themselves; the admin's form templates cannot, so ``code_in_text`` ends the text with it.
-    """
+    """Put a typed error, with hint and code, next to its field; ``code_in_text`` where no template shows the code."""
     if field is None and isinstance(error, errors.InvalidOption):
         field = key_of(error.field)
     if field is None:
@@ -186,10 +183,7 @@ def errors_in(form: forms.BaseForm) -> Iterator[None]:
 
 
 def declared_field(field: SettingField | LoginField, limit: int, placeholder: str = "") -> forms.Field:
-    """Return a form field for one that a provider package declares, of at most ``limit`` characters.
-
-    Its labels and its help are text, and the page shows help as markup.
-    """
+    """Return the form field of what a provider package declares, as text: pages show labels and help as markup."""
     given: dict[str, Any] = {"label": field.label, "help_text": escape(field.help), "required": field.required}
     if field.choices:
         labels = field.choice_labels or [_SWITCH.get(choice, choice) for choice in field.choices]

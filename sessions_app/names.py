@@ -16,8 +16,7 @@ _NAME = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
 def validate_name(name: str) -> str:
     """Return ``name`` without surrounding white space.
 
-    Raises ``InvalidName``: wrong length or characters, a provider's slug (``slug/model`` must mean one thing), or the
-    form of an id (an id must name one session only).
+    Raises ``InvalidName``: length, characters, a provider's slug (``slug/model`` must mean one thing), an id's form.
     """
     name = name.strip()
     if not name:

@@ -69,8 +69,7 @@ def one(rows: "QuerySet[AuthSession]") -> AuthSession:
 def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -> "QuerySet[AuthSession]":
     """Annotate the rows with ``state``: the stored status, or what the clock and the last evidence make of it.
 
-    A login that refreshes itself in time is not expiring. One whose refresh fails, is overdue, or has no known outcome
-    is never called active.
+    A login that refreshes itself in time is not expiring; one whose refresh fails, is late or unknown is not active.
     """
     now = now or timezone.now()
     soon = now + timedelta(seconds=settings.MAESTRO.sessions.expiring_within_s)
@@ -140,10 +139,7 @@ def in_group(sessions: "QuerySet[AuthSession]", group: str) -> "QuerySet[AuthSes
 
 
 def attention_count(owner_id: Pk) -> int:
-    """Return how many sessions need a person, the number in the navigation.
-
-    A session does when its state says so, or while a Notice about it is open.
-    """
+    """Return how many sessions need a person: their state says so, or a Notice about them is open."""
     told = Notice.objects.filter(session=OuterRef("pk"), resolved_at__isnull=True)
     rows = with_state(owned(owner_id))
     return rows.filter(Q(("state__in", GROUPS["attention"])) | Exists(told)).count()

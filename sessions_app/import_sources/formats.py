@@ -53,10 +53,7 @@ def recognise(texts: Sequence[str]) -> str:
 
 
 def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
-    """Return the logins in the files of one kind; the problem of a single login stands in it.
-
-    ``retired`` is that of ``legacy.read``. Raises ``InvalidRequest``.
-    """
+    """Return the logins in the files of one kind, unusable ones with a problem. The rest as ``legacy.read``."""
     if sum(map(len, texts)) > MAX_TEXT:
         raise InvalidRequest("The file is too large to hold logins.")
     if kind == LEGACY:

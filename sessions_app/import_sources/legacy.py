@@ -79,10 +79,7 @@ def is_export(decoded: Any) -> bool:
 
 
 def read(text: str, slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
-    """Return the logins of an export. Raises ``InvalidRequest``.
-
-    ``retired`` says that the earlier product does not run any more: only then may rotating tokens be refreshed here.
-    """
+    """Return the logins of an export; those of a ``retired`` product may be refreshed. Raises ``InvalidRequest``."""
     return [_login(row, f"row {number}", slugs, retired) for number, row in enumerate(rows_of(text), start=1)]
 
 

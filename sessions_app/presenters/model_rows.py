@@ -20,9 +20,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure: its ``value``, a ``label`` of its source unless that is the provider ("file · 7 d"), and the same as
-    a sentence in ``title``.
-    """
+    """One figure: ``value``, its source as a ``label`` (empty for the provider) and as a sentence in ``title``."""
 
     value: Any = None
     label: str = ""

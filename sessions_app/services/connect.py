@@ -87,8 +87,7 @@ def check(
 
 
 def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
-    """Store another key in the same session and return the new generation; errors and test results of the old one are
-    cleared.
+    """Store another key without the errors and test results of the old one; return the new generation.
 
     Raises ``InvalidCredential``, ``UnsupportedOperation``, ``UnknownSession``, ``NotConfigured``.
     """
@@ -104,10 +103,9 @@ def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = N
 
 
 def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None = None) -> bool:
-    """Change the session's address; ``False`` when it is the same one.
+    """Change the address and drop the key, which was given for the old one; ``False`` when it is the same.
 
-    The stored key is dropped: it was given for the old address and must not be sent to another server. Raises
-    ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
+    Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
     """
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
@@ -150,10 +148,7 @@ def fresh_columns(session: AuthSession) -> dict[str, object]:
 
 
 def claim_place(owner_id: Pk, adding: int = 1) -> None:
-    """Lock the owner's row and check the number of sessions, so that two calls cannot both take the last place.
-
-    Raises ``UnknownSession`` (no such user), ``InvalidRequest`` (limit reached).
-    """
+    """Lock the owner, so that one call takes the last place. Raises ``UnknownSession``, ``InvalidRequest`` (limit)."""
     if not get_user_model().objects.select_for_update().filter(pk=owner_id).exists():
         raise UnknownSession("The session has no owner: there is no such user.")
     limit = django_settings.MAESTRO.sessions.per_owner_limit

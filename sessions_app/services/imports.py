@@ -125,10 +125,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
 
 
 def fetch_first(made: Plan) -> None:
-    """Fetch the first tokens of a few imported logins that came without any; an error stands on its session.
-
-    So they can be used and judged at once; the schedule does the rest.
-    """
+    """Fetch the first tokens of a few imported logins that have none yet; the schedule does the rest."""
     logins = [row for row in made.rows("create", "replace") if row.auth_type == AuthSession.AuthType.OAUTH]
     due = [row for row in logins if row.expires_at is not None and row.expires_at <= timezone.now()]
     for row in due[:FIRST_AT_ONCE]:

@@ -1,12 +1,8 @@
 """Rename, disable, enable, delete, undo, purge, revoke, switch off.
 
-Deleting on a page is two steps. ``trash`` makes the session invisible and unusable at once and frees its name; for the
-undo window ``restore`` brings it back. ``purge_deleted`` then destroys the secret and the row; it runs with every
-deletion, on the sessions' pages and from the schedule. ``delete`` (commands, admin, the universal interface) destroys
-at once.
-
-``switch_off`` destroys the secrets and keeps the row and its trail: after a login was revoked at the provider, and when
-it was dead for long (``services.retention``).
+``trash`` makes a session invisible and unusable at once and frees its name. For the undo window ``restore`` brings it
+back; then ``purge_deleted`` destroys it, with every deletion, on the sessions' pages and from the schedule. ``delete``
+destroys at once. ``switch_off`` destroys the secrets and keeps the row and its trail.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,10 +58,7 @@ def disable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
 
 
 def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
-    """Let a disabled session be used again; what it then answers decides its status. Raises ``UnknownSession``.
-
-    One whose secrets were destroyed can do nothing before it gets new ones, and says so.
-    """
+    """Let a disabled session be used again; one without secrets asks for new ones first. Raises ``UnknownSession``."""
     changes = status_columns(AuthSession.Status.ACTIVE)
     if session.auth_type == AuthSession.AuthType.OAUTH and not session.key_id:
         changes = status_columns(AuthSession.Status.NEEDS_REAUTH, NO_SECRET)
@@ -92,8 +85,7 @@ def _switch(
 def revoke(session: AuthSession) -> bool:
     """End the login at its provider; then its secrets are destroyed here and the session is switched off.
 
-    ``False``: the provider has no way to do so. Then, and when it raises a ``ProviderError`` (``UnsupportedOperation``
-    for a key), nothing was changed here.
+    ``False`` (the provider cannot) and a ``ProviderError`` (``UnsupportedOperation`` for a key) change nothing here.
     """
     oauth_only(session.provider, session.auth_type, session.name)
     work = door.revoke_session(session.provider, str(session.pk), owner=session.owner_id)
@@ -112,10 +104,7 @@ def switch_off(
     rows: "QuerySet[AuthSession] | None" = None,
     actor_id: Pk | None = None,
 ) -> bool:
-    """Destroy the secrets, keep the row and its trail; nothing can use or refresh it any more.
-
-    ``rows`` may narrow what the session must still be like; ``False`` when it is not (or is gone).
-    """
+    """Destroy the secrets, keep row and trail; ``False`` when the session is gone or no longer among ``rows``."""
     changes = {**status_columns(AuthSession.Status.DISABLED, reason), **_NO_LOGIN, **DESTROYED}
     with transaction.atomic():
         # With the next generation, whoever read the login before can write nothing over this.

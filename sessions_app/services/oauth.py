@@ -90,10 +90,7 @@ def _held_lane(provider: str, tokens: Tokens, session_id: UUID | str) -> Refresh
 
 
 def _refuse_copy(tokens: Tokens, owner_id: Pk, session_id: UUID) -> None:
-    """Raise ``DuplicateSession`` when another session holds this refresh token.
-
-    Each of the two would spend it, and the second spend ends the login of both.
-    """
+    """Raise ``DuplicateSession`` when another session holds this refresh token: a second spend ends both logins."""
     mark = token_print(tokens)
     rows = AuthSession.objects.filter(token_print=mark).exclude(key_id="").exclude(pk=session_id)
     held = rows.defer("sealed_credential").first() if mark else None

@@ -62,10 +62,7 @@ def change(
 
 
 def parse(lines: Iterable[str]) -> dict[str, str]:
-    """Read ``name=value`` lines; an empty value removes the option. Raises ``InvalidOption``.
-
-    Whether the provider has such options is judged by ``change``.
-    """
+    """Read ``name=value`` lines, an empty value for removal; ``change`` judges the names. Raises ``InvalidOption``."""
     found: dict[str, str] = {}
     for line in lines:
         name, sign, value = line.partition("=")

@@ -1,8 +1,4 @@
-"""Refresh sessions from outside a request: the schedule, the command, the button.
-
-``providers_app.refresh.service`` decides what a refresh is and which process may send one; here is only *which*
-sessions.
-"""
+"""Refresh sessions from outside a request (schedule, command, button): which ones; ``providers_app`` does it."""
 
 import asyncio
 import logging
@@ -84,8 +80,7 @@ def refresh_many(
 def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
     """Refresh at a person's request, noted in the audit trail. Never raises a ``ProviderError``.
 
-    The caller's thread waits for the answer a little longer than the time-out of a token endpoint, at most; a refresh
-    that takes longer goes on in the background.
+    A refresh that takes longer than a little more than the token endpoint's time-out goes on in the background.
     """
     if not allow("session-refresh", actor_id, limit=REFRESHES_PER_MINUTE, window_s=60):
         why = f"You asked for {REFRESHES_PER_MINUTE} refreshes within a minute. Wait a minute, then try again."

@@ -42,10 +42,7 @@ class TestResult:
 
 
 def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
-    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
-
-    Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
-    """
+    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``."""
     work = door.try_credential(provider, credential, owner=owner_id)
     result = _run(work, owner_id, conf.current().lookup_timeout_s + MARGIN_S)
     if (error := result.error) is not None:
@@ -57,10 +54,7 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
 
 
 def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
-    """Test a stored session and record the outcome: its status, its audit trail. Never raises a ``ProviderError``.
-
-    ``session`` must carry its sealed column. A disabled session may be tested; it stays disabled.
-    """
+    """Test a stored session, read with its sealed column, and record the outcome. Never raises a ``ProviderError``."""
     if session.auth_type == AuthSession.AuthType.OAUTH:
         # Its access token may be refreshed first, and the core records the outcome itself.
         seconds = conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + MARGIN_S
@@ -84,7 +78,7 @@ def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
 
 
 def _run(work: Coroutine[Any, Any, Account], owner_id: Pk, seconds: float) -> TestResult:
-    """Run a test on the provider loop for at most so many seconds, within the limit of tests per person."""
+    """Run a test on the provider loop, while the caller waits, within the limit of tests per person."""
     if not allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
         work.close()
         text = f"You tested {TESTS_PER_MINUTE} logins within a minute."

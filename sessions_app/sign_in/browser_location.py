@@ -69,8 +69,7 @@ def choices(
 ) -> list[Choice]:
     """Return the methods as they can be offered to this browser, those that work from here first.
 
-    ``impossible`` holds the methods that the sign-in itself would refuse, and why; what is known of this browser is the
-    more precise reason.
+    ``impossible``: methods that the sign-in would refuse, and why; a problem of this browser is more precise.
     """
     others = {method: f"Not from here: {why}." for method, why in (impossible or {}).items()}
     problems = {method: _problem(method, request) or others.get(method, "") for method in methods}

@@ -32,8 +32,7 @@ class SecretArea(forms.Textarea):
 class SignInForm(NameForm):
     """The last step before a sign-in begins: name, what the flow asks for, the person's own client, method, consent.
 
-    ``fixed_name``: the session exists and keeps its name. Methods that cannot work from this browser are refused with
-    the reason that stands beside them.
+    ``fixed_name``: the session exists and keeps its name. Methods that cannot work from this browser are refused.
     """
 
     client_id = forms.CharField(label="Client ID", max_length=MAX_FIELD_CHARS, widget=forms.TextInput(attrs=QUIET))

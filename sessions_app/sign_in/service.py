@@ -31,10 +31,7 @@ ASKING_S = EXCHANGE_S + READ_S
 
 
 def offers(request: HttpRequest, provider: str) -> list[OfferedFlow]:
-    """Return the provider's flows, including those that are off.
-
-    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``.
-    """
+    """Return the provider's flows, also those that are off. Raises as ``provider.offered_flows``."""
     return _ask(door.offered_flows(provider, origin=origin(request), local_browser=is_local(request)), READ_S)
 
 

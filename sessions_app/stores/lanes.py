@@ -38,10 +38,7 @@ def take(key: str, lease: str, holder: str, lease_s: float) -> bool:
 
 
 def renew(key: str, lease: str, lease_s: float) -> bool:
-    """Extend the lease to ``lease_s`` seconds from now; ``False`` when another process has the lane.
-
-    A lease that has ended and was not taken over is still ours.
-    """
+    """Extend our lease, ended or not, to ``lease_s`` seconds from now; ``False`` when another process has the lane."""
     rows = RefreshLane.objects.filter(key=key, lease_token=lease)
     return bool(rows.update(lease_until=_from_now(lease_s)))
 
@@ -58,10 +55,7 @@ def held_by(holder: str) -> bool:
 
 
 def left(path: str = "lane__") -> Any:
-    """Return an annotation of the lease's time left: a ``timedelta``, negative once it is over, ``None`` if free.
-
-    ``path`` leads from the queried rows to the lane's columns.
-    """
+    """Return the lease's time left as an expression on rows from which ``path`` leads to the lane: ``None`` if free."""
     return ExpressionWrapper(F(f"{path}lease_until") - Now(), output_field=DurationField())
 
 

@@ -72,10 +72,7 @@ class DjangoLoginStore:
     def find_login(
         self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
     ) -> LoginAttempt:
-        """Return the sign-in with this id, or the one whose callback has this state.
-
-        Raises ``UnknownLogin`` (missing, another person's, another browser's) and ``KeyRingError``.
-        """
+        """Return a sign-in by id or state. Raises ``UnknownLogin`` (also for another browser's), ``KeyRingError``."""
         rows = OAuthAttempt.objects.filter(owner_id=_person(owner))
         rows = rows.select_related("target").defer("target__sealed_credential")
         row: OAuthAttempt | None = None
@@ -98,10 +95,7 @@ class DjangoLoginStore:
 
     @on_pool
     def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
-        """Move a sign-in from ``status`` to ``exchanging``; ``True`` for one caller only.
-
-        One conditional update decides between two callers.
-        """
+        """Move a sign-in from ``status`` to ``exchanging`` by one conditional update; ``True`` for one caller only."""
         rows = OAuthAttempt.objects.filter(pk=login_id, status=status)
         return bool(rows.update(status=OAuthAttempt.Status.EXCHANGING, error_code="", error="", error_hint=""))
 

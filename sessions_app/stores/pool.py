@@ -98,10 +98,7 @@ def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def behind(function: Callable[[], None]) -> None:
-    """Run a function on the one thread of deferred writes, after those given before.
-
-    The interpreter does not end before they have run.
-    """
+    """Run a function on the one thread of deferred writes, after those given before; the interpreter waits for it."""
     _behind.get().submit(function)
 
 

@@ -92,8 +92,7 @@ class DjangoRefreshStore:
     def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
         """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
 
-        ``None``: the lease is another process's, or the session has moved on. Then nothing may be sent, and the lane
-        is given back.
+        ``None``: the lease is another process's or the session has moved on; nothing may be sent, the lane is freed.
         """
         claimed, presentations = time.monotonic(), claim.presentations + 1
         usable = _rows(claim.session_id).filter(generation=claim.generation).exclude(status=AuthSession.Status.DISABLED)
@@ -110,8 +109,7 @@ class DjangoRefreshStore:
     def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
         """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
 
-        ``None``: the session has another login meanwhile, or is gone. Safe to repeat: a second call finds what the
-        first one stored.
+        ``None``: the session has another login, or is gone. Safe to repeat: a second call finds what the first stored.
         """
         now = timezone.now()
         changes = {**oauth_columns(tokens, next_refresh_at), **NEVER_REFRESHED, "refreshed_at": now}
@@ -136,10 +134,7 @@ class DjangoRefreshStore:
 
     @on_pool
     def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
-        """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on.
-
-        Also ``False`` while the next refresh is under way, which would lose its swap.
-        """
+        """Store tokens whose ``api_key`` came later; ``False`` when the session moved on or its next refresh runs."""
         rows = _rows(session_id).filter(generation=generation, intent_generation__isnull=True)
         with transaction.atomic():
             # Held until the swap: an intent that is written between the two would be of the older generation.
