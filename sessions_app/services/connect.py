@@ -1,6 +1,7 @@
 """Store a login, and change what it is made of (key, address)."""
 
 from collections.abc import Mapping
+from typing import cast
 from uuid import uuid4
 
 from django.conf import settings as django_settings
@@ -12,7 +13,7 @@ from providers_app.behaviours import addresses
 from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
 from providers_app.registry import options
 from providers_app.registry.resolver import resolve
-from providers_app.types.catalogue import ProviderInfo
+from providers_app.types.catalogue import AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
 from sessions_app import credentials, selectors
@@ -62,15 +63,20 @@ def create(
     return session
 
 
+def offering(provider: str, auth_type: str) -> ProviderInfo:
+    """Return the card of a provider that has this auth type. Raises ``UnsupportedOperation``, and as ``usable``."""
+    info = usable(provider)
+    if auth_type not in info.auth_types:
+        kinds = ", ".join(info.auth_types)
+        raise UnsupportedOperation(f"{info.name} has no auth type '{auth_type}'.", hint=f"It has: {kinds}.")
+    return info
+
+
 def check(
     provider: str, auth_type: str, secret: Secret, base_url: str = "", settings: Mapping[str, str] | None = None
 ) -> Credential:
     """Return the credential that these inputs make, each of them checked; raises as ``create`` does."""
-    info = usable(provider)
-    if auth_type not in info.auth_types:
-        raise UnsupportedOperation(
-            f"{info.name} has no auth type '{auth_type}'.", hint=f"It has: {', '.join(info.auth_types)}."
-        )
+    info = offering(provider, auth_type)
     if auth_type == AuthSession.AuthType.OAUTH.value:
         raise UnsupportedOperation(
             f"A session of {info.name} with OAuth begins with a sign-in.",
@@ -79,7 +85,7 @@ def check(
     address, said = options.copied(info, base_url, settings)
     chosen = options.checked(info, auth_type, said)
     return Credential(
-        auth_type=auth_type,
+        auth_type=cast(AuthType, auth_type),
         secret=_checked_secret(info, auth_type, secret),
         base_url=_checked_base_url(info, options.address(info, address, chosen)) or None,
         settings=chosen,

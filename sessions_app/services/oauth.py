@@ -4,13 +4,12 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
-from providers_app.errors import DuplicateSession, UnknownSession, UnsupportedOperation
+from providers_app.errors import DuplicateSession, UnknownSession
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, selectors
 from sessions_app.credentials import oauth_columns, token_print
 from sessions_app.models import AuthSession, Pk, RefreshLane
 from sessions_app.names import validate_name
-from sessions_app.providers import usable
 from sessions_app.services import connect, notices, trail
 from sessions_app.services.lifecycle import free_name, switch_off
 from sessions_app.stores.lanes import lane_of
@@ -34,11 +33,7 @@ def create(
     (also for a login that another session holds already), ``InvalidRequest`` (limit), ``NotConfigured``.
     """
     name = validate_name(name)
-    info = usable(provider)
-    if OAUTH not in info.auth_types:
-        raise UnsupportedOperation(
-            f"{info.name} has no auth type 'oauth'.", hint=f"It has: {', '.join(info.auth_types)}."
-        )
+    connect.offering(provider, OAUTH)
     row_id = uuid4()
     columns = credentials.sealed_columns(row_id, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
     session = AuthSession(id=row_id, owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name, **columns)

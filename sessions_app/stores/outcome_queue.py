@@ -1,8 +1,8 @@
 """Outcomes of calls on their way to the database: judged in memory, written in batches on a thread of their own.
 
-A success that changes nothing (the session is well, and its last use was noted within the minute) is not queued at all.
-The first outcome after a pause is written at once, those that follow within ``PAUSE_S`` together. While the database is
-away they wait, at most ``WAITING`` of them; equal outcomes of one session are kept once.
+A success that changes nothing (the session is well, its last use was noted within the minute) is not queued. The first
+outcome after a pause is written at once, those within ``PAUSE_S`` of it together. While the database is away at most
+``WAITING`` wait; equal outcomes of one session are kept once.
 """
 
 import copy

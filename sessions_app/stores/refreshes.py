@@ -11,23 +11,25 @@ from uuid import UUID, uuid4
 
 import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from providers_app.errors import NotRefreshable
 from providers_app.ports import Owner, Session
+from providers_app.refresh.rules import ANSWER_LOST
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, selectors
-from sessions_app.credentials import NEVER_REFRESHED, as_time, oauth_columns
+from sessions_app.credentials import NEVER_REFRESHED, NO_INTENT, as_time, oauth_columns
 from sessions_app.models import AuthSession, RefreshLane, status_columns
-from sessions_app.services import notices, refresh_failures, trail
+from sessions_app.services import notices, trail
 from sessions_app.stores import lanes
 from sessions_app.stores.pool import on_pool
 from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
 
+FAILING_AFTER = 5  # after so many failures in a row a person is told
 LANE_CHANGES = 5  # tries of a claim whose session is moved to another lane meanwhile
 
 
@@ -149,12 +151,61 @@ class DjangoRefreshStore:
         rows = _rows(claim.session_id).filter(generation=claim.generation)
         with transaction.atomic():
             if lanes.give_back(claim.lane, claim.lease):
-                rows.update(**refresh_failures.taken_back(claim), next_refresh_at=as_time(next_refresh_at))
+                rows.update(**_taken_back(claim), next_refresh_at=as_time(next_refresh_at))
 
     @on_pool
     def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
-        """Record a failed refresh and give the lane back; see ``services.refresh_failures``."""
-        refresh_failures.record(claim, failure)
+        """Record why a refresh failed (error, next try, status, trail, Notice), and give the lane back.
+
+        A session that has another login meanwhile, or is gone, is left alone. So is one whose lane another process
+        holds by now, because its result counts; only a refusal is recorded all the same: a refused token stays refused.
+        """
+        rows = _rows(claim.session_id).filter(generation=claim.generation)
+        now, refused = timezone.now(), failure.spent == "refused"
+        changes: dict[str, Any] = {
+            "refresh_error_code": (failure.reason or failure.code)[:60],
+            "refresh_error": failure.message[:500],
+            "refresh_failed_at": now,
+            "refresh_attempts": F("refresh_attempts") + 1,
+            "next_refresh_at": None if refused else as_time(failure.next_try_at),
+        }
+        if failure.spent == "no":
+            changes |= _taken_back(claim)
+        elif refused and claim.intent_written and not claim.intent_open:
+            # The outcome is known: refused. An earlier one that was open stays open, so that nothing is sent again.
+            changes |= NO_INTENT
+        with transaction.atomic():
+            ours = lanes.give_back(claim.lane, claim.lease)
+            if not (ours or refused) or not rows.update(**changes):
+                return
+            if refused:
+                changes = status_columns(AuthSession.Status.NEEDS_REAUTH, failure.message, at=now)
+                rows.exclude(status=AuthSession.Status.DISABLED).update(**changes)
+            _tell(rows.defer("sealed_credential").get(), failure)
+
+
+def _taken_back(claim: RefreshClaim) -> credentials.Columns:
+    """Return the column values that undo the intent of ``claim``, because nothing of it was sent or accepted."""
+    undone = {"presentations": claim.presentations - 1} if claim.intent_open else NO_INTENT
+    return undone if claim.intent_written else {}
+
+
+def _tell(session: AuthSession, failure: RefreshFailure) -> None:
+    what = f"{failure.reason or failure.code}: {failure.message}"
+    if failure.spent == "refused":
+        trail.note(session, trail.REFRESH_REFUSED, what)
+        if session.status == AuthSession.Status.NEEDS_REAUTH:
+            kind = notices.ANSWER_LOST if failure.reason == ANSWER_LOST else notices.NEEDS_REAUTH
+            notices.raise_notice(session, kind, f"{session.name} needs a new sign-in", failure.message)
+        return
+    if failure.spent == "unknown":
+        trail.note(session, trail.REFRESH_UNKNOWN, what)
+    elif session.refresh_attempts == 1:
+        # One line per trouble, not per try.
+        trail.note(session, trail.REFRESH_FAILED, what)
+    if session.refresh_attempts == FAILING_AFTER:
+        title = f"{session.name} cannot be refreshed"
+        notices.raise_notice(session, notices.REFRESH_FAILING, title, failure.message)
 
 
 def _rows(session_id: UUID | str) -> "QuerySet[AuthSession]":
