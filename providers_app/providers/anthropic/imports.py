@@ -100,7 +100,8 @@ def read_profile(config: Mapping[str, Any], credentials: Mapping[str, Any]) -> T
     client_id = word(authentication.get("client_id")) or word(config.get("client_id"))
     base_url = _base_url(config.get("base_url"))
     facts = {"base_url": base_url} if base_url else {}
-    facts |= {name: value for name in ("organization_id", "workspace_id") if (value := _header_word(config.get(name)))}
+    ids = {name: word(config.get(name)) for name in ("organization_id", "workspace_id")}
+    facts |= {name: value for name, value in ids.items() if value and value.isascii()}
     return Tokens(
         flow=PROFILE,
         access=access,
@@ -154,11 +155,6 @@ def _base_url(value: Any) -> str:
             hint="Set MAESTRO_PROVIDERS__ANTHROPIC__BASE_URL to that address if it is meant to be used.",
         )
     return text
-
-
-def _header_word(value: Any) -> str:
-    found = word(value)
-    return found if found.isascii() else ""
 
 
 BEHAVIOUR = AnthropicImports()

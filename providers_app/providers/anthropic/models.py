@@ -13,6 +13,7 @@ from providers_app.providers.anthropic.requests import get, signed_by_login
 from providers_app.types.catalogue import Figure, ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
+from providers_app.wire import payload
 
 # Every model of the Messages API takes tools; the list has no flag for it.
 ALWAYS = frozenset({"chat", "streaming", "tools", "parallel_tools", "count_tokens"})
@@ -26,8 +27,7 @@ def page(credential: Credential, after: str | None) -> HttpRequest:
 
 def cursor(body: dict[str, Any]) -> str | None:
     """Return the id after which the next page begins."""
-    last = body.get("last_id")
-    return last if body.get("has_more") and isinstance(last, str) else None
+    return payload.text(body.get("last_id")) or None if body.get("has_more") else None
 
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
@@ -39,7 +39,6 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     known = {name for flag, name in FLAGS.items() if _supported(flags, flag)}
     reads = ["text", *(["image"] if "images_in" in known else []), *(["pdf"] if _supported(flags, "pdf_input") else [])]
     told = isinstance(flags, dict)  # without flags nothing is said of these, and what is known otherwise holds
-    lifecycle = entry.get("lifecycle")
     return ModelInfo(
         id=model_id,
         name=str(entry.get("display_name") or model_id),
@@ -47,7 +46,7 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
         max_output_tokens=number(entry.get("max_tokens")),
         input_modalities=tuple(reads),
         capabilities=tuple(sorted(ALWAYS | known)),
-        lifecycle=lifecycle if isinstance(lifecycle, str) else None,
+        lifecycle=payload.text(entry.get("lifecycle")) or None,
         released_at=_day(entry.get("created_at")),
         deprecated_at=_day(entry.get("deprecated_at")),
         retires_at=_day(entry.get("retires_at")),
@@ -62,8 +61,7 @@ def _day(value: Any) -> str | None:
 
 
 def _supported(flags: Any, name: str) -> bool:
-    flag = flags.get(name) if isinstance(flags, dict) else None
-    return isinstance(flag, dict) and flag.get("supported") is True
+    return payload.mapping(payload.mapping(flags).get(name)).get("supported") is True
 
 
 BEHAVIOUR = ListedModels(

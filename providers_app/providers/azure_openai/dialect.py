@@ -28,6 +28,7 @@ WHERE = (
     "Check the endpoint, the surface and the API version. The endpoint is the resource's own address, such as "
     "https://NAME.openai.azure.com."
 )
+BAD_VERSION = ("InvalidApiVersionParameter", "ApiVersionNotSupported")
 # By the answer's code (learn.microsoft.com, "Azure OpenAI REST API reference"), never by its text.
 _MEANT: dict[str, tuple[type[UpstreamError], str]] = {
     "PermissionDenied": (PermissionDenied, ROLE),
@@ -56,7 +57,7 @@ def explained(error: UpstreamError) -> UpstreamError:
     kind, hint = _MEANT.get(error.upstream_code or "", (type(error), ""))
     if not hint and isinstance(error, AuthenticationFailed):
         hint = PAIR
-    elif not hint and (type(error) is NotFound or _is_version(error)):
+    elif not hint and (type(error) is NotFound or (type(error) is BadRequest and error.upstream_code in BAD_VERSION)):
         hint = WHERE
     return recast(error, kind, hint) if hint else error
 
@@ -79,10 +80,6 @@ def _classic(version: str) -> AzureChat:
             unsupported=frozenset() if version >= REASONING_EFFORT else frozenset({"reasoning_effort"}),
         ),
     )
-
-
-def _is_version(error: UpstreamError) -> bool:
-    return type(error) is BadRequest and error.upstream_code in ("InvalidApiVersionParameter", "ApiVersionNotSupported")
 
 
 CHAT = AzureChat(own_limits=True, request=RequestForm(family=requests.SLUG))

@@ -4,8 +4,6 @@ import re
 
 from providers_app.types.catalogue import SettingField
 
-SURFACES = ("v1", "classic")
-APIS = ("chat", "responses")
 VERSION = r"\d{4}-\d{2}-\d{2}(-preview)?"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _MODEL = r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}"
@@ -28,7 +26,7 @@ SETTINGS = (
         name="surface",
         label="Surface",
         help="v1 needs no API version and has both APIs; classic has the deployment in the address.",
-        choices=SURFACES,
+        choices=("v1", "classic"),
         choice_labels=("v1 (/openai/v1)", "Classic (/openai/deployments/...)"),
     ),
     SettingField(
@@ -43,7 +41,7 @@ SETTINGS = (
         name="api",
         label="API",
         help="Responses shows reasoning and lets it go on over tool calls; it is on the v1 surface only.",
-        choices=APIS,
+        choices=("chat", "responses"),
         choice_labels=("Chat Completions", "Responses"),
     ),
 )

@@ -90,34 +90,26 @@ class Responder:
         timing = wire.pace(knobs, config)
         if not wanted.stream or "json-200" in knobs.quirks:
             whole = wire.completion(answer, wanted, knobs, number, now)
-            return LocalAnswer(
-                status=200, headers={**JSON, **headers}, chunks=_delayed(whole, timing.first, knobs.fault)
-            )
+            body = _delayed(whole, timing.first, knobs.fault)
+            return LocalAnswer(status=200, headers={**JSON, **headers}, chunks=body)
         chunks = wire.chunks(answer, wanted, knobs, number, now)
         stream = wire.deliver(chunks, wire.visible_count(answer), knobs, timing)
         return LocalAnswer(status=200, headers={"content-type": "text/event-stream", **headers}, chunks=stream)
 
 
-async def _delayed(body: bytes, seconds: float, fault: str | None) -> AsyncGenerator[bytes, None]:
+async def _delayed(body: bytes, seconds: float = 0.0, fault: str | None = None) -> AsyncGenerator[bytes, None]:
     """Yield a whole body after a delay in seconds; a fault happens half-way through it."""
     await asyncio.sleep(seconds)
-    if fault is None:
-        yield body
-        return
-    yield body[: len(body) // 2]
+    if part := body if fault is None else body[: len(body) // 2]:
+        yield part
     if fault == "reset":
         raise ConnectionResetError("the demo connection broke, as the model's name says")
     if fault == "silence":
         await asyncio.Event().wait()
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
-    if body:
-        yield body
-
-
 def _whole(status: int, headers: dict[str, str], body: bytes) -> LocalAnswer:
-    return LocalAnswer(status=status, headers=headers, chunks=_once(body))
+    return LocalAnswer(status=status, headers=headers, chunks=_delayed(body))
 
 
 def _refusal(

@@ -64,8 +64,10 @@ def compose(knobs: Knobs, request: DemoRequest) -> Answer:
     if knobs.script.startswith("tool") and not request.results and request.tools_allowed:
         return Answer(calls=_calls(knobs, request), finish="tool_calls")
     text = _text(knobs, request)
-    reasoning = _reasoning(request.last_text) if knobs.script == "reasoning" else ""
-    finish = "stop"
+    finish, reasoning = "stop", ""
+    if knobs.script == "reasoning":
+        subject = " ".join(request.last_text.split())[:120] or "an empty message"
+        reasoning = _filled("reasoning.md", subject=subject)
     if "length" in knobs.quirks:
         text, finish = _first(text, len(pieces(text)) * 2 // 3), "length"
     elif "content-filter" in knobs.quirks:
@@ -173,10 +175,6 @@ def _introduction(request: DemoRequest) -> str:
         tokens=_plural(request.prompt_tokens, "token"),
         more="".join(more),
     )
-
-
-def _reasoning(text: str) -> str:
-    return _filled("reasoning.md", subject=" ".join(text.split())[:120] or "an empty message")
 
 
 def _from_results(results: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ Formats as google-auth-library-python reads them (``google/oauth2/credentials.py
 refresh token stays valid when another program uses it too, so both kinds are refreshed here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from providers_app.providers.gemini.oauth import GOOGLE, people, service_account
 from providers_app.providers.gemini.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
+from providers_app.types.tokens import Tokens
 
 ADC = ImportFormat(
     name="gcloud",
@@ -40,31 +41,29 @@ class GeminiImports:
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """Read one login per file."""
-        return [_service_account(found) if format == KEY.name else _person(found) for found in files]
+        return [_login(found, _service_account if format == KEY.name else _person) for found in files]
 
 
-def _person(found: Any) -> ImportedLogin:
-    where = "the file"
+def _login(found: Any, read: Callable[[Any], tuple[str, Tokens]]) -> ImportedLogin:
     try:
-        person = authorized_user.read(found)
+        name, tokens = read(found)
     except InvalidCredential as error:
-        return unusable(where, error.message, provider=SLUG, auth_type="oauth")
+        return unusable("the file", error.message, provider=SLUG, auth_type="oauth")
+    return ImportedLogin(provider=SLUG, auth_type="oauth", name=name, where="the file", tokens=tokens)
+
+
+def _person(found: Any) -> tuple[str, Tokens]:
+    person = authorized_user.read(found)
     if not person.project:
         problem = "It names no quota project. Run `gcloud auth application-default set-quota-project PROJECT` first."
-        return unusable(where, problem, provider=SLUG, auth_type="oauth")
+        raise InvalidCredential(problem)
     tokens = person.tokens(GOOGLE, people(), expires_at=ENDED)
-    tokens = msgspec.structs.replace(tokens, facts={"project": person.project})
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name="gcloud_adc", where=where, tokens=tokens)
+    return "gcloud_adc", msgspec.structs.replace(tokens, facts={"project": person.project})
 
 
-def _service_account(found: Any) -> ImportedLogin:
-    where = "the file"
-    try:
-        account = service_account.read(Secret(msgspec.json.encode(found).decode()), service_accounts())
-    except InvalidCredential as error:
-        return unusable(where, error.message, provider=SLUG, auth_type="oauth")
-    tokens = account.tokens(expires_at=ENDED)
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name=account.session_name, where=where, tokens=tokens)
+def _service_account(found: Any) -> tuple[str, Tokens]:
+    account = service_account.read(Secret(msgspec.json.encode(found).decode()), service_accounts())
+    return account.session_name, account.tokens(expires_at=ENDED)
 
 
 BEHAVIOUR = GeminiImports()

@@ -28,18 +28,14 @@ def read(entry: dict[str, Any]) -> ModelInfo | None:
     if not isinstance(name, str) or not isinstance(methods, list) or "generateContent" not in methods:
         return None
     model_id = name.removeprefix("models/")
-    known = set(ALWAYS)
-    if "countTokens" in methods:
-        known.add("count_tokens")
-    if entry.get("thinking") is True:
-        known.add("reasoning")
+    flags = {"count_tokens": "countTokens" in methods, "reasoning": entry.get("thinking") is True}
     return ModelInfo(
         id=model_id,
         name=str(entry.get("displayName") or model_id),
         context_window=number(entry.get("inputTokenLimit")),
         max_output_tokens=number(entry.get("outputTokenLimit")),
         input_modalities=("text", "image"),
-        capabilities=tuple(sorted(known)),
+        capabilities=tuple(sorted({*ALWAYS, *(name for name, there in flags.items() if there)})),
         raw=entry,
     )
 

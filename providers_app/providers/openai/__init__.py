@@ -2,9 +2,6 @@
 
 from providers_app.types.catalogue import CHAT, Capabilities, ProviderInfo, SettingField
 
-HEADER_WORD = r"[A-Za-z0-9_.-]+"
-_PROBLEM = "It is one word of letters, digits, -, _ and ., as the settings of your account show it."
-
 
 def _header(name: str, placeholder: str, sent_as: str) -> SettingField:
     return SettingField(
@@ -12,8 +9,8 @@ def _header(name: str, placeholder: str, sent_as: str) -> SettingField:
         label=name.title(),
         help=f"Sent as {sent_as}",
         placeholder=placeholder,
-        pattern=HEADER_WORD,
-        problem=_PROBLEM,
+        pattern=r"[A-Za-z0-9_.-]+",
+        problem="It is one word of letters, digits, -, _ and ., as the settings of your account show it.",
         advanced=True,
         auth_types=("api_key",),
     )

@@ -115,7 +115,9 @@ class SiwcConfig(Settings):
     @property
     def host_id(self) -> str:
         """``urn:uuid:...``, the same for every sign-in of this installation."""
-        return f"urn:uuid:{self.agent_host_id or _made_host_id()}"
+        place = f"maestro\0{platform.node()}\0{Path(__file__).parents[3]}"
+        made = UUID(bytes=hashlib.sha256(place.encode()).digest()[:16], version=4)
+        return f"urn:uuid:{self.agent_host_id or made}"
 
 
 class Config(Settings):
@@ -147,9 +149,3 @@ class Config(Settings):
     )
     oauth: OAuthConfig = setting(OAuthConfig(), "Sign-in with a ChatGPT account (codex, device).")
     siwc: SiwcConfig = setting(SiwcConfig(), "Sign in with ChatGPT (chatgpt).")
-
-
-def _made_host_id() -> UUID:
-    """Make a version 4 UUID that is the same in every process of one installation."""
-    place = f"maestro\0{platform.node()}\0{Path(__file__).parents[3]}"
-    return UUID(bytes=hashlib.sha256(place.encode()).digest()[:16], version=4)

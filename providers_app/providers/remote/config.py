@@ -31,15 +31,11 @@ class _Config(Settings):
         return value
 
 
-def _lower(value: object) -> object:
-    """Let ``True`` and ``False`` of Python mean the words."""
-    return str(value).lower() if isinstance(value, bool | str) else value
-
-
 def _quirk(field: SettingField) -> Any:
     kind: Any = Literal[("", *field.choices)] if field.choices else str
-    if field.choices == SWITCH:
-        kind = Annotated[kind, BeforeValidator(_lower)]
+    if field.choices == SWITCH:  # True and False of Python mean the words
+        lower = BeforeValidator(lambda value: str(value).lower() if isinstance(value, bool | str) else value)
+        kind = Annotated[kind, lower]
     return kind, setting("", field.help)
 
 

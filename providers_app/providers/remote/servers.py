@@ -17,8 +17,6 @@ SLUG = "remote"
 AUTO = "auto"
 GENERIC = "generic"
 
-Facts = Literal["", "ollama", "llama_cpp", "lm_studio", "xai"]
-
 
 def _form(**given: object) -> RequestForm:
     """Return the form that nearly every compatible server takes: ``max_tokens``, no ``developer`` role."""
@@ -48,7 +46,7 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
     owned_by: tuple[str, ...] = ()
     server: str = ""
     think_tags: Literal["off", "tags", "opened"] = "off"
-    facts: Facts = ""
+    facts: Literal["", "ollama", "llama_cpp", "lm_studio", "xai"] = ""
     models: tuple[str, ...] = ()
     note: str = ""
 

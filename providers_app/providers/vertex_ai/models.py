@@ -21,6 +21,7 @@ from providers_app.providers.vertex_ai.requests import list_url
 from providers_app.types.catalogue import ModelInfo, PartialList
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
+from providers_app.wire import payload
 from providers_app.wire.client import Http
 
 PAGE = 100
@@ -50,18 +51,17 @@ def listed(publisher: Publisher) -> ListedModels:
 
 def read(publisher: Publisher, entry: dict[str, Any]) -> ModelInfo | None:
     """Read one entry; ``None`` for what is no chat model."""
-    name, version = entry.get("name"), entry.get("versionId")
-    model_id = name.rpartition("/")[2] if isinstance(name, str) else ""
+    version, stage = payload.text(entry.get("versionId")), payload.text(entry.get("launchStage"))
+    model_id = payload.text(entry.get("name")).rpartition("/")[2]
     if not model_id.startswith(publisher.begins) or any(word in model_id for word in publisher.without):
         return None
-    if publisher.dated and isinstance(version, str) and _DATE.fullmatch(version) and "@" not in model_id:
+    if publisher.dated and _DATE.fullmatch(version) and "@" not in model_id:
         model_id = f"{model_id}@{version}"
-    stage, title = entry.get("launchStage"), entry.get("displayName")
     return ModelInfo(
         id=model_id,
-        name=title if isinstance(title, str) and title else model_id,
+        name=payload.text(entry.get("displayName")) or model_id,
         input_modalities=("text", "image"),
-        lifecycle=STAGES.get(stage) if isinstance(stage, str) else None,
+        lifecycle=STAGES.get(stage),
         raw=entry,
     )
 

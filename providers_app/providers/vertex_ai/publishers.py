@@ -53,13 +53,12 @@ ANTHROPIC = Publisher(
     dated=True,
 )
 PUBLISHERS = {each.name: each for each in (GOOGLE, ANTHROPIC)}
+_ID = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,149}"
 _FULL = re.compile(
-    r"(?:locations/(?P<location>[^/]*)/)?publishers/(?P<publisher>[^/]*)/models/(?P<id>[^/]*)"
-    r"|(?P<short>[^/]*)/(?P<short_id>[^/]*)"
-    r"|(?P<bare>[^/]*)"
+    rf"(?:locations/(?P<location>{LOCATION})/)?publishers/(?P<publisher>[^/]*)/models/(?P<id>{_ID})"
+    rf"|(?P<short>[^/]*)/(?P<short_id>{_ID})"
+    rf"|(?P<bare>{_ID})"
 )
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,149}")
-_LOCATION = re.compile(LOCATION)
 _FORMS = "Names are like gemini-2.5-pro, anthropic/claude-opus-5 or publishers/google/models/gemini-2.5-pro."
 
 
@@ -77,21 +76,15 @@ def read(name: str) -> Model:
     found = _FULL.fullmatch(name.removeprefix("models/"))
     if found is None:
         raise InvalidRequest(f"{quoted(name)} is not the name of a model.", hint=_FORMS)
-    model_id = found["id"] or found["short_id"] or found["bare"] or ""
-    location = found["location"]
-    if not _ID.fullmatch(model_id) or (location is not None and not _LOCATION.fullmatch(location)):
-        raise InvalidRequest(f"{quoted(name)} is not the name of a model.", hint=_FORMS)
+    model_id = found["id"] or found["short_id"] or found["bare"]
     publisher = found["publisher"] or found["short"]
     if publisher is None:
-        return Model(_by_id(model_id), model_id)
+        # Google has most of the models, so that others are taken for its own.
+        begun = (each for each in PUBLISHERS.values() if model_id.startswith(each.begins))
+        return Model(next(begun, GOOGLE), model_id)
     if publisher not in PUBLISHERS:
         raise InvalidRequest(
             f"Models of the publisher {quoted(publisher)} are not supported on Vertex AI.",
             hint=nearest(publisher, PUBLISHERS),
         )
-    return Model(PUBLISHERS[publisher], model_id, location or "")
-
-
-def _by_id(model_id: str) -> Publisher:
-    """Return the publisher by how the id begins; Google has most of the models, so others are taken for its own."""
-    return next((each for each in PUBLISHERS.values() if model_id.startswith(each.begins)), GOOGLE)
+    return Model(PUBLISHERS[publisher], model_id, found["location"] or "")
