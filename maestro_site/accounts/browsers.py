@@ -17,14 +17,7 @@ NOTED = "browser_noted_at"
 
 # Tokens of User-Agent headers; the first that matches wins, since Edge also says Chrome and Chrome also says Safari.
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
-SYSTEMS = (
-    ("Android", "Android"),
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Windows", "Windows"),
-    ("Mac OS", "macOS"),
-    ("Linux", "Linux"),
-)
+SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
 
 
 def note(request: HttpRequest) -> None:
@@ -85,5 +78,5 @@ def forget(session_key: str | None) -> None:
 def describe(agent: str) -> str:
     """Return "Firefox on Linux" for a User-Agent header: enough to recognise one's own machine."""
     browser = next((name for token, name in BROWSERS if token in agent), "A browser")
-    system = next((name for token, name in SYSTEMS if token in agent), "")
+    system = next((token for token in SYSTEMS if token in agent), "").replace("Mac OS", "macOS")
     return f"{browser} on {system}" if system else browser

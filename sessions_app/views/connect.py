@@ -5,7 +5,6 @@ field; a person may insist with "store it although". When the provider cannot be
 session is stored and its page shows what the test met, so that a typed key is not lost.
 """
 
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -47,7 +46,6 @@ from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
 from sessions_app.views.access import add_message, text_of
 
-Kinds = Sequence[tuple[str, str]]
 # The fields, and the refusals that are about what was typed there.
 _REFUSED = {"key": (AuthenticationFailed, InvalidCredential), "base_url": (AddressRefused, NotFound, BadAnswer)}
 
@@ -65,12 +63,11 @@ def connect(request: HttpRequest) -> HttpResponse:
         info = providers.usable(slug)
     except (UnknownProvider, ProviderBroken) as error:
         return _cards(request, error)
-    kinds = [(value, AuthSession.AuthType(value).label) for value in info.auth_types]
     kind = request.GET.get("auth_type", "")
-    kind = kind if kind in info.auth_types else kinds[0][0]
+    kind = kind if kind in info.auth_types else info.auth_types[0]
     if kind == AuthSession.AuthType.OAUTH:
         try:
-            return _connect_login(request, info, kinds)
+            return _connect_login(request, info)
         except UnknownSession as error:
             raise Http404(error.message) from error
     form = _form(request, info, kind)
@@ -78,15 +75,15 @@ def connect(request: HttpRequest) -> HttpResponse:
         session = _connect(request, info, kind, form)
         if session is not None:
             return redirect("sessions:detail", pk=session.pk)
-    context = {
-        "info": info,
-        "kind": kind,
-        "kind_label": AuthSession.AuthType(kind).label,
-        "kinds": kinds,
-        "form": form,
-        "can_store_anyway": "store_anyway" in form.fields and form.refused,
-    }
+    can_store_anyway = "store_anyway" in form.fields and form.refused
+    context = _shown_kind(info, kind) | {"form": form, "can_store_anyway": can_store_anyway}
     return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
+
+
+def _shown_kind(info: ProviderInfo, kind: str) -> dict[str, Any]:
+    """Return the context of both forms: the provider, the chosen auth type, and all that it has."""
+    labels: dict[str, str] = {value: AuthSession.AuthType(value).label for value in info.auth_types}
+    return {"info": info, "kind": kind, "kind_label": labels[kind], "kinds": list(labels.items())}
 
 
 def _cards(request: HttpRequest, error: ProviderError | None = None) -> HttpResponse:
@@ -158,7 +155,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
     return session
 
 
-def _connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> HttpResponse:
+def _connect_login(request: HttpRequest, info: ProviderInfo) -> HttpResponse:
     """Show the form of the chosen flow; a valid POST begins the sign-in and leads to its page.
 
     With ``session=`` in the address the form signs a stored session in again, whose name is fixed.
@@ -177,10 +174,7 @@ def _connect_login(request: HttpRequest, info: ProviderInfo, kinds: Kinds) -> Ht
         else:
             return redirect("sessions:login", pk=pending.id)
     context: dict[str, Any] = {
-        "info": info,
-        "kind": AuthSession.AuthType.OAUTH,
-        "kind_label": AuthSession.AuthType.OAUTH.label,
-        "kinds": kinds,
+        **_shown_kind(info, AuthSession.AuthType.OAUTH),
         "offers": [_shown(offer, info, target, current=offer is chosen) for offer in offers],
         "flow": chosen.flow if chosen else None,
         "form": form,

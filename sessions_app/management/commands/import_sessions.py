@@ -120,15 +120,9 @@ def _text(name: str) -> str:
 
 
 def _as_dict(line: Line) -> dict[str, Any]:
-    return {
-        "what": line.what,
-        "provider": line.login.provider,
-        "auth_type": line.login.auth_type,
-        "name": line.name,
-        "where": line.login.where,
-        "why": line.why,
-        "session": str(line.row.pk) if line.row else None,
-    }
+    login, session = line.login, str(line.row.pk) if line.row else None
+    named = {"what": line.what, "provider": login.provider, "auth_type": login.auth_type, "name": line.name}
+    return named | {"where": login.where, "why": line.why, "session": session}
 
 
 def _run(run: ImportRun) -> dict[str, Any]:

@@ -136,16 +136,8 @@ def _done(session: AuthSession, report: RefreshReport) -> dict[str, Any]:
 
 
 def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetime | None) -> dict[str, Any]:
-    return {
-        "id": str(session.pk),
-        "session": str(session),
-        "done": done,
-        "why": why,
-        "code": code or None,
-        "generation": session.generation,
-        "expires": session.expires_at,
-        "next_try": next_try,
-    }
+    row = {"id": str(session.pk), "session": str(session), "done": done, "why": why, "code": code or None}
+    return row | {"generation": session.generation, "expires": session.expires_at, "next_try": next_try}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -103,11 +103,8 @@ class Command(terminal.TerminalCommand):
         owner = terminal.owner_id(options["owner"])
         session = connect.create(
             owner_id=owner,
-            provider=options["provider"],
-            auth_type=options["auth_type"],
-            name=options["name"],
             secret=_key(options),
-            base_url=options["base_url"],
+            **{name: options[name] for name in ("provider", "auth_type", "name", "base_url")},
             settings=option_service.parse(options["set"]),
             actor_id=owner,
         )
