@@ -1,5 +1,8 @@
 """Show contexts and their rows to operators. Chat text is not edited here: edits belong in the undo journal."""
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib import admin
@@ -10,63 +13,58 @@ from django.utils import timezone
 from context_app.models import Context, ContextChunk, ContextEdit, MediaFile, Stream, Turn
 from context_app.services import contexts
 from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
-from providers_app.types.intent import PURPOSES, RISK_LEVELS
+from providers_app.types.intent import RISK_LEVELS
+from sessions_app.admin_records import ReadOnlyAdmin
 
 TIMES = ("archived_at", "deleted_at", "created_at", "updated_at")
 
 
-class ReadOnly:
-    """Rows that only the running product writes."""
+class KeptRows(ReadOnlyAdmin):
+    """Rows that only the running product writes; an operator may delete them."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_delete_permission = admin.ModelAdmin.has_delete_permission
 
 
-class RiskFilter(admin.SimpleListFilter):
-    """Filter tool calls by their risk, including the default of rows without an intent."""
+class IntentFilter(admin.SimpleListFilter):
+    """Filter tool calls by one field of their intent; rows without it have the default."""
 
-    title = "risk of tool calls"
-    parameter_name = "risk"
+    labels: Mapping[str, str]
+    default: str
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(level, level.capitalize()) for level in RISK_LEVELS]
+        return list(self.labels.items())
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[ContextChunk]") -> "QuerySet[ContextChunk]":
         chosen = self.value()
-        if chosen not in RISK_LEVELS:
+        if chosen is None or chosen not in self.labels:
             return queryset
         calls = queryset.filter(kind=ContextChunk.Kind.TOOL_CALL)
-        if chosen == "medium":
-            # What the rule says of a row that says nothing: all but the others.
-            return calls.exclude(pk__in=calls.filter(_risk("low") | _risk("high")).values("pk"))
-        return calls.filter(_risk(chosen))
+        if chosen != self.default:
+            return calls.filter(self.states(chosen))
+        others = reduce(or_, (self.states(value) for value in self.labels if value != chosen))
+        return calls.exclude(pk__in=calls.filter(others).values("pk"))
+
+    def states(self, value: str) -> Q:
+        """Return the condition of a row that states ``value``."""
+        return Q(**{f"intent__{self.parameter_name}": value})
 
 
-def _risk(level: str) -> Q:
-    return Q(intent__risk_level=level) | (Q(intent__risk=level) & Q(intent__risk_level__isnull=True))
+class RiskFilter(IntentFilter):
+    """Filter tool calls by their risk, which old rows call ``risk`` instead of ``risk_level``."""
+
+    title, parameter_name = "risk of tool calls", "risk"
+    labels, default = {level: level.capitalize() for level in RISK_LEVELS}, "medium"
+
+    def states(self, value: str) -> Q:
+        """Return the condition of a row that states ``value``."""
+        return Q(intent__risk_level=value) | (Q(intent__risk=value) & Q(intent__risk_level__isnull=True))
 
 
-class PurposeFilter(admin.SimpleListFilter):
-    """Filter tool calls by their purpose, including the default of rows without an intent."""
+class PurposeFilter(IntentFilter):
+    """Filter tool calls by their purpose."""
 
-    title = "purpose of tool calls"
-    parameter_name = "purpose"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(PURPOSE_LABELS.items())
-
-    def queryset(self, request: HttpRequest, queryset: "QuerySet[ContextChunk]") -> "QuerySet[ContextChunk]":
-        chosen = self.value()
-        if chosen not in PURPOSE_LABELS:
-            return queryset
-        calls = queryset.filter(kind=ContextChunk.Kind.TOOL_CALL)
-        if chosen == "maintenance":
-            others = [purpose for purpose in PURPOSES if purpose != chosen]
-            return calls.exclude(pk__in=calls.filter(intent__purpose__in=others).values("pk"))
-        return calls.filter(intent__purpose=chosen)
+    title, parameter_name = "purpose of tool calls", "purpose"
+    labels, default = PURPOSE_LABELS, "maintenance"
 
 
 @admin.register(Context)
@@ -126,9 +124,8 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Archive selected chats")
     def put_away(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
-        count = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None).update(
-            archived_at=timezone.now()
-        )
+        rows = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None)
+        count = rows.update(archived_at=timezone.now())
         self.message_user(request, f"{count} archived.")
 
     @admin.action(description="Delete selected chats (can be undone for a day)", permissions=("delete",))
@@ -140,7 +137,7 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ContextChunk)
-class ContextChunkAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class ContextChunkAdmin(KeptRows):
     """Chunks by kind, state, size and the intent of tool calls, with full-text search."""
 
     list_display = ("preview", "kind", "role", "risk", "tokens", "state", "pinned", "excluded", "context", "created_at")
@@ -182,7 +179,7 @@ class MediaFileAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ContextEdit)
-class ContextEditAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class ContextEditAdmin(KeptRows):
     """The undo journal."""
 
     list_display = ("at", "action", "context", "actor", "undone_at")
@@ -193,7 +190,7 @@ class ContextEditAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(Stream)
-class StreamAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class StreamAdmin(ReadOnlyAdmin):
     """Running and ended answers."""
 
     list_display = ("id", "owner", "state", "process", "last_seq", "heartbeat_at", "created_at", "ended_at")
@@ -202,12 +199,9 @@ class StreamAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("=id", "owner__username", "process")
     show_full_result_count = False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Turn)
-class TurnAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class TurnAdmin(KeptRows):
     """Messages and their answers: provider, model, session, and how the answer ended."""
 
     list_display = ("created_at", "context", "provider", "model", "session_label", "state")

@@ -24,6 +24,13 @@ def _limited(text: str, what: str) -> str:
     return text
 
 
+def _number(label: str, help_text: str, **attrs: Any) -> forms.Field:
+    """Return an optional number field: whole numbers for the input mode ``numeric``."""
+    field = forms.IntegerField if attrs["inputmode"] == "numeric" else forms.FloatField
+    widget = forms.NumberInput(attrs={"placeholder": "Provider's default", **attrs})
+    return field(label=label, required=False, help_text=help_text, widget=widget)
+
+
 class NoteForm(forms.Form):
     """A note to be sent with the next request."""
 
@@ -58,24 +65,9 @@ class ChooseForm(forms.Form):
 class ParametersForm(forms.Form):
     """Parameters of the next requests; a blank field keeps the provider's default."""
 
-    max_output_tokens = forms.IntegerField(
-        label="Max output",
-        required=False,
-        help_text="The longest answer, in tokens.",
-        widget=forms.NumberInput(attrs={"min": 1, "placeholder": "Provider's default", "inputmode": "numeric"}),
-    )
-    temperature = forms.FloatField(
-        label="Temperature",
-        required=False,
-        help_text="Low is steady, high is varied.",
-        widget=forms.NumberInput(attrs={"step": "0.1", "placeholder": "Provider's default", "inputmode": "decimal"}),
-    )
-    top_p = forms.FloatField(
-        label="Top p",
-        required=False,
-        help_text="Change this or the temperature, not both.",
-        widget=forms.NumberInput(attrs={"step": "0.05", "placeholder": "Provider's default", "inputmode": "decimal"}),
-    )
+    max_output_tokens = _number("Max output", "The longest answer, in tokens.", min=1, inputmode="numeric")
+    temperature = _number("Temperature", "Low is steady, high is varied.", step="0.1", inputmode="decimal")
+    top_p = _number("Top p", "Change this or the temperature, not both.", step="0.05", inputmode="decimal")
     reasoning_effort = forms.ChoiceField(
         label="Reasoning effort",
         required=False,

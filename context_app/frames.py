@@ -95,17 +95,8 @@ def events(stream: UUID, batch: Batch) -> str:
 
 def end(stream: UUID, turn: UUID | None, ended: Ended, html: str) -> str:
     """Return an ``end`` frame."""
-    return encode(
-        {
-            "type": "end",
-            "stream": stream,
-            "turn": turn,
-            "state": ended.state,
-            "last_seq": ended.last_seq,
-            "html": html,
-            "result": ended.result,
-        }
-    )
+    frame = {"type": "end", "stream": stream, "turn": turn, "state": ended.state, "last_seq": ended.last_seq}
+    return encode(frame | {"html": html, "result": ended.result})
 
 
 def error(problem: ProviderError, client_id: str = "") -> str:

@@ -14,23 +14,14 @@ from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 
 register = template.Library()
 
-KIND_ICONS = {
-    "system": "system",
-    "note": "note",
-    "file": "file",
-    "user": "user",
-    "assistant": "sparkle",
-    "tool_call": "wrench",
-    "tool_result": "return",
-    "summary": "summary",
-}
+KIND_ICONS = {"assistant": "sparkle", "tool_call": "wrench", "tool_result": "return"}
 _AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
 
 
 @register.filter
 def kind_icon(kind: str) -> str:
-    """Return the icon of a kind of chunk."""
-    return KIND_ICONS.get(kind, "file")
+    """Return the icon of a kind of chunk; most have one of their own name."""
+    return KIND_ICONS.get(kind, kind)
 
 
 @register.filter
@@ -90,10 +81,8 @@ def thousands(value: int | None) -> str:
 @register.filter
 def dollars(value: float | None) -> str:
     """Return an amount in dollars: cents, with more digits below one cent."""
-    if value is None:
-        return ""
-    if value == 0:
-        return "$0"
+    if not value:
+        return "" if value is None else "$0"
     if value < 0.0001:
         return "< $0.0001"
     return f"${value:.2f}" if value >= 0.01 else f"${value:.4f}"

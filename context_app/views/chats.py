@@ -45,8 +45,6 @@ def chat_list(request: HttpRequest) -> HttpResponse:
         "sessions": sessions,
         "session": session,
         "model": model,
-        "suggestions": SUGGESTIONS,
-        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
         "params_form": ParametersForm(),
     }
     return render(request, "chats/page.html", data)
@@ -65,8 +63,6 @@ def detail(request: HttpRequest, context: Context) -> HttpResponse:
         "model": context.model,
         "turns": rendering.render_turns(turns),
         "more_turns": more,
-        "suggestions": SUGGESTIONS,
-        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
         **params_drawer(context, system.content if system else ""),
     }
     return render(request, "chats/page.html", data)
@@ -101,7 +97,7 @@ def new(request: HttpRequest) -> HttpResponse:
     session = next((item for item in sessions if str(item.pk) == wanted), None)
     if wanted and session is None:
         raise Http404("There is no such session.")
-    session, model = (session, _last_model(person, session)) if session else _preferred(person, sessions)
+    session, model = _preferred(person, [session] if session else sessions)
     model = request.POST.get("model", "").strip() or model
     context = contexts.create(owner=person, session=session, model=model)
     return redirect("chats:detail", pk=context.pk)
@@ -182,6 +178,8 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
         "archived_count": selectors.archived_count(person.pk),
         "query": query,
         "current_id": str(current or ""),
+        "suggestions": SUGGESTIONS,
+        "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
     }
 
 
@@ -197,9 +195,3 @@ def _preferred(person: Any, sessions: list[AuthSession]) -> tuple[AuthSession | 
         return next(item for item in usable if item.pk == last[0]), last[1]
     first = next((item for item in usable if session_models.default_model(item)), usable[0] if usable else None)
     return first, session_models.default_model(first) if first else ""
-
-
-def _last_model(person: Any, session: AuthSession) -> str:
-    """Return the model of the newest chat with this session, else its provider's default."""
-    rows = Context.objects.filter(owner=person, session=session).exclude(model="").order_by("-updated_at")
-    return rows.values_list("model", flat=True).first() or session_models.default_model(session)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -167,8 +168,6 @@ def _lighter(rows: list[ContextChunk], verb: str) -> str:
 def _ids(values: Iterable[str]) -> list[UUID]:
     found = []
     for value in values:
-        try:
+        with suppress(ValueError):
             found.append(UUID(value))
-        except ValueError:
-            continue
     return found

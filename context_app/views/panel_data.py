@@ -1,7 +1,7 @@
 """Gather what the context panel shows: rows, history, and a meter of the model's window."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,46 +27,6 @@ KINDS: tuple[tuple[str, str, str], ...] = (
 """Kinds in the order of the bar: value, legend, name in the filter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One coloured piece of the bar; ``x`` and ``width`` are percent of its length."""
-
-    kind: str
-    label: str
-    tokens: int
-    x: float
-    width: float
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """The head of the panel. ``window`` is in tokens, ``price`` and ``cost`` in dollars (``None``: not known)."""
-
-    used: int
-    window: int
-    window_known: bool
-    price: float | None
-    parts: tuple[Part, ...]
-    sent: int
-    excluded: int
-    largest: int
-
-    @property
-    def cost(self) -> float | None:
-        """Dollars for sending this once, without cached input."""
-        return None if self.price is None else self.used * self.price / 1_000_000
-
-    @property
-    def over(self) -> int:
-        """Tokens beyond the window, 0 while it fits."""
-        return max(0, self.used - self.window)
-
-    @property
-    def percent(self) -> float:
-        """The used share of the window, at most 100."""
-        return min(100.0, 100 * self.used / self.window) if self.window else 0.0
-
-
 def session_of(context: Context) -> AuthSession | None:
     """Return the chat's session, unless it was deleted or belongs to another person, whose key must not be used."""
     session = context.session
@@ -85,9 +45,9 @@ def panel(context: Context, edit_id: int | None = None) -> dict[str, Any]:
     return {
         "context": context,
         "chunks": rows,
-        "meter": measure(rows, info, default_window=settings.MAESTRO.context.default_window),
+        "meter": _meter(rows, info),
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
-        "pinned_count": sum(1 for row in rows if row.pinned),
+        "pinned_count": sum(row.pinned for row in rows),
         "kinds": [(kind, name) for kind, _, name in KINDS if kind in present],
         "redoable": history.redoable,
         "latest_edit": history.latest,
@@ -96,33 +56,39 @@ def panel(context: Context, edit_id: int | None = None) -> dict[str, Any]:
     }
 
 
-def measure(chunks: Sequence[ContextChunk], info: ModelInfo | None, *, default_window: int) -> Meter:
-    """Return the meter for ``chunks`` (not deleted, in order) and the model of the next request."""
+def _meter(chunks: Sequence[ContextChunk], info: ModelInfo | None) -> dict[str, Any]:
+    """Return the head of the panel for ``chunks`` (not deleted, in order) and the model of the next request.
+
+    Sizes are in tokens; ``price`` and ``cost`` are in dollars, ``None`` where they are not known.
+    """
     outgoing = assembly.sent(chunks)
-    by_kind: dict[str, int] = {}
+    by_kind: Counter[str] = Counter()
     for chunk in outgoing:
-        by_kind[chunk.kind] = by_kind.get(chunk.kind, 0) + chunk.tokens
-    used = sum(by_kind.values())
-    known = info is not None and bool(info.context_window)
-    window = info.context_window if info is not None and info.context_window else default_window
-    return Meter(
-        used=used,
-        window=window,
-        window_known=known,
-        price=info.input_price if info is not None else None,
-        parts=tuple(_parts(by_kind, max(used, window))),
-        sent=len(outgoing),
-        excluded=sum(1 for chunk in chunks if chunk.excluded),
-        largest=max((chunk.tokens for chunk in chunks), default=0),
-    )
+        by_kind[chunk.kind] += chunk.tokens
+    used = by_kind.total()
+    known = info.context_window if info is not None else None
+    window = known or settings.MAESTRO.context.default_window
+    price = info.input_price if info is not None else None
+    return {
+        "used": used,
+        "window": window,
+        "window_known": bool(known),
+        "over": max(0, used - window),
+        "percent": min(100.0, 100 * used / window),
+        "price": price,
+        "cost": None if price is None else used * price / 1_000_000,  # sent once, without cached input
+        "parts": list(_parts(by_kind, max(used, window))),
+        "sent": len(outgoing),
+        "excluded": sum(chunk.excluded for chunk in chunks),
+        "largest": max((chunk.tokens for chunk in chunks), default=0),
+    }
 
 
-def _parts(by_kind: dict[str, int], length: int) -> Iterable[Part]:
+def _parts(by_kind: Mapping[str, int], length: int) -> Iterator[dict[str, Any]]:
+    """Yield the coloured pieces of the bar; ``x`` and ``width`` are percent of its length."""
     x = 0.0
     for kind, label, _ in KINDS:
-        tokens = by_kind.get(kind, 0)
-        if not tokens:
-            continue
-        width = 100 * tokens / length
-        yield Part(kind, label, tokens, round(x, 3), round(width, 3))
-        x += width
+        if tokens := by_kind.get(kind, 0):
+            width = 100 * tokens / length
+            yield {"kind": kind, "label": label, "tokens": tokens, "x": round(x, 3), "width": round(width, 3)}
+            x += width

@@ -118,12 +118,9 @@ def preview(request: HttpRequest, context: Context) -> HttpResponse:
     draft = request.POST.get("text", "").strip()
     try:
         prepared = _prepare(context, rows, draft)
-    except ProviderError as error:
-        data["error"] = error.info()
-        return render(request, "chats/_preview.html", data)
-    except TimeoutError:
-        message = "The request could not be prepared in time."
-        data["error"] = {"code": "timeout", "message": message, "hint": "Try again."}
+    except (ProviderError, TimeoutError) as error:
+        late = {"code": "timeout", "message": "The request could not be prepared in time.", "hint": "Try again."}
+        data["error"] = error.info() if isinstance(error, ProviderError) else late
         return render(request, "chats/_preview.html", data)
     text = prepared.body.decode("utf-8", "replace")
     if "1" in (request.GET.get("download"), request.POST.get("download")):
