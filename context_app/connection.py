@@ -92,7 +92,7 @@ class ChatConnection:
     async def close(self) -> None:
         """Stop reading and listening. Answers go on being written."""
         if self._ticket is not None:
-            current().hub.unsubscribe(self._context, self._ticket)
+            current().hub.unsubscribe(self._ticket)
             self._ticket = None
         tasks = [task for task in {*self._tasks, *self._readers.values()} if task is not asyncio.current_task()]
         for task in tasks:

@@ -8,6 +8,7 @@ from context_app.streams import pubsub, runtime
 from context_app.streams.runner import SHUTDOWN
 from providers_app import loop
 from sessions_app.errors import StoreUnavailable
+from sessions_app.stores.pool import in_store
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def stop_now() -> None:
     """Refuse new turns, close the sockets and stop the runners; returns at once. For a signal, from any thread."""
     here = runtime.current()
     here.closing = True
-    here.hub.publish_all({"type": "shutdown"})
+    here.hub.publish({"type": "shutdown"})
     here.cancel_all(SHUTDOWN)
 
 
@@ -61,7 +62,7 @@ async def _scan(seconds: float) -> None:
 
 async def _take_over() -> None:
     try:
-        await runtime.take_over()
+        await in_store(runtime.current().take_over)
     except StoreUnavailable as error:
         logger.warning("dead streams could not be looked for: %s", error.message)
     except Exception:

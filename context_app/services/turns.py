@@ -131,7 +131,7 @@ async def _begin(runtime: Runtime, write: Callable[..., Prepared], *args: Any) -
         live = LiveStream(started.stream_id, owner_id=prepared.request.owner, context_id=started.context_id)
         runtime.start(live, prepared.request.open, prepared.request.provider)
         message = {"type": "turn", "turn": str(started.turn_id), "process": runtime.process}
-        runtime.hub.publish(started.context_id, message)
+        runtime.hub.publish(message, started.context_id)
         loop.spawn(pubsub.send(f"chat.{started.context_id}", message))
     return started
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from context_app.models import Stream
 from context_app.streams import spool, writes
-from context_app.streams.live import Ending, LiveStream
+from context_app.streams.live import Ending, LiveStream, fitting
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def gather(streams: list[LiveStream]) -> list[Piece]:
         events = live.between(first, last) if last >= first else []
         if events is None:  # unreachable: only committed events leave the memory
             raise RuntimeError(f"events of stream {live.id} left the memory before they were stored")
-        count = _fitting(events)
+        count = fitting(events, MAX_PAYLOAD)
         if count < len(events):
             last, ending = first + count - 1, None
             events = events[:count]
@@ -73,15 +73,6 @@ def gather(streams: list[LiveStream]) -> list[Piece]:
             payload = spool.join(events) if events else b""
             pieces.append(Piece(live, first, last, payload, ending, heartbeat))
     return pieces
-
-
-def _fitting(events: list[bytes]) -> int:
-    size = 0
-    for index, event in enumerate(events):
-        size += len(event)
-        if size > MAX_PAYLOAD and index:
-            return index
-    return len(events)
 
 
 class Journal:

@@ -7,7 +7,9 @@ and ``committed`` (in the journal). ``committed`` may be ahead of ``accepted`` o
 import asyncio
 import datetime
 import threading
+from bisect import bisect_right
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,11 @@ import msgspec
 
 TAIL_BYTES = 2 * 1024 * 1024
 """Committed events beyond this are dropped from memory; a reader that is further behind reads the journal."""
+
+
+def fitting(events: list[bytes], max_bytes: int) -> int:
+    """Return how many of ``events`` have at most ``max_bytes`` together; the first one always counts."""
+    return max(1, bisect_right(list(accumulate(map(len, events))), max_bytes))
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +63,6 @@ class Waiter:
 
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until it is set, or for at most ``seconds``."""
-        if seconds is None:
-            await self._event.wait()
-            return
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._event.wait()
@@ -124,12 +128,7 @@ class LiveStream:
                 return None
             start = after - self._base
             events = self._tail[start : min(self.accepted - self._base, start + limit)]
-        size = 0
-        for index, event in enumerate(events):
-            size += len(event)
-            if size > max_bytes and index:
-                return events[:index]
-        return events
+        return events[: fitting(events, max_bytes)]
 
     def trim(self) -> None:
         """Drop committed events from memory beyond ``TAIL_BYTES``."""

@@ -27,46 +27,32 @@ class Hub:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscribers: dict[UUID, dict[object, tuple[asyncio.AbstractEventLoop, OnMessage]]] = {}
+        self._subscribers: dict[object, tuple[UUID, asyncio.AbstractEventLoop, OnMessage]] = {}
 
     def subscribe(self, context: UUID, on_message: OnMessage) -> object:
         """Subscribe to a chat on the running loop; returns the ticket for ``unsubscribe``."""
         ticket = object()
         with self._lock:
-            self._subscribers.setdefault(context, {})[ticket] = (asyncio.get_running_loop(), on_message)
+            self._subscribers[ticket] = (context, asyncio.get_running_loop(), on_message)
         return ticket
 
-    def unsubscribe(self, context: UUID, ticket: object) -> None:
+    def unsubscribe(self, ticket: object) -> None:
         """End a subscription."""
         with self._lock:
-            subscribers = self._subscribers.get(context)
-            if subscribers is not None:
-                subscribers.pop(ticket, None)
-                if not subscribers:
-                    del self._subscribers[context]
+            self._subscribers.pop(ticket, None)
 
-    def publish(self, context: UUID, message: dict[str, Any]) -> None:
-        """Send a message to the subscribers of a chat. May be called from any thread."""
+    def publish(self, message: dict[str, Any], context: UUID | None = None) -> None:
+        """Send a message to the subscribers of a chat, or of every chat. May be called from any thread."""
         with self._lock:
-            subscribers = list(self._subscribers.get(context, {}).values())
-        self._send(subscribers, message)
-
-    def publish_all(self, message: dict[str, Any]) -> None:
-        """Send a message to every subscriber. May be called from any thread."""
-        with self._lock:
-            subscribers = [each for group in self._subscribers.values() for each in group.values()]
-        self._send(subscribers, message)
+            subscribers = list(self._subscribers.values())
+        for subscribed, loop, on_message in subscribers:
+            if context in (None, subscribed):
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(on_message, message)
 
     def count(self) -> int:
         """Return the number of subscribers."""
-        with self._lock:
-            return sum(map(len, self._subscribers.values()))
-
-    @staticmethod
-    def _send(subscribers: list[tuple[asyncio.AbstractEventLoop, OnMessage]], message: dict[str, Any]) -> None:
-        for loop, on_message in subscribers:
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(on_message, message)
+        return len(self._subscribers)
 
 
 def remote_layer() -> Any | None:

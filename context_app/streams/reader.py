@@ -15,7 +15,7 @@ import msgspec
 
 from context_app.models import Stream, StreamSegment
 from context_app.streams import pubsub, spool
-from context_app.streams.live import Waiter
+from context_app.streams.live import LiveStream, Waiter
 from context_app.streams.runtime import Runtime, current
 from providers_app.errors import CallerError
 from sessions_app.errors import StoreUnavailable
@@ -71,8 +71,9 @@ async def read(stream_id: UUID, after: int = 0) -> AsyncGenerator[Item, None]:
     cursor = max(0, after)
     runtime = current()
     while True:
-        source = _local if (live := runtime.find(stream_id)) is not None and not live.released else _journal
-        async with aclosing(source(runtime, stream_id, cursor)) as items:
+        live = runtime.find(stream_id)
+        source = _local(live, cursor) if live and not live.released else _journal(runtime, stream_id, cursor)
+        async with aclosing(source) as items:
             async for item in items:
                 if isinstance(item, Batch):
                     cursor = item.last_seq
@@ -81,11 +82,8 @@ async def read(stream_id: UUID, after: int = 0) -> AsyncGenerator[Item, None]:
                     return
 
 
-async def _local(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerator[Item, None]:
+async def _local(live: LiveStream, cursor: int) -> AsyncGenerator[Item, None]:
     """Read from memory. Ends without ``Ended`` when the journal has to be read instead."""
-    live = runtime.find(stream_id)
-    if live is None:
-        return
     waiter = Waiter()
     live.join(waiter)
     try:
@@ -98,7 +96,7 @@ async def _local(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGenerat
             events = live.visible(cursor, MAX_EVENTS, MAX_BYTES)
             if events is None:
                 # So slow a reader that memory no longer has its place: one batch from the journal.
-                found = await _patient_fetch(stream_id, cursor)
+                found = await _patient_fetch(live.id, cursor)
                 if found is None or found.batch is None:
                     return
                 cursor = found.batch.last_seq
@@ -155,7 +153,7 @@ async def _journal(runtime: Runtime, stream_id: UUID, cursor: int) -> AsyncGener
         await listener.close()
 
 
-class _Found(msgspec.Struct, frozen=True, kw_only=True):
+class _Found(msgspec.Struct, frozen=True):
     state: str
     process: str
     length: int
@@ -179,9 +177,7 @@ def _fetch(stream_id: UUID, cursor: int) -> _Found | None:
         size += len(payload)
         if size >= MAX_BYTES or len(events) >= MAX_EVENTS:
             break
-    return _Found(
-        state=row[0], process=row[1], length=row[2], result=row[3], batch=Batch(cursor + 1, events) if events else None
-    )
+    return _Found(*row, Batch(cursor + 1, events) if events else None)
 
 
 async def _patient_fetch(stream_id: UUID, cursor: int) -> _Found | None:

@@ -18,12 +18,8 @@ from providers_app.types.events import ErrorInfo, Event, StreamFailed
 
 logger = logging.getLogger(__name__)
 
-STOPPED = "stopped"
-"""Reason: a person pressed Stop."""
-SHUTDOWN = "shutdown"
-"""Reason: the server stops."""
-LOST = "lost"
-"""Reason: another process took the stream over."""
+STOPPED, SHUTDOWN, LOST = "stopped", "shutdown", "lost"
+"""Reasons to cancel: a person pressed Stop, the server stops, another process took the stream over."""
 
 Source = Callable[[], AsyncGenerator[Event, None]]
 

@@ -23,7 +23,6 @@ from context_app.streams.live import LiveStream
 from context_app.streams.runner import LOST, SHUTDOWN, STOPPED, Runner, Source
 from context_app.streams.spool import Spool
 from providers_app import loop as provider_loop
-from sessions_app.stores.pool import in_store
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ class Runtime:
             config.commit_interval_ms / 1000,
             self.spool,
             committed=self._committed,
-            cancelled=lambda stream: self.cancel(stream),
+            cancelled=self.cancel,
             lost=self._lost,
         )
         self._lock = threading.Lock()
@@ -208,30 +207,25 @@ class Runtime:
             await pubsub.send(f"stream.{stream}", {"type": "more"})
 
 
-class _Current:
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.runtime: Runtime | None = None
-        self.registered = False
-
-
-_current = _Current()
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+_registered = False
 
 
 def current() -> Runtime:
     """Return the runtime of this process, made on first use and anew in a forked child."""
-    runtime = _current.runtime
+    global _runtime, _registered
+    runtime = _runtime
     if runtime is not None and runtime.pid == os.getpid():
         return runtime
-    with _current.lock:
-        runtime = _current.runtime
+    with _lock:
+        runtime = _runtime
         if runtime is None or runtime.pid != os.getpid():
             if runtime is not None:
                 runtime.spool.forget_in_child()
-            runtime = Runtime(Path(settings.DATA_DIR) / "spool", settings.MAESTRO.context)
-            _current.runtime = runtime
-            if not _current.registered:
-                _current.registered = True
+            _runtime = runtime = Runtime(Path(settings.DATA_DIR) / "spool", settings.MAESTRO.context)
+            if not _registered:
+                _registered = True
                 atexit.register(_at_exit)
         return runtime
 
@@ -251,11 +245,7 @@ def _at_exit() -> None:
 
 def replace(runtime: Runtime | None) -> Runtime | None:
     """Make ``runtime`` the runtime of this process (``None``: the next use makes one). Returns the earlier one."""
-    with _current.lock:
-        before, _current.runtime = _current.runtime, runtime
+    global _runtime
+    with _lock:
+        before, _runtime = _runtime, runtime
         return before
-
-
-async def take_over() -> list[UUID]:
-    """Run ``Runtime.take_over`` on the store pool."""
-    return await in_store(current().take_over)

@@ -82,11 +82,12 @@ def adopt(
         stream = Stream.objects.filter(id=stream_id).first()
         if stream is None or stream.pruned_at is not None:  # gone, or ended long ago
             return False
-        last, payloads = writes.stored_events(stream_id)
-        more = _following(events, last)
+        last, known = writes.stored_events(stream_id)
+        more: list[bytes] = []
+        while (event := events.get(last + 1 + len(more))) is not None:
+            more.append(event)
         if stream.state != Stream.State.RUNNING and not more:
             return False
-        known = [event for payload in payloads for event in spool.split(payload)]
         ending = _ending(stream_id, [*known, *more], reason)
         with transaction.atomic():
             unchanged = Stream.objects.filter(id=stream_id, state=stream.state, last_seq=stream.last_seq)
@@ -111,8 +112,8 @@ def refresh(stream_id: UUID) -> None:
     stream = Stream.objects.filter(id=stream_id, state=Stream.State.INTERRUPTED, pruned_at=None).first()
     if stream is None:
         return
-    last, payloads = writes.stored_events(stream_id)
-    ending = _ending(stream_id, [event for payload in payloads for event in spool.split(payload)], SILENT)
+    last, known = writes.stored_events(stream_id)
+    ending = _ending(stream_id, known, SILENT)
     with transaction.atomic():
         _grow(stream, ending, last)
 
@@ -142,7 +143,8 @@ def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]
     """
     found: defaultdict[UUID, dict[int, bytes]] = defaultdict(dict)
     for path, fd in files:
-        data = _read(fd)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            data = file.read()
         size = 0
         for record in spool.parse(data):
             size += spool.HEADER_SIZE + len(record.payload)
@@ -162,13 +164,6 @@ def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]
             whole = False
             logger.error("the spool of %s is kept: stream %s was not stored (%r)", name, stream, error)
     return ended, whole
-
-
-def _following(events: dict[int, bytes], last: int) -> list[bytes]:
-    more: list[bytes] = []
-    while (event := events.get(last + 1 + len(more))) is not None:
-        more.append(event)
-    return more
 
 
 def _spools(folder: Path) -> dict[str, list[Path]]:
@@ -200,9 +195,3 @@ def _locked(files: list[Path]) -> Iterator[list[tuple[Path, int]] | None]:
     finally:
         for _, fd in opened:
             os.close(fd)
-
-
-def _read(fd: int) -> bytes:
-    with os.fdopen(os.dup(fd), "rb") as file:
-        file.seek(0)
-        return file.read()

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from context_app import media_store, tokens
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
+from context_app.streams import spool
 from context_app.streams.live import AnswerChunk, Ending
 from providers_app.chat.counting import IMAGE_TOKENS
 
@@ -49,14 +50,11 @@ def advance(
         return set()
     table = connection.ops.quote_name(Stream._meta.db_table)
     running = Stream.State.RUNNING.value
-    if heartbeat:
-        field: Any = Stream._meta.get_field("heartbeat_at")
-        at = field.get_db_prep_save(now, connection)
-        sql = f"UPDATE {table} SET last_seq = %s, heartbeat_at = %s WHERE id = %s AND state = %s AND process = %s"  # noqa: S608
-        rows: list[tuple[Any, ...]] = [(last, at, _key(stream), running, process) for stream, last in progress]
-    else:
-        sql = f"UPDATE {table} SET last_seq = %s WHERE id = %s AND state = %s AND process = %s"  # noqa: S608
-        rows = [(last, _key(stream), running, process) for stream, last in progress]
+    field: Any = Stream._meta.get_field("heartbeat_at")
+    also = ", heartbeat_at = %s" if heartbeat else ""
+    at = (field.get_db_prep_save(now, connection),) if heartbeat else ()
+    sql = f"UPDATE {table} SET last_seq = %s{also} WHERE id = %s AND state = %s AND process = %s"  # noqa: S608
+    rows = [(last, *at, _key(stream), running, process) for stream, last in progress]
     with connection.cursor() as cursor:
         cursor.executemany(sql, rows)
         if cursor.rowcount == len(progress):
@@ -148,11 +146,11 @@ def cancel_requests(process: str) -> set[UUID]:
     return set(rows.values_list("id", flat=True))
 
 
-def stored_events(stream: UUID) -> tuple[int, list[Any]]:
-    """Return the number of the last stored event of a stream, and the payloads of its segments in order."""
+def stored_events(stream: UUID) -> tuple[int, list[bytes]]:
+    """Return the number of the last stored event of a stream, and its stored events in order."""
     rows = StreamSegment.objects.filter(stream_id=stream).order_by("first_seq").values_list("last_seq", "payload")
-    payloads, last = [], 0
-    for last_seq, payload in rows:
-        last = last_seq
-        payloads.append(payload)
-    return last, payloads
+    events: list[bytes] = []
+    last = 0
+    for last, payload in rows:  # noqa: B007 - the last one is returned
+        events += spool.split(payload)
+    return last, events

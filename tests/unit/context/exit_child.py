@@ -9,7 +9,7 @@ async def _serve(folder: Path) -> None:
     from context_app.streams import runtime
     from tests.unit.context import streams_kit
 
-    runtime._current.registered = False
+    runtime._registered = False
     runtime.current()
     kit = await streams_kit.open_kit(folder)
     live = await kit.begin(streams_kit.words(100_000, every=0.002))
