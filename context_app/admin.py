@@ -169,7 +169,7 @@ class ContextChunkAdmin(KeptRows):
 
 
 @admin.register(MediaFile)
-class MediaFileAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+class MediaFileAdmin(KeptRows):
     """Generated files: whose they are, their size, and the chat that shows them."""
 
     list_display = ("created_at", "owner", "media_type", "size", "name", "context")
