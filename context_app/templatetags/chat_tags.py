@@ -15,13 +15,14 @@ from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
 register = template.Library()
 
 KIND_ICONS = {"assistant": "sparkle", "tool_call": "wrench", "tool_result": "return"}
+KIND_ICONS |= {kind: kind for kind in ("system", "note", "user", "summary")}
 _AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
 
 
 @register.filter
 def kind_icon(kind: str) -> str:
-    """Return the icon of a kind of chunk; most have one of their own name."""
-    return KIND_ICONS.get(kind, kind)
+    """Return the icon of a kind of chunk."""
+    return KIND_ICONS.get(kind, "file")
 
 
 @register.filter
