@@ -53,21 +53,20 @@ def rotation_of(slug: str, flow: str) -> Rotation:
     return found.rotation if found is not None else "single_use"
 
 
-class Flight:
-    """One refresh, which sends at most one request."""
+class Flight(msgspec.Struct, frozen=True):
+    """One refresh, which sends at most one request. ``seen`` is the generation of the credential that was used."""
 
-    def __init__(self, store: RefreshStore, session_id: str, trigger: Trigger, seen: int, within_s: float) -> None:
-        self._store = store
-        self._id = session_id
-        self._trigger = trigger
-        self._seen = seen
-        self._within_s = within_s
+    store: RefreshStore
+    id: str
+    trigger: Trigger
+    seen: int
+    within_s: float
 
     async def run(self) -> RefreshReport:
         settings = conf.current()
         give_up = time.monotonic() + settings.refresh_lease_s + settings.refresh_timeout_s
         while True:
-            claim = await self._store.claim(self._id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
+            claim = await self.store.claim(self.id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
             if isinstance(claim, RefreshClaim):
                 return await self._with(claim)
             report = await self._wait(claim, give_up)
@@ -76,10 +75,10 @@ class Flight:
 
     async def _wait(self, busy: RefreshBusy, give_up: float) -> RefreshReport | None:
         """Return the winner's result; ``None`` when the lane is free again without a result for this session."""
-        poll, before = POLL_S, await self._store.peek(self._id)
+        poll, before = POLL_S, await self.store.peek(self.id)
         state = before
         while True:
-            if state.generation > self._seen:
+            if state.generation > self.seen:
                 return self._report(state, "waited", "refreshed by another process")
             if state.status == "needs_reauth":
                 return self._report(state, "needs_person", state.status_reason, code="needs_reauth")
@@ -93,17 +92,17 @@ class Flight:
                 return self._report(state, "failed", why, code="refresh_failed")
             await asyncio.sleep(poll)
             poll = min(poll * 1.3, SLOWEST_POLL_S)
-            state = await self._store.peek(self._id)
+            state = await self.store.peek(self.id)
 
     async def _with(self, claim: RefreshClaim) -> RefreshReport:
         try:
             behaviour = resolve(claim.provider, "oauth")
             rotation = rotation_of(claim.provider, claim.tokens.flow)
         except (errors.ProviderBroken, errors.UnsupportedOperation) as error:
-            await self._store.postpone(claim, time.time() + rules.backoff(claim.attempts), error.message)
+            await self.store.postpone(claim, time.time() + rules.backoff(claim.attempts), error.message)
             return self._report(claim, "failed", error.message, code=error.code)
         found = rules.decide(
-            claim, rotation, trigger=self._trigger, seen_generation=self._seen, now=time.time(), within_s=self._within_s
+            claim, rotation, trigger=self.trigger, seen_generation=self.seen, now=time.time(), within_s=self.within_s
         )
         if found.action in ("send", "give_up"):
             found = _unless_off(claim, found)
@@ -112,7 +111,7 @@ class Flight:
                 # Shielded from a caller that leaves and a process that stops: a lost answer may be a lost login.
                 work = self._send(claim, behaviour, rotation)
                 lasts = conf.current().refresh_timeout_s + LASTING_S
-                return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self._id}", lasting_s=lasts))
+                return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self.id}", lasting_s=lasts))
             case "give_up":
                 return await self._refused(claim, found.code, found.why, rules.ANSWER_LOST)
             case "person" if found.code != "needs_reauth":
@@ -123,11 +122,11 @@ class Flight:
     async def _left_alone(self, claim: RefreshClaim, found: rules.Decision) -> RefreshReport:
         settled = found.action == "keep" or found.code == rules.NOT_REFRESHABLE
         until = found.until if found.until is not None or settled else claim.due_at
-        await self._store.postpone(claim, until, found.why)
+        await self.store.postpone(claim, until, found.why)
         return self._report(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, at=until)
 
     async def _send(self, claim: RefreshClaim, behaviour: OAuth, rotation: Rotation) -> RefreshReport:
-        marked = await self._store.write_intent(claim)
+        marked = await self.store.write_intent(claim)
         if marked is None:
             why = "the lane or the session was taken over meanwhile"
             return await self._current("skipped", why, code="refresh_failed")
@@ -155,11 +154,11 @@ class Flight:
         if tokens.expired(now, rules.USE_WITHIN_S):
             due = max(due, now + rules.BACKOFF_S)  # it ended before it arrived: the schedule must not loop
         next_at = due if math.isfinite(due) else None
-        session = await _retried(lambda: self._store.keep(claim, tokens, next_at))
+        session = await _retried(lambda: self.store.keep(claim, tokens, next_at))
         if session is None:
             return await self._current("waited", "signed in again meanwhile")
         why = "refreshed"
-        if tokens.api_key and self._trigger == "unauthorized":
+        if tokens.api_key and self.trigger == "unauthorized":
             why = await self._renew_key(claim, session, tokens, behaviour)
         return RefreshReport(
             session_id=claim.session_id,
@@ -179,7 +178,7 @@ class Flight:
         except errors.ProviderError as error:
             return f"refreshed, but its key could not be renewed: {error.message}"
         key = msgspec.structs.replace(tokens, api_key=credential.secret)
-        kept = await _retried(lambda: self._store.keep_key(claim.session_id, session.generation, key))
+        kept = await _retried(lambda: self.store.keep_key(claim.session_id, session.generation, key))
         return "refreshed, with a new key" if kept else "refreshed"
 
     async def _failed(
@@ -197,23 +196,23 @@ class Flight:
         if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
             at = max(at, claim.tokens.expires_at)
         failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
-        await _retried(lambda: self._store.fail(claim, failure))
+        await _retried(lambda: self.store.fail(claim, failure))
         return self._report(claim, "unknown" if spent == "unknown" else "failed", message, code=code, at=at)
 
     async def _refused(self, claim: RefreshClaim, code: str, message: str, reason: str) -> RefreshReport:
         failure = RefreshFailure(spent="refused", code=code, message=message, reason=reason)
-        await _retried(lambda: self._store.fail(claim, failure))
+        await _retried(lambda: self.store.fail(claim, failure))
         return self._report(claim, "needs_person", message, code=code)
 
     async def _current(self, done: Done, why: str, *, code: str = "") -> RefreshReport:
-        return self._report(await self._store.peek(self._id), done, why, code=code)
+        return self._report(await self.store.peek(self.id), done, why, code=code)
 
     def _report(
         self, found: RefreshState | RefreshClaim, done: Done, why: str, *, code: str = "", at: float | None = None
     ) -> RefreshReport:
         """Report on a state or a claim; ``at`` is the next try after a claim (seconds since the epoch)."""
         return RefreshReport(
-            session_id=self._id,
+            session_id=self.id,
             done=done,
             why=why,
             generation=found.generation,

@@ -25,6 +25,8 @@ from providers_app.types.credentials import Credential
 from providers_app.types.refresh import RefreshReport, Trigger
 from providers_app.types.tokens import Tokens
 
+Flights = dict[str, "asyncio.Task[RefreshReport]"]
+
 
 async def refresh_session(
     session_id: str, *, trigger: Trigger, seen_generation: int | None = None, within_s: float = 0.0
@@ -36,7 +38,7 @@ async def refresh_session(
 
     Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
     """
-    flights: dict[str, asyncio.Task[RefreshReport]] = loop.local("refresh-flights", dict)
+    flights: Flights = loop.local("refresh-flights", dict)
     if seen_generation is None:
         seen_generation = (await ports.refresh_store().peek(session_id)).generation
     while (flight := flights.get(session_id)) is not None:
@@ -56,9 +58,7 @@ async def refresh_session(
 async def refresh_tokens(
     provider: str, session: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> Tokens:
-    """Refresh a login now and return the tokens stored afterwards (their secrets do not print).
-
-    A refresh made by another caller a moment ago counts.
+    """Refresh a login now and return the tokens stored afterwards; another caller's refresh a moment ago counts.
 
     Raises ``UnknownSession``, ``NotRefreshable``, ``NeedsReauth``, ``RefreshTooEarly``, ``RefreshFailed``,
     ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
@@ -122,9 +122,7 @@ async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
     return found, credential
 
 
-def _landed(
-    flights: dict[str, "asyncio.Task[RefreshReport]"], session_id: str, flight: "asyncio.Task[RefreshReport]"
-) -> None:
+def _landed(flights: Flights, session_id: str, flight: "asyncio.Task[RefreshReport]") -> None:
     if flights.get(session_id) is flight:
         del flights[session_id]
     if not flight.cancelled():

@@ -174,10 +174,7 @@ async def find_callback(params: Mapping[str, str], *, browser: str, owner: Any =
 
 @on_provider_loop
 async def login_state(login_id: str, *, browser: str = "", owner: Any = None) -> LoginState:
-    """Return the state of a sign-in, and resume the polling of a device login whose process is gone. Cheap.
-
-    Raises ``UnknownLogin``.
-    """
+    """Return the state of a sign-in, and resume a device login whose process is gone. Raises ``UnknownLogin``."""
     attempt = await _find(owner, login_id, browser)
     try:
         await exchange.expire(attempt)

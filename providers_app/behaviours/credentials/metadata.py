@@ -27,9 +27,8 @@ async def ask_metadata(
 ) -> HttpResponse:
     """Return the answer of a metadata service, of any status. ``url`` is the operator's setting, never a person's.
 
-    ``secret`` are headers whose values are never shown.
-
-    Raises ``ConnectionFailed`` and ``UpstreamTimeout`` where there is no such service, and other ``UpstreamError``.
+    ``secret`` are headers whose values are never shown. Raises ``ConnectionFailed`` and ``UpstreamTimeout`` where there
+    is no such service, and other ``UpstreamError``.
     """
     parts = urlsplit(url)
     place = f"{parts.hostname}:{parts.port or DEFAULT_PORTS[parts.scheme]}"

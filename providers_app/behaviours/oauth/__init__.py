@@ -151,17 +151,11 @@ class OAuth(Protocol):
         ...
 
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
-        """Return a new sign-in with its address, state and verifier.
-
-        Raises ``InvalidRequest`` and, for a device code, ``UpstreamError``.
-        """
+        """Return a new sign-in with its address, state and verifier. Raises ``InvalidRequest``, ``UpstreamError``."""
         ...
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Return the tokens for an answer whose state was checked; the answer of a ``direct`` flow is empty.
-
-        Raises ``LoginError``, ``UpstreamError``.
-        """
+        """Return the tokens for a checked answer (empty for ``direct``). Raises ``LoginError``, ``UpstreamError``."""
         ...
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:

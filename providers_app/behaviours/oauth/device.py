@@ -57,22 +57,15 @@ async def poll(
 
     Raises ``LoginDenied``, ``LoginExpired`` and the ``UpstreamError`` of any other refusal.
     """
-    fields: dict[str, str | Secret] = {
-        "grant_type": GRANT,
-        "device_code": pending.device_code,
-        "client_id": pending.client.id,
-    }
+    asked: Fields = {"grant_type": GRANT, "device_code": pending.device_code, "client_id": pending.client.id, **extra}
     try:
-        return await ask(endpoint, {**fields, **extra}, http, spends=False)
+        return await ask(endpoint, asked, http, spends=False)
     except UpstreamError as error:
         return after(pending, error)
 
 
 def after(pending: PendingLogin, error: UpstreamError) -> PendingLogin:
-    """Return the login that still waits after an answer that gave no tokens (section 3.5).
-
-    Raises ``LoginDenied``, ``LoginExpired``, or ``error`` itself.
-    """
+    """Return the login that waits on (section 3.5). Raises ``LoginDenied``, ``LoginExpired``, or ``error`` itself."""
     match error.upstream_code:
         case "authorization_pending":
             return pending

@@ -59,10 +59,7 @@ async def fetch(url: str, http: Http) -> Keys:
 
 
 def read(body: bytes) -> tuple[Key, ...]:
-    """Return the keys that can verify a signature; others (encryption, symmetric, too short) are left out.
-
-    Raises ``BadAnswer`` for what is no set of keys.
-    """
+    """Return the keys that can verify a signature, and no others. Raises ``BadAnswer`` for what is no set of keys."""
     found = (payload.object_in(body) or {}).get("keys")
     if not isinstance(found, list):
         raise BadAnswer("The issuer's address of keys answered with something else.")

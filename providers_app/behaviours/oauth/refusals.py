@@ -155,11 +155,7 @@ def refusal(
     retry_after: float | None,
     skew: str = "",
 ) -> errors.UpstreamError:
-    """Return the error for a token endpoint's error answer.
-
-    ``kind`` is its class by the status, ``skew`` says how the clocks differ. ``upstream_code`` is the most exact code,
-    ``type`` the subtype.
-    """
+    """Return the error for an error answer; ``kind`` is its class by the status, ``skew`` a sentence on the clocks."""
     known = next((code for code in words.codes if code in _SAID or code in _KINDS), "")
     # By status first: 429 and 5xx mean what they say, whatever the body calls it.
     chosen = kind if status >= 500 or status == 429 else _KINDS.get(known, kind)

@@ -30,9 +30,8 @@ def tokens_from(
 ) -> Tokens:
     """Return the tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
 
-    Where the answer is silent, refresh token, id token, scopes, account, facts and material of ``before`` stay, and so
-    do flow, client and issuer where none is given. Raises
-    ``BadAnswer`` when there is no access token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
+    What neither the answer nor an argument says stays as in ``before``. Raises ``BadAnswer`` when there is no access
+    token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
     """
     access = token_in(answer, "access_token")
     if not access:

@@ -106,10 +106,7 @@ class AzureOAuth(OAuth):
         return start.pending()
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Mint the first tokens of a login.
-
-        Raises ``FlowDisabled``, ``AddressRefused``, ``InvalidRequest``, ``InvalidCredential``, ``UpstreamError``.
-        """
+        """Mint the first tokens. Raise ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
         given, address = pending.given, _endpoint(pending.given, pending.flow)
         # The API version of a copied target; an option of the session takes precedence.
         version = read_target(text_of(given, ENDPOINT)).api_version
@@ -169,10 +166,7 @@ class AzureOAuth(OAuth):
 
 
 def _endpoint(given: dict[str, Secret], flow: str) -> str:
-    """Return the given address as a base URL; empty where the configured one is meant.
-
-    Raises ``InvalidRequest``, ``AddressRefused``.
-    """
+    """Return the given address as a base URL, or an empty text. Raise ``InvalidRequest``, ``AddressRefused``."""
     text = given.get(ENDPOINT, Secret("")).reveal()
     found = check_url(without_query(text), conf.current().allowed_private_hosts) if text else ""
     if flow == IDENTITY:

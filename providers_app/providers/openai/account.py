@@ -85,10 +85,7 @@ def read(claims: Mapping[str, Any]) -> Account:
 
 
 def detect(account: Account, override: str = "") -> Detected:
-    """Decide the mode of an account; ``override`` is the choice of the person or the operator and wins.
-
-    Raises ``InvalidRequest`` for an override that there is not.
-    """
+    """Decide the mode of an account; ``override`` wins. Raise ``InvalidRequest`` for one that there is not."""
     chosen = checked_mode(override)
     if chosen:
         return Detected(mode=chosen, source="override")

@@ -5,13 +5,13 @@ OpenID Connect Discovery 1.0; the document must be the issuer's own, and every a
 
 import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from providers_app import conf, loop
 from providers_app.behaviours.addresses import get
 from providers_app.behaviours.lookups import ask, json_of
+from providers_app.behaviours.oauth.endpoint import origin_of
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import BadAnswer
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
@@ -38,10 +38,7 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def endpoints(config: OAuthConfig | SiwcConfig, http: Http, *needed: str) -> Endpoints:
-    """Return the URLs of a flow; ask the issuer only where one of ``needed`` is not configured.
-
-    Raises ``UpstreamError``; ``BadAnswer`` for a document that is not the issuer's.
-    """
+    """Return the URLs of a flow, discovered where ``needed``. Raise ``UpstreamError``, ``BadAnswer``."""
     known = {name: str(getattr(config, f"{name}_url")) for name in DISCOVERED}
     if not all(known[name] for name in needed):
         found = await _discovered(config.issuer, http)
@@ -66,7 +63,7 @@ async def _discovered(issuer: str, http: Http) -> dict[str, str]:
         )
     found = {name: payload.text(document.get(field)) for name, field in DISCOVERED.items()}
     for name, value in found.items():
-        if value and _origin(value) != _origin(issuer):
+        if value and origin_of(value).lower() != origin_of(issuer).lower():
             raise BadAnswer(f"The discovery document of {issuer} sends {DISCOVERED[name]} to another host.")
     cache[issuer] = (time.monotonic() + KEPT_S, found)
     return found
@@ -77,8 +74,3 @@ def config_of(flow: str) -> OAuthConfig | SiwcConfig:
     config = conf.provider("openai")
     found: OAuthConfig | SiwcConfig = config.siwc if flow == "chatgpt" else config.oauth
     return found
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()

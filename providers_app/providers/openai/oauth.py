@@ -46,9 +46,9 @@ class OpenAIOAuth(OAuth):
         if isinstance(config, OAuthConfig) and start.flow.name == flows.DEVICE:
             return await begin_device(start, config, http)
         page = (await endpoints(config, http, "authorize")).authorize
-        if isinstance(config, SiwcConfig):
-            return flows.chatgpt_page(start, config, page)
-        return flows.codex_page(start, config, page)
+        if isinstance(config, OAuthConfig):
+            return flows.codex_page(start, config, page)
+        return flows.chatgpt_page(start, config, page)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens. Raise ``LoginError``, ``UpstreamError``."""
@@ -146,10 +146,7 @@ async def begin_device(start: LoginStart, config: OAuthConfig, http: Http) -> Pe
 
 
 async def poll_device(pending: PendingLogin, config: OAuthConfig, http: Http) -> tuple[Secret, Secret] | PendingLogin:
-    """Ask once for the authorization code and its verifier; return the pending login while the code is not typed.
-
-    Raises ``LoginDenied``, ``LoginExpired``, ``UpstreamError``.
-    """
+    """Ask once for the code and its verifier, else return ``pending``. Raise ``LoginDenied``, ``LoginExpired``."""
     token_endpoint = TokenEndpoint(url=config.device_token_url, encoding="json", terminal=frozenset())
     fields: dict[str, str | Secret] = {"device_auth_id": pending.device_code, "user_code": pending.user_code}
     try:

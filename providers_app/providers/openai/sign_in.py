@@ -146,10 +146,7 @@ def identified(tokens: Tokens, who: account.Account, detected: account.Detected)
 
 
 async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
-    """Obtain a key of the API platform for the tokens.
-
-    Raises ``LoginError`` where the account can have none, ``UpstreamError`` where the server fails.
-    """
+    """Obtain a key of the API platform. Raise ``LoginError`` where the account can have none, ``UpstreamError``."""
     way_on = (
         "Finish the set-up at https://platform.openai.com and sign in again, sign in with the mode chatgpt to use a "
         "ChatGPT plan, or connect a session with a key of the API platform."

@@ -202,10 +202,7 @@ def _read(flow: str, given: Given) -> service_account.ServiceAccount | authorize
 
 
 def _facts(given: Given, own: str) -> dict[str, str]:
-    """Project and location of the session; ``own`` is the project that the material names.
-
-    Raises ``InvalidRequest`` where no project is named at all.
-    """
+    """Return project and location; ``own`` is the material's project. Raise ``InvalidRequest`` without any project."""
     chosen, location = text_of(given, "project"), text_of(given, "location")
     project = chosen or settings().project or own
     if not project:

@@ -108,10 +108,7 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
 
 
 async def mint(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
-    """Return new tokens from the same material.
-
-    Raises ``TokenRefused``, ``AuthenticationFailed`` (also when only our clock is wrong), other ``UpstreamError``.
-    """
+    """Return new tokens. Raise ``TokenRefused``, ``AuthenticationFailed`` (or a wrong clock), ``UpstreamError``."""
     now = time.time()
     endpoint = TokenEndpoint(url=authority.token_url)
     try:
