@@ -43,7 +43,8 @@ def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None)
     """Return the column values that seal ``secret`` in this row, with ``tokens`` their ``signing``; empty: none."""
     if not secret and tokens is None:
         return dict(DESTROYED)
-    sealed, key_id = crypto.seal(to_plain(_Sealed(secret=secret, tokens=tokens)), crypto.SESSION_CREDENTIAL, row_id)
+    plain = to_plain(_Sealed(secret=secret, tokens=tokens))
+    sealed, key_id = crypto.current().seal(plain, crypto.SESSION_CREDENTIAL, row_id)
     return {"sealed_credential": sealed, "key_id": key_id}
 
 
@@ -154,7 +155,7 @@ def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Se
     columns: dict[str, Any] = {}
     for name, part, purpose in (("pending", pending, crypto.LOGIN_PENDING), ("tokens", tokens, crypto.LOGIN_TOKENS)):
         if part is not None:
-            sealed, key_id = crypto.seal(part.reveal().encode(), purpose, row_id)
+            sealed, key_id = crypto.current().seal(part.reveal().encode(), purpose, row_id)
             columns |= {f"sealed_{name}": sealed, f"{name}_key_id": key_id}
     return columns
 
@@ -162,26 +163,26 @@ def attempt_columns(row_id: object, *, pending: Secret | None = None, tokens: Se
 def open_attempt(attempt: OAuthAttempt) -> tuple[Secret, Secret]:
     """Return a sign-in's pending part and its tokens, each empty where there is none. Raises ``KeyRingError``."""
     pk = attempt.pk
-    pending = crypto.open(attempt.sealed_pending, crypto.LOGIN_PENDING, pk) if attempt.pending_key_id else b""
-    tokens = crypto.open(attempt.sealed_tokens, crypto.LOGIN_TOKENS, pk) if attempt.tokens_key_id else b""
+    pending = crypto.current().open(attempt.sealed_pending, crypto.LOGIN_PENDING, pk) if attempt.pending_key_id else b""
+    tokens = crypto.current().open(attempt.sealed_tokens, crypto.LOGIN_TOKENS, pk) if attempt.tokens_key_id else b""
     return Secret(pending.decode()), Secret(tokens.decode())
 
 
 def backup_columns(run_id: object, plain: bytes) -> dict[str, Any]:
     """Return the column values that store the backup of an import."""
-    sealed, key_id = crypto.seal(plain, crypto.IMPORT_BACKUP, run_id)
+    sealed, key_id = crypto.current().seal(plain, crypto.IMPORT_BACKUP, run_id)
     return {"sealed_backup": sealed, "key_id": key_id}
 
 
 def open_backup(run: ImportRun) -> bytes:
     """Return the backup that ``backup_columns`` sealed. Raises ``KeyRingError``."""
-    return crypto.open(run.sealed_backup, crypto.IMPORT_BACKUP, run.pk)
+    return crypto.current().open(run.sealed_backup, crypto.IMPORT_BACKUP, run.pk)
 
 
 def _open(session: AuthSession) -> _Sealed:
     if not session.key_id:
         return _Sealed(secret=Secret(""))
-    plain = crypto.open(session.sealed_credential, crypto.SESSION_CREDENTIAL, session.pk)
+    plain = crypto.current().open(session.sealed_credential, crypto.SESSION_CREDENTIAL, session.pk)
     try:
         return from_plain(plain, _Sealed)
     except ValueError:

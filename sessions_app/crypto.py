@@ -185,16 +185,6 @@ def current() -> KeyRing:
     return _ring
 
 
-def seal(plain: bytes, purpose: str, row_id: object) -> tuple[bytes, str]:
-    """``current().seal``: the sealed bytes and the id of the key."""
-    return current().seal(plain, purpose, row_id)
-
-
-def open(sealed: bytes | memoryview, purpose: str, row_id: object) -> bytes:
-    """``current().open``. Raises ``NotConfigured``, ``KeyRingError``."""
-    return current().open(sealed, purpose, row_id)
-
-
 def sealed_rows_exist() -> bool:
     """Say whether the database holds anything sealed; ``False`` before the first migration."""
     return any(rows.exists() for _, rows in _sealed_rows())

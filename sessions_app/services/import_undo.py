@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Field
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -25,7 +24,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 def frozen(rows: Iterable[AuthSession]) -> list[dict[str, Any]]:
     """Return every column of the rows as JSON, sealed bytes in hexadecimal."""
-    return [{column.attname: _plain(getattr(row, column.attname)) for column in _columns()} for row in rows]
+    return [
+        {column.attname: _plain(getattr(row, column.attname)) for column in row._meta.concrete_fields} for row in rows
+    ]
 
 
 def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
@@ -70,10 +71,6 @@ def prune_backups() -> int:
     return ImportRun.objects.filter(created_at__lt=oldest).exclude(key_id="").update(**credentials.BACKUP_DESTROYED)
 
 
-def _columns() -> "Iterable[Field[Any, Any]]":
-    return AuthSession._meta.concrete_fields
-
-
 def _plain(value: Any) -> Any:
     match value:
         case datetime():
@@ -88,8 +85,8 @@ def _plain(value: Any) -> Any:
 
 def _thawed(values: dict[str, Any]) -> AuthSession:
     """Return the row that ``frozen`` was given, unsaved. A backup that is older than a column has its default."""
-    kinds = {column.attname: column.get_internal_type() for column in _columns()}
     row = AuthSession()
+    kinds = {column.attname: column.get_internal_type() for column in row._meta.concrete_fields}
     for name in kinds.keys() & values.keys():
         read = _READERS.get(kinds[name]) if values[name] is not None else None
         setattr(row, name, read(values[name]) if read else values[name])

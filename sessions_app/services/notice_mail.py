@@ -44,8 +44,9 @@ def email_notices() -> int:
         found = [notice for notice in group if _claim(notice)]
         if not found:
             continue
+        subject = " ".join(found[0].title.split()) if len(found) == 1 else f"{len(found)} sessions need you"
         try:
-            _letter(found).send()
+            EmailMessage(f"Maestro: {subject}", _body(found), to=[found[0].owner.email]).send()
         except (OSError, SMTPException) as error:
             # What a server says may quote the letter; the type is enough. Others would wait for the same server.
             logger.warning("A letter about %d notices could not be sent: %s", len(found), type(error).__name__)
@@ -71,12 +72,6 @@ def _claim(notice: Notice) -> bool:
     """Count the attempt before it is made; ``True`` for one of two processes."""
     rows = Notice.objects.filter(pk=notice.pk, email_attempts=notice.email_attempts, resolved_at__isnull=True)
     return bool(rows.update(email_attempts=F("email_attempts") + 1))
-
-
-def _letter(found: list[Notice]) -> EmailMessage:
-    first = found[0]
-    subject = first.title if len(found) == 1 else f"{len(found)} sessions need you"
-    return EmailMessage(f"Maestro: {' '.join(subject.split())}", _body(found), to=[first.owner.email])
 
 
 def _body(found: list[Notice]) -> str:

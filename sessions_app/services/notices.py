@@ -98,8 +98,7 @@ def open_notices(owner_id: Pk) -> "QuerySet[Notice]":
 
 def prune() -> int:
     """Delete Notices that were resolved long ago; how many."""
-    deleted, _ = Notice.objects.filter(resolved_at__lt=timezone.now() - KEPT).delete()
-    return deleted
+    return Notice.objects.filter(resolved_at__lt=timezone.now() - KEPT).delete()[0]
 
 
 def _open_rows(session: AuthSession) -> "QuerySet[Notice]":

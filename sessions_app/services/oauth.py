@@ -80,8 +80,7 @@ def drop(owner_id: Pk, session_id: UUID | str, reason: str) -> None:
 
 def _held_lane(provider: str, tokens: Tokens, session_id: UUID | str) -> RefreshLane:
     """Lock the lane of this login until the transaction ends: two copies of one login cannot be stored at once."""
-    lane = lane_of(provider, tokens, session_id)
-    return RefreshLane.objects.select_for_update().get(pk=lane.pk)
+    return RefreshLane.objects.select_for_update().get(pk=lane_of(provider, tokens, session_id).pk)
 
 
 def _refuse_copy(tokens: Tokens, owner_id: Pk, session_id: UUID) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -74,7 +75,21 @@ def refresh_many(
     ``run_s`` seconds no other one is started, and those that were not have no report. A failure does not stop the
     others.
     """
-    return loop.run(_many(list(ids), trigger, within_s, dict(seen or {}), run_s))
+    ids, seen = list(ids), dict(seen or {})
+    ends = time.monotonic() + run_s if run_s is not None else math.inf
+
+    async def refresh_all() -> list[RefreshReport]:
+        slots = asyncio.Semaphore(settings.MAESTRO.sessions.refresh_parallel)
+
+        async def one(session_id: UUID) -> RefreshReport | None:
+            async with slots:
+                late = time.monotonic() > ends
+                return None if late else await _one(session_id, trigger, within_s, seen.get(session_id))
+
+        found = await asyncio.gather(*map(one, ids))
+        return [report for report in found if report is not None]
+
+    return loop.run(refresh_all())
 
 
 def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
@@ -96,22 +111,6 @@ def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
 
 def _skipped(session: AuthSession, why: str, code: str) -> RefreshReport:
     return RefreshReport(session_id=str(session.pk), done="skipped", why=why, generation=session.generation, code=code)
-
-
-async def _many(
-    ids: list[UUID], trigger: Trigger, within_s: float, seen: dict[UUID, int], run_s: float | None
-) -> list[RefreshReport]:
-    slots = asyncio.Semaphore(settings.MAESTRO.sessions.refresh_parallel)
-    ends = time.monotonic() + run_s if run_s is not None else None
-
-    async def one(session_id: UUID) -> RefreshReport | None:
-        async with slots:
-            if ends is not None and time.monotonic() > ends:
-                return None
-            return await _one(session_id, trigger, within_s, seen.get(session_id))
-
-    found = await asyncio.gather(*(one(session_id) for session_id in ids))
-    return [report for report in found if report is not None]
 
 
 async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | None) -> RefreshReport:

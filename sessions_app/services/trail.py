@@ -52,5 +52,4 @@ def line(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | 
 def prune() -> int:
     """Delete lines that are older than the retention; return how many."""
     oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.event_retention_days)
-    deleted, _ = SessionEvent.objects.filter(at__lt=oldest).delete()
-    return deleted
+    return SessionEvent.objects.filter(at__lt=oldest).delete()[0]

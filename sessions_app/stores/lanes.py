@@ -26,27 +26,26 @@ def lane_key(provider: str, tokens: Tokens, session_id: object) -> str:
 
 def lane_of(provider: str, tokens: Tokens, session_id: object) -> RefreshLane:
     """Return the stored lane of a login, created for the first one of its account and client."""
-    lane, _ = RefreshLane.objects.get_or_create(key=lane_key(provider, tokens, session_id))
-    return lane
+    return RefreshLane.objects.get_or_create(key=lane_key(provider, tokens, session_id))[0]
 
 
 def take(key: str, lease: str, holder: str, lease_s: float) -> bool:
     """Claim the lane for ``lease_s`` seconds if it is free; say whether it was."""
     free = Q(lease_until__isnull=True) | Q(lease_until__lte=Now())
     rows = RefreshLane.objects.filter(free, key=key)
-    return bool(rows.update(lease_token=lease, holder=holder[:100], lease_until=_from_now(lease_s)))
+    return bool(rows.update(lease_token=lease, holder=holder[:100], lease_until=Now() + timedelta(seconds=lease_s)))
 
 
 def renew(key: str, lease: str, lease_s: float) -> bool:
     """Extend our lease, ended or not, to ``lease_s`` seconds from now; ``False`` when another process has the lane."""
-    rows = RefreshLane.objects.filter(key=key, lease_token=lease)
-    return bool(rows.update(lease_until=_from_now(lease_s)))
+    ours = RefreshLane.objects.filter(key=key, lease_token=lease)
+    return bool(ours.update(lease_until=Now() + timedelta(seconds=lease_s)))
 
 
 def give_back(key: str, lease: str) -> bool:
     """Free the lane if it is ours; say whether it was."""
-    rows = RefreshLane.objects.filter(key=key, lease_token=lease)
-    return bool(rows.update(lease_token="", lease_until=None, holder=""))
+    ours = RefreshLane.objects.filter(key=key, lease_token=lease)
+    return bool(ours.update(lease_token="", lease_until=None, holder=""))
 
 
 def held_by(holder: str) -> bool:
@@ -57,7 +56,3 @@ def held_by(holder: str) -> bool:
 def left(path: str = "lane__") -> Any:
     """Return the lease's time left as an expression on rows from which ``path`` leads to the lane: ``None`` if free."""
     return ExpressionWrapper(F(f"{path}lease_until") - Now(), output_field=DurationField())
-
-
-def _from_now(seconds: float) -> Any:
-    return Now() + timedelta(seconds=seconds)

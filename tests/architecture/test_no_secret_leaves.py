@@ -238,7 +238,7 @@ def test_the_canary_is_in_no_sink(
     assert not leaks, "\n".join(leaks)
     row = AuthSession.objects.get(pk=session.pk)
     assert repr(row).find(CANARY) == -1 and bytes(row.sealed_credential), "the key is there, sealed"
-    opened = crypto.open(bytes(row.sealed_credential), "session.credential", row.pk)
+    opened = crypto.current().open(bytes(row.sealed_credential), "session.credential", row.pk)
     assert CANARY.encode() in opened
 
 

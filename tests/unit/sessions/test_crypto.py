@@ -131,7 +131,11 @@ def test_without_a_ring_nothing_is_sealed_or_opened(monkeypatch: pytest.MonkeyPa
     crypto.configure(None)
     monkeypatch.setattr(crypto, "_loader", None)
     assert not crypto.configured()
-    for call in (crypto.current, lambda: crypto.seal(b"", "p", 1), lambda: crypto.open(b"", "p", 1)):
+    for call in (
+        crypto.current,
+        lambda: crypto.current().seal(b"", "p", 1),
+        lambda: crypto.current().open(b"", "p", 1),
+    ):
         with pytest.raises(NotConfigured) as found:
             call()
         assert "MAESTRO_ENCRYPTION_KEYS" in found.value.hint
@@ -176,7 +180,7 @@ def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(alice: User) -
 
 def test_a_value_of_a_newer_version_is_refused_without_showing_it(alice: User) -> None:
     session = make(alice)
-    sealed, key_id = crypto.seal(b'{"later": "hidden-value"}', crypto.SESSION_CREDENTIAL, session.pk)
+    sealed, key_id = crypto.current().seal(b'{"later": "hidden-value"}', crypto.SESSION_CREDENTIAL, session.pk)
     AuthSession.objects.filter(pk=session.pk).update(sealed_credential=sealed, key_id=key_id)
     with pytest.raises(KeyRingError) as found:
         credentials.open_credential(AuthSession.objects.get(pk=session.pk))

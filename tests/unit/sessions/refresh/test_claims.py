@@ -169,7 +169,7 @@ def test_peek_tells_without_opening_anything(alice: User, monkeypatch: pytest.Mo
     state = loop.run(store.peek(str(session.pk)), 10)
     assert (state.generation, state.status, state.lease_left, state.intent_open) == (0, "active", 0, False)
     intend(session)
-    monkeypatch.setattr("sessions_app.crypto.open", None)
+    monkeypatch.setattr("sessions_app.crypto.KeyRing.open", None)
     state = loop.run(store.peek(str(session.pk)), 10)
     assert state.intent_open and 50 < state.lease_left <= 60
     assert state.expires_at is not None and state.next_try_at is not None and state.failed_at is None
