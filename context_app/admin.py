@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from context_app.models import Context, ContextChunk, ContextEdit, MediaFile, Stream, Turn
 from context_app.services import contexts
-from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
+from context_app.tool_intents import NOT_DECLARED, PURPOSE_LABELS, intent_of_chunk
 from providers_app.types.intent import RISK_LEVELS
 from sessions_app.admin_records import ReadOnlyAdmin
 
@@ -64,7 +64,7 @@ class PurposeFilter(IntentFilter):
     """Filter tool calls by their purpose."""
 
     title, parameter_name = "purpose of tool calls", "purpose"
-    labels, default = PURPOSE_LABELS, "maintenance"
+    labels, default = {**PURPOSE_LABELS, "none": NOT_DECLARED}, "none"
 
 
 @admin.register(Context)

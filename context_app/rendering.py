@@ -18,7 +18,7 @@ from context_app import markup
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
-from context_app.tool_intents import PURPOSE_LABELS, SOURCE_LABELS, stored_intent
+from context_app.tool_intents import shown_intent, stored_intent
 from providers_app.advice.draft import CHANGES
 from providers_app.types.advice import Advice
 
@@ -153,16 +153,12 @@ def _calls(data: Mapping[str, Any], chunks: list[ContextChunk]) -> list[dict[str
 
 def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChunk | None) -> dict[str, Any]:
     name = str(call.get("name") or "tool")
-    intent = stored_intent((row.intent if row is not None else None) or call.get("intent"), name)
     error = call.get("intent_error") or {}
     invalid = call.get("invalid_arguments")
     view = {
         "name": name,
         "arguments_html": arguments_html(invalid or call.get("arguments")),
-        "purpose": PURPOSE_LABELS[intent.purpose],
-        "scope": intent.scope,
-        "risk": intent.risk_level,
-        "source": SOURCE_LABELS[intent.source],
+        **shown_intent(stored_intent((row.intent if row is not None else None) or call.get("intent"), name)),
         "intent_error": str(error.get("message") or "") if isinstance(error, Mapping) else str(error),
     }
     if invalid:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from context_app import session_models
 from context_app.models import ContextChunk
-from context_app.tool_intents import PURPOSE_LABELS, intent_of_chunk
+from context_app.tool_intents import intent_of_chunk, shown_intent
 
 register = template.Library()
 
@@ -48,10 +48,7 @@ def first_line(chunk: ContextChunk) -> str:
 @register.simple_tag
 def intent_of(chunk: ContextChunk) -> dict[str, str] | None:
     """Return the intent of a tool call for its row in the panel; ``None`` for any other chunk."""
-    if chunk.kind != "tool_call":
-        return None
-    intent = intent_of_chunk(chunk)
-    return {"purpose": PURPOSE_LABELS[intent.purpose], "scope": intent.scope, "risk": intent.risk_level}
+    return shown_intent(intent_of_chunk(chunk)) if chunk.kind == "tool_call" else None
 
 
 def _arguments(arguments: Any) -> str:

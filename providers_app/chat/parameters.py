@@ -105,9 +105,14 @@ def _declared(number: int, item: Mapping[str, Any], body: Mapping[str, Any]) -> 
     intent = item.get("intent", body.get("intent"))
     hints = item.get("annotations", body.get("annotations"))
     hints = hints if isinstance(hints, Mapping) else {}
+    read_only = item.get("read_only", body.get("read_only", hints.get("readOnlyHint")))
+    destructive = item.get("destructive", body.get("destructive", hints.get("destructiveHint")))
+    if intent is not None:
+        risk = intent_rules.rule_risk(read_only, destructive)
+        intent = intent_rules.parse_intent(intent, f"The intent of tool {number}", risk=risk)
     return {
-        "intent": None if intent is None else intent_rules.parse_intent(intent, f"The intent of tool {number}"),
-        "read_only": item.get("read_only", body.get("read_only", hints.get("readOnlyHint"))),
-        "destructive": item.get("destructive", body.get("destructive", hints.get("destructiveHint"))),
+        "intent": intent,
+        "read_only": read_only,
+        "destructive": destructive,
         "ask_intent": item.get("ask_intent", body.get("ask_intent", False)),
     }

@@ -74,7 +74,7 @@ class UnsupportedParameter(InvalidParameter, code="unsupported_parameter", statu
 
 
 class InvalidIntent(InvalidRequest, code="invalid_intent", status=400):  # of a tool, or stated by a model
-    default_hint = "An intent has a purpose (test_pass, best_practice or maintenance), a scope and a risk_level."
+    default_hint = "An intent has a risk_level, a scope and a purpose (test_pass, best_practice, maintenance or none)."
 
 
 class UnsupportedContent(InvalidRequest, code="unsupported_content", status=400):

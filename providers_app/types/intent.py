@@ -6,6 +6,7 @@ import msgspec
 
 Purpose = Literal["test_pass", "best_practice", "maintenance"]
 RiskLevel = Literal["low", "medium", "high"]
+IntentSource = Literal["tool", "person", "model", "rule"]
 
 PURPOSES: tuple[Purpose, ...] = ("test_pass", "best_practice", "maintenance")
 RISK_LEVELS: tuple[RiskLevel, ...] = ("low", "medium", "high")
@@ -16,15 +17,15 @@ class ToolIntent(msgspec.Struct, frozen=True):
     """The purpose of a call, what it touches, and how much it may break.
 
     ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (it follows a rule of good work:
-    a review, a lint, a document) or ``maintenance`` (everything else). ``scope`` names what is touched, at most
-    ``MAX_SCOPE`` characters. ``source`` says who decided: the tool's declaration, the model's own statement, or the
-    rule for calls of which neither said anything.
+    a review, a lint, a document), ``maintenance`` (upkeep), or ``None`` where nobody declared one. ``scope`` names what
+    is touched, at most ``MAX_SCOPE`` characters. ``source`` says who decided: the tool's declaration, a statement of
+    the person or of the model, or the rule for calls of which nobody said anything.
     """
 
-    purpose: Purpose = "maintenance"
+    purpose: Purpose | None = None
     scope: str = ""
     risk_level: RiskLevel = "medium"
-    source: Literal["tool", "model", "rule"] = "rule"
+    source: IntentSource = "rule"
 
 
 def scoped(intent: ToolIntent, name: str) -> ToolIntent:

@@ -3,11 +3,12 @@
 1. ``Tool.intent``, where the tool declares one.
 2. Where ``Tool.ask_intent`` is set, the model is offered one more argument, ``maestro_intent``, and what it states
    there says purpose and scope. The argument is taken out again: the tool receives what it would receive without it.
-3. The rule: purpose ``maintenance``, scope the tool's name, risk ``low`` for a tool that only reads, ``high`` for one
-   that destroys, ``medium`` for all others.
+3. The rule: no purpose, scope the tool's name, risk ``low`` for a tool that only reads, ``high`` for one that destroys,
+   ``medium`` for all others.
 
-A model can raise the risk that 1 or 3 gives a call, and never lower it. A statement that is no intent is not lost: the
-call keeps the intent of 1 or 3, and says in ``intent_error`` what was stated.
+A person may state the intent of a stored call as a model does. A statement can raise the risk that a call has, and
+never lower it. A model's statement that is no intent is not lost: the call keeps the intent of 1 or 3, and says in
+``intent_error`` what was stated.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from providers_app.errors import InvalidIntent, InvalidRequest
 from providers_app.text import quoted
 from providers_app.types.chat import Tool
 from providers_app.types.events import ToolCall
-from providers_app.types.intent import MAX_SCOPE, PURPOSES, RISK_LEVELS, ToolIntent
+from providers_app.types.intent import MAX_SCOPE, PURPOSES, RISK_LEVELS, IntentSource, RiskLevel, ToolIntent
 
 INTENT_PROPERTY = "maestro_intent"
 _FIELDS = ("purpose", "scope", "risk_level")
@@ -36,8 +37,11 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
-    """Return an intent from one or from a dictionary (``risk`` is ``risk_level``). Raises ``InvalidIntent``."""
+def parse_intent(given: Any, where: str = "The intent", *, risk: RiskLevel = "medium") -> ToolIntent:
+    """Return an intent from one or from a dictionary (``risk`` is ``risk_level``). Raises ``InvalidIntent``.
+
+    The argument ``risk`` is the level of a dictionary that names none.
+    """
     if isinstance(given, ToolIntent):
         given = {name: getattr(given, name) for name in _FIELDS}
     if not isinstance(given, Mapping):
@@ -45,25 +49,35 @@ def parse_intent(given: Any, where: str = "The intent") -> ToolIntent:
     unknown = set(given) - {*_FIELDS, "risk", "source"}
     if unknown:
         raise InvalidIntent(f"{where} has the unknown field {quoted(min(map(str, unknown)))}.")
-    purpose = given.get("purpose", "maintenance")
-    if purpose not in PURPOSES:
+    purpose = given.get("purpose")
+    if purpose is not None and purpose not in PURPOSES:
         raise InvalidIntent(f"{where}: purpose must be one of {', '.join(PURPOSES)}, not {quoted(purpose)}.")
-    risk = given.get("risk_level", given.get("risk", "medium"))
-    if risk not in RISK_LEVELS:
-        raise InvalidIntent(f"{where}: risk_level must be one of {', '.join(RISK_LEVELS)}, not {quoted(risk)}.")
+    level = given.get("risk_level", given.get("risk", risk))
+    if level not in RISK_LEVELS:
+        raise InvalidIntent(f"{where}: risk_level must be one of {', '.join(RISK_LEVELS)}, not {quoted(level)}.")
     scope = given.get("scope", "")
     if not isinstance(scope, str) or len(scope) > MAX_SCOPE:
         raise InvalidIntent(f"{where}: scope must be a text of at most {MAX_SCOPE} characters.")
-    return ToolIntent(purpose, scope.strip(), risk, "tool")
+    return ToolIntent(purpose, scope.strip(), level, "tool")
 
 
 def intent_of(tool: Tool | None, name: str) -> ToolIntent:
     """Return the intent that the tool declares, else the rule's; an undeclared tool is taken to change something."""
     if tool is not None and tool.intent is not None:
         return msgspec.structs.replace(tool.intent, scope=tool.intent.scope or name[:MAX_SCOPE], source="tool")
-    if tool is not None and (tool.destructive or tool.read_only):
-        return ToolIntent(scope=name[:MAX_SCOPE], risk_level="high" if tool.destructive else "low")
-    return ToolIntent(scope=name[:MAX_SCOPE])
+    risk = rule_risk(tool.read_only, tool.destructive) if tool is not None else "medium"
+    return ToolIntent(scope=name[:MAX_SCOPE], risk_level=risk)
+
+
+def rule_risk(read_only: bool | None, destructive: bool | None) -> RiskLevel:
+    """Return the risk that the rule gives the calls of a tool with these flags."""
+    return "high" if destructive else "low" if read_only else "medium"
+
+
+def with_statement(known: ToolIntent, said: ToolIntent, source: IntentSource) -> ToolIntent:
+    """Return the intent of a call after a statement of ``source``, which never lowers the risk."""
+    risk = max(said.risk_level, known.risk_level, key=RISK_LEVELS.index)
+    return ToolIntent(said.purpose or known.purpose, said.scope or known.scope, risk, source)
 
 
 def stated_schema(parameters: dict[str, Any], *, strict: bool = False) -> dict[str, Any]:
@@ -95,8 +109,7 @@ def decided(call: ToolCall, tool: Tool | None) -> ToolCall:
     opaque = {**(call.opaque or {}), INTENT_PROPERTY: stated}
     call = msgspec.structs.replace(call, arguments=arguments, opaque=opaque)
     try:
-        said = parse_intent(stated, f"The model's intent for {quoted(call.name)}")
+        said = parse_intent(stated, f"The model's intent for {quoted(call.name)}", risk=known.risk_level)
     except InvalidIntent as error:
         return msgspec.structs.replace(call, intent=known, intent_error=error.info())
-    risk = max(said.risk_level, known.risk_level, key=RISK_LEVELS.index)
-    return msgspec.structs.replace(call, intent=ToolIntent(said.purpose, said.scope or known.scope, risk, "model"))
+    return msgspec.structs.replace(call, intent=with_statement(known, said, "model"))

@@ -140,8 +140,8 @@ def test_a_call_has_its_intent_and_one_of_the_rule_where_none_can_be_read() -> N
     assert found == [
         ToolIntent("test_pass", "tests/", "low", "model"),
         ToolIntent("best_practice", "docs", "high"),
-        ToolIntent("maintenance", "look", "medium"),
-        ToolIntent("maintenance", "look", "medium"),
+        ToolIntent(None, "look", "medium"),
+        ToolIntent(None, "look", "medium"),
     ]
 
 

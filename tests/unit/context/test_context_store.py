@@ -104,6 +104,6 @@ async def test_tool_calls_are_listed_with_their_intent(talked: Desk) -> None:
     found = [(chunk.intent, chunk.intent_error) for chunk in listed if chunk.kind == "tool_call"]
     assert found == [
         (ToolIntent("test_pass", "staging", "high", "model"), "No intent: soon."),
-        (ToolIntent("maintenance", "look", "medium"), ""),
+        (ToolIntent(None, "look", "medium"), ""),
     ]
     assert {chunk.intent for chunk in listed if chunk.kind != "tool_call"} == {None}

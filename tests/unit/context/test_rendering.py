@@ -117,7 +117,7 @@ def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
     wrong = ErrorInfo(code="invalid_intent", message=f"No intent: {EVIL}")
     call = ResultToolCall(id="c1", name="search", arguments={"q": EVIL}, intent_error=wrong)
     html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
-    shown = ("search", "Making tests pass", "Scope", 'data-risk="low"', "stated by the model", "No intent", "7 hits")
+    shown = ("search", "Making tests pass", "Scope", 'data-risk="low"', "Stated by the model", "No intent", "7 hits")
     for word in shown:
         assert word in html
     assert "<script" not in html
@@ -137,7 +137,8 @@ def test_the_card_of_an_older_call_says_what_can_be_read(turn: Turn) -> None:
     )
     call = ResultToolCall(id="c1", name="search", arguments={})
     html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
-    assert "Maintenance" in html
+    assert "<dt>Purpose</dt><dd>Not declared</dd>" in html
+    assert "<dt>Source</dt><dd>By rule</dd>" in html
     assert "<dd>search</dd>" in html
     assert 'data-risk="high"' in html
 

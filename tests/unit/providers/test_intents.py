@@ -22,12 +22,12 @@ def call(arguments: dict[str, object] | None = None) -> ToolCall:
 @pytest.mark.parametrize(
     ("tool", "expected"),
     [
-        (None, ToolIntent("maintenance", "deploy", "medium", "rule")),
-        (Tool("deploy"), ToolIntent("maintenance", "deploy", "medium", "rule")),
-        (Tool("deploy", read_only=True), ToolIntent("maintenance", "deploy", "low", "rule")),
-        (Tool("deploy", destructive=True), ToolIntent("maintenance", "deploy", "high", "rule")),
-        (Tool("deploy", read_only=True, destructive=True), ToolIntent("maintenance", "deploy", "high", "rule")),
-        (Tool("deploy", read_only=False, destructive=False), ToolIntent("maintenance", "deploy", "medium", "rule")),
+        (None, ToolIntent(None, "deploy", "medium", "rule")),
+        (Tool("deploy"), ToolIntent(None, "deploy", "medium", "rule")),
+        (Tool("deploy", read_only=True), ToolIntent(None, "deploy", "low", "rule")),
+        (Tool("deploy", destructive=True), ToolIntent(None, "deploy", "high", "rule")),
+        (Tool("deploy", read_only=True, destructive=True), ToolIntent(None, "deploy", "high", "rule")),
+        (Tool("deploy", read_only=False, destructive=False), ToolIntent(None, "deploy", "medium", "rule")),
         (
             Tool("deploy", intent=ToolIntent("best_practice", "", "low"), destructive=True),
             ToolIntent("best_practice", "deploy", "low", "tool"),
@@ -40,7 +40,7 @@ def test_what_the_tool_declares_counts_and_else_the_rule(tool: Tool | None, expe
 
 
 def test_no_call_is_without_an_intent_wherever_it_is_made() -> None:
-    rule = ToolIntent("maintenance", "f", "medium")
+    rule = ToolIntent(None, "f", "medium")
     assert ToolCall(0, "1", "f", {}).intent == rule
     assert ToolCallPart("1", "f", {}).intent == rule
     assert ResultToolCall(id="1", name="f", arguments={}).intent == rule
@@ -75,11 +75,20 @@ def test_a_model_raises_the_risk_and_never_lowers_it(tool: Tool, stated: str, ri
     assert made.intent.risk_level == risk
 
 
+def test_a_statement_says_only_what_it_names() -> None:
+    declared = ToolIntent("best_practice", "docs", "low")
+    tool = Tool("deploy", ask_intent=True, intent=declared)
+    assert decided(call({INTENT_PROPERTY: {}}), tool).intent == ToolIntent("best_practice", "docs", "low", "model")
+    assert decided(call({INTENT_PROPERTY: {"purpose": None, "scope": "x"}}), ASKING).intent == ToolIntent(
+        None, "x", "medium", "model"
+    )
+
+
 @pytest.mark.parametrize("wrong", ["soon", 7, None, {"purpose": "fun"}, {**STATED, "risk_level": 3}, {"why": "so"}])
 def test_a_statement_that_is_no_intent_is_said_and_not_lost(wrong: object) -> None:
     made = decided(call({"host": "a", INTENT_PROPERTY: wrong}), ASKING)
     assert made.arguments == {"host": "a"}
-    assert made.intent == ToolIntent("maintenance", "deploy", "medium", "rule")
+    assert made.intent == ToolIntent(None, "deploy", "medium", "rule")
     assert made.intent_error is not None
     assert made.intent_error.code == "invalid_intent"
     assert made.opaque == {INTENT_PROPERTY: wrong}
@@ -118,6 +127,18 @@ def test_tools_declare_their_intent_in_dictionaries_and_in_the_annotations_of_mc
     assert declared.intent == ToolIntent("test_pass", "", "high", "tool")
     assert (hinted.read_only, hinted.destructive, hinted.ask_intent) == (True, False, False)
     assert (nested.destructive, nested.ask_intent) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "risk"),
+    [({}, "medium"), ({"read_only": True}, "low"), ({"annotations": {"destructiveHint": True}}, "high")],
+)
+def test_a_declaration_without_a_risk_has_that_of_the_rule_and_without_a_purpose_none(
+    flags: dict[str, object], risk: str
+) -> None:
+    (tool,) = parse_tools([{"name": "f", "intent": {"scope": "files"}, **flags}])
+    assert tool.intent == ToolIntent(None, "files", risk, "tool")  # type: ignore[arg-type]
+    assert parse_tools(msgspec.to_builtins([tool])) == (tool,)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def stamped() -> list[Event]:
 def test_calls_come_home_under_the_callers_name_with_an_intent_and_the_providers_id() -> None:
     result = fold(stamped())
     assert [(call.name, call.provider_id) for call in result.tool_calls] == [("fs.read", "call_0"), ("other", "call_1")]
-    assert result.tool_calls[0].intent == ToolIntent("maintenance", "fs.read", "low")
+    assert result.tool_calls[0].intent == ToolIntent(None, "fs.read", "low")
     assert next(event.name for event in stamped() if isinstance(event, ToolCallDelta)) == "fs.read"
 
 

@@ -83,15 +83,20 @@ def test_tool_calls_are_found_by_risk_and_purpose(operator: Client, ada: Person)
     add("stated-high", {"purpose": "test_pass", "scope": "s", "risk_level": "high"})
     add("older-high", {"purpose": "tidy up", "risk": "high"})
     add("unsaid", {})
+    add("no-purpose", {"purpose": None, "scope": "s", "risk_level": "low", "source": "tool"})
+    add("before", {"purpose": "maintenance", "scope": "s", "risk_level": "low", "source": "rule"})
     ada.add("user", "no call")
+
+    everything = {"stated-high", "older-high", "unsaid", "no-purpose", "before", "no call"}
 
     def found(**filters: str) -> set[str]:
         page = operator.get(reverse("admin:context_app_contextchunk_changelist"), filters).content.decode()
-        return {word for word in ("stated-high", "older-high", "unsaid", "no call") if f">{word}<" in page}
+        return {word for word in everything if f">{word}<" in page}
 
     assert found(risk="high") == {"stated-high", "older-high"}
     assert found(risk="medium") == {"unsaid"}
-    assert found(risk="low") == set()
+    assert found(risk="low") == {"no-purpose", "before"}
     assert found(purpose="test_pass") == {"stated-high"}
-    assert found(purpose="maintenance") == {"older-high", "unsaid"}
-    assert found(risk="nonsense") == {"stated-high", "older-high", "unsaid", "no call"}
+    assert found(purpose="maintenance") == {"before"}
+    assert found(purpose="none") == {"older-high", "unsaid", "no-purpose"}
+    assert found(risk="nonsense") == found(purpose="nonsense") == everything

@@ -41,9 +41,12 @@ def test_the_row_of_a_tool_call_says_its_risk_and_unfolded_its_intent(ada: Perso
         intent={"purpose": "test_pass", "scope": "<b>", "risk_level": "high"}
     )
     page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
-    assert page.count('class="risk" data-risk="high" title="Making tests pass · &lt;b&gt; · high risk"') == 1
+    assert page.count('class="risk" data-risk="high" title="Making tests pass · &lt;b&gt; · high risk · by rule"') == 1
     peek = ada.client.get(reverse("chats:chunk", args=[ada.context.pk, call.pk])).content.decode()
-    assert "Making tests pass · &lt;b&gt; · high risk" in peek
+    assert "Making tests pass · &lt;b&gt; · high risk · by rule" in peek
+    ContextChunk.objects.filter(pk=call.pk).update(intent={})
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert 'data-risk="medium" title="Not declared · look · medium risk · by rule"' in page
     assert "risk" not in ada.client.get(reverse("chats:chunk", args=[ada.context.pk, result.pk])).content.decode()
 
 
