@@ -23,6 +23,7 @@ class KeptRows(ReadOnlyAdmin):
     """Rows that only the running product writes; an operator may delete them."""
 
     has_delete_permission = admin.ModelAdmin.has_delete_permission
+    show_full_result_count = False
 
 
 class IntentFilter(admin.SimpleListFilter):
@@ -155,7 +156,6 @@ class ContextChunkAdmin(KeptRows):
     list_select_related = ("context",)
     list_per_page = 50
     search_fields = ("content", "context__title", "context__owner__username", "=id", "=context__id")
-    show_full_result_count = False
     date_hierarchy = "created_at"
 
     @admin.display(description="risk")
@@ -186,7 +186,6 @@ class ContextEditAdmin(KeptRows):
     list_filter = ("action", ("undone_at", admin.EmptyFieldListFilter), "at")
     list_select_related = ("context", "actor")
     search_fields = ("context__title", "=context__id", "actor__username")
-    show_full_result_count = False
 
 
 @admin.register(Stream)
@@ -208,7 +207,6 @@ class TurnAdmin(KeptRows):
     list_filter = ("provider", "stream__state", "created_at")
     list_select_related = ("context", "stream")
     search_fields = ("=id", "context__title", "session_label", "model", "=context__id")
-    show_full_result_count = False
 
     @admin.display(description="state", ordering="stream__state")
     def state(self, turn: Turn) -> str:

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.utils import timezone
 
 from context_app import access, frames, rendering
@@ -242,15 +243,7 @@ async def carry_out(
     """Start, retry or stop a turn for a person whose access was checked. Returns the turn that was started."""
     match frame:
         case frames.Send():
-            return await turns.start(
-                owner=person.user_id,
-                context_id=context_id,
-                text=frame.text,
-                session=frame.session,
-                model=frame.model,
-                params=frame.params,
-                client_id=frame.client_id,
-            )
+            return await turns.start(owner=person.user_id, context_id=context_id, **msgspec.structs.asdict(frame))
         case frames.Retry():
             return await turns.retry(owner=person.user_id, context_id=context_id, turn_id=frame.turn)
         case frames.Stop():

@@ -10,25 +10,40 @@ from context_app.tool_intents import intent_of_chunk
 from providers_app.errors import UnknownContext
 from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
-from sessions_app.stores.pool import in_store
+from sessions_app.stores.pool import on_pool
 
 
 class DjangoContextStore:
-    """Contexts of their owner only; every method may be awaited on any loop."""
+    """Contexts of their owner only; every method may be awaited on any loop, and raises ``UnknownContext``."""
 
-    async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
-        """Return the messages that would be sent, in order. Raises ``UnknownContext``."""
-        return await in_store(_messages, owner, context_id)
+    @on_pool
+    def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
+        """Return the messages that would be sent, in order."""
+        return assembly.build_messages(selectors.chunks(_context(owner, context_id)))
 
-    async def list_chunks(
+    @on_pool
+    def list_chunks(
         self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()
     ) -> list[Chunk]:
-        """Return the chunks that are not deleted, filtered by text (any case) and kind. Raises ``UnknownContext``."""
-        return await in_store(_list_chunks, owner, context_id, query, kinds)
+        """Return the chunks that are not deleted, in order, filtered by text (in any case) and kind."""
+        rows = ContextChunk.objects.filter(context=_context(owner, context_id), deleted_at=None)
+        if query:
+            rows = rows.filter(content__icontains=query)
+        if kinds:
+            rows = rows.filter(kind__in=kinds)
+        return [_as_chunk(row) for row in rows.order_by("order", "created_at")]
 
-    async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
-        """Delete a chunk (and the other half of a tool call) as an edit. Raises ``UnknownContext`` for either id."""
-        await in_store(_delete_chunk, owner, context_id, chunk_id)
+    @on_pool
+    def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
+        """Delete a chunk (and the other half of a tool call) as an edit."""
+        owner_id = _context(owner, context_id).owner_id if owner is SYSTEM else owner
+        try:
+            chunk = selectors.get_chunk(owner_id, UUID(str(context_id)), UUID(str(chunk_id)))
+        except (ValueError, ContextChunk.DoesNotExist):
+            chunk = None
+        if chunk is None or chunk.deleted_at is not None:
+            raise UnknownContext("There is no such chunk in this chat.")
+        chunk_services.delete(chunk=chunk, actor=owner_id)
 
 
 def _context(owner: Owner, context_id: str) -> Context:
@@ -37,30 +52,6 @@ def _context(owner: Owner, context_id: str) -> Context:
         if found := rows.filter(pk=UUID(str(context_id))).first():
             return found
     raise UnknownContext("There is no such chat.")
-
-
-def _messages(owner: Owner, context_id: str) -> tuple[Message, ...]:
-    return assembly.build_messages(selectors.chunks(_context(owner, context_id)))
-
-
-def _list_chunks(owner: Owner, context_id: str, query: str, kinds: frozenset[str]) -> list[Chunk]:
-    rows = ContextChunk.objects.filter(context=_context(owner, context_id), deleted_at=None)
-    if query:
-        rows = rows.filter(content__icontains=query)
-    if kinds:
-        rows = rows.filter(kind__in=kinds)
-    return [_as_chunk(row) for row in rows.order_by("order", "created_at")]
-
-
-def _delete_chunk(owner: Owner, context_id: str, chunk_id: str) -> None:
-    owner_id = _context(owner, context_id).owner_id if owner is SYSTEM else owner
-    try:
-        chunk = selectors.get_chunk(owner_id, UUID(str(context_id)), UUID(str(chunk_id)))
-    except (ValueError, ContextChunk.DoesNotExist):
-        chunk = None
-    if chunk is None or chunk.deleted_at is not None:
-        raise UnknownContext("There is no such chunk in this chat.")
-    chunk_services.delete(chunk=chunk, actor=owner_id)
 
 
 def _as_chunk(row: ContextChunk) -> Chunk:

@@ -62,8 +62,7 @@ def _orphans(ended_before: object) -> int:
     """Delete streams without a turn: after a retry, or after an operator deleted the chat."""
     due = Stream.objects.filter(turn__isnull=True, ended_at__lt=ended_before).exclude(state=Stream.State.RUNNING)
     keys = list(due.values_list("pk", flat=True)[:BATCH])
-    if keys:
-        Stream.objects.filter(pk__in=keys).delete()
+    Stream.objects.filter(pk__in=keys).delete()
     return len(keys)
 
 
@@ -74,8 +73,7 @@ def _segments(ended_before: object) -> int:
     """
     due = Stream.objects.filter(pruned_at=None, ended_at__lt=ended_before, state__in=_PRUNED_STATES)
     keys = list(due.values_list("pk", flat=True)[:BATCH])
-    if keys:
-        with transaction.atomic():
-            StreamSegment.objects.filter(stream_id__in=keys).delete()
-            Stream.objects.filter(pk__in=keys, pruned_at=None).update(pruned_at=timezone.now())
+    with transaction.atomic():
+        StreamSegment.objects.filter(stream_id__in=keys).delete()
+        Stream.objects.filter(pk__in=keys, pruned_at=None).update(pruned_at=timezone.now())
     return len(keys)

@@ -35,18 +35,13 @@ INTEREST_S = 60.0
 """Seconds that the announcement of a reader in another process is valid."""
 
 
-def process_name() -> str:
-    """Return a name that no other process ever has: host, process id, random digits."""
-    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32]
-    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
-
-
 class Runtime:
     """The streams of one process. Every method but ``start`` may be called from any thread."""
 
     def __init__(self, folder: Path, config: ContextConfig) -> None:
-        self.process = process_name()
         self.pid = os.getpid()
+        host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:32]
+        self.process = f"{host}-{self.pid}-{secrets.token_hex(4)}"  # no other process ever has this name
         self.folder = folder
         self.config = config
         self.hub = pubsub.Hub()

@@ -11,7 +11,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -180,18 +180,16 @@ def _spools(folder: Path) -> dict[str, list[Path]]:
 def _locked(files: list[Path]) -> Iterator[list[tuple[Path, int]] | None]:
     """Open and lock all files of a dead process; yield ``None`` when any of them is locked or gone."""
     opened: list[tuple[Path, int]] = []
-    try:
-        for path in files:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            opened.append((path, fd))
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink == 0:  # replayed and removed by another process just now
-                raise FileNotFoundError(path)
-    except OSError:
-        yield None
-        return
-    else:
+    with ExitStack() as held:
+        try:
+            for path in files:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                held.callback(os.close, fd)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(fd).st_nlink == 0:  # replayed and removed by another process just now
+                    raise FileNotFoundError(path)
+                opened.append((path, fd))
+        except OSError:
+            yield None
+            return
         yield opened
-    finally:
-        for _, fd in opened:
-            os.close(fd)

@@ -125,9 +125,8 @@ def archive(request: HttpRequest, context: Context) -> HttpResponse:
     """Archive the chat, or unarchive it."""
     contexts.set_archived(context=context, archived=context.archived_at is None)
     message = "Chat archived" if context.archived_at else "Chat is back in the list"
-    undo = reverse("chats:archive", args=[context.pk])
     response = render(request, "chats/_header_menu.html", {"context": context})
-    return _list_changed(response, message=message, undo=undo)
+    return _list_changed(response, message=message, undo=reverse("chats:archive", args=[context.pk]))
 
 
 @owner_view("POST")
@@ -137,10 +136,8 @@ def delete(request: HttpRequest, context: Context) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect("chats:list")
     undo = reverse("chats:restore", args=[context.pk])
-    response = _list_changed(HttpResponse(status=200), message="Chat deleted", undo=undo)
     # The page of a deleted chat is left without a reload, so that the toast with its Undo stays.
-    response["HX-Reswap"] = "none"
-    return response
+    return _list_changed(HttpResponse(headers={"HX-Reswap": "none"}), message="Chat deleted", undo=undo)
 
 
 @login_required
@@ -153,9 +150,7 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
     contexts.restore(context=context)
     if not request.headers.get("HX-Request"):
         return redirect("chats:detail", pk=pk)
-    response = HttpResponse(status=200)
-    response["HX-Redirect"] = reverse("chats:detail", args=[pk])
-    return response
+    return HttpResponse(headers={"HX-Redirect": reverse("chats:detail", args=[pk])})
 
 
 def _list_changed(response: HttpResponse, *, message: str = "", undo: str = "") -> HttpResponse:

@@ -28,7 +28,5 @@ def show(request: HttpRequest, ref: UUID) -> HttpResponseBase:
     shown = found.media_type in SHOWN
     name = found.name or f"{ref.hex[:8]}.{found.media_type.rpartition('/')[2] or 'bin'}"
     kind = found.media_type if shown else "application/octet-stream"
-    response = FileResponse(content, as_attachment=not shown, filename=name, content_type=kind)
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return response
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+    return FileResponse(content, as_attachment=not shown, filename=name, content_type=kind, headers=headers)

@@ -58,10 +58,8 @@ def choose(request: HttpRequest, context: Context) -> HttpResponse:
     """Set session and model from the next message on; answers with the picker's button and the meter."""
     form = ChooseForm(request.POST)
     if not form.is_valid():
-        response = HttpResponse(status=422)
-        response["HX-Trigger"] = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
-        response["HX-Reswap"] = "none"
-        return response
+        trigger = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
+        return HttpResponse(status=422, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
     session = _session_or_404(request, str(form.cleaned_data["session"]))
     contexts.choose(context=context, session=session, model=form.cleaned_data["model"])
     data = {**panel(context), "session": session, "model": context.model}
@@ -124,9 +122,8 @@ def preview(request: HttpRequest, context: Context) -> HttpResponse:
         return render(request, "chats/_preview.html", data)
     text = prepared.body.decode("utf-8", "replace")
     if "1" in (request.GET.get("download"), request.POST.get("download")):
-        response = HttpResponse(prepared.body, content_type="application/json")
-        response["Content-Disposition"] = f'attachment; filename="request-{context.pk}.json"'
-        return response
+        headers = {"Content-Disposition": f'attachment; filename="request-{context.pk}.json"'}
+        return HttpResponse(prepared.body, content_type="application/json", headers=headers)
     changed = [item for item in prepared.advice if item.code in CHANGES]
     data |= {
         "prepared": prepared,
