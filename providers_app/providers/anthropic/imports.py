@@ -23,6 +23,7 @@ from providers_app.providers.anthropic.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire import payload
 
 FORMAT = ImportFormat(
     name="anthropic-profile",
@@ -59,14 +60,12 @@ class AnthropicImports:
 
 
 def _is_config(found: Any) -> bool:
-    authentication = found.get("authentication") if isinstance(found, Mapping) else None
-    return isinstance(authentication, Mapping) and "type" in authentication
+    return "type" in payload.mapping(payload.mapping(found).get("authentication"))
 
 
 def _is_credentials(found: Any) -> bool:
-    return (
-        isinstance(found, Mapping) and "access_token" in found and "authentication" not in found and "id" not in found
-    )
+    names = payload.mapping(found).keys()
+    return "access_token" in names and not names & {"authentication", "id"}
 
 
 HOSTS = ("anthropic.com", "claude.com")
@@ -83,14 +82,14 @@ def read_profile(config: Mapping[str, Any], credentials: Mapping[str, Any]) -> T
     """
     if not isinstance(config, Mapping) or not isinstance(credentials, Mapping):
         raise InvalidCredential("A profile consists of two JSON objects.", hint=_HINT)
-    authentication = config.get("authentication")
-    kind = authentication.get("type") if isinstance(authentication, Mapping) else None
+    authentication = payload.mapping(config.get("authentication"))
+    kind = authentication.get("type")
     if kind == "oidc_federation":
         raise InvalidCredential(
             "This profile is one of workload identity federation; it holds no login.",
             hint="Set up federation with MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__... instead.",
         )
-    if not isinstance(authentication, Mapping) or kind != "user_oauth":
+    if kind != "user_oauth":
         raise InvalidCredential("This is no profile of a login: authentication.type is not user_oauth.", hint=_HINT)
     if credentials.get("type") not in (None, "oauth_token"):
         raise InvalidCredential("The credentials of this profile are of an unknown type.", hint=_HINT)

@@ -138,8 +138,9 @@ async def deliver(chunks: Iterable[Chunk], visible: int, knobs: Knobs, pace: Pac
         if chunk.visible:
             await asyncio.sleep(pace.between if seen else pace.first)
             if seen == middle:
-                async for data in _pause(knobs):
-                    yield data
+                for _ in range(KEEPALIVES if "keepalive-comments" in knobs.quirks else 0):
+                    await asyncio.sleep(0 if knobs.speed == "instant" else KEEPALIVE_S)
+                    yield b": keep-alive\n\n"
                 if knobs.fault:
                     async for data in _break(knobs.fault, chunk):
                         yield data
@@ -157,13 +158,6 @@ async def _packets(data: bytes, knobs: Knobs) -> AsyncGenerator[bytes, None]:
         if not at % 16:
             await asyncio.sleep(0)  # a stream without delays must not keep the loop from everyone else
         yield data[at : at + 1]
-
-
-async def _pause(knobs: Knobs) -> AsyncGenerator[bytes, None]:
-    if "keepalive-comments" in knobs.quirks:
-        for _ in range(KEEPALIVES):
-            await asyncio.sleep(0 if knobs.speed == "instant" else KEEPALIVE_S)
-            yield b": keep-alive\n\n"
 
 
 async def _break(fault: str, chunk: Chunk) -> AsyncGenerator[bytes, None]:

@@ -5,7 +5,7 @@ It has no expiry: the access token's own ``exp`` says when it ends. The refresh 
 once, and the CLI goes on using it.
 """
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from providers_app import conf
@@ -15,9 +15,11 @@ from providers_app.providers.openai import account
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
+from providers_app.wire import payload
 
 SLUG = "openai"
 FLOW = "codex"
+KEY = "OPENAI_API_KEY"
 CODEX = ImportFormat(name="codex", label="Codex CLI", place="~/.codex/auth.json")
 
 
@@ -28,45 +30,38 @@ class OpenAIImports:
 
     def recognises(self, found: Any) -> str:
         """``codex`` for its file."""
-        fits = isinstance(found, Mapping) and ("OPENAI_API_KEY" in found or _tokens_in(found) is not None)
-        return CODEX.name if fits else ""
+        return CODEX.name if KEY in payload.mapping(found) or _tokens_in(found) else ""
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """Read a key and a ChatGPT login, each where the file has one."""
         logins: list[ImportedLogin] = []
         for found in files:
-            key = found.get("OPENAI_API_KEY") if isinstance(found, Mapping) else None
-            if isinstance(key, str) and key:
-                named = "codex_key"
+            if key := payload.text(payload.mapping(found).get(KEY)):
                 secret = Secret(key)
                 logins.append(
-                    ImportedLogin(provider=SLUG, auth_type="api_key", name=named, where="OPENAI_API_KEY", secret=secret)
+                    ImportedLogin(provider=SLUG, auth_type="api_key", name="codex_key", where=KEY, secret=secret)
                 )
-            tokens = _tokens_in(found)
-            if tokens is not None:
+            if tokens := _tokens_in(found):
                 logins.append(_login(tokens))
         return logins or [unusable("the file", "It holds neither a key nor tokens.", provider=SLUG)]
 
 
-def _login(found: Mapping[str, Any]) -> ImportedLogin:
-    where = "tokens"
+def _login(found: dict[str, Any]) -> ImportedLogin:
+    problem = partial(unusable, "tokens", provider=SLUG, auth_type="oauth")
     if FLOW not in conf.provider(SLUG).enabled_flows:
-        problem = (
+        return problem(
             "OpenAI does not offer the Codex CLI's login to other programs. An operator may allow it with "
             f"{setting_for(SLUG, FLOW)}."
         )
-        return unusable(where, problem, provider=SLUG, auth_type="oauth")
-    access, identity = found.get("access_token"), found.get("id_token")
-    if not isinstance(access, str) or not access:
-        return unusable(where, "There is no access token.", provider=SLUG, auth_type="oauth")
+    access, identity = payload.text(found.get("access_token")), payload.text(found.get("id_token"))
+    if not access:
+        return problem("There is no access token.")
     ends = unverified_claims(Secret(access)).get("exp")
-    claims = unverified_claims(Secret(identity)) if isinstance(identity, str) and identity else {}
     if not isinstance(ends, int | float):
-        return unusable(where, "The tokens are not in the form that OpenAI issues.", provider=SLUG, auth_type="oauth")
-    who = account.read(claims)
-    given = found.get("account_id")
+        return problem("The tokens are not in the form that OpenAI issues.")
+    who = account.read(unverified_claims(Secret(identity)) if identity else {})
     facts = account.facts(who, account.detect(who, "chatgpt"), FLOW)
-    if isinstance(given, str) and given:
+    if given := payload.text(found.get("account_id")):
         facts.setdefault("account_id", given[:99])
     tokens = Tokens(
         flow=FLOW,
@@ -80,12 +75,13 @@ def _login(found: Mapping[str, Any]) -> ImportedLogin:
         read_only=held_elsewhere("The Codex CLI"),
     )
     note = "Read-only: the Codex CLI goes on refreshing this login."
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name="codex_cli", where=where, tokens=tokens, note=note)
+    return ImportedLogin(provider=SLUG, auth_type="oauth", name="codex_cli", where="tokens", tokens=tokens, note=note)
 
 
-def _tokens_in(found: Any) -> Mapping[str, Any] | None:
-    tokens = found.get("tokens") if isinstance(found, Mapping) else None
-    return tokens if isinstance(tokens, Mapping) and "access_token" in tokens else None
+def _tokens_in(found: Any) -> dict[str, Any]:
+    """Return the tokens of a file; nothing where it has none."""
+    tokens = payload.mapping(payload.mapping(found).get("tokens"))
+    return tokens if "access_token" in tokens else {}
 
 
 BEHAVIOUR = OpenAIImports()

@@ -13,6 +13,7 @@ from providers_app.providers.vertex_ai.requests import call_url
 from providers_app.providers.vertex_ai.streaming import bare
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
 
 GOOGLE_FIELDS = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
@@ -22,18 +23,22 @@ CLAUDE_FIELDS = frozenset(
         *("output_config", "cache_control"),
     }
 )
+COUNTS: dict[str, tuple[Dialect, str, frozenset[str], str]] = {
+    GOOGLE.name: (GENERATE, "countTokens", GOOGLE_FIELDS, "totalTokens"),
+    ANTHROPIC.name: (CLAUDE_COUNT, "rawPredict", CLAUDE_FIELDS, "input_tokens"),
+}
+"""By publisher: the dialect of the body, the method, the fields that it knows, and the number in its answer."""
 
 
 def counter(model: Model) -> JsonCount:
     """Return the counting of one model; Anthropic's are counted at one address for all of them."""
-    of_claude = model.publisher is ANTHROPIC
-    asked = Model(model.publisher, "count-tokens", model.location) if of_claude else model
-    method = "rawPredict" if of_claude else "countTokens"
+    dialect, method, fields, result = COUNTS[model.publisher.name]
+    asked = Model(ANTHROPIC, "count-tokens", model.location) if model.publisher is ANTHROPIC else model
     return JsonCount(
-        dialect=CLAUDE_COUNT if of_claude else GENERATE,
-        fields=CLAUDE_FIELDS if of_claude else GOOGLE_FIELDS,
+        dialect=dialect,
+        fields=fields,
         request=lambda chat, credential, body: post(call_url(asked, method, credential), body),
-        result="input_tokens" if of_claude else "totalTokens",
+        result=result,
     )
 
 
