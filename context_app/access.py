@@ -57,10 +57,7 @@ def owner_view(*methods: str) -> Callable[[Callable[..., HttpResponse]], Callabl
 
 
 def viewer(scope: dict[str, Any]) -> Viewer:
-    """Return the person behind an ASGI scope, or behind a request's user and session in that shape.
-
-    Raises ``SignedOut``.
-    """
+    """Return the person of an ASGI scope, or of a request in that shape. Raises ``SignedOut``."""
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         raise SignedOut("You are signed out.")
@@ -69,10 +66,7 @@ def viewer(scope: dict[str, Any]) -> Viewer:
 
 
 def check(person: Viewer, context_id: UUID) -> Context:
-    """Return the chat, if the person is still signed in and owns it. Raises ``SignedOut``, ``UnknownContext``.
-
-    Reads the database: call it on the store pool.
-    """
+    """Return the chat. Raises ``SignedOut``, and ``UnknownContext`` unless the person owns it. Reads the database."""
     user = get_user_model()._default_manager.filter(pk=person.user_id).first()
     if user is None or not user.is_active:
         raise SignedOut("This account is signed out or disabled.")

@@ -83,7 +83,7 @@ def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
             continue
         call_id = _unique(chunk, used)
         draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
-        draft.owe(_result_part(chunk, results.get(call_key(chunk)), call_id))
+        draft.owed.append(_result_part(chunk, results.get(call_key(chunk)), call_id))
         if following is None or following.kind != "tool_call":
             draft.settle()
     return draft.messages()
@@ -94,7 +94,7 @@ class _Draft:
 
     def __init__(self) -> None:
         self._done: list[tuple[Role, list[Part]]] = []
-        self._owed: list[Part] = []
+        self.owed: list[Part] = []
 
     def add(self, role: Role, *parts: Part) -> None:
         if not parts:
@@ -104,12 +104,9 @@ class _Draft:
         else:
             self._done.append((role, list(parts)))
 
-    def owe(self, part: Part) -> None:
-        self._owed.append(part)
-
     def settle(self) -> None:
-        self.add("tool", *self._owed)
-        self._owed = []
+        self.add("tool", *self.owed)
+        self.owed = []
 
     def messages(self) -> tuple[Message, ...]:
         return tuple(Message(role, tuple(parts)) for role, parts in self._done)

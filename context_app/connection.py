@@ -84,8 +84,7 @@ class ChatConnection:
         except BaseException:
             await self.close()
             raise
-        for item in running:
-            self._announced[UUID(item["turn"])] = UUID(item["stream"])
+        self._announced |= {item["turn"]: item["stream"] for item in running}
         await self.send(frames.encode({"type": "hello", "context": self._context, "running": running}))
         self._listener = pubsub.Listener(f"chat.{self._context}", self._on_remote_message)
         self._spawn(self._check_regularly)
@@ -263,7 +262,7 @@ def _running(person: Viewer, context_id: UUID) -> list[dict[str, Any]]:
     found = []
     for turn, stream, last in rows.values_list("id", "stream_id", "stream__last_seq"):
         live = runtime.find(stream)
-        found.append({"stream": str(stream), "turn": str(turn), "last_seq": live.accepted if live else last})
+        found.append({"stream": stream, "turn": turn, "last_seq": live.accepted if live else last})
     return found
 
 

@@ -17,11 +17,11 @@ def search_text(request: HttpRequest) -> str:
     return request.GET.get("q", "").replace("\x00", "").strip()[:200]
 
 
-def _limited(text: str, what: str) -> str:
+def _fits(text: str) -> None:
+    """Refuse text that is longer than a chunk may be."""
     limit = settings.MAESTRO.context.max_chunk_chars
     if len(text) > limit:
-        raise forms.ValidationError(f"This is {len(text):,} characters; a {what} has at most {limit:,}.")
-    return text
+        raise forms.ValidationError(f"This is {len(text):,} characters; a chunk has at most {limit:,}.")
 
 
 def _number(label: str, help_text: str, **attrs: Any) -> forms.Field:
@@ -36,17 +36,13 @@ class NoteForm(forms.Form):
 
     content = forms.CharField(
         label="Note",
-        strip=True,
+        validators=(_fits,),
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "Something the model should know"}),
         error_messages={"required": "Write something first."},
     )
     role = forms.ChoiceField(
         label="Sent as", choices=(("user", "Message text"), ("system", "System text")), required=False
     )
-
-    def clean_content(self) -> str:
-        """Refuse text that is longer than a chunk may be."""
-        return _limited(self.cleaned_data["content"], "note")
 
 
 class TitleForm(forms.Form):
@@ -77,14 +73,10 @@ class ParametersForm(forms.Form):
     system = forms.CharField(
         label="System text",
         required=False,
-        strip=True,
+        validators=(_fits,),
         help_text="Sent before everything else. It appears in the context panel.",
         widget=forms.Textarea(attrs={"rows": 6, "placeholder": "You are a careful reviewer…"}),
     )
-
-    def clean_system(self) -> str:
-        """Refuse text that is longer than a chunk may be."""
-        return _limited(self.cleaned_data["system"], "chunk")
 
     def params(self) -> dict[str, Any]:
         """Return the chosen parameters by their ``ChatParams`` names, without blank ones."""

@@ -18,10 +18,7 @@ FLUSH_S = 1.0
 
 
 async def startup() -> None:
-    """Take over dead streams now and every ``spool_scan_s`` seconds, and listen for readers in other processes.
-
-    Call it on the provider loop.
-    """
+    """Take over dead streams, now and regularly, and listen for remote readers. Call it on the provider loop."""
     here = runtime.current()
     here.closing = False
     try:

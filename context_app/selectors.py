@@ -80,16 +80,8 @@ def _group(days: int) -> str:
     return "Last 7 days" if days < 7 else "Older"
 
 
-def archived_count(owner_id: Any) -> int:
-    """Return the number of archived chats."""
-    return owned(owner_id).filter(archived_at__isnull=False).count()
-
-
 def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SHOWN) -> tuple[list[Turn], bool]:
-    """Return the last ``limit`` turns before ``before``, oldest first, and whether there are more.
-
-    Streams and chunks are loaded with them.
-    """
+    """Return the last turns before ``before`` with streams and chunks, oldest first, and whether there are more."""
     rows = Turn.objects.filter(context=context)
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk))

@@ -7,7 +7,7 @@ start the runner: a refused turn leaves nothing behind. Both run to their end ev
 import asyncio
 import time
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.utils import timezone
@@ -140,8 +140,7 @@ def _owner_id(owner: Any) -> Pk:
     key = getattr(owner, "pk", owner)
     if key is None:
         raise UnknownContext("There is no such chat.")
-    found: Pk = key
-    return found
+    return cast(Pk, key)
 
 
 def _uuid(value: Any, error: ProviderError) -> UUID:

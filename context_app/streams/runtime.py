@@ -72,10 +72,7 @@ class Runtime:
         return self.journal.open_streams()
 
     def prepare(self) -> None:
-        """Make the spool before a stream is this process's: others know by its lock that the process lives.
-
-        Works on files: call it off the event loop.
-        """
+        """Make the spool, whose lock tells others that this process lives. Call it off the event loop."""
         try:
             self.spool.open()
         except OSError as error:  # then the heartbeat alone says that it lives

@@ -94,7 +94,4 @@ def price(value: float | None) -> str:
     return "free" if value == 0 else f"${value:g}"
 
 
-@register.filter
-def monogram(slug: str) -> str:
-    """Return two letters for a provider's tile."""
-    return session_models.monogram(slug)
+register.filter("monogram", session_models.monogram)

@@ -170,7 +170,7 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
     return {
         "groups": selectors.sidebar(person.pk, query=query, archived=archived),
         "archived": archived,
-        "archived_count": selectors.archived_count(person.pk),
+        "archived_count": selectors.owned(person.pk).filter(archived_at__isnull=False).count(),
         "query": query,
         "current_id": str(current or ""),
         "suggestions": SUGGESTIONS,
