@@ -192,9 +192,9 @@ class StreamSegment(models.Model):
 class Turn(models.Model):
     """One user message and its answer in a context. A retry gives the same turn a new stream.
 
-    ``session``, ``model`` and ``params`` are those of the request, so that a retry repeats it. ``client_id`` is the
-    page's own id of the turn: a ``send`` that is repeated after a lost connection finds the turn that it started.
-    ``attempt`` counts the streams of the turn, from 1.
+    ``session``, ``model``, ``params``, ``tools`` and ``tool_choice`` are those of the request, so that a retry repeats
+    it. ``client_id`` is the page's own id of the turn: a ``send`` that is repeated after a lost connection finds the
+    turn that it started. ``attempt`` counts the streams of the turn, from 1.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -207,6 +207,8 @@ class Turn(models.Model):
     provider = models.CharField(max_length=40, blank=True)
     model = models.CharField(max_length=200, blank=True)
     params = models.JSONField(default=dict, blank=True)
+    tools = models.JSONField(default=list, blank=True)
+    tool_choice = models.JSONField(default=dict, blank=True)
     client_id = models.CharField(max_length=64, blank=True)
     attempt = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -21,10 +21,12 @@ from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
 from providers_app.chat import parameters, request
 from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled
+from providers_app.types.chat import Tool, ToolChoice
 from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
 
 MAX_PARAMS_BYTES = 64 * 1024
+MAX_TOOLS_BYTES = 512 * 1024
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,25 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     request: TurnRequest | None
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """The tools of a turn and the choice among them: its columns ``tools`` and ``tool_choice``."""
+
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens the tools take in the request."""
+        return tokens.estimate(msgspec.json.encode(self.tools).decode()) if self.tools else 0
+
+
+def offer_of(tools: request.ToolsInput | None, tool_choice: request.ToolChoiceInput | None) -> Offer:
+    """Return the offer with these tools. Raises ``InvalidRequest``."""
+    parsed = parameters.parse_tools(tools)
+    _check_stored("tools", parsed, MAX_TOOLS_BYTES)
+    return Offer(parsed, parameters.parse_tool_choice(tool_choice, parsed))
+
+
 def begin(
     runtime: Runtime,
     owner_id: Pk,
@@ -53,6 +74,7 @@ def begin(
     session_ref: str | None,
     model: str | None,
     params: dict[str, Any] | None,
+    offer: Offer,
     client_id: str,
 ) -> Prepared:
     """Check and write a new turn, or find the one with this ``client_id``. Raises what ``turns.start`` raises."""
@@ -66,12 +88,12 @@ def begin(
     model = _model(session, context, model)
     params = _params(context, params)
     before = selectors.chunks(context)
-    _check_window(session, model, before, tokens.estimate(text), config.default_window)
+    _check_window(session, model, before, tokens.estimate(text) + offer.tokens, config.default_window)
     runtime.prepare()
     try:
         with transaction.atomic():
             stream = _add_stream(runtime, owner_id)
-            columns = _request_columns(session, model)
+            columns = _request_columns(session, model) | msgspec.json.decode(msgspec.json.encode(offer))
             turn = Turn.objects.create(context=context, stream=stream, params=params, client_id=client_id, **columns)
             question = chunks.append(context=context, kind="user", role="user", content=text, turn=turn)
             Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
@@ -82,7 +104,7 @@ def begin(
         if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
             return Prepared(started=_started(existing, created=False), request=None)
         raise
-    return _prepared(turn, session, model, params, [*before, question])
+    return _prepared(turn, session, model, offer, [*before, question])
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
@@ -101,7 +123,8 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     if question is None:
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     before = [chunk for chunk in selectors.chunks(context) if chunk.order <= question.order]
-    _check_window(session, model, before, 0, runtime.config.default_window)
+    offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
+    _check_window(session, model, before, offer.tokens, runtime.config.default_window)
     runtime.prepare()
     with transaction.atomic():
         stream = _add_stream(runtime, owner_id)
@@ -112,7 +135,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         _delete_answer(context, turn, owner_id)
         Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
-    return _prepared(turn, session, model, turn.params, before)
+    return _prepared(turn, session, model, offer, before)
 
 
 def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
@@ -159,13 +182,21 @@ def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     chosen = context.params if params is None else params
     if not isinstance(chosen, dict):
         raise InvalidRequest("params is an object with the names of parameters.")
-    encoded = msgspec.json.encode(chosen)
-    if len(encoded) > MAX_PARAMS_BYTES:
-        raise InvalidRequest(f"params has {len(encoded):,} bytes; at most {MAX_PARAMS_BYTES:,} are taken.")
-    if b"\\u0000" in encoded:
-        raise InvalidRequest("params holds a NUL character, which cannot be stored.")
+    _check_stored("params", chosen, MAX_PARAMS_BYTES)
     parameters.parse_params(chosen)
     return chosen
+
+
+def _check_stored(name: str, value: Any, max_bytes: int) -> None:
+    """Raise ``InvalidRequest`` for an argument that cannot be stored as JSON of at most ``max_bytes``."""
+    try:
+        encoded = msgspec.json.encode(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"{name} cannot be written as JSON: {error}.") from None
+    if len(encoded) > max_bytes:
+        raise InvalidRequest(f"{name} has {len(encoded):,} bytes; at most {max_bytes:,} are taken.")
+    if b"\\u0000" in encoded:
+        raise InvalidRequest(f"{name} holds a NUL character, which cannot be stored.")
 
 
 def _check_window(session: AuthSession, model: str, before: list[ContextChunk], more: int, default_window: int) -> None:
@@ -212,16 +243,16 @@ def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
         )
 
 
-def _prepared(
-    turn: Turn, session: AuthSession, model: str, params: dict[str, Any], outgoing: list[ContextChunk]
-) -> Prepared:
+def _prepared(turn: Turn, session: AuthSession, model: str, offer: Offer, outgoing: list[ContextChunk]) -> Prepared:
     turn_request = TurnRequest(
         owner=session.owner_id,
         provider=session.provider,
         session=str(session.pk),
         model=model,
         messages=assembly.build_messages(outgoing),
-        params=params,
+        params=turn.params,
+        tools=offer.tools,
+        tool_choice=offer.tool_choice,
     )
     return Prepared(started=_started(turn, created=True), request=turn_request)
 

@@ -21,6 +21,7 @@ from context_app.streams.live import LiveStream
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runtime import Runtime, current
 from providers_app import loop
+from providers_app.chat.request import ToolChoiceInput, ToolsInput
 from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, UnknownContext
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store
@@ -38,12 +39,15 @@ async def start(
     session: str | None = None,
     model: str | None = None,
     params: dict[str, Any] | None = None,
+    tools: ToolsInput | None = None,
+    tool_choice: ToolChoiceInput | None = None,
     client_id: str = "",
 ) -> Started:
     """Send ``text`` in a chat of ``owner`` and begin the answer.
 
     ``session`` (id or name), ``model`` and ``params`` (names of ``ChatParams``) default to those of the chat, and
-    ``session`` and ``model`` become them. The same ``client_id`` twice is the same turn. Raises ``EmptyPrompt``,
+    ``session`` and ``model`` become them. ``tools`` and ``tool_choice``, as ``provider.stream_chat`` takes them, hold
+    for this turn and its retries. The same ``client_id`` twice is the same turn. Raises ``EmptyPrompt``,
     ``UnknownContext``, ``UnknownSession``, ``AmbiguousSession``, ``SessionDisabled``, ``SessionRequired``,
     ``ModelRequired``, ``InvalidRequest``, ``ContextTooLong``, ``TooManyRunning``, ``ShuttingDown``,
     ``StoreUnavailable``.
@@ -54,7 +58,8 @@ async def start(
         raise InvalidRequest(f"client_id is a text of at most {MAX_CLIENT_ID} characters without NUL.")
     key = _uuid(context_id, UnknownContext("There is no such chat."))
     clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-    return await _launch(turn_writes.begin, _owner_id(owner), key, clean, session, model, params, client_id)
+    offer = turn_writes.offer_of(tools, tool_choice)
+    return await _launch(turn_writes.begin, _owner_id(owner), key, clean, session, model, params, offer, client_id)
 
 
 async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> Started:

@@ -13,7 +13,7 @@ from context_app.streams.live import LiveStream
 from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import provider
 from providers_app.errors import Cancelled, ProviderError
-from providers_app.types.chat import Message
+from providers_app.types.chat import Message, Tool, ToolChoice
 from providers_app.types.events import ErrorInfo, Event, StreamFailed
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,13 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: tuple[Message, ...]
     params: dict[str, Any]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
 
     def open(self) -> AsyncGenerator[Event, None]:
         """Begin to stream; the request is sent when the first event is asked for."""
-        return provider.stream_chat(
-            self.provider, self.session, self.messages, model=self.model, owner=self.owner, **self.params
-        )
+        options = {"tools": self.tools, "tool_choice": self.tool_choice, "owner": self.owner, **self.params}
+        return provider.stream_chat(self.provider, self.session, self.messages, model=self.model, **options)
 
 
 class Runner:

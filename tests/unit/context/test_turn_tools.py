@@ -1,0 +1,108 @@
+"""Tools that are offered with a message: what is sent, what a retry repeats, and the intent that reaches the chunks."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from context_app.models import ContextChunk
+from context_app.services import turns
+from context_app.streams import runner
+from providers_app.errors import ContextTooLong, InvalidRequest
+from providers_app.types.chat import Tool, ToolChoice
+from providers_app.types.intent import ToolIntent
+from sessions_app.stores.pool import in_store
+from tests.unit.context.desk import Desk
+from tests.unit.context.streams_kit import watch
+
+DECLARED = Tool("deploy", intent=ToolIntent("best_practice", "staging", "high"))
+ASKED = Tool("migrate", intent=ToolIntent("maintenance", "", "medium"), ask_intent=True)
+UNSAID = {
+    "name": "look",
+    "annotations": {"readOnlyHint": True},
+    "parameters": {"properties": {"q": {"type": "string"}}},
+}
+
+
+async def calls(desk: Desk) -> list[ContextChunk]:
+    return [chunk for chunk in await desk.chunks() if chunk.kind == "tool_call" and chunk.deleted_at is None]
+
+
+@pytest.mark.both
+async def test_the_declared_intent_and_that_of_the_rule_travel_from_the_tools_into_the_chunks(desk: Desk) -> None:
+    started, _ = await desk.answer(model="demo-tools", tools=[DECLARED, UNSAID])
+    intents = {
+        "deploy": {"purpose": "best_practice", "scope": "staging", "risk_level": "high", "source": "tool"},
+        "look": {"purpose": None, "scope": "look", "risk_level": "low", "source": "rule"},
+    }
+    assert {chunk.metadata["name"]: chunk.intent for chunk in await calls(desk)} == intents
+    turn = await desk.turn(started.turn_id)
+    assert [tool["name"] for tool in turn.tools] == ["deploy", "look"]
+    assert turn.tool_choice == {"mode": "auto", "name": None}
+
+
+async def test_what_the_model_states_of_a_call_is_stored_as_its_own_and_lowers_no_risk(desk: Desk) -> None:
+    # The demo model fills in the argument that asks for its intent: purpose test_pass, risk low.
+    await desk.answer(model="demo-tools", tools=[ASKED], params={"parallel_tool_calls": False})
+    (call,) = await calls(desk)
+    assert call.intent == {"purpose": "test_pass", "scope": "demo scope", "risk_level": "medium", "source": "model"}
+    assert "maestro_intent" not in call.metadata["arguments"]
+
+
+async def test_a_retry_offers_the_same_tools_and_the_same_choice(desk: Desk) -> None:
+    asked: list[tuple[Any, Any]] = []
+    stream_chat = runner.provider.stream_chat
+
+    def noting(*args: Any, **options: Any) -> AsyncGenerator[Any, None]:
+        asked.append((options["tools"], options["tool_choice"]))
+        return stream_chat(*args, **options)
+
+    with patch.object(runner.provider, "stream_chat", noting):
+        started, _ = await desk.answer(model="demo-tools", tools=iter([DECLARED, UNSAID]), tool_choice="deploy")
+        again = await turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id)
+        await watch(again.stream_id)
+        await desk.answer("And without tools")
+    first, second, third = asked
+    assert first == second
+    assert [tool.name for tool in first[0]] == ["deploy", "look"]
+    assert (first[0][0].intent, first[0][1].read_only) == (ToolIntent("best_practice", "staging", "high", "tool"), True)
+    assert first[1] == ToolChoice("tool", "deploy")
+    assert third == ((), ToolChoice())
+    assert [chunk.metadata["name"] for chunk in await calls(desk)] == ["deploy", "look"]
+
+
+async def test_the_choice_reaches_the_provider(desk: Desk) -> None:
+    await desk.answer(model="demo-tools-n3", tools=[DECLARED], tool_choice="none")
+    assert [chunk.kind for chunk in await desk.chunks()] == ["user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"tools": [{"name": "two words"}]}, InvalidRequest),
+        ({"tools": [{"name": "f", "intent": {"purpose": "fun"}}]}, InvalidRequest),
+        ({"tools": "deploy"}, InvalidRequest),
+        ({"tools": [{"name": "f", "description": "x" * 600_000}]}, InvalidRequest),
+        ({"tools": [{"name": "f", "description": "\x00"}]}, InvalidRequest),
+        ({"tools": [{"name": "f", "parameters": {"default": object()}}]}, InvalidRequest),
+        ({"tool_choice": "deploy"}, InvalidRequest),
+        ({"tools": [DECLARED], "tool_choice": "look"}, InvalidRequest),
+        ({"tools": [{"name": "f", "description": "x" * 400_000}], "text": "word " * 32_000}, ContextTooLong),
+    ],
+)
+async def test_an_offer_that_cannot_be_sent_or_stored_writes_nothing(
+    desk: Desk, fields: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await desk.send(**{"text": "Hello", "model": "demo", **fields})
+    assert await desk.counts() == (0, 0, 0)
+
+
+async def test_a_turn_from_before_tools_were_stored_can_be_asked_again(desk: Desk) -> None:
+    started, _ = await desk.answer()
+    turn = await desk.turn(started.turn_id)
+    turn.tools, turn.tool_choice = [], {}
+    await in_store(turn.save)
+    again = await turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id)
+    assert (await watch(again.stream_id)).text
