@@ -26,6 +26,7 @@ from providers_app import conf
 from providers_app.chat import stored_media
 from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch.annotate import Annotator
+from providers_app.dispatch.continuation import Continuation
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import refusal
@@ -59,28 +60,47 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, None]:
     """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first event only."""
-    call = await make()
-    async with AsyncExitStack() as stack:
-        answer = _Answer(call, stack)
-        try:
-            for event in await answer.begin():
-                yield event
-            while not answer.reader.ended:
-                for event in await answer.more():
+    call: Call | None = await make()
+    rounds: Continuation | None = None
+    while call is not None:
+        async with AsyncExitStack() as stack:
+            answer = _Answer(call, stack)
+            try:
+                events = await answer.begin(late=rounds is not None)
+                if rounds is None and answer.pauses:
+                    rounds = Continuation(call.chat)
+                for event in events if rounds is None else rounds.shown(events):
                     yield event
-            await answer.drain()
-        finally:
-            answer.report()
+                while not answer.ended:
+                    events = await answer.more()
+                    for event in events if rounds is None else rounds.shown(events):
+                        yield event
+                await answer.drain()
+            finally:
+                answer.report()
+        call = _next(call, rounds)
 
 
 async def complete(call: Call) -> list[Event]:
     """Return the events of an answer in one piece. Raises typed errors for everything but a broken body."""
-    async with AsyncExitStack() as stack:
-        answer = _Answer(call, stack)
-        try:
-            return await answer.begin(whole=True)
-        finally:
-            answer.report()
+    asked: Call | None = call
+    rounds = Continuation(call.chat)
+    found: list[Event] = []
+    while asked is not None:
+        async with AsyncExitStack() as stack:
+            answer = _Answer(asked, stack)
+            try:
+                found += rounds.shown(await answer.begin(whole=True, late=bool(found)))
+            finally:
+                answer.report()
+        asked = _next(call, rounds)
+    return found
+
+
+def _next(call: Call, rounds: Continuation | None) -> Call | None:
+    """Return the request that goes on with an answer which the provider paused."""
+    chat = None if rounds is None else rounds.next_chat()
+    return None if chat is None else msgspec.structs.replace(call, chat=chat)
 
 
 class _Answer:
@@ -96,9 +116,27 @@ class _Answer:
         self._parts: AsyncGenerator[bytes, None]
         self.reader: AnswerReader
         self._annotate: Annotator
+        self.pauses = False
 
-    async def begin(self, *, whole: bool = False) -> list[Event]:
-        """Return the first events within the deadline, or all of an answer that is read as a ``whole``."""
+    @property
+    def ended(self) -> bool:
+        """Tell whether the last event was read."""
+        return isinstance(self._last, StreamFailed) or self.reader.ended
+
+    async def begin(self, *, whole: bool = False, late: bool = False) -> list[Event]:
+        """Return the first events within the deadline, or all of an answer that is read as a ``whole``.
+
+        ``late``: something of the answer was shown already, so that a failure is an event and nothing is raised.
+        """
+        try:
+            return await self._begin(whole)
+        except ProviderError as error:
+            if not late:
+                raise
+            self._last = StreamFailed(error=error.info())
+            return [self._last]
+
+    async def _begin(self, whole: bool) -> list[Event]:
         seconds = self._call.timeout_s or conf.current().request_timeout_s
         try:
             async with asyncio.timeout(seconds) as deadline:
@@ -177,6 +215,7 @@ class _Answer:
                     raise await refusal(answer, dialect, request.url)
                 self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
                 self.reader = AnswerReader(dialect)
+            self.pauses = getattr(dialect, "pauses", False)
             self._stream, self._parts = answer, answer.chunks()
             attempt.push_async_callback(self._parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())

@@ -55,6 +55,10 @@ def class_of_status(status: int) -> type[errors.UpstreamError]:
     return _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.BadRequest)
 
 
+RETRYABLE_STATUSES = frozenset(one for one in range(400, 600) if class_of_status(one).retry is not errors.Retry.NEVER)
+"""Statuses after which the same request may be sent again before anything was shown, unless the body says otherwise."""
+
+
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:
     """Return the typed error of an answer with an error status, whatever its body is."""
     fields = fields_of_body(body)

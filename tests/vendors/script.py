@@ -54,6 +54,7 @@ class Ask:
     max_tokens: int | None = None
     stops: tuple[str, ...] = ()
     reasoning: bool = False
+    paused: bool = False
 
 
 @dataclass(frozen=True)

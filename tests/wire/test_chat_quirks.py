@@ -11,8 +11,8 @@ from providers_app.types.chat import ChatResult
 from providers_app.types.events import (
     Citation,
     Event,
+    GeneratedFile,
     ReasoningDelta,
-    ServerToolEvent,
     StreamStart,
     TextDelta,
     ToolCallDelta,
@@ -170,7 +170,7 @@ def test_refusals_citations_and_media_have_their_own_events() -> None:
         {"type": "url_citation"},
         {"url": "https://a.test"},
     ]
-    assert any(isinstance(event, ServerToolEvent) and event.kind == "images" for event in found)
+    assert GeneratedFile("image/png", kind="images", url="u") in found
     assert streaming.fold(found).refusal == "No."
 
 

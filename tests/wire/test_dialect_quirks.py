@@ -7,7 +7,15 @@ import pytest
 
 from providers_app import dialects, streaming
 from providers_app.errors import UnknownProvider
-from providers_app.types.events import Event, ReasoningDelta, ServerToolEvent, TextDelta, ToolCall, UsageReport
+from providers_app.types.events import (
+    Event,
+    OpaqueBlock,
+    ReasoningDelta,
+    ServerToolEvent,
+    TextDelta,
+    ToolCall,
+    UsageReport,
+)
 from tests.wire import fixture_cases
 from tests.wire.cutting import events_of, single_bytes
 
@@ -129,7 +137,7 @@ def test_unknown_events_blocks_and_deltas_of_messages_are_survived() -> None:
     )
     result = streaming.fold(found)
     assert (result.complete, result.finish_reason_raw) == (True, "brand_new_reason")
-    assert ServerToolEvent("novel", {"type": "novel", "x": 1}) in found
+    assert OpaqueBlock("novel", {"type": "novel", "x": 1}) in found
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     """The Messages API; ``request`` holds the facts about the server and its models."""
 
     name: ClassVar[str] = "anthropic_messages"
+    pauses: ClassVar[bool] = True  # `pause_turn`: sent back as it is, the answer goes on
     tool_names: ClassVar[NameForm] = ANTHROPIC_NAMES
 
     request: RequestForm = RequestForm()

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from providers_app.dialects import blocks
 from providers_app.dialects.answer import Reading
 from providers_app.dialects.anthropic_messages.errors import WORDS
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, UsageReport
+from providers_app.types.events import FinishReason, ReasoningDelta, UsageReport
 from providers_app.wire import payload
 
 FINISH: dict[str, FinishReason] = {
@@ -14,7 +15,7 @@ FINISH: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
-    "compaction": "length",
+    "compaction": "pause",
     "refusal": "content_filter",
     "pause_turn": "pause",
 }
@@ -97,9 +98,8 @@ class MessagesReading(Reading):
         elif block.kind == "text":
             if payload.text(raw.get("text")):
                 self.answer.text(raw["text"])
-            for citation in payload.sequence(raw.get("citations")):
-                if isinstance(citation, dict):
-                    self.answer.append(Citation(citation))
+            for source in blocks.all_cited(raw.get("citations")):
+                self.answer.append(source)
 
     def _block_delta(self, value: dict[str, Any]) -> None:
         delta = value.get("delta")
@@ -126,7 +126,7 @@ class MessagesReading(Reading):
             block.signature += payload.text(delta.get("signature"))
         elif kind == "citations_delta":
             if isinstance(delta.get("citation"), dict):
-                self.answer.append(Citation(delta["citation"]))
+                self.answer.append(blocks.cited(delta["citation"]))
         elif "content" in delta:
             block.raw = {**block.raw, "content": delta["content"]}
 
@@ -152,7 +152,7 @@ class MessagesReading(Reading):
             if block.pieces:
                 given, invalid = payload.arguments("".join(block.pieces))
                 raw = {**raw, "input": given if invalid is None else invalid}
-            self.answer.append(ServerToolEvent(block.kind, raw))
+            self.answer.append(blocks.block(block.kind, raw))
 
     def _call(self, block: _Block, arguments: dict[str, Any], invalid: str | None) -> None:
         name, provider_id = payload.text(block.raw.get("name")), payload.text(block.raw.get("id")) or None

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from providers_app.dialects import blocks
 from providers_app.dialects.answer import Reading
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
+from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
 # Reasons that are not listed are failures of the model; its own word and message are kept and shown.
@@ -124,7 +125,19 @@ class GenerateReading(Reading):
             (name for name, value in part.items() if isinstance(value, dict)), None
         )
         if kind is not None:
-            self.answer.append(ServerToolEvent(kind, part))
+            self._block(kind, part, opaque)
+
+    def _block(self, kind: str, part: dict[str, Any], opaque: dict[str, Any] | None) -> None:
+        inner = payload.mapping(part[kind])
+        if kind == "inlineData":
+            name = payload.text(inner.get("displayName"))
+            self.answer.append(
+                blocks.generated(kind, inner.get("mimeType"), inner.get("data"), name=name, opaque=opaque)
+            )
+        elif kind == "fileData":
+            self.answer.append(blocks.picture_at(kind, payload.text(inner.get("fileUri")), inner.get("mimeType")))
+        else:
+            self.answer.append(blocks.block(kind, part))
 
     def _call(self, call: dict[str, Any], opaque: dict[str, Any] | None) -> None:
         """Calls come whole.
@@ -145,6 +158,5 @@ class GenerateReading(Reading):
         )
 
     def _cite(self) -> None:
-        for source in payload.sequence(self._grounding.get("groundingChunks")):
-            if isinstance(source, dict):
-                self.answer.append(Citation(source))
+        for source in blocks.all_cited(self._grounding.get("groundingChunks")):
+            self.answer.append(source)

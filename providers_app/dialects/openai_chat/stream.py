@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from providers_app.dialects import blocks
 from providers_app.dialects.answer import Reading
 from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.dialects.openai_chat.fragments import ThinkTags, ToolCallDrafts
 from providers_app.errors import BadAnswer, UpstreamError
-from providers_app.types.events import Citation, FinishReason, ReasoningDelta, ServerToolEvent, TextDelta
+from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
 # Servers invent words for an ordinary end, so what is not listed here means "stop"; the word itself is always kept.
@@ -38,6 +39,7 @@ class ChatReading(Reading):
         self._answered = False
         self._details: list[dict[str, Any]] = []
         self._citations: list[Any] = []
+        self._sound: list[str] = []  # pieces of base64, cut at multiples of four characters
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
 
     def done(self) -> None:
@@ -112,7 +114,7 @@ class ChatReading(Reading):
             elif payload.text(part.get("text")):
                 self._text(part["text"])
             elif part.get("type") not in ("text", "thinking"):
-                self.answer.append(ServerToolEvent(str(part.get("type")), part))
+                self.answer.append(blocks.block(str(part.get("type")), part))
 
     def _text(self, piece: str) -> None:
         if self._split is None:
@@ -153,13 +155,21 @@ class ChatReading(Reading):
         self._drafts.fragment(value)
 
     def _annotations(self, value: Any, _delta: dict[str, Any]) -> None:
-        for item in payload.sequence(value):
-            if isinstance(item, dict):
-                self.answer.append(Citation(item))
+        for source in blocks.all_cited(value):
+            self.answer.append(source)
 
-    def _media(self, value: Any, delta: dict[str, Any]) -> None:
-        kind = "audio" if value is delta.get("audio") else "images"
-        self.answer.append(ServerToolEvent(kind, value if isinstance(value, dict) else {kind: value}))
+    def _images(self, value: Any, _delta: dict[str, Any]) -> None:
+        for picture in payload.sequence(value):
+            address = payload.mapping(picture).get("image_url") or picture
+            url = payload.text(payload.mapping(address).get("url") or address)
+            if url:
+                self.answer.append(blocks.picture_at("images", url))
+
+    def _audio(self, value: Any, _delta: dict[str, Any]) -> None:
+        piece = payload.mapping(value)
+        self._sound.append(payload.text(piece.get("data")))
+        if payload.text(piece.get("transcript")):
+            self._text(piece["transcript"])
 
     def _read_usage(self, value: dict[str, Any]) -> None:
         usage = value.get("usage") or payload.mapping(value.get("x_groq")).get("usage")
@@ -180,8 +190,10 @@ class ChatReading(Reading):
         answer = self.answer
         if self._details:
             answer.append(ReasoningDelta("", 0, {"reasoning_details": merged_details(self._details)}))
-        for url in self._citations:
-            answer.append(Citation(url if isinstance(url, dict) else {"url": url}))
+        for source in blocks.all_cited(self._citations):
+            answer.append(source)
+        if any(self._sound):
+            answer.append(blocks.generated("audio", "audio/wav", "".join(self._sound)))
         finish = FINISH.get(raw or "", "stop")
         if self._drafts is not None:
             self._drafts.emit(cut=finish == "length")
@@ -221,6 +233,6 @@ _READERS: dict[str, Callable[[ChatReading, Any, dict[str, Any]], None]] = {
     "tool_calls": ChatReading._tool_calls,
     "function_call": ChatReading._function_call,
     "annotations": ChatReading._annotations,
-    "audio": ChatReading._media,
-    "images": ChatReading._media,
+    "audio": ChatReading._audio,
+    "images": ChatReading._images,
 }

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects import blocks
 from providers_app.dialects.answer import Answer
-from providers_app.types.events import Citation, ReasoningDelta, ServerToolEvent, TextDelta
+from providers_app.types.events import ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
 _CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -110,7 +111,14 @@ class OutputItems:
             self._call(item, raw, custom=kind == "custom_tool_call")
         else:
             self._answer.start()
-            self._answer.append(ServerToolEvent(kind, raw))
+            if kind == "image_generation_call" and raw.get("result"):
+                media_type = f"image/{payload.text(raw.get('output_format')) or 'png'}"
+                self._answer.append(
+                    blocks.block(kind, {name: value for name, value in raw.items() if name != "result"})
+                )
+                self._answer.append(blocks.generated(kind, media_type, raw["result"]))
+            else:
+                self._answer.append(blocks.block(kind, raw))
 
     def finished_rest(self, output: list[Any]) -> None:
         """Finish the items of a terminal event, of which most have been finished already."""
@@ -140,9 +148,8 @@ class OutputItems:
                     self.refusal({**part, **value}, "refusal")
             elif not already:
                 self.text({**part, **value}, "text")
-                for annotation in payload.sequence(part.get("annotations")):
-                    if isinstance(annotation, dict):
-                        self._answer.append(Citation(annotation))
+                for source in blocks.all_cited(part.get("annotations")):
+                    self._answer.append(source)
 
     def _reasoning(self, item: _Item, raw: dict[str, Any]) -> None:
         part = self._part(item)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from providers_app.dialects import blocks
 from providers_app.dialects.answer import Reading
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
 from providers_app.errors import Cancelled, StreamInterrupted
-from providers_app.types.events import Citation, FinishReason
+from providers_app.types.events import FinishReason
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of
 from providers_app.wire.status import error_of_fields
@@ -55,7 +56,7 @@ class ResponsesReading(Reading):
         annotation = value.get("annotation")
         if isinstance(annotation, dict):
             self.answer.start()
-            self.answer.append(Citation(annotation))
+            self.answer.append(blocks.cited(annotation))
 
     def _terminal(self, value: dict[str, Any]) -> None:
         response = payload.mapping(value.get("response"))

@@ -57,7 +57,23 @@ ASSISTANT_BLOCKS = {
     "tool_use": obj(
         {"type": anything, "id": text(pattern=TOOL_ID), "name": text(pattern=TOOL_NAME), "input": mapping}, CACHE
     ),
+    "server_tool_use": obj(
+        {"type": anything, "id": text(pattern=r"srvtoolu_[0-9]+"), "name": one_of("web_search"), "input": mapping}
+    ),
+    "web_search_tool_result": obj(
+        {
+            "type": anything,
+            "tool_use_id": text(pattern=r"srvtoolu_[0-9]+"),
+            "content": array(
+                obj(
+                    {"type": one_of("web_search_result"), "url": text(), "title": text(), "encrypted_content": text()},
+                    {"page_age": anything},
+                )
+            ),
+        }
+    ),
 }
+SERVER_BLOCKS = {"server_tool_use", "web_search_tool_result"}
 MESSAGE = tagged(
     "role",
     {
@@ -163,12 +179,26 @@ def check_fields(body: dict[str, Any], base: str, version: str) -> None:
     rule(len(names) == len(set(names)), ("tools",), "Tool names must be unique.")
 
 
+def _check_server_blocks(blocks: Any) -> None:
+    """A search and its result come back together, unchanged."""
+    blocks = [] if isinstance(blocks, str) else blocks
+    used = [block["id"] for block in blocks if block["type"] == "server_tool_use"]
+    found = [block for block in blocks if block["type"] == "web_search_tool_result"]
+    rule([block["tool_use_id"] for block in found] == used, (), "`web_search_tool_result` blocks do not fit their use.")
+    for result in (one for block in found for one in block["content"]):
+        rule(result["encrypted_content"] == signature(result["url"]), (), "Invalid `encrypted_content` in a result.")
+
+
 def check_conversation(messages: list[dict[str, Any]]) -> None:
     """The rules between messages. Raises ``Violation``."""
     rule(bool(messages), ("messages",), "at least one message is required")
     rule(messages[0]["role"] == "user", ("messages",), 'first message must use the "user" role')
+    last = messages[-1]["content"]
+    paused = messages[-1]["role"] == "assistant" and isinstance(last, list) and last[-1]["type"] in SERVER_BLOCKS
+    for message in messages:
+        _check_server_blocks(message["content"])
     rule(
-        messages[-1]["role"] == "user",
+        paused or messages[-1]["role"] == "user",
         (),
         "This model does not support assistant message prefill. The conversation must end with a user message.",
     )
@@ -239,6 +269,7 @@ def read_ask(body: dict[str, Any]) -> Ask:
         max_tokens=body.get("max_tokens"),
         stops=tuple(body.get("stop_sequences", ())),
         reasoning=thinking["type"] in ("enabled", "adaptive"),
+        paused=body["messages"][-1]["role"] == "assistant",
     )
 
 

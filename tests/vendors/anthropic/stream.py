@@ -1,5 +1,6 @@
 """An answer as Anthropic's message object and as its event stream."""
 
+import json
 from typing import Any
 
 from tests.vendors.anthropic.checks import signature
@@ -7,7 +8,7 @@ from tests.vendors.anthropic.errors import error_body
 from tests.vendors.asgi import Frame
 from tests.vendors.plan import Plan
 from tests.vendors.replies import sse
-from tests.vendors.script import Answer, fragments, pieces
+from tests.vendors.script import Answer, Ask, fragments, pieces
 
 STOP = {
     "stop": "end_turn",
@@ -16,6 +17,7 @@ STOP = {
     "refusal": "refusal",
     "stop_sequence": "stop_sequence",
 }
+SOURCE = "https://ferries.example/timetable"
 VISIBLE = ("text_delta", "input_json_delta", "thinking_delta")
 
 
@@ -50,8 +52,33 @@ def content(answer: Answer, number: int) -> list[dict[str, Any]]:
     return blocks
 
 
-def message(answer: Answer, model: str, number: int) -> dict[str, Any]:
+def searched(query: str, number: int) -> list[dict[str, Any]]:
+    """A search that the provider ran, and what it found."""
+    found = {"type": "web_search_result", "url": SOURCE, "title": "Timetable", "encrypted_content": signature(SOURCE)}
+    tool_id = f"srvtoolu_{number:020d}"
+    return [
+        {"type": "server_tool_use", "id": tool_id, "name": "web_search", "input": {"query": query}},
+        {"type": "web_search_tool_result", "tool_use_id": tool_id, "content": [{**found, "page_age": "1 day"}]},
+    ]
+
+
+def message(answer: Answer, model: str, number: int, plan: Plan = Plan(), ask: Ask | None = None) -> dict[str, Any]:
     """The body of an answer that is not streamed."""
+    whole = _message(answer, model, number)
+    if plan.script not in ("search", "paused") or ask is None:
+        return whole
+    going_on = plan.script == "paused" and ask.paused
+    searching = [] if going_on else searched(ask.last_text, number)
+    if plan.script == "paused" and not going_on:
+        looking = {"type": "text", "text": "I look it up."}
+        return {**whole, "content": [looking, *searching], "stop_reason": "pause_turn"}
+    cited = {"type": "web_search_result_location", "url": SOURCE, "title": "Timetable", "cited_text": "Ferries daily."}
+    cited["encrypted_index"] = signature("index")
+    text = {"type": "text", "text": "The ferry runs daily.", "citations": [cited]}
+    return {**whole, "content": [*searching, text]}
+
+
+def _message(answer: Answer, model: str, number: int) -> dict[str, Any]:
     return {
         "id": f"msg_{number:020d}",
         "type": "message",
@@ -65,9 +92,9 @@ def message(answer: Answer, model: str, number: int) -> dict[str, Any]:
     }
 
 
-def frames(answer: Answer, model: str, number: int, plan: Plan) -> list[Frame]:
+def frames(answer: Answer, model: str, number: int, plan: Plan, ask: Ask | None = None) -> list[Frame]:
     """The whole event stream, with a ping at the start and one in the middle of each text block."""
-    whole = message(answer, model, number)
+    whole = message(answer, model, number, plan, ask)
     final = whole["usage"]
     start_input = final["input_tokens"] - (2 if plan.corrected else 0)
     start_usage = {**final, "input_tokens": start_input, "output_tokens": 1}
@@ -93,9 +120,14 @@ def _block(index: int, block: dict[str, Any], arguments: str) -> list[dict[str, 
         case "text":
             empty = {"type": "text", "text": ""}
             deltas = [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]
+            deltas += [{"type": "citations_delta", "citation": one} for one in block.get("citations", ())]
+        case "web_search_tool_result":
+            empty, deltas = block, []
         case _:
             empty = {**block, "input": {}}
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in fragments(arguments)]
+    if block["type"] == "server_tool_use":
+        deltas = [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
     middle = len(deltas) // 2
     events: list[dict[str, Any]] = [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
     return [

@@ -149,17 +149,20 @@ def _counted(body: dict[str, Any], request_id: str) -> Reply:
 
 
 def _answered(body: dict[str, Any], plan: Plan, request: Request, request_id: str) -> Reply | Streamed:
-    answer = compose(plan, read_ask(body))
+    ask = read_ask(body)
+    answer = compose(plan, ask)
     if not body.get("stream") or plan.plain:
         if plan.cut in ERRORS:
             return error_reply(529, request_id=request_id, plan=plan)
-        return json_reply(200, message(answer, body["model"], request.number), {"request-id": request_id}, plan)
+        return json_reply(
+            200, message(answer, body["model"], request.number, plan, ask), {"request-id": request_id}, plan
+        )
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
         "request-id": request_id,
     }
-    return Streamed(headers, frames(answer, body["model"], request.number, plan), broken(), plan)
+    return Streamed(headers, frames(answer, body["model"], request.number, plan, ask), broken(), plan)
 
 
 def _entry(model_id: str) -> dict[str, Any]:
