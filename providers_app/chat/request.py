@@ -16,7 +16,7 @@ from providers_app.registry.discovery import registry
 from providers_app.text import quoted
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
+from providers_app.types.chat import ChatRequest, ImagePart, Message, Tool, ToolChoice
 from providers_app.types.credentials import Credential
 
 MAX_TIMEOUT_S = 7 * 24 * 3600
@@ -49,10 +49,12 @@ async def build_chat(
     if context_id is not None:
         before = await ports.context_store().messages(owner, context_id)
     parsed = parse_messages(messages, system=system, before=before)
+    if any(isinstance(part, ImagePart) and part.ref for message in parsed for part in message.parts):
+        parsed = await stored_media.load(owner, parsed)
     parsed_tools = () if tools is None else parse_tools(tools)
     return ChatRequest(
         model=model_name(provider, model),
-        messages=await stored_media.load(owner, parsed),
+        messages=parsed,
         tools=parsed_tools,
         tool_choice=ToolChoice() if tool_choice is None else parse_tool_choice(tool_choice, parsed_tools),
         params=parse_params(params),

@@ -1,4 +1,4 @@
-"""What an answer holds beside text and calls: sources, generated files, server tools, blocks of unknown kinds."""
+"""The rest of an answer beside text and calls: sources, generated files, server tools, blocks of unknown kinds."""
 
 import base64
 import binascii

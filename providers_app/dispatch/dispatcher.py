@@ -78,7 +78,7 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
                 await answer.drain()
             finally:
                 answer.report()
-        call = _next(call, rounds)
+        call = None if rounds is None else _next(call, rounds)
 
 
 async def complete(call: Call) -> list[Event]:
@@ -97,9 +97,9 @@ async def complete(call: Call) -> list[Event]:
     return found
 
 
-def _next(call: Call, rounds: Continuation | None) -> Call | None:
+def _next(call: Call, rounds: Continuation) -> Call | None:
     """Return the request that goes on with an answer which the provider paused."""
-    chat = None if rounds is None else rounds.next_chat()
+    chat = rounds.next_chat()
     return None if chat is None else msgspec.structs.replace(call, chat=chat)
 
 
@@ -228,11 +228,12 @@ class _Answer:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
-        return await self._stored(self._kept(self.reader.close() if data is None else self.reader.feed(data)))
+        events = self._kept(self.reader.close() if data is None else self.reader.feed(data))
+        return await self._stored(events) if any(type(event) is GeneratedFile for event in events) else events
 
     async def _stored(self, events: list[Event]) -> list[Event]:
         """Put generated files into the media store, before anybody is given their events."""
-        if self._session is not None and any(type(event) is GeneratedFile for event in events):
+        if self._session is not None:
             owner = self._session.owner if self._call.owner is SYSTEM else self._call.owner
             return await stored_media.keep(owner, events)
         return events

@@ -17,9 +17,9 @@ class ToolIntent(msgspec.Struct, frozen=True):
     """The purpose of a call, what it touches, and how much it may break.
 
     ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (it follows a rule of good work:
-    a review, a lint, a document), ``maintenance`` (upkeep), or ``None`` where nobody declared one. ``scope`` names what
+    a review, a lint, a document), ``maintenance`` (upkeep), or ``None`` where none is declared. ``scope`` names what
     is touched, at most ``MAX_SCOPE`` characters. ``source`` says who decided: the tool's declaration, a statement of
-    the person or of the model, or the rule for calls of which nobody said anything.
+    the person or of the model, or the rule for calls without one.
     """
 
     purpose: Purpose | None = None
