@@ -51,12 +51,18 @@ def chunks(context: Context) -> list[ContextChunk]:
     return list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
 
 
-def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
-    """Return the chat list in groups by age, pinned chats first; ``query`` searches titles and texts."""
-    rows = owned(owner_id).filter(archived_at__isnull=not archived)
+def matching(contexts: "QuerySet[Context]", *, query: str, archived: bool) -> "QuerySet[Context]":
+    """Return those of the chats that are archived, or not, and have ``query`` in their title or texts."""
+    rows = contexts.filter(archived_at__isnull=not archived)
     if query:
         texts = ContextChunk.objects.filter(context=OuterRef("pk"), deleted_at=None, content__icontains=query)
         rows = rows.filter(Q(title__icontains=query) | Exists(texts))
+    return rows
+
+
+def sidebar(owner_id: Any, *, query: str = "", archived: bool = False, now: datetime | None = None) -> list[ChatGroup]:
+    """Return the chat list in groups by age, pinned chats first; ``query`` searches titles and texts."""
+    rows = matching(owned(owner_id), query=query, archived=archived)
     running = Turn.objects.filter(context=OuterRef("pk"), stream__state=Stream.State.RUNNING)
     rows = (
         rows.select_related("session")

@@ -1,20 +1,109 @@
 """The provider core's ``ContextStore``: contexts in Django's database, read and written on the store pool."""
 
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Any
 from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q, QuerySet, Sum
 
 from context_app import assembly, selectors
 from context_app.models import Context, ContextChunk
-from context_app.services import chunks as chunk_services
+from context_app.services import chunks, contexts, turns
+from context_app.services.questions import question_of
+from context_app.streams import runtime
+from context_app.streams.reader import Batch, read
+from context_app.streams.transcript import decode
 from context_app.tool_intents import intent_of_chunk
-from providers_app.errors import UnknownContext
+from providers_app.errors import (
+    InvalidRequest,
+    ModelRequired,
+    OwnerRequired,
+    ProviderError,
+    TurnRunning,
+    UnknownContext,
+    error_from,
+)
 from providers_app.ports import SYSTEM, Chunk, Owner
-from providers_app.types.chat import Message
-from sessions_app.stores.pool import on_pool
+from providers_app.types.chat import Message, NewTurn, StoredContext
+from providers_app.types.events import Event, StreamFailed, StreamStart
+from sessions_app.models import Pk
+from sessions_app.stores.pool import in_store, on_pool
+
+STOP_S = 5.0
+"""Seconds that a stopped answer has to be stored."""
+HINTS: dict[type[ProviderError], str] = {
+    UnknownContext: "Make one with provider.create_context(), or find yours with provider.list_contexts().",
+    ModelRequired: "Pass model=.",
+    TurnRunning: "Wait until that answer ends, or stop it: close its iteration, or press Stop on the chat page.",
+}
+"""The next step for a program, in place of the page's."""
 
 
 class DjangoContextStore:
-    """Contexts of their owner only; every method may be awaited on any loop, and raises ``UnknownContext``."""
+    """Contexts of their owner only; every method may be awaited on any loop.
+
+    One that names a context raises ``UnknownContext``.
+    """
+
+    @on_pool
+    def create_context(self, owner: Owner, *, title: str, system: str) -> StoredContext:
+        """Create a context, always a new one. Raises ``InvalidRequest``, ``OwnerRequired``."""
+        _check_length(system)
+        made = contexts.create_new(owner=_person(owner), title=title, system=system)
+        return _as_context(_described(Context.objects.filter(pk=made.pk)).get())
+
+    @on_pool
+    def list_contexts(self, owner: Owner, *, query: str, archived: bool, limit: int) -> list[StoredContext]:
+        """Return the contexts with ``query`` in title or text, the one that changed last first."""
+        rows = selectors.matching(_owned(owner), query=query, archived=archived)
+        return [_as_context(row) for row in _described(rows).order_by("-updated_at")[:limit]]
+
+    @on_pool
+    def get_context(self, owner: Owner, context_id: str) -> StoredContext:
+        """Return a context. Raises ``UnknownContext``."""
+        return _as_context(_described(Context.objects.filter(pk=_context(owner, context_id).pk)).get())
+
+    @on_pool
+    def delete_context(self, owner: Owner, context_id: str) -> None:
+        """Delete a context, which can be restored for a day. Raises ``UnknownContext``."""
+        contexts.delete(context=_context(owner, context_id))
+
+    @on_pool
+    def append_chunk(self, owner: Owner, context_id: str, content: str, *, kind: str, role: str, name: str) -> Chunk:
+        """Append a chunk as an edit. Raises ``UnknownContext``, ``InvalidRequest``."""
+        context = _context(owner, context_id)
+        _check_length(content)
+        metadata = {"name": name} if name else {}
+        try:
+            row = chunks.add(
+                context=context, actor=context.owner_id, content=content, kind=kind, role=role, metadata=metadata
+            )
+        except chunks.ChunkRefused as error:
+            raise InvalidRequest(str(error)) from None
+        return _as_chunk(row)
+
+    async def ask(self, owner: Owner, turn: NewTurn) -> tuple[str, AsyncGenerator[Event, None]]:
+        """Store the question and begin the answer; return the context's id and the events of the answer.
+
+        A process that died while it answered here does not keep the context busy. Raises as ``turns.ask``.
+        """
+        question = question_of(turn)
+        try:
+            person, key = await in_store(_place, owner, turn.context_id)
+            try:
+                started = await turns.ask(owner=person, context_id=key, question=question)
+            except TurnRunning:
+                await in_store(runtime.current().take_over)
+                started = await turns.ask(owner=person, context_id=key, question=question)
+        except ProviderError as error:
+            error.hint = HINTS.get(type(error), error.hint)
+            raise
+        return str(started.context_id), _events(person, started)
 
     @on_pool
     def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
@@ -42,16 +131,88 @@ class DjangoContextStore:
         except (ValueError, ContextChunk.DoesNotExist):
             chunk = None
         if chunk is None or chunk.deleted_at is not None:
-            raise UnknownContext("There is no such chunk in this chat.")
-        chunk_services.delete(chunk=chunk, actor=owner_id)
+            _context(owner, context_id)  # whichever of the two is missing is named
+            raise UnknownContext("There is no such chunk in this context.", hint="See provider.list_context_chunks().")
+        chunks.delete(chunk=chunk, actor=owner_id)
+
+
+async def _events(person: Pk, started: turns.Started) -> AsyncGenerator[Event, None]:
+    """Yield the stored events of an answer. Leaving before the end stops it and waits until that is stored."""
+    ended, begun = False, False
+    try:
+        async with aclosing(read(started.stream_id)) as items:
+            async for item in items:
+                if not isinstance(item, Batch):
+                    ended = True
+                    return
+                for event in map(decode, item.events):
+                    if isinstance(event, StreamFailed) and not begun:
+                        live = runtime.current().find(started.stream_id)
+                        raise (live and live.failure) or error_from(event.error)
+                    begun = True
+                    if isinstance(event, StreamStart):
+                        event = msgspec.structs.replace(event, context_id=str(started.context_id))
+                    yield event
+    finally:
+        if not ended:
+            await turns.stop(owner=person, stream_id=started.stream_id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S), aclosing(read(started.stream_id)) as items:
+                    async for _ in items:
+                        pass
+
+
+def _place(owner: Owner, context_id: str | None) -> tuple[Pk, UUID | None]:
+    """Return the person for whom a question is stored, and the key of the context."""
+    if context_id is None:
+        return _person(owner), None
+    context = _context(owner, context_id)
+    return context.owner_id, context.pk
+
+
+def _person(owner: Owner) -> Pk:
+    """Return the key of an active person. Raises ``OwnerRequired``."""
+    if not isinstance(owner, int | str):
+        raise OwnerRequired("A context belongs to a person, not to the installation.")
+    if not get_user_model().objects.filter(pk=owner, is_active=True).exists():
+        raise OwnerRequired("There is no such user, or the account is disabled.")
+    return owner
+
+
+def _owned(owner: Owner) -> "QuerySet[Context]":
+    return Context.objects.filter(deleted_at=None) if owner is SYSTEM else selectors.owned(owner)
 
 
 def _context(owner: Owner, context_id: str) -> Context:
-    rows = Context.objects.filter(deleted_at=None) if owner is SYSTEM else selectors.owned(owner)
     with suppress(ValueError):
-        if found := rows.filter(pk=UUID(str(context_id))).first():
+        if found := _owned(owner).filter(pk=UUID(str(context_id))).first():
             return found
-    raise UnknownContext("There is no such chat.")
+    raise UnknownContext("There is no such context.", hint=HINTS[UnknownContext])
+
+
+def _check_length(text: str) -> None:
+    if len(text) > (limit := settings.MAESTRO.context.max_chunk_chars):
+        raise InvalidRequest(f"The text has {len(text):,} characters; a chunk has at most {limit:,}.")
+
+
+def _described(rows: "QuerySet[Context]") -> "QuerySet[Context]":
+    present = Q(chunks__deleted_at=None)
+    return rows.annotate(n_chunks=Count("chunks", filter=present), n_tokens=Sum("chunks__tokens", filter=present))
+
+
+def _as_context(row: Any) -> StoredContext:
+    return StoredContext(
+        id=str(row.pk),
+        title=row.title,
+        session=str(row.session_id) if row.session_id else None,
+        model=row.model,
+        pinned=row.pinned,
+        archived=row.archived_at is not None,
+        created_at=row.created_at.timestamp(),
+        updated_at=row.updated_at.timestamp(),
+        chunks=row.n_chunks,
+        tokens=row.n_tokens or 0,
+    )
 
 
 def _as_chunk(row: ContextChunk) -> Chunk:

@@ -1,6 +1,6 @@
 """The stores that the interface needs from the apps above, and the one place where they are installed."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
@@ -8,8 +8,9 @@ import msgspec
 
 from providers_app.errors import NotConfigured
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chat import Chunk, Message
+from providers_app.types.chat import Chunk, Message, NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
+from providers_app.types.events import Event
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
@@ -167,10 +168,30 @@ class LoginStore(Protocol):
 
 
 class ContextStore(Protocol):
-    """The store of contexts."""
+    """The store of contexts. Every method that names a context raises ``UnknownContext``."""
+
+    async def create_context(self, owner: Owner, *, title: str, system: str) -> StoredContext: ...
+
+    async def list_contexts(self, owner: Owner, *, query: str, archived: bool, limit: int) -> list[StoredContext]:
+        """Return the contexts with ``query`` in title or text, the one that changed last first."""
+
+    async def get_context(self, owner: Owner, context_id: str) -> StoredContext: ...
+
+    async def delete_context(self, owner: Owner, context_id: str) -> None: ...
+
+    async def ask(self, owner: Owner, turn: NewTurn) -> tuple[str, AsyncGenerator[Event, None]]:
+        """Store the question and begin the answer; return the context's id and the events as they are stored.
+
+        A failure before the first event is raised by the events; closing them stops the answer. Raises
+        ``TurnRunning`` while another answer of the context runs.
+        """
+
+    async def append_chunk(
+        self, owner: Owner, context_id: str, content: str, *, kind: str, role: str, name: str
+    ) -> Chunk: ...
 
     async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
-        """Return the messages that would be sent, in order. Raises ``UnknownContext``."""
+        """Return the messages that would be sent, in order."""
 
     async def list_chunks(
         self, owner: Owner, context_id: str, *, query: str = "", kinds: frozenset[str] = frozenset()

@@ -11,14 +11,23 @@ Every function that names a session takes ``owner=`` (see ``ownership``). ``sess
 whichever loop it is awaited, and from synchronous code is called as ``loop.run(provider.complete_chat(...))``.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
-from providers_app import ownership, ports
+from providers_app import contexts, ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
 from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_timeout, validate_parameters
+from providers_app.contexts import (
+    append_chunk,
+    create_context,
+    delete_context,
+    delete_context_chunk,
+    get_context,
+    list_context_chunks,
+    list_contexts,
+)
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.dispatch.dispatcher import Call
@@ -28,6 +37,7 @@ from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
 from providers_app.refresh.service import refresh_session, refresh_tokens
 from providers_app.registry.discovery import list_providers, registry
+from providers_app.registry.sessions import lookup
 from providers_app.sign_in import keys
 from providers_app.sign_in.flow import (
     begin_login,
@@ -43,9 +53,8 @@ from providers_app.sign_in.flow import (
 )
 from providers_app.sign_in.keys import try_credential
 from providers_app.streaming import fold
-from providers_app.text import checked_names
 from providers_app.types.catalogue import Account, AuthType, Capabilities, TokenCount
-from providers_app.types.chat import ChatResult, Chunk
+from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
 from providers_app.types.http import PreparedRequest, redacted
@@ -53,6 +62,7 @@ from providers_app.types.http import PreparedRequest, redacted
 __all__ = [
     "SYSTEM",
     "acting_as",
+    "append_chunk",
     "begin_login",
     "cancel_login",
     "complete_callback",
@@ -60,12 +70,16 @@ __all__ = [
     "complete_login",
     "confirm_login",
     "count_tokens",
+    "create_context",
     "create_session",
+    "delete_context",
     "delete_context_chunk",
     "delete_session",
     "find_callback",
+    "get_context",
     "get_model",
     "list_context_chunks",
+    "list_contexts",
     "list_models",
     "list_providers",
     "login_state",
@@ -111,7 +125,7 @@ async def delete_session(provider: str, auth_type: AuthType | None, name: str, *
     """Destroy a session and its credential. Raises ``UnknownSession``, ``AmbiguousSession``, ``OwnerRequired``."""
     found = await find_owner(owner)
     store = ports.session_store()
-    session, _ = await store.lookup(found, provider, name, auth_type)
+    session, _ = await lookup(found, provider, name, auth_type)
     await store.delete(found, session.id)
 
 
@@ -132,6 +146,7 @@ def stream_chat(
     tools: ToolsInput | None = None,
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
+    store: bool = False,
     strict: bool | None = None,
     timeout: float | None = None,
     auth_type: AuthType | None = None,
@@ -144,9 +159,18 @@ def stream_chat(
     the provider or model does not take is left out, and ``StreamStart.advice`` says so, or with ``strict`` refused. A
     failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
+
+    ``context_id`` puts a stored context in front of ``messages``. With ``store`` they and the answer are stored in it
+    (without a ``context_id``: in a new one), as one turn of the chat page: ``messages`` are then the new ones only, the
+    last of them a user's text or results of tools, and ``system`` becomes the context's. ``StreamStart`` and every
+    error have the ``context_id``; leaving the iteration is Stop. Raises ``TurnRunning`` while an answer runs there.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
+    if store:
+        return hand_over_stream(
+            contexts.answer(who, provider, session, auth_type, messages, timeout, params, model=model, **options)
+        )
     call = partial(_call, who, provider, session, auth_type, messages, timeout, True, params, model=model, **options)
     return hand_over_stream(dispatcher.stream(call))
 
@@ -162,6 +186,7 @@ async def complete_chat(
     tools: ToolsInput | None = None,
     tool_choice: ToolChoiceInput | None = None,
     context_id: str | None = None,
+    store: bool = False,
     strict: bool | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  the deadline is part of the interface
     auth_type: AuthType | None = None,
@@ -170,9 +195,14 @@ async def complete_chat(
 ) -> ChatResult:
     """Return the whole answer; ``timeout`` in seconds covers all of it.
 
-    Raises typed errors for a refused request; an answer that broke off is returned with ``complete`` false.
+    ``context_id`` and ``store`` as in ``stream_chat``; the result names the context. Raises typed errors for a refused
+    request; an answer that broke off is returned with ``complete`` false.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    if store:
+        return await contexts.complete(
+            owner, provider, session, auth_type, messages, timeout, params, model=model, **options
+        )
     call = await _call(owner, provider, session, auth_type, messages, timeout, False, params, model=model, **options)
     return fold(await dispatcher.complete(call))
 
@@ -227,37 +257,6 @@ async def preview_request(
     return PreparedRequest(
         method=request.method, url=request.url, headers=headers, body=request.body, advice=prepared.advice
     )
-
-
-@on_provider_loop
-async def list_context_chunks(
-    provider: str,
-    session: str,
-    context_id: str,
-    *,
-    query: str = "",
-    kinds: Iterable[str] = (),
-    auth_type: AuthType | None = None,
-    owner: Any = None,
-) -> list[Chunk]:
-    """Return the chunks of a context in order, only those that contain ``query`` and are of ``kinds`` where given.
-
-    Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
-    """
-    wanted = frozenset(checked_names(kinds, "kinds"))
-    found = await find_owner(owner)
-    await ports.session_store().lookup(found, provider, session, auth_type)
-    return await ports.context_store().list_chunks(found, context_id, query=query, kinds=wanted)
-
-
-@on_provider_loop
-async def delete_context_chunk(
-    provider: str, session: str, context_id: str, chunk_id: str, *, auth_type: AuthType | None = None, owner: Any = None
-) -> None:
-    """Delete one chunk of a context. Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``."""
-    found = await find_owner(owner)
-    await ports.session_store().lookup(found, provider, session, auth_type)
-    await ports.context_store().delete_chunk(found, context_id, chunk_id)
 
 
 def provider_capabilities(provider: str) -> Capabilities:

@@ -161,4 +161,5 @@ def fold(events: Iterable[Event]) -> ChatResult:
         images=tuple(others[GeneratedFile]),
         opaque=tuple(others[OpaqueBlock]),
         parts=parts.parts(),
+        context_id=start.context_id,
     )

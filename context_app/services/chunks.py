@@ -50,19 +50,20 @@ def append(*, context: Context, content: str, tokens: int | None = None, **colum
         )
 
 
-def add_note(
-    *, context: Context, actor: Any, content: str, role: str = "user", max_chars: int | None = None
+def add(
+    *,
+    context: Context,
+    actor: Any,
+    content: str,
+    kind: str = "note",
+    role: str = "user",
+    max_chars: int | None = None,
+    **columns: Any,
 ) -> ContextChunk:
-    """Append a note as an edit. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
+    """Append a chunk as an edit. Raises ``ChunkRefused`` when it is blank or longer than ``max_chars``."""
     text = _checked(content, max_chars)
     with transaction.atomic():
-        chunk = append(
-            context=context,
-            kind=ContextChunk.Kind.NOTE,
-            role="system" if role == "system" else "user",
-            content=text,
-            provenance={"by": "person"},
-        )
+        chunk = append(context=context, kind=kind, role=role, content=text, provenance={"by": "person"}, **columns)
         _added(context, actor, chunk)
     return chunk
 

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from context_app.models import Context, Stream, Turn
+from context_app.services import chunks
 from sessions_app.models import AuthSession
 
 TITLE_CHARS = 80
@@ -27,9 +28,17 @@ def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -
     return context
 
 
+def create_new(*, owner: Any, title: str = "", system: str = "") -> Context:
+    """Create a chat, always a new one, with a title and a system text where they are given."""
+    with transaction.atomic():
+        context = Context.objects.create(owner_id=owner, title=_title(title))
+        chunks.set_system(context=context, actor=owner, content=system)
+    return context
+
+
 def rename(*, context: Context, title: str) -> Context:
     """Set the title of a chat, at most ``MAX_TITLE`` characters; blank takes it from the first message again."""
-    return _update(context, title=" ".join(title.split())[:MAX_TITLE])
+    return _update(context, title=_title(title))
 
 
 def title_from(context: Context, text: str) -> bool:
@@ -83,6 +92,10 @@ def destroy(context: Context) -> None:
         streams = list(Turn.objects.filter(context=context).exclude(stream=None).values_list("stream_id", flat=True))
         context.delete()
         Stream.objects.filter(pk__in=streams).delete()
+
+
+def _title(title: str) -> str:
+    return " ".join(title.split())[:MAX_TITLE]
 
 
 def _model(model: str) -> str:

@@ -4,6 +4,8 @@ Each check only reads, and raises a typed error that names what is wrong.
 """
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -13,20 +15,25 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from context_app import assembly, selectors, session_models, tokens
-from context_app.errors import ModelRequired, SessionRequired, SignedOut, TooManyRunning, TurnRunning, UnknownTurn
+from context_app.errors import SessionRequired, SignedOut, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import chunks, contexts
+from context_app.services.questions import MAX_PARAMS_BYTES, Offer, Question, check_stored
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
 from providers_app.chat import parameters, request
-from providers_app.errors import ContextTooLong, EmptyPrompt, InvalidRequest, SessionDisabled
-from providers_app.types.chat import Tool, ToolChoice
+from providers_app.errors import (
+    ContextTooLong,
+    EmptyPrompt,
+    InvalidRequest,
+    ModelRequired,
+    SessionDisabled,
+    TooManyRunning,
+    TurnRunning,
+)
 from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
-
-MAX_PARAMS_BYTES = 64 * 1024
-MAX_TOOLS_BYTES = 512 * 1024
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,55 +54,43 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     request: TurnRequest | None
 
 
-class Offer(msgspec.Struct, frozen=True):
-    """The tools of a turn and the choice among them: its columns ``tools`` and ``tool_choice``."""
+def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Question) -> Prepared:
+    """Check and write a new turn, in a new chat without a ``context_id``, or find the one with this ``client_id``.
 
-    tools: tuple[Tool, ...] = ()
-    tool_choice: ToolChoice = ToolChoice()
-
-    @property
-    def tokens(self) -> int:
-        """About how many tokens the tools take in the request."""
-        return tokens.estimate(msgspec.json.encode(self.tools).decode()) if self.tools else 0
-
-
-def offer_of(tools: request.ToolsInput | None, tool_choice: request.ToolChoiceInput | None) -> Offer:
-    """Return the offer with these tools. Raises ``InvalidRequest``."""
-    parsed = parameters.parse_tools(tools)
-    _check_stored("tools", parsed, MAX_TOOLS_BYTES)
-    return Offer(parsed, parameters.parse_tool_choice(tool_choice, parsed))
-
-
-def begin(
-    runtime: Runtime,
-    owner_id: Pk,
-    context_id: UUID,
-    text: str,
-    session_ref: str | None,
-    model: str | None,
-    params: dict[str, Any] | None,
-    offer: Offer,
-    client_id: str,
-) -> Prepared:
-    """Check and write a new turn, or find the one with this ``client_id``. Raises what ``turns.start`` raises."""
-    config = runtime.config
-    if len(text) > config.max_chunk_chars:
-        raise InvalidRequest(f"The message has {len(text):,} characters; at most {config.max_chunk_chars:,} are sent.")
-    context = selectors.get_context(owner_id, context_id)
+    Raises what ``turns.ask`` raises.
+    """
+    config, text, client_id = runtime.config, asked.text, asked.client_id
+    given = (text, asked.system, *(str(columns["content"]) for columns in asked.before))
+    if (longest := max(map(len, given))) > config.max_chunk_chars:
+        raise InvalidRequest(f"The message has {longest:,} characters; at most {config.max_chunk_chars:,} are sent.")
+    context = Context(owner_id=owner_id) if context_id is None else selectors.get_context(owner_id, context_id)
     if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
         return Prepared(started=_started(existing, created=False), request=None)
-    session = _session(owner_id, context, session_ref)
-    model = _model(session, context, model)
-    params = _params(context, params)
-    before = selectors.chunks(context)
-    _check_window(session, model, before, tokens.estimate(text) + offer.tokens, config.default_window)
+    session = _session(owner_id, context, asked.session)
+    model = _model(session, context, asked.model)
+    params = _params(context, asked.params)
+    before = [] if context_id is None else selectors.chunks(context)
+    more = sum(map(tokens.estimate, given)) + sum(tokens.estimate(str(one["content"])) for _, one in asked.results)
+    _check_window(session, model, before, more + asked.offer.tokens, config.default_window)
+    calls = [_call(before, call_id) for call_id, _ in asked.results]
     runtime.prepare()
     try:
         with transaction.atomic():
             stream = _add_stream(runtime, owner_id)
-            columns = _request_columns(session, model) | msgspec.json.decode(msgspec.json.encode(offer))
+            if context_id is None:
+                context.save(force_insert=True)
+            elif asked.alone and Turn.objects.filter(context=context, stream__state=Stream.State.RUNNING).exists():
+                raise TurnRunning("An answer is being written in this chat.")
+            columns = _request_columns(session, model) | msgspec.json.decode(msgspec.json.encode(asked.offer))
             turn = Turn.objects.create(context=context, stream=stream, params=params, client_id=client_id, **columns)
-            question = chunks.append(context=context, kind="user", role="user", content=text, turn=turn)
+            if asked.system.strip():
+                chunks.set_system(context=context, actor=owner_id, content=asked.system)
+                before = selectors.chunks(context)
+            results = zip(calls, asked.results, strict=True)
+            new = [*({**columns, "turn": call.turn} for call, (_, columns) in results), *asked.before]
+            if text:
+                new.append({"kind": "user", "role": "user", "content": text, "turn": turn})
+            before += [chunks.append(context=context, **one) for one in new]
             Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
             contexts.title_from(context, text)
     except (IntegrityError, TooManyRunning):
@@ -104,7 +99,7 @@ def begin(
         if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
             return Prepared(started=_started(existing, created=False), request=None)
         raise
-    return _prepared(turn, session, model, offer, [*before, question])
+    return _prepared(turn, session, model, asked.offer, before, asked.options)
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
@@ -182,21 +177,9 @@ def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     chosen = context.params if params is None else params
     if not isinstance(chosen, dict):
         raise InvalidRequest("params is an object with the names of parameters.")
-    _check_stored("params", chosen, MAX_PARAMS_BYTES)
+    check_stored("params", chosen, MAX_PARAMS_BYTES)
     parameters.parse_params(chosen)
     return chosen
-
-
-def _check_stored(name: str, value: Any, max_bytes: int) -> None:
-    """Raise ``InvalidRequest`` for an argument that cannot be stored as JSON of at most ``max_bytes``."""
-    try:
-        encoded = msgspec.json.encode(value)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest(f"{name} cannot be written as JSON: {error}.") from None
-    if len(encoded) > max_bytes:
-        raise InvalidRequest(f"{name} has {len(encoded):,} bytes; at most {max_bytes:,} are taken.")
-    if b"\\u0000" in encoded:
-        raise InvalidRequest(f"{name} holds a NUL character, which cannot be stored.")
 
 
 def _check_window(session: AuthSession, model: str, before: list[ContextChunk], more: int, default_window: int) -> None:
@@ -206,6 +189,14 @@ def _check_window(session: AuthSession, model: str, before: list[ContextChunk], 
     used = sum(chunk.tokens for chunk in assembly.sent(before)) + more
     if used > window:
         raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
+
+
+def _call(before: list[ContextChunk], call_id: str) -> ContextChunk:
+    """Return the latest tool call of that id. Raises ``InvalidRequest``."""
+    for chunk in reversed(before):
+        if chunk.kind == ContextChunk.Kind.TOOL_CALL and chunk.metadata.get("call_id") == call_id:
+            return chunk
+    raise InvalidRequest(f"The tool result {call_id!r} answers no tool call of this context.")
 
 
 def _request_columns(session: AuthSession, model: str) -> dict[str, Any]:
@@ -243,14 +234,21 @@ def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
         )
 
 
-def _prepared(turn: Turn, session: AuthSession, model: str, offer: Offer, outgoing: list[ContextChunk]) -> Prepared:
+def _prepared(
+    turn: Turn,
+    session: AuthSession,
+    model: str,
+    offer: Offer,
+    outgoing: list[ContextChunk],
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> Prepared:
     turn_request = TurnRequest(
         owner=session.owner_id,
         provider=session.provider,
         session=str(session.pk),
         model=model,
         messages=assembly.build_messages(outgoing),
-        params=turn.params,
+        params={**turn.params, **options},
         tools=offer.tools,
         tool_choice=offer.tool_choice,
     )

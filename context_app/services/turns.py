@@ -12,9 +12,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from context_app.errors import ShuttingDown, UnknownTurn
+from context_app.errors import UnknownTurn
 from context_app.models import Stream
 from context_app.services import turn_writes
+from context_app.services.questions import Question, offer_of
 from context_app.services.turn_writes import Prepared, Started
 from context_app.streams import pubsub
 from context_app.streams.live import LiveStream
@@ -22,11 +23,11 @@ from context_app.streams.reader import UnknownStream
 from context_app.streams.runtime import Runtime, current
 from providers_app import loop
 from providers_app.chat.request import ToolChoiceInput, ToolsInput
-from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, UnknownContext
+from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, ShuttingDown, UnknownContext
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store
 
-__all__ = ["Started", "retry", "start", "stop", "stop_all"]
+__all__ = ["Question", "Started", "ask", "retry", "start", "stop", "stop_all"]
 
 MAX_CLIENT_ID = 64
 
@@ -58,8 +59,17 @@ async def start(
         raise InvalidRequest(f"client_id is a text of at most {MAX_CLIENT_ID} characters without NUL.")
     key = _uuid(context_id, UnknownContext("There is no such chat."))
     clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-    offer = turn_writes.offer_of(tools, tool_choice)
-    return await _launch(turn_writes.begin, _owner_id(owner), key, clean, session, model, params, offer, client_id)
+    offer = offer_of(tools, tool_choice)
+    asked = Question(text=clean, session=session, model=model, params=params, client_id=client_id, offer=offer)
+    return await ask(owner=owner, context_id=key, question=asked)
+
+
+async def ask(*, owner: Any, context_id: UUID | None, question: Question) -> Started:
+    """Ask a checked question in a chat, or in a new one, and begin the answer.
+
+    Raises what ``start`` raises, and ``TurnRunning`` for a question that must be alone.
+    """
+    return await _launch(turn_writes.begin, _owner_id(owner), context_id, question)
 
 
 async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> Started:

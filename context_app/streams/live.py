@@ -15,6 +15,8 @@ from uuid import UUID
 
 import msgspec
 
+from providers_app.errors import ProviderError
+
 TAIL_BYTES = 2 * 1024 * 1024
 """Committed events beyond this are dropped from memory; a reader that is further behind reads the journal."""
 
@@ -85,6 +87,7 @@ class LiveStream:
         self.released = False  # the events left the memory, readers go on with the journal
         self.fenced = False  # the stream belongs to another process now: no event is let in
         self.cancel_reason = ""
+        self.failure: ProviderError | None = None  # what upstream raised
         self.heartbeat = 0.0  # monotonic time of the last renewal
         self._base = 0  # number of the last event that was dropped from the tail
         self._tail: list[bytes] = []

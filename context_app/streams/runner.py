@@ -63,7 +63,7 @@ class Runner:
         except asyncio.CancelledError:
             cut = _reason(self.live.cancel_reason)
         except ProviderError as error:
-            cut = error.info()
+            self.live.failure, cut = error.with_traceback(None), error.info()
         except Exception:
             logger.exception("the answer %s broke inside Maestro", self.live.id)
             cut = ErrorInfo(code="internal_error", message="The answer broke because of an error inside Maestro.")

@@ -67,7 +67,7 @@ def add_note(request: HttpRequest, context: Context) -> HttpResponse:
         response["HX-Retarget"], response["HX-Reswap"] = "#note-form", "outerHTML"
         return response
     data = form.cleaned_data
-    chunk = chunks.add_note(context=context, actor=owner(request), content=data["content"], role=data["role"])
+    chunk = chunks.add(context=context, actor=owner(request), content=data["content"], role=data["role"] or "user")
     return render(request, "chats/_rows.html", {**panel(context), "rows": [chunk], "fresh_form": NoteForm()})
 
 

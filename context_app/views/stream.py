@@ -14,9 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from context_app import access, connection, frames, rendering
 from context_app.access import Viewer
 from context_app.connection import ChatConnection
-from context_app.errors import BadFrame, ShuttingDown
+from context_app.errors import BadFrame
 from context_app.streams.runtime import current
-from providers_app.errors import ProviderError
+from providers_app.errors import ProviderError, ShuttingDown
 from sessions_app.stores.pool import in_store
 
 KEEPALIVE_S = 15.0

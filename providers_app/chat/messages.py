@@ -42,10 +42,11 @@ KNOWN_PARTS = "text, image_url, image, file, document, input_audio"
 
 
 def parse_messages(
-    given: MessagesInput | None, *, system: str | None = None, before: Iterable[Message] = ()
+    given: MessagesInput | None, *, system: str | None = None, before: Iterable[Message] = (), continues: bool = False
 ) -> tuple[Message, ...]:
     """Return ``before`` (a context's messages) and then ``given``, with ``system`` in front of all.
 
+    With ``continues``, tool results may answer calls that are not among these messages.
     Raises ``EmptyPrompt`` when there is no content, ``InvalidRequest`` with the number of the wrong message.
     """
     messages = [*before, *_parse(given)]
@@ -55,7 +56,8 @@ def parse_messages(
         raise EmptyPrompt("There is no message with any content.")
     if system and system.strip():
         messages.insert(0, Message("system", (TextPart(system),)))
-    _check_tool_results(messages)
+    if not continues:
+        _check_tool_results(messages)
     return tuple(messages)
 
 

@@ -60,6 +60,7 @@ async def build_chat(
         params=parse_params(params),
         stream=stream,
         strict=conf.current().strict_parameters if strict is None else bool(strict),
+        context_id=context_id,
     )
 
 

@@ -20,7 +20,7 @@ CHANGED = frozenset({StreamStart, StreamFailed, ToolCallDelta, ToolCall})
 class Annotator:
     """One for each answer. The ids of its tool calls are its own: servers begin with ``call_0`` in every answer."""
 
-    __slots__ = ("_advice", "_mark", "_mask", "_names", "_origin", "_tools")
+    __slots__ = ("_advice", "_context_id", "_mark", "_mask", "_names", "_origin", "_tools")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class Annotator:
         self._tools = {tool.name: tool for tool in chat.tools}
         self._origin = Origin(session.provider, chat.model, session.id)
         self._advice = advice
+        self._context_id = chat.context_id
         self._mask = mask
         self._mark = uuid4().hex
 
@@ -50,7 +51,7 @@ class Annotator:
         replace = msgspec.structs.replace
         match event:
             case StreamStart():
-                return replace(event, origin=self._origin, advice=self._advice)
+                return replace(event, origin=self._origin, advice=self._advice, context_id=self._context_id)
             case StreamFailed() if self._mask is not None:
                 return replace(event, error=self._mask.error(event.error))
             case ToolCallDelta(name=name) if name in self._names:

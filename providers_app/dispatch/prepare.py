@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app import conf, ports
+from providers_app import conf
 from providers_app.advice.fitting import fitted
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
@@ -19,6 +19,7 @@ from providers_app.errors import (
 from providers_app.model_data.library import host_of, library
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import authorizer, resolve, spoken
+from providers_app.registry.sessions import lookup
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -39,7 +40,7 @@ async def find(
     Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
     was dropped.
     """
-    found, credential = await ports.session_store().lookup(owner, provider, session, auth_type, after=after)
+    found, credential = await lookup(owner, provider, session, auth_type, after=after)
     if found.status == "disabled":
         raise SessionDisabled(f"The session {found.name!r} is disabled.")
     if credential.auth_type == "api_key" and not credential.secret:

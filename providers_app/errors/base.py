@@ -21,6 +21,8 @@ class ProviderError(Exception):
     http_status: ClassVar[int] = 500
     retry: Retry = Retry.NEVER
     default_hint: ClassVar[str] = ""
+    context_id: str | None = None
+    """The stored context that the call was about, where there was one."""
 
     def __init_subclass__(cls, *, code: str, status: int, retry: Retry | None = None) -> None:
         """Declare the stable code of a class and its HTTP status; ``retry`` and the hint are otherwise inherited."""
@@ -45,3 +47,9 @@ class ProviderBroken(ProviderError, code="provider_broken", status=503):
     """The package of a provider does not load or comply."""
 
     default_hint = "Run `manage.py check --tag providers`."
+
+
+class ShuttingDown(NotConfigured, code="shutting_down", status=503):
+    """The server is stopping and starts no turn."""
+
+    default_hint = "Send it again in a moment."

@@ -97,6 +97,24 @@ class OwnerRequired(CallerError, code="owner_required", status=400):
 class UnknownContext(CallerError, code="unknown_context", status=404): ...
 
 
+class ModelRequired(InvalidRequest, code="model_required", status=400):
+    """The chat has no model, the request names none, and the provider has no default."""
+
+    default_hint = "Choose a model in the chat's header."
+
+
+class TurnRunning(CallerError, code="turn_running", status=409):
+    """The answer is still being written."""
+
+    default_hint = "Stop it first, or wait until it is done."
+
+
+class TooManyRunning(CallerError, code="too_many_running", status=429):
+    """The person has as many running answers as the settings allow."""
+
+    default_hint = "Wait until one of them is done, or stop one."
+
+
 class UnsupportedOperation(CallerError, code="unsupported_operation", status=501): ...
 
 

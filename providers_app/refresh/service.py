@@ -20,6 +20,7 @@ from providers_app.ports import Owner, Session
 from providers_app.refresh import gate
 from providers_app.refresh.flight import Flight
 from providers_app.refresh.rules import NOT_REFRESHABLE, USE_WITHIN_S
+from providers_app.registry.sessions import lookup
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 from providers_app.types.refresh import RefreshReport, Trigger
@@ -64,7 +65,7 @@ async def refresh_tokens(
     ``TokenOutcomeUnknown``, ``SessionDisabled``, ``FlowDisabled``.
     """
     who = await find_owner(owner)
-    found, _ = await ports.session_store().lookup(who, provider, session, auth_type)
+    found, _ = await lookup(who, provider, session, auth_type)
     if found.status == "disabled":
         raise errors.SessionDisabled(f"The session {found.name!r} is disabled.")
     gate.require_on(found)

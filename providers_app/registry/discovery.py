@@ -84,7 +84,7 @@ class Registry:
         """Return the provider's ``PROVIDER`` card. Raises ``UnknownProvider``, ``ProviderBroken``."""
         card = self._cards.get(slug) if isinstance(slug, str) else None
         if card is None:
-            module = self._package(slug).module
+            module = self.package(slug).module
             card = getattr(self.load(slug), "PROVIDER", None)
             if not isinstance(card, ProviderInfo):
                 raise self.broken(slug, f"{module} has no PROVIDER = ProviderInfo(...).")
@@ -100,7 +100,7 @@ class Registry:
 
         Raises ``UnknownProvider`` with the nearest name, and ``ProviderBroken`` for any exception of the import.
         """
-        package = self._package(slug)
+        package = self.package(slug)
         name = f"{package.module}.{part}" if part else package.module
         try:
             return importlib.import_module(name)
@@ -134,7 +134,8 @@ class Registry:
         """Keep a behaviour that was found fit."""
         self._resolved[slug, operation] = behaviour
 
-    def _package(self, slug: str) -> Package:
+    def package(self, slug: Any) -> Package:
+        """Return the package of a provider. Raises ``UnknownProvider`` with the nearest name."""
         packages = self.packages()
         if not isinstance(slug, str) or slug not in packages:
             raise UnknownProvider(f"There is no provider {quoted(slug)}.", hint=nearest(slug, packages))

@@ -32,6 +32,7 @@ from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import resolve
+from providers_app.registry.sessions import lookup
 from providers_app.sign_in import checks, exchange
 from providers_app.sign_in import pending as background
 from providers_app.sign_in.checks import OfferedFlow
@@ -232,7 +233,7 @@ async def revoke_session(provider: str, name: str, *, owner: Any = None) -> bool
     Raises ``UnknownSession``, ``UnsupportedOperation``, ``UpstreamError`` (nothing was changed here then).
     """
     who = await find_owner(owner)
-    session, _ = await ports.session_store().lookup(who, provider, name, "oauth")
+    session, _ = await lookup(who, provider, name, "oauth")
     checks.oauth_only(provider, session.auth_type, session.name)
     tokens = await ports.refresh_store().tokens_of(who, session.id)
     with faults_of(provider):
@@ -258,7 +259,7 @@ async def _target(who: Owner, provider: str, ref: str | None) -> tuple[Session |
     """Return the session to sign in again, and its earlier tokens (``None`` where they are gone)."""
     if not ref:
         return None, None
-    session, _ = await ports.session_store().lookup(who, provider, ref, "oauth")
+    session, _ = await lookup(who, provider, ref, "oauth")
     checks.oauth_only(provider, session.auth_type, session.name)
     try:
         return session, await ports.refresh_store().tokens_of(who, session.id)

@@ -174,7 +174,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The input from which a dialect builds one request body.
 
     ``strict``: a request whose parameters would not be sent as they are is refused. ``asked`` is the provider, model
-    and session that are asked: parts with another origin are not replayed.
+    and session that are asked: parts with another origin are not replayed. ``context_id`` is the stored context that
+    ``messages`` begin with.
     """
 
     model: str
@@ -185,6 +186,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = True
     strict: bool = False
     asked: Origin | None = None
+    context_id: str | None = None
 
 
 class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +210,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
     was changed in the request, and what was doubtful about it. ``citations``, ``server_tools``, ``images`` (files of
     other types too) and ``opaque`` are in the order in which they came. ``parts`` is the answer as it has to stand in
-    the next request, reasoning included.
+    the next request, reasoning included. ``context_id`` is that of ``StreamStart``.
     """
 
     text: str = ""
@@ -228,6 +230,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[GeneratedFile, ...] = ()
     opaque: tuple[OpaqueBlock, ...] = ()
     parts: tuple[Part, ...] = ()
+    context_id: str | None = None
 
     @property
     def message(self) -> Message:
@@ -259,3 +262,37 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     intent: ToolIntent | None = None
     intent_error: str = ""
+
+
+class StoredContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored conversation. ``session`` is the id of the session that it was sent with last, ``None`` without one.
+
+    ``chunks`` and ``tokens`` count what is not deleted; times are in seconds since the epoch.
+    """
+
+    id: str
+    title: str
+    session: str | None
+    model: str
+    pinned: bool
+    archived: bool
+    created_at: float
+    updated_at: float
+    chunks: int
+    tokens: int
+
+
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A question in a stored context; without a ``context_id``, in a new one.
+
+    ``messages`` are the new ones, ``system`` becomes the context's system text. ``session`` is an id. ``options`` are
+    further arguments of ``stream_chat``, for this request alone.
+    """
+
+    context_id: str | None
+    session: str
+    model: str | None
+    messages: tuple[Message, ...]
+    system: str
+    params: dict[str, Any]
+    options: dict[str, Any]

@@ -71,13 +71,15 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 class StreamStart(_Event, frozen=True, tag="stream_start"):
     """The provider accepted the request and began to answer; ``advice`` says what was changed in it.
 
-    ``origin`` is who answers: what the answer's parts carry for replay goes back only there.
+    ``origin`` is who answers: what the answer's parts carry for replay goes back only there. ``context_id`` is the
+    stored context that was sent, if there is one.
     """
 
     model: str | None = None
     response_id: str | None = None
     advice: tuple[Advice, ...] = ()
     origin: Origin | None = None
+    context_id: str | None = None
 
 
 class TextDelta(_Event, frozen=True, tag="text_delta"):

@@ -134,10 +134,10 @@ def test_bulk_edits_are_one_step_and_spare_what_is_pinned(context: Context) -> N
 
 def test_a_note_is_checked_added_and_undone(context: Context) -> None:
     with pytest.raises(chunks.ChunkRefused):
-        chunks.add_note(context=context, actor=context.owner, content="  \n")
+        chunks.add(context=context, actor=context.owner, content="  \n")
     with pytest.raises(chunks.ChunkRefused, match="at most 10"):
-        chunks.add_note(context=context, actor=context.owner, content="x" * 11, max_chars=10)
-    chunks.add_note(context=context, actor=context.owner, content=" mind the gap \r\n", role="system")
+        chunks.add(context=context, actor=context.owner, content="x" * 11, max_chars=10)
+    chunks.add(context=context, actor=context.owner, content=" mind the gap \r\n", role="system")
     assert listed(context) == ["mind the gap"]
     undo.undo(context=context)
     assert listed(context) == []

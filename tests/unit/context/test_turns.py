@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from context_app.conf import ContextConfig
-from context_app.errors import ModelRequired, SessionRequired, ShuttingDown, TooManyRunning, TurnRunning, UnknownTurn
+from context_app.errors import SessionRequired, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import turns
 from context_app.streams.reader import UnknownStream
@@ -16,7 +16,11 @@ from providers_app.errors import (
     ContextTooLong,
     EmptyPrompt,
     InvalidRequest,
+    ModelRequired,
     SessionDisabled,
+    ShuttingDown,
+    TooManyRunning,
+    TurnRunning,
     UnknownContext,
     UnknownSession,
 )

@@ -1,0 +1,347 @@
+"""Contexts through the universal interface: make, fill, list, read, delete, and answers that are stored in them."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
+from context_app.services import contexts, turns, undo
+from providers_app import errors, provider
+from providers_app.streaming import fold
+from providers_app.types.events import StreamEnd, StreamFailed, StreamStart, TextDelta
+from sessions_app.stores.pool import in_store
+from tests.unit.context.desk import Desk, open_desk
+from tests.unit.context.streams_kit import watch
+
+MODEL = "demo-instant-n12"
+SLOW = "demo-n200"
+
+
+async def ask(desk: Desk, messages: Any = "Hello", *, model: str = MODEL, **options: Any) -> list[Any]:
+    """All events of a stored answer."""
+    options = {"store": True, "owner": desk.user, "model": model, **options}
+    return [event async for event in provider.stream_chat("demo", "ada_demo", messages, **options)]
+
+
+async def kinds(desk: Desk, context_id: str, **fields: Any) -> list[tuple[str, str]]:
+    found = await provider.list_context_chunks("demo", "ada_demo", context_id, owner=desk.user, **fields)
+    return [(chunk.kind, chunk.content) for chunk in found]
+
+
+async def all_of(model: Any) -> list[Any]:
+    return await in_store(lambda: list(model.objects.all()))
+
+
+@pytest.mark.both
+async def test_a_context_is_made_filled_listed_read_and_deleted(desk: Desk) -> None:
+    made = await provider.create_context(title=" On  call ", system="Be brief.", owner=desk.user)
+    assert (made.title, made.chunks, made.session, made.archived) == ("On call", 1, None, False)
+    added = await provider.append_chunk(made.id, "Disk is full", owner=desk.user)
+    await provider.append_chunk(made.id, "Clean it", role="assistant", owner=desk.user)
+    await provider.append_chunk(made.id, "print()", kind="file", name="a.py", owner=desk.user)
+    assert (added.kind, added.role, added.content) == ("user", "user", "Disk is full")
+    assert await kinds(desk, made.id) == [
+        ("system", "Be brief."),
+        ("user", "Disk is full"),
+        ("assistant", "Clean it"),
+        ("file", "print()"),
+    ]
+    found = await provider.get_context(made.id, owner=desk.user)
+    assert found.chunks == 4 and found.tokens > 0 and found.updated_at >= found.created_at > 1.7e9
+    assert [one.id for one in await provider.list_contexts(query="DISK", owner=desk.user)] == [made.id]
+    assert [one.id for one in await provider.list_contexts(limit=1, owner=desk.user)] == [made.id]
+    assert await provider.list_contexts(archived=True, owner=desk.user) == []
+    await provider.delete_context(made.id, owner=desk.user)
+    with pytest.raises(errors.UnknownContext, match="no such context"):
+        await provider.get_context(made.id, owner=desk.user)
+    await in_store(lambda: contexts.restore(context=Context.objects.get(pk=made.id)))
+    assert (await provider.get_context(made.id, owner=desk.user)).chunks == 4, "as one that was deleted on the page"
+
+
+async def test_a_context_from_python_is_never_the_pages_empty_chat(desk: Desk) -> None:
+    empty = await in_store(lambda: contexts.create(owner=desk.user))
+    made = {(await provider.create_context(owner=desk.user)).id for _ in range(2)}
+    assert len(made) == 2 and str(empty.pk) not in made
+
+
+async def test_appended_chunks_can_be_undone_on_the_page(desk: Desk) -> None:
+    made = await provider.create_context(owner=desk.user)
+    await provider.append_chunk(made.id, "one", owner=desk.user)
+    await provider.append_chunk(made.id, "two", kind="note", role="system", owner=desk.user)
+    assert [edit.action for edit in await all_of(ContextEdit)] == ["add", "add"]
+    await in_store(lambda: undo.undo(context=Context.objects.get(pk=made.id)))
+    assert await kinds(desk, made.id) == [("user", "one")]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "  "},
+        {"content": 7},
+        {"content": "x" * 2_000_001},
+        {"kind": "tool_call"},
+        {"kind": ["user"]},
+        {"role": "tool"},
+        {"role": "user", "kind": "assistant"},
+        {"name": 1},
+    ],
+)
+async def test_what_is_no_chunk_is_refused(desk: Desk, fields: dict[str, Any]) -> None:
+    made = await provider.create_context(owner=desk.user)
+    with pytest.raises(errors.InvalidRequest):
+        await provider.append_chunk(made.id, **{"content": "text", "owner": desk.user, **fields})
+    assert await kinds(desk, made.id) == []
+
+
+async def test_text_that_no_database_takes_is_stored_readably(desk: Desk) -> None:
+    made = await provider.create_context(title="a\x00b", system="c\ud800d", owner=desk.user)
+    await provider.append_chunk(made.id, "e\x00f\ud800", owner=desk.user)
+    assert made.title == "a\ufffdb"
+    assert await kinds(desk, made.id) == [("system", "c?d"), ("user", "e\ufffdf?")]
+
+
+async def test_foreign_and_missing_contexts_do_not_exist_and_the_hint_says_how_to_make_one(desk: Desk) -> None:
+    bob = await open_desk(desk.kit, "bob")
+    made = await provider.create_context(owner=desk.user)
+    await provider.append_chunk(made.id, "mine", owner=desk.user)
+    calls: list[Callable[[str], Any]] = [
+        lambda key: provider.get_context(key, owner=bob.user),
+        lambda key: provider.delete_context(key, owner=bob.user),
+        lambda key: provider.append_chunk(key, "x", owner=bob.user),
+        lambda key: provider.list_context_chunks("demo", "bob_demo", key, owner=bob.user),
+        lambda key: provider.delete_context_chunk("demo", "bob_demo", key, str(uuid.uuid4()), owner=bob.user),
+        lambda key: provider.complete_chat("demo", "bob_demo", "Hi", context_id=key, owner=bob.user),
+        lambda key: provider.complete_chat("demo", "bob_demo", "Hi", context_id=key, store=True, owner=bob.user),
+    ]
+    for call in calls:
+        for key in (made.id, str(uuid.uuid4()), "nonsense", "", 7):
+            with pytest.raises(errors.UnknownContext) as caught:
+                await call(key)  # type: ignore[arg-type]
+            assert "create_context" in caught.value.hint
+    assert made.id not in {one.id for one in await provider.list_contexts(owner=bob.user)}
+    assert await all_of(Turn) == [] and len(await kinds(desk, made.id)) == 1
+
+
+@pytest.mark.both
+async def test_the_specifications_own_story(desk: Desk) -> None:
+    events = await ask(desk, "Where is the webhook?")
+    assert isinstance(events[0], StreamStart) and isinstance(events[-1], StreamEnd)
+    context_id = events[0].context_id
+    listed = await provider.list_context_chunks("demo", "ada_demo", context_id, owner=desk.user)
+    assert [chunk.kind for chunk in listed] == ["user", "assistant"]
+    assert listed[1].content == fold(events).text and fold(events).context_id == context_id
+    await provider.delete_context_chunk("demo", "ada_demo", context_id, listed[0].id, owner=desk.user)
+    result = await provider.complete_chat(
+        "demo", "ada_demo", "And the tests?", context_id=context_id, store=True, owner=desk.user
+    )
+    assert result.complete and result.context_id == context_id
+    assert [kind for kind, _ in await kinds(desk, context_id)] == ["assistant", "user", "assistant"]
+    first, second = await all_of(Turn)
+    assert (first.model, second.model) == (MODEL, MODEL), "the model of the chat stays its own"
+    assert str(first.context_id) == context_id and first.provider == "demo"
+    found = await provider.get_context(context_id, owner=desk.user)
+    assert (found.title, found.session, found.model) == ("Where is the webhook?", str(desk.session.pk), MODEL)
+
+
+async def test_the_answer_is_a_stream_that_the_page_can_read(desk: Desk) -> None:
+    events = await ask(desk)
+    (stream,) = await all_of(Stream)
+    seen = await watch(stream.pk)
+    assert stream.state == "complete" and stream.result["text"] == seen.text == fold(events).text
+    assert len(seen.events) == len(events)
+
+
+async def test_without_store_the_start_names_the_context_and_nothing_is_written(desk: Desk) -> None:
+    made = await provider.create_context(system="Be brief.", owner=desk.user)
+    stream = provider.stream_chat("demo", "ada_demo", "Hi", context_id=made.id, model=MODEL, owner=desk.user)
+    events = [event async for event in stream]
+    assert isinstance(events[0], StreamStart) and events[0].context_id == made.id
+    assert fold(events).context_id == made.id
+    assert await kinds(desk, made.id) == [("system", "Be brief.")] and await all_of(Turn) == []
+
+
+async def test_earlier_messages_and_the_system_text_are_stored_in_front(desk: Desk) -> None:
+    history = [
+        {"role": "user", "content": "One"},
+        {"role": "assistant", "content": "Two"},
+        {"role": "user", "content": "Three"},
+    ]
+    context_id = (await ask(desk, history, system="Be brief."))[0].context_id
+    await ask(desk, "Four", context_id=context_id, system="Be brief.")
+    found = await kinds(desk, context_id)
+    assert found[:4] == [("system", "Be brief."), ("user", "One"), ("assistant", "Two"), ("user", "Three")]
+    assert [kind for kind, _ in found[4:]] == ["assistant", "user", "assistant"]
+    (turn, _) = await all_of(Turn)
+    assert next(chunk.content for chunk in await all_of(ContextChunk) if chunk.turn_id == turn.pk) == "Three"
+
+
+async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
+    tools = [{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]
+    events = await ask(desk, "Weather?", model="demo-tool-empty-args-d0", tools=tools)
+    context_id, (call,) = events[0].context_id, fold(events).tool_calls
+    answer = {"role": "tool", "tool_call_id": call.id, "content": "Rain."}
+    await ask(desk, [answer], context_id=context_id, model=MODEL)
+    rows = await in_store(lambda: list(ContextChunk.objects.filter(context=context_id).order_by("order")))
+    made = next(row for row in rows if row.kind == "tool_call")
+    result = next(row for row in rows if row.kind == "tool_result")
+    assert (result.content, result.turn_id, result.role) == ("Rain.", made.turn_id, "tool")
+    messages = await provider.preview_request(
+        "demo", "ada_demo", "x", context_id=context_id, model=MODEL, owner=desk.user
+    )
+    assert b"Rain." in messages.body and b"was not run" not in messages.body
+    with pytest.raises(errors.InvalidRequest, match="answers no tool call"):
+        await ask(desk, [{**answer, "tool_call_id": "call_nobody"}], context_id=context_id)
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "error"),
+    [
+        (None, {}, errors.EmptyPrompt),
+        ("  ", {}, errors.EmptyPrompt),
+        ([{"role": "assistant", "content": "x"}], {}, errors.InvalidRequest),
+        ([{"role": "user", "content": [{"type": "image_url", "image_url": "https://x.example/a.png"}]}], {},
+         errors.UnsupportedContent),
+        ("Hi", {"temperature": 99}, errors.InvalidParameter),
+        ("Hi", {"tools": 7}, errors.InvalidRequest),
+        ("Hi", {"tool_choice": "required"}, errors.InvalidRequest),
+        ("Hi", {"timeout": "soon"}, errors.InvalidRequest),
+        ("Hi", {"system": 7}, errors.InvalidRequest),
+        ("Hi", {"model": 7}, errors.InvalidRequest),
+        ("Hi", {"auth_type": "oauth"}, errors.UnknownSession),
+        ("word " * 150_000, {}, errors.ContextTooLong),
+        ("Hi", {"owner": provider.SYSTEM}, errors.OwnerRequired),
+    ],
+)  # fmt: skip
+async def test_a_refused_question_leaves_nothing_behind(
+    desk: Desk, messages: Any, options: dict[str, Any], error: type[Exception]
+) -> None:
+    made = await provider.create_context(owner=desk.user)
+    with pytest.raises(error):
+        await ask(desk, messages, **options)
+    if "owner" not in options:
+        with pytest.raises(error) as caught:
+            await ask(desk, messages, context_id=made.id, **options)
+        assert caught.value.context_id == made.id  # type: ignore[attr-defined]
+        with pytest.raises(error):
+            await provider.complete_chat(
+                "demo", "ada_demo", messages, **{"store": True, "owner": desk.user, "model": MODEL, **options}
+            )
+    assert await all_of(Turn) == [] and len(await all_of(Context)) == 2 and await all_of(ContextChunk) == []
+
+
+@pytest.mark.parametrize("function", ["stream", "complete"])
+async def test_a_failure_before_the_first_event_is_the_same_error_and_names_the_context(
+    desk: Desk, function: str
+) -> None:
+    with pytest.raises(errors.RateLimited) as plain:
+        await provider.complete_chat("demo", "ada_demo", "Hi", model="demo-error-429", owner=desk.user)
+    with pytest.raises(errors.RateLimited) as caught:
+        if function == "stream":
+            await ask(desk, "Hi", model="demo-error-429")
+        else:
+            await provider.complete_chat("demo", "ada_demo", "Hi", model="demo-error-429", store=True, owner=desk.user)
+    assert caught.value.info() == plain.value.info()
+    assert [kind for kind, _ in await kinds(desk, caught.value.context_id or "")] == ["user"]
+    (stream,) = await all_of(Stream)
+    assert stream.state == "failed"
+
+
+async def test_a_late_answer_is_stopped_and_names_the_context(desk: Desk) -> None:
+    with pytest.raises(errors.UpstreamTimeout) as caught:
+        await provider.complete_chat("demo", "ada_demo", "Hi", model=SLOW, store=True, timeout=0.3, owner=desk.user)
+    assert await provider.get_context(caught.value.context_id or "", owner=desk.user)
+    (stream,) = await all_of(Stream)
+    assert stream.state in ("cancelled", "failed")
+
+
+async def test_an_answer_that_breaks_ends_with_its_failure(desk: Desk) -> None:
+    events = await ask(desk, model="demo-truncated-d0")
+    assert isinstance(events[0], StreamStart) and isinstance(events[-1], StreamFailed)
+    assert not fold(events).complete
+
+
+async def test_closing_the_iterator_is_stop(desk: Desk) -> None:
+    async with aclosing(
+        provider.stream_chat("demo", "ada_demo", "Hi", model=SLOW, store=True, owner=desk.user)
+    ) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+    (stream,) = await all_of(Stream)
+    assert stream.state == "cancelled" and stream.result["finish_reason"] == "cancelled"
+    (_, answer) = await desk_chunks(stream)
+    assert answer.state == "partial" and answer.content.startswith(event.text.strip())
+
+
+async def desk_chunks(stream: Stream) -> list[ContextChunk]:
+    context = await in_store(lambda: Turn.objects.get(stream=stream).context_id)
+    return await in_store(lambda: list(ContextChunk.objects.filter(context=context).order_by("order")))
+
+
+async def test_a_cancelled_reader_is_stop_from_another_loop_too(desk: Desk) -> None:
+    done: list[str] = []
+
+    async def script() -> None:
+        async def read() -> None:
+            async for event in provider.stream_chat("demo", "ada_demo", "Hi", model=SLOW, store=True, owner=desk.user):
+                if isinstance(event, TextDelta):
+                    begun.set()
+
+        begun = asyncio.Event()
+        task = asyncio.create_task(read())
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        done.append("cancelled" if task.cancelled() else "ended")
+
+    await asyncio.to_thread(asyncio.run, script())
+    (stream,) = await all_of(Stream)
+    assert done == ["cancelled"] and stream.state == "cancelled"
+
+
+async def test_a_second_answer_in_the_same_context_is_refused_while_one_runs(desk: Desk) -> None:
+    first = provider.stream_chat("demo", "ada_demo", "One", model=SLOW, store=True, owner=desk.user)
+    context_id = (await anext(first)).context_id  # type: ignore[union-attr]
+    with pytest.raises(errors.TurnRunning) as caught:
+        await ask(desk, "Two", context_id=context_id)
+    assert caught.value.context_id == context_id and "Stop" in caught.value.hint
+    await ask(desk, "Elsewhere")
+    started = await turns.start(owner=desk.user, context_id=context_id, text="A tab", model=MODEL)
+    await watch(started.stream_id)  # two tabs of the page may ask at the same time
+    await first.aclose()
+    await ask(desk, "Three", context_id=context_id)
+    asked = [text for kind, text in await kinds(desk, context_id or "") if kind == "user"]
+    assert asked == ["One", "A tab", "Three"]
+
+
+async def test_many_scripts_at_once_get_one_answer(desk: Desk) -> None:
+    made = await provider.create_context(owner=desk.user)
+    asked = [ask(desk, f"{n}", context_id=made.id, model="demo-n20") for n in range(4)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert sorted(type(one).__name__ for one in found) == ["TurnRunning"] * 3 + ["list"]
+
+
+async def test_a_dead_process_does_not_keep_a_context_busy(desk: Desk) -> None:
+    made = await provider.create_context(owner=desk.user)
+    await ask(desk, "One", context_id=made.id)
+    await in_store(lambda: Stream.objects.update(state="running", process="gone-1-abc", heartbeat_at="2020-01-01T00Z"))
+    assert isinstance((await ask(desk, "Two", context_id=made.id))[-1], StreamEnd)
+    assert [stream.state for stream in await all_of(Stream)] == ["complete", "complete"], "its end was stored"
+
+
+async def test_the_acting_user_owns_what_is_stored(desk: Desk) -> None:
+    bob = await open_desk(desk.kit, "bob")
+    with provider.acting_as(bob.user):
+        stream = provider.stream_chat("demo", "bob_demo", "Hi", model=MODEL, store=True)
+    events = [event async for event in stream]
+    found = await provider.get_context(events[0].context_id or "", owner=bob.user)  # type: ignore[union-attr]
+    assert found.title == "Hi"
+    with pytest.raises(errors.OwnerRequired):
+        await provider.create_context(owner=999_999)
+    with pytest.raises(errors.OwnerRequired):
+        await provider.create_context(owner=provider.SYSTEM)
+    assert len(await provider.list_contexts(owner=provider.SYSTEM)) == 3
