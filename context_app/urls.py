@@ -33,6 +33,7 @@ urlpatterns = [
     path("<uuid:pk>/chunks/<uuid:chunk_id>/include/", panel.exclude, {"excluded": False}, name="include"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/pin/", panel.pin, {"pinned": True}, name="pin-chunk"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/unpin/", panel.pin, {"pinned": False}, name="unpin-chunk"),
+    path("<uuid:pk>/chunks/<uuid:chunk_id>/intent/", panel.state_intent, name="intent"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/delete/", panel.delete, name="delete-chunk"),
     path("<uuid:pk>/chunks/<uuid:chunk_id>/restore/", panel.restore, name="restore-chunk"),
     path("<uuid:pk>/events/", stream.events, name="events"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -15,10 +16,13 @@ from context_app import tokens as token_counts
 from context_app.assembly import call_key
 from context_app.conf import ContextConfig
 from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.tool_intents import intent_of_chunk
+from providers_app.types.intent import ToolIntent
+from providers_app.types.intent_rules import with_statement
 
 STEP = 1024
 """Distance between neighbours in ``order``, so that a later move touches one row."""
-EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order")
+EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order", "intent")
 """The columns that an edit may change, and that undo puts back."""
 CALL_KINDS = ("tool_call", "tool_result")
 """The two halves of a tool call, which are edited together."""
@@ -118,6 +122,20 @@ def set_pinned(*, chunk: ContextChunk, actor: Any, pinned: bool) -> Edited:
     if pinned:
         return _edit_group(chunk, actor, "pin", pinned=True, excluded=False)
     return _edit_group(chunk, actor, "unpin", pinned=False)
+
+
+def state_intent(*, chunk: ContextChunk, actor: Any, said: ToolIntent) -> Edited:
+    """Store what a person says a tool call is for, as an edit; the call's risk may rise, and never falls.
+
+    Raises ``ChunkRefused`` for what is no tool call, and for one whose answer is still being written.
+    """
+    with transaction.atomic():
+        lock(chunk.context_id)
+        row = ContextChunk.objects.filter(pk=chunk.pk, kind=ContextChunk.Kind.TOOL_CALL, deleted_at=None).first()
+        if row is None or row.state == ContextChunk.State.STREAMING:
+            raise ChunkRefused("Only a tool call of a finished answer has an intent to set.")
+        intent = with_statement(intent_of_chunk(row), said, "person")
+        return _edit(chunk.context, actor, "intent", [row], intent=msgspec.to_builtins(intent))
 
 
 def delete(*, chunk: ContextChunk, actor: Any) -> Edited:

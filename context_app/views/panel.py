@@ -15,7 +15,11 @@ from context_app.access import owner, owner_view
 from context_app.forms import NoteForm, search_text
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
+from context_app.tool_intents import PURPOSE_LABELS
 from context_app.views.panel_data import panel, session_of
+from providers_app.errors import InvalidIntent
+from providers_app.types.intent import RISK_LEVELS
+from providers_app.types.intent_rules import parse_intent
 
 MAX_BULK = 5000
 EDIT_NAMES = {
@@ -25,6 +29,7 @@ EDIT_NAMES = {
     "include": "Inclusion",
     "pin": "Pin",
     "unpin": "Unpinning",
+    "intent": "Intent",
     "delete": "Deletion",
     "restore": "Return",
 }
@@ -45,8 +50,9 @@ def show(request: HttpRequest, context: Context) -> HttpResponse:
 
 @owner_view("GET")
 def peek(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
-    """Show the text of one chunk, as it is sent."""
-    return render(request, "chats/_chunk_peek.html", {"chunk": chunk})
+    """Show the text of one chunk, as it is sent, and the form for the intent of a tool call."""
+    data = {"chunk": chunk, "purposes": PURPOSE_LABELS.items(), "risks": RISK_LEVELS}
+    return render(request, "chats/_chunk_peek.html", data)
 
 
 @owner_view("GET")
@@ -82,6 +88,18 @@ def exclude(request: HttpRequest, chunk: ContextChunk, excluded: bool) -> HttpRe
 def pin(request: HttpRequest, chunk: ContextChunk, pinned: bool) -> HttpResponse:
     """Pin a chunk, or unpin it."""
     return _rows(request, chunk, chunks.set_pinned(chunk=chunk, actor=owner(request), pinned=pinned))
+
+
+@owner_view("POST")
+def state_intent(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
+    """Store what the person says a tool call is for; a field that is left empty says nothing."""
+    given = {name: value for name in ("purpose", "scope", "risk_level") if (value := request.POST.get(name))}
+    try:
+        said = parse_intent(given, risk="low")
+        edited = chunks.state_intent(chunk=chunk, actor=owner(request), said=said)
+    except (InvalidIntent, chunks.ChunkRefused) as error:
+        return _with_toast(HttpResponse(status=422, headers={"HX-Reswap": "none"}), str(error))
+    return _rows(request, chunk, edited, "Intent saved" if edited.chunks else "")
 
 
 @owner_view("POST")

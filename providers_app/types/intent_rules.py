@@ -56,8 +56,8 @@ def parse_intent(given: Any, where: str = "The intent", *, risk: RiskLevel = "me
     if level not in RISK_LEVELS:
         raise InvalidIntent(f"{where}: risk_level must be one of {', '.join(RISK_LEVELS)}, not {quoted(level)}.")
     scope = given.get("scope", "")
-    if not isinstance(scope, str) or len(scope) > MAX_SCOPE:
-        raise InvalidIntent(f"{where}: scope must be a text of at most {MAX_SCOPE} characters.")
+    if not isinstance(scope, str) or len(scope) > MAX_SCOPE or "\x00" in scope:
+        raise InvalidIntent(f"{where}: scope must be a text of at most {MAX_SCOPE} characters, without NUL.")
     return ToolIntent(purpose, scope.strip(), level, "tool")
 
 

@@ -78,6 +78,7 @@ export function contextRows(root, list, guess) {
   function show(row, html) {
     const peek = row.querySelector(".chunk-peek");
     peek.innerHTML = html;
+    window.htmx.process(peek);
     peek.hidden = false;
     row.classList.add("is-open");
     row.querySelector(".chunk-title").setAttribute("aria-expanded", "true");
@@ -110,6 +111,8 @@ export function contextRows(root, list, guess) {
     }
   }
 
+  // The row comes back closed, so that opening it reads the new intent.
+  list.addEventListener("submit", (event) => opened.delete(rowOf(event.target)?.dataset.id));
   list.addEventListener("click", (event) => {
     const row = rowOf(event.target);
     if (!row) {

@@ -147,7 +147,7 @@ def test_faults_are_shown_with_a_code_and_a_way_on(page: Page, server: Up) -> No
         assert "Traceback" not in page.content()
 
 
-def test_reasoning_and_tool_calls_become_cards(page: Page, server: Up) -> None:
+def test_reasoning_and_tool_calls_become_cards_and_a_person_sets_an_intent(page: Page, server: Up) -> None:
     page.get_by_role("button", name="Try the demo").click()
     page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
     choose(page, "demo-reasoning")
@@ -157,7 +157,20 @@ def test_reasoning_and_tool_calls_become_cards(page: Page, server: Up) -> None:
     choose(page, "demo-tools")
     send(page, "use your tools")
     finished(page)
-    expect(page.locator(".answer").last.locator(".tool-card")).to_have_count(2)
+    cards = page.locator(".answer").last.locator(".tool-card")
+    expect(cards).to_have_count(2)
+    expect(cards.first).to_contain_text("Not declared")
+    expect(cards.first).to_contain_text("By rule")
+    row = page.locator("#context-chunks > li[data-kind=tool_call]").first
+    row.locator(".chunk-title").click()
+    row.get_by_label("Purpose").select_option("Good practice")
+    row.get_by_label("Risk", exact=True).select_option("High")
+    row.get_by_role("button", name="Set intent").click()
+    expect(row.locator(".risk")).to_have_attribute("data-risk", "high")
+    row.locator(".chunk-title").click()
+    expect(row.locator(".chunk-peek")).to_contain_text("high risk · stated by you")
+    page.get_by_role("button", name="Undo").last.click()
+    expect(row.locator(".risk")).to_have_attribute("data-risk", "medium")
 
 
 def test_every_page_obeys_the_policy_in_both_themes_and_widths(

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from context_app import assembly, selectors
 from context_app.models import Context, ContextChunk, ContextEdit, Turn
 from context_app.services import chunks, undo
+from providers_app.types.intent import ToolIntent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both]
 
@@ -35,6 +37,47 @@ def pair(context: Context) -> tuple[ContextChunk, ContextChunk]:
 
 def listed(context: Context) -> list[str]:
     return [row.content for row in selectors.chunks(context)]
+
+
+def test_a_person_states_the_intent_of_a_call_and_takes_it_back(context: Context) -> None:
+    call, result = pair(context)
+    declared = {"purpose": "best_practice", "scope": "docs", "risk_level": "medium", "source": "tool"}
+    ContextChunk.objects.filter(pk=call.pk).update(intent=declared)
+    edited = chunks.state_intent(chunk=call, actor=context.owner, said=ToolIntent(scope="tests/", risk_level="high"))
+    assert [row.pk for row in edited.chunks] == [call.pk]
+    call.refresh_from_db()
+    assert call.intent == {**declared, "scope": "tests/", "risk_level": "high", "source": "person"}
+    chunks.state_intent(chunk=call, actor=context.owner, said=ToolIntent("test_pass", risk_level="low"))
+    call.refresh_from_db()
+    raised = {"purpose": "test_pass", "scope": "tests/", "risk_level": "high", "source": "person"}
+    assert call.intent == raised, "a statement lowers no risk, not even that of an earlier one"
+    again = chunks.state_intent(chunk=call, actor=context.owner, said=ToolIntent("test_pass", risk_level="low"))
+    assert again.edit_id is None
+    undo.undo(context=context)
+    undo.undo(context=context)
+    call.refresh_from_db()
+    assert call.intent == declared
+    undo.redo(context=context)
+    call.refresh_from_db()
+    assert call.intent["source"] == "person"
+    result.refresh_from_db()
+    assert result.intent == {}
+
+
+def test_only_a_call_of_a_finished_answer_has_an_intent_to_set(context: Context) -> None:
+    call, result = pair(context)
+    running = add(context, "tool_call", "{}", state="streaming")
+    gone = add(context, "tool_call", "{}", deleted_at=timezone.now())
+    for chunk in (result, running, gone):
+        with pytest.raises(chunks.ChunkRefused, match="finished answer"):
+            chunks.state_intent(chunk=chunk, actor=context.owner, said=ToolIntent("test_pass"))
+    assert not ContextEdit.objects.exists()
+    assert chunks.state_intent(chunk=call, actor=context.owner, said=ToolIntent()).chunks[0].intent == {
+        "purpose": None,
+        "scope": "look",
+        "risk_level": "medium",
+        "source": "person",
+    }
 
 
 def test_append_keeps_the_order_and_leaves_room(context: Context) -> None:

@@ -149,6 +149,7 @@ def test_a_declaration_without_a_risk_has_that_of_the_rule_and_without_a_purpose
         ({"risk_level": "extreme"}, "risk_level must be one of"),
         ({"scope": "x" * 201}, "at most 200"),
         ({"scope": 3}, "at most 200"),
+        ({"scope": "a\x00"}, "without NUL"),
         ({"level": "low"}, "unknown field"),
         (ToolIntent("cleaning"), "purpose must be one of"),  # type: ignore[arg-type]
     ],

@@ -50,6 +50,36 @@ def test_the_row_of_a_tool_call_says_its_risk_and_unfolded_its_intent(ada: Perso
     assert "risk" not in ada.client.get(reverse("chats:chunk", args=[ada.context.pk, result.pk])).content.decode()
 
 
+def test_a_person_sets_the_intent_of_a_call_in_its_opened_row(ada: Person, eve: Person) -> None:
+    call, result = pair(ada)
+    peek = ada.client.get(reverse("chats:chunk", args=[ada.context.pk, call.pk])).content.decode()
+    url = reverse("chats:intent", args=[ada.context.pk, call.pk])
+    assert f'hx-post="{url}"' in peek
+    ContextChunk.objects.filter(pk=call.pk).update(intent={"scope": "look", "risk_level": "low", "source": "tool"})
+    assert 'data-risk="low"' in ada.client.post(url, {"purpose": "test_pass"}).content.decode()
+    ContextChunk.objects.filter(pk=call.pk).update(intent={})
+    response = ada.client.post(url, {"purpose": "best_practice", "scope": " <i>docs ", "risk_level": "high"})
+    html = response.content.decode()
+    assert 'data-risk="high" title="Good practice · &lt;i&gt;docs · high risk · stated by you"' in html
+    toast = json.loads(response["HX-Trigger"])["toast"]
+    assert toast["message"] == "Intent saved"
+    ada.client.post(url, {"purpose": "", "scope": "", "risk_level": "low"})
+    call.refresh_from_db()
+    assert call.intent == {"purpose": "best_practice", "scope": "<i>docs", "risk_level": "high", "source": "person"}
+    undone = ada.client.post(toast["undo"])
+    assert "Intent undone" in undone["HX-Trigger"]
+    call.refresh_from_db()
+    assert call.intent == {}
+    assert eve.client.post(url, {"purpose": "maintenance"}).status_code == 404
+    for target, given in ((call, {"purpose": "fun"}), (call, {"scope": "\x00"}), (result, {"purpose": "maintenance"})):
+        refused = ada.client.post(reverse("chats:intent", args=[ada.context.pk, target.pk]), given)
+        assert (refused.status_code, refused["HX-Reswap"]) == (422, "none")
+        assert json.loads(refused["HX-Trigger"])["toast"]["message"]
+    call.state = ContextChunk.State.STREAMING
+    call.save()
+    assert "<form" not in ada.client.get(reverse("chats:chunk", args=[ada.context.pk, call.pk])).content.decode()
+
+
 def test_adding_a_note_returns_its_row_and_the_meter(ada: Person) -> None:
     response = ada.client.post(reverse("chats:add-note", args=[ada.context.pk]), {"content": "Mind <b>this</b>"})
     html = response.content.decode()
