@@ -123,7 +123,7 @@ def fold(events: Iterable[Event]) -> ChatResult:
     for event in events:
         parts.add(event)
         match event:
-            case TextDelta():
+            case TextDelta(aside=False):
                 (refusal if event.refusal else text).append(event.text)
             case ReasoningDelta(text=piece) if piece:
                 if event.part != reasoning_part and reasoning:
@@ -150,7 +150,7 @@ def fold(events: Iterable[Event]) -> ChatResult:
         finish_reason=end.finish_reason,
         finish_reason_raw=end.finish_reason_raw,
         usage=usage,
-        model=start.model,
+        model=(isinstance(end, StreamEnd) and end.model) or start.model,
         response_id=start.response_id,
         complete=error is None,
         error=error,

@@ -89,6 +89,8 @@ class _Gathering:
 
     def _text(self, event: TextDelta) -> None:
         last = self._done[-1] if self._done else None
+        if event.aside and not event.text.strip() and not isinstance(last, _Text):
+            return  # the next chunk is apart as it is
         bound = any(item["opaque"] for item in self._reasoning)  # it has to stand right in front of what it led to
         if not isinstance(last, _Text) or bound or last.refusal != event.refusal:
             last = _Text(refusal=event.refusal, metadata=self._led())

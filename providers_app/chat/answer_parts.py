@@ -42,6 +42,8 @@ class AnswerParts:
         """Add the next event of the answer; the origin is taken from ``StreamStart``."""
         if isinstance(event, TextDelta):
             last = self._drafts[-1] if self._drafts else None
+            if event.aside and not event.text.strip() and (not isinstance(last, _Draft) or last.kind != "text"):
+                return
             if not isinstance(last, _Draft) or last.kind != "text":
                 last = _Draft("text")
                 self._drafts.append(last)

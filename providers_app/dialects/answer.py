@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any, ClassVar
 
+import msgspec
+
 from providers_app.errors import StreamInterrupted, UpstreamError
 from providers_app.types.events import (
     Event,
@@ -19,26 +21,28 @@ from providers_app.types.events import (
     UsageSource,
 )
 from providers_app.wire.error_body import fields_of
-from providers_app.wire.payload import count, mapping
+from providers_app.wire.payload import count, mapping, sequence
 from providers_app.wire.status import ErrorWords, error_of_fields
 
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details")
 _COUNTS = (
-    ("prompt_tokens", "promptTokenCount", "input_tokens"),
-    ("completion_tokens", "candidatesTokenCount", "output_tokens"),
-    ("total_tokens", "totalTokenCount"),
-    ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cachedContentTokenCount"),
-    ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount"),
-    ("cache_read_input_tokens",),
-    ("cache_creation_input_tokens",),
+    ("prompt_tokens", "promptTokenCount", "input_tokens", "promptTokens", "inputTokens", "prompt_eval_count"),
+    ("completion_tokens", "candidatesTokenCount", "output_tokens", "completionTokens", "outputTokens", "eval_count"),
+    ("total_tokens", "totalTokenCount", "totalTokens"),
+    ("cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cachedContentTokenCount", "cachedInputTokens"),
+    ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount", "reasoningTokens"),
+    ("cache_read_input_tokens", "cacheReadInputTokens"),
+    ("cache_creation_input_tokens", "cacheWriteInputTokens"),
 )
-"""Names of: sent, generated, both, read from the cache, reasoning, and Anthropic's cache reads and writes."""
+"""Names of: sent, generated, both, read from the cache, reasoning, and what Anthropic and Bedrock count apart from the
+input: cache reads and cache writes."""
+_SUMMED = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
 class Answer:
     """Collects events until they are taken. After ``end`` or ``fail`` nothing more is accepted."""
 
-    __slots__ = ("_events", "append", "calls", "ended", "response_id", "started")
+    __slots__ = ("_block", "_events", "_first", "append", "calls", "ended", "model", "response_id", "started")
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -47,6 +51,9 @@ class Answer:
         self.ended = False
         self.started = False
         self.response_id: str | None = None
+        self.model: str | None = None
+        self._first: str | None = None
+        self._block: Any = None
 
     def take(self) -> list[Event]:
         """Take the events since the last call."""
@@ -58,15 +65,26 @@ class Answer:
         return events
 
     def start(self, model: Any = None, response_id: Any = None) -> None:
-        """Begin the answer, unless it has begun; names that are empty or no strings become ``None``."""
+        """Begin the answer, unless it has begun; names that are empty or no strings become ``None``.
+
+        A later ``model`` is that of a fallback by the provider, which the end of the answer names.
+        """
         if not self.started:
             self.started = True
             self.response_id = response_id if isinstance(response_id, str) and response_id else None
-            self.append(StreamStart(model if isinstance(model, str) and model else None, self.response_id))
+            self._first = self.model = model if isinstance(model, str) and model else None
+            self.append(StreamStart(self.model, self.response_id))
+        elif model and model != self.model and isinstance(model, str):
+            self.model = model
 
-    def text(self, piece: str) -> None:
+    def text(self, piece: str, block: Any = 0) -> None:
+        """Add a piece of the text of a ``block``; a blank line stands between two blocks."""
         if not self.started:
             self.start()
+        if block != self._block:
+            if self._block is not None:
+                self.append(TextDelta("\n\n", aside=True))
+            self._block = block
         self.append(TextDelta(piece))
 
     def reasoning(self, piece: str, part: int = 0) -> None:
@@ -89,7 +107,6 @@ class Answer:
         index: int,
         name: str,
         arguments: dict[str, Any],
-        *,
         provider_id: str | None = None,
         invalid: str | None = None,
         opaque: dict[str, Any] | None = None,
@@ -110,7 +127,7 @@ class Answer:
         self.start()
         if usage is not None:
             self.append(UsageReport(usage))
-        self.append(StreamEnd(finish, raw, message))
+        self.append(StreamEnd(finish, raw, message, self.model if self.model != self._first else None))
         self.ended = True
 
     def fail(
@@ -150,6 +167,7 @@ class Reading:
     def __init__(self) -> None:
         self.answer = Answer()
         self.usage: dict[str, Any] | None = None
+        self.doubt: dict[str, Any] | None = None
 
     def value(self, event: str, value: Any) -> None:
         """Read the JSON value of one server-sent event."""
@@ -165,7 +183,10 @@ class Reading:
 
     def end(self) -> None:
         """Judge a body that ended before the answer: decide whether that was its end."""
-        self.answer.interrupt(usage=self.counted("partial"))
+        if self.doubt is not None:
+            self.refuse(self.doubt)
+        else:
+            self.answer.interrupt(usage=self.counted("partial"))
 
     def fail(self, error: UpstreamError, finish: FinishReason = "error", raw: str | None = None) -> None:
         """End an answer that cannot be read on, with what is known of it."""
@@ -175,19 +196,52 @@ class Reading:
         """End the answer with the error that ``value`` describes."""
         self.fail(error_of_fields(fields_of(value), self.words))
 
+    def unknown(self, event: str, value: Any) -> None:
+        """Read a value that is no piece of an answer.
+
+        An error is believed at once where the event or a member says so; other words only where no answer ends.
+        """
+        if event == "error" or (type(value) is dict and is_error(value)):
+            self.refuse(value)
+        elif type(value) is dict and fields_of(value).message:
+            self.doubt = value
+
+    def count_in(self, usage: Any) -> None:
+        """Take in what the provider counts so far: totals, never increments. A later one corrects an earlier one."""
+        if type(usage) is dict and usage:
+            self.usage = _corrected(self.usage, usage) if self.usage else usage
+
     def counted(self, source: UsageSource) -> Usage | None:
         """Return the counts so far, ``None`` where the provider gave none."""
         return None if self.usage is None else usage_of(self.usage, source, self.absent)
 
 
+def is_error(value: dict[str, Any]) -> bool:
+    """Tell whether the object says that something failed; some servers put an empty error beside a good answer."""
+    error = value.get("error")
+    return any(error.values()) if isinstance(error, dict) else bool(error)
+
+
+def _corrected(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """Return the counts of both; zero and nothing say nothing about what was counted before."""
+    new = {name: figure for name, figure in later.items() if figure not in (None, 0, "0") or name not in earlier}
+    inner = {
+        name: _corrected(earlier[name], figure)
+        for name, figure in new.items()
+        if isinstance(figure, dict) and isinstance(earlier.get(name), dict)
+    }
+    return {**earlier, **new, **inner}
+
+
 def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int | None = None) -> Usage:
-    """Return the counts of a provider's own object.
+    """Return the counts of a provider's own object. The names tell whose they are: servers borrow each other's.
 
     OpenAI's input includes cached tokens and its output includes reasoning. Some servers (xAI) count reasoning beside
     the completion; they are known by their sum: total = prompt + completion + reasoning.
 
     Anthropic's input, cache reads and cache writes are three disjoint parts of what was sent. Databricks sends the
-    fields of its cache beside OpenAI's for every model: 0 has no meaning there.
+    fields of its cache beside OpenAI's for every model: 0 has no meaning there. ``iterations`` are the rounds that are
+    billed; the figures beside them are those of the last one (platform.claude.com, "Compaction").
 
     Of Gemini's counts, prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts. The
     format leaves out counts that are zero: an ``absent`` one is 0 (a blocked prompt has no counts at all).
@@ -195,10 +249,11 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     flat = dict(raw)
     for name in _DETAILS:
         flat |= {key: value for key, value in mapping(raw.get(name)).items() if value is not None}
+    found = [[number for name in names if (number := count(flat.get(name))) is not None] for names in _COUNTS]
     sent, generated, total, cached, reasoning, read, written = (
-        next((number for name in names if (number := count(flat.get(name))) is not None), None) for names in _COUNTS
+        next(filter(None, numbers), numbers[0] if numbers else None) for numbers in found
     )
-    if absent is not None or any(name.endswith("TokenCount") for name in raw):
+    if any(name.endswith("TokenCount") for name in raw) or (absent is not None and sent is generated is None):
         sent = (sent or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
         generated = (generated or 0) + (reasoning or 0)
     elif "prompt_tokens" in raw:
@@ -207,7 +262,7 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
         sent += (read or 0) + (written or 0)
     if reasoning and sent is not None and generated is not None and total == sent + generated + reasoning:
         generated += reasoning
-    return Usage(
+    usage = Usage(
         input_tokens=sent,
         output_tokens=generated,
         cached_input_tokens=read if cached is None else cached,
@@ -217,3 +272,14 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
         source=source,
         raw=raw,
     )
+    rounds = [usage_of(one) for one in sequence(raw.get("iterations")) if isinstance(one, dict)]
+    if not rounds:
+        return usage
+    summed = {name: [getattr(one, name) for one in (usage, *rounds)] for name in _SUMMED}
+    billed = {
+        name: max(figures[0] or 0, sum(filter(None, figures[1:])))
+        for name, figures in summed.items()
+        if figures != [None] * len(figures)
+    }
+    both = billed.get("input_tokens", 0) + billed.get("output_tokens", 0)
+    return msgspec.structs.replace(usage, **billed, total_tokens=both)

@@ -15,7 +15,7 @@ from providers_app.types.events import Event, ReasoningDelta, StreamEnd, StreamF
 
 logger = logging.getLogger("maestro.dispatcher")
 
-TEXTS = (TextDelta, ReasoningDelta)
+TEXTS = (TextDelta, ReasoningDelta, ToolCallDelta)
 ENDS = (StreamEnd, StreamFailed)
 
 
@@ -91,9 +91,8 @@ class AnswerReader:
         """Cut what follows the end, and count the text."""
         for number, event in enumerate(events):
             if isinstance(event, TEXTS):
-                self._text += _size(event.text)
-            elif isinstance(event, ToolCallDelta):
-                self._text += _size(event.arguments)
+                text = event.arguments if isinstance(event, ToolCallDelta) else event.text
+                self._text += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
             elif isinstance(event, ENDS):
                 events = events[: number + 1]
                 self.ended = True
@@ -108,7 +107,3 @@ def unreadable(error: Exception) -> BadAnswer:
     """Log a fault of a dialect and return the typed error of the answer it could not read."""
     logger.error("an answer could not be read: %s", type(error).__name__, exc_info=error)
     return BadAnswer("The provider's answer could not be read.")
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -18,7 +18,7 @@ from providers_app.errors import BadAnswer
 from providers_app.types.events import Event
 from providers_app.wire import payload
 from providers_app.wire.error_body import plain_text
-from providers_app.wire.sse import MAX_LINE, LineTooLong, SseParser
+from providers_app.wire.sse import MAX_LINE, LineTooLong, ServerSentEvent, SseParser
 
 _DONE = b"[DONE]"
 _FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
@@ -27,7 +27,7 @@ _FIELD_NAMES = (b"data:", b"event:", b"id:", b"retry:", b"error:")
 class BodyReducer:
     """The ``Reducer`` of every dialect, around that dialect's ``Reading``."""
 
-    __slots__ = ("_answer", "_head", "_mode", "_reading", "_saw_event", "_size", "_sse")
+    __slots__ = ("_answer", "_halves", "_head", "_mode", "_reading", "_saw_event", "_size", "_sse")
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -37,6 +37,7 @@ class BodyReducer:
         self._head: list[bytes] = []
         self._size = 0
         self._saw_event = False
+        self._halves: payload.Halves = {}
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
@@ -91,29 +92,59 @@ class BodyReducer:
         except LineTooLong as error:
             self._answer.fail(BadAnswer(f"{error}."))
             return
-        reading, answer = self._reading, self._answer
+        reading, answer, halves = self._reading, self._answer, self._halves
         for event in events:
-            if event.data.startswith(_DONE):
-                reading.done()
+            try:
+                value = payload.decode(event.data, halves)
+            except ValueError:
+                self._no_value(event)
             else:
-                try:
-                    value = payload.decode(event.data)
-                except ValueError:
-                    reading.fail(BadAnswer("A piece of the answer is not JSON, so the rest of it cannot be trusted."))
-                    return
+                self._saw_event = True
                 reading.value(event.event, value)
             if answer.ended:
                 return
-        if events:
+
+    def _no_value(self, event: ServerSentEvent, *, last: bool = False) -> None:
+        """Read data that is not one JSON value: an end marker, an error in plain text, a heartbeat, or several values.
+
+        Some servers end their events with one newline instead of two, so that each line is a value. The ``last``
+        data of a body may be cut short.
+        """
+        if event.event == "error":
+            self._reading.refuse(plain_text(event.data))
+            return
+        values = []
+        for line in map(bytes.strip, event.data.split(b"\n")):
+            if line.startswith(_DONE):
+                values.append(_DONE)
+            elif line.lstrip(b"[ ").startswith(b"{"):
+                try:
+                    values.append(payload.decode(line, self._halves))
+                except ValueError:
+                    if last:
+                        break
+                    fault = "A piece of the answer is not JSON, so the rest of it cannot be trusted."
+                    self._reading.fail(BadAnswer(fault))
+                    return
+            elif line and not self._saw_event:
+                self._sse.stray.append(line)  # a heartbeat, unless nothing else comes
+        for value in values:
+            if self._answer.ended:
+                return
             self._saw_event = True
+            if value is _DONE:
+                self._reading.done()
+            else:
+                self._reading.value(event.event, value)
 
     def _last_events(self) -> None:
         for event in self._sse.close():
             # An unfinished block counts only when it is whole: a payload that was cut is a cut stream.
-            if event.data.startswith(_DONE):
-                self._saw_event = True
-                self._reading.done()
-            elif (value := _decoded(event.data)) is not None:
+            try:
+                value = payload.decode(event.data, self._halves)
+            except ValueError:
+                self._no_value(event, last=True)
+            else:
                 self._saw_event = True
                 self._reading.value(event.event, value)
         if self._answer.ended or not self._sse.stray:

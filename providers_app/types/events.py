@@ -86,12 +86,14 @@ class TextDelta(_Event, frozen=True, tag="text_delta"):
     """A piece of the answer's text.
 
     ``opaque`` is what the provider attached to this text and wants back (such an event may have no text); ``refusal``
-    says that the text is the model's refusal, which providers keep apart from an answer.
+    says that the text is the model's refusal, which providers keep apart from an answer. ``aside`` is shown
+    but no text of the answer: a blank line between blocks that are separate on the wire, the transcript of a recording.
     """
 
     text: str
     opaque: dict[str, Any] | None = None
     refusal: bool = False
+    aside: bool = False
 
 
 class ReasoningDelta(_Event, frozen=True, tag="reasoning_delta"):
@@ -195,12 +197,14 @@ class UsageReport(_Event, frozen=True, tag="usage"):
 class StreamEnd(_Event, frozen=True, tag="stream_end"):
     """The provider ended the answer.
 
-    ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any.
+    ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any. ``model`` is who answered, where
+    a fallback of the provider made it another than at the start.
     """
 
     finish_reason: FinishReason
     finish_reason_raw: str | None = None
     message: str | None = None
+    model: str | None = None
 
 
 class StreamFailed(_Event, frozen=True, tag="stream_failed"):

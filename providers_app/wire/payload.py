@@ -1,6 +1,7 @@
 """Reading JSON that other people's servers wrote: strict and fast first, lenient where that fails."""
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -9,34 +10,45 @@ _strict = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
 # Stands for the raw text of a tool call that was cut before any of its arguments arrived.
 NO_ARGUMENTS = "(none arrived)"
+MAX_DIGITS = 15
+Halves = dict[tuple[str | int, ...], str]
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, halves: Halves | None = None) -> Any:
     """Decode the JSON value in ``data``. Raises ``ValueError`` when it is none.
 
     Invalid UTF-8 and lone surrogates become U+FFFD, control characters in strings are kept, NaN and infinities become
     ``None``: none of them may break an answer, and none may leave this function.
+
+    The values of one stream are decoded with the same ``halves``, by place in the value: a character may be cut into
+    the halves of its surrogate pair, and the first is held until a later value brings the other at the same place.
     """
     try:
-        return _strict(data)
+        value = _strict(data)
+        return _scrub(value, halves) if halves else value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return _scrub(json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None))
+        value = json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None)
+        return _scrub(value, halves)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
 
-def _scrub(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _scrub(value: Any, halves: Halves | None = None, place: tuple[str | int, ...] = ()) -> Any:
     if isinstance(value, dict):
-        return {_scrub(key): _scrub(item) for key, item in value.items()}
+        return {_scrub(key): _scrub(item, halves, (*place, key)) for key, item in value.items()}
     if isinstance(value, list):
-        return [_scrub(item) for item in value]
+        return [_scrub(item, halves, (*place, number)) for number, item in enumerate(value)]
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return None
-    return value
+    if not isinstance(value, str) or not value:
+        return value
+    if halves is not None:
+        value = halves.pop(place, "") + value
+        if "\ud800" <= value[-1] <= "\udbff":
+            halves[place], value = value[-1], value[:-1]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -63,33 +75,51 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def said(value: Any) -> str:
+    """Return ``value`` where a text belongs: a string as it is, any other value but ``None`` as its JSON."""
+    return value if isinstance(value, str) else "" if value is None else encode(value).decode()
+
+
 def count(value: Any) -> int | None:
-    """Return a number of tokens, or ``None`` where ``value`` is not one."""
+    """Return a number of tokens, or ``None`` where ``value`` is not one. Some servers write numbers as text."""
+    if isinstance(value, str) and len(value) <= MAX_DIGITS and value.isascii() and value.isdigit():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         return None
     return int(value)
 
 
-def arguments(raw: str) -> tuple[dict[str, Any], str | None]:
-    """Decode the arguments of a tool call: ``(object, None)``, or ``({}, raw)`` when the text is not one JSON object.
+def arguments(raw: Any, *, cut: bool = False) -> tuple[dict[str, Any], str | None]:
+    """Decode the arguments of a tool call: ``(object, None)``, or ``({}, raw)`` when they are not one JSON object.
 
-    No text and ``null`` mean no arguments. Some servers repeat the whole object at the end; the repetition is dropped.
+    No text and ``null`` mean no arguments. Some servers send a string that holds the object's JSON, and some repeat the
+    whole object at the end, also where the pieces before came to less than it. Neither is believed of an answer that
+    was ``cut`` for its length: what arrived of it may look whole.
     """
-    stripped = raw.strip()
-    if stripped in ("", "null"):
-        return {}, None
-    try:
-        value = decode(stripped.encode("utf-8", "replace"))
-    except ValueError:
-        return _repeated(stripped, raw)
-    return (value, None) if isinstance(value, dict) else ({}, raw)
-
-
-def _repeated(stripped: str, raw: str) -> tuple[dict[str, Any], str | None]:
-    try:
-        value, end = json.JSONDecoder().raw_decode(stripped)
-    except (ValueError, RecursionError):
+    if not isinstance(raw, str):
+        raw = said(raw)
+    stripped = _scrub(raw.strip())
+    value: Any = {}
+    if stripped not in ("", "null"):
+        try:
+            value = decode(stripped.encode())
+            if isinstance(value, str):
+                value = decode(value.encode())
+        except ValueError:
+            value = None if cut else _repeated(stripped)
+    if not isinstance(value, dict):
         return {}, raw
-    if isinstance(value, dict) and stripped[end:].strip() == stripped[:end].strip():
-        return _scrub(value), None
-    return {}, raw
+    return value, NO_ARGUMENTS if cut and not value else None
+
+
+def _repeated(raw: str) -> Any:
+    """Return the object that ``raw`` repeats at its end, else ``None``. White space may differ between the two."""
+    squeezed = "".join(raw.split())
+    for found, place in zip(re.finditer("{", raw), re.finditer("{", squeezed), strict=True):
+        at = place.start()
+        if at and squeezed.startswith(squeezed[:at], at):
+            try:
+                return decode(raw[found.start() :].encode())
+            except ValueError:
+                continue
+    return None

@@ -12,6 +12,7 @@ from typing import Any
 from providers_app.types.chat import ChatResult
 
 ROOT = Path(os.environ.get("MAESTRO_RECORDINGS", Path(__file__).parents[2].parent / "shared" / "recordings"))
+ROOTS = (ROOT, ROOT.with_name(f"{ROOT.name}-2"))
 DIALECT_OF_API = {
     "anthropic.messages": "anthropic_messages",
     "gemini.generateContent": "gemini_generate",
@@ -48,7 +49,12 @@ class Recording:
 
 def available() -> bool:
     """Whether there is a folder of recordings."""
-    return next(ROOT.glob("*/*/meta.json"), None) is not None
+    return bool(folders())
+
+
+def folders() -> list[Path]:
+    """The folder of every recording."""
+    return sorted(path.parent for root in ROOTS for path in root.glob("*/*/meta.json"))
 
 
 def all_recordings() -> list[Recording]:
@@ -65,8 +71,8 @@ def of_apis(apis: Collection[str]) -> list[Recording]:
 def everything() -> tuple[Recording, ...]:
     """Every recording of the folder, by name."""
     found = []
-    for path in sorted(ROOT.glob("*/*/meta.json")):
-        meta, case = json.loads(path.read_text()), path.parent
+    for case in folders():
+        meta = json.loads((case / "meta.json").read_text())
         found.append(
             Recording(
                 name=f"{case.parent.name}/{case.name}",
@@ -112,6 +118,7 @@ def _squeezed(text: str | None) -> str:
     return re.sub(r"\s+", "", text or "")
 
 
+# An expectation's ``arguments`` of a custom call are null: it has text instead, which ours name ``input``.
 def _call(call: dict[str, Any]) -> tuple[str, Any, str | None]:
     arguments = call["arguments"] if "custom_input" not in call else {"input": call["custom_input"]}
     return call["name"], arguments, call["id"] or None

@@ -8,7 +8,7 @@ import pytest
 
 from providers_app import dialects, streaming
 from providers_app.dialects import blocks
-from providers_app.types.chat import BlockPart, ChatResult, ImagePart
+from providers_app.types.chat import BlockPart, ChatResult, ImagePart, TextPart
 from providers_app.types.events import Citation, GeneratedFile, OpaqueBlock, ServerToolEvent
 from tests.wire.cutting import events_of, single_bytes
 
@@ -88,7 +88,8 @@ def test_pieces_of_a_recording_are_one_file_and_its_words_are_text() -> None:
     first, rest = DATA[:4], DATA[4:]
     body = sse({"id": "i", "model": "m", "choices": [{"delta": {"audio": {"data": first, "transcript": "Hel"}}}]})
     found = read("openai_chat", body + chat(audio={"data": rest, "transcript": "lo"}))
-    assert (found.text, found.images[0].data, found.images[0].media_type) == ("Hello", PNG, "audio/wav")
+    assert (found.text, found.images[0].data, found.images[0].media_type) == ("", PNG, "audio/wav")
+    assert TextPart("Hello") in found.parts, "the transcript is shown and sent back"
 
 
 @pytest.mark.parametrize(

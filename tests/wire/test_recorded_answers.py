@@ -26,7 +26,7 @@ def names(cases: list[Recording]) -> list[str]:
 
 
 def test_every_folder_of_recordings_is_claimed_by_exactly_one_test() -> None:
-    folders = {path.parent for path in recordings.ROOT.glob("*/*/*")}
+    folders = {path.parent for root in recordings.ROOTS for path in root.glob("*/*/*")}
     read = {f"{folder.parent.name}/{folder.name}" for folder in folders}
     assert read == {one.name for one in recordings.everything()}, "a folder without meta.json is never read"
     for one in recordings.everything():

@@ -22,15 +22,15 @@ FINISH: dict[str, FinishReason] = {
 
 
 class _Block:
-    __slots__ = ("call", "kind", "part", "pieces", "raw", "signature")
+    __slots__ = ("call", "cited", "kind", "part", "pieces", "raw", "signature")
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.raw = raw
         self.kind = payload.text(raw.get("type"))
         self.pieces: list[str] = []
         self.signature = payload.text(raw.get("signature"))
-        self.call = 0
-        self.part = 0
+        self.call = self.part = 0
+        self.cited = "citations" in raw
 
 
 class MessagesReading(Reading):
@@ -44,27 +44,28 @@ class MessagesReading(Reading):
         self._parts = 0
         self._reason: str | None = None
         self._details: dict[str, Any] = {}
-        self._without_arguments: list[_Block] = []
+        self._unsettled: list[_Block] = []
+        self._complete: set[int | None] = set()
+        self._texts = 0
+        self._last = _Block({})
 
     def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
+            self.unknown(event, value)
             return
         kind = value.get("type")
         reader = _READERS.get(kind if type(kind) is str else event)
         if reader is not None:
             reader(self, value)
-        elif event == "error" or (kind is None and value.get("error")):
-            self.refuse(value)
+        elif event == "error" or type(kind) is not str or kind.endswith("error"):
+            self.unknown(event, value)
 
-    def whole(self, value: Any) -> None:
-        if not isinstance(value.get("content"), list):
+    def whole(self, value: dict[str, Any]) -> None:
+        if not isinstance(value.get("content"), list | str):
             self.refuse(value)
             return
         self.answer.start(value.get("model"), value.get("id"))
-        for index, raw in enumerate(value["content"]):
-            self._block_start({"index": index, "content_block": raw})
-            self._block_stop({"index": index})
-        self._message_delta({"delta": value, "usage": value.get("usage")})
+        self._content(value)
         self._message_stop(value)
 
     def _message_start(self, value: dict[str, Any]) -> None:
@@ -72,22 +73,33 @@ class MessagesReading(Reading):
             return  # proxies have been seen to send it twice
         message = payload.mapping(value.get("message"))
         self.answer.start(message.get("model"), message.get("id"))
-        self._overlay(message.get("usage"))
+        self._content(message)  # which is empty, but for an answer that the provider had before it began to stream
         usage = self.counted("partial")
         if usage is not None:
             self.answer.append(UsageReport(usage))
 
+    def _content(self, message: dict[str, Any]) -> None:
+        """Read a message's blocks, but for those that were streamed, its stop reason and its usage."""
+        content = message.get("content")
+        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
+        for index, raw in enumerate(blocks):
+            if index not in self._complete:
+                self._block_start({"index": index, "content_block": raw})
+                self._block_stop({"index": index})
+        self._message_delta({"delta": message, "usage": message.get("usage")})
+
     def _block_start(self, value: dict[str, Any]) -> None:
-        raw = value.get("content_block")
-        if not isinstance(raw, dict):
+        raw, index = value.get("content_block"), payload.count(value.get("index"))
+        if not isinstance(raw, dict) or index in self._complete:
             return
         self.answer.start()
-        block = self._blocks[payload.count(value.get("index"))] = _Block(raw)
+        last, self._last = self._last, _Block(raw)
+        block = self._blocks[index] = self._last
         if block.kind == "tool_use":
             block.call = self.answer.next_call()
             given = raw.get("input")
             if given:
-                block.pieces.append(payload.encode(given).decode())
+                block.pieces.append(payload.said(given))
             name, provider_id = payload.text(raw.get("name")), payload.text(raw.get("id")) or None
             self.answer.call_delta(block.call, name, "".join(block.pieces), provider_id)
         elif block.kind in ("thinking", "redacted_thinking"):
@@ -96,10 +108,15 @@ class MessagesReading(Reading):
             if payload.text(raw.get("thinking")):
                 self.answer.reasoning(raw["thinking"], block.part)
         elif block.kind == "text":
-            if payload.text(raw.get("text")):
-                self.answer.text(raw["text"])
+            # A sentence with sources comes in several blocks, those with a source and those without.
+            if last.kind != "text" or not (last.cited or "citations" in raw):
+                self._texts += 1
+            if raw.get("text"):
+                self.answer.text(payload.said(raw["text"]), self._texts)
             for source in blocks.all_cited(raw.get("citations")):
                 self.answer.append(source)
+        elif block.kind == "fallback":
+            self.answer.start(payload.mapping(raw.get("to")).get("model"))
 
     def _block_delta(self, value: dict[str, Any]) -> None:
         delta = value.get("delta")
@@ -107,10 +124,13 @@ class MessagesReading(Reading):
             return
         kind = delta.get("type")
         if kind == "text_delta":
-            if delta.get("text"):
-                self.answer.text(payload.text(delta["text"]))
+            if delta.get("text") and payload.count(value.get("index")) not in self._complete:
+                self.answer.text(payload.said(delta["text"]), self._texts)
             return
-        block = self._blocks.get(payload.count(value.get("index")))
+        index = payload.count(value.get("index"))
+        block = self._blocks.get(index)
+        if block is None and kind == "input_json_delta" and index not in self._complete:
+            block = next((one for one in reversed(self._blocks.values()) if one.kind == "tool_use"), None)
         if block is None:
             return
         if kind == "input_json_delta":
@@ -121,24 +141,27 @@ class MessagesReading(Reading):
                 self.answer.call_delta(block.call, name, piece, provider_id)
         elif kind == "thinking_delta":
             if delta.get("thinking"):
-                self.answer.reasoning(payload.text(delta["thinking"]), block.part)
+                self.answer.reasoning(payload.said(delta["thinking"]), block.part)
         elif kind == "signature_delta":
             block.signature += payload.text(delta.get("signature"))
         elif kind == "citations_delta":
+            block.cited = True
             if isinstance(delta.get("citation"), dict):
                 self.answer.append(blocks.cited(delta["citation"]))
         elif "content" in delta:
             block.raw = {**block.raw, "content": delta["content"]}
 
     def _block_stop(self, value: dict[str, Any]) -> None:
-        block = self._blocks.pop(payload.count(value.get("index")), None)
+        index = payload.count(value.get("index"))
+        block = self._blocks.pop(index, None)
         if block is None:
             return
+        self._complete.add(index)
         raw = block.raw
         if block.kind == "tool_use":
-            arguments, invalid = payload.arguments("".join(block.pieces))
-            if not arguments and invalid is None:
-                self._without_arguments.append(block)  # whether it was cut is only known at the end
+            arguments, invalid = payload.arguments("".join(block.pieces), cut=True)
+            if invalid is not None:
+                self._unsettled.append(block)  # whether it was cut is only known at the end
                 return
             self._call(block, arguments, invalid)
         elif block.kind == "thinking":
@@ -156,33 +179,31 @@ class MessagesReading(Reading):
 
     def _call(self, block: _Block, arguments: dict[str, Any], invalid: str | None) -> None:
         name, provider_id = payload.text(block.raw.get("name")), payload.text(block.raw.get("id")) or None
-        self.answer.call(block.call, name, arguments, provider_id=provider_id, invalid=invalid)
+        self.answer.call(block.call, name, arguments, provider_id, invalid)
 
     def _message_delta(self, value: dict[str, Any]) -> None:
         delta = payload.mapping(value.get("delta"))
         if payload.text(delta.get("stop_reason")):
             self._reason = delta["stop_reason"]
             self._details = payload.mapping(delta.get("stop_details"))
-        self._overlay(value.get("usage"))
+        self.answer.start(delta.get("model") or value.get("model"))
+        self.count_in(value.get("usage"))
 
     def _message_stop(self, value: dict[str, Any]) -> None:
+        if isinstance(value.get("message"), dict):
+            self._content(value["message"])
         if self._reason is None:
             self.end()
             return
         finish = FINISH.get(self._reason, "stop")
-        for block in self._without_arguments:
-            self._call(block, {}, payload.NO_ARGUMENTS if finish == "length" else None)
+        for block in self._unsettled:
+            self._call(block, *payload.arguments("".join(block.pieces), cut=finish == "length"))
         message = payload.text(self._details.get("explanation")) or None
         self.answer.end(finish, self._reason, usage=self.counted("provider"), message=message)
 
-    def _overlay(self, usage: Any) -> None:
-        # Figures are totals so far, never increments, and a later one corrects an earlier one.
-        figures = {name: figure for name, figure in payload.mapping(usage).items() if figure is not None}
-        if figures:
-            self.usage = {**(self.usage or {}), **figures}
-
 
 _READERS: dict[str, Callable[[MessagesReading, dict[str, Any]], None]] = {
+    "message": MessagesReading.whole,
     "message_start": MessagesReading._message_start,
     "content_block_start": MessagesReading._block_start,
     "content_block_delta": MessagesReading._block_delta,

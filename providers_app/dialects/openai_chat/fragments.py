@@ -1,4 +1,4 @@
-"""Assembly of fragments: tool calls under any numbering, and ``<think>`` tags inside the text."""
+"""Assembly of fragments: choices and tool calls under any numbering, ``<think>`` tags inside the text, reasoning."""
 
 from typing import Any
 
@@ -8,11 +8,44 @@ from providers_app.dialects.answer import Answer
 from providers_app.wire import payload
 
 
+class OneChoice:
+    """Finds the choices that make up the one answer that was asked for, once they differ in their index.
+
+    Some servers count it up by chunk. Where an index comes again after another, or beside others in one chunk, it is
+    that of a further answer (n > 1), which is not read. Until that is known, a choice of another index that begins like
+    an answer, with its role, is held.
+    """
+
+    __slots__ = ("_index", "_many", "_seen", "held")
+
+    def __init__(self, index: Any) -> None:
+        self._index = index
+        self._many = False
+        self._seen: set[str] = set()
+        self.held: list[dict[str, Any]] = []
+
+    def is_read(self, choice: dict[str, Any], *, alone: bool, ended: bool) -> bool:
+        """Tell whether the choice is read now; ``alone`` in its chunk, ``ended``: after the finish reason."""
+        index = choice.get("index")
+        own = index is None or index == self._index
+        if self._many or own or not alone or str(index) in self._seen:
+            self._many = True
+            self.held.clear()
+            return own
+        self._seen.add(str(index))
+        delta = choice.get("delta")
+        begins = not isinstance(delta, dict) or bool(delta.get("role"))
+        if (self.held or begins) and not ended:
+            self.held.append(choice)
+        return not (self.held or begins or ended)
+
+
 class _Draft(msgspec.Struct):
     number: int
     provider_id: str | None
     name: str
     pieces: list[str] = []
+    opaque: dict[str, Any] | None = None
 
 
 class ToolCallDrafts:
@@ -20,7 +53,7 @@ class ToolCallDrafts:
 
     Fragments belong together by ``index``. A new id at an index that has another id begins a new call (some servers
     number every call 0). Without an index the id decides, and without both it is the last call, unless that one is
-    whole and the fragment names a function again.
+    whole and the fragment names a function again. A fragment without id and name never begins a further call.
     """
 
     __slots__ = ("_answer", "_by_index", "_drafts")
@@ -52,15 +85,27 @@ class ToolCallDrafts:
             piece = payload.encode(piece).decode()
         piece = payload.text(piece)
         draft.pieces.append(piece)
+        if isinstance(raw.get("extra_content"), dict):
+            draft.opaque = {"extra_content": raw["extra_content"]}  # Gemini's thought signature
         self._answer.call_delta(draft.number, draft.name, piece, draft.provider_id)
+
+    def whole(self, number: int, raw: Any) -> None:
+        """Take the final form of the call with this number among those of the answer, which repeats its fragments."""
+        call = payload.mapping(raw)
+        known = [draft for draft in self._drafts if draft.provider_id and draft.provider_id == call.get("id")]
+        draft = known[0] if known else self._drafts[number] if number < len(self._drafts) else None
+        given = payload.mapping(call.get("function", call)).get("arguments")
+        if draft is None:
+            self.fragment(raw)
+        elif given and payload.arguments(given)[1] is None:
+            draft.pieces = [payload.said(given)]
 
     def emit(self, *, cut: bool) -> None:
         """Emit the whole calls of an ended answer; ``cut`` means that it ended for lack of length."""
         for draft in self._drafts:
-            arguments, invalid = payload.arguments("".join(draft.pieces))
-            if cut and not arguments and invalid is None:
-                invalid = payload.NO_ARGUMENTS
-            self._answer.call(draft.number, draft.name, arguments, provider_id=draft.provider_id, invalid=invalid)
+            arguments, invalid = payload.arguments("".join(draft.pieces), cut=cut)
+            given = draft.provider_id, invalid, draft.opaque
+            self._answer.call(draft.number, draft.name, arguments, *given)
 
     def _find(self, index: int | None, provider_id: str | None, name: str) -> _Draft:
         draft: _Draft | None = None
@@ -74,6 +119,8 @@ class ToolCallDrafts:
             draft = self._drafts[-1]
             if name and any(draft.pieces) and payload.arguments("".join(draft.pieces))[1] is None:
                 draft = None
+        if draft is None and self._drafts and not provider_id and not name:
+            return self._drafts[-1]
         if draft is None:
             draft = _Draft(self._answer.next_call(), provider_id, name)
             self._drafts.append(draft)
@@ -135,3 +182,28 @@ class ThinkTags:
 def _tail(text: str) -> int:
     """Return the number of characters at the end that could begin the closing tag."""
     return next((size for size in range(min(len(text), len(_CLOSE) - 1), 0, -1) if _CLOSE.startswith(text[-size:])), 0)
+
+
+_DETAIL_TEXT = {"reasoning.text": "text", "reasoning.summary": "summary"}
+
+
+def merged_details(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """``reasoning_details`` as they must be sent back: neighbouring pieces of one kind and index joined."""
+    merged: list[dict[str, Any]] = []
+    pieces: list[str] = []
+    joined_field: str | None = None
+    for item in items:
+        field = _DETAIL_TEXT.get(payload.text(item.get("type")))
+        last = merged[-1] if merged else {}
+        if field is None or field != joined_field or last.get("index") != item.get("index"):
+            if joined_field:
+                last[joined_field] = "".join(pieces)
+            merged.append(dict(item))
+            pieces, joined_field = [], field
+        else:
+            last.update({key: value for key, value in item.items() if value is not None})
+        if field:
+            pieces.append(payload.text(item.get(field)))
+    if joined_field:
+        merged[-1][joined_field] = "".join(pieces)
+    return merged

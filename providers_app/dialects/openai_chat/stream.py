@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from providers_app.dialects import blocks
-from providers_app.dialects.answer import Reading
+from providers_app.dialects.answer import Reading, is_error
 from providers_app.dialects.openai_chat.errors import WORDS
-from providers_app.dialects.openai_chat.fragments import ThinkTags, ToolCallDrafts
+from providers_app.dialects.openai_chat.fragments import OneChoice, ThinkTags, ToolCallDrafts, merged_details
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
 from providers_app.wire import payload
@@ -22,8 +22,7 @@ FINISH: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     "safety": "content_filter",
 }
-_FAILED = frozenset({"error", "insufficient_system_resource"})
-_DETAIL_TEXT = {"reasoning.text": "text", "reasoning.summary": "summary"}
+_FAILED = frozenset({"error", "insufficient_system_resource", "malformed_function_call", "unexpected_tool_call"})
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 
 
@@ -40,27 +39,39 @@ class ChatReading(Reading):
         self._details: list[dict[str, Any]] = []
         self._citations: list[Any] = []
         self._sound: list[str] = []  # pieces of base64, cut at multiples of four characters
+        self._results: list[Any] = []
+        self._told: dict[str, list[str]] = {"content": [], "reasoning": [], "refusal": []}
+        self._by_delta = False
+        self._index: Any = 0
+        self._one: OneChoice | None = None
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
 
     def done(self) -> None:
-        self._end() if self._answered else self.end()  # an end marker alone is no answer
+        if self._one is not None:
+            self._continue(self._one)
+        # An end marker alone is no answer, and words of failure before it are believed.
+        self._end() if self._answered and (self._finish or not self.doubt) else self.end()
 
     def value(self, event: str, value: Any) -> None:
-        if event == "error" or (type(value) is dict and value.get("error")):
-            self._read_usage(payload.mapping(value))
-            self.refuse(value)
-        elif type(value) is dict:
+        if event == "error" or type(value) is not dict or (value.get("error") and is_error(value)):
+            self.count_in(payload.mapping(value).get("usage"))
+            self.unknown(event, value)
+        else:
             self._chunk(value)
 
     def whole(self, value: Any) -> None:
-        if isinstance(value.get("choices"), list) and not value.get("error"):
+        if isinstance(value.get("choices"), list) and not is_error(value):
             self._chunk(value)
+            if self._one is not None:
+                self._continue(self._one)
             self._end() if self._answered else self.fail(BadAnswer("The provider answered without any choice."))
         else:
-            self._read_usage(value)
+            self.count_in(value.get("usage"))
             self.refuse(value)
 
     def end(self) -> None:
+        if self._one is not None:
+            self._continue(self._one)
         if self._finish is not None:
             self._end()
         else:
@@ -69,26 +80,70 @@ class ChatReading(Reading):
 
     def _chunk(self, value: dict[str, Any]) -> None:
         choices = value.get("choices")
-        if not self.answer.started and (choices or value.get("id") or value.get("model")):
-            self.answer.start(value.get("model"), value.get("id"))
+        if not self.answer.started or value.get("model") != self.answer.model:
+            if choices or value.get("id") or value.get("model"):
+                self.answer.start(value.get("model"), value.get("id"))
+            elif choices is None:
+                self.unknown("", value)
         if value.get("usage") or value.get("x_groq"):
-            self._read_usage(value)
+            self.count_in(value.get("usage") or payload.mapping(value["x_groq"]).get("usage"))
         if value.get("citations"):
             self._citations = payload.sequence(value["citations"])
-        for choice in choices if type(choices) is list else ():
-            if type(choice) is not dict or choice.get("index"):
-                continue  # further choices (n > 1) are not asked for and not read
-            self._answered = True
-            delta = choice.get("delta")
-            if delta is None:
-                delta = choice.get("message")
-            if type(delta) is dict:
-                self._delta(delta)
-            finish = choice.get("finish_reason")
-            if finish and type(finish) is str:
-                self._finish = finish
-            if choice.get("error"):
-                self.refuse(choice)
+        if value.get("search_results"):
+            self._results = payload.sequence(value["search_results"])
+        if type(choices) is list:
+            alone = len(choices) == 1
+            for choice in choices:
+                if type(choice) is dict and (choice.get("index") == self._index or self._is_read(choice, alone=alone)):
+                    self._choice(choice)
+
+    def _is_read(self, choice: dict[str, Any], *, alone: bool) -> bool:
+        if not self._answered:
+            self._index = choice.get("index")
+            return True
+        if self._one is None:
+            self._one, self._index = OneChoice(self._index), ...
+        return self._one.is_read(choice, alone=alone, ended=self._finish is not None)
+
+    def _continue(self, one: OneChoice) -> None:
+        """Read the choices that were held until it was known that they continue the answer."""
+        held, one.held = one.held, []
+        for choice in held:
+            self._choice(choice)
+
+    def _choice(self, choice: dict[str, Any]) -> None:
+        self._answered = True
+        delta = choice.get("delta")
+        if type(delta) is dict and delta:
+            self._by_delta = True
+            self._delta(delta)
+        elif type(message := choice.get("message")) is dict:
+            self._delta(self._rest(message) if self._by_delta else message)
+        elif type(text := choice.get("text")) is str and text:
+            self._text(text)
+        finish = choice.get("finish_reason")
+        if finish and type(finish) is str:
+            self._finish = finish
+        if choice.get("usage"):
+            self.count_in(choice["usage"])
+        if choice.get("error") and is_error(choice):
+            self.refuse(choice)
+
+    def _rest(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return what a closing whole message has beyond the deltas, which it repeats."""
+        rest = dict(message)
+        for name, whole in message.items():
+            streamed = "".join(self._told.get("reasoning" if name in _REASONING_FIELDS else name, ()))
+            if streamed:
+                rest[name] = whole.removeprefix(streamed) if type(whole) is str and whole.startswith(streamed) else None
+        if self._details:
+            rest["reasoning_details"] = None
+        if self._drafts is not None:
+            rest["tool_calls"] = rest["function_call"] = None
+            calls = payload.sequence(message.get("tool_calls")) or [message.get("function_call")]
+            for number, raw in enumerate(calls):
+                self._drafts.whole(number, raw)
+        return rest
 
     def _delta(self, delta: dict[str, Any]) -> None:
         reads = _READERS
@@ -98,12 +153,17 @@ class ChatReading(Reading):
 
     def _content(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
+            self._told["content"].append(value)
             if self._split is None:
                 self.answer.append(TextDelta(value))
             else:
                 self._text(value)
             return
-        for part in payload.sequence(value):
+        parts = [value] if isinstance(value, dict) else value
+        if not isinstance(parts, list) or not any(isinstance(part, dict) and "type" in part for part in parts):
+            self._content(payload.said(value), _delta)  # structured output that a server has decoded
+            return
+        for part in parts:
             if not isinstance(part, dict):
                 continue
             thinking = part.get("thinking")
@@ -130,6 +190,7 @@ class ChatReading(Reading):
     def _reasoning(self, value: Any, delta: dict[str, Any]) -> None:
         # Servers that send both fields repeat the same text in them; the first one wins.
         if type(value) is str and value is next(delta[name] for name in _REASONING_FIELDS if delta.get(name)):
+            self._told["reasoning"].append(value)
             self.answer.reasoning(value)
 
     def _reasoning_details(self, value: Any, delta: dict[str, Any]) -> None:
@@ -143,6 +204,7 @@ class ChatReading(Reading):
 
     def _refusal(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
+            self._told["refusal"].append(value)
             self.answer.append(TextDelta(value, None, True))
 
     def _tool_calls(self, value: Any, _delta: dict[str, Any]) -> None:
@@ -169,20 +231,15 @@ class ChatReading(Reading):
         piece = payload.mapping(value)
         self._sound.append(payload.text(piece.get("data")))
         if payload.text(piece.get("transcript")):
-            self._text(piece["transcript"])
-
-    def _read_usage(self, value: dict[str, Any]) -> None:
-        usage = value.get("usage") or payload.mapping(value.get("x_groq")).get("usage")
-        if isinstance(usage, dict) and usage:
-            self.usage = usage
+            self.answer.append(TextDelta(piece["transcript"], aside=True))
 
     def fail(self, error: UpstreamError, finish: FinishReason = "error", raw: str | None = None) -> None:
         self._flush_text()
-        super().fail(error, FINISH.get(self._finish or "", finish), self._finish)
+        super().fail(error, FINISH.get((self._finish or "").lower(), finish), self._finish)
 
     def _end(self) -> None:
         raw = self._finish
-        if raw in _FAILED:
+        if raw and raw.lower() in _FAILED:
             self.fail(UpstreamError(f"The provider ended the answer with “{raw}”.", type=raw))
             return
         if self._split is not None:
@@ -190,38 +247,22 @@ class ChatReading(Reading):
         answer = self.answer
         if self._details:
             answer.append(ReasoningDelta("", 0, {"reasoning_details": merged_details(self._details)}))
-        for source in blocks.all_cited(self._citations):
-            answer.append(source)
+        if self._citations or self._results:
+            for source in blocks.all_cited(self._sources()):
+                answer.append(source)
         if any(self._sound):
             answer.append(blocks.generated("audio", "audio/wav", "".join(self._sound)))
-        finish = FINISH.get(raw or "", "stop")
+        finish = FINISH.get((raw or "").lower(), "stop")
         if self._drafts is not None:
             self._drafts.emit(cut=finish == "length")
             if finish == "stop" and self._drafts:
                 finish = "tool_calls"
         answer.end(finish, raw, usage=self.counted("provider"))
 
-
-def merged_details(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """``reasoning_details`` as they must be sent back: neighbouring pieces of one kind and index joined."""
-    merged: list[dict[str, Any]] = []
-    pieces: list[str] = []
-    joined_field: str | None = None
-    for item in items:
-        field = _DETAIL_TEXT.get(payload.text(item.get("type")))
-        last = merged[-1] if merged else {}
-        if field is None or field != joined_field or last.get("index") != item.get("index"):
-            if joined_field:
-                last[joined_field] = "".join(pieces)
-            merged.append(dict(item))
-            pieces, joined_field = [], field
-        else:
-            last.update({key: value for key, value in item.items() if value is not None})
-        if field:
-            pieces.append(payload.text(item.get(field)))
-    if joined_field:
-        merged[-1][joined_field] = "".join(pieces)
-    return merged
+    def _sources(self) -> list[Any]:
+        """Return the citations in their order, each with the search result of its address, then the other results."""
+        results = {result["url"]: result for result in self._results if isinstance(result, dict) and result.get("url")}
+        return [results.pop(one, one) if type(one) is str else one for one in self._citations] + [*results.values()]
 
 
 _READERS: dict[str, Callable[[ChatReading, Any, dict[str, Any]], None]] = {

@@ -13,7 +13,9 @@ _CALLS = frozenset({"function_call", "custom_tool_call"})
 
 
 class _Item(msgspec.Struct):
+    number: int
     done: bool = False
+    custom: bool = False
     texted: bool = False
     summary: int | None = None
     part: int | None = None
@@ -22,15 +24,22 @@ class _Item(msgspec.Struct):
     provider_id: str | None = None
     pieces: list[str] = []
     final: str = ""
+    raw: dict[str, Any] = {}
 
 
 class OutputItems:
-    """Items by output index (ids may be missing, and some proxies change them between events)."""
+    """Items by id and by output index: ids may be missing, and some proxies change the one or the other.
 
-    __slots__ = ("_answer", "_items", "_last", "_parts", "refused")
+    ``tools`` are the names of the tools that the caller declared, as soon as the provider repeats them. A custom tool
+    of another name is one that the provider ran itself.
+    """
+
+    __slots__ = ("_answer", "_by_id", "_items", "_last", "_parts", "refused", "tools")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        self._by_id: dict[str, _Item] = {}
+        self.tools: frozenset[str] | None = None
         self._items: dict[Any, _Item] = {}
         self._last: Any = None
         self._parts = 0
@@ -42,20 +51,26 @@ class OutputItems:
 
     def of(self, value: dict[str, Any]) -> _Item:
         """Return the item that an event belongs to."""
-        key = value.get("output_index")
-        if type(key) is not int:
-            key = payload.text(value.get("item_id")) or self._last
+        given = payload.text(value.get("item_id") or payload.mapping(value.get("item")).get("id"))
+        if given in self._by_id:
+            return self._by_id[given]
+        key: Any = payload.count(value.get("output_index"))
+        if key is None:
+            key = given or self._last
         self._last = key
         item = self._items.get(key)
         if item is None:
-            item = self._items[key] = _Item()
+            item = self._items[key] = _Item(len(self._items))
+        if given:
+            self._by_id[given] = item
         return item
 
     def text(self, value: dict[str, Any], field: str = "delta") -> None:
-        piece = payload.text(value.get(field))
-        self.of(value).texted = True
+        piece, item = payload.said(value.get(field)), self.of(value)
+        item.texted = True
         if piece:
-            self._answer.text(piece)
+            item.pieces.append(piece)
+            self._answer.text(piece, (item.number, payload.count(value.get("content_index"))))
 
     def refusal(self, value: dict[str, Any], field: str = "delta") -> None:
         piece = payload.text(value.get(field))
@@ -83,31 +98,45 @@ class OutputItems:
 
     def added(self, value: dict[str, Any]) -> None:
         raw = payload.mapping(value.get("item"))
-        if payload.text(raw.get("type")) in _CALLS:
+        if raw.get("type") == "custom_tool_call":
+            item = self.of(value)
+            item.custom, item.name = True, payload.text(raw.get("name"))
+        if payload.text(raw.get("type")) in _CALLS and self._is_ours(raw):
             self._named(self.of(value), raw)
+
+    def custom_input(self, value: dict[str, Any]) -> None:
+        item = self.of(value)
+        item.custom = True
+        self.arguments(value)
 
     def whole_arguments(self, value: dict[str, Any]) -> None:
         self.of(value).final = payload.text(value.get("arguments") or value.get("input"))
 
     def arguments(self, value: dict[str, Any]) -> None:
         item, piece = self.of(value), payload.text(value.get("delta"))
+        item.pieces.append(piece)
+        if item.custom and not (self.tools and item.name in self.tools):
+            return  # perhaps the provider's own tool
         if item.call is None:
             self._named(item, value)
-        item.pieces.append(piece)
         self._answer.call_delta(item.call or 0, item.name, piece, item.provider_id)
 
     def finished(self, value: dict[str, Any]) -> None:
         """Finish an item with its whole form; emit what its deltas have not."""
-        item, raw = self.of(value), payload.mapping(value.get("item"))
-        if item.done:
-            return
-        item.done = True
+        self._finish(self.of(value), value)
+
+    def _finish(self, item: _Item, value: dict[str, Any], *, last: bool = False) -> None:
+        raw = payload.mapping(value.get("item"))
         kind = payload.text(raw.get("type"))
+        item.raw = raw
+        if item.done or (kind == "custom_tool_call" and self.tools is None and not last):
+            return  # whose tool it is will be known at the end
+        item.done = True
         if kind == "message":
             self._message(value, item, raw)
         elif kind == "reasoning":
             self._reasoning(item, raw)
-        elif kind in _CALLS:
+        elif kind in _CALLS and self._is_ours(raw):
             self._call(item, raw, custom=kind == "custom_tool_call")
         else:
             self._answer.start()
@@ -123,8 +152,30 @@ class OutputItems:
     def finished_rest(self, output: list[Any]) -> None:
         """Finish the items of a terminal event, of which most have been finished already."""
         for index, raw in enumerate(output):
-            if isinstance(raw, dict):
-                self.finished({"output_index": index, "item": raw})
+            if isinstance(raw, dict) and not self._is_known(raw):
+                value = {"output_index": index, "item": raw}
+                self._finish(self.of(value), value, last=True)
+        for item in self._items.values():
+            if item.raw and not item.done:
+                self._finish(item, {"item": item.raw}, last=True)
+
+    def _is_known(self, raw: dict[str, Any]) -> bool:
+        """Tell whether a finished item has come before, under another id and at another position."""
+        if payload.text(raw.get("id")) in self._by_id:
+            return False
+        texts = [payload.said(payload.mapping(part).get("text")) for part in payload.sequence(raw.get("content"))]
+        return any(
+            _essence(item.raw) == _essence(raw)
+            or (any(texts) and item.texted and "".join(item.pieces) == "".join(texts))
+            for item in self._items.values()
+            if item.raw or item.texted
+        )
+
+    def _is_ours(self, raw: dict[str, Any]) -> bool:
+        """Tell whether the call is the caller's to run."""
+        return (
+            raw.get("type") != "custom_tool_call" or self.tools is None or payload.text(raw.get("name")) in self.tools
+        )
 
     def _part(self, item: _Item) -> int:
         if item.part is None:
@@ -140,14 +191,16 @@ class OutputItems:
 
     def _message(self, value: dict[str, Any], item: _Item, raw: dict[str, Any]) -> None:
         already = item.texted
-        for part in payload.sequence(raw.get("content")):
-            part = payload.mapping(part)
+        content = raw.get("content")
+        parts = [{"text": content}] if isinstance(content, str) else payload.sequence(content)
+        for number, part in enumerate(parts):
+            part = {**payload.mapping(part), **value, "content_index": number}
             if part.get("type") == "refusal":
                 self.refused = True
                 if not already:
-                    self.refusal({**part, **value}, "refusal")
+                    self.refusal(part, "refusal")
             elif not already:
-                self.text({**part, **value}, "text")
+                self.text(part, "text")
                 for source in blocks.all_cited(part.get("annotations")):
                     self._answer.append(source)
 
@@ -176,8 +229,7 @@ class OutputItems:
             invalid = None
             final = payload.encode(arguments).decode()
         else:
-            given = raw.get("arguments")
-            given = payload.encode(given).decode() if isinstance(given, dict) else payload.text(given)
+            given = payload.said(raw.get("arguments"))
             # Some servers finish a call with "{}" although its deltas or its done event had the arguments.
             final = (item.final or streamed or given) if given.strip() in ("", "{}") else given
             arguments, invalid = payload.arguments(final)
@@ -185,4 +237,8 @@ class OutputItems:
             arguments, invalid = {}, final or payload.NO_ARGUMENTS
         if not item.pieces:
             self._answer.call_delta(index, item.name, final, item.provider_id)
-        self._answer.call(index, item.name, arguments, provider_id=item.provider_id, invalid=invalid)
+        self._answer.call(index, item.name, arguments, item.provider_id, invalid)
+
+
+def _essence(raw: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in raw.items() if name not in ("id", "status")}

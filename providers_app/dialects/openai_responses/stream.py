@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from providers_app.dialects import blocks
-from providers_app.dialects.answer import Reading
+from providers_app.dialects.answer import Reading, is_error
 from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
 from providers_app.errors import Cancelled, StreamInterrupted
@@ -31,6 +31,7 @@ class ResponsesReading(Reading):
 
     def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
+            self.unknown(event, value)
             return
         kind = value.get("type")
         # The JSON names the event: not every server sends an ``event:`` line.
@@ -39,8 +40,8 @@ class ResponsesReading(Reading):
             item_reader(self._items, value)
         elif (reader := _READERS.get(name)) is not None:
             reader(self, value)
-        elif event == "error" or (kind is None and value.get("error")):
-            self.refuse(value)
+        elif event == "error" or type(kind) is not str:
+            self.unknown(event, value)
 
     def whole(self, value: Any) -> None:
         if isinstance(value.get("output"), list) or value.get("object") == "response":
@@ -48,9 +49,14 @@ class ResponsesReading(Reading):
         else:
             self.refuse(value)
 
-    def _created(self, value: dict[str, Any]) -> None:
+    def _created(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Read what the provider says of the answer by now, and return it."""
         response = payload.mapping(value.get("response"))
         self.answer.start(response.get("model"), response.get("id"))
+        self.count_in(response.get("usage"))
+        if isinstance(tools := response.get("tools"), list):
+            self._items.tools = frozenset(payload.text(payload.mapping(tool).get("name")) for tool in tools)
+        return response
 
     def _annotation(self, value: dict[str, Any]) -> None:
         annotation = value.get("annotation")
@@ -59,11 +65,9 @@ class ResponsesReading(Reading):
             self.answer.append(blocks.cited(annotation))
 
     def _terminal(self, value: dict[str, Any]) -> None:
-        response = payload.mapping(value.get("response"))
-        self.answer.start(response.get("model"), response.get("id"))
-        self.usage = payload.mapping(response.get("usage")) or None
+        response = self._created(value)
         status = payload.text(response.get("status")) or payload.text(value.get("type")).removeprefix("response.")
-        if status == "failed" or (response.get("error") and status != "completed"):
+        if status == "failed" or (is_error(response) and status != "completed"):
             error = {"error": response.get("error") or {"message": "The provider failed to answer."}}
             self.fail(error_of_fields(fields_of(error), WORDS), "error", "failed")
             return
@@ -91,13 +95,13 @@ _ITEM_READERS: dict[str, Callable[[OutputItems, dict[str, Any]], None]] = {
     "response.reasoning_summary_text.delta": OutputItems.summary,
     "response.reasoning_text.delta": OutputItems.raw_reasoning,
     "response.function_call_arguments.delta": OutputItems.arguments,
-    "response.custom_tool_call_input.delta": OutputItems.arguments,
+    "response.custom_tool_call_input.delta": OutputItems.custom_input,
     "response.function_call_arguments.done": OutputItems.whole_arguments,
     "response.custom_tool_call_input.done": OutputItems.whole_arguments,
     "response.output_item.added": OutputItems.added,
     "response.output_item.done": OutputItems.finished,
 }
-_READERS: dict[str, Callable[[ResponsesReading, dict[str, Any]], None]] = {
+_READERS: dict[str, Callable[[ResponsesReading, dict[str, Any]], Any]] = {
     "response.created": ResponsesReading._created,
     "response.in_progress": ResponsesReading._created,
     "response.queued": ResponsesReading._created,
