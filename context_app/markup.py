@@ -1,4 +1,4 @@
-"""Render Markdown of a model or a person as HTML that is safe to put into a page.
+"""Render Markdown of a model as HTML that is safe to put into a page.
 
 ``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input
 that is too large, too deep or too slow becomes escaped text in one ``<pre>``.
@@ -32,8 +32,8 @@ class _TooSlow(Exception):
     """The time limit of one text has passed."""
 
 
-def to_html(source: str, *, breaks: bool = False, seconds: float = MAX_SECONDS) -> str:
-    """Return safe HTML of ``source``; ``breaks`` keeps single line breaks, as expected of typed text.
+def to_html(source: str, *, seconds: float = MAX_SECONDS) -> str:
+    """Return safe HTML of ``source``.
 
     Never raises for any text; beyond ``MAX_CHARS`` characters or ``seconds`` of work it is returned as plain text.
     """
@@ -42,7 +42,7 @@ def to_html(source: str, *, breaks: bool = False, seconds: float = MAX_SECONDS) 
     if len(source) > MAX_CHARS:
         return plain_html(source)
     try:
-        html = _parser(breaks).render(source, {"deadline": time.monotonic() + seconds})
+        html = _parser().render(source, {"deadline": time.monotonic() + seconds})
     except (_TooSlow, RecursionError):
         return plain_html(source)
     return _CLEANER.clean(html)
@@ -53,11 +53,9 @@ def plain_html(source: str) -> str:
     return f'<pre class="plain">{escape(source)}</pre>'
 
 
-@lru_cache(maxsize=2)
-def _parser(breaks: bool) -> MarkdownIt:
-    parser = MarkdownIt(
-        "commonmark", {"html": False, "breaks": breaks, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer
-    )
+@lru_cache(maxsize=1)
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
     parser.validateLink = _link_allowed  # type: ignore[method-assign]
     parser.inline.ruler.before("text", "deadline", _check_time)
@@ -92,7 +90,7 @@ class _Renderer(RendererHTML):
         token = tokens[idx]
         source = str(token.attrs.get("src", ""))
         label = self.renderInlineAsText(token.children or [], options, env) or "Image"
-        if not source.lower().startswith(("http://", "https://")):
+        if not is_web(source):
             return f'<span class="image-gone">{escape(label)}</span>'
         return (
             f'<a class="remote-image" href="{escape(source)}"><span class="remote-image-name">{escape(label)}</span>'
@@ -117,6 +115,11 @@ def _alignment(token: Token) -> str:
     style = str(token.attrs.get("style", ""))
     side = style.removeprefix("text-align:")
     return f' class="side-{side}"' if side in {"center", "right"} else ""
+
+
+def is_web(url: str) -> bool:
+    """Return whether an address may be a link of a page: ``http`` or ``https``."""
+    return url.lower().startswith(("http://", "https://"))
 
 
 def host_of(url: str) -> str:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 UNCLAIMED_S = 24 * 3600
 """Seconds for which a file may be without a row: it is being written, or the database was away."""
 BATCH = 200
+SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+"""Types that a browser shows. Everything else is downloaded: an SVG or a page could hold a script."""
 
 
 class DjangoMediaStore:

@@ -5,7 +5,6 @@ looks the same live and reloaded. Both read ``turn.chunks`` and ``turn.stream``;
 of a person or a model passes through ``context_app.markup`` or Django's escaping.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,15 +13,12 @@ from uuid import UUID
 import msgspec
 from django.template.loader import render_to_string
 
-from context_app import markup
+from context_app import answer_view, markup
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
-from context_app.tool_intents import shown_intent, stored_intent
 from providers_app.advice.draft import CHANGES
 from providers_app.types.advice import Advice
-
-MAX_ARGUMENT_CHARS = 20_000
 
 
 def turn_frame(context_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
@@ -49,11 +45,11 @@ def render_end(stream: UUID, result: dict[str, Any]) -> tuple[UUID | None, str]:
 
 
 def render_user(turn: Turn) -> str:
-    """Return the user's message of ``turn`` as sanitised HTML."""
+    """Return the user's message of ``turn`` as HTML: their own words as typed, not as Markdown."""
     chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
     text = "\n\n".join(chunk.content for chunk in chunks)
     gone = bool(chunks) and all(chunk.deleted_at is not None or chunk.excluded for chunk in chunks)
-    return _drawn("chats/_user.html", {"turn": turn, "html": markup.to_html(text, breaks=True), "not_sent": gone})
+    return _drawn("chats/_user.html", {"turn": turn, "text": text, "not_sent": gone})
 
 
 def render_answer(turn: Turn, result: Mapping[str, Any] | None) -> str:
@@ -77,12 +73,9 @@ def _drawn(template: str, data: dict[str, Any]) -> str:
 
 def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the template data of an answer; while it is running, the page draws its text from the events."""
-    chunks, stream = list(turn.chunks.all()), turn.stream
+    chunks, stream = answer_view.chunks_of(turn), turn.stream
     state = _state(stream, data, chunks)
-    source = str(data.get("text") or "")
-    if not source and not data:
-        answers = (c for c in chunks if c.kind == ContextChunk.Kind.ASSISTANT and c.deleted_at is None)
-        source = "\n\n".join(chunk.content for chunk in answers)
+    source = answer_view.text_of(chunks)
     usage = data.get("usage") or {}
     reasoning = str(data.get("reasoning_text") or "")
     view = {
@@ -96,14 +89,16 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
     }
     if state == Stream.State.RUNNING:
         return view | {"running": True}
+    sources = answer_view.sources(chunks)
     return view | {
-        "body_html": markup.to_html(source),
+        "pieces": answer_view.pieces(turn, chunks),
+        "sources": sources,
+        "quoted": any(source["quotes"] for source in sources),
         "source": source,
         "reasoning_html": markup.to_html(reasoning),
         "reasoning_tokens": usage.get("reasoning_tokens") or estimate(reasoning),
-        "calls": _calls(data, chunks),
         "changes": changes(data.get("advice") or ()),
-        "failure": _failure(state, data, bool(source)),
+        "failure": _failure(state, data, chunks),
     }
 
 
@@ -117,10 +112,10 @@ def _state(stream: Stream | None, data: Mapping[str, Any], chunks: list[ContextC
     return Stream.State.INTERRUPTED if partial or not chunks else Stream.State.COMPLETE
 
 
-def _failure(state: str, data: Mapping[str, Any], has_text: bool) -> dict[str, str] | None:
+def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) -> dict[str, str] | None:
     """Return why an answer is incomplete, with the next step and a code to copy; ``None`` for a whole one."""
     error = {name: str(value or "") for name, value in (data.get("error") or {}).items()}
-    kept = "What arrived is kept." if has_text else "Nothing had arrived yet."
+    kept = "What arrived is kept." if chunks else "Nothing had arrived yet."
     match state:
         case Stream.State.CANCELLED:
             return {"kind": "mute", "title": "You stopped this answer", "text": kept}
@@ -129,60 +124,20 @@ def _failure(state: str, data: Mapping[str, Any], has_text: bool) -> dict[str, s
             code = error.get("code") or "interrupted"
             return {"kind": "warn", "title": "The answer was interrupted", "text": f"{text} {kept}", "code": code}
         case Stream.State.FAILED:
-            title = "The answer broke off" if has_text else "No answer came"
+            title = "The answer broke off" if chunks else "No answer came"
             text = error.get("message") or "The provider did not say why."
-            return error | {"kind": "bad", "title": title, "text": f"{text} {kept}" if has_text else text}
+            return error | {"kind": "bad", "title": title, "text": f"{text} {kept}" if chunks else text}
+    finish = str(data.get("finish_reason"))
     title, text = {
         "length": ("The answer reached its length limit", "Raise “Max output” in Parameters for a longer one."),
         "content_filter": ("The provider's content filter ended the answer", "What it let through is kept."),
-    }.get(str(data.get("finish_reason")), ("", ""))
+        "pause": ("The provider paused the answer", "It was continued as often as is allowed. Ask it to go on."),
+        "error": ("The provider ended the answer with an error", str(data.get("finish_reason_raw") or "")),
+    }.get(finish, ("", ""))
+    if not any(chunk.kind in answer_view.PRODUCTS and chunk.content.strip() for chunk in chunks):
+        came = "Only reasoning came." if data.get("reasoning_text") else "No text, tool call or image came."
+        title, text = title or "The answer is empty", came if finish == "content_filter" else f"{came} {text}".strip()
     return {"kind": "warn", "title": title, "text": text} if title else None
-
-
-def _calls(data: Mapping[str, Any], chunks: list[ContextChunk]) -> list[dict[str, Any]]:
-    """Return the tool calls of the result, with intent and result from their chunks."""
-    # A retried answer leaves deleted chunks with the same ids; those of the answer that stands come last and win.
-    chunks = sorted(chunks, key=lambda chunk: chunk.deleted_at is None)
-    rows = {str(c.metadata.get("call_id")): c for c in chunks if c.kind == ContextChunk.Kind.TOOL_CALL}
-    results = {str(c.metadata.get("call_id")): c for c in chunks if c.kind == ContextChunk.Kind.TOOL_RESULT}
-    found = data.get("tool_calls")
-    if not found:
-        found = [{"id": key, "name": c.metadata.get("name"), **c.metadata} for key, c in rows.items()]
-    return [_call(call, rows.get(str(call.get("id"))), results.get(str(call.get("id")))) for call in found]
-
-
-def _call(call: Mapping[str, Any], row: ContextChunk | None, result: ContextChunk | None) -> dict[str, Any]:
-    name = str(call.get("name") or "tool")
-    error = call.get("intent_error") or {}
-    invalid = call.get("invalid_arguments")
-    view = {
-        "name": name,
-        "arguments_html": arguments_html(invalid or call.get("arguments")),
-        **shown_intent(stored_intent((row.intent if row is not None else None) or call.get("intent"), name)),
-        "intent_error": str(error.get("message") or "") if isinstance(error, Mapping) else str(error),
-    }
-    if invalid:
-        return view | {"status": "Invalid arguments", "status_kind": "bad"}
-    if result is None:
-        return view | {"status": "Requested", "status_kind": "mute"}
-    wrong = bool(result.metadata.get("is_error"))
-    return view | {
-        "status": "Failed" if wrong else "Answered",
-        "status_kind": "bad" if wrong else "ok",
-        "result": result.content[:MAX_ARGUMENT_CHARS],
-        "result_line": next((line for line in result.content[:500].splitlines() if line.strip()), "Result")[:120],
-        "result_tokens": result.tokens,
-    }
-
-
-def arguments_html(arguments: Any) -> str:
-    """Return a tool call's arguments, indented and highlighted; plain text if they are not JSON."""
-    if isinstance(arguments, str):
-        return markup.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
-    text = json.dumps(arguments or {}, ensure_ascii=False)
-    if len(text) > 72:
-        text = json.dumps(arguments, ensure_ascii=False, indent=2)
-    return markup.inline_code_html(text[:MAX_ARGUMENT_CHARS], "json")
 
 
 def advice_view(item: Advice) -> dict[str, str]:

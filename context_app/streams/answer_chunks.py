@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from context_app import server_tools
 from context_app.streams.live import AnswerChunk
 from providers_app.types.events import (
     Citation,
@@ -23,9 +24,6 @@ from providers_app.types.events import (
     TextDelta,
     ToolCall,
 )
-
-SHOWN_INPUT = ("query", "queries", "url", "command", "code", "action", "path")
-"""Members of a server tool's input that tell best what it did."""
 
 
 def answer_chunks(events: Iterable[Event], provider: str) -> tuple[AnswerChunk, ...]:
@@ -49,6 +47,7 @@ class _Gathering:
         self._reasoning: list[dict[str, Any]] = []  # what has led to nothing yet
         self._by_part: dict[int, dict[str, Any]] = {}
         self._cited: list[dict[str, Any]] = []  # before any text
+        self._last_call = ""  # of a server tool
 
     def add(self, event: Event) -> None:
         match event:
@@ -141,11 +140,17 @@ class _Gathering:
     def _block(self, event: ServerToolEvent | OpaqueBlock) -> AnswerChunk:
         data = event.data
         metadata: dict[str, Any] = {"kind": event.kind, "data": data, "origin": self._noted(), **self._led()}
-        if call_id := data.get("tool_use_id") or data.get("call_id") or data.get("id"):
+        inner = server_tools.inner_of(event.kind, data)
+        if call_id := inner.get("tool_use_id") or inner.get("call_id") or inner.get("id"):
             metadata["call_id"] = str(call_id)
+        elif server_tools.is_result(event.kind):  # of the call before it, where a provider gives no ids
+            metadata["call_id"] = self._last_call
+        else:
+            metadata["call_id"] = f"{event.kind}-{len(self._done)}"
+        self._last_call = metadata["call_id"]
         if isinstance(event, OpaqueBlock):
             return AnswerChunk(kind="block", content=event.kind, metadata=metadata)
-        return AnswerChunk(kind="server_tool", content=_summary(event), metadata=metadata)
+        return AnswerChunk(kind="server_tool", content=_summary(event.kind, event.data), metadata=metadata)
 
     def _file(self, event: GeneratedFile) -> AnswerChunk:
         given = {
@@ -165,13 +170,9 @@ class _Gathering:
         return {name: value for name, value in found.items() if value}
 
 
-def _summary(event: ServerToolEvent) -> str:
-    """Say in a line what a server tool did: its name, and the most telling part of its input."""
-    name = str(event.data.get("name") or event.kind)
-    for source in (event.data.get("input"), event.data.get("action"), event.data.get(event.kind), event.data):
-        if isinstance(source, dict):
-            for member in SHOWN_INPUT:
-                if isinstance(source.get(member), str | list) and source[member]:
-                    told = source[member]
-                    return f"{name}: {told if isinstance(told, str) else ', '.join(map(str, told))}"
-    return name
+def _summary(kind: str, data: dict[str, Any]) -> str:
+    """Return in a line what a server tool did: its name, and the most telling part of its input."""
+    if server_tools.is_result(kind):
+        return kind
+    name, told = server_tools.name_of(kind, data), server_tools.asked(kind, data)
+    return f"{name}: {told}" if told else name

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from context_app import rendering, selectors, session_models
+from context_app import rendering, selectors, server_tools, session_models
 from context_app.access import owner, owner_view
 from context_app.forms import ParametersForm, TitleForm, search_text
 from context_app.models import Context, Turn
@@ -175,6 +175,7 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
         "current_id": str(current or ""),
         "suggestions": SUGGESTIONS,
         "max_frame_bytes": settings.MAESTRO.context.max_frame_bytes,
+        "server_tools": server_tools.FOR_SCRIPTS,
     }
 
 

@@ -11,9 +11,6 @@ from context_app import media_store
 from context_app.access import owner
 from providers_app.errors import UnknownMedia
 
-SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Types that a browser shows. Everything else is downloaded: an SVG or a page could hold a script."""
-
 
 @login_required
 @require_GET
@@ -25,7 +22,7 @@ def show(request: HttpRequest, ref: UUID) -> HttpResponseBase:
         content = media_store.path_of(ref).open("rb")
     except (UnknownMedia, OSError):
         raise Http404("There is no such file.") from None
-    shown = found.media_type in SHOWN
+    shown = found.media_type in media_store.SHOWN
     name = found.name or f"{ref.hex[:8]}.{found.media_type.rpartition('/')[2] or 'bin'}"
     kind = found.media_type if shown else "application/octet-stream"
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}

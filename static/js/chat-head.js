@@ -1,5 +1,5 @@
 /* The head of a chat: renaming in place, and what is left on the page of a deleted chat. */
-import { stencil } from "./chat-stream.js";
+import { stencil } from "./chat-stencils.js";
 
 export function chatHead(root, side) {
   document.addEventListener("click", (event) => {

@@ -2,7 +2,7 @@
  * Messages on their way. A message is shown at once, and sent again after a lost connection until the server has named its
  * turn: the page's own id makes a second delivery harmless.
  */
-import { stencil } from "./chat-stream.js";
+import { stencil } from "./chat-stencils.js";
 
 const PATIENCE_MS = 8_000;
 const ENVELOPE = 512;

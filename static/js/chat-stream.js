@@ -2,6 +2,8 @@
  * One running answer on the page. Events are numbered: each is drawn exactly once, whatever arrives twice, late, or after a gap.
  * Drawing happens at most once per animation frame.
  */
+import { Parts } from "./chat-parts.js";
+import { element, stencil } from "./chat-stencils.js";
 import { TextFlow } from "./chat-text.js";
 
 const HIDDEN_FLUSH_MS = 300;
@@ -23,6 +25,7 @@ export class Answer {
     this.flow = article.querySelector(".answer-flow");
     this.flow.replaceChildren();
     this.queue = [];
+    this.parts = new Parts(this.flow);
     this.text = null;
     this.reasoning = null;
     this.tools = new Map();
@@ -75,9 +78,18 @@ export class Answer {
     this.cancelFlush();
     const events = this.queue;
     this.queue = [];
+    let said = "";
     let text = "";
     let thought = "";
     let lines = 0;
+    const write = () => {
+      if (thought) {
+        this.think(thought);
+      }
+      lines += text ? this.say(text) : 0;
+      said += text;
+      text = thought = "";
+    };
     for (const event of events) {
       switch (event.type) {
         case "text_delta":
@@ -87,31 +99,40 @@ export class Answer {
           thought += event.text ?? "";
           break;
         case "tool_call_delta":
+          write();
           this.growTool(event);
           break;
         case "tool_call":
+          write();
           this.endTool(event);
           break;
         case "usage":
           this.reported = event.usage?.output_tokens ?? this.reported;
           break;
-        default: // the start, the end, citations and server tools: the finished answer shows them
+        case "citation":
+          write();
+          this.parts.cite(event);
+          break;
+        case "server_tool":
+        case "generated_file":
+        case "opaque_block":
+          write();
+          this.parts.add(event);
+          this.text = null;
+          this.hasOutput = true;
+          break;
+        default: // the start and the end: the finished answer shows them
       }
     }
-    if (thought) {
-      this.think(thought);
-    }
-    if (text) {
-      lines = this.say(text);
-    }
-    this.onDrawn(this, { text, lines });
+    write();
+    this.onDrawn(this, { text: said, lines });
   }
 
   say(text) {
     if (!this.text) {
       const home = document.createElement("div");
       home.className = "stream-text";
-      this.flow.append(home);
+      this.parts.place(home);
       this.text = new TextFlow(home);
     }
     this.endThinking();
@@ -157,7 +178,8 @@ export class Answer {
       card.querySelector(".tool-name").textContent = event.name || "tool";
       const node = document.createTextNode("");
       card.querySelector(".tool-args code").append(node);
-      this.flow.append(card);
+      this.parts.place(card);
+      this.text = null;
       tool = { card, node };
       this.tools.set(event.index, tool);
     }
@@ -200,17 +222,6 @@ export class Answer {
     this.article = fresh;
     return fresh;
   }
-}
-
-/** The first element of a piece of HTML that the server made. */
-export function element(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html ?? "";
-  return template.content.firstElementChild;
-}
-
-export function stencil(id) {
-  return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
 function age(started) {

@@ -11,7 +11,8 @@ import { LiveLine, Speaker } from "./chat-live.js";
 import { Outbox } from "./chat-outbox.js";
 import { picker } from "./chat-picker.js";
 import { Follower } from "./chat-scroll.js";
-import { Answer, element } from "./chat-stream.js";
+import { element } from "./chat-stencils.js";
+import { Answer } from "./chat-stream.js";
 import { contextPanel } from "./context-panel.js";
 
 const root = document.getElementById("chat");

@@ -1,17 +1,33 @@
 """A turn as HTML, in every state that an answer can be in."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth import get_user_model
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from context_app import rendering
-from context_app.models import Context, Stream, Turn
+from context_app.models import Context, ContextChunk, Stream, Turn
 from context_app.services import chunks
+from context_app.streams import writes
+from context_app.streams.answer_chunks import answer_chunks
+from context_app.streams.live import Ending
 from providers_app.types.chat import ChatResult, ResultToolCall
-from providers_app.types.events import ErrorInfo
+from providers_app.types.events import (
+    Citation,
+    ErrorInfo,
+    Event,
+    GeneratedFile,
+    OpaqueBlock,
+    ReasoningDelta,
+    ServerToolEvent,
+    TextDelta,
+    ToolCall,
+)
+from providers_app.types.intent import ToolIntent
 
 pytestmark = pytest.mark.django_db
 EVIL = "<script>alert(1)</script>"
@@ -27,11 +43,24 @@ def turn() -> Turn:
     return made
 
 
-def ended(turn: Turn, state: str, result: ChatResult) -> str:
+def ended(turn: Turn, state: str, result: ChatResult, *more: Event) -> str:
+    """The answer as it is shown after it was stored, with what the result holds and ``more`` in this order."""
     stream = turn.stream
     assert stream is not None
-    stream.state = state
-    return rendering.render_answer(turn, result.to_dict())
+    events: list[Event] = [TextDelta(result.text)] if result.text else []
+    events += [ToolCall(0, **msgspec.structs.asdict(call)) for call in result.tool_calls]
+    chunks = answer_chunks([*events, *more], "demo")
+    writes.finish(stream.pk, Ending(state=state, result=result.to_dict(), chunks=chunks, at=timezone.now()), 1)
+    return again(turn)
+
+
+def again(turn: Turn) -> str:
+    """The answer as a reload shows it, after checking that the end frame has the very same."""
+    fresh = Turn.objects.select_related("stream").get(pk=turn.pk)
+    assert fresh.stream is not None
+    html = rendering.render_answer(fresh, fresh.stream.result)
+    assert rendering.render_end(fresh.stream.pk, fresh.stream.result) == (turn.pk, html)
+    return html
 
 
 def test_both_pieces_are_plain_text_for_the_frames(turn: Turn) -> None:
@@ -39,9 +68,11 @@ def test_both_pieces_are_plain_text_for_the_frames(turn: Turn) -> None:
     assert type(rendering.render_answer(turn, None)) is str
 
 
-def test_the_message_is_rendered_and_harmless(turn: Turn) -> None:
+def test_a_persons_own_words_are_shown_as_typed(turn: Turn) -> None:
+    typed = r"Path C:\*.log and \\srv\share, __init__.py, 2*3*4*5" + f"\n\n  * {EVIL} <b>"
+    turn.chunks.update(content=typed)
     html = rendering.render_user(turn)
-    assert "<strong>you</strong>" in html
+    assert f'<div class="bubble">{escape(typed)}</div>' in html
     assert "<script" not in html
 
 
@@ -99,23 +130,17 @@ def test_an_answer_that_is_not_whole_says_why(turn: Turn, state: str, result: Ch
 
 
 def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
-    metadata: dict[str, Any] = {"call_id": "c1", "name": "search", "arguments": {"q": EVIL}}
-    metadata["intent_error"] = f"No intent: {EVIL}"
-    intent = {"purpose": "test_pass", "scope": f"reads {EVIL}", "risk_level": "low", "source": "model"}
     chunks.append(
         context=turn.context,
-        kind="tool_call",
-        role="assistant",
-        content="{}",
+        kind="tool_result",
+        role="tool",
+        content=f"7 hits {EVIL}",
         turn=turn,
-        metadata=metadata,
-        intent=intent,
-    )
-    chunks.append(
-        context=turn.context, kind="tool_result", role="tool", content=f"7 hits {EVIL}", turn=turn, metadata=metadata
+        metadata={"call_id": "c1"},
     )
     wrong = ErrorInfo(code="invalid_intent", message=f"No intent: {EVIL}")
-    call = ResultToolCall(id="c1", name="search", arguments={"q": EVIL}, intent_error=wrong)
+    intent = ToolIntent(purpose="test_pass", scope=f"reads {EVIL}", risk_level="low", source="model")
+    call = ResultToolCall(id="c1", name="search", arguments={"q": EVIL}, intent=intent, intent_error=wrong)
     html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
     shown = ("search", "Making tests pass", "Scope", 'data-risk="low"', "Stated by the model", "No intent", "7 hits")
     for word in shown:
@@ -124,19 +149,10 @@ def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
 
 
 def test_the_card_of_an_older_call_says_what_can_be_read(turn: Turn) -> None:
-    metadata: dict[str, Any] = {"call_id": "c1", "name": "search", "arguments": {}}
-    intent = {"purpose": "free words", "risk": "high"}
-    chunks.append(
-        context=turn.context,
-        kind="tool_call",
-        role="assistant",
-        content="{}",
-        turn=turn,
-        metadata=metadata,
-        intent=intent,
-    )
     call = ResultToolCall(id="c1", name="search", arguments={})
-    html = ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
+    ended(turn, "complete", ChatResult(tool_calls=(call,), complete=True))
+    ContextChunk.objects.filter(kind="tool_call").update(intent={"purpose": "free words", "risk": "high"})
+    html = again(turn)
     assert "<dt>Purpose</dt><dd>Not declared</dd>" in html
     assert "<dt>Source</dt><dd>By rule</dd>" in html
     assert "<dd>search</dd>" in html
@@ -150,15 +166,113 @@ def test_arguments_that_are_no_json_are_shown_and_marked(turn: Turn) -> None:
     assert "&lt;b&gt;" in html
 
 
-def test_a_stored_result_is_drawn_like_a_fresh_one(turn: Turn) -> None:
-    result = ChatResult(text="Same", complete=True, finish_reason="stop")
-    fresh = ended(turn, "complete", result)
-    assert rendering.render_answer(turn, json.loads(json.dumps(result.to_dict()))) == fresh
-
-
 def test_an_answer_whose_stream_is_gone_shows_its_chunks(turn: Turn) -> None:
     chunks.append(context=turn.context, kind="assistant", role="assistant", content="kept", turn=turn)
     turn.stream = None
     html = rendering.render_answer(turn, None)
     assert "kept" in html
     assert 'data-state="complete"' in html
+
+
+REF = "0b0e7a5e-0000-4000-8000-000000000001"
+SEARCH = ServerToolEvent(
+    "server_tool_use", {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": f"q {EVIL}"}}
+)
+FOUND = ServerToolEvent(
+    "web_search_tool_result",
+    {
+        "type": "web_search_tool_result",
+        "tool_use_id": "s1",
+        "content": [
+            {"type": "web_search_result", "url": "https://a.example/x", "title": "A", "encrypted_content": "ee"}
+        ],
+    },
+)
+
+
+def test_every_piece_stands_in_its_place(turn: Turn) -> None:
+    events = [
+        TextDelta("Looking."),
+        SEARCH,
+        FOUND,
+        TextDelta("Found."),
+        GeneratedFile("image/png", REF, name="Plan", size=2048),
+        OpaqueBlock("new_kind", {"type": "new_kind"}),
+    ]
+    html = ended(turn, "complete", ChatResult(complete=True, finish_reason="stop"), *events)
+    places = [html.index(word) for word in ("Looking.", "Searched the web", "Found.", "<figure", "new_kind")]
+    assert places == sorted(places)
+    assert html.count('class="server-tool"') == 1, "the result stands in its card"
+    assert "1 result<" in html and "A · https://a.example/x" in html and "ee" not in html.split("<pre")[1][:80]
+    address = reverse("chats:media", args=[REF])
+    assert f'<img src="{address}" alt="Plan" loading="lazy"' in html
+    assert f'href="{address}" download>' in html
+    assert "answer-failure" not in html and "<script" not in html
+
+
+def test_sources_are_numbered_once_and_link_only_to_the_web(turn: Turn) -> None:
+    cited = [
+        Citation({}, "https://www.docs.example/a", "Webhooks", "Events may repeat."),
+        Citation({}, "https://www.docs.example/a", "Webhooks", f"Store ids. {EVIL}"),
+        Citation({}, "javascript:alert(1)", "Bad"),
+        Citation({"document_title": "terms.pdf"}),
+    ]
+    html = ended(turn, "complete", ChatResult(text="No.", complete=True), *cited)
+    link = '<a class="source" href="https://www.docs.example/a" target="_blank" rel="noopener noreferrer nofollow"'
+    assert html.count(link) == 1
+    assert "docs.example · Webhooks" in html and "Events may repeat." in html and "Store ids." in html
+    assert "javascript:" not in html and "Bad" in html and "terms.pdf" in html
+    assert '<span class="source-number num">3</span>' in html and '<span class="source-number num">4</span>' not in html
+    assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        (GeneratedFile("audio/wav", REF, name="talk.wav", size=9000), ["talk.wav", "audio/wav", "download>"]),
+        (GeneratedFile("image/svg+xml", REF), ["Generated image", "image/svg+xml", "download>"]),
+        (GeneratedFile("image/png", url="https://cdn.example/p.png"), ["cdn.example, not loaded", 'rel="noopener nor']),
+        (GeneratedFile("image/png", problem=f"The store is full {EVIL}"), ["Not kept: The store is full"]),
+        (GeneratedFile("image/png", url="javascript:x"), ["Not kept: "]),
+    ],
+)
+def test_a_file_that_is_no_image_is_a_row(turn: Turn, file: GeneratedFile, words: list[str]) -> None:
+    html = ended(turn, "complete", ChatResult(complete=True), file)
+    for word in words:
+        assert word in html
+    assert "<img" not in html and "<script" not in html and "javascript:" not in html
+
+
+@pytest.mark.parametrize(
+    ("events", "finish", "words"),
+    [
+        ([], "stop", ["The answer is empty", "No text, tool call or image came."]),
+        ([TextDelta(" \n ")], "stop", ["The answer is empty"]),
+        ([ReasoningDelta("hm")], "stop", ["The answer is empty", "Only reasoning came."]),
+        ([ReasoningDelta("hm", 0, {"s": 1})], "length", ["length limit", "Only reasoning came. Raise"]),
+        ([], "content_filter", ["content filter", "No text"]),
+        ([SEARCH, FOUND], "pause", ["paused the answer", "No text"]),
+        ([TextDelta("half")], "error", ["ended the answer with an error", "MALFORMED_FUNCTION_CALL"]),
+    ],
+)
+def test_an_answer_without_text_call_or_image_is_no_success(
+    turn: Turn, events: list[Event], finish: Any, words: list[str]
+) -> None:
+    thought = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    raw = "MALFORMED_FUNCTION_CALL" if finish == "error" else None
+    result = ChatResult(finish_reason=finish, finish_reason_raw=raw, complete=True, reasoning_text=thought)
+    html = ended(turn, "complete", result, *events)
+    for word in words:
+        assert word in html
+    assert f'data-retry="{turn.pk}"' in html
+    assert "let through" not in html
+
+
+def test_an_answer_that_was_asked_for_again_shows_the_new_one_alone(turn: Turn) -> None:
+    ended(turn, "complete", ChatResult(text="Old words", complete=True))
+    turn.stream = Stream.objects.create(owner=turn.context.owner, heartbeat_at=timezone.now())
+    turn.save()
+    html = ended(turn, "complete", ChatResult(text="New words", complete=True))
+    assert "New words" in html and "Old words" not in html
+    ContextChunk.objects.filter(content="New words").update(deleted_at=timezone.now())
+    assert "New words" in again(turn), "what is not sent any more was said all the same"

@@ -65,7 +65,7 @@ def check(html: str) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_no_attack_gets_through(attack: str) -> None:
     check(to_html(attack))
-    check(to_html(f"text\n\n> {attack}\n\n- {attack}\n", breaks=True))
+    check(to_html(f"text\n\n> {attack}\n\n- {attack}\n"))
 
 
 @given(st.text(alphabet=st.sampled_from("<>\"'&[]()!`*_~|#-\n :/=javscriptonehd"), max_size=120))
@@ -112,11 +112,6 @@ def test_tables_and_strikethrough_without_inline_style() -> None:
     assert 'class="side-right"' in html
     assert "<s>2</s>" in html
     assert "style" not in html
-
-
-def test_breaks_are_kept_for_people_only() -> None:
-    assert "<br" in to_html("a\nb", breaks=True)
-    assert "<br" not in to_html("a\nb")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,10 @@ class Person:
             context=self.context, stream=stream, provider="demo", model="demo", session_label="me"
         )
         self.add(content=question, turn=made)
-        chunks.append(context=self.context, kind="assistant", role="assistant", content=answer, turn=made)
+        by = {"stream": str(stream.pk)}
+        chunks.append(
+            context=self.context, kind="assistant", role="assistant", content=answer, turn=made, provenance=by
+        )
         return made
 
 
