@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from providers_app import conf
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import UnsupportedOperation
-from providers_app.providers.openai import counting, models, oauth, streaming, subscription
+from providers_app.providers.openai import counting, models, oauth, requests, streaming, subscription
+from providers_app.providers.openai.config import Config
+from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatParams, ChatRequest, Message, TextPart, Tool
 from providers_app.types.credentials import Credential, Secret
 
@@ -139,6 +142,17 @@ def test_a_key_from_a_login_names_its_organization_and_project() -> None:
     found = headers_of(KEY_LOGIN)
     assert (found["openai-organization"], found["openai-project"]) == ("org-1", "proj-1")
     assert "chatgpt-account-id" not in found and "originator" not in found
+
+
+def test_a_key_names_the_organization_and_project_of_its_session_else_of_the_configuration() -> None:
+    asked = ("openai-organization", "openai-project")
+    assert not set(asked) & set(headers_of(KEY))
+    settings = {"organization": "org-2", "project": "proj-2"}
+    own = Credential(auth_type="api_key", secret=KEY.secret, settings=settings)
+    with conf.use(build_model()(openai=Config(organization="org-1", project="proj-1"))):  # type: ignore[call-arg]
+        assert [headers_of(KEY)[name] for name in asked] == ["org-1", "proj-1"]
+        assert [headers_of(own)[name] for name in asked] == ["org-2", "proj-2"]
+        assert requests.get("/models", own).headers["OpenAI-Project"] == "proj-2"
 
 
 @pytest.mark.parametrize("mode", LOGINS)
