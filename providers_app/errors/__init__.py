@@ -1,7 +1,8 @@
 """Every error that leaves ``providers_app``. An error knows its stable code, its HTTP meaning and whether to try again.
 
 ``caller``: the call itself is wrong, trying again changes nothing. ``upstream``: the provider, or the way to it,
-answered with an error. ``base`` has the root of both."""
+answered with an error. ``base`` has the root of both. ``docs/python.md`` shows the tree.
+"""
 
 import msgspec
 

@@ -24,10 +24,9 @@ class ProviderError(Exception):
     context_id: str | None = None
     """The stored context that the call was about, where there was one."""
 
-    def __init_subclass__(cls, *, code: str, status: int, retry: Retry | None = None) -> None:
-        """Declare the stable code of a class and its HTTP status; ``retry`` and the hint are otherwise inherited."""
-        cls.code, cls.http_status = code, status
-        cls.retry = retry or cls.retry
+    def __init_subclass__(cls, *, code: str = "", status: int = 0, retry: Retry | None = None) -> None:
+        """Declare the stable code of a class, its HTTP status and ``retry``; what is left out is inherited."""
+        cls.code, cls.http_status, cls.retry = code or cls.code, status or cls.http_status, retry or cls.retry
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -13,31 +13,40 @@ class CallerError(ProviderError, code="caller_error", status=400):
     """The call itself is wrong."""
 
 
-class UnknownProvider(CallerError, code="unknown_provider", status=404): ...
+class UnknownProvider(CallerError, code="unknown_provider", status=404):
+    """No installed package has this slug."""
 
 
-class UnknownSession(CallerError, code="unknown_session", status=404): ...
+class UnknownSession(CallerError, code="unknown_session", status=404):
+    """The owner has no session of this name or id; a foreign or deleted one is none either."""
 
 
-class AmbiguousSession(CallerError, code="ambiguous_session", status=409): ...
+class AmbiguousSession(CallerError, code="ambiguous_session", status=409):
+    """A name fits several sessions; the hint lists them."""
 
 
 class DuplicateSession(CallerError, code="duplicate_session", status=409):
+    """Another session of the owner has this name, or holds this very login."""
+
     default_hint = "Choose another name, or delete the session that has it."
 
 
 class InvalidName(CallerError, code="invalid_name", status=422):
+    """The name of a session has a wrong length or wrong characters, or could be mistaken for something else."""
+
     default_hint = "Use 3 to 50 letters, digits, _ and -."
 
 
-class InvalidCredential(CallerError, code="invalid_credential", status=422): ...
+class InvalidCredential(CallerError, code="invalid_credential", status=422):
+    """A key, key file or login is malformed, incomplete or missing; nothing of it is quoted."""
 
 
-class InvalidRequest(CallerError, code="invalid_request", status=400): ...
+class InvalidRequest(CallerError, code="invalid_request", status=400):
+    """An argument is wrong, or does not fit the others."""
 
 
 class InvalidOption(InvalidRequest, code="invalid_option", status=422):
-    """``field`` is the name of the session's option."""
+    """An option of a session is unknown or has a wrong value; ``field`` is its name."""
 
     def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -45,10 +54,14 @@ class InvalidOption(InvalidRequest, code="invalid_option", status=422):
 
 
 class EmptyPrompt(InvalidRequest, code="empty_prompt", status=400):
+    """There is no message to answer."""
+
     default_hint = "Write a message first."
 
 
 class ContextTooLong(InvalidRequest, code="context_too_long", status=400):
+    """The request would not fit into the model's window; nothing was sent."""
+
     default_hint = "Exclude or delete chunks in the context panel, or choose a model with a larger window."
 
 
@@ -73,7 +86,9 @@ class UnsupportedParameter(InvalidParameter, code="unsupported_parameter", statu
     default_hint = "Leave them out, or ask without strict: they are then left out and the answer says so."
 
 
-class InvalidIntent(InvalidRequest, code="invalid_intent", status=400):  # of a tool, or stated by a model
+class InvalidIntent(InvalidRequest, code="invalid_intent", status=400):
+    """The intent of a tool, or one that a model or a person states, is malformed."""
+
     default_hint = "An intent has a risk_level, a scope and a purpose (test_pass, best_practice, maintenance or none)."
 
 
@@ -87,14 +102,18 @@ class MediaRefused(CallerError, code="media_refused", status=413):
     default_hint = "Delete chats with files that are not needed, or ask the operator for more space."
 
 
-class UnknownMedia(CallerError, code="unknown_media", status=404): ...
+class UnknownMedia(CallerError, code="unknown_media", status=404):
+    """The owner's media store has no such file."""
 
 
 class OwnerRequired(CallerError, code="owner_required", status=400):
+    """It is not clear whose sessions are meant."""
+
     default_hint = "Pass owner=, or call inside `with provider.acting_as(user):`."
 
 
-class UnknownContext(CallerError, code="unknown_context", status=404): ...
+class UnknownContext(CallerError, code="unknown_context", status=404):
+    """The owner has no such context, or it has no such chunk."""
 
 
 class ModelRequired(InvalidRequest, code="model_required", status=400):
@@ -115,10 +134,13 @@ class TooManyRunning(CallerError, code="too_many_running", status=429):
     default_hint = "Wait until one of them is done, or stop one."
 
 
-class UnsupportedOperation(CallerError, code="unsupported_operation", status=501): ...
+class UnsupportedOperation(CallerError, code="unsupported_operation", status=501):
+    """The provider, or this kind of login, cannot do what was asked."""
 
 
 class SessionDisabled(CallerError, code="session_disabled", status=409):
+    """The session is switched off."""
+
     default_hint = "Enable the session on its page, or use another one."
 
 
@@ -126,31 +148,41 @@ class LoginError(CallerError, code="login_error", status=400):
     """A sign-in that cannot go on as it is; the hint says which way is open."""
 
 
-class UnknownLogin(
-    LoginError, code="unknown_login", status=404
-):  # missing, or begun by another user or in another browser
+class UnknownLogin(LoginError, code="unknown_login", status=404):
+    """The sign-in is missing, or was begun by another person or in another browser."""
+
     default_hint = "Begin the sign-in again, in this browser."
 
 
 class LoginExpired(LoginError, code="login_expired", status=410):
+    """The sign-in was not finished in time."""
+
     default_hint = "Begin the sign-in again; nothing was stored."
 
 
 class LoginUsed(LoginError, code="login_used", status=409):
+    """The sign-in has its answer, or is over; an answer can be given once."""
+
     default_hint = "Each sign-in takes one answer. Begin again for another one."
 
 
-class LoginDenied(LoginError, code="login_denied", status=403):  # the provider's page answered with an error
+class LoginDenied(LoginError, code="login_denied", status=403):
+    """The provider's page answered with an error: a refusal, or a cancelled sign-in."""
+
     default_hint = "Begin again and allow the access, or use another way to sign in."
 
 
-class InvalidLoginAnswer(LoginError, code="invalid_login_answer", status=422): ...
+class InvalidLoginAnswer(LoginError, code="invalid_login_answer", status=422):
+    """The text or address is no answer to this sign-in, which still waits for one."""
 
 
-class MissingScope(LoginError, code="missing_scope", status=403): ...
+class MissingScope(LoginError, code="missing_scope", status=403):
+    """The account, or its organization, withheld a permission that the login is for."""
 
 
 class WrongAccount(LoginError, code="wrong_account", status=409):
+    """The person signed in with another account than the session has."""
+
     default_hint = "Confirm the other account, or sign in with the one that the session had."
 
 
@@ -159,6 +191,8 @@ class FlowDisabled(LoginError, code="flow_disabled", status=403):
 
 
 class ListenerUnavailable(LoginError, code="listener_unavailable", status=409):
+    """Every port that the answer could come to is taken."""
+
     default_hint = "Paste the address that you land on instead."
 
 
@@ -170,9 +204,13 @@ class RefreshTooEarly(CallerError, code="refresh_too_early", status=409):
     """The provider forbids a refresh before a time."""
 
 
-class NeedsReauth(CallerError, code="needs_reauth", status=401):  # only a new sign-in helps
+class NeedsReauth(CallerError, code="needs_reauth", status=401):
+    """The login does not work any more; only a new sign-in helps."""
+
     default_hint = "Sign in again on the session's page: the session keeps its name and its trail."
 
 
-class AddressRefused(CallerError, code="address_refused", status=403):  # by the guard against SSRF
+class AddressRefused(CallerError, code="address_refused", status=403):
+    """The guard against SSRF forbids the address."""
+
     default_hint = "Add the host to MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS if this address is meant to be reached."

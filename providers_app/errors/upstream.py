@@ -41,7 +41,8 @@ class UpstreamError(ProviderError, code="upstream_error", status=502):
         return msgspec.structs.replace(super().info(), retry_after=self.retry_after, **own)
 
 
-class BadRequest(UpstreamError, code="upstream_bad_request", status=400): ...
+class BadRequest(UpstreamError, code="upstream_bad_request", status=400):
+    """The provider says that the request is wrong."""
 
 
 class PromptTooLong(BadRequest, code="context_too_long", status=400):
@@ -51,19 +52,23 @@ class PromptTooLong(BadRequest, code="context_too_long", status=400):
 
 
 class AuthenticationFailed(UpstreamError, code="upstream_authentication", status=401):
+    """The provider does not accept the credential."""
+
     default_hint = "The provider refused the key. Replace it on the session's page."
 
 
 class TokenRefused(AuthenticationFailed, code="token_refused", status=401):
-    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``), ``skew`` by how many
-    seconds our clock is behind the endpoint's, where its answer told."""
+    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``).
+
+    ``skew`` is by how many seconds our clock is behind the endpoint's, where its answer told.
+    """
 
     skew: float | None = None
     default_hint = NeedsReauth.default_hint
 
 
 class BillingRequired(UpstreamError, code="upstream_billing", status=402):
-    """Worth another try only where the provider says when (OpenRouter does, while credits are being settled)."""
+    """The provider asks for payment; worth another try only where it says when (OpenRouter, as credits are settled)."""
 
     default_hint = "The provider asks for payment. Check the account's billing page."
 
@@ -74,69 +79,98 @@ class BillingRequired(UpstreamError, code="upstream_billing", status=402):
 
 
 class PermissionDenied(UpstreamError, code="upstream_permission", status=403):
+    """The credential is good, but may not do this."""
+
     default_hint = "The key is known but may not do this. Check its permissions at the provider."
 
 
-class NotFound(UpstreamError, code="upstream_not_found", status=404): ...
+class NotFound(UpstreamError, code="upstream_not_found", status=404):
+    """The address, or what it names, is not there."""
 
 
 class UnknownModel(NotFound, code="unknown_model", status=404):
+    """The provider has no such model, or not for this login."""
+
     default_hint = "Choose a model from the session's list."
 
 
-class RequestTimeout(UpstreamError, code="upstream_request_timeout", status=408, retry=Retry.NOW): ...
+class RequestTimeout(UpstreamError, code="upstream_request_timeout", status=408, retry=Retry.NOW):
+    """The provider waited too long for the request."""
 
 
-class Conflict(UpstreamError, code="upstream_conflict", status=409, retry=Retry.NOW): ...
+class Conflict(UpstreamError, code="upstream_conflict", status=409, retry=Retry.NOW):
+    """The provider could not carry out the request at this moment."""
 
 
 class RequestTooLarge(UpstreamError, code="upstream_request_too_large", status=413):
+    """The provider takes no request of this size."""
+
     default_hint = "Exclude or delete chunks in the context panel."
 
 
 class RateLimited(UpstreamError, code="upstream_rate_limit", status=429, retry=Retry.AFTER_WAIT):
+    """Too many requests or tokens in a short time; ``retry_after`` says how long to wait, where it is known."""
+
     default_hint = "Wait a moment, then retry."
 
 
-class QuotaExhausted(RateLimited, code="upstream_quota", status=429, retry=Retry.NEVER):  # waiting does not help
+class QuotaExhausted(RateLimited, code="upstream_quota", status=429, retry=Retry.NEVER):
+    """The account's quota is used up; waiting a moment does not help."""
+
     default_hint = "The account's quota is used up. Check its plan at the provider."
 
 
 class ServerError(UpstreamError, code="upstream_server_error", status=500, retry=Retry.AFTER_WAIT):
+    """The provider failed."""
+
     default_hint = "The provider failed. Retry in a moment."
 
 
 class Overloaded(UpstreamError, code="upstream_overloaded", status=529, retry=Retry.AFTER_WAIT):
+    """The provider has no capacity at the moment."""
+
     default_hint = "The provider is overloaded. Retry in a moment."
 
 
 class ContentRefused(UpstreamError, code="upstream_content_filter", status=400):
+    """The provider's content filter refused the request."""
+
     default_hint = "The provider's content filter refused the request."
 
 
-class ConnectionFailed(UpstreamError, code="connection_failed", status=502, retry=Retry.AFTER_WAIT):  # no answer began
+class ConnectionFailed(UpstreamError, code="connection_failed", status=502, retry=Retry.AFTER_WAIT):
+    """No answer began: the host was not found, not reached, or closed the connection."""
+
     default_hint = "Check that the provider's address is right and reachable from this machine."
 
 
-class UpstreamTimeout(UpstreamError, code="upstream_timeout", status=504, retry=Retry.AFTER_WAIT):  # silence
+class UpstreamTimeout(UpstreamError, code="upstream_timeout", status=504, retry=Retry.AFTER_WAIT):
+    """The provider was silent for longer than the settings allow."""
+
     default_hint = "The provider was silent for too long. Retry in a moment."
 
 
-class StreamInterrupted(UpstreamError, code="stream_interrupted", status=502):  # an answer began and broke off
+class StreamInterrupted(UpstreamError, code="stream_interrupted", status=502):
+    """An answer began and broke off."""
+
     default_hint = "What arrived is kept. Retry for a whole answer."
 
 
-class BadAnswer(
-    UpstreamError, code="upstream_bad_answer", status=502
-):  # a body that is no answer: HTML, empty, not JSON
+class BadAnswer(UpstreamError, code="upstream_bad_answer", status=502):
+    """The body is no answer: HTML, empty, or not JSON."""
+
     default_hint = "The address answered with something that is not a model's answer. Check the base URL."
 
 
-class AnswerTooLarge(BadAnswer, code="answer_too_large", status=502):  # more bytes or text than one answer may have
+class AnswerTooLarge(BadAnswer, code="answer_too_large", status=502):
+    """The answer has more bytes or text than one may have."""
+
     default_hint = "Ask for a shorter answer, or check what answers at the base URL."
 
 
-class InvalidIdToken(BadAnswer, code="invalid_id_token", status=502):  # not signed, not for us, or of another time
+class InvalidIdToken(BadAnswer, code="invalid_id_token", status=502):
+    """The id token is not signed, not for this client, or of another time."""
+
     default_hint = "Check the clock of this machine and the configured issuer, then sign in again."
 
 
