@@ -2,22 +2,20 @@
 
 Rules, in this order:
 
-1. A chunk that is deleted, excluded, still streaming, or blank is not sent. Pinning never sends what is excluded; it
-   protects from everything that removes many chunks at once.
-2. A tool call and its result are one thing: a result whose call is not sent is not sent either. A call whose result is
-   missing is sent with a result that says so, because every provider refuses a call without one.
-3. System text keeps its place. Notes, files and summaries become text of the role they carry (user unless system).
-4. Neighbours of one role become parts of one message.
-5. Reasoning stands in front of what it led to, with its origin: the request takes out what is not for its provider.
+1. The chunks whose ``not_sent`` is empty are sent, each once (``context_app.sending`` decides it). A result stands
+   behind the run of parallel calls that its own belongs to.
+2. System text keeps its place. Notes, files and summaries become text of the role they carry (user unless system).
+3. Neighbours of one role become parts of one message.
+4. Reasoning stands in front of what it led to, with its origin: the request takes out what is not for its provider.
 """
 
-import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
-from uuid import UUID
 
 from context_app.models import ContextChunk
+from context_app.sending import BLOCKS, CallKey, arguments_of, call_key
 from context_app.tool_intents import intent_of_chunk
 from providers_app.types.chat import (
     BlockPart,
@@ -32,47 +30,14 @@ from providers_app.types.chat import (
 )
 from providers_app.types.events import Origin
 
-BLOCKS = frozenset({"server_tool", "block"})
-"""Kinds that hold a block in a provider's own form."""
-NOT_RUN = "This call was not run, so there is no result."
-
-
-CallKey = tuple[UUID | None, str]
-
-
-def call_key(chunk: ContextChunk) -> CallKey:
-    """Return the key that a tool call shares with its result: a call id is unique only within its turn's answer."""
-    return chunk.turn_id, str(chunk.metadata.get("call_id", ""))
-
-
-def is_candidate(chunk: ContextChunk) -> bool:
-    """Return whether the chunk's own state allows it to be sent."""
-    if chunk.deleted_at is not None or chunk.excluded or chunk.state == "streaming":
-        return False
-    if chunk.kind in BLOCKS:
-        return isinstance(chunk.metadata.get("data"), dict)
-    if chunk.kind == "image":
-        stored = chunk.metadata.get("ref") or chunk.metadata.get("url")
-        return bool(stored) and str(chunk.metadata.get("media_type") or "image/").startswith("image/")
-    if chunk.kind == "tool_call":
-        return bool(chunk.metadata.get("name")) and not chunk.metadata.get("invalid_arguments")
-    return chunk.kind == "tool_result" or bool(chunk.content.strip())
-
-
-def sent(chunks: Iterable[ContextChunk]) -> list[ContextChunk]:
-    """Return the chunks that are sent, in order; ``build_messages`` uses exactly these."""
-    candidates = [chunk for chunk in chunks if is_candidate(chunk)]
-    calls = {call_key(chunk) for chunk in candidates if chunk.kind == "tool_call"}
-    return [chunk for chunk in candidates if chunk.kind != "tool_result" or call_key(chunk) in calls]
-
 
 def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
     """Return the messages of the next request by the rules above. ``chunks`` must be in their order."""
-    outgoing = sent(chunks)
-    results: dict[CallKey, ContextChunk] = {}
-    for chunk in outgoing:
+    outgoing = [chunk for chunk in chunks if not chunk.not_sent]
+    results: defaultdict[CallKey, list[ContextChunk]] = defaultdict(list)
+    for chunk in reversed(outgoing):
         if chunk.kind == "tool_result":
-            results.setdefault(call_key(chunk), chunk)
+            results[call_key(chunk)].append(chunk)
     draft = _Draft()
     used: set[str] = set()
     for chunk, following in zip_longest(outgoing, outgoing[1:]):
@@ -83,7 +48,8 @@ def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
             continue
         call_id = _unique(chunk, used)
         draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
-        draft.owed.append(_result_part(chunk, results.get(call_key(chunk)), call_id))
+        if found := results[call_key(chunk)]:
+            draft.owed.append(_result_part(chunk, found.pop(), call_id))
         if following is None or following.kind != "tool_call":
             draft.settle()
     return draft.messages()
@@ -158,13 +124,10 @@ def _origin(chunk: ContextChunk, given: Any) -> Origin | None:
 
 def _call_part(chunk: ContextChunk, call_id: str) -> ToolCallPart:
     data = chunk.metadata
-    arguments = data.get("arguments")
-    if not isinstance(arguments, dict):
-        arguments = _object(chunk.content)
     return ToolCallPart(
         call_id,
         str(data["name"]),
-        arguments,
+        arguments_of(chunk) or {},
         data.get("provider_id"),
         data.get("opaque"),
         _origin(chunk, data.get("origin")),
@@ -172,19 +135,9 @@ def _call_part(chunk: ContextChunk, call_id: str) -> ToolCallPart:
     )
 
 
-def _result_part(call: ContextChunk, result: ContextChunk | None, call_id: str) -> ToolResultPart:
+def _result_part(call: ContextChunk, result: ContextChunk, call_id: str) -> ToolResultPart:
     name = str(call.metadata["name"])
-    if result is None:
-        return ToolResultPart(call_id, name, NOT_RUN, is_error=True)
     return ToolResultPart(call_id, name, result.content, is_error=bool(result.metadata.get("is_error")))
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _unique(chunk: ContextChunk, used: set[str]) -> str:

@@ -58,6 +58,21 @@ class ContextChunk(models.Model):
         COMPLETE = "complete", "Complete"
         PARTIAL = "partial", "Partial"
 
+    class NotSent(models.TextChoices):
+        """Why a chunk is not part of the next request."""
+
+        DELETED = "deleted", "deleted"
+        EXCLUDED = "excluded", "excluded"
+        STREAMING = "streaming", "still being written"
+        BLANK = "blank", "blank"
+        NO_DATA = "no_data", "its data is missing"
+        NO_FILE = "no_file", "its file is missing"
+        NO_IMAGE = "no_image", "not an image"
+        NO_NAME = "no_name", "the tool has no name"
+        INVALID_ARGUMENTS = "invalid_arguments", "arguments are not valid JSON"
+        NO_CALL = "no_call", "its tool call is not sent"
+        ANSWERED = "answered", "its tool call has another result"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     context = models.ForeignKey(Context, on_delete=models.CASCADE, related_name="chunks")
     turn = models.ForeignKey("Turn", null=True, blank=True, on_delete=models.SET_NULL, related_name="chunks")
@@ -69,6 +84,8 @@ class ContextChunk(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.COMPLETE)
     pinned = models.BooleanField(default=False)
     excluded = models.BooleanField(default=False)
+    # Empty: the chunk is sent. ``context_app.sending`` decides it whenever a chunk is written.
+    not_sent = models.CharField(max_length=20, choices=NotSent, blank=True, editable=False)
     intent = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     provenance = models.JSONField(default=dict, blank=True)
@@ -78,7 +95,11 @@ class ContextChunk(models.Model):
     class Meta:
         ordering = ("order", "created_at")
         verbose_name = "context chunk"
-        indexes = (models.Index(fields=("context", "order"), name="chunk_context_order"),)
+        indexes = (
+            models.Index(fields=("context", "order"), name="chunk_context_order"),
+            # Covers the totals of the panel, so that counting reads no texts.
+            models.Index(fields=("context", "not_sent", "kind", "pinned", "tokens"), name="chunk_totals"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.content[:60]}"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Prefetch, Q, QuerySet, Sum
 from django.utils import timezone
 
 from context_app.models import Context, ContextChunk, Stream, Turn
@@ -49,6 +49,27 @@ def get_chunk(owner_id: Any, context_id: UUID, chunk_id: UUID) -> ContextChunk:
 def chunks(context: Context) -> list[ContextChunk]:
     """Return the chunks that are not deleted, in the order of sending."""
     return list(ContextChunk.objects.filter(context=context, deleted_at=None).order_by("order", "created_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """The chunks of one kind that are sent, or that are not for one reason; sizes are in tokens."""
+
+    kind: str
+    not_sent: str
+    count: int
+    pinned: int
+    tokens: int
+    largest: int
+
+
+def totals(context: Context) -> list[Total]:
+    """Return the totals of the chunks that are not deleted. One query, which reads no texts."""
+    rows = ContextChunk.objects.filter(context=context).exclude(not_sent=ContextChunk.NotSent.DELETED)
+    pins = Count("pinned", filter=Q(pinned=True))
+    groups = rows.order_by().values_list("kind", "not_sent")
+    found = groups.annotate(count=Count("*"), pins=pins, size=Sum("tokens"), largest=Max("tokens"))
+    return [Total(*row) for row in found]
 
 
 def matching(contexts: "QuerySet[Context]", *, query: str, archived: bool) -> "QuerySet[Context]":

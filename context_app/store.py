@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum
 
-from context_app import assembly, selectors
+from context_app import assembly, selectors, sending
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, contexts, turns
 from context_app.services.questions import question_of
@@ -108,7 +108,7 @@ class DjangoContextStore:
     @on_pool
     def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
         """Return the messages that would be sent, in order."""
-        return assembly.build_messages(selectors.chunks(_context(owner, context_id)))
+        return assembly.build_messages(sending.completed(selectors.chunks(_context(owner, context_id))))
 
     @on_pool
     def list_chunks(
@@ -225,6 +225,7 @@ def _as_chunk(row: ContextChunk) -> Chunk:
         tokens=row.tokens,
         pinned=row.pinned,
         excluded=row.excluded,
+        not_sent=row.not_sent,
         metadata=row.metadata,
         intent=intent_of_chunk(row) if row.kind == ContextChunk.Kind.TOOL_CALL else None,
         intent_error=str(row.metadata.get("intent_error") or ""),

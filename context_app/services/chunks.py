@@ -12,10 +12,11 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from context_app import sending
 from context_app import tokens as token_counts
-from context_app.assembly import call_key
 from context_app.conf import ContextConfig
 from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.sending import CALL_KINDS, call_key
 from context_app.tool_intents import intent_of_chunk
 from providers_app.types.intent import ToolIntent
 from providers_app.types.intent_rules import with_statement
@@ -24,8 +25,6 @@ STEP = 1024
 """Distance between neighbours in ``order``, so that a later move touches one row."""
 EDITABLE = ("content", "tokens", "pinned", "excluded", "deleted_at", "order", "intent")
 """The columns that an edit may change, and that undo puts back."""
-CALL_KINDS = ("tool_call", "tool_result")
-"""The two halves of a tool call, which are edited together."""
 
 
 class ChunkRefused(ValueError):
@@ -49,9 +48,25 @@ def append(*, context: Context, content: str, tokens: int | None = None, **colum
     with transaction.atomic(savepoint=False):
         lock(context.pk)  # two chunks at once would read the same end
         last = ContextChunk.objects.filter(context=context).aggregate(last=Max("order"))["last"] or 0
-        return ContextChunk.objects.create(
-            context=context, order=last + STEP, content=content, tokens=tokens, **columns
-        )
+        return _create(ContextChunk(context=context, order=last + STEP, content=content, tokens=tokens, **columns))
+
+
+def _create(chunk: ContextChunk) -> ContextChunk:
+    sending.decide([chunk])
+    chunk.save(force_insert=True)
+    if chunk.kind in CALL_KINDS:
+        sending.store([chunk])
+    return chunk
+
+
+def completed(rows: list[ContextChunk]) -> list[ContextChunk]:
+    """Return the rows that are sent, in order, after storing a result for each call among them that has none.
+
+    Call it inside the transaction of the turn that goes on without those results.
+    """
+    done = sending.completed(rows)
+    ContextChunk.objects.bulk_create([row for row in done if row._state.adding])
+    return done
 
 
 def add(
@@ -91,14 +106,16 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
         if not text:
             return None
         first = ContextChunk.objects.filter(context=context).order_by("order").values_list("order", flat=True).first()
-        chunk = ContextChunk.objects.create(
-            context=context,
-            order=STEP if first is None else first - STEP,
-            kind=ContextChunk.Kind.SYSTEM,
-            role=ContextChunk.Role.SYSTEM,
-            content=text,
-            tokens=token_counts.estimate(text),
-            provenance={"by": "person"},
+        chunk = _create(
+            ContextChunk(
+                context=context,
+                order=STEP if first is None else first - STEP,
+                kind=ContextChunk.Kind.SYSTEM,
+                role=ContextChunk.Role.SYSTEM,
+                content=text,
+                tokens=token_counts.estimate(text),
+                provenance={"by": "person"},
+            )
         )
         _added(context, actor, chunk)
     return chunk
@@ -164,16 +181,10 @@ def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
         return _edit(context, actor, "delete", chunks, deleted_at=timezone.now())
 
 
-def _group_of(chunk: ContextChunk, *, deleted: bool) -> list[ContextChunk]:
-    """Return the chunk as it is now, together with the other half of a tool call.
-
-    ``deleted`` looks among deleted rows instead of present ones; the list is empty if the chunk is not among them.
-    """
-    rows = ContextChunk.objects.filter(context=chunk.context_id, deleted_at__isnull=not deleted)
-    if chunk.kind not in CALL_KINDS or not chunk.metadata.get("call_id"):
-        return list(rows.filter(pk=chunk.pk))
-    siblings = rows.filter(turn=chunk.turn_id, kind__in=CALL_KINDS).order_by("order", "created_at")
-    return [other for other in siblings if call_key(other) == call_key(chunk)]
+def _is_one_with(chunk: ContextChunk, other: ContextChunk) -> bool:
+    """Return whether ``other`` is ``chunk`` or another half of its tool call."""
+    same = chunk.kind in CALL_KINDS and chunk.metadata.get("call_id") and call_key(other) == call_key(chunk)
+    return chunk.pk == other.pk or bool(same)
 
 
 def _with_partners(context: Context, ids: Iterable[UUID]) -> list[ContextChunk]:
@@ -207,13 +218,30 @@ def _journal(context: Context, actor: Any, action: str, before: dict[str, Any], 
 
 
 def _edit_group(chunk: ContextChunk, actor: Any, action: str, **changes: Any) -> Edited:
+    """Edit a chunk as it is now, together with the other half of a tool call; ``restore`` edits deleted ones only."""
     with transaction.atomic():
         lock(chunk.context_id)
-        return _edit(chunk.context, actor, action, _group_of(chunk, deleted=action == "restore"), **changes)
+        rows = ContextChunk.objects.filter(context=chunk.context_id).order_by("order", "created_at")
+        halves = rows.filter(turn=chunk.turn_id, kind__in=CALL_KINDS)
+        related = list(halves if chunk.kind in CALL_KINDS else rows.filter(pk=chunk.pk))
+        group = [
+            row for row in related if _is_one_with(chunk, row) and (row.deleted_at is None) != (action == "restore")
+        ]
+        return _edit(chunk.context, actor, action, group, related, **changes)
 
 
-def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk], **changes: Any) -> Edited:
-    """Apply ``changes`` to ``chunks`` and write the journal entry, unless they change nothing."""
+def _edit(
+    context: Context,
+    actor: Any,
+    action: str,
+    chunks: list[ContextChunk],
+    related: list[ContextChunk] | None = None,
+    **changes: Any,
+) -> Edited:
+    """Apply ``changes`` to ``chunks`` and write the journal entry, unless they change nothing.
+
+    ``related`` is for ``sending.store``.
+    """
     before, after, touched = {}, {}, []
     for chunk in chunks:
         old = {name: getattr(chunk, name) for name in changes}
@@ -225,7 +253,7 @@ def _edit(context: Context, actor: Any, action: str, chunks: list[ContextChunk],
         touched.append(chunk)
     if not touched:
         return Edited([], None)
-    ContextChunk.objects.filter(pk__in=list(before)).update(**changes)
+    sending.store(touched, changes, related)
     return Edited(touched, _journal(context, actor, action, before, after))
 
 

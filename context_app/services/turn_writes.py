@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from context_app import assembly, selectors, session_models, tokens
+from context_app import assembly, selectors, sending, session_models, tokens
 from context_app.errors import SessionRequired, SignedOut, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import chunks, contexts
@@ -85,12 +85,13 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
             turn = Turn.objects.create(context=context, stream=stream, params=params, client_id=client_id, **columns)
             if asked.system.strip():
                 chunks.set_system(context=context, actor=owner_id, content=asked.system)
-                before = selectors.chunks(context)
             results = zip(calls, asked.results, strict=True)
             new = [*({**columns, "turn": call.turn} for call, (_, columns) in results), *asked.before]
             if text:
                 new.append({"kind": "user", "role": "user", "content": text, "turn": turn})
-            before += [chunks.append(context=context, **one) for one in new]
+            for one in new:
+                chunks.append(context=context, **one)
+            outgoing = chunks.completed(selectors.chunks(context))
             Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
             contexts.title_from(context, text)
     except (IntegrityError, TooManyRunning):
@@ -99,7 +100,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
         if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
             return Prepared(started=_started(existing, created=False), request=None)
         raise
-    return _prepared(turn, session, model, asked.offer, before, asked.options)
+    return _prepared(turn, session, model, asked.offer, outgoing, asked.options)
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
@@ -117,7 +118,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER, deleted_at=None).first()
     if question is None:
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
-    before = [chunk for chunk in selectors.chunks(context) if chunk.order <= question.order]
+    before = _until(question, selectors.chunks(context))
     offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
     _check_window(session, model, before, offer.tokens, runtime.config.default_window)
     runtime.prepare()
@@ -128,9 +129,20 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         if not Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(**columns):
             raise TurnRunning("The answer is already being asked for again.")
         _delete_answer(context, turn, owner_id)
+        before = chunks.completed(before)
         Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, offer, before)
+
+
+def _until(question: ContextChunk, rows: list[ContextChunk]) -> list[ContextChunk]:
+    """Return the chunks up to the question, with the results of their calls, wherever those stand."""
+    calls = {sending.call_key(row) for row in rows if row.kind == "tool_call" and row.order <= question.order}
+    return [
+        row
+        for row in rows
+        if row.order <= question.order or (row.kind == "tool_result" and sending.call_key(row) in calls)
+    ]
 
 
 def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:
@@ -186,7 +198,7 @@ def _check_window(session: AuthSession, model: str, before: list[ContextChunk], 
     """Raise ``ContextTooLong`` if the request does not fit the model's window, or the assumed one if it is unknown."""
     info = session_models.known(session, model)
     window = info.context_window if info is not None and info.context_window else default_window
-    used = sum(chunk.tokens for chunk in assembly.sent(before)) + more
+    used = sum(chunk.tokens for chunk in before if not chunk.not_sent) + more
     if used > window:
         raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
 
@@ -224,7 +236,7 @@ def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
     old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(kind=ContextChunk.Kind.USER)
     ids = [str(key) for key in old.values_list("pk", flat=True)]
     if ids:
-        old.update(deleted_at=now)
+        old.update(deleted_at=now, not_sent=ContextChunk.NotSent.DELETED)
         ContextEdit.objects.create(
             context=context,
             actor_id=owner_id,

@@ -8,6 +8,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from context_app import sending
 from context_app.models import Context, ContextChunk, ContextEdit
 from context_app.services.chunks import EDITABLE, lock
 
@@ -50,7 +51,7 @@ def _edits(context: Context) -> "QuerySet[ContextEdit]":
 
 def _put(edit: ContextEdit, values: dict[str, dict[str, Any]], *, undone_at: datetime | None) -> ContextEdit:
     """Set the stored columns of each chunk that still exists, and whether the edit is undone."""
-    rows = ContextChunk.objects.filter(context=edit.context_id, pk__in=list(values))
+    rows = list(ContextChunk.objects.filter(context=edit.context_id, pk__in=list(values)))
     names = set[str]()
     for row in rows:
         columns = {name: value for name, value in values[str(row.id)].items() if name in EDITABLE}
@@ -60,6 +61,7 @@ def _put(edit: ContextEdit, values: dict[str, dict[str, Any]], *, undone_at: dat
         names |= columns.keys()
     if names:
         ContextChunk.objects.bulk_update(rows, sorted(names))
+        sending.store(rows)
     edit.undone_at = undone_at
     edit.save(update_fields=["undone_at"])
     return edit

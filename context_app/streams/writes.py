@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from context_app import media_store, tokens
+from context_app import media_store, sending, tokens
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
 from context_app.streams import spool
 from context_app.streams.live import AnswerChunk, Ending
@@ -130,6 +130,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         unique_fields=["id"],
         update_fields=["content", "tokens", "state", "intent", "metadata"],
     )
+    sending.store(ContextChunk.objects.filter(turn=turn))  # rows that were there already may be edited since
 
 
 def _tokens(chunk: AnswerChunk) -> int:

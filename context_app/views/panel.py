@@ -16,7 +16,7 @@ from context_app.forms import NoteForm, search_text
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
 from context_app.tool_intents import PURPOSE_LABELS
-from context_app.views.panel_data import panel, session_of
+from context_app.views.panel_data import frame, panel, session_of
 from providers_app.errors import InvalidIntent
 from providers_app.types.intent import RISK_LEVELS
 from providers_app.types.intent_rules import parse_intent
@@ -74,7 +74,7 @@ def add_note(request: HttpRequest, context: Context) -> HttpResponse:
         return response
     data = form.cleaned_data
     chunk = chunks.add(context=context, actor=owner(request), content=data["content"], role=data["role"] or "user")
-    return render(request, "chats/_rows.html", {**panel(context), "rows": [chunk], "fresh_form": NoteForm()})
+    return render(request, "chats/_rows.html", {**frame(context), "rows": [chunk], "fresh_form": NoteForm()})
 
 
 @owner_view("POST")
@@ -106,7 +106,7 @@ def state_intent(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
 def delete(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
     """Delete a chunk; answers with nothing in its place, and the meter out of band."""
     gone, edit_id = chunks.delete(chunk=chunk, actor=owner(request))
-    data = panel(chunk.context, edit_id)
+    data = frame(chunk.context, edit_id)
     others = [row for row in gone if row.pk != chunk.pk]
     response = render(request, "chats/_rows.html", {**data, "rows": [], "gone": others})
     return _with_undo(response, data, f"{_count(gone)} deleted") if gone else response
@@ -128,7 +128,7 @@ def bulk(request: HttpRequest, context: Context) -> HttpResponse:
     edited = chunks.Edited([], None)
     if len(ids) <= MAX_BULK:
         edited = action(context=context, actor=owner(request), ids=ids)
-    data = panel(context, edited.edit_id)
+    data = panel(context)
     response = render(request, "chats/_panel_update.html", data)
     if len(ids) > MAX_BULK:
         return _with_toast(response, f"At most {MAX_BULK:,} chunks are changed at once.")
@@ -156,10 +156,10 @@ def redo_edit(request: HttpRequest, context: Context) -> HttpResponse:
 
 def _rows(request: HttpRequest, chunk: ContextChunk, edited: chunks.Edited, message: str = "") -> HttpResponse:
     """Answer with the chunk's row in its own place and its partner's out of band; a message comes with an Undo."""
-    data = panel(chunk.context, edited.edit_id)
-    partners = {row.pk for row in edited.chunks} - {chunk.pk}
-    rows = [row for row in data["chunks"] if row.pk == chunk.pk]
-    others = [row for row in data["chunks"] if row.pk in partners]
+    data = frame(chunk.context, edited.edit_id)
+    changed = edited.chunks or [chunk]
+    rows = [row for row in changed if row.pk == chunk.pk and row.deleted_at is None]
+    others = [row for row in changed if row.pk != chunk.pk]
     response = render(request, "chats/_rows.html", {**data, "rows": rows, "others": others})
     return _with_undo(response, data, message) if message else response
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
-from context_app import assembly, selectors, session_models
-from context_app.models import Context, ContextChunk
+from context_app import selectors, session_models
+from context_app.models import Context
 from context_app.services import undo
 from providers_app.types.catalogue import ModelInfo
 from sessions_app.models import AuthSession
@@ -35,19 +35,23 @@ def session_of(context: Context) -> AuthSession | None:
     return session
 
 
-def panel(context: Context, edit_id: int | None = None) -> dict[str, Any]:
-    """Return the panel's template data: right after the edit ``edit_id`` in one query, else in two."""
-    rows = selectors.chunks(context)
+def panel(context: Context) -> dict[str, Any]:
+    """Return the panel's template data, in three queries."""
+    return {**frame(context), "chunks": selectors.chunks(context)}
+
+
+def frame(context: Context, edit_id: int | None = None) -> dict[str, Any]:
+    """Return the panel's template data without its rows: right after the edit ``edit_id`` in one query, else in two."""
+    totals = selectors.totals(context)
     session = session_of(context)
     info = session_models.known(session, context.model)
     history = undo.history(context) if edit_id is None else undo.History(edit_id, redoable=False)
-    present = {row.kind for row in rows}
+    present = {total.kind for total in totals}
     return {
         "context": context,
-        "chunks": rows,
-        "meter": _meter(rows, info),
+        "meter": _meter(totals, info),
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
-        "pinned_count": sum(row.pinned for row in rows),
+        "pinned_count": sum(total.pinned for total in totals),
         "kinds": [(kind, name) for kind, _, name in KINDS if kind in present],
         "redoable": history.redoable,
         "latest_edit": history.latest,
@@ -56,15 +60,12 @@ def panel(context: Context, edit_id: int | None = None) -> dict[str, Any]:
     }
 
 
-def _meter(chunks: Sequence[ContextChunk], info: ModelInfo | None) -> dict[str, Any]:
-    """Return the head of the panel for ``chunks`` (not deleted, in order) and the model of the next request.
+def _meter(totals: Sequence[selectors.Total], info: ModelInfo | None) -> dict[str, Any]:
+    """Return the head of the panel for the model of the next request.
 
     Sizes are in tokens; ``price`` and ``cost`` are in dollars, ``None`` where they are not known.
     """
-    outgoing = assembly.sent(chunks)
-    by_kind: Counter[str] = Counter()
-    for chunk in outgoing:
-        by_kind[chunk.kind] += chunk.tokens
+    by_kind = Counter({total.kind: total.tokens for total in totals if not total.not_sent})
     used = by_kind.total()
     known = info.context_window if info is not None else None
     window = known or settings.MAESTRO.context.default_window
@@ -78,9 +79,9 @@ def _meter(chunks: Sequence[ContextChunk], info: ModelInfo | None) -> dict[str, 
         "price": price,
         "cost": None if price is None else used * price / 1_000_000,  # sent once, without cached input
         "parts": list(_parts(by_kind, max(used, window))),
-        "sent": len(outgoing),
-        "excluded": sum(chunk.excluded for chunk in chunks),
-        "largest": max((chunk.tokens for chunk in chunks), default=0),
+        "sent": sum(total.count for total in totals if not total.not_sent),
+        "excluded": sum(total.count for total in totals if total.not_sent),
+        "largest": max((total.largest for total in totals), default=0),
     }
 
 

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from context_app import assembly, markup, selectors, session_models
+from context_app import assembly, markup, selectors, sending, session_models
 from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
@@ -111,8 +111,8 @@ def preview(request: HttpRequest, context: Context) -> HttpResponse:
 
     A draft comes by POST, because addresses end up in logs. ``download=1`` answers with the bytes themselves.
     """
-    rows = selectors.chunks(context)
-    data: dict[str, Any] = {"context": context, "sent": assembly.sent(rows)}
+    rows = sending.completed(selectors.chunks(context))
+    data: dict[str, Any] = {"context": context, "sent": [row for row in rows if not row.not_sent]}
     draft = request.POST.get("text", "").strip()
     try:
         prepared = _prepare(context, rows, draft)

@@ -247,6 +247,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """One piece of a context, as the universal interface shows it.
 
+    ``not_sent`` is the code of the reason why it is not part of the next request; empty, it is sent.
     ``intent`` is that of a tool call (never ``None`` there), for audits; ``intent_error`` quotes what a model stated
     that is none.
     """
@@ -259,6 +260,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     pinned: bool
     excluded: bool
+    not_sent: str = ""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     intent: ToolIntent | None = None
     intent_error: str = ""

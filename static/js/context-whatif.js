@@ -12,7 +12,7 @@ export function whatIf(list) {
   let resting = null;
 
   const meter = () => document.getElementById("context-meter");
-  const sent = (rows) => rows.filter((row) => row.dataset.excluded !== "true" && row.dataset.state !== "streaming");
+  const sent = (rows) => rows.filter((row) => row.dataset.sent === "true");
   const weigh = (rows) => rows.reduce((sum, row) => sum + Number(row.dataset.tokens), 0);
 
   function numbers() {

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from context_app import assembly
+from context_app import assembly, sending
 from context_app.models import ContextChunk
 from context_app.streams.answer_chunks import answer_chunks
 from providers_app.chat.answer_parts import AnswerParts
@@ -47,10 +47,12 @@ EVENTS: list[Event] = [
 def rows(events: list[Event]) -> list[ContextChunk]:
     """The chunks as unsaved rows, in their order."""
     turn = uuid.uuid4()
-    return [
+    made = [
         ContextChunk(turn_id=turn, order=n, role="assistant", kind=one.kind, content=one.content, metadata=one.metadata)
         for n, one in enumerate(answer_chunks(events, "anthropic"))
     ]
+    sending.decide(made)
+    return sending.completed(made)
 
 
 def test_everything_is_a_chunk_in_its_place() -> None:
@@ -107,8 +109,8 @@ def test_a_refusal_is_apart_from_text_and_a_file_that_was_not_kept_says_why() ->
         ("assistant", "I will not.", True),
         ("image", "Disk full.", None),
     ]
-    assert not any(assembly.is_candidate(row) for row in rows([GeneratedFile("image/png", problem="Disk full.")]))
-    assert not any(assembly.is_candidate(row) for row in rows([GeneratedFile("audio/wav", "ref")])), "no picture"
+    assert [row.not_sent for row in rows([GeneratedFile("image/png", problem="Disk full.")])] == ["no_file"]
+    assert [row.not_sent for row in rows([GeneratedFile("audio/wav", "ref")])] == ["no_image"]
 
 
 def test_the_events_survive_being_encoded() -> None:

@@ -4,11 +4,13 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context_app import assembly
-from context_app.assembly import NOT_RUN, build_messages, with_user_text
+from context_app import assembly, sending
+from context_app.assembly import with_user_text
+from context_app.sending import NOT_RUN
 from providers_app.types.chat import Message, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from providers_app.types.events import Origin
 from providers_app.types.intent import ToolIntent
@@ -29,6 +31,22 @@ class Piece:
     metadata: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     id: uuid.UUID = field(default_factory=uuid.uuid4)
+    context_id: Any = None
+    order: int = 0
+    not_sent: str = ""
+
+
+def build_messages(pieces: list[Any]) -> tuple[Message, ...]:
+    """The messages of these pieces, as they would be after they were written and the turn went on."""
+    for number, piece in enumerate(pieces):
+        piece.order = number
+    sending.decide(pieces)
+    return assembly.build_messages(sending.completed(pieces))
+
+
+def reasons(*pieces: Any) -> list[str]:
+    sending.decide(pieces)
+    return [str(piece.not_sent) for piece in pieces]
 
 
 def call(key: str = "c1", name: str = "look", **fields: Any) -> Piece:
@@ -66,7 +84,7 @@ def test_excluded_deleted_streaming_and_blank_are_not_sent() -> None:
         Piece("assistant", "  \n"),
     ]
     assert build_messages(pieces) == ()
-    assert assembly.sent(pieces) == []
+    assert reasons(*pieces) == ["excluded", "deleted", "streaming", "blank"]
 
 
 def test_a_partial_answer_is_sent() -> None:
@@ -104,6 +122,39 @@ def test_a_call_with_invalid_arguments_is_not_sent() -> None:
     broken = call()
     broken.metadata["invalid_arguments"] = "{oops"
     assert build_messages([broken]) == ()
+    assert reasons(broken, result(), call("b"), result("b"), result("b")) == [
+        "invalid_arguments",
+        "no_call",
+        "",
+        "",
+        "answered",
+    ]
+
+
+@pytest.mark.parametrize("content", ["{oops", "[1]", '"x"'])
+def test_arguments_that_are_no_object_are_not_sent_as_an_empty_one(content: str) -> None:
+    assert reasons(Piece("tool_call", content, metadata={"call_id": "c1", "name": "look"})) == ["invalid_arguments"]
+
+
+def test_a_real_result_takes_the_place_of_the_one_that_says_that_none_came() -> None:
+    *_, stand_in = sending.completed([call()])
+    assert reasons(call(), stand_in, result()) == ["", "answered", ""]
+
+
+def test_two_calls_of_one_id_have_a_result_each() -> None:
+    pieces = [call(), result(content="one"), call(), result(content="two")]
+    messages = build_messages(pieces)
+    found = [part.content for message in messages for part in message.parts if isinstance(part, ToolResultPart)]
+    assert found == ["one", "two"]
+
+
+def test_what_holds_no_data_says_so() -> None:
+    assert reasons(
+        Piece("block", metadata={"data": "x"}),
+        Piece("image"),
+        Piece("image", metadata={"ref": "r", "media_type": "audio/wav"}),
+        Piece("tool_call", metadata={"call_id": "c1"}),
+    ) == ["no_data", "no_file", "no_image", "no_name"]
 
 
 def test_ids_that_repeat_in_another_turn_stay_apart() -> None:

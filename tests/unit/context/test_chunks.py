@@ -10,7 +10,7 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from context_app import assembly, selectors
+from context_app import selectors
 from context_app.models import Context, ContextChunk, ContextEdit, Turn
 from context_app.services import chunks, undo
 from providers_app.types.intent import ToolIntent
@@ -33,6 +33,10 @@ def pair(context: Context) -> tuple[ContextChunk, ContextChunk]:
     data = {"call_id": "c1", "name": "look", "arguments": {}}
     call = add(context, "tool_call", json.dumps({}), turn=turn, metadata=data)
     return call, add(context, "tool_result", "found", turn=turn, metadata=data)
+
+
+def sent(context: Context) -> list[ContextChunk]:
+    return [row for row in selectors.chunks(context) if not row.not_sent]
 
 
 def listed(context: Context) -> list[str]:
@@ -111,13 +115,13 @@ def test_chunks_that_are_appended_at_once_get_places_of_their_own(context: Conte
 def test_exclude_and_include_are_journalled_and_undone(context: Context) -> None:
     chunk = add(context)
     chunks.set_excluded(chunk=chunk, actor=context.owner, excluded=True)
-    assert assembly.sent(selectors.chunks(context)) == []
+    assert sent(context) == []
     assert undo.history(context) == (ContextEdit.objects.get().pk, False)
     undo.undo(context=context)
-    assert len(assembly.sent(selectors.chunks(context))) == 1
+    assert len(sent(context)) == 1
     assert undo.history(context) == (None, True)
     undo.redo(context=context)
-    assert assembly.sent(selectors.chunks(context)) == []
+    assert sent(context) == []
 
 
 def test_doing_the_same_twice_is_one_edit(context: Context) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from context_app.conf import ContextConfig
 from context_app.errors import SessionRequired, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
-from context_app.services import turns
+from context_app.services import chunks, turns
 from context_app.streams.reader import UnknownStream
 from providers_app.errors import (
     ContextTooLong,
@@ -281,7 +281,8 @@ async def test_stopping_server_begins_nothing(desk: Desk) -> None:
 
 async def test_excluded_chunks_are_not_sent(desk: Desk) -> None:
     await desk.answer("Secret: 12345")
-    await in_store(lambda: ContextChunk.objects.update(excluded=True))
+    ids = [row.pk for row in await desk.chunks()]
+    await in_store(lambda: chunks.exclude_many(context=desk.context, actor=desk.user, ids=ids))
     started = await desk.send("Next")
     prepared = desk.kit.runtime.find(started.stream_id)
     assert prepared is not None

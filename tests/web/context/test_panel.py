@@ -121,6 +121,18 @@ def test_exclude_returns_the_row_and_offers_undo_of_exactly_that(ada: Person) ->
     assert 'id="context-chunks" hx-swap-oob="innerHTML"' in back.content.decode()
 
 
+def test_a_row_that_is_not_sent_says_why_and_the_counts_add_up(ada: Person) -> None:
+    ada.add(tokens=5)
+    turn = Turn.objects.create(context=ada.context)
+    broken = {"call_id": "c1", "name": "look", "invalid_arguments": "{oops"}
+    ada.add("tool_call", "{oops", turn=turn, metadata=broken, tokens=70)
+    ada.add("tool_result", "found", turn=turn, metadata={"call_id": "c1"}, tokens=70)
+    html = ada.client.get(reverse("chats:panel", args=[ada.context.pk])).content.decode()
+    assert "not sent: arguments are not valid JSON" in html and "not sent: its tool call is not sent" in html
+    assert "1 sent · 2 excluded" in html and 'data-used="5"' in html
+    assert html.count('data-sent="true"') == 1 and html.count('data-sent="false"') == 2
+
+
 def test_include_pin_and_unpin_return_the_row(ada: Person) -> None:
     chunk = ada.add()
     act(ada, "exclude", chunk)
