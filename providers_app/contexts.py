@@ -26,6 +26,7 @@ from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import ChatResult, Chunk, NewTurn, StoredContext
 from providers_app.types.events import Event
 
+MAX_LISTED = 10_000
 KINDS = dict.fromkeys(("user", "note", "file", "summary"), "user") | {"assistant": "assistant", "system": "system"}
 """The kinds of chunks that can be appended, and the role of each."""
 
@@ -45,8 +46,8 @@ async def list_contexts(
 
     Raises ``InvalidRequest``, ``OwnerRequired``.
     """
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise InvalidRequest(f"limit must be a positive number, not {quoted(limit)}.")
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_LISTED:
+        raise InvalidRequest(f"limit must be a number from 1 to {MAX_LISTED:,}, not {quoted(limit)}.")
     store, found = ports.context_store(), await find_owner(owner)
     return await store.list_contexts(found, query=_text("query", query), archived=bool(archived), limit=limit)
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 from providers_app import ports
 from providers_app.errors import OwnerRequired
 from providers_app.ports import SYSTEM, Owner
+from providers_app.text import quoted
 
 _acting: ContextVar[Owner | None] = ContextVar("maestro_owner", default=None)
 
@@ -19,13 +21,15 @@ _acting: ContextVar[Owner | None] = ContextVar("maestro_owner", default=None)
 def as_owner(user: Any) -> Owner:
     """Return the owner that ``user`` stands for: ``SYSTEM``, a primary key, or an object with one (``pk``).
 
-    Raises ``OwnerRequired`` for ``None``, an anonymous user, or an object that was never saved.
+    Raises ``OwnerRequired`` for ``None``, an anonymous user, an object that was never saved, and what is no user.
     """
     key = user if user is SYSTEM else getattr(user, "pk", user)
     if key is SYSTEM:
         return SYSTEM
     if isinstance(key, bool) or key in (None, ""):
         raise OwnerRequired("The user who acts is not signed in, or is not stored.")
+    if not isinstance(key, int | str | UUID):
+        raise OwnerRequired(f"{quoted(user)} is no user.", hint="Pass a user, or the primary key of one.")
     return key if isinstance(key, int | str) else str(key)
 
 
@@ -46,10 +50,10 @@ def acting() -> Owner | None:
 
 async def find_owner(owner: Any = None) -> Owner:
     """Return the owner of this call by the rule above. Raises ``OwnerRequired``, ``NotConfigured``."""
-    if owner is not None:
-        return owner if type(owner) is int else as_owner(owner)
-    if (acting_owner := _acting.get()) is not None:
-        return acting_owner
+    given = owner if owner is not None else _acting.get()
+    if given is not None:
+        found = given if type(given) is int else as_owner(given)
+        return ports.session_store().owner_key(found) if isinstance(found, str) else found
     if (sole := await ports.session_store().sole_owner()) is not None:
         return sole
     raise OwnerRequired("It is not clear whose session is meant: this installation has no user, or several.")

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Protocol
 import msgspec
 
 from providers_app.errors import NotConfigured
+from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import Chunk, Message, NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
@@ -34,7 +35,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     newer one. ``expires_at`` is the end of its credential, in seconds since the epoch (``None``: never, or not
     known). ``flow`` is the sign-in that gave it, empty for a key. ``account`` is ``Tokens.account_id`` of the sign-in
     (empty: none, or not known). ``last_used_at`` is in seconds since the epoch, to the minute; ``troubled``: its last
-    use failed, or it is limited.
+    use failed, or it is limited. ``advice`` is what was doubtful when it was created; it is not stored.
     """
 
     id: str
@@ -51,10 +52,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     last_used_at: float | None = None
     troubled: bool = False
+    advice: tuple[Advice, ...] = ()
 
 
 class SessionStore(Protocol):
     """The store of sessions. Every lookup goes through the owner; a foreign session does not exist for it."""
+
+    def owner_key(self, given: str) -> int | str:
+        """Return the primary key that a text stands for, without asking the database. Raises ``OwnerRequired``."""
 
     async def sole_owner(self) -> int | str | None:
         """Return the only user of the installation, else ``None``."""
@@ -285,5 +290,5 @@ def context_store() -> ContextStore:
 
 
 def _missing(what: str) -> NoReturn:
-    hint = "Call django.setup() with DJANGO_SETTINGS_MODULE=maestro_site.settings first."
+    hint = "Call maestro_site.setup() first."
     raise NotConfigured(f"No {what}.", hint=hint)

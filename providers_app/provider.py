@@ -15,6 +15,8 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from providers_app import contexts, ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
@@ -111,13 +113,15 @@ async def create_session(
 ) -> Session:
     """Store a named login.
 
-    The key's format and the address are checked; the provider is not asked (``test_session`` is).
+    The key's format and the address are checked, and ``Session.advice`` has what is doubtful about them; the provider
+    is not asked (``test_session`` is).
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
     ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
     """
     credential = keys.make_credential(provider, auth_type, api_key, base_url, settings)
-    return await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
+    made = await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
+    return msgspec.structs.replace(made, advice=keys.advice_on(provider, credential))
 
 
 @on_provider_loop

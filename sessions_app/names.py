@@ -18,7 +18,7 @@ def validate_name(name: str) -> str:
 
     Raises ``InvalidName``: length, characters, a provider's slug (``slug/model`` must mean one thing), an id's form.
     """
-    name = name.strip()
+    name = name.strip() if isinstance(name, str) else ""
     if not name:
         raise InvalidName("The session has no name.")
     if not _NAME.fullmatch(name):

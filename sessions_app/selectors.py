@@ -54,7 +54,7 @@ def of_owner(owner: Owner) -> "QuerySet[AuthSession]":
 def id_of(session_id: UUID | str) -> UUID:
     """Parse the id of a session. Raises ``UnknownSession`` for text that is none."""
     try:
-        return session_id if isinstance(session_id, UUID) else UUID(session_id)
+        return session_id if isinstance(session_id, UUID) else UUID(str(session_id))
     except ValueError:
         raise UnknownSession("There is no such session.") from None
 

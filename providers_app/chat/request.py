@@ -90,6 +90,8 @@ def validate_parameters(
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``, ``InvalidRequest`` (no model, tools that
     are none).
     """
+    if not isinstance(params, Mapping):
+        raise InvalidRequest(f"params must be a dictionary, not {quoted(params)}.")
     name, parsed = model_name(provider, model), parse_tools(tools)
     with faults_of(provider):
         return validation.validate(

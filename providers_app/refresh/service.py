@@ -29,13 +29,14 @@ from providers_app.types.tokens import Tokens
 Flights = dict[str, "asyncio.Task[RefreshReport]"]
 
 
+@on_provider_loop
 async def refresh_session(
     session_id: str, *, trigger: Trigger, seen_generation: int | None = None, within_s: float = 0.0
 ) -> RefreshReport:
     """Refresh one session if that is due or asked for; the provider's errors are in the report, not raised.
 
     ``seen_generation`` is that of the credential that the caller used: when a newer one is stored, nothing is sent.
-    ``within_s`` lets the schedule come that many seconds early. Call it on the provider loop.
+    ``within_s`` lets the schedule come that many seconds early.
 
     Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
     """

@@ -9,7 +9,8 @@ from providers_app.behaviours.oauth import OAuth
 from providers_app.behaviours.protocols import Unsupported
 from providers_app.errors import ProviderBroken, UnsupportedOperation
 from providers_app.registry.discovery import registry
-from providers_app.types.catalogue import AuthType
+from providers_app.text import nearest, quoted
+from providers_app.types.catalogue import AuthType, ProviderInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
@@ -54,6 +55,9 @@ def resolve(slug: str, operation: Operation) -> Any:
     Raises ``UnknownProvider`` with the nearest name, ``UnsupportedOperation`` with the provider's own reason, and
     ``ProviderBroken`` when the package does not load or its behaviour has not the shape that the Protocol asks for.
     """
+    if operation not in PROTOCOLS:
+        name, known = registry.card(slug).name, nearest(operation, PROTOCOLS)
+        raise UnsupportedOperation(f"{name} has no operation {quoted(operation)}.", hint=known)
     behaviour = registry.cached(slug, operation)
     if behaviour is None:
         behaviour = _load(slug, operation)
@@ -88,13 +92,19 @@ def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequ
 
     For ``none`` it changes nothing. Raises ``UnsupportedOperation`` when the provider has no such auth type.
     """
-    card = registry.card(slug)
-    if auth_type not in card.auth_types:
-        known = ", ".join(card.auth_types)
-        raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
+    require_auth_type(slug, auth_type)
     if auth_type == "none":
         return lambda credential, request: request
     return resolve(slug, "oauth").authorize if auth_type == "oauth" else resolve(slug, "api_key").authorize
+
+
+def require_auth_type(slug: str, auth_type: str) -> ProviderInfo:
+    """Return the provider's card. Raises ``UnknownProvider``, ``UnsupportedOperation`` without such an auth type."""
+    card = registry.card(slug)
+    if auth_type not in card.auth_types:
+        known = ", ".join(card.auth_types)
+        raise UnsupportedOperation(f"{card.name} has no auth type {quoted(auth_type)}.", hint=f"It has: {known}.")
+    return card
 
 
 def _load(slug: str, operation: Operation) -> Any:

@@ -4,6 +4,7 @@ from providers_app import ports
 from providers_app.errors import InvalidRequest, UnknownSession
 from providers_app.ports import Owner, Session
 from providers_app.registry.discovery import registry
+from providers_app.registry.resolver import require_auth_type
 from providers_app.text import quoted
 from providers_app.types.credentials import Credential
 
@@ -14,7 +15,8 @@ async def lookup(
     """Return the session that is named, whatever its state, and its credential.
 
     Raises as the store does, ``InvalidRequest`` without a name, and ``UnknownProvider`` for a provider that is not
-    installed and has no such session. One that was stored before its provider was removed is found.
+    installed and has no such session, ``UnsupportedOperation`` for an auth type that it does not have. A session that
+    was stored before its provider was removed is found.
     """
     if not isinstance(session, str) or not session.strip():
         raise InvalidRequest("No session is named.", hint="Pass its name, its id, or auth_type:name.")
@@ -27,4 +29,6 @@ async def lookup(
     except UnknownSession:
         if provider is not None:
             registry.package(provider)
+            if auth_type is not None:
+                require_auth_type(provider, auth_type)
         raise

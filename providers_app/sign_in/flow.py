@@ -273,7 +273,7 @@ async def _find(owner: Any, login_id: str, browser: str) -> LoginAttempt:
 
 
 async def _find_by_state(params: Mapping[str, str], browser: str, owner: Any) -> LoginAttempt:
-    token = params.get("state", "")
+    token = params.get("state", "") if isinstance(params, Mapping) else ""
     if not isinstance(token, str) or not token:
         raise UnknownLogin("The answer does not say which sign-in it belongs to (it has no state).")
     return await ports.login_store().find_login(await find_owner(owner), state_token=Secret(token), browser=browser)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
+import msgspec
+
 from providers_app import conf, ports
 from providers_app.behaviours import addresses
 from providers_app.dispatch import clients
@@ -22,8 +24,9 @@ from providers_app.loop import on_provider_loop
 from providers_app.ownership import acting
 from providers_app.ports import Owner, Session
 from providers_app.registry import options
-from providers_app.registry.discovery import registry
-from providers_app.registry.resolver import resolve
+from providers_app.registry.resolver import require_auth_type, resolve
+from providers_app.text import quoted
+from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
@@ -41,10 +44,7 @@ def make_credential(
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidOption``,
     ``InvalidRequest``, ``AddressRefused``.
     """
-    card = registry.card(provider)
-    if auth_type not in card.auth_types:
-        known = ", ".join(card.auth_types)
-        raise UnsupportedOperation(f"{card.name} has no auth type {auth_type!r}.", hint=f"It has: {known}.")
+    card = require_auth_type(provider, auth_type)
     if auth_type == "oauth":
         resolve(provider, "oauth")
         raise UnsupportedOperation(
@@ -57,6 +57,18 @@ def make_credential(
         secret=_checked_key(card, auth_type, api_key),
         base_url=_checked_address(card, base_url, chosen),
         settings=chosen,
+    )
+
+
+def advice_on(provider: str, credential: Credential) -> tuple[Advice, ...]:
+    """Return what is doubtful about the format of a key that is no error; the key itself is not in it."""
+    key = credential.secret.reveal()
+    if not key or credential.auth_type != "api_key":
+        return ()
+    found = resolve(provider, "api_key").validate(key)
+    return tuple(
+        msgspec.structs.replace(item, what=item.what.replace(key, "***"), why=item.why.replace(key, "***"))
+        for item in found
     )
 
 
@@ -88,6 +100,8 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
 
     ``owner`` is the person on whose behalf it is tested, for a gateway that needs to know.
     """
+    if not isinstance(credential, Credential):
+        raise InvalidCredential(f"{quoted(credential)} is no credential.")
     who = owner if owner is not None else acting()
     client = client_of_credential(who, provider, credential)
     async with _deadline():

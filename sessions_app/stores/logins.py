@@ -78,7 +78,7 @@ class DjangoLoginStore:
         row: OAuthAttempt | None = None
         if login_id:
             with suppress(ValueError):
-                row = rows.filter(pk=UUID(login_id)).first()
+                row = rows.filter(pk=UUID(str(login_id))).first()
         elif state_token:
             row = rows.filter(state_hash=_state_hash(state_token)).first()
         if row is None or not constant_time_compare(row.browser, browser):

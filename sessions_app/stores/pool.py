@@ -12,11 +12,21 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    close_old_connections,
+    connections,
+)
 
+from providers_app.errors import InvalidRequest, NotConfigured
 from sessions_app.errors import StoreUnavailable
 
 THREADS = 8
+MIGRATE = "Call maestro_site.setup(), or run `manage.py migrate`."
 
 Store = TypeVar("Store")
 T = TypeVar("T")
@@ -66,7 +76,8 @@ async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
     """Call a function that uses the database on a thread of the pool, and await its result.
 
     A caller that is cancelled leaves the function running to its end: a half-done write would be worse. Raises
-    ``StoreUnavailable`` when the database does not answer; its other errors are bugs and are raised as they are.
+    ``StoreUnavailable`` when the database does not answer, ``NotConfigured`` when it was never migrated, and
+    ``InvalidRequest`` for a value that no column holds; its other errors are bugs and are raised as they are.
     """
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool.get(), lambda: call(function, *args, **kwargs))
@@ -88,13 +99,29 @@ def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         # An unusable connection is dropped before and after; a good one persists.
         close_old_connections()
         return function(*args, **kwargs)
-    except (OperationalError, InterfaceError) as error:
+    except (UnicodeEncodeError, OverflowError, DataError) as error:
+        if isinstance(error, DataError) and "NUL" not in str(error):
+            raise
+        raise InvalidRequest(f"The database does not take a value of this call ({type(error).__name__}).") from error
+    except IntegrityError:
+        raise
+    except (DatabaseError, InterfaceError) as error:
+        if _lacks_tables(error):
+            raise NotConfigured("The database has no tables, or old ones.", hint=MIGRATE) from error
+        if isinstance(error, ProgrammingError):
+            raise
         raise StoreUnavailable(
-            f"The database did not answer ({type(error).__name__}), so no session could be read or written."
+            f"The database did not answer ({type(error).__name__}), so nothing could be read or written."
         ) from error
     finally:
         with suppress(DatabaseError, InterfaceError):
             close_old_connections()
+
+
+def _lacks_tables(error: Exception) -> bool:
+    """Say whether a table or a column is missing, in the words of SQLite or the codes of Postgres."""
+    missing = str(error).startswith(("no such table", "no such column"))
+    return missing or getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703")
 
 
 def behind(function: Callable[[], None]) -> None:

@@ -1,7 +1,11 @@
 """The ``SessionStore`` that the provider core is given: its questions, asked on the pool, one hop each."""
 
-from providers_app.errors import InvalidRequest
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from providers_app.errors import InvalidRequest, OwnerRequired
 from providers_app.ports import SYSTEM, Owner, Session
+from providers_app.text import quoted
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 from sessions_app import selectors
@@ -15,6 +19,15 @@ from sessions_app.stores.pool import behind, call, in_store, on_pool
 
 class DjangoSessionStore:
     """Sessions in Django's database. Every method may be awaited on any loop."""
+
+    def owner_key(self, given: str) -> int | str:
+        """Return the primary key of a user in its own type. Raises ``OwnerRequired``."""
+        try:
+            found: int | str = get_user_model()._meta.pk.to_python(given)
+        except ValidationError:
+            what = f"{quoted(given)} is not the primary key of a user."
+            raise OwnerRequired(what, hint="Pass a user, or the primary key of one.") from None
+        return found
 
     @on_pool
     def sole_owner(self) -> int | str | None:

@@ -211,7 +211,7 @@ async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
         ("Hi", {"timeout": "soon"}, errors.InvalidRequest),
         ("Hi", {"system": 7}, errors.InvalidRequest),
         ("Hi", {"model": 7}, errors.InvalidRequest),
-        ("Hi", {"auth_type": "oauth"}, errors.UnknownSession),
+        ("Hi", {"auth_type": "oauth"}, errors.UnsupportedOperation),
         ("word " * 150_000, {}, errors.ContextTooLong),
         ("Hi", {"owner": provider.SYSTEM}, errors.OwnerRequired),
     ],

@@ -280,7 +280,7 @@ async def test_without_a_store_the_error_says_what_to_run(on_loop: Any) -> None:
         ports._ports.sessions = None
         with pytest.raises(errors.NotConfigured) as caught:
             await provider.list_models("openai", "api_key", "any")
-    assert "django.setup()" in caught.value.hint
+    assert "maestro_site.setup()" in caught.value.hint
 
 
 @pytest.mark.parametrize(
