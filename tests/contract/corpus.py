@@ -19,6 +19,7 @@ from providers_app.errors import UnsupportedContent
 from providers_app.registry.resolver import resolve
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatParams,
     ChatRequest,
     FilePart,
@@ -202,6 +203,21 @@ def answer_of(target: Target) -> tuple[Message, Message]:
     return said, results
 
 
+def blocks_of(target: Target) -> list[Part]:
+    """A tool that the provider ran itself, in its own form; elsewhere it is left out."""
+    use = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "ferries"}}
+    page = {"type": "web_search_result", "url": "https://e.example", "title": "E", "encrypted_content": "c2ln"}
+    search = {"type": "search", "query": "ferries"}
+    found: dict[str, list[dict[str, Any]]] = {
+        "anthropic.messages": [use, {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [page]}],
+        "gemini.generate": [{"executableCode": {"language": "PYTHON", "code": "1"}}],
+        "openai.responses": [{"type": "web_search_call", "id": "ws_1", "status": "completed", "action": search}],
+    }
+    origin = Origin(target.provider, target.model)
+    blocks = found.get(target.kind, [{"type": "of_its_own"}])
+    return [BlockPart(str(block.get("type", "executableCode")), block, origin) for block in blocks]
+
+
 def requests(target: Target) -> dict[str, ChatRequest]:
     """What is asked, by name; ``PARAMS`` below are asked one by one and all at once."""
     said, results = answer_of(target)
@@ -225,6 +241,8 @@ def requests(target: Target) -> dict[str, ChatRequest]:
         "result with a picture": ask(
             q, say("assistant", ToolCallPart("c", "weather", {})), say("tool", _seen(image)), tools=(WEATHER,)
         ),
+        "blocks of its own": ask(q, say("assistant", "I look.", *blocks_of(target), "Found."), say("user", "r")),
+        "a picture of its own": ask(q, say("assistant", image), say("user", "make it blue")),
         "elsewhere": ask(q, *answer_of(ELSEWHERE), say("user", "r"), tools=(WEATHER,)),
     }
     for mode in ("auto", "none", "required"):
