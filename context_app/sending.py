@@ -20,8 +20,8 @@ from context_app.models import ContextChunk
 
 BLOCKS = frozenset({"server_tool", "block"})
 """Kinds that hold a block in a provider's own form."""
-CALL_KINDS = ("tool_call", "tool_result")
-"""The two halves of a tool call, which are edited together."""
+CALL_KINDS = ("tool_call", "tool_result", "server_tool", "block")
+"""Kinds of which a call and its result, with the same call id, are edited together."""
 NOT_RUN = "This call was not run, so there is no result."
 
 NotSent = ContextChunk.NotSent

@@ -8,14 +8,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from context_app import session_models
+from context_app import server_tools, session_models
+from context_app.answer_view import server_tool
 from context_app.models import ContextChunk
 from context_app.tool_intents import intent_of_chunk, shown_intent
 
 register = template.Library()
 
 KIND_ICONS = {"assistant": "sparkle", "tool_call": "wrench", "tool_result": "return"}
-KIND_ICONS |= {kind: kind for kind in ("system", "note", "user", "summary")}
+KIND_ICONS |= {"server_tool": "globe", "block": "lock"}
+KIND_ICONS |= {kind: kind for kind in ("system", "note", "user", "summary", "image")}
 _AGES = ((86_400 * 365, "y"), (86_400, "d"), (3_600, "h"), (60, "m"))
 
 
@@ -38,11 +40,27 @@ def first_line(chunk: ContextChunk) -> str:
     head = chunk.content[:2000]
     line = next((line.strip() for line in head.splitlines() if line.strip()), "")[:200]
     line = line.lstrip("#>*` ").replace("**", "").replace("`", "") or line
+    if chunk.kind == "server_tool":
+        return _server_tool(str(chunk.metadata.get("kind") or ""), chunk.metadata.get("data") or {})
     if chunk.kind == "file" and name:
         return str(name)
     if chunk.kind == "tool_call" and name:
         return f"{name} · {_arguments(chunk.metadata.get('arguments'))}".rstrip(" ·")
     return line or ("(empty)" if chunk.state != "streaming" else "…")
+
+
+def _server_tool(kind: str, data: dict[str, Any]) -> str:
+    view = server_tool(kind, data)
+    if not server_tools.is_result(kind):
+        return f"{view['title']} · {view['detail']}".rstrip(" ·")
+    found = view["facts"] or ("Failed" if view["failed"] else view["output"][:200].strip().split("\n")[0] or "Result")
+    return f"{found} · {server_tools.name_of(kind, data)}"
+
+
+@register.filter
+def completes(chunk: ContextChunk) -> bool:
+    """Return whether a chunk is the result of the call before it."""
+    return chunk.kind == "tool_result" or server_tools.is_result(str(chunk.metadata.get("kind") or ""))
 
 
 @register.simple_tag

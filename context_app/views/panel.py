@@ -9,8 +9,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.text import Truncator
 
-from context_app import session_models
+from context_app import answer_view, session_models, shown_json
 from context_app.access import owner, owner_view
 from context_app.forms import NoteForm, search_text
 from context_app.models import Context, ContextChunk
@@ -22,6 +23,7 @@ from providers_app.types.intent import RISK_LEVELS
 from providers_app.types.intent_rules import parse_intent
 
 MAX_BULK = 5000
+MAX_PEEK_CHARS = 8_000
 EDIT_NAMES = {
     "add": "Note",
     "edit": "Change",
@@ -50,8 +52,15 @@ def show(request: HttpRequest, context: Context) -> HttpResponse:
 
 @owner_view("GET")
 def peek(request: HttpRequest, chunk: ContextChunk) -> HttpResponse:
-    """Show the text of one chunk, as it is sent, and the form for the intent of a tool call."""
+    """Show one chunk, as it is sent but for long encoded data, and the form for the intent of a tool call."""
     data = {"chunk": chunk, "purposes": PURPOSE_LABELS.items(), "risks": RISK_LEVELS}
+    block = chunk.metadata.get("data")
+    if block is not None:
+        data["text"] = shown_json.indented(block, longest=200, limit=MAX_PEEK_CHARS)
+    elif chunk.kind == ContextChunk.Kind.IMAGE:
+        data["file"] = answer_view.image(chunk.metadata)
+    else:
+        data["text"] = Truncator(chunk.content).chars(MAX_PEEK_CHARS)
     return render(request, "chats/_chunk_peek.html", data)
 
 

@@ -23,6 +23,9 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ("assistant", "Assistant", "Answers"),
     ("tool_call", "Calls", "Tool calls"),
     ("tool_result", "Results", "Tool results"),
+    ("server_tool", "Server tools", "Server tools"),
+    ("image", "Images", "Images and files"),
+    ("block", "Provider data", "Provider data"),
 )
 """Kinds in the order of the bar: value, legend, name in the filter."""
 

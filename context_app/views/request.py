@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from context_app import assembly, markup, selectors, sending, session_models
+from context_app import assembly, markup, selectors, sending, session_models, shown_json
 from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
@@ -153,12 +153,11 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
 
 
 def _indented(text: str) -> str:
-    """Return the body indented for reading, and cut if it would make the page slow."""
+    """Return the body indented for reading, without most of the base64 in it, and cut if it would slow the page."""
     try:
-        pretty = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except ValueError:
-        pretty = text
-    return pretty if len(pretty) <= SHOWN_BYTES else pretty[:SHOWN_BYTES] + "\n…"
+        return shown_json.indented(json.loads(text), limit=SHOWN_BYTES)
+    except (ValueError, RecursionError):
+        return text[:SHOWN_BYTES]
 
 
 def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:
