@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from context_app.models import Context
 from maestro_site.accounts import people
+from sessions_app.credentials import DESTROYED
 from sessions_app.models import AuthSession, forget_sessions
 
 BUSY = "Answers of this account are still being written. It is disabled now; delete it again in a moment."
@@ -53,6 +54,7 @@ class PersonAdmin(UserAdmin):
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         """Delete the person; their sessions go by cascade, past the manager that would forget them."""
+        AuthSession.objects.filter(owner=obj).update(**DESTROYED)
         obj.delete()
         forget_sessions()
 

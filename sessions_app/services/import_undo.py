@@ -59,7 +59,9 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
         events = [trail.line(row, trail.DESTROYED, "import taken back", actor_id=actor_id) for row in rows]
         SessionEvent.objects.bulk_create(events, batch_size=BATCH)
         for start in range(0, len(created), BATCH):
-            AuthSession.objects.filter(pk__in=created[start : start + BATCH]).delete()
+            gone = AuthSession.objects.filter(pk__in=created[start : start + BATCH])
+            gone.update(**credentials.DESTROYED)
+            gone.delete()
         for row in restored:
             row.save(force_update=True)
     return len(rows), len(restored)

@@ -12,6 +12,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from context_app.models import Context
 from maestro_site.asgi import application
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
@@ -101,6 +102,19 @@ async def test_stop_and_retry(desk: Desk) -> None:
     status, again = await post(client, "retry", desk, turn=turn["turn"])
     assert (status, again["turn"], again["attempt"]) == (200, turn["turn"], 2)
     await post(client, "stop", desk, stream=again["stream"])
+
+
+async def test_stop_of_one_chat_does_not_stop_the_answer_of_another(desk: Desk) -> None:
+    client = await signed_in(desk.user)
+    _, turn = await post(client, "send", desk, text="Hi", model="demo-long-d5")
+    home = desk.context
+    desk.context = await in_store(lambda: Context.objects.create(owner=desk.user, session=desk.session))
+    status, frame = await post(client, "stop", desk, stream=turn["stream"])
+    assert (status, frame["code"]) == (404, "unknown_stream")
+    desk.context = home
+    live = desk.kit.runtime.find(uuid.UUID(turn["stream"]))
+    assert live is not None and not live.cancel_reason
+    await post(client, "stop", desk, stream=turn["stream"])
 
 
 @pytest.mark.parametrize(

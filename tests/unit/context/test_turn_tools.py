@@ -5,16 +5,18 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.utils import timezone
 
 from context_app.models import ContextChunk
 from context_app.services import turns
-from context_app.streams import runner
+from context_app.streams import runner, writes
+from context_app.streams.live import AnswerChunk, Ending
 from providers_app.errors import ContextTooLong, InvalidRequest
 from providers_app.types.chat import Tool, ToolChoice
 from providers_app.types.intent import ToolIntent
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
-from tests.unit.context.streams_kit import watch
+from tests.unit.context.streams_kit import make_turn, watch
 
 DECLARED = Tool("deploy", intent=ToolIntent("best_practice", "staging", "high"))
 ASKED = Tool("migrate", intent=ToolIntent("maintenance", "", "medium"), ask_intent=True)
@@ -40,6 +42,16 @@ async def test_the_declared_intent_and_that_of_the_rule_travel_from_the_tools_in
     turn = await desk.turn(started.turn_id)
     assert [tool["name"] for tool in turn.tools] == ["deploy", "look"]
     assert turn.tool_choice == {"mode": "auto", "name": None}
+
+
+@pytest.mark.both
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_is_stored_again_stores_the_intents_of_its_calls_again() -> None:
+    stream, context = make_turn("ada", "here")
+    for scope in ("first", "last"):
+        call = AnswerChunk(kind="tool_call", content="{}", metadata={"name": "f"}, intent={"scope": scope})
+        writes.write_chunks(stream.pk, Ending(state="complete", result={}, chunks=(call,), at=timezone.now()))
+    assert ContextChunk.objects.get(context=context, kind="tool_call").intent == {"scope": "last"}
 
 
 async def test_what_the_model_states_of_a_call_is_stored_as_its_own_and_lowers_no_risk(desk: Desk) -> None:

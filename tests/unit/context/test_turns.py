@@ -27,7 +27,7 @@ from providers_app.errors import (
 from sessions_app.models import AuthSession
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk, state_of
-from tests.unit.context.streams_kit import until, watch
+from tests.unit.context.streams_kit import make_turn, until, watch
 
 
 @pytest.mark.both
@@ -180,6 +180,29 @@ async def test_text_that_no_database_holds_is_refused_by_name(desk: Desk, fields
     with pytest.raises((InvalidRequest, UnknownSession)):
         await turns.start(owner=desk.user, context_id=desk.context.pk, text="x", **({"model": "demo"} | fields))
     assert await desk.counts() == before
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+async def test_stop_is_bound_to_the_chat_and_to_its_owner(desk: Desk, where: str) -> None:
+    bob = await open_desk(desk.kit, "bob")
+    other = await in_store(lambda: Context.objects.create(owner=desk.user, session=desk.session))
+    if where == "here":
+        stream_id = (await desk.send(model="demo-long-d5")).stream_id
+    else:
+        stream, context = await in_store(make_turn, "ada", "elsewhere")
+        stream_id, desk.context = stream.pk, context
+    for owner, context_id in ((desk.user, other.pk), (bob.user, None), (bob.user, desk.context.pk)):
+        with pytest.raises(UnknownStream):
+            await turns.stop(owner=owner, stream_id=stream_id, context_id=context_id)
+    live = desk.kit.runtime.find(stream_id)
+    assert live is None or not live.cancel_reason
+    row = await in_store(Stream.objects.get, pk=stream_id)
+    assert (row.state, row.cancel_requested_at) == ("running", None)
+    await turns.stop(owner=desk.user, stream_id=stream_id, context_id=desk.context.pk)
+    if where == "here":
+        assert state_of(await watch(stream_id)) == "cancelled"
+    else:
+        assert (await in_store(Stream.objects.get, pk=stream_id)).cancel_requested_at is not None
 
 
 async def test_stop_through_the_service_keeps_what_came(desk: Desk) -> None:

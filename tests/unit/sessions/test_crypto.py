@@ -2,12 +2,15 @@
 
 import base64
 import pickle
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maestro_site import health
 from providers_app.errors import NotConfigured
 from sessions_app import credentials, crypto
 from sessions_app.crypto import KeyRing
@@ -167,6 +170,42 @@ def test_keys_in_use_are_verified(alice: User, ring: KeyRing) -> None:
     with pytest.raises(KeyRingError) as found:
         crypto.verify_in_use(KeyRing.parse(f"{ring.primary}:{KEY}"))
     assert str(session.pk) in found.value.unopened[0]
+
+
+def test_every_key_id_in_use_is_proven_and_readyz_says_which_is_missing(alice: User, client: Client) -> None:
+    both = KeyRing.parse(f"b:{OTHER},a:{KEY}")
+    rings = {"a": KeyRing.parse(f"a:{KEY}"), "b": KeyRing.parse(f"b:{OTHER}")}
+    for key_id, only in rings.items():
+        crypto.configure(only)
+        make(alice, f"sealed_by_{key_id}")
+
+    def check(found: KeyRing) -> dict[str, Any]:
+        crypto.configure(found)
+        checked: dict[str, Any] = client.get("/readyz").json()["checks"]["key ring"]
+        return checked
+
+    assert check(both)["ok"]
+    for key_id, missing in (("a", "b"), ("b", "a")):
+        with pytest.raises(KeyRingError) as caught:
+            crypto.verify_in_use(rings[key_id])
+        assert caught.value.missing == (missing,)
+        found = check(rings[key_id])
+        assert not found["ok"] and f"lacks {missing}" in found["detail"]
+    swapped = KeyRing.parse(f"a:{OTHER},b:{KEY}")
+    with pytest.raises(KeyRingError) as caught:
+        crypto.verify_in_use(swapped)
+    assert len(caught.value.unopened) == 2
+    assert not check(swapped)["ok"]
+
+
+def test_a_proof_of_the_keys_holds_for_a_time(alice: User, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    crypto.configure(KeyRing.parse(f"a:{KEY}"))
+    assert client.get("/readyz").json()["checks"]["key ring"]["ok"]
+    session = make(alice)
+    AuthSession.objects.filter(pk=session.pk).update(key_id="gone")
+    assert client.get("/readyz").json()["checks"]["key ring"]["ok"]
+    monkeypatch.setattr(health, "PROOF_S", -1.0)
+    assert not client.get("/readyz").json()["checks"]["key ring"]["ok"]
 
 
 def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(alice: User) -> None:

@@ -1,18 +1,24 @@
 """Rename, disable, delete with undo, purge."""
 
+import json
 import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import User
 from django.db import connections
+from django.db.models.signals import pre_delete
+from django.test import RequestFactory
 from django.utils import timezone
 
+from maestro_site.accounts.admin import PersonAdmin
 from providers_app import errors
 from sessions_app import selectors, tasks
 from sessions_app.models import AuthSession, SessionEvent
-from sessions_app.services import lifecycle, trail
+from sessions_app.services import import_undo, imports, lifecycle, trail
 from tests.unit.sessions.support import fresh, make
+from tests.unit.sessions.test_imports import plan
 
 pytestmark = pytest.mark.both
 
@@ -99,6 +105,38 @@ def test_after_the_window_the_secret_is_destroyed_and_the_trail_stays(alice: Use
     assert actions(session) == ["destroyed", "deleted", "created"]
     tasks.purge_deleted()
     assert len(actions(session)) == 3, "running it again does nothing"
+
+
+@pytest.mark.parametrize("way", ["at once", "purge", "import taken back", "person"])
+def test_a_secret_is_overwritten_before_its_row_goes(alice: User, way: str) -> None:
+    held: list[tuple[bytes, str]] = []
+
+    def note(sender: type[AuthSession], instance: AuthSession, **_: object) -> None:
+        row = AuthSession.objects.get(pk=instance.pk)
+        held.append((bytes(row.sealed_credential), row.key_id))
+
+    pre_delete.connect(note, sender=AuthSession)
+    try:
+        if way == "import taken back":
+            saved = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
+            run = imports.carry_out(plan(alice, json.dumps([saved])))
+            assert run is not None and AuthSession.objects.get().sealed_credential
+            import_undo.roll_back(run)
+        else:
+            session = make(alice)
+            assert fresh(session).sealed_credential
+        if way == "at once":
+            lifecycle.delete(session)
+        elif way == "purge":
+            lifecycle.trash(session)
+            long_ago(session)
+            lifecycle.purge_deleted()
+        elif way == "person":
+            PersonAdmin(User, AdminSite()).delete_model(RequestFactory().post("/"), alice)
+    finally:
+        pre_delete.disconnect(note, sender=AuthSession)
+    assert held == [(b"", "")]
+    assert not AuthSession.objects.exists()
 
 
 def test_deleting_the_next_one_purges_the_last_one(alice: User) -> None:

@@ -41,6 +41,20 @@ def test_nothing_is_added_by_hand(operator: Client, model: str) -> None:
     assert operator.get(reverse(f"admin:context_app_{model}_add")).status_code == 403
 
 
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "context"])
+def test_rows_are_read_and_not_changed(operator: Client, ada: Person, model: str) -> None:
+    turn = ada.turn("As it was said")
+    edit = ContextEdit.objects.create(context=ada.context, actor=ada.user, action="pin")
+    chunk = turn.chunks.get(kind="user")
+    pk = {"contextchunk": chunk.pk, "contextedit": edit.pk, "stream": turn.stream_id, "turn": turn.pk}[model]
+    url = reverse(f"admin:context_app_{model}_change", args=[pk])
+    page = operator.get(url).content.decode()
+    assert 'name="_save"' not in page and "<textarea" not in page
+    assert operator.post(url, {"content": "changed", "kind": "user", "role": "user", "order": 1}).status_code == 403
+    chunk.refresh_from_db()
+    assert chunk.content == "As it was said"
+
+
 def test_pages_of_single_rows_open(operator: Client, ada: Person) -> None:
     turn = ada.turn("<script>alert(1)</script>")
     chunk = turn.chunks.first()
