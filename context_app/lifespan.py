@@ -18,7 +18,7 @@ FLUSH_S = 1.0
 
 
 async def startup() -> None:
-    """Take over dead streams, now and regularly, and listen for remote readers. Call it on the provider loop."""
+    """Take over dead streams every ``spool_scan_s`` seconds; hear remote readers. Call it on the provider loop."""
     here = runtime.current()
     here.closing = False
     try:

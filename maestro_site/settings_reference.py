@@ -164,7 +164,7 @@ def text_of(value: Any) -> str:
 
 def _covers(section: Section, setting: Setting) -> bool:
     patterns = (re.escape(each).replace(r"\*", "[^.]*") for each in section.covers.split())
-    return any(re.fullmatch(each + ".*" * each.endswith("."), setting.dotted) for each in patterns)
+    return any(re.fullmatch(each + (".*" if each.endswith(".") else ""), setting.dotted) for each in patterns)
 
 
 def _own_title(setting: Setting) -> str:

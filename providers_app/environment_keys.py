@@ -24,8 +24,10 @@ FILE_FIELD = "credentials_file"
 
 
 def key_of(slug: str) -> Secret:
-    """Return the key that the settings hold for this provider. Raises ``InvalidCredential`` where they hold none,
-    naming the variables that would, ``UnknownProvider``, ``ProviderBroken``."""
+    """Return the key that the settings hold for this provider.
+
+    Raises ``InvalidCredential``, naming the variables, where they hold none, ``UnknownProvider``, ``ProviderBroken``.
+    """
     if key := _key(slug):
         return key
     names = names_of(slug)

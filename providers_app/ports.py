@@ -102,12 +102,16 @@ class RefreshStore(Protocol):
         """Take the session's lane, then read it. Raises ``UnknownSession``, ``NotRefreshable``, ``NotConfigured``."""
 
     async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
-        """Record that this generation's token is about to be sent, count the presentation, renew the lease. ``None``
-        when the lease is not ours any more or the session has moved on: nothing may be sent then."""
+        """Record that this generation's token is about to be sent, count the presentation, renew the lease.
+
+        ``None`` when the lease is not ours any more or the session has moved on: nothing may be sent then.
+        """
 
     async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
-        """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back. ``None`` when
-        the session has another login meanwhile (a person signed in again) or is gone."""
+        """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
+
+        ``None`` when the session has another login meanwhile (a person signed in again) or is gone.
+        """
 
     async def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
         """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on."""
@@ -126,7 +130,9 @@ class LoginStore(Protocol):
         self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
     ) -> LoginState:
         """Store a new one (its ``id`` is set); ``state_token`` finds it again when only the callback's state is known.
-        Raises ``InvalidRequest`` when the person has too many open sign-ins."""
+
+        Raises ``InvalidRequest`` when the person has too many open sign-ins.
+        """
 
     async def find_login(
         self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
@@ -137,8 +143,10 @@ class LoginStore(Protocol):
         """Take a sign-in from ``status`` to ``exchanging``. ``False`` when another caller has it, or it is over."""
 
     async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
-        """Take the turn to poll for a waiting device login, for so many seconds; return a mark to renew it (``held``),
-        empty when another process has it or the login is no longer waiting."""
+        """Take the turn to poll for a waiting device login, for so many seconds; return a mark to renew it (``held``).
+
+        The mark is empty when another process has the turn or the login is no longer waiting.
+        """
 
     async def advance_login(
         self,
@@ -165,8 +173,10 @@ class LoginStore(Protocol):
     async def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """Sign a session in again, in place: same row, new generation, trail kept. Raises ``UnknownSession``,
-        ``DuplicateSession`` (another session holds this very login)."""
+        """Sign a session in again, in place: same row, new generation, trail kept.
+
+        Raises ``UnknownSession``, ``DuplicateSession`` (another session holds this very login).
+        """
 
     async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
         """Destroy the secrets of a login that was revoked, switch its session off. Raises ``UnknownSession``."""
@@ -245,7 +255,8 @@ def install(
     media: MediaStore | None = None,
 ) -> None:
     """Install stores, once, from the apps' ``ready()``. A later call replaces."""
-    vars(_ports).update({name: store for name, store in locals().items() if store is not None})
+    given = {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins, "people": people}
+    vars(_ports).update({name: store for name, store in (given | {"media": media}).items() if store is not None})
 
 
 @contextmanager

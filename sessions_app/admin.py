@@ -191,7 +191,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Refresh the selected sign-ins", permissions=["change"])
     def refresh_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
         logins = queryset.filter(auth_type=AuthSession.AuthType.OAUTH)
-        if not logins:
+        if not logins.exists():
             self.message_user(request, "None of them is a sign-in.", messages.WARNING)
         for session in self._first(request, logins, "refreshed"):
             report = refresh.refresh_now(session, actor_id=request.user.pk)

@@ -49,7 +49,7 @@ def sealed_columns(row_id: object, secret: Secret, tokens: Tokens | None = None)
 
 
 def oauth_columns(tokens: Tokens, next_refresh_at: float | None) -> dict[str, Any]:
-    """Return the column values that follow from ``tokens``, without secrets; ``next_refresh_at`` in epoch seconds."""
+    """Return the column values of ``tokens``, without secrets; ``next_refresh_at``: epoch seconds, ``None``: never."""
     return {
         "settings": dict(tokens.facts),
         "base_url": tokens.base_url,

@@ -19,7 +19,8 @@ REFRESHED = models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True)
 class RefreshLane(models.Model):
     """A lease on refreshing the logins of one account with one client, claimed by a conditional update.
 
-    ``key`` is an HMAC of provider, issuer, client and account; the lane is free when ``lease_until`` is past.
+    ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
+    ``lease_until`` is past.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -81,7 +81,9 @@ def key_or_login(key: Sign, login: Sign) -> Sign:
 
 
 def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """Return the request with the credential's access token."""
+    """Return the request with the credential's access token; unchanged where there is none."""
+    if not credential.secret:
+        return request
     return request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
 
 

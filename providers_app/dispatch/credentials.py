@@ -141,8 +141,10 @@ class SessionClient:
             raise
 
     async def prepare(self, credential: Credential, chat: ChatRequest, *, preview: bool = False) -> Prepared:
-        """Make the request as it is sent: built, signed, and where a gateway stands in front, addressed to it. In a
-        ``preview`` no token of the gateway is asked for; its place is marked."""
+        """Make the request as it is sent: built, signed, and where a gateway stands in front, addressed to it.
+
+        In a ``preview`` no token of the gateway is asked for; its place is marked.
+        """
         prepared = prepare(self.session, credential, chat)
         if self._platform is None:
             return prepared

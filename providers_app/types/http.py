@@ -30,7 +30,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PreparedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as it would be sent, with secret headers redacted; ``advice`` says what was changed or is doubtful."""
+    """A request as it would be sent: its very bytes, secret headers redacted; ``advice`` says what was changed."""
 
     method: str
     url: str

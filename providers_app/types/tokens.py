@@ -70,8 +70,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_at is not None and self.expires_at <= now + within
 
     def due_at(self, margin: float, now: float) -> float:
-        """Return when to refresh: ``margin`` seconds before the end, at most half of what is left before it, and never
-        before it is allowed; infinite where nothing says that the token ends."""
+        """Return when to refresh: ``margin`` seconds before the end, at most half of what is left before it.
+
+        Never before it is allowed; infinite where nothing says that the token ends.
+        """
         if self.expires_at is None:
             return math.inf
         at = self.expires_at - min(margin, max(self.expires_at - now, 0.0) / 2)
@@ -105,8 +107,11 @@ def from_plain(plain: bytes, kind: type[T]) -> T:
 
 
 def _decoder(kind: type) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a type, made once and by one thread: msgspec (0.22) reads the fields of a type at its first
-    use, and two threads that do so at once end the process with a segmentation fault."""
+    """Return the decoder of a type, made once and by one thread.
+
+    msgspec (0.22) reads the fields of a type at its first use; two threads that do so at once end the process with a
+    segmentation fault.
+    """
     with _making:
         if kind not in _decoders:
             _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_wrap)

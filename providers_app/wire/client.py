@@ -56,8 +56,10 @@ class Http:
         resolver: Resolver | None = None,
         ca_file: str = "",
     ) -> None:
-        """``local`` gives the responder of a URL scheme served in this process, ``ca_file`` adds trusted roots, and
-        ``resolver`` stands in for the operating system's."""
+        """``local`` gives the responder of a URL scheme served in this process; ``ca_file`` adds trusted roots.
+
+        ``resolver`` stands in for the operating system's.
+        """
         self.limits = limits
         self._network = (guard, resolver, ca_file)
         self._engines: list[Engine] = []  # one at most; a list, because views share it

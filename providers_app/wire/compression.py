@@ -65,8 +65,10 @@ class Decompressed:
         return piece
 
     def _window_bits(self) -> int:
-        """Return the format as zlib's ``wbits``; the first byte tells ``deflate`` with zlib's header from one without.
-        Raises ``Undecodable``."""
+        """Return the format as zlib's ``wbits``. Raises ``Undecodable``.
+
+        Some send ``deflate`` without the header of zlib; the first byte tells which it is.
+        """
         if self._coding in ("gzip", "x-gzip"):
             return 16 + zlib.MAX_WBITS
         if self._coding == "deflate":

@@ -40,8 +40,10 @@ class Guard:
             self._allow(entry.strip().lower())
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> list[str]:
-        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused: a name that points
-        to good and bad ones is not to be trusted."""
+        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused.
+
+        A name that points to good and bad addresses is not to be trusted.
+        """
         name = _plain(host)
         if (name, None) in self._hosts or (name, port) in self._hosts:
             return list(addresses)
@@ -148,7 +150,7 @@ def _checked_host(parts: SplitResult) -> str:
     try:
         name = host if ":" in host else host.encode("idna").decode("ascii")
     except UnicodeError:
-        name = "?"
+        raise InvalidRequest("The base URL's host is not a valid name.") from None
     if ":" not in name and not all(char.isalnum() or char in ".-_" for char in name):
         raise InvalidRequest("The base URL's host is not a valid name.")
     return name

@@ -46,8 +46,10 @@ class Listener:
 
     @classmethod
     async def start(cls, host: str, ports: Sequence[int], path: str) -> "Listener":
-        """Listen on the first free one of ``ports`` (``0``: any); ``host`` is the name in the redirect address. Raises
-        ``ListenerUnavailable`` naming the ports."""
+        """Listen on the first free one of ``ports`` (``0``: any); ``host`` is the name in the redirect address.
+
+        Raises ``ListenerUnavailable`` naming the ports.
+        """
         listener = cls(host, path)
         for port in ports:
             try:

@@ -30,7 +30,7 @@ async def system_resolver(host: str, port: int) -> list[str]:
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
-    """Return a context with the bundled roots and those of ``ca_file``. Reads files. Raises ``OSError``."""
+    """Return a context with the bundled roots and those of ``ca_file``. Call it in a thread. Raises ``OSError``."""
     context = httpx.create_ssl_context(trust_env=False)
     context.set_alpn_protocols(["http/1.1"])
     if ca_file:
@@ -112,8 +112,10 @@ class _GuardedResolver(AbstractResolver):
 
 
 def _is_quiet(connection: Any) -> bool:
-    """Say whether the server neither closed nor wrote to a kept connection. The socket is asked too: an end that came
-    while the loop was busy is not in the transport yet."""
+    """Say whether the server neither closed nor wrote to a kept connection.
+
+    Asks the socket too: an end that came while the loop was busy is not in the transport yet.
+    """
     protocol, transport = connection.protocol, connection.transport
     if transport is None or protocol.should_close:
         return False

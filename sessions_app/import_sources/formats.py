@@ -53,7 +53,7 @@ def recognise(texts: Sequence[str]) -> str:
 
 
 def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:
-    """Return the logins in the files of one kind, unusable ones with a problem. The rest as ``legacy.read``."""
+    """Return the logins in files of one kind, unusable ones with a problem; ``retired`` and errors: ``legacy.read``."""
     if sum(map(len, texts)) > MAX_TEXT:
         raise InvalidRequest("The file is too large to hold logins.")
     if kind == LEGACY:

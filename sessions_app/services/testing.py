@@ -42,7 +42,10 @@ class TestResult:
 
 
 def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
-    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``."""
+    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
+
+    Runs on the provider loop; the caller's thread waits, at most the look-up time-out.
+    """
     work = door.try_credential(provider, credential, owner=owner_id)
     result = _run(work, owner_id, conf.current().lookup_timeout_s + MARGIN_S)
     if (error := result.error) is not None:
@@ -54,7 +57,10 @@ def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult
 
 
 def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
-    """Test a stored session, read with its sealed column, and record the outcome. Never raises a ``ProviderError``."""
+    """Test a stored session, read with its sealed column, and record the outcome. Never raises a ``ProviderError``.
+
+    A disabled session may be tested; it stays disabled.
+    """
     if session.auth_type == AuthSession.AuthType.OAUTH:
         # Its access token may be refreshed first, and the core records the outcome itself.
         seconds = conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + MARGIN_S

@@ -153,7 +153,7 @@ def _key(options: dict[str, Any]) -> Secret:
 
 
 def _fields(options: dict[str, Any]) -> dict[str, Secret]:
-    files = (text.replace("=", "=@", 1) for text in options["field_file"])
+    files = (terminal.pair(text, "--field-file is written NAME=PATH.") for text in options["field_file"])
     variables = (terminal.pair(text, "--field-env is written NAME=VAR.") for text in options["field_env"])
-    given = dict(map(sign_in.field, (*options["field"], *files)))
+    given = dict(map(sign_in.field, (*options["field"], *(f"{name}=@{path}" for name, path in files))))
     return given | {name: terminal.variable(value) for name, value in variables}

@@ -12,6 +12,7 @@ The engine, which providers compose in their ``oauth`` module:
 A provider without such a page declares ``Unsupported``.
 """
 
+from abc import abstractmethod
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -143,20 +144,23 @@ def text_of(given: dict[str, Secret], name: str) -> str:
 
 
 class OAuth(Protocol):
-    """The ``oauth`` behaviour of a provider. A class that inherits from it has the usual answers already."""
+    """The ``oauth`` behaviour of a provider.
+
+    A class that inherits from it has the usual answers already, and cannot be made without the abstract methods.
+    """
 
     @property
+    @abstractmethod
     def flows(self) -> tuple[OAuthFlow, ...]:
         """The flows in the order in which they are offered; they may depend on the configuration."""
-        ...
 
+    @abstractmethod
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Return a new sign-in with its address, state and verifier. Raises ``InvalidRequest``, ``UpstreamError``."""
-        ...
 
+    @abstractmethod
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Return the tokens for a checked answer (empty for ``direct``). Raises ``LoginError``, ``UpstreamError``."""
-        ...
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
         """Poll a device flow once; return the tokens, or the login that still waits (its ``interval`` may have grown).
@@ -165,13 +169,13 @@ class OAuth(Protocol):
         """
         raise InvalidRequest("This provider has no sign-in by device code.")
 
+    @abstractmethod
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Return new tokens, with one request and no retry. What the answer leaves out is kept from ``tokens``.
 
         Raises ``TokenRefused`` (never again), ``TokenOutcomeUnknown`` (sent, and no answer could be read), and any
         other ``UpstreamError`` or ``AddressRefused`` where it is certain that nothing was spent.
         """
-        ...
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """Return the access token, or a key obtained with it, as a credential; ``facts`` are its settings."""
@@ -185,10 +189,10 @@ class OAuth(Protocol):
         """Return the request with the credential's headers."""
         return bearer(credential, request)
 
+    @abstractmethod
     async def test(self, credential: Credential, http: Http) -> Account:
         """Make one cheap authenticated request. Raises ``UpstreamError``."""
-        ...
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Return advice about what a login of this kind takes out of a request or adds to it."""
-        ...
+        return []

@@ -1,7 +1,7 @@
 """Signing in to Anthropic: code paste with JSON token requests, federation, and what an imported profile needs.
 
-The wire: ``state`` also goes into the body of the
-exchange, refresh tokens rotate, and the API takes an access token only beside a beta name.
+The wire: ``state`` also goes into the body of the exchange, refresh tokens rotate, and the API takes an access token
+only beside a beta name.
 """
 
 import time

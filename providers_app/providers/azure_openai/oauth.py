@@ -106,7 +106,7 @@ class AzureOAuth(OAuth):
         return start.pending()
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Mint the first tokens. Raise ``FlowDisabled``, ``AddressRefused``, ``UpstreamError``."""
+        """Mint. Raise ``FlowDisabled``, ``AddressRefused``, ``InvalidCredential``, ``UpstreamError``."""
         given, address = pending.given, _endpoint(pending.given, pending.flow)
         # The API version of a copied target; an option of the session takes precedence.
         version = read_target(text_of(given, ENDPOINT)).api_version

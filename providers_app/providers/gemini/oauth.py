@@ -118,7 +118,7 @@ class GeminiOAuth(OAuth):
         )
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Refresh with one request. Raise ``TokenRefused``, ``TokenOutcomeUnknown``, ``UpstreamError``."""
+        """Refresh with one request. Raise as ``OAuth.refresh``."""
         if tokens.flow == service_account.FLOW:
             return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))

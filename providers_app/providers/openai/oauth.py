@@ -84,7 +84,7 @@ class OpenAIOAuth(OAuth):
         return await sign_in.refreshed(tokens, http)
 
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
-        """Return the token or key that signs. Raise ``LoginError`` where the account can have no key."""
+        """Return the token or key that signs. Raise ``LoginError`` where there can be no key, ``UpstreamError``."""
         if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
             tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
         return await super().api_credentials(tokens, http)
@@ -146,7 +146,7 @@ async def begin_device(start: LoginStart, config: OAuthConfig, http: Http) -> Pe
 
 
 async def poll_device(pending: PendingLogin, config: OAuthConfig, http: Http) -> tuple[Secret, Secret] | PendingLogin:
-    """Ask once for the code and its verifier, else return ``pending``. Raise ``LoginDenied``, ``LoginExpired``."""
+    """Ask once for the code and its verifier; else return ``pending``, or raise as ``device.after``."""
     token_endpoint = TokenEndpoint(url=config.device_token_url, encoding="json", terminal=frozenset())
     fields: dict[str, str | Secret] = {"device_auth_id": pending.device_code, "user_code": pending.user_code}
     try:

@@ -1,7 +1,7 @@
 """Signing in to Vertex AI without a browser: a service account, a person's gcloud credentials, this machine.
 
-A session keeps its project and location beside the token; a person's also says which
-project its use is billed to (``x-goog-user-project``), as Google demands it for people.
+A session keeps its project and location beside the token; a person's also says which project its use is billed to
+(``x-goog-user-project``), as Google demands it for people.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ class VertexOAuth(OAuth):
         return msgspec.structs.replace(tokens, facts=facts)
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
-        """Refresh with one request. Raise ``FlowDisabled``, ``TokenRefused``, ``TokenOutcomeUnknown`` and others."""
+        """Refresh with one request. Raise ``FlowDisabled``, and as ``OAuth.refresh``."""
         require_enabled(SLUG, self.flows, tokens.flow)
         if tokens.flow == SERVICE_ACCOUNT:
             return await service_account.mint(tokens, authority(), http)
