@@ -110,9 +110,10 @@ def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
     """Return the codes in a decoded error answer: ``error`` and ``detail`` as text or object, ``code``."""
     found = payload.mapping(body)
     error, detail = payload.mapping(found.get("error")), payload.mapping(found.get("detail"))
+    numbers = payload.sequence(found.get("error_codes"))
     candidates = (
         # Entra's own numbers, which say more than its ``error``: {"error": "invalid_client", "error_codes": [7000215]}.
-        *(f"AADSTS{number}" for number in payload.sequence(found.get("error_codes")) if payload.count(number)),
+        *(f"AADSTS{number}" for number in numbers if type(number) is int and number > 0),
         # Where both are there, ``code`` is the more exact: {"error": "invalid_grant", "code": "..._reused"}.
         *(error.get(name) for name in ("code", "error", "status", "type")),
         found.get("code"),
