@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
+import msgspec
+
 from context_app.models import ContextChunk
 from context_app.sending import BLOCKS, CallKey, arguments_of, call_key
 from context_app.tool_intents import intent_of_chunk
@@ -44,15 +46,19 @@ def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
-            draft.add(_role(chunk), *_parts(chunk))
+            draft.add(_role(chunk), *_of(chunk, *_parts(chunk)))
             continue
         call_id = _unique(chunk, used)
-        draft.add("assistant", *_reasoning_parts(chunk), _call_part(chunk, call_id))
+        draft.add("assistant", *_of(chunk, *_reasoning_parts(chunk), _call_part(chunk, call_id)))
         if found := results[call_key(chunk)]:
-            draft.owed.append(_result_part(chunk, found.pop(), call_id))
+            draft.owed += _of(found[-1], _result_part(chunk, found.pop(), call_id))
         if following is None or following.kind != "tool_call":
             draft.settle()
     return draft.messages()
+
+
+def _of(chunk: ContextChunk, *parts: Part) -> list[Part]:
+    return [msgspec.structs.replace(part, source=str(chunk.id)) for part in parts]
 
 
 class _Draft:

@@ -59,7 +59,7 @@ class ContextChunk(models.Model):
         PARTIAL = "partial", "Partial"
 
     class NotSent(models.TextChoices):
-        """Why a chunk is not part of the next request."""
+        """Reason that keeps a chunk out of the next request."""
 
         DELETED = "deleted", "deleted"
         EXCLUDED = "excluded", "excluded"

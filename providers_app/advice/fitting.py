@@ -96,9 +96,9 @@ def login_advice(slug: str, chat: ChatRequest, credential: Credential) -> tuple[
 
 def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:
     """Return the findings of several sources in their order, each once."""
-    kept: dict[tuple[str, str], Advice] = {}
+    kept: dict[tuple[str, str, str], Advice] = {}
     for item in (item for part in parts for item in part):
-        kept.setdefault((item.field, item.what), item)
+        kept.setdefault((item.source, item.field, item.what), item)
     return tuple(kept.values())
 
 

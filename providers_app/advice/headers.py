@@ -15,7 +15,7 @@ _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 def advice_headers(advice: Iterable[Advice]) -> dict[str, str]:
     """Return one header per level that occurs, as ``code field: text | ...``, and the count of all findings."""
-    found = tuple(advice)
+    found = tuple(item for item in advice if not item.source)  # a note for each chunk is too much for headers
     headers: dict[str, str] = {}
     for level, name in NAMES.items():
         if said := [_text(item) for item in found if item.level == level][:MOST]:

@@ -60,6 +60,7 @@ async def _loaded(owner: Owner, part: Part) -> Part:
             raise UnknownMedia("No media store is installed.")
         media_type, data = await store.read(owner, part.ref)
     except UnknownMedia:
-        return ImagePart(part.media_type, url=part.url, origin=part.origin) if part.url else TextPart(GONE)
+        gone = ImagePart(part.media_type, url=part.url, origin=part.origin, source=part.source)
+        return gone if part.url else TextPart(GONE, source=part.source)
     encoded = await asyncio.to_thread(base64.b64encode, data)
     return msgspec.structs.replace(part, media_type=media_type, data=encoded.decode("ascii"), url=None)

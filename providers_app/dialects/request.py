@@ -14,12 +14,13 @@ Deterministic: the same history always gives the same bytes.
 6. Where the wire wants a user's message first and the person left it out, a line that says so stands in its place.
 """
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from providers_app.dialects.media import kind_of
+from providers_app.dialects.notes import dropped, note
 from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
 from providers_app.types.chat import (
@@ -34,10 +35,15 @@ from providers_app.types.chat import (
     ToolResultPart,
 )
 from providers_app.types.events import Origin
+from providers_app.types.intent_rules import INTENT_PROPERTY
 from providers_app.wire import payload
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 LEFT_OUT = "(What came before was left out.)"
+_NO_PLACE = "this API does not take it back"
+
+
+P = TypeVar("P", TextPart, ImagePart, ToolCallPart)
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -45,22 +51,29 @@ class Replay(msgspec.Struct, frozen=True):
 
     ``provider`` is its slug (empty: it takes back nothing), ``allowed`` whether it takes anything back.
     It is bound to the login that gave it out, and with ``same_model`` to the model too; another would refuse it.
-    ``pictures``: an assistant's message may hold the pictures that the model made.
+    ``pictures``: an assistant's message may hold the pictures that the model made. ``fits`` tells of reasoning and
+    blocks of the right origin whether the format has a place for them.
     """
 
     provider: str
     allowed: bool = True
     same_model: bool = False
     pictures: bool = False
+    fits: Callable[[ReasoningPart | BlockPart], bool] = lambda _: True
 
-    def takes(self, origin: Origin | None, chat: ChatRequest) -> bool:
-        """Tell whether what came from ``origin`` goes back with this request."""
-        if not self.allowed or origin is None or not self.provider or origin.provider != self.provider:
-            return False
+    def refusal(self, origin: Origin | None, chat: ChatRequest) -> str:
+        """Return why what came from ``origin`` does not go back with this request; empty, it does."""
+        if not self.allowed or not self.provider:
+            return _NO_PLACE
+        if origin is None:
+            return "it is not known who made it"
+        if origin.provider != self.provider:
+            return "made by another provider"
         asked = chat.asked or Origin(self.provider, chat.model)
         if self.same_model and origin.model not in (None, asked.model):
-            return False
-        return asked.session is None or origin.session in (None, asked.session)
+            return "made by another model"
+        mine = asked.session is None or origin.session in (None, asked.session)
+        return "" if mine else "made by another account"
 
 
 class Turn(msgspec.Struct):
@@ -103,6 +116,8 @@ class _Gathering:
             parts = self._sorted_parts(message.role, message.parts)
             role = message.role if message.role != "tool" else "user"
             if role == "user" and self._pictures and parts:
+                for picture in self._pictures:
+                    note(self._chat, picture, "part_moved", "Picture moved in front of your next message.")
                 parts, self._pictures = [*self._pictures, *parts], []
             if not parts:
                 continue
@@ -114,6 +129,10 @@ class _Gathering:
                 self._turns.append(turn)
             if any(isinstance(part, ToolCallPart) for part in parts):
                 self._turns.append(self._with_calls(turn, number))
+        for picture in self._pictures:
+            dropped(self._chat, picture, "no message of yours follows")
+        for place in (one for places in self._places.values() for one in places if not one.answered):
+            note(self._chat, place.call, "part_inserted", "A result is added that says that the call has none.")
         return self._turns
 
     def _sorted_parts(self, role: str, given: tuple[Part, ...]) -> list[Part]:
@@ -121,33 +140,41 @@ class _Gathering:
         parts: list[Part] = []
         for part in given:
             if isinstance(part, TextPart):
-                bound = part.opaque is not None and not self._replay.takes(part.origin, self._chat)
-                _add_text(parts, TextPart(part.text) if bound else part, role)
+                _add_text(parts, self._unbound(part), role)
             elif isinstance(part, ToolResultPart):
                 self._answer(part)
             elif isinstance(part, ToolCallPart):
                 if role == "assistant":
                     parts.append(part)
             elif isinstance(part, ReasoningPart | BlockPart):
-                if role == "assistant" and self._replay.takes(part.origin, self._chat):
+                why = self._replay.refusal(part.origin, self._chat) if role == "assistant" else _NO_PLACE
+                if not why and self._replay.fits(part):
                     parts.append(part)
+                else:
+                    dropped(self._chat, part, why or _NO_PLACE)
             elif role == "assistant" and isinstance(part, ImagePart):
-                own = part.opaque if self._replay.takes(part.origin, self._chat) else None
                 place = parts if self._replay.pictures else self._pictures
-                place.append(msgspec.structs.replace(part, opaque=own))
+                place.append(self._unbound(part))
             elif role == "assistant":
                 raise UnsupportedContent(f"An assistant's message may hold no {kind_of(part)}.")
             else:
                 parts.append(part)
         return parts
 
+    def _unbound(self, part: P) -> P:
+        """Return the part without what its provider attached to it, if that does not go back."""
+        if part.opaque is None or not (why := self._replay.refusal(part.origin, self._chat)):
+            return part
+        if part.opaque.keys() - {INTENT_PROPERTY}:
+            note(self._chat, part, "part_dropped", f"Signature not sent: {why}.")
+        return msgspec.structs.replace(part, opaque=None)
+
     def _answer(self, result: ToolResultPart) -> None:
-        places = self._places.get(result.call_id)
-        if not places:
-            return
-        newest = places[-1].message
-        place = next((one for one in places if one.message == newest and not one.answered), None)
-        if place is not None:
+        places = self._places.get(result.call_id) or []
+        place = next((one for one in places if one.message == places[-1].message and not one.answered), None)
+        if place is None:
+            dropped(self._chat, result, "it answers no open tool call")
+        else:
             place.answered = True
             place.results.parts[place.at] = msgspec.structs.replace(result, call_id=place.call.id, name=place.call.name)
 
@@ -159,12 +186,9 @@ class _Gathering:
             if not isinstance(part, ToolCallPart):
                 continue
             own, wire_id = ids.of(part)
-            wired = msgspec.structs.replace(
-                part,
-                id=wire_id,
-                provider_id=wire_id if own else None,
-                opaque=part.opaque if self._replay.takes(part.origin, self._chat) else None,
-            )
+            if not own and wire_id != part.id:
+                note(self._chat, part, "part_renamed", f"The id of the tool call is sent as {wire_id}.")
+            wired = msgspec.structs.replace(self._unbound(part), id=wire_id, provider_id=wire_id if own else None)
             turn.parts[position] = wired
             self._places.setdefault(part.id, []).append(_Place(number, results, len(results.parts), wired))
             results.parts.append(ToolResultPart(wired.id, wired.name, INTERRUPTED_RESULT, True))
@@ -174,7 +198,7 @@ class _Gathering:
 def _add_text(parts: list[Part], part: TextPart, role: str) -> None:
     last = parts[-1] if parts else None
     if role == "assistant" and isinstance(last, TextPart) and last.opaque is None and part.opaque is None:
-        parts[-1] = TextPart(last.text + part.text)  # pieces of one answer
+        parts[-1] = msgspec.structs.replace(last, text=last.text + part.text)  # pieces of one answer
     elif part.text or part.opaque:
         parts.append(part)
 
@@ -184,18 +208,23 @@ def joined_text(parts: Iterable[Part]) -> str:
     return "\n\n".join(part.text for part in parts if isinstance(part, TextPart) and part.text)
 
 
-def leading_system(turns: list[Turn], *, everywhere: bool = False) -> tuple[str, list[Turn]]:
+def leading_system(chat: ChatRequest, turns: list[Turn], *, everywhere: bool = False) -> tuple[str, list[Turn]]:
     """Return the system text in front (or ``everywhere``), and the turns without it."""
     taken = [turn for turn in (turns if everywhere else turns[:1]) if turn.role == "system"]
+    for part in (part for turn in taken for part in turn.parts if turn is not turns[0]):
+        note(chat, part, "part_moved", "System text moved to the beginning of the request.")
     text = "\n\n".join(filter(None, (joined_text(turn.parts) for turn in taken)))
     rest = [turn for turn in turns if not any(turn is one for one in taken)]
     return text, merged_neighbours(rest)
 
 
-def opened_by_user(turns: list[Turn]) -> list[Turn]:
+def opened_by_user(chat: ChatRequest, turns: list[Turn]) -> list[Turn]:
     """Put a user's turn in front of an assistant's: excluding the first question must not break a chat."""
+    if not turns or turns[0].role != "assistant":
+        return turns
+    note(chat, turns[0].parts[0], "part_inserted", f"A line is added in front: {LEFT_OUT}")
     opening: list[Part] = [TextPart(LEFT_OUT)]
-    return [Turn("user", opening), *turns] if turns and turns[0].role == "assistant" else turns
+    return [Turn("user", opening), *turns]
 
 
 def merged_neighbours(turns: list[Turn]) -> list[Turn]:

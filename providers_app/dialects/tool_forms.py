@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.dialects import notes
 from providers_app.types.chat import ChatRequest, Message, Part, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.intent_rules import INTENT_PROPERTY, stated_schema
 
@@ -127,6 +128,7 @@ GEMINI_NAMES = NameForm("a-zA-Z0-9_.:-", 64, first="a-zA-Z_")
 def wired(chat: ChatRequest, form: NameForm) -> ChatRequest:
     """Return the request with tools as the wire accepts them; the very same one where nothing has to change."""
     names = _wire_names(chat, form)
+    notes.renamed(chat, names)
     asking = any(tool.ask_intent for tool in chat.tools)
     if not names and not asking:
         return chat

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
-from providers_app.advice.fitting import fitted
+from providers_app.advice.fitting import fitted, merged
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
     BadAnswer,
@@ -72,12 +72,15 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
     with faults_of(slug, chat):
         dialect = spoken(slug, chat.model, credential)
         chat, advice = fitted(session, credential, chat, dialect)
+        chat = msgspec.structs.replace(chat, notes=[])
         request = resolve(slug, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:
             raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
         request = authorizer(slug, credential.auth_type)(credential, request)
-    return Prepared(session=session, credential=credential, dialect=dialect, request=request, advice=advice)
+    return Prepared(
+        session=session, credential=credential, dialect=dialect, request=request, advice=merged(advice, chat.notes)
+    )
 
 
 async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> ProviderError:

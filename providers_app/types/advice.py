@@ -16,7 +16,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """One finding about ``field`` (a parameter, header or setting by the name that the caller gave it).
 
     ``what`` is the finding and ``why`` its reason, each a sentence or two; ``nearest`` is the nearest valid value,
-    where there is one. ``code`` is stable, for programs.
+    where there is one. ``code`` is stable, for programs. ``source`` is the id of the chunk that it is about, if any.
     """
 
     level: Level
@@ -25,6 +25,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     nearest: Any = None
     code: str = ""
+    source: str = ""
 
     @property
     def message(self) -> str:

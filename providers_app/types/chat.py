@@ -20,8 +20,10 @@ from providers_app.types.intent import ToolIntent, scoped
 Role = Literal["system", "user", "assistant", "tool"]
 
 
-class _Part(msgspec.Struct, frozen=True, tag_field="type"):
-    pass
+class _Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all parts have: ``source`` is the id of the chunk that a part comes from. It never reaches a provider."""
+
+    source: str = ""
 
 
 class TextPart(_Part, frozen=True, tag="text"):
@@ -174,7 +176,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The input from which a dialect builds one request body.
 
     ``strict``: a request whose parameters would not be sent as they are is refused. ``asked`` is the provider, model
-    and session that are asked: parts with another origin are not replayed. ``context_id`` is the stored context that
+    and session that are asked: parts with another origin are not replayed. ``notes`` is where a dialect tells, while it
+    builds the body, what it does to parts that have a ``source``. ``context_id`` is the stored context that
     ``messages`` begin with.
     """
 
@@ -186,6 +189,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = True
     strict: bool = False
     asked: Origin | None = None
+    notes: list[Advice] = []
     context_id: str | None = None
 
 

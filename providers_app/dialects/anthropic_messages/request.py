@@ -90,7 +90,8 @@ def rules_of(unsupported: frozenset[str], default_max_tokens: int, budgeted: boo
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request. Raise ``UnsupportedContent``."""
     chat = tool_forms.wired(chat, tool_forms.ANTHROPIC_NAMES)
-    system, turns = leading_system(wire_turns(chat, form.ids, Replay(form.family)), everywhere=True)
+    replay = Replay(form.family, fits=lambda part: _block(part) is not None)
+    system, turns = leading_system(chat, wire_turns(chat, form.ids, replay), everywhere=True)
     params = chat.params
     body: dict[str, Any] = {
         "model": chat.model,
@@ -98,7 +99,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     }
     if system:
         body["system"] = system
-    body["messages"] = _messages(opened_by_user(turns))
+    body["messages"] = _messages(opened_by_user(chat, turns))
     body["stream"] = chat.stream
     body["temperature"] = params.temperature
     body["top_p"] = params.top_p

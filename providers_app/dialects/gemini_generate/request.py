@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
+from providers_app.dialects.notes import note
 from providers_app.dialects.request import Replay, Turn, described, leading_system, opened_by_user, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import GEMINI_IDS
 from providers_app.types.chat import (
@@ -83,14 +84,16 @@ def rules_of(unsupported: frozenset[str], budgeted: bool) -> FormatRules:
 def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request."""
     chat = tool_forms.wired(chat, tool_forms.GEMINI_NAMES)
-    replay = Replay(form.family, same_model=True, pictures=True)
-    system, turns = leading_system(wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
+    replay = Replay(form.family, same_model=True, pictures=True, fits=lambda part: _part(part, set()) is not None)
+    system, turns = leading_system(chat, wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
     params = chat.params
     budgeted = form.budgeted(chat.model)
     body: dict[str, Any] = {}
     if system:
         body["systemInstruction"] = {"parts": [{"text": system}]}
-    body["contents"] = _contents(opened_by_user(turns), form, "" if budgeted else form.placeholder_signature)
+    body["contents"] = _contents(
+        chat, opened_by_user(chat, turns), form, "" if budgeted else form.placeholder_signature
+    )
     if chat.tools:
         body["tools"] = [
             {"functionDeclarations": [described(tool, "parametersJsonSchema", strict=False) for tool in chat.tools]}
@@ -117,7 +120,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     return to_bytes(body, params.extra, form.unsupported)
 
 
-def _contents(turns: list[Turn], form: RequestForm, placeholder: str) -> list[dict[str, Any]]:
+def _contents(chat: ChatRequest, turns: list[Turn], form: RequestForm, placeholder: str) -> list[dict[str, Any]]:
     """``user`` and ``model`` in turn; the results of one step stay together in one content."""
     contents: list[dict[str, Any]] = []
     echoed = {
@@ -130,7 +133,7 @@ def _contents(turns: list[Turn], form: RequestForm, placeholder: str) -> list[di
         role = "model" if turn.role == "assistant" else "user"
         parts = [wired for part in turn.parts if (wired := _part(part, echoed)) is not None]
         if turn.role == "assistant":
-            _sign(parts, placeholder)
+            _sign(chat, turn, parts, placeholder)
         if contents and contents[-1]["role"] == role and turn.role != "tool":
             contents[-1]["parts"] += parts
         elif parts:
@@ -138,10 +141,12 @@ def _contents(turns: list[Turn], form: RequestForm, placeholder: str) -> list[di
     return contents
 
 
-def _sign(parts: list[dict[str, Any]], placeholder: str) -> None:
+def _sign(chat: ChatRequest, turn: Turn, parts: list[dict[str, Any]], placeholder: str) -> None:
     calls = [part for part in parts if "functionCall" in part]
     if placeholder and calls and not any("thoughtSignature" in call for call in calls):
         calls[0]["thoughtSignature"] = placeholder
+        first = next(part for part in turn.parts if isinstance(part, ToolCallPart))
+        note(chat, first, "part_inserted", "A placeholder is sent for the signature of the tool call, which has none.")
 
 
 def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:

@@ -1,16 +1,18 @@
 """The body of a Chat Completions request, and what becomes of one that a server cannot take all of."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import msgspec
 
 from providers_app.dialects import media, tool_forms
+from providers_app.dialects.notes import dropped
 from providers_app.dialects.request import Replay, Turn, described, joined_text, leading_system, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import OPENAI_IDS, IdForm
 from providers_app.errors import InvalidRequest
 from providers_app.types.chat import (
     AudioPart,
+    BlockPart,
     ChatRequest,
     FilePart,
     ImagePart,
@@ -95,16 +97,16 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Return the request's JSON bytes. Raise ``InvalidRequest``, ``UnsupportedContent``."""
     chat = tool_forms.wired(_prepared(chat, form), tool_forms.OPENAI_NAMES)
     kind = form.reasoning_replay
-    replay = Replay(form.family, kind != "none", same_model=kind == "details")
+    replay = Replay(form.family, kind != "none", same_model=kind == "details", fits=partial(_fits, kind))
     turns = wire_turns(chat, form.ids, replay)
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:
-        system, turns = leading_system(turns, everywhere=True)
+        system, turns = leading_system(chat, turns, everywhere=True)
         if system:
             messages.append({"role": form.system_role, "content": system})
     last_question = max((number for number, turn in enumerate(turns) if turn.role == "user"), default=-1)
     for number, turn in enumerate(turns):
-        messages += _messages(turn, form, in_loop=number > last_question)
+        messages += _messages(chat, turn, form, in_loop=number > last_question)
     params = chat.params
     body: dict[str, Any] = {"model": chat.model, "messages": messages, "stream": chat.stream}
     if chat.stream and form.include_usage:
@@ -128,7 +130,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     return to_bytes(body, params.extra, form.unsupported)
 
 
-def _messages(turn: Turn, form: RequestForm, *, in_loop: bool) -> list[dict[str, Any]]:
+def _messages(chat: ChatRequest, turn: Turn, form: RequestForm, *, in_loop: bool) -> list[dict[str, Any]]:
     if turn.role == "tool":
         return [
             {"role": "tool", "tool_call_id": part.call_id, "content": media.result_text(part)}
@@ -136,7 +138,7 @@ def _messages(turn: Turn, form: RequestForm, *, in_loop: bool) -> list[dict[str,
             if isinstance(part, ToolResultPart)
         ]
     if turn.role == "assistant":
-        return [_assistant(turn, form, in_loop=in_loop)]
+        return [_assistant(chat, turn, form, in_loop=in_loop)]
     role = form.system_role if turn.role == "system" else "user"
     if all(isinstance(part, TextPart) for part in turn.parts):
         return [{"role": role, "content": joined_text(turn.parts)}]
@@ -167,7 +169,13 @@ def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": media.file_name(part), "file_data": media.data_address(part)}}
 
 
-def _assistant(turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any]:
+def _fits(kind: str, part: ReasoningPart | BlockPart) -> bool:
+    if isinstance(part, BlockPart):
+        return False
+    return bool((part.opaque or {}).get("reasoning_details") if kind == "details" else part.text)
+
+
+def _assistant(chat: ChatRequest, turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any]:
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
     text = joined_text(turn.parts)
     message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
@@ -176,10 +184,11 @@ def _assistant(turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any
         details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
         if details:
             message["reasoning_details"] = details
-    elif (field := REASONING_TEXT.get(form.reasoning_replay)) and in_loop and calls:
-        reasoning = "".join(part.text for part in replayed)
-        if reasoning:
-            message[field] = reasoning
+    elif replayed and in_loop and calls:
+        message[REASONING_TEXT[form.reasoning_replay]] = "".join(part.text for part in replayed)
+    else:
+        for part in replayed:
+            dropped(chat, part, "this server takes it back only while tools are called")
     if calls:
         message["tool_calls"] = [
             {

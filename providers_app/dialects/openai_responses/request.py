@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
+from providers_app.dialects.notes import dropped
 from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
 from providers_app.dialects.tool_forms import IdForm
 from providers_app.types.chat import (
@@ -51,10 +52,10 @@ def build_body(
 ) -> bytes:
     """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
     chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
-    system, turns = leading_system(wire_turns(chat, ids, Replay(family)))
+    system, turns = leading_system(chat, wire_turns(chat, ids, Replay(family, fits=_fits)))
     items: list[dict[str, Any]] = []
     for turn in turns:
-        items += _items(turn)
+        items += _items(chat, turn)
     params = chat.params
     body: dict[str, Any] = {"model": chat.model}
     if system:
@@ -94,7 +95,7 @@ def build_body(
     return to_bytes(body, params.extra, unsupported)
 
 
-def _items(turn: Turn) -> list[dict[str, Any]]:
+def _items(chat: ChatRequest, turn: Turn) -> list[dict[str, Any]]:
     if turn.role == "tool":
         return [
             {"type": "function_call_output", "call_id": part.call_id, "output": _output(part)}
@@ -102,7 +103,7 @@ def _items(turn: Turn) -> list[dict[str, Any]]:
             if isinstance(part, ToolResultPart)
         ]
     if turn.role == "assistant":
-        return _assistant(turn)
+        return _assistant(chat, turn)
     if turn.role == "system":
         return [{"role": "developer", "content": joined_text(turn.parts)}]
     content: list[dict[str, Any]] = []
@@ -134,20 +135,26 @@ def _output(part: ToolResultPart) -> str | list[dict[str, Any]]:
     return [*text, *(_media(one) for one in part.media)]
 
 
-def _assistant(turn: Turn) -> list[dict[str, Any]]:
+def _fits(part: ReasoningPart | BlockPart) -> bool:
+    if isinstance(part, BlockPart):
+        return part.kind != "image_generation_call"  # refused without its bytes; the picture itself is sent
+    return bool((part.opaque or {}).get("encrypted_content"))
+
+
+def _assistant(chat: ChatRequest, turn: Turn) -> list[dict[str, Any]]:
     """Return the items of an answer in order; a reasoning item stays in front of the item it led to."""
     items: list[dict[str, Any]] = []
-    for part in turn.parts:
+    parts = list(turn.parts)
+    while parts and isinstance(parts[-1], ReasoningPart):
+        dropped(chat, parts.pop(), "it led to nothing that is sent")  # the server would refuse it
+    for part in parts:
         if isinstance(part, TextPart) and part.text:
             items.append({"role": "assistant", "content": [{"type": "output_text", "text": part.text}]})
         elif isinstance(part, ReasoningPart):
-            if (part.opaque or {}).get("encrypted_content"):
-                items.append({"type": "reasoning", **(part.opaque or {})})
+            items.append({"type": "reasoning", **(part.opaque or {})})
         elif isinstance(part, ToolCallPart):
             arguments = payload.encode(part.arguments).decode()
             items.append({"type": "function_call", "call_id": part.id, "name": part.name, "arguments": arguments})
-        elif isinstance(part, BlockPart) and part.kind != "image_generation_call":
-            items.append(part.data)  # a picture's item is refused without its bytes; the picture itself is sent
-    while items and items[-1].get("type") == "reasoning":
-        items.pop()  # reasoning that led to nothing is refused
+        elif isinstance(part, BlockPart):
+            items.append(part.data)
     return items

@@ -146,8 +146,8 @@ class _Answer:
         elif isinstance(event, StreamStart) and not self._advised:
             # What was left out of the request or changed in it, and what is doubtful about it.
             self._advised = True
-            for item in event.advice:
-                self._command.note(f"{item.level}: {item.message}")
+            for line in dict.fromkeys(f"{item.level}: {item.message}" for item in event.advice):
+                self._command.note(line)
 
 
 def _prompt(given: str | None) -> str:

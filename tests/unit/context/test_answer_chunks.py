@@ -76,7 +76,7 @@ def test_the_messages_made_of_the_chunks_have_the_parts_of_the_answer() -> None:
         parts.add(event)
     messages = assembly.build_messages(rows(EVENTS))
     assert [message.role for message in messages] == ["assistant", "tool"]
-    assert messages[0].parts == parts.parts()
+    assert tuple(msgspec.structs.replace(part, source="") for part in messages[0].parts) == parts.parts()
     assert [type(part) for part in messages[0].parts] == [
         *(ReasoningPart, TextPart, BlockPart, BlockPart, TextPart, ImagePart, BlockPart, ToolCallPart)
     ]

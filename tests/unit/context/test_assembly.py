@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +42,9 @@ def build_messages(pieces: list[Any]) -> tuple[Message, ...]:
     for number, piece in enumerate(pieces):
         piece.order = number
     sending.decide(pieces)
-    return assembly.build_messages(sending.completed(pieces))
+    messages = assembly.build_messages(sending.completed(pieces))
+    bare = [[msgspec.structs.replace(part, source="") for part in message.parts] for message in messages]
+    return tuple(Message(message.role, tuple(parts)) for message, parts in zip(messages, bare, strict=True))
 
 
 def reasons(*pieces: Any) -> list[str]:
@@ -237,3 +240,12 @@ def test_every_request_is_well_formed(some: list[Piece]) -> None:
                 assert part.call_id in calls
                 answered.add(part.call_id)
     assert calls == answered
+
+
+def test_every_part_names_the_chunk_that_it_comes_from() -> None:
+    asked = call()
+    asked.metadata["reasoning"] = [{"text": "hm"}]
+    pieces: list[Any] = [Piece("user"), asked, result()]
+    sending.decide(pieces)
+    sources = [part.source for message in assembly.build_messages(pieces) for part in message.parts]
+    assert sources == [str(piece.id) for piece in (pieces[0], asked, asked, pieces[2])]
