@@ -4,6 +4,7 @@
 token                       meaning
 ==========================  ==========================================================================================
 text reasoning tools        the script: plain text; reasoning, then text; two parallel tool calls;
+image                       (Gemini) a sentence, a PNG and a sentence
 search paused               (Anthropic) a search of the provider's own with a source; the same, paused after the search
 emptytool json refusal      a call without arguments; an instance of the asked schema; a refusal
 status-CODE                 the vendor's own error body with this status
@@ -30,12 +31,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 TOKEN = re.compile(
-    r"-(?P<name>text|reasoning|tools|search|paused|emptytool|json|refusal|quota|hang|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
+    r"-(?P<name>text|reasoning|tools|search|paused|image|emptytool|json|refusal|quota|hang|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
     r"|one-byte|comments|plain|corrected|repeat-cursor"
     r"|(?:status|html|empty|retry-after-ms|retry-after-date|retry-after|times|pause|slow|words)-(?P<n>\d+(?:\.\d+)?))"
     r"(?=-|$)"
 )
-SCRIPTS = {"text", "reasoning", "tools", "emptytool", "json", "refusal", "search", "paused"}
+SCRIPTS = {"text", "reasoning", "tools", "emptytool", "json", "refusal", "search", "paused", "image"}
 ERRORS = {f"midstream-error{form}" for form in ("", "-flat", "-failed", "-choice", "-empty", "-data")}
 CUTS = ERRORS | {"truncate", "truncate-clean", "reset", "silence"}
 FLAGS = {"quota", "hang", "one-byte", "comments", "plain", "corrected", "repeat-cursor"}

@@ -1,6 +1,9 @@
 """An answer as Gemini's response object and as its chunks: CRLF, ``data`` only, whole function calls."""
 
+import base64
 import json
+import struct
+import zlib
 from typing import Any
 
 from tests.vendors.asgi import Frame
@@ -11,6 +14,23 @@ from tests.vendors.replies import sse
 from tests.vendors.script import Answer, pieces
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "stop_sequence": "STOP"}
+
+
+def png(width: int = 320, height: int = 200) -> bytes:
+    """A picture: a gradient from the product's blue to white."""
+    lines = (
+        b"\0" + b"".join(bytes((45 + x * 200 // width, 83 + y * 160 // height, 201)) for x in range(width))
+        for y in range(height)
+    )
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"".join(lines))),
+        (b"IEND", b""),
+    )
+    pieces = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(pieces)
 
 
 def usage(answer: Answer, visible: int) -> dict[str, Any]:
@@ -54,7 +74,7 @@ def blocked(answer: Answer, model: str, number: int) -> dict[str, Any]:
     return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **_envelope([], figures, model, number)}
 
 
-def response(answer: Answer, model: str, number: int) -> dict[str, Any]:
+def response(answer: Answer, model: str, number: int, plan: Plan = Plan()) -> dict[str, Any]:
     """The body of an answer that is not streamed."""
     if answer.finish == "refusal":
         return blocked(answer, model, number)
@@ -63,17 +83,24 @@ def response(answer: Answer, model: str, number: int) -> dict[str, Any]:
         parts.append({"text": answer.reasoning, "thought": True})
     if answer.text:
         parts.append({"text": answer.text})
+    parts += _drawn(plan)
     content = {"parts": [*parts, *_call_parts(answer)], "role": "model"}
     candidate = {"content": content, "finishReason": FINISH[answer.finish], "index": 0}
     return _envelope([candidate], usage(answer, answer.visible_tokens), model, number)
 
 
-def frames(answer: Answer, model: str, number: int) -> list[Frame]:
+def _drawn(plan: Plan) -> list[dict[str, Any]]:
+    data = base64.b64encode(png()).decode()
+    return [{"inlineData": {"mimeType": "image/png", "data": data}}, {"text": "There."}] * (plan.script == "image")
+
+
+def frames(answer: Answer, model: str, number: int, plan: Plan = Plan()) -> list[Frame]:
     """The chunks; the last one has an empty text part and the finish reason."""
     if answer.finish == "refusal":
         return [_frame(blocked(answer, model, number), visible=False)]
     parts: list[dict[str, Any]] = [{"text": piece, "thought": True} for piece in pieces(answer.reasoning)]
     parts += [{"text": piece} for piece in pieces(answer.text)]
+    parts += _drawn(plan)
     parts += _call_parts(answer)
     whole = []
     for position, one in enumerate(parts):

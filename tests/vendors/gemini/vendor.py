@@ -101,8 +101,8 @@ class GeminiVendor:
         if method == "generateContent" or plan.plain:
             if plan.cut in ERRORS:
                 return refuse(503)
-            return json_reply(200, response(answer, model, request.number), plan=plan)
-        whole = frames(answer, model, request.number)
+            return json_reply(200, response(answer, model, request.number, plan), plan=plan)
+        whole = frames(answer, model, request.number, plan)
         if request.query.get("alt") != "sse":
             return Streamed({"content-type": "application/json; charset=UTF-8"}, as_array(whole), broken(plan), plan)
         return Streamed({"content-type": "text/event-stream"}, whole, broken(plan), plan)
