@@ -50,6 +50,7 @@ class Row:
 
     ``api``, ``auth`` and ``machine`` name the fixtures of its servers (two may be the same one). ``configure`` gives
     the provider's settings, ``people`` makes accounts, ``given`` are the answers to the fields of the sign-in.
+    ``account`` names a kind of account, where a row is about one.
     ``further`` rows are other sign-ins of a provider and auth type that has a row: ``e2e`` alone is run with them.
     ``listed_as`` is the model's name in the list of models. ``path`` ends the server's address.
     ``faults``: the server takes fault names at the end of a model's name (see ``tests.vendors.plan``); without,
@@ -66,6 +67,7 @@ class Row:
     settings: dict[str, str] = field(default_factory=dict)
     flow: str = ""
     method: str = ""
+    account: str = ""
     client: tuple[str, str] = ("", "")
     configure: Callable[[Sides], dict[str, Any]] = _nothing
     people: Callable[[Sides], None] = _nothing  # type: ignore[assignment]
@@ -84,7 +86,7 @@ class Row:
     @property
     def id(self) -> str:
         """How tests name it."""
-        return "-".join(part for part in (self.provider, self.auth_type, self.flow, self.method) if part)
+        return "-".join(part for part in (self.provider, self.auth_type, self.flow, self.method, self.account) if part)
 
     def model_with(self, fault: str) -> str:
         """The model whose answer has this fault."""
@@ -165,6 +167,7 @@ _ANTHROPIC = {
     "people": _ada(organization_id="org-1"),
 }
 _OPENAI = {"api": "openai_server", "auth": "openai_auth", "configure": _openai, "people": _ada(plan="plus")}
+_ENTERPRISE = {**_OPENAI, "people": _ada(plan="enterprise", organization_id="org-1", project_id="proj-1")}
 _GOOGLE = {
     "api": "gemini_server",
     "auth": "google_auth",
@@ -202,6 +205,7 @@ ROWS: tuple[Row, ...] = (
     Row("openai", "oauth", GPT, flow="chatgpt", **_OPENAI),
     Row("openai", "oauth", GPT, flow="codex", method="paste_url", further=True, **_OPENAI),
     Row("openai", "oauth", GPT, flow="device", further=True, **_OPENAI),
+    Row("openai", "oauth", GPT, flow="codex", account="enterprise", further=True, **_ENTERPRISE),
     Row("gemini", "api_key", GEMINI, "gemini_server", key=gemini.VALID_KEY),
     Row("gemini", "oauth", GEMINI, flow="google", **_GOOGLE, **_DESKTOP),
     Row("gemini", "oauth", GEMINI, flow="google", method="paste_url", further=True, **_GOOGLE, **_DESKTOP),

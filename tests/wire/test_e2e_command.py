@@ -65,5 +65,9 @@ def test_it_passes(name: str, shell: Shell, request: pytest.FixtureRequest) -> N
         left = [entry for entry in sides.ledger if entry.disconnected_at]
         assert len(left) == 1 and left[0].sent_frames > 0, "the interrupted stream, and no other, was left by us"
         assert all(entry.finished_at or entry.disconnected_at for entry in sides.ledger if entry.status == 200)
+    if row.account == "enterprise":  # asked with the key that its login was exchanged for, at its own expense
+        asked = [entry.headers for entry in sides.ledger if entry.status == 200]
+        assert {headers.get("openai-organization") for headers in asked} == {"org-1"}
+        assert not any("chatgpt-account-id" in headers for headers in asked)
     if row.key:
         assert row.key not in out + err
