@@ -4,6 +4,7 @@ With the embedded database every command first applies pending migrations, under
 refuses instead, and names the line to run: migrating a shared server is a decision.
 """
 
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ class StartError(Exception):
     """Maestro cannot start; the message is one line that says what to do."""
 
 
+PROBLEMS = (StartError, ConfigError, datadir.DataDirError, OperationalError, InterfaceError, ImproperlyConfigured)
+
+
 def run_command(argv: list[str]) -> int:
     """Run ``manage.py`` with these arguments and return the exit code."""
     command = argv[1] if len(argv) > 1 else "help"
@@ -47,22 +51,43 @@ def run_command(argv: list[str]) -> int:
             print(f"warning: {sentence}", file=sys.stderr)
         django.setup()
         if command not in NO_DATABASE and not command.startswith("-") and not {"-h", "--help"} & set(argv[2:]):
-            prepare_database()
-            prepare_key_ring()
-            prepare_owner()
+            _prepare()
         execute_from_command_line(argv)
-    except (StartError, ConfigError, datadir.DataDirError) as error:
-        problem = str(error)
-    except (OperationalError, InterfaceError) as error:
-        problem = _database_problem(error)
-    except ImproperlyConfigured as error:
-        problem = f"{error} Install Maestro with the extra that it names, or correct the setting."
+    except PROBLEMS as error:
+        print(f"error: {_problem(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
-    else:
-        return 0
-    print(f"error: {problem}", file=sys.stderr)
-    return 1
+    return 0
+
+
+def prepare_script() -> None:
+    """Prepare a process that is no command, as commands are. Raises ``NotConfigured`` with what to do."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
+    try:
+        for sentence in conf.unknown_variables():
+            print(f"warning: {sentence}", file=sys.stderr)
+        django.setup()
+        if not hasattr(settings, "EMBEDDED_DATABASE"):
+            raise StartError("Django runs here with settings other than maestro_site.settings.")
+        _prepare()
+    except PROBLEMS as error:
+        raise NotConfigured(_problem(error)) from error
+
+
+def _prepare() -> None:
+    prepare_database()
+    prepare_key_ring()
+    prepare_owner()
+
+
+def _problem(error: Exception) -> str:
+    """Return what keeps Maestro from starting, as one line that says what to do."""
+    if isinstance(error, OperationalError | InterfaceError):
+        return _database_problem(error)
+    if isinstance(error, ImproperlyConfigured):
+        return f"{error} Install Maestro with the extra that it names, or correct the setting."
+    return str(error)
 
 
 def _run_without_settings(argv: list[str]) -> int:

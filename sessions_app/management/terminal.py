@@ -5,13 +5,17 @@ import json
 import os
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from providers_app.errors import InvalidCredential, InvalidRequest, OwnerRequired, ProviderError
+from providers_app import loop, provider
+from providers_app.errors import InvalidCredential, InvalidRequest, OwnerRequired, ProviderError, UnknownContext
+from providers_app.types.chat import StoredContext
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable
@@ -19,6 +23,7 @@ from sessions_app.models import AuthSession, Pk
 from sessions_app.stores.sessions import outcome_queue
 
 USERS_LISTED = 10
+MAX_CHATS = 10_000
 CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {*b"\n\t"}, "�")
 
 
@@ -132,6 +137,20 @@ def session_of(options: dict[str, Any], reference: str = "") -> AuthSession:
     """
     owner, auth_type = owner_id(options["owner"]), options.get("auth_type")
     return selectors.find(owner, options["provider"] or None, reference or options["session"], auth_type or None)
+
+
+def context_of(owner: Pk, reference: str) -> StoredContext:
+    """Return the stored chat that an id or a title names. Raises ``UnknownContext``, ``InvalidRequest`` for several."""
+    with suppress(ValueError):
+        return loop.run(provider.get_context(str(UUID(reference)), owner=owner))
+    chats = loop.run(provider.list_contexts(query=reference, limit=MAX_CHATS, owner=owner))
+    found = [chat for chat in chats if chat.title.casefold() == reference.strip().casefold()]
+    if len(found) > 1:
+        ids = ", ".join(chat.id for chat in found[:USERS_LISTED])
+        raise InvalidRequest(f"{len(found)} chats are called {reference[:80]!r}.", hint=f"Name one by its id: {ids}.")
+    if not found:
+        raise UnknownContext(f"There is no chat {reference[:80]!r}.", hint="`manage.py contexts list` shows yours.")
+    return found[0]
 
 
 def pair(text: str, refusal: str) -> tuple[str, str]:

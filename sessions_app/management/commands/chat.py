@@ -1,4 +1,4 @@
-"""``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives.
+"""``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives; with ``--context`` in a stored chat.
 
 Exit code 0 means a complete answer. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
 """
@@ -36,7 +36,8 @@ class Command(terminal.TerminalCommand):
         terminal.add_session(parser)
         parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="the question; - or nothing reads stdin")
         parser.add_argument("--model", default="", help="model id; without it, the provider's default")
-        parser.add_argument("--system", default="", help="system prompt")
+        parser.add_argument("--system", default="", help="system prompt; with --context, that of the chat")
+        parser.add_argument("--context", default="", help="go on with a stored chat: its title or id, or new")
         parameters.add(parser)
 
     def run(self, options: dict[str, Any]) -> None:
@@ -64,14 +65,26 @@ class Command(terminal.TerminalCommand):
         prompt, params = _prompt(options["prompt"]), parameters.read(options)
         session = terminal.session_of(options)
         params |= {"model": options["model"] or None, "system": options["system"] or None, "strict": options["strict"]}
+        if options["context"]:
+            new = options["context"] == "new"
+            stored = None if new else terminal.context_of(session.owner_id, options["context"]).id
+            params |= {"store": True, "context_id": stored}
         stream = provider.stream_chat(session.provider, str(session.pk), prompt, owner=session.owner_id, **params)
         interrupted = answer.run(stream)
         if answer.gone:
             # Whoever read the output left; there is nobody to tell.
             raise SystemExit(1)
         if answer.failure is not None and not answer.events:
+            self._name_context(answer.failure.context_id)
             raise answer.failure
+        if options["context"]:
+            self._name_context(fold(answer.events).context_id)
         return interrupted
+
+    def _name_context(self, context_id: str | None) -> None:
+        """Say on stderr which chat it was; JSON has it in its events."""
+        if context_id and not self.as_json:
+            self.note(f"context: {context_id}")
 
 
 def _as_result(result: ChatResult) -> dict[str, Any]:
