@@ -29,7 +29,8 @@ from providers_app.errors import (
     error_from,
 )
 from providers_app.ports import SYSTEM, Chunk, Owner
-from providers_app.types.chat import Message, NewTurn, StoredContext
+from providers_app.types.chat import Message
+from providers_app.types.contexts import NewTurn, StoredContext
 from providers_app.types.events import Event, StreamFailed, StreamStart
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store, on_pool
@@ -74,18 +75,16 @@ class DjangoContextStore:
         contexts.delete(context=_context(owner, context_id))
 
     @on_pool
-    def append_chunk(self, owner: Owner, context_id: str, content: str, *, kind: str, role: str, name: str) -> Chunk:
-        """Append a chunk as an edit. Raises ``UnknownContext``, ``InvalidRequest``."""
+    def append_chunk(self, owner: Owner, context_id: str, content: str, **columns: str) -> Chunk:
+        """Append a chunk with its ``kind``, ``role`` and ``name`` as an edit. Raises ``InvalidRequest``."""
         context = _context(owner, context_id)
         _check_length(content)
-        metadata = {"name": name} if name else {}
+        name = columns.pop("name", "")
+        given: dict[str, Any] = {**columns, "metadata": {"name": name} if name else {}}
         try:
-            row = chunks.add(
-                context=context, actor=context.owner_id, content=content, kind=kind, role=role, metadata=metadata
-            )
+            return _as_chunk(chunks.add(context=context, actor=context.owner_id, content=content, **given))
         except chunks.ChunkRefused as error:
             raise InvalidRequest(str(error)) from None
-        return _as_chunk(row)
 
     async def ask(self, owner: Owner, turn: NewTurn) -> tuple[str, AsyncGenerator[Event, None]]:
         """Store the question and begin the answer; return the context's id and the events of the answer.

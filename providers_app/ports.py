@@ -9,7 +9,8 @@ import msgspec
 from providers_app.errors import NotConfigured
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chat import Chunk, Message, NewTurn, StoredContext
+from providers_app.types.chat import Chunk, Message
+from providers_app.types.contexts import NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
 from providers_app.types.logins import LoginAttempt, LoginState
@@ -186,25 +187,18 @@ class ContextStore(Protocol):
     """The store of contexts. Every method that names a context raises ``UnknownContext``."""
 
     async def create_context(self, owner: Owner, *, title: str, system: str) -> StoredContext: ...
-
+    async def get_context(self, owner: Owner, context_id: str) -> StoredContext: ...
+    async def delete_context(self, owner: Owner, context_id: str) -> None: ...
     async def list_contexts(self, owner: Owner, *, query: str, archived: bool, limit: int) -> list[StoredContext]:
         """Return the contexts with ``query`` in title or text, the one that changed last first."""
 
-    async def get_context(self, owner: Owner, context_id: str) -> StoredContext: ...
-
-    async def delete_context(self, owner: Owner, context_id: str) -> None: ...
-
     async def ask(self, owner: Owner, turn: NewTurn) -> tuple[str, AsyncGenerator[Event, None]]:
-        """Store the question and begin the answer; return the context's id and the events as they are stored.
+        """Store the question, begin the answer; return the context's id and the events. Closing those stops it.
 
-        A failure before the first event is raised by the events; closing them stops the answer. Raises
-        ``TurnRunning`` while another answer of the context runs.
+        They raise a failure before the first event. Raises ``TurnRunning`` while another answer of the context runs.
         """
 
-    async def append_chunk(
-        self, owner: Owner, context_id: str, content: str, *, kind: str, role: str, name: str
-    ) -> Chunk: ...
-
+    async def append_chunk(self, owner: Owner, context_id: str, content: str, **columns: str) -> Chunk: ...
     async def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
         """Return the messages that would be sent, in order."""
 

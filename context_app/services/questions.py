@@ -11,7 +11,6 @@ from providers_app.errors import EmptyPrompt, InvalidRequest, UnsupportedContent
 from providers_app.types.chat import (
     BlockPart,
     Message,
-    NewTurn,
     Part,
     ReasoningPart,
     TextPart,
@@ -20,6 +19,7 @@ from providers_app.types.chat import (
     ToolChoice,
     ToolResultPart,
 )
+from providers_app.types.contexts import NewTurn
 
 Columns = dict[str, Any]
 MAX_PARAMS_BYTES = 64 * 1024

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from context_app.management.commands.contexts import as_markdown
-from providers_app.types.chat import Chunk, StoredContext
+from providers_app.types.chat import Chunk
+from providers_app.types.contexts import StoredContext
 from tests.processes import manage, rows
 
 FAST = ("--model", "demo-instant-n5")

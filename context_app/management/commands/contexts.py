@@ -7,7 +7,8 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from providers_app import loop, ports, provider
-from providers_app.types.chat import Chunk, StoredContext
+from providers_app.types.chat import Chunk
+from providers_app.types.contexts import StoredContext
 from sessions_app.management import terminal
 
 HEADINGS = {"tool_call": "Tool call", "tool_result": "Tool result", "server_tool": "Server tool", "block": "Block"}
