@@ -7,16 +7,16 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from providers_app import conf, errors, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.dispatch import clients
-from providers_app.dispatch.faults import deadline, faults_of
+from providers_app.dispatch.faults import faults_of
 from providers_app.ports import RefreshStore, Session
-from providers_app.refresh import gate, rules
+from providers_app.refresh import gate, outcome, rules
 from providers_app.registry.resolver import resolve
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import (
@@ -39,6 +39,7 @@ STORE_TRIES = 60
 SLOWEST_RETRY_S = 5.0
 LASTING_S = 10.0
 """Seconds that a stopping process leaves for storing an answer, after the time that the answer may take."""
+_FAILED: dict[str, Done] = {"no": "failed", "unknown": "unknown", "refused": "needs_person"}
 _DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
 
 
@@ -69,23 +70,47 @@ class Flight(msgspec.Struct, frozen=True):
             claim = await self.store.claim(self.id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
             if isinstance(claim, RefreshClaim):
                 return await self._with(claim)
-            report = await self._wait(claim, give_up)
+            if claim.resting:
+                return await self._rest(claim)
+            report = await self._wait(give_up)
             if report is not None:
                 return report
 
-    async def _wait(self, busy: RefreshBusy, give_up: float) -> RefreshReport | None:
+    async def _rest(self, busy: RefreshBusy) -> RefreshReport:
+        """Return the state of a lane in which a token was presented, so that no other may be yet.
+
+        The answer may still be under way at the provider: nothing is presented before the lease of that intent ends.
+        """
+        state = await self.store.peek(self.id)
+        if (settled := self._settled(state)) is not None:
+            return settled
+        at = max(time.time() + busy.lease_left, state.next_try_at or 0.0)
+        state = msgspec.structs.replace(state, next_try_at=at)
+        if not state.intent_open:
+            why = "another session of this account waits for the outcome of its refresh"
+            return self._report(state, "failed", why, code=errors.RefreshFailed.code)
+        works = state.expires_at is None or state.expires_at > time.time()
+        why = "an earlier refresh has no known outcome yet"
+        return self._report(state, "kept" if works else "unknown", why, code=errors.TokenOutcomeUnknown.code)
+
+    def _settled(self, state: RefreshState) -> RefreshReport | None:
+        if state.generation > self.seen:
+            return self._report(state, "waited", "refreshed by another process")
+        if state.status == "needs_reauth":
+            return self._report(state, "needs_person", state.status_reason, code="needs_reauth")
+        return None
+
+    async def _wait(self, give_up: float) -> RefreshReport | None:
         """Return the winner's result; ``None`` when the lane is free again without a result for this session."""
         poll, before = POLL_S, await self.store.peek(self.id)
         state = before
         while True:
-            if state.generation > self.seen:
-                return self._report(state, "waited", "refreshed by another process")
-            if state.status == "needs_reauth":
-                return self._report(state, "needs_person", state.status_reason, code="needs_reauth")
+            if (settled := self._settled(state)) is not None:
+                return settled
             if state.failed_at is not None and state.failed_at != before.failed_at:
                 done: Done = "unknown" if state.intent_open else "failed"
                 return self._report(state, done, state.error, code=state.error_code)
-            if state.lease_left <= 0:
+            if state.lease_left <= 0 or state.resting:
                 return None
             if time.monotonic() > give_up:
                 why = "another process holds the lane for too long"
@@ -104,7 +129,7 @@ class Flight(msgspec.Struct, frozen=True):
         found = rules.decide(
             claim, rotation, trigger=self.trigger, seen_generation=self.seen, now=time.time(), within_s=self.within_s
         )
-        if found.action in ("send", "give_up"):
+        if found.action == "send":
             found = _unless_off(claim, found)
         match found.action:
             case "send":
@@ -112,10 +137,9 @@ class Flight(msgspec.Struct, frozen=True):
                 work = self._send(claim, behaviour, rotation)
                 lasts = conf.current().refresh_timeout_s + LASTING_S
                 return await asyncio.shield(loop.spawn(work, name=f"send-refresh-{self.id}", lasting_s=lasts))
-            case "give_up":
-                return await self._refused(claim, found.code, found.why, rules.ANSWER_LOST)
             case "person" if found.code != "needs_reauth":
-                return await self._refused(claim, found.code, found.why, rules.REFUSED)
+                failure = RefreshFailure(spent="refused", code=found.code, message=found.why, reason=rules.REFUSED)
+                return await self._failed(claim, failure)
             case _:
                 return await self._left_alone(claim, found)
 
@@ -130,23 +154,16 @@ class Flight(msgspec.Struct, frozen=True):
         if marked is None:
             why = "the lane or the session was taken over meanwhile"
             return await self._current("skipped", why, code="refresh_failed")
-        settings = conf.current()
-        seconds = settings.refresh_timeout_s
-        if time.monotonic() + seconds + _spare(seconds) > marked.claimed + marked.lease_s:
+        seconds = conf.current().refresh_timeout_s
+        if time.monotonic() + seconds + outcome.spare(seconds) > marked.claimed + marked.lease_s:
             # An answer that comes after the lease has ended could meet a second sender.
-            return await self._failed(marked, "no", "refresh_failed", "this machine was too slow; nothing was sent")
-        try:
-            tokens = await _ask(behaviour, marked, seconds)
-        except (errors.TokenRefused, errors.TokenOutcomeUnknown, errors.ProviderBroken) as error:
-            if rotation == "single_use" and marked.presentations >= rules.PRESENTATIONS:
-                return await self._refused(marked, error.code, rules.lost(marked.provider), rules.ANSWER_LOST)
-            if isinstance(error, errors.TokenRefused):
-                return await self._refused(marked, error.code, error.message, rules.REFUSED)
-            return await self._failed(marked, "unknown", error.code, error.message, rotation=rotation)
-        except errors.ProviderError as error:
-            wait = error.retry_after if isinstance(error, errors.UpstreamError) else None
-            return await self._failed(marked, "no", error.code, error.message, retry_after=wait)
-        return await self._keep(marked, tokens, behaviour)
+            slow = errors.RefreshFailed("this machine was too slow; nothing was sent")
+            found: outcome.Outcome = outcome.failure_of(slow, marked, rotation, self.trigger, now=time.time())
+        else:
+            found = await outcome.request(behaviour, marked, rotation, self.trigger, seconds)
+        if isinstance(found, RefreshFailure):
+            return await self._failed(marked, found)
+        return await self._keep(marked, found, behaviour)
 
     async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
         now = time.time()
@@ -181,28 +198,10 @@ class Flight(msgspec.Struct, frozen=True):
         kept = await _retried(lambda: self.store.keep_key(claim.session_id, session.generation, key))
         return "refreshed, with a new key" if kept else "refreshed"
 
-    async def _failed(
-        self,
-        claim: RefreshClaim,
-        spent: Literal["no", "unknown"],
-        code: str,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        rotation: Rotation = "none",
-    ) -> RefreshReport:
-        now = time.time()
-        at = now + rules.backoff(claim.attempts, retry_after)
-        if spent == "unknown" and rotation == "single_use" and claim.tokens.expires_at is not None:
-            at = max(at, claim.tokens.expires_at)
-        failure = RefreshFailure(spent=spent, code=code, message=message, next_try_at=at)
+    async def _failed(self, claim: RefreshClaim, failure: RefreshFailure) -> RefreshReport:
         await _retried(lambda: self.store.fail(claim, failure))
-        return self._report(claim, "unknown" if spent == "unknown" else "failed", message, code=code, at=at)
-
-    async def _refused(self, claim: RefreshClaim, code: str, message: str, reason: str) -> RefreshReport:
-        failure = RefreshFailure(spent="refused", code=code, message=message, reason=reason)
-        await _retried(lambda: self.store.fail(claim, failure))
-        return self._report(claim, "needs_person", message, code=code)
+        done = _FAILED[failure.spent]
+        return self._report(claim, done, failure.message, code=failure.code, at=failure.next_try_at)
 
     async def _current(self, done: Done, why: str, *, code: str = "") -> RefreshReport:
         return self._report(await self.store.peek(self.id), done, why, code=code)
@@ -223,25 +222,12 @@ class Flight(msgspec.Struct, frozen=True):
 
 
 def _unless_off(claim: RefreshClaim, found: rules.Decision) -> rules.Decision:
-    """Skip instead of sending or giving up when the login's flow was turned off; check again later."""
+    """Skip instead of sending when the login's flow was turned off; check again later."""
     off = gate.why_off(claim.provider, claim.tokens.flow)
     if off is None:
         return found
     later = max(claim.due_at, time.time() + gate.RECHECK_S) if claim.due_at is not None else None
     return rules.Decision(action="skip", why=f"{off.message} {off.hint}", until=later, code=off.code)
-
-
-async def _ask(behaviour: OAuth, claim: RefreshClaim, seconds: float) -> Tokens:
-    """Send the one request. Raises ``TokenOutcomeUnknown`` when it may have been received without a readable answer."""
-    late = errors.TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
-    # A little later than the request's own deadline, whose error says whether anything was sent.
-    async with deadline(seconds + _spare(seconds), late):
-        with faults_of(claim.provider):
-            return await behaviour.refresh(claim.tokens, clients.http())
-
-
-def _spare(seconds: float) -> float:
-    return min(seconds / 10, 1.0)
 
 
 async def _retried(write: Callable[[], Awaitable[T]]) -> T:

@@ -9,8 +9,7 @@ earlier than the provider allows         any                skip until then
 failed, not yet to be tried again        any                skip until then, unless a person asks
 no open intent                           any                send
 open intent, lease over                  none, minted       send again
-same                                     single use         keep while the access token works, then send once more
-same, presented twice already            single use         give up (``answer_lost``)
+same                                     single use         keep while the access token works, then send again
 """
 
 import random
@@ -18,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from providers_app.errors import SessionDisabled
 from providers_app.types.refresh import RefreshClaim, Trigger
 from providers_app.types.tokens import Rotation
 
@@ -28,13 +28,11 @@ USE_WITHIN_S = 10.0
 """Seconds before its end from which a token is refreshed before it is used."""
 BACKOFF_S = 30.0
 LONGEST_BACKOFF_S = 1800.0
-PRESENTATIONS = 2
-"""Times that a single-use token is sent at most: once, and once more when the outcome of that is unknown."""
 ANSWER_LOST = "answer_lost"
 REFUSED = "refused"
 NOT_REFRESHABLE = "not_refreshable"
 
-Action = Literal["send", "skip", "done", "keep", "person", "give_up"]
+Action = Literal["send", "skip", "done", "keep", "person"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +57,7 @@ def decide(
     tokens = claim.tokens
     refused = trigger == "unauthorized"
     if claim.status == "disabled":
-        return Decision(action="skip", why="the session is disabled")
+        return Decision(action="skip", why="the session is disabled", code=SessionDisabled.code)
     if seen_generation is not None and claim.generation > seen_generation:
         return Decision(action="done", why="refreshed meanwhile")
     if claim.status == "needs_reauth":
@@ -78,20 +76,10 @@ def decide(
         return Decision(action="skip", why=why, until=claim.due_at, code="refresh_failed")
     if not claim.intent_open or rotation != "single_use":
         return Decision(action="send", why="due" if trigger not in FORCED else trigger)
-    if claim.presentations >= PRESENTATIONS:
-        return Decision(action="give_up", why=lost(claim.provider), code=ANSWER_LOST)
     if not refused and not tokens.expired(now):
         why = "an earlier refresh has no known outcome; the access token still works"
         return Decision(action="keep", why=why, until=tokens.expires_at)
-    return Decision(action="send", why="an earlier refresh has no known outcome: asked once more")
-
-
-def lost(provider: str) -> str:
-    """Return the message for a single-use token whose answer was lost."""
-    return (
-        f"A refresh was sent to {provider} and its answer was lost, and the token is not accepted a second time. "
-        "Sign in again."
-    )
+    return Decision(action="send", why="an earlier refresh has no known outcome: presented again")
 
 
 def backoff(attempts: int, retry_after: float | None = None) -> float:

@@ -58,10 +58,14 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshBusy(msgspec.Struct, frozen=True, kw_only=True):
-    """Another process holds the lease; ``lease_left`` is in seconds, ``generation`` the session's at that time."""
+    """Another process holds the lease; ``lease_left`` is in seconds, ``generation`` the session's at that time.
+
+    ``resting``: a token was presented with an unknown outcome, and the lease of that request is not over.
+    """
 
     lease_left: float
     generation: int
+    resting: bool = False
 
 
 class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +81,16 @@ class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float | None = None
     next_try_at: float | None = None
     intent_open: bool = False
+    resting: bool = False
 
 
 class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
     """The reason why a refresh failed.
 
     ``spent``: ``no`` (it is certain that nothing was accepted: the presentation does not count), ``unknown`` (the
-    intent stays open) or ``refused`` (terminal: the session needs a person). ``next_try_at`` is seconds since the
-    epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal failure (``answer_lost``,
-    ``refused``), ``message`` is for people.
+    intent stays open, and the lane rests until its lease ends) or ``refused`` (terminal: the session needs a person).
+    ``next_try_at`` is seconds since the epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal
+    failure (``answer_lost``, ``refused``), ``message`` is for people.
     """
 
     spent: Literal["no", "unknown", "refused"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from django.utils import timezone
+
 from providers_app.refresh.gate import why_off
 from providers_app.refresh.rules import ANSWER_LOST
 from sessions_app.models import AuthSession
@@ -16,9 +18,9 @@ _LOST = (
     "If the provider had exchanged it, only that answer could have saved the login."
 )
 _OVERDUE = "Nothing has refreshed it. The schedule may not be running: /readyz says whether it is."
-_SECOND = (
-    "A refresh was sent and no answer could be read. Access is used while it works; then the refresh token is sent "
-    "once more, and not again. A new sign-in ends the doubt."
+_OPEN = (
+    "A refresh was sent and its outcome is unknown. Access is used while it works; after that the refresh is tried "
+    "again until the provider gives a final answer. Signing in again settles it now."
 )
 Tone = Literal["ok", "warn", "bad", "mute"]
 ActionKind = Literal["", "test", "enable", "refresh", "reauth", "key", "address", "details"]
@@ -86,18 +88,20 @@ def describe(session: AuthSession) -> StatusView:
             fix: tuple[ActionKind, str] = ("details", "How to fix") if oauth else ("address", "Edit")
             return StatusView("misconfigured", "Misconfigured", "mute", reason, since, *fix)
         case "expired" if refreshable(session):
-            words = "Access ended"
             more = f"The last refresh failed: {session.refresh_error}" if session.refresh_error else _overdue(session)
+            words, when, next_at = "Access ended", ends, session.next_refresh_at
+            if session.refresh_error_code and next_at and next_at > timezone.now():
+                words, when = "Trying again", next_at
             if session.intent_generation == session.generation:
-                words, more = "Last refresh has no known outcome, and access ended", _SECOND
-            return StatusView("expired", "Expired", "bad", words, ends, "refresh", "Refresh now", more)
+                more = _OPEN
+            return StatusView("expired", "Expired", "bad", words, when, "refresh", "Refresh now", more)
         case "expired":
             return StatusView("expired", "Expired", "bad", "Ended", ends, *again, more=read_only)
         case "unknown":
             # A refresh was sent and its outcome is unknown. The access token still works.
             words = f"Last refresh has no known outcome{'; still works, ends' if ends else ', sent'}"
             when = ends or session.intent_at
-            return StatusView("unknown", "Outcome unknown", "warn", words, when, "reauth", "Sign in again", _SECOND)
+            return StatusView("unknown", "Outcome unknown", "warn", words, when, "reauth", "Sign in again", _OPEN)
         case "failing":
             failed = session.refresh_error or session.refresh_error_code
             label, words = ("failing", "failed; next try") if failed else ("overdue", "was due")

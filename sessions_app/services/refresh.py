@@ -56,6 +56,18 @@ def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[
     return rows.order_by("provider", "name", "pk")
 
 
+def ended(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
+    """Return the logins whose access has ended and that have nothing to be refreshed with."""
+    rows = _narrowed(provider, owner_id).filter(auth_type=AuthSession.AuthType.OAUTH, next_refresh_at__isnull=True)
+    return rows.filter(expires_at__lte=timezone.now()).order_by("provider", "name", "pk")
+
+
+def backing_off(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
+    """Return the logins whose last refresh failed and whose next try is to come."""
+    rows = _narrowed(provider, owner_id).filter(next_refresh_at__gt=timezone.now()).exclude(refresh_error_code="")
+    return rows.order_by("provider", "name", "pk")
+
+
 def refresh_due() -> list[RefreshReport]:
     """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once."""
     return refresh_many(due(settings.MAESTRO.sessions.refresh_batch), trigger="schedule", run_s=RUN_S)

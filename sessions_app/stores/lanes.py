@@ -48,6 +48,11 @@ def give_back(key: str, lease: str) -> bool:
     return bool(ours.update(lease_token="", lease_until=None, holder=""))
 
 
+def rest(key: str, lease: str) -> bool:
+    """Leave the lane closed until our lease ends, without a holder; say whether it was ours."""
+    return bool(RefreshLane.objects.filter(key=key, lease_token=lease).update(lease_token="", holder=""))
+
+
 def held_by(holder: str) -> bool:
     """Say whether a refresh of this process is under way."""
     return RefreshLane.objects.filter(holder=holder, lease_until__gt=Now()).exists()

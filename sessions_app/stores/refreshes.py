@@ -44,7 +44,8 @@ class DjangoRefreshStore:
     @on_pool
     def peek(self, session_id: str) -> RefreshState:
         """Return the state of the session's refresh: one query, no secret opened. Raises ``UnknownSession``."""
-        row: Any = selectors.one(_rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left()))
+        rows = _rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left())
+        row: Any = selectors.one(rows.annotate(lease=F("lane__lease_token")))
         return RefreshState(
             generation=row.generation,
             status=row.status,
@@ -56,6 +57,7 @@ class DjangoRefreshStore:
             expires_at=epoch(row.expires_at),
             next_try_at=epoch(row.next_refresh_at),
             intent_open=_intent_open(row),
+            resting=not row.lease,
         )
 
     @on_pool
@@ -71,7 +73,8 @@ class DjangoRefreshStore:
             lease_left = _seconds(row.lease_left)
             if lease_left > 0 or not tries:
                 # Looked at before it is written: under SQLite even an update that changes nothing waits for its turn.
-                return RefreshBusy(lease_left=lease_left, generation=row.generation)
+                resting = lease_left > 0 and not row.lane.lease_token
+                return RefreshBusy(lease_left=lease_left, generation=row.generation, resting=resting)
             tries -= 1
             # Its tokens are opened for the key of the lane alone; the claim reads them anew.
             lane: RefreshLane = row.lane or _move(row, _opened(selectors.one(_rows(session_id))))
@@ -155,7 +158,7 @@ class DjangoRefreshStore:
 
     @on_pool
     def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
-        """Record why a refresh failed (error, next try, status, trail, Notice), and give the lane back.
+        """Record why a refresh failed (error, next try, status, trail, Notice), and give the lane back, or let it rest.
 
         A session that has another login meanwhile, or is gone, is left alone. So is one whose lane another process
         holds by now, because its result counts; only a refusal is recorded all the same: a refused token stays refused.
@@ -174,8 +177,9 @@ class DjangoRefreshStore:
         elif refused and claim.intent_written and not claim.intent_open:
             # The outcome is known: refused. An earlier one that was open stays open, so that nothing is sent again.
             changes |= NO_INTENT
+        leave = lanes.rest if failure.spent == "unknown" else lanes.give_back
         with transaction.atomic():
-            ours = lanes.give_back(claim.lane, claim.lease)
+            ours = leave(claim.lane, claim.lease)
             if not (ours or refused) or not rows.update(**changes):
                 return
             if refused:

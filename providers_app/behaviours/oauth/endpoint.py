@@ -2,12 +2,11 @@
 
 The outcome of a request that spends a single-use token (``spends``):
 
-    no connection, address refused                              as it is; nothing was sent, nothing is spent
-    sent, then silence, a broken connection                     ``TokenOutcomeUnknown``
-    2xx that is no JSON object (HTML, empty, garbage)           ``TokenOutcomeUnknown``
-    502, 504, 520, 524 without a terminal code                  ``TokenOutcomeUnknown``: only a gateway spoke
-    a terminal code, a terminal status                          ``TokenRefused``
-    any other error status, a redirect, 2xx with an ``error``   typed; the server gave nothing, so nothing is spent
+    no connection, address refused             as it is; nothing was sent, nothing is spent
+    a terminal code, a terminal status         ``TokenRefused``
+    429, 4xx but 408, 409 and 499              typed; the server refused before it spent anything
+    everything else                            ``TokenOutcomeUnknown``: silence, a broken connection, 5xx, a redirect,
+                                               2xx with an ``error`` or without a JSON object
 
 Secrets travel in the body, and messages quote error codes only.
 """
@@ -29,11 +28,11 @@ from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
-from providers_app.wire.status import class_of_status, retry_after
+from providers_app.wire.status import class_of_status, recast, retry_after
 
 MAX_BODY = 512 * 1024
-GATEWAY_STATUSES = frozenset({502, 504, 520, 524})
-"""Bad gateway, gateway timeout (RFC 9110), and the two of Cloudflare that say that the server behind it was reached."""
+UNPROVEN_STATUSES = frozenset({408, 409, 499})
+"""Request timeout, conflict (RFC 9110), client closed request (nginx): the server may have spent the token before."""
 SKEW_S = 60.0
 
 Encoding = Literal["form", "json"]
@@ -105,8 +104,7 @@ async def _send(
         # A kept connection that the server is just closing would leave it open whether the request arrived.
         return await http.send(_request(endpoint, fields), timeout=seconds, max_body=MAX_BODY, fresh=True)
     except UpstreamError as error:
-        answered = error.status is not None and not _uncertain(error.status)
-        if not spends or not error.sent or answered:
+        if not spends or not error.sent or _unspent(error.status):
             raise
         raise TokenOutcomeUnknown(f"The request was sent and has no answer: {error.message}") from None
 
@@ -126,7 +124,8 @@ def _error(
     where, status = _where(endpoint), answer.status
     words, skew = words_of(body, secrets), skew_of(answer.headers, time.time())
     if 300 <= status < 400:
-        return BadAnswer(f"{where} answered with a redirect; redirects are not followed.", status=status, hint=_ADDRESS)
+        unread: type[UpstreamError] = TokenOutcomeUnknown if spends else BadAnswer
+        return unread(f"{where} answered with a redirect, which is not followed.", status=status, hint=_ADDRESS)
     if endpoint.terminal & set(words.codes) or (spends and status in endpoint.terminal_statuses):
         refused = TokenRefused(
             f"{where} does not accept the login any more ({words.named(status)}).{_clock_skew(skew)}",
@@ -136,11 +135,10 @@ def _error(
         )
         refused.skew = skew
         return refused
-    if spends and status in GATEWAY_STATUSES:
-        return TokenOutcomeUnknown(f"A gateway before {where} answered with status {status}.", status=status)
     kind = BadAnswer if status < 300 else class_of_status(status)
     wait = retry_after(answer.headers)
-    return refusal(kind, words, where=where, status=status, retry_after=wait, skew=_clock_skew(skew))
+    error = refusal(kind, words, where=where, status=status, retry_after=wait, skew=_clock_skew(skew))
+    return recast(error, TokenOutcomeUnknown) if spends and not _unspent(status) else error
 
 
 def _clock_skew(seconds: float | None) -> str:
@@ -165,8 +163,9 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _uncertain(status: int) -> bool:
-    return status < 300 or status in GATEWAY_STATUSES
+def _unspent(status: int | None) -> bool:
+    """Say whether an answer with this status proves that the server did not take the token."""
+    return status is not None and 400 <= status < 500 and status not in UNPROVEN_STATUSES
 
 
 def _kind_of(answer: HttpResponse) -> str:

@@ -80,10 +80,12 @@ async def authorization_code(
         ) from None
 
 
-async def refresh_token(endpoint: TokenEndpoint, tokens: Tokens, http: Http, *, extra: Fields = NONE) -> dict[str, Any]:
-    """Refresh tokens. Raises as ``ask`` with ``spends``."""
+async def refresh_token(
+    endpoint: TokenEndpoint, tokens: Tokens, http: Http, *, extra: Fields = NONE, spends: bool = True
+) -> dict[str, Any]:
+    """Refresh tokens; ``spends`` says that the refresh token is accepted once. Raises as ``ask``."""
     fields = {"grant_type": "refresh_token", "refresh_token": tokens.refresh, **_client(tokens.client)}
-    return await ask(endpoint, {**fields, **extra}, http, spends=True)
+    return await ask(endpoint, {**fields, **extra}, http, spends=spends)
 
 
 async def token_exchange(endpoint: TokenEndpoint, *, fields: Fields, http: Http) -> dict[str, Any]:

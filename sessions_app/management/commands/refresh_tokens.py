@@ -1,19 +1,27 @@
 """``manage.py refresh_tokens``: refresh the logins that are due, and say what was done and why.
 
-The exit code is 0 when all is well, 1 when a session needs a person, 2 when the command was not understood or could
-not be carried out.
+The exit code is 0 when every session that was asked for is well, 1 when one needs a person, 3 when one failed for now,
+2 when the command was not understood or could not be carried out.
 """
 
 import re
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
-from providers_app.errors import ProviderError, UnknownProvider
+from providers_app.errors import (
+    FlowDisabled,
+    ProviderError,
+    RefreshFailed,
+    RefreshTooEarly,
+    SessionDisabled,
+    TokenOutcomeUnknown,
+    UnknownProvider,
+)
 from providers_app.ports import SYSTEM
 from providers_app.refresh.flight import rotation_of
 from providers_app.refresh.rules import decide
@@ -31,11 +39,13 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TIMES = ("expires", "next_try")
 COLUMNS = ("session", "done", "why", *TIMES)
 WORDS = {"needs_person": "needs a person", "unknown": "outcome unknown"}
-WOULD = {"send": "would refresh", "person": "needs_person", "give_up": "needs_person", "keep": "would keep"}
+FOR_NOW = {"failed", "unknown", "kept", "would fail", "would keep"}
+PERSONS = {SessionDisabled.code, FlowDisabled.code}
+WOULD = {"send": "would refresh", "person": "needs_person", "keep": "would keep"}
 
 
 class Command(terminal.TerminalCommand):
-    help = "Refresh the logins that are due. Exit code: 0 fine, 1 a session needs a person, 2 not understood."
+    help = "Refresh the logins that are due. Exit code: 0 all are well, 1 one needs a person, 3 one failed for now."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--provider", default="", help="only sessions of this provider")
@@ -62,8 +72,8 @@ class Command(terminal.TerminalCommand):
             self.print_table([[name.replace("_", " ").upper() for name in COLUMNS], *map(_cells, rows)])
         else:
             self.say("Nothing is due. `--all` refreshes every login.")
-        if any(row["done"] == "needs_person" for row in rows):
-            raise SystemExit(1)
+        if found := {_gravity(row) for row in rows} - {0}:
+            raise SystemExit(min(found))
 
     def _rows(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         owner = terminal.owner_id(options["owner"]) if options["owner"] else None
@@ -74,14 +84,23 @@ class Command(terminal.TerminalCommand):
             slug, kind = options["provider"] or None, AuthSession.AuthType.OAUTH
             one = selectors.find(owner or SYSTEM, slug, options["session"], kind)
             return _work([one], "command", options | {"within": 0.0})
-        dead = _needing_a_person(options["provider"], owner)
         whose: dict[str, Any] = {"provider": options["provider"], "owner_id": owner}
-        if options["all"]:
-            rows = _work(list(refresh.refreshable(**whose)), "command", options)
-        else:
-            # Nobody named a session, so only what is due is refreshed: as the schedule would.
-            rows = _work(list(refresh.due_sessions(within_s=options["within"], **whose)), "schedule", options)
-        return rows + [_stored(row) for row in dead]
+        dead = _needing_a_person(options["provider"], owner)
+        # Where nobody named a session, only what is due is refreshed: as the schedule would.
+        trigger: Trigger = "command" if options["all"] else "schedule"
+        due = refresh.due_sessions(within_s=options["within"], **whose)
+        asked = refresh.refreshable(**whose) if options["all"] else due
+        chosen = {row.pk: row for row in (*asked, *refresh.ended(**whose))}
+        waiting = [row for row in (*dead, *refresh.backing_off(**whose)) if row.pk not in chosen]
+        return _work(list(chosen.values()), trigger, options) + [_stored(row) for row in waiting]
+
+
+def _gravity(row: dict[str, Any]) -> int:
+    """Return what a row makes of the exit code: 1 needs a person, 3 failed for now, 0 is well."""
+    if row["done"] == "needs_person" or row["code"] in PERSONS:
+        return 1
+    late = row["code"] == RefreshTooEarly.code and row["expires"] and row["expires"] <= timezone.now()
+    return 3 if row["done"] in FOR_NOW or row["code"] == RefreshFailed.code or late else 0
 
 
 def _work(sessions: list[AuthSession], trigger: Trigger, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,12 +118,12 @@ def _duration(text: str) -> float:
     return float(int(found[1]) * UNITS[found[2] or "s"])
 
 
-def _needing_a_person(provider: str, owner: Pk | None) -> Iterable[AuthSession]:
-    """Return the logins that only a new sign-in helps; they are listed until then."""
+def _needing_a_person(provider: str, owner: Pk | None) -> list[AuthSession]:
+    """Return the logins that need a new sign-in; they are listed until then."""
     rows = selectors.visible() if owner is None else selectors.owned(owner)
     rows = rows.filter(auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.NEEDS_REAUTH)
     rows = rows.filter(provider=provider) if provider else rows
-    return rows.defer("sealed_credential").order_by("provider", "name", "pk")
+    return list(rows.defer("sealed_credential").order_by("provider", "name", "pk"))
 
 
 def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str, Any]:
@@ -126,8 +145,11 @@ def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str
 
 
 def _stored(session: AuthSession) -> dict[str, Any]:
-    why = session.status_reason or "the session needs a new sign-in"
-    return _row(session, "needs_person", why, session.refresh_error_code or "needs_reauth", None)
+    if session.status == AuthSession.Status.NEEDS_REAUTH:
+        why = session.status_reason or "the session needs a new sign-in"
+        return _row(session, "needs_person", why, session.refresh_error_code or "needs_reauth", None)
+    done = "unknown" if session.refresh_error_code == TokenOutcomeUnknown.code else "failed"
+    return _row(session, done, session.refresh_error, session.refresh_error_code, session.next_refresh_at)
 
 
 def _done(session: AuthSession, report: RefreshReport) -> dict[str, Any]:

@@ -59,13 +59,15 @@ class MemoryRefreshes:
             expires_at=row.tokens.expires_at,
             next_try_at=row.due_at,
             intent_open=row.intent_open,
+            resting=not row.lease,
         )
 
     async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
         row, now = self._row(session_id), time.monotonic()
         if row.lease_until > now:
             self.steps.append("busy")
-            return RefreshBusy(lease_left=row.lease_until - now, generation=row.session.generation)
+            left, generation = row.lease_until - now, row.session.generation
+            return RefreshBusy(lease_left=left, generation=generation, resting=not row.lease)
         self.steps.append("claim")
         self._leases += 1
         row.lease, row.lease_until = f"{holder}/{self._leases}", now + lease_s
@@ -136,7 +138,10 @@ class MemoryRefreshes:
             row.intent_open = row.presentations > 0
         if failure.spent == "refused":
             row.session = msgspec.structs.replace(row.session, status="needs_reauth", status_reason=failure.message)
-        self._give_back(row, claim)
+        if failure.spent == "unknown" and row.lease == claim.lease:
+            row.lease = ""
+        else:
+            self._give_back(row, claim)
 
     def _answer(self) -> None:
         if self.down:

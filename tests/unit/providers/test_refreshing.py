@@ -248,7 +248,8 @@ async def test_a_lease_that_is_too_short_sends_nothing(
         (errors.TokenRefused("no", upstream_code="invalid_grant"), "needs_person", "refused", "needs_reauth"),
         (errors.TokenOutcomeUnknown("lost"), "unknown", "unknown", "active"),
         (errors.RateLimited("wait", retry_after=77), "failed", "no", "active"),
-        (errors.ServerError("oops"), "failed", "no", "active"),
+        (errors.TokenOutcomeUnknown("oops", status=503, retry_after=77), "unknown", "unknown", "active"),
+        (errors.BadRequest("what?"), "failed", "no", "active"),
         (errors.ConnectionFailed("no route"), "failed", "no", "active"),
         (errors.AddressRefused("private"), "failed", "no", "active"),
         (ValueError("a fault of the provider's code"), "unknown", "unknown", "active"),
@@ -265,6 +266,7 @@ async def test_how_a_refresh_fails(
     assert (report.done, row.session.status) == (done, status)
     assert row.failure is not None and row.failure.spent == spent
     assert row.lease == "" and row.session.generation == 0
+    assert (row.lease_until > time.monotonic()) is (spent == "unknown"), "the lane rests after an unknown outcome"
     if isinstance(answer, errors.RateLimited):
         assert row.due_at is not None and row.due_at - time.time() > 70
 
@@ -281,21 +283,79 @@ async def test_silence_is_an_unknown_outcome(store: MemoryRefreshes, row: Row, l
     assert row.due_at == pytest.approx(row.tokens.expires_at), "nothing is sent while the access token works"
 
 
-async def test_a_lost_answer_is_asked_for_once_more_and_then_named(
+def lost(tokens: Tokens) -> Tokens:
+    raise errors.TokenOutcomeUnknown("lost", status=503)
+
+
+def refused(tokens: Tokens) -> Tokens:
+    raise errors.TokenRefused("spent", upstream_code="invalid_grant")
+
+
+async def test_a_token_that_may_be_spent_is_kept_while_the_access_works_and_then_settled(
     store: MemoryRefreshes, row: Row, login: Login
 ) -> None:
-    def lost(tokens: Tokens) -> Tokens:
-        raise errors.TokenOutcomeUnknown("lost")
-
     login.answer = lost
     await refreshing.refresh_session("s1", trigger="schedule")
+    row.lease_until = 0.0
     kept = await refreshing.refresh_session("s1", trigger="button")
     assert (kept.done, len(login.sent)) == ("kept", 1)
-    login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenRefused("spent", upstream_code="invalid_grant"))
+    login.answer = refused
     report = await refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=0)
     assert report.done == "needs_person" and len(login.sent) == 2
     assert row.failure is not None and row.failure.reason == "answer_lost"
     assert "answer was lost" in row.session.status_reason
+
+
+@pytest.mark.parametrize("trigger", ["schedule", "button", "command", "use", "unauthorized"])
+async def test_nobody_presents_again_before_the_lease_of_the_intent_is_over(
+    store: MemoryRefreshes, row: Row, login: Login, trigger: Any
+) -> None:
+    ended(row)
+    login.answer = lost
+    await refreshing.refresh_session("s1", trigger="schedule")
+    row.due_at = 0.0
+    report = await refreshing.refresh_session("s1", trigger=trigger)
+    assert (report.done, report.code, len(login.sent)) == ("unknown", "token_outcome_unknown", 1)
+    assert report.next_try_at == pytest.approx(time.time() + conf.current().refresh_lease_s, abs=5)
+    row.lease_until, login.answer = 0.0, login.rotate
+    assert (await refreshing.refresh_session("s1", trigger=trigger)).done == "refreshed"
+
+
+async def test_a_refused_access_token_is_not_good_for_use_while_the_lane_rests(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    login.answer = lost
+    await refreshing.refresh_session("s1", trigger="schedule")
+    assert (await refreshing.refresh_session("s1", trigger="button")).done == "kept"
+    with pytest.raises(errors.TokenOutcomeUnknown, match="no known outcome"):
+        await refreshing.renewed(1, row.session, errors.AuthenticationFailed("ended"))
+    assert login.sent == ["refresh-0"]
+
+
+async def test_an_outage_never_ends_a_login(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    """However long the token endpoint answers 503 and whoever asks meanwhile, the first final answer counts."""
+    ended(row)
+    login.answer = lost
+    for number in range(40):
+        row.lease_until, row.due_at = 0.0, 0.0
+        report = await refreshing.refresh_session("s1", trigger="button" if number % 2 else "schedule")
+        assert report.done == "unknown" and row.due_at is not None and row.due_at > time.time() + 20
+    assert (row.session.status, len(login.sent)) == ("active", 40)
+    row.lease_until, row.due_at, login.answer = 0.0, 0.0, login.rotate
+    assert (await refreshing.refresh_session("s1", trigger="schedule")).done == "refreshed"
+    assert not row.intent_open
+
+
+async def test_a_token_that_is_not_spent_by_a_refresh_has_no_unknown_outcome(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    login.rotation, login.answer = "none", lost
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.intent_open, row.lease_until) == ("failed", False, 0.0)
+    assert row.due_at is not None and row.due_at < time.time() + 60
+    login.answer = refused
+    await refreshing.refresh_session("s1", trigger="button")
+    assert row.failure is not None and row.failure.reason == "refused"
 
 
 async def test_a_lost_answer_that_was_never_spent_is_saved(store: MemoryRefreshes, row: Row, login: Login) -> None:
@@ -303,15 +363,6 @@ async def test_a_lost_answer_that_was_never_spent_is_saved(store: MemoryRefreshe
     ended(row)
     report = await refreshing.refresh_session("s1", trigger="schedule")
     assert (report.done, login.sent, row.session.status) == ("refreshed", ["refresh-0"], "active")
-
-
-async def test_a_second_silence_is_the_end(store: MemoryRefreshes, row: Row, login: Login) -> None:
-    row.intent_open, row.presentations = True, 1
-    ended(row)
-    login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenOutcomeUnknown("lost again"))
-    report = await refreshing.refresh_session("s1", trigger="schedule")
-    assert report.done == "needs_person"
-    assert row.failure is not None and row.failure.reason == "answer_lost"
 
 
 async def test_a_refusal_to_listen_does_not_count_as_a_presentation(

@@ -11,6 +11,8 @@ from providers_app.behaviours.oauth import LoginAnswer, LoginStart, Method, Pend
 from providers_app.dispatch import clients
 from providers_app.errors import (
     AuthenticationFailed,
+    BadAnswer,
+    ConnectionFailed,
     InvalidIdToken,
     InvalidLoginAnswer,
     LoginDenied,
@@ -18,8 +20,9 @@ from providers_app.errors import (
     Overloaded,
     PermissionDenied,
     RateLimited,
-    TokenOutcomeUnknown,
+    ServerError,
     TokenRefused,
+    UpstreamTimeout,
 )
 from providers_app.providers.gemini.config import CLOUD, Config, OAuthConfig
 from providers_app.providers.gemini.oauth import BEHAVIOUR
@@ -201,13 +204,13 @@ async def test_a_wrong_secret(book: Book) -> None:
 
 
 FAULTS: list[tuple[Fault, type[Exception]]] = [
-    (Fault("hang", "after"), TokenOutcomeUnknown),
-    (Fault("reset", "after"), TokenOutcomeUnknown),
-    (Fault("html", "after"), TokenOutcomeUnknown),
-    (Fault("empty", "after"), TokenOutcomeUnknown),
-    (Fault("garbage", "after"), TokenOutcomeUnknown),
+    (Fault("hang", "after"), UpstreamTimeout),
+    (Fault("reset", "after"), ConnectionFailed),
+    (Fault("html", "after"), BadAnswer),
+    (Fault("empty", "after"), BadAnswer),
+    (Fault("garbage", "after"), BadAnswer),
     (Fault("status", "before", status=503), Overloaded),
-    (Fault("status", "after", status=502), TokenOutcomeUnknown),
+    (Fault("status", "after", status=502), ServerError),
 ]
 
 

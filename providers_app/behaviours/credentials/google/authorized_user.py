@@ -76,7 +76,7 @@ def read(found: Any) -> AuthorizedUser:
 async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:
     """Return new tokens; the refresh token stays valid. Raise ``TokenRefused`` and others, as ``OAuth.refresh``."""
     try:
-        found = await grants.refresh_token(TokenEndpoint(url=authority.token_url), tokens, http)
+        found = await grants.refresh_token(TokenEndpoint(url=authority.token_url), tokens, http, spends=False)
     except TokenRefused as error:
         if error.type != "invalid_rapt":
             raise

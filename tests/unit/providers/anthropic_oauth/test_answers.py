@@ -88,7 +88,7 @@ async def test_a_refresh_never_changes_whose_login_it_is(raw_server: Start, http
         (200, {}, errors.TokenOutcomeUnknown),
         (200, b"<html>ok</html>", errors.TokenOutcomeUnknown),
         (502, b"<html>bad gateway</html>", errors.TokenOutcomeUnknown),
-        (503, {"error": "temporarily_unavailable"}, errors.Overloaded),
+        (503, {"error": "temporarily_unavailable"}, errors.TokenOutcomeUnknown),
         (429, {"type": "error", "error": {"type": "rate_limit_error"}}, errors.RateLimited),
     ],
 )

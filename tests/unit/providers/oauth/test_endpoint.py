@@ -20,6 +20,7 @@ from providers_app.errors import (
     AuthenticationFailed,
     BadAnswer,
     BadRequest,
+    Conflict,
     ConnectionFailed,
     NotFound,
     Overloaded,
@@ -201,14 +202,15 @@ async def test_a_2xx_that_is_no_object(server: TokenServer, http: Http, body: by
     await refused(server, http, BadAnswer, spends=False)
 
 
-@pytest.mark.parametrize("status", [502, 504, 520, 524])
-@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b'{"error": "bad_gateway"}'])
-async def test_a_gateway_speaks_for_a_server_that_may_have_acted(
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524, 529, 408, 409, 499, 302, 307])
+@pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b'{"error": "temporarily_unavailable"}'])
+async def test_a_status_that_does_not_prove_that_nothing_was_spent(
     server: TokenServer, http: Http, status: int, body: bytes
 ) -> None:
-    server.answer(status, body)
+    server.answer(status, body, Retry_After="37")
     error = await refused(server, http, TokenOutcomeUnknown)
-    assert f"{status}" in error.message
+    assert isinstance(error, TokenOutcomeUnknown) and error.status == status
+    assert status < 400 or (f"{status}" in error.message and error.retry_after == 37)
 
 
 async def test_a_terminal_code_is_one_even_through_a_gateway(server: TokenServer, http: Http) -> None:
@@ -220,10 +222,6 @@ ANSWERED: list[tuple[int, object, type[UpstreamError]]] = [
     (429, {"error": "rate_limited"}, RateLimited),
     (429, b"<html>slow down</html>", RateLimited),
     (429, {"error": "invalid_client"}, RateLimited),
-    (503, b"", Overloaded),
-    (503, {"error": "temporarily_unavailable"}, Overloaded),
-    (500, {"error": "server_error"}, ServerError),
-    (500, b"<html>", ServerError),
     (400, {"error": "invalid_request"}, BadRequest),
     (400, {"error": "unsupported_grant_type"}, BadRequest),
     (400, {"error": "invalid_scope"}, BadRequest),
@@ -235,10 +233,28 @@ ANSWERED: list[tuple[int, object, type[UpstreamError]]] = [
     (403, {"detail": {"error_code": "not_eligible"}}, PermissionDenied),
     (404, b"<html>not here</html>", NotFound),
     (400, b"", BadRequest),
+]
+
+
+UNPROVEN: list[tuple[int, object, type[UpstreamError]]] = [
+    (503, b"", Overloaded),
+    (503, {"error": "temporarily_unavailable"}, Overloaded),
+    (500, {"error": "server_error"}, ServerError),
+    (500, b"<html>", ServerError),
+    (409, {"error": "conflict"}, Conflict),
     (200, {"error": "temporarily_unavailable"}, Overloaded),
     (302, b"", BadAnswer),
     (307, {"error": "invalid_grant"}, BadAnswer),
 ]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), UNPROVEN)
+async def test_without_a_token_to_spend_an_error_is_what_it_is(
+    server: TokenServer, http: Http, status: int, body: object, kind: type[UpstreamError]
+) -> None:
+    server.answer(status, body)  # type: ignore[arg-type]
+    await refused(server, http, kind, spends=False)
+    await refused(server, http, TokenOutcomeUnknown)
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), ANSWERED)
@@ -254,7 +270,7 @@ async def test_an_answer_that_gives_nothing_spends_nothing(
     assert error.body == b""
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, BadAnswer), (500, BadAnswer), (502, TokenOutcomeUnknown)])
+@pytest.mark.parametrize(("status", "kind"), [(400, BadAnswer), (500, TokenOutcomeUnknown), (502, TokenOutcomeUnknown)])
 async def test_an_error_answer_that_is_too_long(
     server: TokenServer, http: Http, status: int, kind: type[UpstreamError]
 ) -> None:
@@ -264,7 +280,7 @@ async def test_an_error_answer_that_is_too_long(
 
 async def test_a_redirect_is_not_followed(server: TokenServer, http: Http) -> None:
     server.answer(307, b"", Location=f"{server.origin}/elsewhere")
-    await refused(server, http, BadAnswer)
+    await refused(server, http, BadAnswer, spends=False)
     assert len(server.seen) == 1
 
 

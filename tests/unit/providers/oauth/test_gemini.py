@@ -18,12 +18,12 @@ from providers_app.behaviours.credentials.google import service_account
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuthFlow, PendingLogin
 from providers_app.errors import (
     AuthenticationFailed,
+    BadAnswer,
     InvalidCredential,
     InvalidIdToken,
     InvalidRequest,
     LoginError,
     MissingScope,
-    TokenOutcomeUnknown,
     TokenRefused,
 )
 from providers_app.providers.gemini import models
@@ -239,7 +239,7 @@ async def test_refusals_of_a_refresh(server: TokenServer, http: Http) -> None:
     assert type(caught.value) is AuthenticationFailed
     server.answers.clear()
     server.answer(200, b"<html>")
-    with pytest.raises(TokenOutcomeUnknown):
+    with pytest.raises(BadAnswer):
         await BEHAVIOUR.refresh(REFRESHABLE, http)
 
 

@@ -15,6 +15,7 @@ from sessions_app.models import AuthSession, Notice, RefreshLane, SessionEvent
 from sessions_app.services import lifecycle, trail
 from tests.fixtures_atomic import short_transactions
 from tests.unit.sessions.refresh.support import (
+    busy,
     fail,
     intend,
     keep,
@@ -95,6 +96,7 @@ def test_an_intent_of_an_older_login_says_nothing(alice: User) -> None:
 def test_new_tokens_are_stored_with_all_that_follows(alice: User) -> None:
     session = make_login(alice)
     fail(intend(session), "unknown", next_try_at=time.time())
+    lease_over(session)
     claim = intend(session)
     new = tokens_of(2, facts={"plan": "max"}, account_label="ada@new.example", earliest_refresh_at=time.time() + 60)
     kept = keep(claim, new, due_in=3000)
@@ -236,6 +238,7 @@ def test_a_failure_that_spent_nothing_takes_the_intent_back(alice: User) -> None
 def test_an_intent_that_was_open_before_stays_open(alice: User) -> None:
     session = make_login(alice)
     fail(intend(session), "unknown")
+    lease_over(session)
     fail(intend(session), "no")
     row = row_of(session)
     assert (row.intent_generation, row.presentations, row.refresh_attempts) == (0, 1, 2)
@@ -246,8 +249,13 @@ def test_an_unknown_outcome_leaves_the_intent(alice: User) -> None:
     fail(intend(session), "unknown", code="token_outcome_unknown")
     row = row_of(session)
     assert (row.intent_generation, row.presentations, row.status) == (0, 1, "active")
-    assert loop.run(store.peek(str(session.pk)), 10).intent_open
-    assert actions(session) == [trail.REFRESH_UNKNOWN] and free()
+    state = loop.run(store.peek(str(session.pk)), 10)
+    assert state.intent_open and state.resting and 50 < state.lease_left <= 60
+    found = busy(session)
+    assert found.resting and 50 < found.lease_left <= 60, "nobody presents again before the lease is over"
+    assert actions(session) == [trail.REFRESH_UNKNOWN]
+    lease_over(session)
+    assert take(session).intent_open
 
 
 @pytest.mark.parametrize(("reason", "kind"), [("refused", "needs-reauth"), ("answer_lost", "answer-lost")])
@@ -268,6 +276,7 @@ def test_a_refusal_after_an_unknown_outcome_keeps_the_intent_open(alice: User) -
     """So that no later caller sends the same token a third time."""
     session = make_login(alice)
     fail(intend(session), "unknown")
+    lease_over(session)
     fail(intend(session), "refused", reason="answer_lost")
     claim = take(session)
     assert (claim.intent_open, claim.presentations, claim.status) == (True, 2, "needs_reauth")

@@ -17,7 +17,7 @@ from providers_app import conf
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 from sessions_app import credentials, crypto, tasks
-from sessions_app.models import AuthSession, SessionEvent
+from sessions_app.models import AuthSession, Notice, SessionEvent
 from sessions_app.services import refresh, trail
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.refresh.support import fail, intend, make_login, row_of
@@ -249,6 +249,48 @@ def test_a_named_session_is_refreshed_although_it_is_not_due(
     assert (row_of(session).generation, row_of(other).generation) == (1, 0)
     code, _, _ = run("refresh_tokens", "--session", str(other.pk))
     assert code == 0 and row_of(other).generation == 1
+
+
+def rows_of(run: Run, *arguments: str) -> tuple[int, dict[str, str]]:
+    """Exit code, and what was done with each session; each has one row."""
+    code, out, _ = run("refresh_tokens", *arguments, "--json")
+    listed = [(row["session"].split(":")[1], row["done"]) for row in json.loads(out)]
+    assert len(dict(listed)) == len(listed), listed
+    return code, dict(listed)
+
+
+def test_the_exit_code_is_that_of_the_session_in_the_worst_state(alice: User, auth: VendorServer, run: Run) -> None:
+    book = book_of(auth)
+    signed_in(alice, auth, "well", account="a")
+    assert rows_of(run, "--session", "well") == (0, {"well": "refreshed"})
+    limited = signed_in(alice, auth, "limited", account="b")
+    book.rate_limit(1, 60)
+    assert rows_of(run, "--session", "limited") == (3, {"limited": "failed"})
+    assert rows_of(run) == (3, {"limited": "failed"}), "named until it is well, though it is not due"
+    AuthSession.objects.filter(pk=limited.pk).update(next_refresh_at=timezone.now())
+    revoked = signed_in(alice, auth, "revoked", account="c", due_in=900)
+    book.burn(list(book.families)[-1], "revoked")
+    assert rows_of(run, "--all") == (1, {"well": "waited", "limited": "refreshed", "revoked": "needs_person"})
+    assert rows_of(run, "--session", "revoked") == (1, {"revoked": "needs_person"})
+    AuthSession.objects.filter(pk=limited.pk).update(refresh_error_code="upstream_rate_limit")
+    assert rows_of(run) == (1, {"limited": "failed", "revoked": "needs_person"}), "1 wins over 3"
+    AuthSession.objects.filter(pk=limited.pk).update(refresh_error_code="")
+    AuthSession.objects.filter(pk=revoked.pk).update(status="disabled")
+    assert rows_of(run) == (0, {}) and rows_of(run, "--session", "revoked") == (1, {"revoked": "skipped"})
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all",), ("--session", "keyless")])
+def test_a_login_that_ended_without_a_refresh_token_is_named_and_told(
+    alice: User, auth: VendorServer, run: Run, arguments: tuple[str, ...]
+) -> None:
+    given: dict[str, Any] = {"refresh": Secret(""), "expires_at": time.time() - 5, "due_in": None}
+    session = signed_in(alice, auth, "keyless", **given)
+    assert rows_of(run, *arguments, "--dry-run") == (1, {"keyless": "needs_person"})
+    assert rows_of(run, *arguments) == (1, {"keyless": "needs_person"})
+    assert row_of(session).status == "needs_reauth"
+    assert Notice.objects.get(resolved_at=None).session_id == session.pk
+    assert book_of(auth).summary()["presentations"] == 0
+    assert rows_of(run, *arguments) == (1, {"keyless": "needs_person"})
 
 
 @pytest.mark.parametrize(
