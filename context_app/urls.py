@@ -23,6 +23,7 @@ urlpatterns = [
     path("<uuid:pk>/params/check/", request.check_params, name="params-check"),
     path("<uuid:pk>/preview/", request.preview, name="preview"),
     path("<uuid:pk>/panel/", panel.show, name="panel"),
+    path("<uuid:pk>/panel/notes/", request.row_notes, name="row-notes"),
     path("<uuid:pk>/panel/search/", panel.search, name="search"),
     path("<uuid:pk>/notes/", panel.add_note, name="add-note"),
     path("<uuid:pk>/undo/", panel.undo_edit, name="undo"),

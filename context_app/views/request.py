@@ -1,6 +1,8 @@
 """The next request without its messages: its session and model, its parameters, and its preview."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -124,17 +126,38 @@ def preview(request: HttpRequest, context: Context) -> HttpResponse:
     if "1" in (request.GET.get("download"), request.POST.get("download")):
         headers = {"Content-Disposition": f'attachment; filename="request-{context.pk}.json"'}
         return HttpResponse(prepared.body, content_type="application/json", headers=headers)
-    changed = [item for item in prepared.advice if item.code in CHANGES]
+    general = [item for item in prepared.advice if not item.source]
+    changed = [item for item in general if item.code in CHANGES]
     data |= {
         "prepared": prepared,
         "body": text,
         "size": len(prepared.body),
         "draft": draft,
         "changes": [advice_view(item) for item in changed],
-        "remarks": [advice_view(item) for item in prepared.advice if item not in changed],
+        "remarks": [advice_view(item) for item in general if item not in changed],
+        "notes": _notes(prepared.advice),
         "coloured": markup.inline_code_html(_indented(text), "json"),
     }
     return render(request, "chats/_preview.html", data)
+
+
+@owner_view("GET")
+def row_notes(request: HttpRequest, context: Context) -> HttpResponse:
+    """Show on the rows of the panel what the format of the chosen model does to them, with the next message."""
+    try:
+        prepared = _prepare(context, sending.completed(selectors.chunks(context)), "…")
+    except (ProviderError, TimeoutError):
+        return HttpResponse(status=204)  # the preview says why there is no request
+    return render(request, "chats/_row_notes.html", {"notes": _notes(prepared.advice)})
+
+
+def _notes(found: Iterable[Advice]) -> dict[UUID, list[str]]:
+    """Return the texts of the advice that is about a chunk, by the chunk's id."""
+    notes: defaultdict[UUID, list[str]] = defaultdict(list)
+    for item in found:
+        if item.source:
+            notes[UUID(item.source)].append(item.message)
+    return dict(notes)
 
 
 def _prepare(context: Context, rows: list[Any], draft: str) -> Any:

@@ -21,7 +21,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What all parts have: ``source`` is the id of the chunk that a part comes from. It never reaches a provider."""
+    """Base of the parts. ``source`` is the id of the chunk that a part comes from; it never reaches a provider."""
 
     source: str = ""
 

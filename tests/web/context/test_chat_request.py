@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from context_app.models import Context, ContextChunk
+from context_app.models import Context, ContextChunk, Turn
+from context_app.sending import NOT_RUN
 from providers_app import provider
 from providers_app.loop import run
 from sessions_app.models import AuthSession
@@ -142,3 +143,29 @@ def test_the_picker_shows_what_files_know_when_the_provider_gives_no_list(demo: 
     html = demo.client.get(reverse("chats:models"), {"session": str(down.pk)}).content.decode()
     assert "gave no list" in html and 'data-model="claude-opus-5"' in html and "data-models-again" in html
     assert 'class="picker-mode">image<' in html
+
+
+def test_what_the_format_does_to_a_chunk_is_shown_on_its_row_before_sending(demo: Person) -> None:
+    demo.add(content="Why?")
+    reasoning = {"text": "hm", "opaque": {"signature": "s"}, "provider": "anthropic", "session": "7"}
+    answer = demo.add("assistant", "So.", metadata={"reasoning": [reasoning]})
+    note = "Reasoning not sent: this API does not take it back."
+    panel = demo.client.get(reverse("chats:panel", args=[demo.context.pk])).content.decode()
+    assert (
+        f'hx-get="{reverse("chats:row-notes", args=[demo.context.pk])}"' in panel and f'id="note-{answer.pk}"' in panel
+    )
+    notes = demo.client.get(reverse("chats:row-notes", args=[demo.context.pk])).content.decode()
+    assert f'id="note-{answer.pk}" title="{note}" hx-swap-oob="true">{note}<' in notes and notes.count("id=") == 1
+    preview = demo.client.get(reverse("chats:preview", args=[demo.context.pk])).content.decode()
+    row = preview.split("preview-chunks")[1].split("preview-body")[0]
+    assert row.count(note) == 2 and preview.count(note) == 2, "on its row, not in the list of changes"
+    Context.objects.filter(pk=demo.context.pk).update(model="")
+    assert demo.client.get(reverse("chats:row-notes", args=[demo.context.pk])).status_code == 204
+
+
+def test_a_call_without_a_result_is_previewed_with_the_row_that_will_be_made(demo: Person) -> None:
+    turn = Turn.objects.create(context=demo.context)
+    demo.add("tool_call", "{}", turn=turn, metadata={"call_id": "c1", "name": "look", "arguments": {}})
+    url = reverse("chats:preview", args=[demo.context.pk])
+    html = demo.client.post(url, {"text": "Go on"}).content.decode()
+    assert html.count(NOT_RUN) == 3 and ContextChunk.objects.count() == 1, "a row; the bytes twice; and nothing stored"
