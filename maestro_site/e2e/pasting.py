@@ -44,7 +44,8 @@ def quiet_terminal() -> Iterator[None]:
         import termios  # not on every system
 
         refusals = (*refusals, termios.error)
-        before = termios.tcgetattr(number := sys.stdin.fileno())
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
     except refusals:  # no terminal
         yield
         return

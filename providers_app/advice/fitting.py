@@ -83,7 +83,9 @@ def run(plan: Plan, chat: ChatRequest, *, hints: bool = True) -> Draft:
     """Make every check of the plan; without ``hints``, those that change nothing are left out."""
     draft = Draft(chat, plan.rules)
     for about, find in plan.rows:
-        for finding in () if about.isdisjoint(draft.values) else find(draft):
+        if about.isdisjoint(draft.values):
+            continue
+        for finding in find(draft):
             if hints or KINDS[finding.code] != ("hint", "keep"):
                 draft.apply(finding)
     return draft

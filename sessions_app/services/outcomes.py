@@ -116,8 +116,8 @@ def _record(
             changes["account_label"] = account[:200]
         if session.status in _CURABLE and not _refresh_is_dead(session):
             status, usable = AuthSession.Status.ACTIVE, rows.filter(status=session.status)
-    # Else there is no login and no network that could be bad: what fails is the request, as its model was chosen to.
     elif not providers.answers_here(session.provider):
+        # A provider in this process has no login and no network that could be bad: its model was chosen to fail.
         message = without_stored_secret(error.message, session) if isinstance(error, errors.ProviderError) else ""
         if isinstance(error, errors.UpstreamError) and not isinstance(error, errors.Cancelled):
             changes |= {"last_error_code": error.code, "last_error": message[:500], "last_error_at": now}

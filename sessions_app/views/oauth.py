@@ -76,8 +76,10 @@ def _take_query(request: HttpRequest) -> str:
     query = request.META.get("QUERY_STRING", "")
     request.META["QUERY_STRING"] = ""
     request.GET = QueryDict()
-    getattr(request, "scope", {})["query_string"] = b""
-    getattr(request, "environ", {})["QUERY_STRING"] = ""
+    if hasattr(request, "scope"):  # under ASGI
+        request.scope["query_string"] = b""
+    if hasattr(request, "environ"):  # under WSGI
+        request.environ["QUERY_STRING"] = ""
     return query
 
 
