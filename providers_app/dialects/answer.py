@@ -77,15 +77,15 @@ class Answer:
         elif model and model != self.model and isinstance(model, str):
             self.model = model
 
-    def text(self, piece: str, block: Any = 0) -> None:
+    def text(self, piece: str, block: Any = 0, opaque: dict[str, Any] | None = None) -> None:
         """Add a piece of the text of a ``block``; a blank line stands between two blocks."""
         if not self.started:
             self.start()
-        if block != self._block:
+        if piece and block != self._block:
             if self._block is not None:
                 self.append(TextDelta("\n\n", aside=True))
             self._block = block
-        self.append(TextDelta(piece))
+        self.append(TextDelta(piece, opaque))
 
     def reasoning(self, piece: str, part: int = 0) -> None:
         if not self.started:

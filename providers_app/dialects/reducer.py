@@ -94,13 +94,16 @@ class BodyReducer:
             return
         reading, answer, halves = self._reading, self._answer, self._halves
         for event in events:
-            try:
-                value = payload.decode(event.data, halves)
-            except ValueError:
-                self._no_value(event)
+            if event.data.startswith(_DONE):
+                reading.done()
             else:
-                self._saw_event = True
-                reading.value(event.event, value)
+                try:
+                    value = payload.decode(event.data, halves)
+                except ValueError:
+                    self._no_value(event)
+                else:
+                    self._saw_event = True
+                    reading.value(event.event, value)
             if answer.ended:
                 return
 

@@ -49,21 +49,20 @@ P = TypeVar("P", TextPart, ImagePart, ToolCallPart)
 class Replay(msgspec.Struct, frozen=True):
     """Rule by which a provider takes back what it attached to an answer.
 
-    ``provider`` is its slug (empty: it takes back nothing), ``allowed`` whether it takes anything back.
+    ``provider`` is its slug; empty: it takes back nothing.
     It is bound to the login that gave it out, and with ``same_model`` to the model too; another would refuse it.
     ``pictures``: an assistant's message may hold the pictures that the model made. ``fits`` tells of reasoning and
     blocks of the right origin whether the format has a place for them.
     """
 
     provider: str
-    allowed: bool = True
     same_model: bool = False
     pictures: bool = False
     fits: Callable[[ReasoningPart | BlockPart], bool] = lambda _: True
 
     def refusal(self, origin: Origin | None, chat: ChatRequest) -> str:
         """Return why what came from ``origin`` does not go back with this request; empty, it does."""
-        if not self.allowed or not self.provider:
+        if not self.provider:
             return _NO_PLACE
         if origin is None:
             return "it is not known who made it"

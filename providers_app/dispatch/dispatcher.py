@@ -11,8 +11,10 @@ and signed; after a 401 one more try with a refreshed token, or with the key tha
 with the check of the status, the first event, the stream, and afterwards the report to the store. Route, breaker,
 queue, slot, limits and checkpoint have no part in it: but for that one retry each call is one attempt.
 
-Before the first event a failure is raised as a typed error. After it nothing is raised any more: an answer that
-breaks ends with ``StreamFailed``. A caller that stops iterating closes the upstream request with it.
+Before the first output (text, reasoning, a call, a source, a file, a block) a failure is raised as a typed error.
+Providers also refuse inside a 200, after the events that open an answer, so these are held until then. After it nothing
+is raised any more: an answer that breaks ends with ``StreamFailed``. A caller that stops iterating closes the upstream
+request with it.
 """
 
 import asyncio
@@ -41,10 +43,12 @@ from providers_app.errors import (
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
-from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed
+from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed, StreamStart, UsageReport
 from providers_app.wire.answer import HttpStream
 
 DRAIN_S = 0.1
+HANDSHAKE = (StreamStart, UsageReport, StreamEnd, StreamFailed)
+"""Events that show nothing of an answer."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, None]:
-    """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first event only."""
+    """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first output only."""
     call: Call | None = await make()
     rounds: Continuation | None = None
     while call is not None:
@@ -124,7 +128,9 @@ class _Answer:
         return isinstance(self._last, StreamFailed) or self.reader.ended
 
     async def begin(self, *, whole: bool = False, late: bool = False) -> list[Event]:
-        """Return the first events within the deadline, or all of an answer that is read as a ``whole``.
+        """Return the events up to the first output, or all of an answer that is read as a ``whole``.
+
+        The first of them has to come within the deadline.
 
         ``late``: something of the answer was shown already, so that a failure is an event and nothing is raised.
         """
@@ -143,8 +149,13 @@ class _Answer:
                 await self._open()
                 if whole:
                     return await self._whole()
-                while not (events := await self._read()):
-                    pass
+                events: list[Event] = []
+                while not self.ended and all(isinstance(event, HANDSHAKE) for event in events):
+                    events += await self._read()
+                    if events:
+                        deadline.reschedule(None)
+                if isinstance(events[-1], StreamFailed) and all(isinstance(event, HANDSHAKE) for event in events):
+                    raise error_from(events[-1].error)
                 return events
         except TimeoutError:
             if not deadline.expired():

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from providers_app import dialects, streaming
+from providers_app.chat.answer_parts import AnswerParts
+from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import ChatResult
 from providers_app.types.dialect import Dialect
+from providers_app.types.events import Citation, Origin, ServerToolEvent
+from tests.wire.asking import ask, body_of, say
 from tests.wire.cutting import events_of, pieces, single_bytes
 
 ROOT = Path(__file__).parents[1] / "cases"
@@ -47,6 +51,13 @@ RIGHT: dict[str, dict[str, Any]] = {
     },
     "responses-server-side-custom-tool.sse": {"text": "done"},
     "responses-same-id-other-position.sse": {"text": "hi"},
+    "gemini-g-malformed.sse": {
+        "reasoning_text": "thinking",
+        "finish_reason": "error",
+        "error": ("upstream_error", "Malformed function call: print(default_api.x("),
+        "tokens": (9, 11, 20),
+    },
+    "gemini-partial-args.sse": {"calls": [("getWeather", {"location": "Boston"})], "tokens": None},
     "anthropic-overloaded-after-message-start.sse": {
         "finish_reason": "error",
         "error": ("upstream_overloaded", "Overloaded"),
@@ -112,3 +123,38 @@ def test_a_case_that_breaks_off_is_never_a_clean_end_of_less(name: str) -> None:
         assert whole.text.startswith(part.text), f"broken off at {at}"
         if part.complete:
             assert (part.text, part.tool_calls) == (whole.text, whole.tool_calls), f"broken off at {at}"
+
+
+def events_of_case(name: str) -> list[Any]:
+    return events_of(dialect_of(name), [(ROOT / name).read_bytes()])
+
+
+def test_a_search_result_is_a_source_with_title_and_address() -> None:
+    (source,) = [
+        one for one in events_of_case("chat-search-results-without-citations.sse") if isinstance(one, Citation)
+    ]
+    assert (source.title, source.url) == ("T", "https://e.x/1")
+
+
+def test_a_tool_that_the_provider_ran_is_no_call() -> None:
+    found = events_of_case("responses-server-side-custom-tool.sse")
+    assert [one.data["name"] for one in found if isinstance(one, ServerToolEvent)] == ["x_keyword_search"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "goes_back"),
+    [
+        (Origin("remote", "gemini-3-pro", "s"), True),
+        (Origin("remote", "gemini-3-pro", "another login"), False),
+        (Origin("remote", "another model", "s"), False),
+        (Origin("openai", "gemini-3-pro", "s"), False),
+    ],
+)
+def test_the_signature_of_a_call_goes_back_to_where_it_came_from_alone(origin: Origin, goes_back: bool) -> None:
+    answer = AnswerParts(origin)
+    for event in events_of_case("chat-thought-signature-in-extra-content.json"):
+        answer.add(event)
+    chat = ask(say("user", "go"), say("assistant", *answer.parts()), asked=Origin("remote", "gemini-3-pro", "s"))
+    (call,) = body_of(OpenAIChat(request=RequestForm(family="remote")), chat)["messages"][1]["tool_calls"]
+    kept = {"google": {"thought_signature": "c2lnbmF0dXJl"}}
+    assert call.get("extra_content") == (kept if goes_back else None)

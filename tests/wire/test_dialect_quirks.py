@@ -145,8 +145,14 @@ def test_unknown_events_blocks_and_deltas_of_messages_are_survived() -> None:
     [
         ({"finishReason": "MAX_TOKENS"}, "length", True),
         ({"finishReason": "SAFETY", "content": {}}, "content_filter", True),
-        ({"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad"}, "error", True),
-        ({"finishReason": "SOMETHING_NEW"}, "error", True),
+        ({"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "bad"}, "error", False),
+        ({"finishReason": "SOMETHING_NEW"}, "error", False),
+        ({"finishReason": 1}, "stop", True),
+        ({"finishReason": 2}, "length", True),
+        ({"finishReason": 11}, "content_filter", True),
+        ({"finishReason": 9}, "error", False),
+        ({"finishReason": 99}, "error", False),
+        ({"finishReason": 0}, "incomplete", False),
         ({"content": {"role": "model"}}, "incomplete", False),
         ({}, "incomplete", False),
     ],
@@ -159,7 +165,7 @@ def test_how_a_gemini_answer_ends(candidate: dict[str, Any], finish: str, comple
 def test_a_gemini_call_that_announces_more_arguments_is_never_run() -> None:
     part = {"functionCall": {"name": "f", "willContinue": True}}
     found = stream("gemini_generate", {"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]})
-    assert [call.invalid_arguments for call in streaming.fold(found).tool_calls] == ["{}"]
+    assert [call.invalid_arguments for call in streaming.fold(found).tool_calls] == ["(none arrived)"]
 
 
 def test_a_stream_without_alt_sse_is_an_array_of_chunks() -> None:

@@ -59,7 +59,7 @@ def test_a_broken_answer_fails(name: str, fault: str, shell: Shell, request: pyt
     [
         ("demo-instant-no-usage", "validation", "reported no usage"),
         ("demo-instant-content-filter", "validation", "content_filter"),
-        ("demo-empty-200", "streaming", "broke off after 0 characters"),
+        ("demo-empty-200", "streaming", "before an answer began"),
         ("demo-error-429", "streaming", "too many requests"),
         ("demo-html-502", "streaming", "502"),
     ],

@@ -3,9 +3,12 @@
 from typing import Any
 
 from providers_app.dialects import blocks
-from providers_app.dialects.answer import Reading
+from providers_app.dialects.answer import Reading, is_error
+from providers_app.dialects.gemini_generate.calls import GrowingCall
 from providers_app.dialects.gemini_generate.errors import WORDS
-from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
+from providers_app.dialects.openai_chat.fragments import OneChoice
+from providers_app.errors import UpstreamError
+from providers_app.types.events import FinishReason, ReasoningDelta
 from providers_app.wire import payload
 
 # Reasons that are not listed are failures of the model; its own word and message are kept and shown.
@@ -26,7 +29,15 @@ FINISH: dict[str, FinishReason] = {
     "ESCALATION": "content_filter",
     "PUP_LIMITED_DISABLED": "content_filter",
 }
+# Vertex AI may send an enum as its number (aiplatform v1: Candidate.FinishReason, PromptFeedback.BlockedReason).
+_REASONS = (
+    *("", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+    *("MALFORMED_FUNCTION_CALL", "MODEL_ARMOR", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
+    *("IMAGE_OTHER", "UNEXPECTED_TOOL_CALL", "NO_IMAGE"),
+)
+_BLOCKS = ("", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "MODEL_ARMOR", "IMAGE_SAFETY", "JAILBREAK")
 _SERVER_PARTS = ("executableCode", "codeExecutionResult", "inlineData", "fileData", "toolCall", "toolResponse")
+_KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 
 class GenerateReading(Reading):
@@ -39,63 +50,80 @@ class GenerateReading(Reading):
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts = 0
+        self._parts = self._texts = 0
         self._thinking = False
         self._reason: str | None = None
         self._message: str | None = None
         self._grounding: dict[str, Any] = {}
+        self._open: GrowingCall | None = None
+        self._index: Any = None
+        self._one: OneChoice | None = None
 
     def done(self) -> None:
         """Ignore it: some gateways add it, and the finish reason is what ends an answer."""
 
     def value(self, event: str, value: Any) -> None:
         for chunk in value if type(value) is list else (value,):
-            if type(chunk) is dict:
-                self._chunk(chunk, is_error=event == "error" and "candidates" not in chunk)
+            if type(chunk) is dict and ("candidates" in chunk or (event != "error" and not _KNOWN.isdisjoint(chunk))):
+                self._chunk(chunk)
+            else:
+                self.unknown(event, chunk)
 
-    def whole(self, value: Any) -> None:
-        known = any(name in value for name in ("candidates", "promptFeedback", "usageMetadata", "modelVersion"))
-        self._chunk(value, is_error=not known)
+    def whole(self, value: dict[str, Any]) -> None:
+        if _KNOWN.isdisjoint(value):
+            self.refuse(value)
+        else:
+            self._chunk(value)
 
     def end(self) -> None:
+        for candidate in self._one.held if self._one is not None else ():
+            self._candidate(candidate)
         raw = self._reason
         if raw is None:
             super().end()
             return
         blocked = raw.startswith("promptFeedback.")
         finish = "content_filter" if blocked else FINISH.get(raw, "error")
+        if self._open is not None:  # a last part that ends the call may be missing
+            self._open.end(self.answer, cut=finish == "length")
+        if finish == "error" and not self.answer.calls:
+            text = self._message or f"The provider ended the answer with “{raw}”."
+            self.fail(UpstreamError(text, type=raw), finish, raw)
+            return
         if finish == "stop" and self.answer.calls:
             finish = "tool_calls"
         self._cite()
         self.answer.end(finish, raw, usage=self.counted("provider"), message=self._message)
 
-    def _chunk(self, value: dict[str, Any], *, is_error: bool) -> None:
-        usage = value.get("usageMetadata")
-        if type(usage) is dict and ("promptTokenCount" in usage or self.usage is None):
-            self.usage = usage  # a snapshot of the totals so far; the last one with figures counts
-        if is_error or value.get("error"):
+    def _chunk(self, value: dict[str, Any]) -> None:
+        self.count_in(value.get("usageMetadata"))
+        if is_error(value):
             self.refuse(value)
             return
-        if not self.answer.started:
-            self.answer.start(value.get("modelVersion"), value.get("responseId"))
+        self.answer.start(value.get("modelVersion"), value.get("responseId"))
         feedback = payload.mapping(value.get("promptFeedback"))
-        if payload.text(feedback.get("blockReason")):
-            self._reason = f"promptFeedback.blockReason:{feedback['blockReason']}"
+        if reason := _word(feedback.get("blockReason"), _BLOCKS):
+            self._reason = f"promptFeedback.blockReason:{reason}"
             self._message = payload.text(feedback.get("blockReasonMessage")) or None
-        candidates = value.get("candidates")
-        for candidate in candidates if type(candidates) is list else ():
-            if type(candidate) is dict and not candidate.get("index"):
+        candidates = payload.sequence(value.get("candidates"))
+        for candidate in candidates:
+            if type(candidate) is dict and self._is_read(candidate, alone=len(candidates) == 1):
                 self._candidate(candidate)
 
+    def _is_read(self, candidate: dict[str, Any], *, alone: bool) -> bool:
+        index = payload.count(candidate.get("index")) or 0
+        if self._index is None:
+            self._index = index
+        if self._one is None and index == self._index:
+            return True
+        self._one = self._one or OneChoice(self._index)
+        return self._one.is_read(candidate, alone=alone, ended=self._reason is not None)
+
     def _candidate(self, candidate: dict[str, Any]) -> None:
-        content = candidate.get("content")
-        if type(content) is dict:
-            parts = content.get("parts")
-            for part in parts if type(parts) is list else ():
-                if type(part) is dict:
-                    self._part(part)
-        reason = candidate.get("finishReason")
-        if reason and type(reason) is str and reason != "FINISH_REASON_UNSPECIFIED":
+        for part in payload.sequence(payload.mapping(candidate.get("content")).get("parts")):
+            if type(part) is dict:
+                self._part(part)
+        if reason := _word(candidate.get("finishReason"), _REASONS):
             self._reason = reason
             self._message = payload.text(candidate.get("finishMessage")) or None
         if candidate.get("groundingMetadata"):
@@ -105,7 +133,8 @@ class GenerateReading(Reading):
         text = part.get("text")
         signature = part.get("thoughtSignature")
         opaque = {"thoughtSignature": signature} if signature else None
-        if type(text) is str:
+        if text is not None:
+            text = payload.said(text)
             if part.get("thought"):
                 if not self._thinking:
                     self._thinking = True
@@ -114,13 +143,14 @@ class GenerateReading(Reading):
                     self.answer.append(ReasoningDelta(text, self._parts - 1, opaque))
             elif text or opaque:
                 self._thinking = self._thinking and not text
-                self.answer.append(TextDelta(text, opaque))
+                self.answer.text(text, self._texts, opaque)
             return
         self._thinking = False
         call = part.get("functionCall")
         if isinstance(call, dict):
             self._call(call, opaque)
             return
+        self._texts += 1
         kind = next((name for name in _SERVER_PARTS if name in part), None) or next(
             (name for name, value in part.items() if isinstance(value, dict)), None
         )
@@ -140,23 +170,27 @@ class GenerateReading(Reading):
             self.answer.append(blocks.block(kind, part))
 
     def _call(self, call: dict[str, Any], opaque: dict[str, Any] | None) -> None:
-        """Calls come whole.
-
-        A part that announces more (Vertex's argument streaming) is never a call that may be run.
-        """
+        """Read a whole call, or a piece of one (Vertex's argument streaming): those after the first have no name."""
         name = payload.text(call.get("name"))
-        if not name:
-            return
-        index = self.answer.next_call()
-        arguments = payload.mapping(call.get("args"))
-        provider_id = payload.text(call.get("id")) or None
-        raw = payload.encode(arguments).decode()
-        invalid = raw if call.get("willContinue") else None
-        self.answer.call_delta(index, name, raw, provider_id)
-        self.answer.call(
-            index, name, {} if invalid else arguments, provider_id=provider_id, invalid=invalid, opaque=opaque
-        )
+        if name:
+            if self._open is not None:
+                self._open.end(self.answer)
+            self._open = GrowingCall(self.answer.next_call(), name, payload.text(call.get("id")) or None)
+        if self._open is not None:
+            self._open.grow(call, opaque)
+            if not call.get("willContinue"):
+                self._open.end(self.answer)
+                self._open = None
 
     def _cite(self) -> None:
         for source in blocks.all_cited(self._grounding.get("groundingChunks")):
             self.answer.append(source)
+
+
+def _word(value: Any, names: tuple[str, ...]) -> str:
+    """Return the name of an enum's value, which may be its number; an empty one where nothing is specified."""
+    number = payload.count(value)
+    if number is not None:
+        return names[number] if number < len(names) else str(number)
+    word = payload.text(value)
+    return "" if word.endswith("_UNSPECIFIED") else word

@@ -97,7 +97,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Return the request's JSON bytes. Raise ``InvalidRequest``, ``UnsupportedContent``."""
     chat = tool_forms.wired(_prepared(chat, form), tool_forms.OPENAI_NAMES)
     kind = form.reasoning_replay
-    replay = Replay(form.family, kind != "none", same_model=kind == "details", fits=partial(_fits, kind))
+    replay = Replay(form.family, same_model=kind not in REASONING_TEXT, fits=partial(_fits, kind))
     turns = wire_turns(chat, form.ids, replay)
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:
@@ -170,7 +170,7 @@ def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
 
 
 def _fits(kind: str, part: ReasoningPart | BlockPart) -> bool:
-    if isinstance(part, BlockPart):
+    if isinstance(part, BlockPart) or kind == "none":
         return False
     return bool((part.opaque or {}).get("reasoning_details") if kind == "details" else part.text)
 
@@ -195,6 +195,7 @@ def _assistant(chat: ChatRequest, turn: Turn, form: RequestForm, *, in_loop: boo
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": payload.encode(call.arguments).decode()},
+                **{name: value for name, value in (call.opaque or {}).items() if name == "extra_content"},
             }
             for call in calls
         ]

@@ -1,6 +1,7 @@
 """``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives; with ``--context`` in a stored chat.
 
-Exit code 0 means a complete answer. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
+Exit code 0 means a whole answer, 3 that the provider ended it early or that it shows nothing, 1 any error.
+Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
 """
 
 import sys
@@ -15,12 +16,17 @@ from providers_app import loop, provider
 from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
-from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
+from providers_app.types.events import ErrorInfo, Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from sessions_app.management import parameters, terminal
 
 MAX_PROMPT_CHARS = 8_000_000
 CLOSING_S = 5.0
 INTERRUPTED = 130
+ENDED_EARLY = 3
+EARLY_ENDS = {
+    "length": ("The answer reached its limit of tokens", "Allow more with --max-output-tokens."),
+    "content_filter": ("The provider's filter ended the answer", ""),
+}
 
 
 class Command(terminal.TerminalCommand):
@@ -53,12 +59,11 @@ class Command(terminal.TerminalCommand):
         if interrupted:
             self.report(Cancelled("The answer was stopped; what arrived is above."))
             raise SystemExit(INTERRUPTED)
-        if not result.complete:
-            if result.error is not None:
-                broken = ProviderError(result.error.message, hint=result.error.hint)
-                broken.code = result.error.code  # type: ignore[misc]
-                self.report(broken)
-            raise SystemExit(1)
+        if (problem := result.error or _early_end(result)) is not None:
+            broken = ProviderError(problem.message, hint=problem.hint)
+            broken.code = problem.code  # type: ignore[misc]
+            self.report(broken)
+            raise SystemExit(ENDED_EARLY if result.complete else 1)
 
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
@@ -85,6 +90,17 @@ class Command(terminal.TerminalCommand):
         """Say on stderr which chat it was; JSON has it in its events."""
         if context_id and not self.as_json:
             self.note(f"context: {context_id}")
+
+
+def _early_end(result: ChatResult) -> ErrorInfo | None:
+    """Return why a complete answer is less than was asked for, ``None`` where it is not."""
+    why, hint = EARLY_ENDS.get(result.finish_reason, ("The provider ended the answer", ""))
+    shown = result.text.strip() or result.refusal or result.tool_calls or result.images
+    if shown and result.finish_reason in ("stop", "tool_calls"):
+        return None
+    raw = f" ({result.finish_reason_raw})" if result.finish_reason_raw else ""
+    message = f"{why}{raw}{'' if shown else ', and there is nothing in it to show'}."
+    return ErrorInfo(code=f"answer_{result.finish_reason}", message=message, hint=hint)
 
 
 def _as_result(result: ChatResult) -> dict[str, Any]:

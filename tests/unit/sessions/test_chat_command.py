@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
-from providers_app import loop
+from providers_app import loop, provider
+from providers_app.streaming import parse_stream
 from providers_app.types.credentials import Secret
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
@@ -50,6 +52,28 @@ def test_a_broken_answer_is_printed_and_not_a_success(demo: AuthSession, run: Ru
     code, out, _ = run("chat", "try_demo", "Hello", "--model", "demo-truncated-d0", "--json")
     result = json.loads(out.splitlines()[-1])
     assert code == 1 and result["complete"] is False and result["text"] and result["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "said"),
+    [
+        ("s-reasoning-only.sse", 3, "error[answer_length]: The answer reached its limit of tokens (length), and there"),
+        ("gemini-g-malformed.sse", 1, "error[upstream_error]: Malformed function call"),
+        ("t-doubleencoded.sse", 0, ""),
+        ("p-emptydata.sse", 0, ""),
+    ],
+)
+def test_how_an_answer_ended_is_said_and_in_the_exit_code(
+    demo: AuthSession, run: Run, monkeypatch: pytest.MonkeyPatch, case: str, code: int, said: str
+) -> None:
+    dialect = "gemini_generate" if case.startswith("gemini") else "openai_chat"
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield (ROOT / "tests" / "cases" / case).read_bytes()
+
+    monkeypatch.setattr(provider, "stream_chat", lambda *_, **__: parse_stream("remote", chunks(), dialect=dialect))
+    found, _, err = run("chat", "try_demo", "Hello")
+    assert found == code and err.startswith(said) and bool(err) == bool(said)
 
 
 @pytest.mark.parametrize(
