@@ -95,12 +95,9 @@ class _Place(msgspec.Struct):
     answered: bool = False
 
 
-def wire_turns(chat: ChatRequest, ids: IdForm, replay: Replay) -> list[Turn]:
-    """Return the turns of ``chat`` for a provider with these ids and this replay. Raise ``UnsupportedContent``."""
-    return _Gathering(chat, ids, replay).turns()
+class Conversation:
+    """The conversation of ``chat`` for a provider with these ``ids`` and this ``replay``."""
 
-
-class _Gathering:
     def __init__(self, chat: ChatRequest, ids: IdForm, replay: Replay) -> None:
         self._chat = chat
         self._form = ids
@@ -111,6 +108,7 @@ class _Gathering:
         self._pictures: list[Part] = []
 
     def turns(self) -> list[Turn]:
+        """Return its turns as the wire has them. Raise ``UnsupportedContent``."""
         for number, message in enumerate(self._chat.messages):
             parts = self._sorted_parts(message.role, message.parts)
             role = message.role if message.role != "tool" else "user"
@@ -139,7 +137,7 @@ class _Gathering:
         parts: list[Part] = []
         for part in given:
             if isinstance(part, TextPart):
-                _add_text(parts, self._unbound(part), role)
+                _add_text(parts, self._unbound(part) if part.opaque is not None else part, role)
             elif isinstance(part, ToolResultPart):
                 self._answer(part)
             elif isinstance(part, ToolCallPart):

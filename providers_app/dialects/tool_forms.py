@@ -128,10 +128,10 @@ GEMINI_NAMES = NameForm("a-zA-Z0-9_.:-", 64, first="a-zA-Z_")
 def wired(chat: ChatRequest, form: NameForm) -> ChatRequest:
     """Return the request with tools as the wire accepts them; the very same one where nothing has to change."""
     names = _wire_names(chat, form)
-    notes.renamed(chat, names)
     asking = any(tool.ask_intent for tool in chat.tools)
     if not names and not asking:
         return chat
+    notes.renamed(chat, names)
     choice = chat.tool_choice
     return msgspec.structs.replace(
         chat,

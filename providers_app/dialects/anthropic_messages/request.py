@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects import media, tool_forms
-from providers_app.dialects.request import Replay, Turn, described, leading_system, opened_by_user, to_bytes, wire_turns
+from providers_app.dialects.request import (
+    Conversation,
+    Replay,
+    Turn,
+    described,
+    leading_system,
+    opened_by_user,
+    to_bytes,
+)
 from providers_app.dialects.tool_forms import ANTHROPIC_IDS, IdForm
 from providers_app.types.chat import (
     AudioPart,
@@ -91,7 +99,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request. Raise ``UnsupportedContent``."""
     chat = tool_forms.wired(chat, tool_forms.ANTHROPIC_NAMES)
     replay = Replay(form.family, fits=lambda part: _block(part) is not None)
-    system, turns = leading_system(chat, wire_turns(chat, form.ids, replay), everywhere=True)
+    system, turns = leading_system(chat, Conversation(chat, form.ids, replay).turns(), everywhere=True)
     params = chat.params
     body: dict[str, Any] = {
         "model": chat.model,

@@ -7,7 +7,15 @@ import msgspec
 
 from providers_app.dialects import media, tool_forms
 from providers_app.dialects.notes import note
-from providers_app.dialects.request import Replay, Turn, described, leading_system, opened_by_user, to_bytes, wire_turns
+from providers_app.dialects.request import (
+    Conversation,
+    Replay,
+    Turn,
+    described,
+    leading_system,
+    opened_by_user,
+    to_bytes,
+)
 from providers_app.dialects.tool_forms import GEMINI_IDS
 from providers_app.types.chat import (
     AudioPart,
@@ -85,7 +93,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     """Build the JSON bytes of a request."""
     chat = tool_forms.wired(chat, tool_forms.GEMINI_NAMES)
     replay = Replay(form.family, same_model=True, pictures=True, fits=lambda part: _part(part, set()) is not None)
-    system, turns = leading_system(chat, wire_turns(chat, GEMINI_IDS, replay), everywhere=True)
+    system, turns = leading_system(chat, Conversation(chat, GEMINI_IDS, replay).turns(), everywhere=True)
     params = chat.params
     budgeted = form.budgeted(chat.model)
     body: dict[str, Any] = {}

@@ -7,7 +7,7 @@ import msgspec
 
 from providers_app.dialects import media, tool_forms
 from providers_app.dialects.notes import dropped
-from providers_app.dialects.request import Replay, Turn, described, joined_text, leading_system, to_bytes, wire_turns
+from providers_app.dialects.request import Conversation, Replay, Turn, described, joined_text, leading_system, to_bytes
 from providers_app.dialects.tool_forms import OPENAI_IDS, IdForm
 from providers_app.errors import InvalidRequest
 from providers_app.types.chat import (
@@ -98,7 +98,7 @@ def build_body(chat: ChatRequest, form: RequestForm) -> bytes:
     chat = tool_forms.wired(_prepared(chat, form), tool_forms.OPENAI_NAMES)
     kind = form.reasoning_replay
     replay = Replay(form.family, same_model=kind not in REASONING_TEXT, fits=partial(_fits, kind))
-    turns = wire_turns(chat, form.ids, replay)
+    turns = Conversation(chat, form.ids, replay).turns()
     messages: list[dict[str, Any]] = []
     if form.system_everywhere:
         system, turns = leading_system(chat, turns, everywhere=True)

@@ -7,7 +7,7 @@ import msgspec
 
 from providers_app.dialects import media, tool_forms
 from providers_app.dialects.notes import dropped
-from providers_app.dialects.request import Replay, Turn, joined_text, leading_system, schema, to_bytes, wire_turns
+from providers_app.dialects.request import Conversation, Replay, Turn, joined_text, leading_system, schema, to_bytes
 from providers_app.dialects.tool_forms import IdForm
 from providers_app.types.chat import (
     AudioPart,
@@ -52,7 +52,7 @@ def build_body(
 ) -> bytes:
     """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
     chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
-    system, turns = leading_system(chat, wire_turns(chat, ids, Replay(family, fits=_fits)))
+    system, turns = leading_system(chat, Conversation(chat, ids, Replay(family, fits=_fits)).turns())
     items: list[dict[str, Any]] = []
     for turn in turns:
         items += _items(chat, turn)
