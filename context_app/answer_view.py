@@ -54,7 +54,7 @@ def pieces(turn: Turn, chunks: Iterable[ContextChunk]) -> list[dict[str, Any]]:
             tools[call_id] = {"kind": "server_tool", **server_tool(kind, block)}
             found.append(tools[call_id])
         else:
-            found.append({"kind": "block", "name": chunk.content, "provider": turn.provider})
+            found.append({"kind": "block", "name": chunk.content})
     return found
 
 

@@ -36,7 +36,10 @@ FOR_SCRIPTS = {"titles": json.dumps(TITLES), "asked": " ".join(ASKED), "result":
 MAX_SHOWN = 20_000
 _SUFFIX = re.compile(r"_(?:tool_)?(?:use|call|result|output)$")
 _RESULTS = ("content", "output", "outputs", "results", "result", "error", "tools")
-_NAMED, _TEXTS = ("title", "filename", "url", "uri"), ("text", "logs", "stdout", "stderr", "output", "message")
+_NAMED, _TEXTS = (
+    ("title", "filename", "url", "uri"),
+    ("text", "logs", "stdout", "stderr", "output", "message", "error_code"),
+)
 _OK = ("OUTCOME_OK", 1, None)
 
 

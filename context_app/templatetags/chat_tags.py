@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from context_app import server_tools, session_models
-from context_app.answer_view import server_tool
+from context_app.answer_view import image, server_tool
 from context_app.models import ContextChunk
 from context_app.tool_intents import intent_of_chunk, shown_intent
 
@@ -39,9 +39,12 @@ def first_line(chunk: ContextChunk) -> str:
     name = chunk.metadata.get("name") if isinstance(chunk.metadata, dict) else None
     head = chunk.content[:2000]
     line = next((line.strip() for line in head.splitlines() if line.strip()), "")[:200]
-    line = line.lstrip("#>*` ").replace("**", "").replace("`", "") or line
+    if chunk.role == "assistant":  # a person's words are no Markdown
+        line = line.lstrip("#>*` ").replace("**", "").replace("`", "") or line
     if chunk.kind == "server_tool":
         return _server_tool(str(chunk.metadata.get("kind") or ""), chunk.metadata.get("data") or {})
+    if chunk.kind == "image":
+        return str(image(chunk.metadata)["name"])
     if chunk.kind == "file" and name:
         return str(name)
     if chunk.kind == "tool_call" and name:
