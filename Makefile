@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast lint bench bench-peers race crash proofs contract docs clean
+.PHONY: help install run test test-fast lint bench bench-peers race crash proofs mutants contract docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -40,6 +40,9 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
 	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
 	@$(MAKE) --no-print-directory contract
+
+mutants: .venv/.development ## list changes of the code that no test notices (MUTANTS="--package context_app.streams --size 20 --seed 1")
+	@$(PYTHON) -m tests.mutants $(MUTANTS)
 
 contract: .venv/.development .venv-contract/.installed ## judge request bodies by the official SDKs' types, in an environment apart
 	@$(PYTHON) -m tests.contract.corpus .venv-contract/corpus.json

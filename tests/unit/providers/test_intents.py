@@ -109,6 +109,17 @@ def test_the_place_for_the_statement_is_optional_unless_the_schema_is_strict() -
     assert stated_schema({})["properties"].keys() == {INTENT_PROPERTY}
 
 
+def test_the_place_asks_for_each_field_of_an_intent_and_for_the_words_that_are_known() -> None:
+    asked = stated_schema({})["properties"][INTENT_PROPERTY]
+    assert asked["properties"] == {
+        "purpose": {"type": "string", "enum": ["test_pass", "best_practice", "maintenance"]},
+        "scope": {"type": "string"},
+        "risk_level": {"type": "string", "enum": ["low", "medium", "high"]},
+    }
+    assert (asked["type"], asked["additionalProperties"]) == ("object", False)
+    assert asked["required"] == list(asked["properties"])
+
+
 def test_a_tool_with_an_argument_of_that_name_cannot_ask() -> None:
     taken = {"type": "object", "properties": {INTENT_PROPERTY: {"type": "string"}}}
     with pytest.raises(InvalidRequest, match="of its own"):

@@ -1,0 +1,133 @@
+"""Change a sample of a package's code, one place at a time, and report the changes that no test notices.
+
+    python -m tests.mutants --package context_app.streams --size 20 --seed 1 [--least 85]
+
+Comparisons, conditions, constants, sums, returned values and calls are changed, in a copy of the tree. The package's
+tests (``TESTS``) run once unchanged to learn which test runs which line; a change is then judged by the tests of its
+line. A test that fails without a change judges nothing. The exit code is 1 where fewer than ``--least`` percent of the
+changes of any package were noticed.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.mutants.changes import Change, changes_of
+from tests.mutants.tree import Outcome, Tree
+from tests.processes import ROOT
+
+_CHAT = ("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py", "tests/web/test_chat_socket.py")
+TESTS: dict[str, tuple[str, ...]] = {
+    "providers_app": ("tests/unit/providers", "tests/wire", "tests/unit/demo"),
+    "providers_app.advice": ("tests/unit/providers", "tests/wire/request_forms"),
+    "providers_app.chat": ("tests/unit/providers", "tests/wire/test_media.py", "tests/wire/test_tool_forms.py"),
+    "providers_app.refresh": ("tests/unit/providers", "tests/unit/sessions/refresh"),
+    "providers_app.types": ("tests/unit/providers", "tests/unit/context", "tests/wire/test_tool_forms.py"),
+    "sessions_app": ("tests/unit/sessions", "tests/web/sessions"),
+    "context_app": (*_CHAT, "tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
+    "context_app.services": _CHAT,
+    "context_app.streams": _CHAT,
+    "maestro_site": (
+        *("tests/unit/site", "tests/unit/sessions/test_crypto.py", "tests/unit/sessions/test_lifecycle.py"),
+        *("tests/web/test_accounts.py", "tests/web/test_home.py", "tests/web/test_people_admin.py"),
+        *("tests/web/test_failures.py", "tests/web/test_templates.py", "tests/wire/test_e2e_failures.py"),
+    ),
+}
+"""The tests that judge a package; the longest name that a package begins with counts."""
+
+
+class Mutant(NamedTuple):
+    """A change of one module, whose path is relative to the repository."""
+
+    module: str
+    change: Change
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="Mutation testing by sample.")
+    apps = sorted(name for name in TESTS if "." not in name)
+    parser.add_argument("--package", nargs="+", default=apps, help="packages or modules, with dots")
+    parser.add_argument("--size", type=int, default=20, help="how many changes of each package")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--least", type=float, default=0.0, help="percent that has to be noticed; less is exit code 1")
+    parser.add_argument("--tests", nargs="+", help="judge by these tests instead")
+    options = parser.parse_args()
+    shares = []
+    for package in options.package:
+        sample = chosen(package, options.size, options.seed)
+        if not sample:
+            parser.error(f"nothing can be changed in {package}")
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            shares.append(judge(Tree(Path(folder)), package, sample, tuple(options.tests or tests_for(package))))
+    return 1 if min(shares) < options.least else 0
+
+
+def chosen(package: str, size: int, seed: int) -> list[Mutant]:
+    """Return a sample of the changes of a package or module, the same one for the same seed and code."""
+    base = ROOT / package.replace(".", "/")
+    modules = [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else sorted(base.rglob("*.py"))
+    names = [path.relative_to(ROOT).as_posix() for path in modules if "migrations" not in path.parts]
+    every = [Mutant(name, change) for name in names for change in changes_of((ROOT / name).read_bytes())]
+    return sorted(random.Random(seed).sample(every, min(size, len(every))))
+
+
+def tests_for(package: str) -> tuple[str, ...]:
+    """Return the tests that judge a package. Raises ``KeyError`` for one that is not the product's."""
+    names = package.split(".")
+    known = [".".join(names[:length]) for length in range(len(names), 0, -1)]
+    return next((TESTS[name] for name in known if name in TESTS), TESTS[names[0]])
+
+
+def judge(tree: Tree, package: str, sample: Iterable[Mutant], paths: tuple[str, ...]) -> float:
+    """Print what became of each change, and return the percentage that was noticed."""
+    unchanged = tree.measure(package, paths)
+    if unchanged.what not in ("passed", "failed"):
+        sys.exit(f"{package}: its tests do not run: {' / '.join(unchanged.failed)}")
+    unfit = set(unchanged.failed) if unchanged.what == "failed" else set()
+    _say(f"{package}: {len(paths)} paths of tests, {unchanged.seconds:.0f} s unchanged, {len(unfit)} fail already")
+    noticed, survivors = 0, []
+    for module, change in sample:
+        outcome = _outcome(tree, Mutant(module, change), paths, unfit, 3 * unchanged.seconds + 60)
+        survived = outcome.what in ("passed", "no test")
+        noticed += not survived
+        line = f"{module}:{change.line}  {change}"
+        _say(f"  {'SURVIVED' if survived else 'noticed '} ({outcome.what}, {outcome.seconds:.0f} s)  {line}")
+        survivors += [f"{line}  ({outcome.what})"] if survived else []
+    share = 100 * noticed / (noticed + len(survivors))
+    _say(f"{package}: {noticed} of {noticed + len(survivors)} changes noticed ({share:.0f} %)")
+    for survivor in survivors:
+        _say(f"  survived: {survivor}")
+    return share
+
+
+def _outcome(tree: Tree, mutant: Mutant, paths: tuple[str, ...], unfit: set[str], limit_s: float) -> Outcome:
+    """Return how the tests of a change ended. A failure counts only where the same test passes without the change."""
+    change = mutant.change
+    tests = tree.tests_of(mutant.module, change.line, change.line + change.old.count("\n"))
+    outcome = Outcome("no test")
+    for _ in range(3):
+        if tests is not None and not tests - unfit:
+            return Outcome("no test")
+        whole = (*paths, *(f"--deselect={name}" for name in sorted(unfit)))
+        arguments = whole if tests is None else tuple(sorted(tests - unfit))
+        with tree.changed(mutant.module, change.applied((tree.root / mutant.module).read_bytes())):
+            outcome = tree.run(arguments, limit_s, first=True)
+        if outcome.what not in ("failed", "broken"):
+            return outcome
+        if tree.run(outcome.failed if outcome.what == "failed" else arguments, limit_s).what == "passed":
+            return outcome
+        unfit |= set(outcome.failed)
+        tests = tests if outcome.what == "failed" else None
+    return outcome
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
