@@ -1,9 +1,10 @@
-"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip``.
+"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip|sent-list``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
     refresh  [--write FILE]     both at full size: the race on Postgres and SQLite, the crash on both; their tables
     round-trip [--examples 10000] [--write FILE]
+    sent-list [--examples 1000] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
@@ -13,10 +14,12 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.processes import ROOT
+from tests.proofs.installation import open_installation
 
 FULL = (
     ("race", "--processes", "8", "--expiries", "1000", "--database", "postgres"),
@@ -41,9 +44,19 @@ def main() -> int:
     trip = proofs.add_parser("round-trip", help="random transcripts through every request form and back")
     trip.add_argument("--examples", type=int, default=10_000)
     trip.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
+    sent = proofs.add_parser("sent-list", help="random contexts, and what of them is in the bytes of every format")
+    sent.add_argument("--examples", type=int, default=1000)
+    sent.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
     options = parser.parse_args()
     if options.proof == "round-trip":
-        return _round_trip(options.examples, options.write)
+        from tests.proofs import round_trip
+
+        return _generated(round_trip.run, round_trip.__doc__ or "", options.examples, options.write)
+    if options.proof == "sent-list":
+        with open_installation("sqlite", {}):
+            from tests.proofs import sent_list
+
+            return _generated(sent_list.run, sent_list.__doc__ or "", options.examples, options.write)
     if options.proof == "refresh":
         return _full(options.write)
     if options.proof == "race":
@@ -55,21 +68,19 @@ def main() -> int:
     return 0 if run_crash(options.runs, options.database, _say) else 1
 
 
-def _round_trip(examples: int, page: Path | None) -> int:
-    from tests.proofs import round_trip
-
+def _generated(run: Callable[..., bool], about: str, examples: int, page: Path | None) -> int:
     lines: list[str] = []
 
     def say(line: str) -> None:
         lines.append(line)
         _say(line)
 
-    whole = round_trip.run(examples, say)
+    whole = run(examples, say)
     if page is not None:
-        about = (round_trip.__doc__ or "").split("\n\n", 1)[1].strip()
+        title, text = about.split("\n\n", 1)
         table = "\n".join(lines)
-        head = "# Proof of the round trip\n\n`make proofs` writes this page.\n\n"
-        page.write_text(f"{head}{about}\n\n{_when_and_where()}\n\n{table}\n")
+        head = f"# Proof: {title[0].lower()}{title[1:].rstrip('.')}\n\n`make proofs` writes this page.\n\n"
+        page.write_text(f"{head}{text.strip()}\n\n{_when_and_where()}\n\n{table}\n")
     return 0 if whole else 1
 
 
