@@ -150,6 +150,7 @@ class ContextChunkAdmin(KeptRows):
         "state",
         "pinned",
         "excluded",
+        "not_sent",
         ("deleted_at", admin.EmptyFieldListFilter),
         "created_at",
     )

@@ -62,7 +62,7 @@ def _create(chunk: ContextChunk) -> ContextChunk:
 def completed(rows: list[ContextChunk]) -> list[ContextChunk]:
     """Return the rows that are sent, in order, after storing a result for each call among them that has none.
 
-    Call it inside the transaction of the turn that goes on without those results.
+    Call it inside the transaction of the turn that goes on without those results, with rows read under ``lock``.
     """
     done = sending.completed(rows)
     ContextChunk.objects.bulk_create([row for row in done if row._state.adding])

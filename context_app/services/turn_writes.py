@@ -91,6 +91,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
                 new.append({"kind": "user", "role": "user", "content": text, "turn": turn})
             for one in new:
                 chunks.append(context=context, **one)
+            chunks.lock(context.pk)
             outgoing = chunks.completed(selectors.chunks(context))
             Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
             contexts.title_from(context, text)
@@ -129,7 +130,8 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         if not Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(**columns):
             raise TurnRunning("The answer is already being asked for again.")
         _delete_answer(context, turn, owner_id)
-        before = chunks.completed(before)
+        chunks.lock(context.pk)
+        before = chunks.completed(_until(question, selectors.chunks(context)))
         Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, offer, before)

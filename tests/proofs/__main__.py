@@ -79,7 +79,7 @@ def _generated(run: Callable[..., bool], about: str, examples: int, page: Path |
     if page is not None:
         title, text = about.split("\n\n", 1)
         table = "\n".join(lines)
-        head = f"# Proof: {title[0].lower()}{title[1:].rstrip('.')}\n\n`make proofs` writes this page.\n\n"
+        head = f"# Proof of {title.partition(':')[0].lower()}\n\n`make proofs` writes this page.\n\n"
         page.write_text(f"{head}{text.strip()}\n\n{_when_and_where()}\n\n{table}\n")
     return 0 if whole else 1
 

@@ -1,4 +1,4 @@
-"""The list is what is sent: random contexts through every request form, and what of them is in the bytes.
+"""The sent list: random contexts through every request form, and what of them is in the bytes.
 
 For each context, in each form: a row that is marked as sent is in the body, once and in its order, or a note on that
 very row says that this form leaves it out or moves it; a row that is not marked is not in the body with a single word;
