@@ -6,7 +6,7 @@ A note is advice with the chunk's id as ``source``; the dialect adds it to ``Cha
 from collections.abc import Iterable
 from typing import Literal
 
-from providers_app.types.advice import Advice
+from providers_app.types.advice import Advice, Level
 from providers_app.types.chat import (
     BlockPart,
     ChatRequest,
@@ -34,7 +34,8 @@ _NAMES: dict[type[Part], str] = {
 def note(chat: ChatRequest, part: Part, code: Change, what: str) -> None:
     """Add a note about ``part``, unless it comes from no chunk. ``what`` is a sentence."""
     if part.source:
-        chat.notes.append(Advice(level="hint", field="messages", what=what, code=code, source=part.source))
+        level: Level = "warning" if code == "part_dropped" else "hint"
+        chat.notes.append(Advice(level=level, field="messages", what=what, code=code, source=part.source))
 
 
 def dropped(chat: ChatRequest, part: Part, why: str) -> None:
