@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from context_app import shown_json
@@ -29,7 +30,7 @@ RESULT = "(?:_tool_result|_output|codeExecutionResult|toolResponse)$"
 """The end of the kind of a block that holds only the result of an earlier one."""
 PENDING = "(?:_tool_use|executableCode|toolCall)$"
 """The end of the kind of a block whose result follows in one of its own."""
-ASKED = ("query", "queries", "url", "command", "code", "action", "path")
+ASKED = ("query", "queries", "url", "path", "command", "code", "action")
 """Members of a tool's input that tell best what it did."""
 FOR_SCRIPTS = {"titles": json.dumps(TITLES), "asked": " ".join(ASKED), "result": RESULT, "pending": PENDING}
 """The same for the page's script, which draws a running answer."""
@@ -63,13 +64,16 @@ def title(kind: str, data: Mapping[str, Any]) -> str:
 def asked(kind: str, data: Mapping[str, Any]) -> str:
     """Return the most telling part of a tool's input; empty where there is none."""
     inner = inner_of(kind, data)
-    for source in (inner.get("input"), inner.get("action"), inner):
+    given = inner.get("arguments") or inner.get("args") or inner.get("input")
+    if isinstance(given, str):  # some send their arguments as the text of JSON
+        with suppress(ValueError, RecursionError):
+            given = json.loads(given)
+    for source in (given, inner.get("action"), inner):
         if isinstance(source, Mapping):
             for member in ASKED:
                 told = source.get(member)
                 if told and isinstance(told, str | list):
                     return told if isinstance(told, str) else ", ".join(map(str, told))
-    given = inner.get("arguments") or inner.get("args") or inner.get("input")
     if isinstance(given, Mapping):
         return ", ".join(f"{name}={value}" for name, value in given.items())
     return str(given or "")
@@ -105,8 +109,9 @@ def _readable(found: Any) -> str:
         return "\n".join(map(_readable, found))
     if isinstance(found, Mapping):
         for names, between in ((_NAMED, " · "), (_TEXTS, "\n")):
-            if words := [found[name] for name in names if found.get(name) and isinstance(found[name], str)]:
-                return between.join(words)
+            words = [found[name] for name in names if isinstance(found.get(name), str)]
+            if words:
+                return between.join(filter(None, words))
     return shown_json.indented(found, longest=200)
 
 

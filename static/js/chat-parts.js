@@ -108,13 +108,22 @@ function titleOf(titles, name) {
 }
 
 function detailOf(members, inner) {
-  for (const source of [inner.input, inner.action, inner]) {
+  for (const source of [parsed(inner.arguments ?? inner.args ?? inner.input), inner.action, inner]) {
     const told = members.map((member) => source?.[member]).find((value) => value?.length);
     if (told) {
       return [].concat(told).join(", ").replace(/\s+/g, " ").slice(0, 160);
     }
   }
   return "";
+}
+
+/** The arguments of some come as the text of their JSON. */
+function parsed(given) {
+  try {
+    return typeof given === "string" ? JSON.parse(given) : given;
+  } catch {
+    return null;
+  }
 }
 
 function hostOf(url) {

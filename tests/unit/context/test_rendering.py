@@ -1,5 +1,6 @@
 """A turn as HTML, in every state that an answer can be in."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,6 +16,9 @@ from context_app.services import chunks
 from context_app.streams import writes
 from context_app.streams.answer_chunks import answer_chunks
 from context_app.streams.live import Ending
+from context_app.streams.transcript import Transcript
+from providers_app.dialects import by_name
+from providers_app.dialects.reader import AnswerReader
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.events import (
     Citation,
@@ -30,6 +34,7 @@ from providers_app.types.events import (
 from providers_app.types.intent import ToolIntent
 
 pytestmark = pytest.mark.django_db
+CASES = Path(__file__).parents[2] / "cases"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -266,6 +271,22 @@ def test_an_answer_without_text_call_or_image_is_no_success(
         assert word in html
     assert f'data-retry="{turn.pk}"' in html
     assert "let through" not in html
+
+
+@pytest.mark.parametrize(
+    ("case", "dialect", "words"),
+    [
+        ("gemini-g-malformed.sse", "gemini_generate", "Malformed function call: print(default_api.x("),
+        ("s-reasoning-only.sse", "openai_chat", "Only reasoning came. Raise “Max output”"),
+    ],
+)
+def test_what_went_wrong_at_the_provider_is_said_with_a_way_on(turn: Turn, case: str, dialect: str, words: str) -> None:
+    reader, transcript = AnswerReader(by_name(dialect)), Transcript("remote")
+    for event in (*reader.feed((CASES / case).read_bytes()), *reader.close()):
+        transcript.add(event)
+    assert writes.finish(turn.stream_id, transcript.ending(timezone.now()), 1)  # type: ignore[arg-type]
+    html = again(turn)
+    assert words in html and "answer-failure" in html and f'data-retry="{turn.pk}"' in html
 
 
 def test_an_answer_that_was_asked_for_again_shows_the_new_one_alone(turn: Turn) -> None:
