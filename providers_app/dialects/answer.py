@@ -42,7 +42,7 @@ _SUMMED = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_
 class Answer:
     """Collects events until they are taken. After ``end`` or ``fail`` nothing more is accepted."""
 
-    __slots__ = ("_block", "_events", "_first", "append", "calls", "ended", "model", "response_id", "started")
+    __slots__ = ("_events", "_first", "append", "block", "calls", "ended", "model", "response_id", "started")
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -53,7 +53,7 @@ class Answer:
         self.response_id: str | None = None
         self.model: str | None = None
         self._first: str | None = None
-        self._block: Any = None
+        self.block: Any = None
 
     def take(self) -> list[Event]:
         """Take the events since the last call."""
@@ -81,10 +81,10 @@ class Answer:
         """Add a piece of the text of a ``block``; a blank line stands between two blocks."""
         if not self.started:
             self.start()
-        if piece and block != self._block:
-            if self._block is not None:
+        if piece and block != self.block:
+            if self.block is not None:
                 self.append(TextDelta("\n\n", aside=True))
-            self._block = block
+            self.block = block
         self.append(TextDelta(piece, opaque))
 
     def reasoning(self, piece: str, part: int = 0) -> None:
@@ -209,7 +209,10 @@ class Reading:
     def count_in(self, usage: Any) -> None:
         """Take in what the provider counts so far: totals, never increments. A later one corrects an earlier one."""
         if type(usage) is dict and usage:
-            self.usage = _corrected(self.usage, usage) if self.usage else usage
+            later = all(usage.values()) and usage.keys() >= (self.usage or {}).keys()
+            if self.usage and (not later or dict in map(type, usage.values())):
+                usage = _corrected(self.usage, usage)
+            self.usage = usage
 
     def counted(self, source: UsageSource) -> Usage | None:
         """Return the counts so far, ``None`` where the provider gave none."""

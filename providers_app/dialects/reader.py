@@ -6,7 +6,6 @@ fault of the dialect ends this answer only.
 """
 
 import logging
-from collections.abc import Callable
 
 from providers_app import conf
 from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
@@ -41,7 +40,13 @@ class AnswerReader:
         self._bytes += len(data)
         if self._bytes > self.max_bytes:
             raise AnswerTooLarge(f"The answer is larger than {self.max_bytes} bytes.")
-        return self._checked(self._guarded(self._reducer.feed, data))
+        try:
+            events = self._reducer.feed(data)
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
+            raise unreadable(error) from None
+        return self._checked(events)
 
     def whole(self, body: bytes) -> list[Event]:
         """Return the events of a whole answer; a server that only streams may have sent it as a stream.
@@ -53,7 +58,7 @@ class AnswerReader:
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; the last one ends the answer. Raises ``BadAnswer``."""
-        events = self._checked(self._guarded(self._reducer.close))
+        events = self._checked(self._closed())
         if self.ended:
             return events
         return [*events, self._failed(StreamInterrupted("The answer ended without an end marker."))]
@@ -66,21 +71,19 @@ class AnswerReader:
         if self.ended:
             return []
         try:
-            events = self._guarded(self._reducer.close)
+            events = self._closed()
         except ProviderError:
             events = []
         if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
             return self._checked(events, limited=False)
         return [*(event for event in events if not isinstance(event, ENDS)), self._failed(error)]
 
-    @staticmethod
-    def _guarded(step: Callable[..., list[Event]], *given: bytes) -> list[Event]:
-        """Return what a reducer makes. Raises ``BadAnswer`` for a fault of it, which ends this answer only."""
+    def _closed(self) -> list[Event]:
         try:
-            return step(*given)
+            return self._reducer.close()
         except ProviderError:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  as above
             raise unreadable(error) from None
 
     def _failed(self, error: ProviderError) -> StreamFailed:

@@ -46,6 +46,7 @@ class MessagesReading(Reading):
         self._details: dict[str, Any] = {}
         self._unsettled: list[_Block] = []
         self._complete: set[int | None] = set()
+        self._repeated: set[int | None] = set()
         self._texts = 0
         self._last = _Block({})
 
@@ -90,7 +91,10 @@ class MessagesReading(Reading):
 
     def _block_start(self, value: dict[str, Any]) -> None:
         raw, index = value.get("content_block"), payload.count(value.get("index"))
-        if not isinstance(raw, dict) or index in self._complete:
+        if not isinstance(raw, dict):
+            return
+        if index in self._complete:
+            self._repeated.add(index)
             return
         self.answer.start()
         last, self._last = self._last, _Block(raw)
@@ -124,8 +128,9 @@ class MessagesReading(Reading):
             return
         kind = delta.get("type")
         if kind == "text_delta":
-            if delta.get("text") and payload.count(value.get("index")) not in self._complete:
-                self.answer.text(payload.said(delta["text"]), self._texts)
+            text = delta.get("text")
+            if text and not (self._repeated and payload.count(value.get("index")) in self._repeated):
+                self.answer.text(text if type(text) is str else payload.said(text), self._texts)
             return
         index = payload.count(value.get("index"))
         block = self._blocks.get(index)

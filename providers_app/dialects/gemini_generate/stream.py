@@ -8,7 +8,7 @@ from providers_app.dialects.gemini_generate.calls import GrowingCall
 from providers_app.dialects.gemini_generate.errors import WORDS
 from providers_app.dialects.openai_chat.fragments import OneChoice
 from providers_app.errors import UpstreamError
-from providers_app.types.events import FinishReason, ReasoningDelta
+from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
 # Reasons that are not listed are failures of the model; its own word and message are kept and shown.
@@ -56,7 +56,8 @@ class GenerateReading(Reading):
         self._message: str | None = None
         self._grounding: dict[str, Any] = {}
         self._open: GrowingCall | None = None
-        self._index: Any = None
+        self._index: Any = 0
+        self._answered = False
         self._one: OneChoice | None = None
 
     def done(self) -> None:
@@ -97,33 +98,38 @@ class GenerateReading(Reading):
 
     def _chunk(self, value: dict[str, Any]) -> None:
         self.count_in(value.get("usageMetadata"))
-        if is_error(value):
+        if value.get("error") and is_error(value):
             self.refuse(value)
             return
-        self.answer.start(value.get("modelVersion"), value.get("responseId"))
-        feedback = payload.mapping(value.get("promptFeedback"))
-        if reason := _word(feedback.get("blockReason"), _BLOCKS):
-            self._reason = f"promptFeedback.blockReason:{reason}"
-            self._message = payload.text(feedback.get("blockReasonMessage")) or None
-        candidates = payload.sequence(value.get("candidates"))
-        for candidate in candidates:
-            if type(candidate) is dict and self._is_read(candidate, alone=len(candidates) == 1):
-                self._candidate(candidate)
+        if not self.answer.started or value.get("modelVersion") != self.answer.model:
+            self.answer.start(value.get("modelVersion"), value.get("responseId"))
+        if value.get("promptFeedback"):
+            feedback = payload.mapping(value["promptFeedback"])
+            if reason := _word(feedback.get("blockReason"), _BLOCKS):
+                self._reason = f"promptFeedback.blockReason:{reason}"
+                self._message = payload.text(feedback.get("blockReasonMessage")) or None
+        candidates = value.get("candidates")
+        if type(candidates) is list:
+            for one in candidates:
+                if type(one) is dict and (one.get("index", 0) == self._index or self._is_read(one, candidates)):
+                    self._candidate(one)
 
-    def _is_read(self, candidate: dict[str, Any], *, alone: bool) -> bool:
-        index = payload.count(candidate.get("index")) or 0
-        if self._index is None:
-            self._index = index
-        if self._one is None and index == self._index:
+    def _is_read(self, candidate: dict[str, Any], candidates: list[Any]) -> bool:
+        if not self._answered:
+            self._index = candidate.get("index")
             return True
-        self._one = self._one or OneChoice(self._index)
-        return self._one.is_read(candidate, alone=alone, ended=self._reason is not None)
+        if self._one is None:
+            self._one, self._index = OneChoice(self._index), ...
+        return self._one.is_read(candidate, alone=len(candidates) == 1, ended=self._reason is not None)
 
     def _candidate(self, candidate: dict[str, Any]) -> None:
-        for part in payload.sequence(payload.mapping(candidate.get("content")).get("parts")):
+        self._answered = True
+        content = candidate.get("content")
+        parts = content.get("parts") if type(content) is dict else None
+        for part in parts if type(parts) is list else ():
             if type(part) is dict:
                 self._part(part)
-        if reason := _word(candidate.get("finishReason"), _REASONS):
+        if (given := candidate.get("finishReason")) and (reason := _word(given, _REASONS)):
             self._reason = reason
             self._message = payload.text(candidate.get("finishMessage")) or None
         if candidate.get("groundingMetadata"):
@@ -134,7 +140,8 @@ class GenerateReading(Reading):
         signature = part.get("thoughtSignature")
         opaque = {"thoughtSignature": signature} if signature else None
         if text is not None:
-            text = payload.said(text)
+            if type(text) is not str:
+                text = payload.said(text)
             if part.get("thought"):
                 if not self._thinking:
                     self._thinking = True
@@ -143,7 +150,10 @@ class GenerateReading(Reading):
                     self.answer.append(ReasoningDelta(text, self._parts - 1, opaque))
             elif text or opaque:
                 self._thinking = self._thinking and not text
-                self.answer.text(text, self._texts, opaque)
+                if self.answer.block == self._texts:
+                    self.answer.append(TextDelta(text, opaque))
+                else:
+                    self.answer.text(text, self._texts, opaque)
             return
         self._thinking = False
         call = part.get("functionCall")

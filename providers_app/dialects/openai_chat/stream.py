@@ -41,6 +41,7 @@ class ChatReading(Reading):
         self._sound: list[str] = []  # pieces of base64, cut at multiples of four characters
         self._results: list[Any] = []
         self._told: dict[str, list[str]] = {"content": [], "reasoning": [], "refusal": []}
+        self._tell = self._told["content"].append
         self._by_delta = False
         self._index: Any = 0
         self._one: OneChoice | None = None
@@ -92,18 +93,17 @@ class ChatReading(Reading):
         if value.get("search_results"):
             self._results = payload.sequence(value["search_results"])
         if type(choices) is list:
-            alone = len(choices) == 1
             for choice in choices:
-                if type(choice) is dict and (choice.get("index") == self._index or self._is_read(choice, alone=alone)):
+                if type(choice) is dict and (choice.get("index") == self._index or self._is_read(choice, choices)):
                     self._choice(choice)
 
-    def _is_read(self, choice: dict[str, Any], *, alone: bool) -> bool:
+    def _is_read(self, choice: dict[str, Any], choices: list[Any]) -> bool:
         if not self._answered:
             self._index = choice.get("index")
             return True
         if self._one is None:
             self._one, self._index = OneChoice(self._index), ...
-        return self._one.is_read(choice, alone=alone, ended=self._finish is not None)
+        return self._one.is_read(choice, alone=len(choices) == 1, ended=self._finish is not None)
 
     def _continue(self, one: OneChoice) -> None:
         """Read the choices that were held until it was known that they continue the answer."""
@@ -153,7 +153,7 @@ class ChatReading(Reading):
 
     def _content(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
-            self._told["content"].append(value)
+            self._tell(value)
             if self._split is None:
                 self.answer.append(TextDelta(value))
             else:

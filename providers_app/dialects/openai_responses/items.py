@@ -51,8 +51,12 @@ class OutputItems:
 
     def of(self, value: dict[str, Any]) -> _Item:
         """Return the item that an event belongs to."""
-        given = payload.text(value.get("item_id") or payload.mapping(value.get("item")).get("id"))
-        if given in self._by_id:
+        given = value.get("item_id")
+        if given is None:
+            given = payload.mapping(value.get("item")).get("id")
+        if type(given) is not str:
+            given = ""
+        elif given in self._by_id:
             return self._by_id[given]
         key: Any = payload.count(value.get("output_index"))
         if key is None:
@@ -66,11 +70,13 @@ class OutputItems:
         return item
 
     def text(self, value: dict[str, Any], field: str = "delta") -> None:
-        piece, item = payload.said(value.get(field)), self.of(value)
+        piece, item = value.get(field), self.of(value)
         item.texted = True
+        if type(piece) is not str:
+            piece = payload.said(piece)
         if piece:
             item.pieces.append(piece)
-            self._answer.text(piece, (item.number, payload.count(value.get("content_index"))))
+            self._answer.text(piece, (item.number, value.get("content_index")))
 
     def refusal(self, value: dict[str, Any], field: str = "delta") -> None:
         piece = payload.text(value.get(field))
