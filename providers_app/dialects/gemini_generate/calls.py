@@ -37,8 +37,11 @@ class GrowingCall:
     def end(self, answer: Answer, *, cut: bool = False) -> None:
         """Emit the call. Without its last part, and ``cut`` or without arguments, it may not be run."""
         given = _listed(self._tree) if self._tree else self._given
-        arguments, invalid = payload.arguments(given, cut=not self._complete and (cut or not self._tree))
-        answer.call_delta(self._index, self._name, payload.said(given) or "{}", self._id)
+        raw = payload.said(given)
+        arguments, invalid = payload.arguments(raw)
+        if not self._complete and (cut or not self._tree):
+            arguments, invalid = {}, raw or payload.NO_ARGUMENTS
+        answer.call_delta(self._index, self._name, raw or "{}", self._id)
         answer.call(self._index, self._name, arguments, self._id, invalid, self._opaque)
 
     def _put(self, path: str, piece: dict[str, Any]) -> None:
