@@ -28,7 +28,7 @@ CHATS_SHOWN = 5
 
 # Worst first: what needs a person, then what recovers by itself, then what works. Disabled sessions are left out.
 _URGENCY = (
-    "needs_reauth", "forbidden", "misconfigured", "expired", "unreachable",
+    "needs_reauth", "forbidden", "misconfigured", "expired", "refused", "unreachable",
     "unknown", "failing", "limited", "expiring", "active",
 )  # fmt: skip
 

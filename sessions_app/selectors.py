@@ -16,7 +16,7 @@ from django.db.models import Case, CharField, Count, Exists, F, OuterRef, Q, Que
 from django.utils import timezone
 
 from providers_app import conf as providers_conf
-from providers_app.errors import AmbiguousSession, UnknownSession
+from providers_app.errors import AmbiguousSession, AuthenticationFailed, UnknownSession
 from providers_app.ports import SYSTEM, Owner
 from sessions_app.models import AuthSession, Notice, Pk, SessionEvent
 from sessions_app.names import parse_reference
@@ -28,7 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "active": ("active",),
     "expiring": ("expiring", "failing", "unknown"),
     "limited": ("limited",),
-    "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "unreachable"),
+    "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "refused", "unreachable"),
     "disabled": ("disabled",),
 }
 # The last error that says: the provider was not there at all.
@@ -82,6 +82,7 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
         state=Case(
             *(When(status=value, then=Value(value)) for value in others),
             When(expires_at__lte=now, then=Value("expired")),
+            When(auth_type="oauth", last_error_code=AuthenticationFailed.code, then=Value("refused")),
             When(doubtful, intent_generation=F("generation"), then=Value("unknown")),
             When(~Q(refresh_error_code=""), next_refresh_at__isnull=False, then=Value("failing")),
             When(next_refresh_at__lte=overdue, then=Value("failing")),

@@ -19,7 +19,14 @@ from providers_app import ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
-from providers_app.errors import AuthenticationFailed, NotConfigured, PermissionDenied
+from providers_app.errors import (
+    AuthenticationFailed,
+    NotConfigured,
+    PermissionDenied,
+    RefreshFailed,
+    RefreshTooEarly,
+    TokenOutcomeUnknown,
+)
 from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.refresh import service
@@ -128,7 +135,11 @@ class SessionClient:
             passage.blame(last)
             if self.renewed:
                 raise last
-            credential = await self._credentials.renewed(credential, last, self._direct)
+            try:
+                credential = await self._credentials.renewed(credential, last, self._direct)
+            except (RefreshFailed, RefreshTooEarly, TokenOutcomeUnknown):
+                report(self.session, last)  # a later refresh may help; until then the provider takes nothing
+                raise
             self.renewed = True
 
     async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:

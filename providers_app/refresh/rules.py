@@ -28,6 +28,8 @@ USE_WITHIN_S = 10.0
 """Seconds before its end from which a token is refreshed before it is used."""
 BACKOFF_S = 30.0
 LONGEST_BACKOFF_S = 1800.0
+LONGEST_WAIT_S = 86400.0
+"""Seconds that a token endpoint may ask for at most (``Retry-After``)."""
 ANSWER_LOST = "answer_lost"
 REFUSED = "refused"
 NOT_REFRESHABLE = "not_refreshable"
@@ -83,9 +85,10 @@ def decide(
 
 
 def backoff(attempts: int, retry_after: float | None = None) -> float:
-    """Return the seconds until the next try after so many failures, at least those that the endpoint asked for."""
+    """Return the seconds until the next try after so many failures, at least those that the endpoint asked for, which
+    count up to a day."""
     seconds: float = min(BACKOFF_S * 2 ** min(attempts, 10), LONGEST_BACKOFF_S) * random.uniform(0.8, 1.2)  # noqa: S311
-    return max(seconds, retry_after or 0.0)
+    return max(seconds, min(retry_after or 0.0, LONGEST_WAIT_S))
 
 
 def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float) -> bool:

@@ -111,7 +111,10 @@ async def renewed(owner: Owner, session: Session, error: errors.AuthenticationFa
         return await _again(owner, session)
     if report.done == "needs_person" or report.code == "":
         raise error
-    raise _error_of(session, report) from error
+    failure = _error_of(session, report)
+    if isinstance(failure, errors.RefreshTooEarly):
+        failure.hint = errors.NeedsReauth.default_hint
+    raise failure from error
 
 
 async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
@@ -140,8 +143,9 @@ def _error_of(session: Session, report: RefreshReport) -> errors.ProviderError:
             return errors.NeedsReauth(f"{name} needs a new sign-in{why}")
         case RefreshReport(code=errors.FlowDisabled.code):
             return errors.FlowDisabled(f"{name} is kept, but not used: {report.why}")
-        case RefreshReport(code="refresh_too_early"):
-            return errors.RefreshTooEarly(f"{name} cannot be refreshed yet: {report.why}.")
+        case RefreshReport(code="refresh_too_early", next_try_at=at):
+            when = time.strftime("%H:%M UTC", time.gmtime(at)) if at is not None else "later"
+            return errors.RefreshTooEarly(f"{name} cannot be refreshed before {when}: {report.why}.")
         case RefreshReport(done="unknown" | "kept"):
             return errors.TokenOutcomeUnknown(f"{name} could not be refreshed for certain: {report.why}")
         case _:

@@ -17,6 +17,9 @@ lasting material (service account, client credentials, workload identity).
 """
 
 
+HOURLY_S = 3600.0
+"""Seconds between two refreshes of a login whose token endpoint names no end."""
+
 T = TypeVar("T")
 
 _decoders: dict[type, msgspec.json.Decoder[Any]] = {}
@@ -72,11 +75,12 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     def due_at(self, margin: float, now: float) -> float:
         """Return when to refresh: ``margin`` seconds before the end, at most half of what is left before it.
 
-        Never before it is allowed; infinite where nothing says that the token ends.
+        Never before it is allowed. Where no end is known: hourly, or never without anything to refresh with.
         """
-        if self.expires_at is None:
-            return math.inf
-        at = self.expires_at - min(margin, max(self.expires_at - now, 0.0) / 2)
+        if self.expires_at is not None:
+            at = self.expires_at - min(margin, max(self.expires_at - now, 0.0) / 2)
+        else:
+            at = now + HOURLY_S if self.refresh or self.material else math.inf
         return max(at, self.earliest_refresh_at or 0.0)
 
 

@@ -45,7 +45,7 @@ class StatusView:
     @property
     def urgent(self) -> bool:
         """``True`` where the session is of no use before ``action`` was taken."""
-        return self.state in ("needs_reauth", "expired")
+        return self.state in ("needs_reauth", "expired", "refused")
 
     @property
     def joint(self) -> str:
@@ -97,6 +97,11 @@ def describe(session: AuthSession) -> StatusView:
             return StatusView("expired", "Expired", "bad", words, when, "refresh", "Refresh now", more)
         case "expired":
             return StatusView("expired", "Expired", "bad", "Ended", ends, *again, more=read_only)
+        case "refused":
+            possible = [at for at in (session.earliest_refresh_at, session.next_refresh_at) if at]
+            words = "The provider refused the access token" + ("; the next refresh is possible" if possible else "")
+            more = session.refresh_error or session.last_error
+            return StatusView("refused", "Access refused", "bad", words, max(possible, default=None), *again, more=more)
         case "unknown":
             # A refresh was sent and its outcome is unknown. The access token still works.
             words = f"Last refresh has no known outcome{'; still works, ends' if ends else ', sent'}"

@@ -140,7 +140,7 @@ def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> Auth
     """Return the stored status that this error proves, or ``None`` when it proves none.
 
     The core answers a 401 of an OAuth session with one forced refresh and one retry, so that one which comes here is
-    final, unless the outcome of a refresh is still open: what that ends with decides.
+    final, unless a later refresh may still mend it: what that ends with decides.
     """
     match error:
         case errors.AuthenticationFailed() | errors.PermissionDenied() if (
@@ -149,7 +149,7 @@ def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> Auth
             # There is no key that could be replaced: the server wants one, or the address is another server's.
             return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
-            return None if session.intent_generation == session.generation else AuthSession.Status.NEEDS_REAUTH
+            return None if _refresh_to_come(session) else AuthSession.Status.NEEDS_REAUTH
         case errors.PermissionDenied() | errors.BillingRequired():
             return AuthSession.Status.FORBIDDEN
         case errors.AddressRefused():
@@ -161,6 +161,14 @@ def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> Auth
             return AuthSession.Status.MISCONFIGURED
         case _:
             return None
+
+
+def _refresh_to_come(session: AuthSession) -> bool:
+    """Say whether a later refresh may mend a refused login: one is not allowed yet, failed for now or is unknown."""
+    now = timezone.now()
+    failed = bool(session.refresh_error_code) and session.next_refresh_at is not None
+    early = session.earliest_refresh_at is not None and session.earliest_refresh_at > now
+    return session.intent_generation == session.generation or early or failed
 
 
 def _refresh_is_dead(session: AuthSession) -> bool:

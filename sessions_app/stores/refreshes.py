@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from providers_app.errors import NotRefreshable
+from providers_app.errors import AuthenticationFailed, NotRefreshable
 from providers_app.ports import Owner, Session
 from providers_app.refresh.rules import ANSWER_LOST
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
@@ -130,6 +130,7 @@ class DjangoRefreshStore:
                 return as_session(stored) if stored and credentials.open_tokens(stored) == tokens else None
             dead = rows.filter(status=AuthSession.Status.NEEDS_REAUTH)
             cured = dead.update(**status_columns(AuthSession.Status.ACTIVE, at=now), **credentials.NO_ERROR)
+            rows.filter(last_error_code=AuthenticationFailed.code).update(**credentials.NO_ERROR)
             row = rows.get()
             notices.resolve(row, notices.SIGN_IN)
             trail.note(row, trail.REFRESHED, f"generation {row.generation}")

@@ -126,7 +126,9 @@ def _error(
     if 300 <= status < 400:
         unread: type[UpstreamError] = TokenOutcomeUnknown if spends else BadAnswer
         return unread(f"{where} answered with a redirect, which is not followed.", status=status, hint=_ADDRESS)
-    if endpoint.terminal & set(words.codes) or (spends and status in endpoint.terminal_statuses):
+    final = endpoint.terminal & set(words.codes) or (spends and status in endpoint.terminal_statuses)
+    # A client that is not known says nothing about the login: its configuration may be mended.
+    if final and words.code != "invalid_client":
         refused = TokenRefused(
             f"{where} does not accept the login any more ({words.named(status)}).{_clock_skew(skew)}",
             status=status,

@@ -30,12 +30,15 @@ def tokens_from(
 ) -> Tokens:
     """Return the tokens in an answer; ``now`` is seconds since the epoch, ``default_ttl`` holds where it names no end.
 
-    What neither the answer nor an argument says stays as in ``before``. Raises ``BadAnswer`` when there is no access
-    token in it; with ``before`` (a refresh) ``TokenOutcomeUnknown``.
+    What neither the answer nor an argument says stays as in ``before``. Raises ``BadAnswer`` when there is no bearer
+    token in it (RFC 6750); with ``before`` (a refresh) ``TokenOutcomeUnknown``.
     """
     access = token_in(answer, "access_token")
-    if not access:
+    bearer = str(answer.get("token_type") or "bearer").lower() == "bearer"
+    if not access or not bearer:
         message = "The token endpoint answered without an access token that can be used."
+        if not bearer:
+            message = "The token endpoint answered with a token that is no bearer token, which is not supported."
         if before is not None:
             raise TokenOutcomeUnknown(message)
         raise BadAnswer(message, hint="Check the configured address of the token endpoint.")

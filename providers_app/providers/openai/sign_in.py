@@ -182,19 +182,16 @@ async def _claims(tokens: Tokens, at: Endpoints, http: Http, *, nonce: Secret | 
     return claims
 
 
-SIWC_TERMINAL = frozenset(
+TERMINAL = frozenset(
     {
         "invalid_grant",
         "invalid_refresh_token",
-        "invalid_client",
         "token_expired",
         "refresh_token_expired",
         "refresh_token_invalidated",
         "refresh_token_reused",
     }
 )
-CODEX_TERMINAL = SIWC_TERMINAL - {"invalid_client"}
-"""``invalid_client`` there is the operator's configuration; it comes with a 401, which ends the login by itself."""
 
 
 async def refreshed(tokens: Tokens, http: Http) -> Tokens:
@@ -208,11 +205,11 @@ async def refreshed(tokens: Tokens, http: Http) -> Tokens:
     config = config_of(tokens.flow)
     at = await endpoints(config, http, "token")
     if isinstance(config, SiwcConfig):
-        token_endpoint = TokenEndpoint(url=at.token, terminal=SIWC_TERMINAL)
+        token_endpoint = TokenEndpoint(url=at.token, terminal=TERMINAL)
         answer = await grants.refresh_token(token_endpoint, tokens, http, extra={"resource": config.resource})
     else:
         token_endpoint = TokenEndpoint(
-            url=at.token, encoding="json", terminal=CODEX_TERMINAL, terminal_statuses=frozenset({401})
+            url=at.token, encoding="json", terminal=TERMINAL, terminal_statuses=frozenset({401})
         )
         answer = await grants.refresh_token(token_endpoint, tokens, http)
         answer = completed(answer, tokens)

@@ -134,6 +134,7 @@ def test_waiting_grows_and_respects_the_endpoint() -> None:
     assert backoff(0) < backoff(3) < backoff(9)
     assert backoff(50) <= 1800 * 1.2
     assert backoff(0, retry_after=4000) == 4000
+    assert backoff(0, retry_after=9e9) == 86400
 
 
 def test_when_tokens_are_due() -> None:
@@ -143,4 +144,7 @@ def test_when_tokens_are_due() -> None:
     assert short.due_at(300, NOW) == NOW + 50, "a short token is not refreshed all the time"
     allowed = claim(tokens={"earliest_refresh_at": NOW + 3400}).tokens
     assert allowed.due_at(300, NOW) == NOW + 3400
-    assert claim(tokens={"expires_at": None}).tokens.due_at(300, NOW) == math.inf
+    endless = {"expires_at": None}
+    assert claim(tokens=endless).tokens.due_at(300, NOW) == NOW + 3600
+    assert claim(tokens=endless | {"earliest_refresh_at": NOW + 7200}).tokens.due_at(300, NOW) == NOW + 7200
+    assert claim(tokens=endless | {"refresh": Secret("")}).tokens.due_at(300, NOW) == math.inf

@@ -470,7 +470,15 @@ async def test_a_second_401_is_final(
     assert [type(error) for _, error, _ in sessions.outcomes] == [errors.AuthenticationFailed]
 
 
-async def test_a_401_while_the_token_endpoint_is_busy_says_so_and_blames_nobody(
+async def outcomes_of(sessions: MemorySessions) -> list[type]:
+    for _ in range(100):
+        if sessions.outcomes:
+            break
+        await asyncio.sleep(0.01)
+    return [type(error) for _, error, _ in sessions.outcomes]
+
+
+async def test_a_401_while_the_token_endpoint_is_busy_says_so_and_is_recorded(
     store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
 ) -> None:
     seen: list[str] = []
@@ -479,8 +487,20 @@ async def test_a_401_while_the_token_endpoint_is_busy_says_so_and_blames_nobody(
     with pytest.raises(errors.RefreshFailed, match="busy") as caught:
         await chat()
     assert caught.value.retry_after == pytest.approx(30, abs=8)
-    await asyncio.sleep(0.05)
-    assert sessions.outcomes == [] and row.session.status == "active"
+    assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
+
+
+async def test_a_401_before_a_refresh_is_allowed_is_recorded_and_says_when(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    _mirror(store, sessions, await serve(raw_server, set(), seen))
+    at = time.time() + 1200
+    row.tokens = msgspec.structs.replace(row.tokens, earliest_refresh_at=at)
+    with pytest.raises(errors.RefreshTooEarly, match=time.strftime("%H:%M UTC", time.gmtime(at))) as caught:
+        await chat()
+    assert "Sign in again" in caught.value.hint and login.sent == []
+    assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
 
 
 async def test_an_ended_token_is_refreshed_before_it_is_used(

@@ -1,10 +1,16 @@
 """What the use of a sign-in teaches: a refusal that comes through is final, unless a refresh is still open."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from providers_app import errors
+from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice
+from sessions_app.presenters.status import describe
 from sessions_app.services import notices
 from sessions_app.services.outcomes import record
 from tests.unit.sessions.logins import ago, ahead, make_login
@@ -42,6 +48,29 @@ def test_while_the_outcome_of_a_refresh_is_open_a_refusal_proves_nothing(alice: 
     AuthSession.objects.update(generation=1)
     record(session.pk, REFUSED, tested=False, generation=1)
     assert fresh(session).status == "needs_reauth", "the intent belonged to the login before"
+
+
+EARLY = {"earliest_refresh_at": ahead(hours=1), "next_refresh_at": ahead(hours=1)}
+FAILING = {"refresh_error_code": "upstream_rate_limit", "next_refresh_at": ahead(minutes=9)}
+UNKNOWN = {"intent_generation": 0, "intent_at": ago(minutes=5), "presentations": 1}
+
+
+@pytest.mark.parametrize("to_come", [EARLY, FAILING, UNKNOWN], ids=["too early", "failing", "unknown"])
+def test_a_refusal_that_a_later_refresh_may_mend_is_recorded_and_never_shown_as_well(
+    alice: User, client: Client, to_come: dict[str, Any]
+) -> None:
+    session = make_login(alice, **to_come)
+    record(session.pk, REFUSED, tested=False, generation=0)
+    after = fresh(session)
+    view = describe(after)
+    assert (after.status, view.state, view.label, view.action) == ("active", "refused", "Access refused", "reauth")
+    assert view.when == max(filter(None, (after.earliest_refresh_at, after.next_refresh_at))) and view.urgent
+    assert selectors.attention_count(alice.pk) == 1
+    client.force_login(alice)
+    page = client.get(reverse("sessions:detail", args=[session.pk])).content.decode()
+    assert "Access refused" in page and "the next refresh is possible" in page and "Sign in again" in page
+    record(session.pk, None, tested=False, generation=0)
+    assert describe(fresh(session)).state != "refused"
 
 
 @pytest.mark.parametrize(

@@ -99,12 +99,15 @@ async def test_any_401_is_the_last_word_for_the_public_client(desk: OpenAIDesk) 
         await desk.refresh(tokens)
 
 
-async def test_a_registration_that_is_gone_ends_the_login(desk: OpenAIDesk) -> None:
-    tokens = await desk.sign_in("chatgpt")
-    del desk.book.clients[tokens.client.id]
-    with pytest.raises(errors.TokenRefused) as caught:
+@pytest.mark.parametrize("flow", ["chatgpt", "codex"])
+async def test_a_client_that_the_server_does_not_know_is_not_the_end_of_the_login(desk: OpenAIDesk, flow: str) -> None:
+    tokens = await desk.sign_in(flow)
+    client = desk.book.clients.pop(tokens.client.id)
+    with pytest.raises(errors.AuthenticationFailed, match="invalid_client") as caught:
         await desk.refresh(tokens)
-    assert caught.value.upstream_code == "invalid_client"
+    assert type(caught.value) is errors.AuthenticationFailed
+    desk.book.clients[client.id] = client
+    assert (await desk.refresh(tokens)).access != tokens.access
 
 
 @pytest.mark.parametrize("flow", FLOWS)

@@ -327,6 +327,13 @@ async def test_a_providers_own_terminal_codes_and_statuses(server: TokenServer, 
     await refused(server, http, AuthenticationFailed, spends=False, terminal_statuses=frozenset({401}))
 
 
+@pytest.mark.parametrize("status", [400, 401])
+async def test_an_unknown_client_says_nothing_about_the_login(server: TokenServer, http: Http, status: int) -> None:
+    server.answer(status, {"error": "invalid_client"})
+    final = {"terminal": frozenset({"invalid_grant", "invalid_client"}), "terminal_statuses": frozenset({401})}
+    await refused(server, http, AuthenticationFailed, **final)
+
+
 async def test_a_code_that_repeats_the_token_is_not_shown(server: TokenServer, http: Http) -> None:
     token = "1-abcdefghijklmnop"
     for echo in (token, f"unknown_token_{token}", token[:16]):

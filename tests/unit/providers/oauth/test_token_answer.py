@@ -131,6 +131,20 @@ def test_no_usable_access_token(token: object) -> None:
         read({"access_token": token, "refresh_token": "rt"}, before=BEFORE)
 
 
+@pytest.mark.parametrize("kind", ["Bearer", "bearer", "BEARER", None, ""])
+def test_bearer_tokens_are_taken(kind: object) -> None:
+    assert tokens_from({"access_token": "at", "token_type": kind}, now=NOW).access == Secret("at")
+
+
+@pytest.mark.parametrize("kind", ["DPoP", "mac", "N_A", 7])
+def test_other_kinds_of_tokens_are_refused(kind: object) -> None:
+    answer = {"access_token": "at", "token_type": kind}
+    with pytest.raises(BadAnswer, match="no bearer token"):
+        tokens_from(answer, now=NOW)
+    with pytest.raises(TokenOutcomeUnknown, match="no bearer token"):
+        tokens_from(answer, now=NOW, before=Tokens(flow="f", refresh=Secret("rt")))
+
+
 def test_a_refresh_token_that_is_none_does_not_replace_the_old_one() -> None:
     for value in (None, "", 5, "a b"):
         assert read({"access_token": "a", "refresh_token": value}, before=BEFORE).refresh == Secret("old-refresh")

@@ -175,6 +175,16 @@ def test_a_refresh_that_works_ends_the_need_of_a_person(alice: User) -> None:
     assert actions(session)[-1] == trail.RECOVERED
 
 
+@pytest.mark.parametrize(
+    ("code", "left"), [("upstream_authentication", ""), ("connection_failed", "connection_failed")]
+)
+def test_a_refresh_ends_the_refusal_of_the_token_before_it(alice: User, code: str, left: str) -> None:
+    session = make_login(alice)
+    AuthSession.objects.filter(pk=session.pk).update(last_error_code=code, last_error="It said so.")
+    keep(intend(session))
+    assert row_of(session).last_error_code == left
+
+
 def test_a_disabled_session_keeps_its_tokens_and_stays_disabled(alice: User) -> None:
     session = make_login(alice)
     claim, new = intend(session), tokens_of(2)
