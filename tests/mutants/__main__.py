@@ -57,12 +57,13 @@ def main() -> int:
     parser.add_argument("--tests", nargs="+", help="judge by these tests instead")
     options = parser.parse_args()
     shares = []
-    for package in options.package:
-        sample = chosen(package, options.size, options.seed)
-        if not sample:
-            parser.error(f"nothing can be changed in {package}")
-        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            shares.append(judge(Tree(Path(folder)), package, sample, tuple(options.tests or tests_for(package))))
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree = Tree(Path(folder))
+        for package in options.package:
+            sample = chosen(package, options.size, options.seed)
+            if not sample:
+                parser.error(f"nothing can be changed in {package}")
+            shares.append(judge(tree, package, sample, tuple(options.tests or tests_for(package))))
     return 1 if min(shares) < options.least else 0
 
 
