@@ -11,8 +11,10 @@ from context_app.models import ContextChunk
 from context_app.services import turns
 from context_app.streams import runner, writes
 from context_app.streams.live import AnswerChunk, Ending
+from providers_app import provider
 from providers_app.errors import ContextTooLong, InvalidRequest
 from providers_app.types.chat import Tool, ToolChoice
+from providers_app.types.events import StreamStart, ToolCall
 from providers_app.types.intent import ToolIntent
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
@@ -60,6 +62,19 @@ async def test_what_the_model_states_of_a_call_is_stored_as_its_own_and_lowers_n
     (call,) = await calls(desk)
     assert call.intent == {"purpose": "test_pass", "scope": "demo scope", "risk_level": "medium", "source": "model"}
     assert "maestro_intent" not in call.metadata["arguments"]
+
+
+async def test_tools_offered_from_python_leave_their_intents_in_the_listed_chunks(desk: Desk) -> None:
+    options: dict[str, Any] = {"model": "demo-tools", "tools": [DECLARED, UNSAID], "store": True, "owner": desk.user}
+    events = [event async for event in provider.stream_chat("demo", "ada_demo", "Hello", **options)]
+    assert isinstance(events[0], StreamStart) and events[0].context_id
+    listed = await provider.list_context_chunks("demo", "ada_demo", events[0].context_id, owner=desk.user)
+    called = {event.name: event.intent for event in events if isinstance(event, ToolCall)}
+    assert {chunk.metadata["name"]: chunk.intent for chunk in listed if chunk.kind == "tool_call"} == called
+    assert called == {
+        "deploy": ToolIntent("best_practice", "staging", "high", "tool"),
+        "look": ToolIntent(None, "look", "low", "rule"),
+    }
 
 
 async def test_a_retry_offers_the_same_tools_and_the_same_choice(desk: Desk) -> None:
