@@ -195,7 +195,7 @@ class ContextStore(Protocol):
     async def ask(self, owner: Owner, turn: NewTurn) -> tuple[str, AsyncGenerator[Event, None]]:
         """Store the question, begin the answer; return the context's id and the events. Closing those stops it.
 
-        They raise a failure before the first event. Raises ``TurnRunning`` while another answer of the context runs.
+        They raise a failure before the first output. Raises ``TurnRunning`` while another answer of the context runs.
         """
 
     async def append_chunk(self, owner: Owner, context_id: str, content: str, **columns: str) -> Chunk: ...

@@ -161,7 +161,7 @@ def stream_chat(
 
     ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``; what
     the provider or model does not take is left out, and ``StreamStart.advice`` says so, or with ``strict`` refused. A
-    failure before the first event is raised, on iteration; a later one is the last event. Leaving the iteration
+    failure before the first output is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
 
     ``context_id`` puts a stored context in front of ``messages``. With ``store`` they and the answer are stored in it

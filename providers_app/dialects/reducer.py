@@ -113,7 +113,7 @@ class BodyReducer:
         Some servers end their events with one newline instead of two, so that each line is a value. The ``last``
         data of a body may be cut short.
         """
-        if event.event == "error":
+        if event.event == "error" and b"{" not in event.data:
             self._reading.refuse(plain_text(event.data))
             return
         values = []
@@ -131,14 +131,14 @@ class BodyReducer:
                     return
             elif line and not self._saw_event:
                 self._sse.stray.append(line)  # a heartbeat, unless nothing else comes
-        for value in values:
+        for number, value in enumerate(values, 1):
             if self._answer.ended:
                 return
             self._saw_event = True
             if value is _DONE:
                 self._reading.done()
-            else:
-                self._reading.value(event.event, value)
+            else:  # of several names only the last is known
+                self._reading.value(event.event if number == len(values) else "message", value)
 
     def _last_events(self) -> None:
         for event in self._sse.close():

@@ -114,6 +114,9 @@ def _message(value: dict[str, Any], error: Any) -> str:
         payload.mapping(next(iter(payload.sequence(value.get("errors"))), None)).get("message"),
         payload.mapping(value.get("fault")).get("faultstring"),
         value.get("title"),
+        value.get("msg"),
+        value.get("error_msg"),
+        payload.mapping(value.get("base_resp")).get("status_msg"),
     )
     return next((text for text in candidates if isinstance(text, str) and text), "")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers_app import dialects, streaming
-from providers_app.types.chat import ChatResult
+from providers_app.types.chat import ChatResult, TextPart
 from providers_app.types.events import TextDelta
 from tests.wire.cutting import events_of, pieces
 from tests.wire.speaking import CARRIER, NAMES, USAGE, answer, call, sent, texts
@@ -24,6 +24,18 @@ HEARTBEATS = [
     b": still there\n\n",
     b"event: keepalive\ndata:\n\n",
 ]
+ERRORS = {
+    "code": b'data: {"code": "InvalidParameter", "message": "Too long."}',
+    "type": b'data: {"type": "invalid_request_error", "message": "Too long."}',
+    "detail": b'data: {"detail": "Too long."}',
+    "list": b'data: {"errors": [{"message": "Too long."}]}',
+    "status": b'data: {"base_resp": {"status_code": 1004, "status_msg": "Too long."}}',
+    "member": b'data: {"error": {"code": "InvalidParameter", "message": "Too long."}}',
+    "event": b'event: error\ndata: {"code": "InvalidParameter", "message": "Too long."}',
+    "plain": b"event: error\ndata: Too long.",
+    "string": b'event: error\ndata: "Too long."',
+    "one newline": b'data: {"type": "ping"}\nevent: error\ndata: {"message": "Too long."}',
+}
 EMPTY_ERRORS: list[Any] = [None, {}, "", [], False, {"code": None, "message": ""}, {"code": 0}]
 ARGUMENTS = {"city": "Rome", "days": [1, 2], "deep": {"name": "Caf\u00e9 \U0001f600"}}
 cuts = st.lists(st.integers(0, 100_000), max_size=6)
@@ -122,16 +134,9 @@ def test_an_empty_error_beside_a_good_answer_is_none(name: str, at: list[int], g
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=25, deadline=None)
-@given(cuts, st.integers(0, 3), st.sampled_from(["code", "member", "event", "plain", "string"]))
+@given(cuts, st.integers(0, 3), st.sampled_from(sorted(ERRORS)))
 def test_an_error_in_any_form_is_the_servers_words(name: str, at: list[int], place: int, form: str) -> None:
-    said = {"code": "InvalidParameter", "message": "Too long."}
-    error = {
-        "code": b"data: " + json.dumps(said).encode() + b"\n\n",
-        "member": b"data: " + json.dumps({"error": said}).encode() + b"\n\n",
-        "event": b"event: error\ndata: " + json.dumps(said).encode() + b"\n\n",
-        "plain": b"event: error\ndata: Too long.\n\n",
-        "string": b'event: error\ndata: "Too long."\n\n',
-    }[form]
+    error = ERRORS[form] + b"\n\n"
     found = read(name, [*sent(answer(name, texts(name, TEXT))[:place]), error], at)
     assert (found.complete, found.finish_reason, SAID.startswith(found.text)) == (False, "error", True)
     assert found.error is not None and found.error.message == "Too long."
@@ -250,7 +255,10 @@ def test_separate_blocks_of_text_are_shown_apart(name: str) -> None:
     body = b"".join(sent(answer(name, [*first, *between, *second])))
     found = events_of(dialects.by_name(name), [body])
     assert "".join(one.text for one in found if isinstance(one, TextDelta)) == "One.\n\nTwo."
-    assert streaming.fold(found).text == "One.Two.", "the words of the model alone"
+    result = streaming.fold(found)
+    assert result.text == "One.Two.", "the words of the model alone"
+    sent_back = [part.text for part in result.parts if isinstance(part, TextPart)]
+    assert sent_back == (["One.", "Two."] if between else ["One.\n\nTwo."])
 
 
 def test_rounds_that_are_billed_are_added_and_kept() -> None:

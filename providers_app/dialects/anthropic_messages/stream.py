@@ -62,7 +62,7 @@ class MessagesReading(Reading):
             self.unknown(event, value)
 
     def whole(self, value: dict[str, Any]) -> None:
-        if not isinstance(value.get("content"), list | str):
+        if not isinstance(value.get("content"), list | str | dict):
             self.refuse(value)
             return
         self.answer.start(value.get("model"), value.get("id"))
@@ -82,8 +82,9 @@ class MessagesReading(Reading):
     def _content(self, message: dict[str, Any]) -> None:
         """Read a message's blocks, but for those that were streamed, its stop reason and its usage."""
         content = message.get("content")
-        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
-        for index, raw in enumerate(blocks):
+        found = content if isinstance(content, list) else [content] if content else []
+        for index, raw in enumerate(found):
+            raw = raw if isinstance(raw, dict) and "type" in raw else {"type": "text", "text": raw}
             if index not in self._complete:
                 self._block_start({"index": index, "content_block": raw})
                 self._block_stop({"index": index})

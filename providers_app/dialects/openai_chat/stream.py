@@ -84,7 +84,7 @@ class ChatReading(Reading):
         if not self.answer.started or value.get("model") != self.answer.model:
             if choices or value.get("id") or value.get("model"):
                 self.answer.start(value.get("model"), value.get("id"))
-            elif choices is None:
+            if choices is None:
                 self.unknown("", value)
         if value.get("usage") or value.get("x_groq"):
             self.count_in(value.get("usage") or payload.mapping(value["x_groq"]).get("usage"))
@@ -208,7 +208,7 @@ class ChatReading(Reading):
             self.answer.append(TextDelta(value, None, True))
 
     def _tool_calls(self, value: Any, _delta: dict[str, Any]) -> None:
-        for raw in payload.sequence(value):
+        for raw in [value] if isinstance(value, dict) else payload.sequence(value):
             self._function_call(raw, _delta)
 
     def _function_call(self, value: Any, _delta: dict[str, Any]) -> None:

@@ -40,7 +40,7 @@ class ResponsesReading(Reading):
             item_reader(self._items, value)
         elif (reader := _READERS.get(name)) is not None:
             reader(self, value)
-        elif event == "error" or type(kind) is not str:
+        elif event == "error" or type(kind) is not str or kind.endswith("error"):
             self.unknown(event, value)
 
     def whole(self, value: Any) -> None:
