@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from context_app import selectors, sending
 from context_app.models import Context, ContextChunk, Turn
-from context_app.services import chunks, undo
+from context_app.services import chunks, turn_writes, undo
+from context_app.streams import writes
+from context_app.streams.live import AnswerChunk, Ending
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 
@@ -37,7 +40,7 @@ def metadata_of(kind: str, dice: random.Random) -> dict[str, Any]:
     return dice.choice([{}, {"data": {"type": "x"}, "ref": "r"}])
 
 
-def act(context: Context, turns: list[Turn | None], dice: random.Random) -> None:
+def act(context: Context, some_turns: list[Turn | None], dice: random.Random) -> None:
     """Do one thing that a person or a program may do."""
     owner, rows = context.owner, list(ContextChunk.objects.filter(context=context))
     kind = dice.choice(KINDS)
@@ -48,7 +51,12 @@ def act(context: Context, turns: list[Turn | None], dice: random.Random) -> None
             content = dice.choice(["", " ", "{}", "text"])
             metadata = metadata_of(kind, dice)
             chunks.append(
-                context=context, kind=kind, role="user", content=content, turn=dice.choice(turns), metadata=metadata
+                context=context,
+                kind=kind,
+                role="user",
+                content=content,
+                turn=dice.choice(some_turns),
+                metadata=metadata,
             )
         case 2:
             chunks.set_excluded(chunk=chosen, actor=owner, excluded=dice.random() < 0.6)
@@ -74,9 +82,9 @@ def act(context: Context, turns: list[Turn | None], dice: random.Random) -> None
 @pytest.mark.parametrize("seed", range(12))
 def test_every_edit_leaves_the_reasons_as_the_rules_have_them(context: Context, seed: int) -> None:
     dice = random.Random(seed)
-    turns = [None, *(Turn.objects.create(context=context) for _ in range(2))]
+    some = [None, *(Turn.objects.create(context=context) for _ in range(2))]
     for _ in range(40):
-        act(context, turns, dice)
+        act(context, some, dice)
         assert all(written == right for _, written, right in judged(context)), judged(context)
     totals = selectors.totals(context)
     rows = selectors.chunks(context)
@@ -116,3 +124,24 @@ async def test_a_turn_that_goes_on_without_a_result_leaves_a_row_that_says_so(de
     await in_store(lambda: chunks.delete(chunk=result, actor=desk.user))
     left = await in_store(lambda: selectors.chunks(desk.context))
     assert not [row for row in left if row.kind in sending.CALL_KINDS]
+
+
+async def test_answers_retries_and_take_overs_leave_the_reasons_as_the_rules_have_them(desk: Desk) -> None:
+    started, _ = await desk.answer(model="demo-tool-bad-args")
+    found = await in_store(judged, desk.context)
+    assert ("tool_call", "invalid_arguments", "invalid_arguments") in found
+    call = next(row for row in await desk.chunks() if row.kind == "tool_call")
+    await in_store(lambda: chunks.set_excluded(chunk=call, actor=desk.user, excluded=True))
+    pieces = tuple(
+        AnswerChunk(kind=row.kind, content=row.content, metadata=row.metadata, intent=row.intent)
+        for row in await desk.chunks()
+        if row.role == "assistant"
+    )
+    ending = Ending(state="complete", result={}, chunks=pieces, at=timezone.now())
+    await in_store(writes.write_chunks, started.stream_id, ending)  # as a take-over does with a longer answer
+    assert ("tool_call", "excluded", "excluded") in await in_store(judged, desk.context)
+    turn = await desk.turn(started.turn_id)
+    await in_store(turn_writes._delete_answer, desk.context, turn, desk.user.pk)  # as a retry does first
+    found = await in_store(judged, desk.context)
+    assert ("tool_call", "deleted", "deleted") in found
+    assert all(written == right for _, written, right in found), found
