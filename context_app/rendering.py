@@ -48,7 +48,7 @@ def render_user(turn: Turn) -> str:
     """Return the user's message of ``turn`` as HTML: their own words as typed, not as Markdown."""
     chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
     text = "\n\n".join(chunk.content for chunk in chunks)
-    gone = bool(chunks) and all(chunk.deleted_at is not None or chunk.excluded for chunk in chunks)
+    gone = bool(chunks) and all(chunk.not_sent for chunk in chunks)
     return _drawn("chats/_user.html", {"turn": turn, "text": text, "not_sent": gone})
 
 

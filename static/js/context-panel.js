@@ -34,7 +34,7 @@ export function contextPanel(root, composer) {
   function fits(row) {
     const { dataset } = row;
     if (state.pinned && dataset.pinned !== "true") return false;
-    if (state.excluded && dataset.excluded !== "true") return false;
+    if (state.excluded && dataset.sent === "true") return false;
     if (state.large && Number(dataset.tokens) <= LARGE) return false;
     if (state.kind && dataset.kind !== state.kind) return false;
     if (!state.words) return true;

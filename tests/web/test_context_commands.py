@@ -36,7 +36,8 @@ def test_a_chat_goes_on_by_its_title_its_id_or_anew(demo_data: Path) -> None:
 
     listed = done(demo_data, "contexts", "list", "--query", "again").stdout
     assert "Hello there" in listed and context_id in listed
-    assert "Be brief." in done(demo_data, "contexts", "show", context_id).stdout
+    shown = done(demo_data, "contexts", "show", context_id).stdout
+    assert "Be brief." in shown and shown.count(" yes ") == 7
     exported = done(demo_data, "contexts", "export", context_id).stdout
     assert exported.startswith("# Hello there\n") and "## User\n\nMore\n" in exported
     document = json.loads(done(demo_data, "contexts", "export", context_id, "--format", "json").stdout)
@@ -75,7 +76,7 @@ def test_chats_are_those_of_their_owner(demo_data: Path) -> None:
          "## Tool call: look\n\n````\na ``` b\n````"),
         ({"kind": "assistant", "content": "Yes.", "metadata": {"citations": [{"url": "https://a.example", "title": "A"},
          {"quote": "q"}]}}, "## Assistant\n\nYes.\n\n1. [A](https://a.example)"),
-        ({"kind": "note", "content": "n", "excluded": True}, "## Note (not sent)\n\nn"),
+        ({"kind": "note", "content": "n", "not_sent": "blank"}, "## Note (not sent)\n\nn"),
     ],
 )  # fmt: skip
 def test_the_document_of_a_chat(chunk: dict[str, Any], text: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandParser
 
+from context_app.models import ContextChunk
 from providers_app import loop, ports, provider
 from providers_app.types.chat import Chunk
 from providers_app.types.contexts import StoredContext
@@ -13,6 +14,7 @@ from sessions_app.management import terminal
 
 HEADINGS = {"tool_call": "Tool call", "tool_result": "Tool result", "server_tool": "Server tool", "block": "Block"}
 CODE = ("tool_call", "file")
+REASONS = dict(ContextChunk.NotSent.choices)
 
 
 class Command(terminal.TerminalCommand):
@@ -66,7 +68,13 @@ class Command(terminal.TerminalCommand):
     def _show(self, context: StoredContext, chunks: list[Chunk]) -> None:
         self.say(f"{context.title or '(no title)'}  {context.model}  {context.tokens:,} tokens  {context.id}")
         rows = [
-            (chunk.kind, str(chunk.tokens), "no" if chunk.excluded else "yes", _line(chunk.content), chunk.id)
+            (
+                chunk.kind,
+                str(chunk.tokens),
+                f"no: {REASONS[chunk.not_sent]}" if chunk.not_sent else "yes",
+                _line(chunk.content),
+                chunk.id,
+            )
             for chunk in chunks
         ]
         self.print_table([("KIND", "TOKENS", "SENT", "TEXT", "ID"), *rows], right={1})
@@ -78,7 +86,7 @@ def as_markdown(context: StoredContext, chunks: list[Chunk]) -> str:
     for chunk in chunks:
         name = chunk.metadata.get("name")
         heading = HEADINGS.get(chunk.kind, chunk.kind.capitalize()) + (f": {name}" if name else "")
-        parts.append(f"## {heading}" + (" (not sent)" if chunk.excluded else ""))
+        parts.append(f"## {heading}" + (" (not sent)" if chunk.not_sent else ""))
         parts.append(_fenced(chunk.content) if chunk.kind in CODE else chunk.content)
         cited = list(enumerate((one for one in chunk.metadata.get("citations") or () if one.get("url")), 1))
         if cited:

@@ -83,7 +83,7 @@ def test_a_persons_own_words_are_shown_as_typed(turn: Turn) -> None:
 
 def test_an_excluded_message_says_that_it_is_not_sent(turn: Turn) -> None:
     assert "not sent" not in rendering.render_user(turn)
-    turn.chunks.update(excluded=True)
+    turn.chunks.update(excluded=True, not_sent="excluded")
     assert "not sent" in rendering.render_user(turn)
 
 
