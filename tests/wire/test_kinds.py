@@ -292,3 +292,23 @@ def test_arguments_by_their_path(path: str, pieces_: list[Any], arguments: Any, 
     assert [(one.arguments, one.invalid_arguments) for one in found.tool_calls] == [(arguments, None)]
     cut = read("gemini_generate", sent(answer("gemini_generate", middle, finish="MAX_TOKENS")), [])
     assert end or cut.tool_calls[0].invalid_arguments
+
+
+@pytest.mark.parametrize("known", ["at the start", "at the end", "never"])
+@pytest.mark.parametrize("name", ["x_search", "mine"])
+def test_a_custom_tool_that_was_not_declared_is_the_providers_own(name: str, known: str) -> None:
+    item = {"type": "custom_tool_call", "id": "i", "call_id": "x", "name": name, "input": "q"}
+    middle = [
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, "input": ""}},
+        {"type": "response.custom_tool_call_input.delta", "output_index": 0, "item_id": "i", "delta": "q"},
+        {"type": "response.output_item.done", "output_index": 0, "item": item},
+    ]
+    events = answer("openai_responses", middle)
+    tools = [{"type": "x_search"}, {"type": "custom", "name": "mine"}]
+    for place, told in ((0, known == "at the start"), (-1, known != "never")):
+        events[place]["response"] |= {"tools": tools} if told else {}
+    found = read("openai_responses", sent(events), [])
+    ours = name == "mine" or known == "never"
+    assert [one.arguments for one in found.tool_calls] == ([{"input": "q"}] if ours else [])
+    assert [one.data for one in found.server_tools] == ([] if ours else [item])
+    assert (found.finish_reason, found.complete) == ("tool_calls" if ours else "stop", True)

@@ -1,7 +1,5 @@
 """The error codes of the Messages API and their classes."""
 
-import msgspec
-
 from providers_app import errors
 from providers_app.wire.status import ErrorWords, recast
 
@@ -25,54 +23,36 @@ WORDS = ErrorWords(
 MISSING_MODEL = ErrorWords(refining={"not_found_error": errors.UnknownModel}, kinds={})
 
 
-class Phrase(msgspec.Struct, frozen=True):
-    """An error that its text alone identifies, by how it begins."""
-
-    status: int
-    begins: str
-    kind: type[errors.UpstreamError]
-    hint: str
-
-
 _USE_A_KEY = "Use an API key from https://console.anthropic.com/settings/keys."
-_SIGN_IN = errors.NeedsReauth.default_hint
-# Answers to access tokens. Status and type are those of other errors, and there is no code.
-PHRASES = (
-    Phrase(
-        400,
-        "This credential is only authorized for use with Claude Code",
+_SIGN_IN = (errors.AuthenticationFailed, errors.NeedsReauth.default_hint)
+# Answers to access tokens by status and by how their text begins: type and code are those of other errors.
+PHRASES: dict[tuple[int, str], tuple[type[errors.UpstreamError], str]] = {
+    (400, "This credential is only authorized for use with Claude Code"): (
         errors.PermissionDenied,
         f"Anthropic takes this login from its own program only. {_USE_A_KEY}",
     ),
-    Phrase(
-        401,
-        "OAuth authentication is currently not allowed for this organization",
+    (401, "OAuth authentication is currently not allowed for this organization"): (
         errors.PermissionDenied,
         f"The organization's policy forbids it. {_USE_A_KEY}",
     ),
-    Phrase(
-        401,
-        "OAuth authentication is currently not supported",
+    (401, "OAuth authentication is currently not supported"): (
         errors.BadRequest,
         "The API wants another name in the anthropic-beta header: see MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__BETA.",
     ),
-    Phrase(401, "OAuth token has expired", errors.AuthenticationFailed, _SIGN_IN),
-    Phrase(401, "Invalid authentication credentials", errors.AuthenticationFailed, _SIGN_IN),
-    Phrase(401, "Invalid bearer token", errors.AuthenticationFailed, _SIGN_IN),
-    Phrase(403, "OAuth token has been revoked", errors.AuthenticationFailed, _SIGN_IN),
-    Phrase(
-        403,
-        "OAuth token does not meet scope requirement",
+    (401, "OAuth token has expired"): _SIGN_IN,
+    (401, "Invalid authentication credentials"): _SIGN_IN,
+    (401, "Invalid bearer token"): _SIGN_IN,
+    (403, "OAuth token has been revoked"): _SIGN_IN,
+    (403, "OAuth token does not meet scope requirement"): (
         errors.PermissionDenied,
         f"The login was not given that permission. Sign in again and allow it. {_USE_A_KEY}",
     ),
-)
+}
 
 
 def refined(error: errors.UpstreamError) -> errors.UpstreamError:
     """Recast an error whose text alone says what it is."""
-    found = next(
-        (phrase for phrase in PHRASES if phrase.status == error.status and error.message.startswith(phrase.begins)),
-        None,
-    )
-    return error if found is None else recast(error, found.kind, found.hint)
+    for (status, begins), (kind, hint) in PHRASES.items():
+        if status == error.status and error.message.startswith(begins):
+            return recast(error, kind, hint)
+    return error

@@ -30,12 +30,7 @@ from providers_app.wire import payload
 RULES = FormatRules(
     places={
         "max_output_tokens": "max_completion_tokens",
-        "temperature": "temperature",
-        "top_p": "top_p",
-        "stop": "stop",
-        "seed": "seed",
-        "reasoning_effort": "reasoning_effort",
-        "parallel_tool_calls": "parallel_tool_calls",
+        **{name: name for name in ("temperature", "top_p", "stop", "seed", "reasoning_effort", "parallel_tool_calls")},
         "response_schema": "response_format",
         "extra": "",
     },

@@ -37,13 +37,7 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON body of a request."""
-        return build_body(
-            chat,
-            family=self.family,
-            ids=self.ids,
-            encrypted_reasoning=self.encrypted_reasoning,
-            unsupported=self.unsupported,
-        )
+        return build_body(chat, self.family, self.ids, self.encrypted_reasoning, self.unsupported)
 
     def reducer(self) -> BodyReducer:
         """Return a fresh reducer for one answer, streamed or whole."""

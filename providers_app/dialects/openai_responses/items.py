@@ -45,10 +45,6 @@ class OutputItems:
         self._parts = 0
         self.refused = False
 
-    @property
-    def has_calls(self) -> bool:
-        return self._answer.calls > 0
-
     def of(self, value: dict[str, Any]) -> _Item:
         """Return the item that an event belongs to."""
         given = value.get("item_id")
@@ -103,16 +99,14 @@ class OutputItems:
             self._answer.reasoning(piece, self._part(item))
 
     def added(self, value: dict[str, Any]) -> None:
-        raw = payload.mapping(value.get("item"))
+        item, raw = self.of(value), payload.mapping(value.get("item"))
         if raw.get("type") == "custom_tool_call":
-            item = self.of(value)
             item.custom, item.name = True, payload.text(raw.get("name"))
-        if payload.text(raw.get("type")) in _CALLS and self._is_ours(raw):
-            self._named(self.of(value), raw)
+        elif raw.get("type") == "function_call":
+            self._named(item, raw)
 
     def custom_input(self, value: dict[str, Any]) -> None:
-        item = self.of(value)
-        item.custom = True
+        self.of(value).custom = True
         self.arguments(value)
 
     def whole_arguments(self, value: dict[str, Any]) -> None:

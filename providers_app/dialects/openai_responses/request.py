@@ -25,11 +25,8 @@ from providers_app.wire import payload
 
 RULES = FormatRules(
     places={
-        "max_output_tokens": "max_output_tokens",
-        "temperature": "temperature",
-        "top_p": "top_p",
+        **{name: name for name in ("max_output_tokens", "temperature", "top_p", "parallel_tool_calls")},
         "reasoning_effort": "reasoning.effort",
-        "parallel_tool_calls": "parallel_tool_calls",
         "response_schema": "text.format",
         "extra": "",
     },
@@ -47,9 +44,7 @@ def rules_of(unsupported: frozenset[str]) -> FormatRules:
     return msgspec.structs.replace(RULES, refused_fields=unsupported)
 
 
-def build_body(
-    chat: ChatRequest, *, family: str, ids: IdForm, encrypted_reasoning: bool, unsupported: frozenset[str]
-) -> bytes:
+def build_body(chat: ChatRequest, family: str, ids: IdForm, encrypted: bool, unsupported: frozenset[str]) -> bytes:
     """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
     chat = tool_forms.wired(chat, tool_forms.OPENAI_NAMES)
     system, turns = leading_system(chat, Conversation(chat, ids, Replay(family, fits=_fits)).turns())
@@ -61,7 +56,7 @@ def build_body(
     if system:
         body["instructions"] = system
     body |= {"input": items, "stream": chat.stream, "store": False}
-    if encrypted_reasoning:
+    if encrypted:
         body["include"] = ["reasoning.encrypted_content"]
     body["max_output_tokens"] = params.max_output_tokens
     body["temperature"] = params.temperature

@@ -84,7 +84,7 @@ class ResponsesReading(Reading):
             self.answer.end(_INCOMPLETE.get(reason, "error"), raw, usage=self.counted("provider"))
             return
         finish: FinishReason = "content_filter" if self._items.refused else "stop"
-        if self._items.has_calls:
+        if self.answer.calls:
             finish = "tool_calls"
         self.answer.end(finish, status or None, usage=self.counted("provider"))
 
