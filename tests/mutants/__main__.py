@@ -90,6 +90,8 @@ def judge(tree: Tree, package: str, sample: Iterable[Mutant], paths: tuple[str, 
         sys.exit(f"{package}: its tests do not run: {' / '.join(unchanged.failed)}")
     unfit = set(unchanged.failed) if unchanged.what == "failed" else set()
     _say(f"{package}: {len(paths)} paths of tests, {unchanged.seconds:.0f} s unchanged, {len(unfit)} fail already")
+    for name in sorted(unfit):
+        _say(f"  judges nothing: {name}")
     noticed, survivors = 0, []
     for module, change in sample:
         outcome = _outcome(tree, Mutant(module, change), paths, unfit, 3 * unchanged.seconds + 60)
