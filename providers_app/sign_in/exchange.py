@@ -1,25 +1,29 @@
 """Turns an answer into a stored session, for all methods (callback, listener, paste, poll).
 
-answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) ─▶ exchange ─▶ same account? ─▶ store
-                              │ not ours, or unreadable                              │ another one
-                              └─▶ goes on waiting, with the error shown              └─▶ waits for a confirmation
+answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) ─▶ exchange ─▶ key ─▶ same account? ─▶ store
+                              │ not ours, or unreadable                  │         │ failed for now     │ another one
+                              └─▶ goes on waiting, error shown           sealed    └─▶ waits to be      └─▶ waits for a
+                                                                         here          tried again          confirmation
+
+Once the code is spent, the tokens are sealed in the attempt: the later steps alone are tried again, and it never waits
+for an answer again.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from providers_app import conf, errors, loop, ports
-from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers
+from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers, grants
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.listing.cache import latest
 from providers_app.ports import Session
-from providers_app.refresh.flight import retry_write
+from providers_app.refresh.flight import retry_write, rotation_of
 from providers_app.registry.resolver import resolve
 from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
@@ -38,6 +42,12 @@ EXCHANGE_S = 60.0
 STALLED_S = 120.0
 """Seconds after its sign-in's expiry at which an exchange counts as lost with its process."""
 STORE_TRIES = 8
+UNFINISHED = "finish"
+"""The step of an attempt whose code is spent and whose tokens are sealed, until its session is stored."""
+_LATE = f"The provider did not finish the sign-in within {EXCHANGE_S:g} s."
+_PASSING = (errors.UpstreamError, errors.AddressRefused, errors.NotConfigured)
+_FINAL = (errors.AuthenticationFailed, errors.PermissionDenied, errors.BadRequest)
+"""Of the errors that may pass, those with which the provider refused the step for good."""
 
 
 def sealed(value: msgspec.Struct) -> Secret:
@@ -105,28 +115,57 @@ async def direct(attempt: LoginAttempt) -> Session:
 
 async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]], secrets: list[str]) -> Session:
     """Obtain tokens and store the session, as the one caller that claimed the sign-in. Errors are kept for its page."""
-    state = attempt.state
+    grants.code_spent.set(False)
     try:
         await advance(attempt, step="exchange")
-        tokens = await _obtain(attempt, obtain)
-        other = _other_account(attempt, tokens)
-        if other is not None:
-            await advance(attempt, status="confirm", tokens=sealed(tokens), account=tokens.account_label, error=other)
-            raise other
-        return await store_tokens(attempt, tokens)
-    except errors.WrongAccount:
-        raise
+        tokens = await _obtain(obtain)
     except errors.ProviderError as error:
         scrubbed(error, secrets)
-        if _unspent(error) and state.method not in ("device", "direct"):
+        if _unspent(error) and attempt.state.method not in ("device", "direct"):
             await advance(attempt, status="waiting", step="made", error=error)
         else:
             await advance(attempt, status="failed", error=error)
         raise
     except BaseException:
-        stopped = errors.LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
-        await ports.login_store().advance_login(state.id, status="failed", error=stopped)
+        await _stopped(attempt)
         raise
+    return await finish(attempt, tokens, secrets)
+
+
+async def finish(
+    attempt: LoginAttempt, tokens: Tokens, secrets: Collection[str] = (), *, confirmed: bool = False
+) -> Session:
+    """Take the steps after the exchange: the key, the account, the store. The tokens are sealed in the attempt first.
+
+    A step that fails for now leaves the attempt to be confirmed with the step ``finish``, which takes it again.
+    """
+    try:
+        await advance(attempt, step=UNFINISHED, tokens=sealed(tokens))
+        tokens = await _with_key(attempt, tokens)
+        other = None if confirmed else _other_account(attempt, tokens)
+        if other is not None:
+            kept = {"tokens": sealed(tokens), "account": tokens.account_label}
+            await advance(attempt, status="confirm", step="account", error=other, **kept)
+            raise other
+        return await store_tokens(attempt, tokens)
+    except errors.WrongAccount:
+        raise
+    except errors.ProviderError as error:
+        scrubbed(error, [*secrets, *secrets_of(tokens)])
+        if isinstance(error, _PASSING) and not isinstance(error, _FINAL):
+            error.hint = "The sign-in is kept, encrypted. Try the last step again; you need not sign in again."
+            await advance(attempt, status="confirm", step=UNFINISHED, error=error)
+        else:
+            await advance(attempt, status="failed", error=error)
+        raise
+    except BaseException:
+        await _stopped(attempt)
+        raise
+
+
+async def _stopped(attempt: LoginAttempt) -> None:
+    stopped = errors.LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
+    await ports.login_store().advance_login(attempt.state.id, status="failed", error=stopped)
 
 
 async def advance(attempt: LoginAttempt, **given: Any) -> None:
@@ -155,7 +194,7 @@ async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
 
 
 async def confirm(attempt: LoginAttempt) -> Session:
-    """Store tokens of a confirmed account. Raises ``LoginExpired``, ``LoginUsed``, and what storing raises."""
+    """Store tokens of a confirmed account, or take the step again that failed. Raises as ``finish``, ``LoginUsed``."""
     state, store = attempt.state, ports.login_store()
     await expire(attempt)
     if state.status == "waiting":
@@ -168,12 +207,7 @@ async def confirm(attempt: LoginAttempt) -> Session:
         raise errors.UnknownLogin("This sign-in cannot be opened any more.") from None
     if not await store.claim_login(state.id, status="confirm"):
         raise ended(msgspec.structs.replace(state, status="exchanging"))
-    try:
-        return await store_tokens(attempt, tokens)
-    except errors.ProviderError as error:
-        scrubbed(error, secrets_of(tokens))
-        await advance(attempt, status="failed", error=error)
-        raise
+    return await finish(attempt, tokens, confirmed=state.step != UNFINISHED)
 
 
 async def cancel(attempt: LoginAttempt) -> None:
@@ -213,20 +247,25 @@ async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAn
     return await detached(complete(attempt, exchange, [*secrets_of(pending), *secrets_of(found)]))
 
 
-async def _obtain(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
-    """Obtain the tokens, and the API key where the flow exchanges them for one."""
-    slug = attempt.state.provider
-    late = f"The provider did not finish the sign-in within {EXCHANGE_S:g} s."
-    async with deadline(EXCHANGE_S, errors.UpstreamTimeout(late, hint="Begin the sign-in again.")):
-        tokens = await obtain()
+async def _obtain(obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
+    async with deadline(EXCHANGE_S, errors.UpstreamTimeout(_LATE, hint="Begin the sign-in again.")):
+        return await obtain()
+
+
+async def _with_key(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
+    """Obtain the API key where the flow exchanges its tokens for one; without a refresh, keep the key alone."""
+    slug, flow = attempt.state.provider, tokens.flow or attempt.state.flow
+    async with deadline(EXCHANGE_S, errors.UpstreamTimeout(_LATE)):
         with faults_of(slug):
             credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
     key = credential.secret if credential.secret != tokens.access else tokens.api_key
+    if key and rotation_of(slug, flow) == "none":
+        none = Secret("")
+        tokens = msgspec.structs.replace(tokens, access=none, refresh=none, id_token=none, expires_at=None)
+        tokens = msgspec.structs.replace(tokens, earliest_refresh_at=None, refresh_until=None)
     facts = {**tokens.facts, **credential.settings}
     address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""
-    return msgspec.structs.replace(
-        tokens, flow=tokens.flow or attempt.state.flow, api_key=key, facts=facts, base_url=address
-    )
+    return msgspec.structs.replace(tokens, flow=flow, api_key=key, facts=facts, base_url=address)
 
 
 def _other_account(attempt: LoginAttempt, tokens: Tokens) -> errors.WrongAccount | None:
@@ -241,6 +280,8 @@ def _other_account(attempt: LoginAttempt, tokens: Tokens) -> errors.WrongAccount
 
 def _unspent(error: errors.ProviderError) -> bool:
     """Return True when the answer certainly never left this machine, so that it can be given again."""
+    if grants.code_spent.get():
+        return False
     return isinstance(error, errors.AddressRefused) or (isinstance(error, errors.UpstreamError) and not error.sent)
 
 

@@ -7,13 +7,15 @@ import msgspec
 from providers_app.types.credentials import Secret
 
 LoginStatus = Literal["waiting", "exchanging", "confirm", "done", "failed", "cancelled"]
-"""``confirm``: the tokens are another account's than the session had, and wait (sealed) for the person's word."""
+"""``confirm``: the tokens are sealed in the attempt and need the person. They are another account's than the session
+had, or (step ``finish``) a step after the exchange failed for now and can be taken again."""
 
 
 class LoginState(msgspec.Struct, frozen=True, kw_only=True):
     """The progress of a sign-in, for a page that waits; without secrets. Times are seconds since the epoch.
 
-    ``step`` is one of: ``made``, ``listening``, ``polling``, ``exchange``, ``store``, ``done``.
+    ``step`` is one of: ``made``, ``listening``, ``polling``, ``exchange``, ``finish``, ``account``, ``store`` and
+    ``done``.
     ``error`` and ``code`` say why it ended or what the last answer lacked; ``account`` is whose tokens wait for a
     confirmation, ``expected`` whose the session had.
     """

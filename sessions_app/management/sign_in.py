@@ -14,7 +14,14 @@ from django.core.management.base import CommandParser
 from providers_app import loop
 from providers_app import provider as door
 from providers_app.behaviours.oauth import LoginField, PendingLogin
-from providers_app.errors import InvalidLoginAnswer, InvalidRequest, LoginDenied, UnsupportedOperation, WrongAccount
+from providers_app.errors import (
+    InvalidLoginAnswer,
+    InvalidRequest,
+    LoginDenied,
+    UnsupportedOperation,
+    UpstreamError,
+    WrongAccount,
+)
 from providers_app.ports import Session
 from providers_app.provider import list_providers
 from providers_app.sign_in.checks import OfferedFlow
@@ -60,7 +67,7 @@ def add_flow(add: Callable[..., Any]) -> None:
 def add_complete(parser: CommandParser) -> None:
     """Add the arguments of ``complete``."""
     parser.add_argument("login", metavar="ID", help="id of a sign-in that `login --no-wait` printed")
-    parser.add_argument("--confirm", action="store_true", help="take the tokens although they are another account's")
+    parser.add_argument("--confirm", action="store_true", help="take another account's tokens, or the last step again")
 
 
 def login(command: TerminalCommand, options: dict[str, Any]) -> Session | None:
@@ -131,6 +138,10 @@ def _see_through(command: TerminalCommand, login_id: str, method: str, owner: Pk
         if not _yes(command.as_json, f"{error.message} Take this account? [y/N] "):
             raise
         return loop.run(door.confirm_login(login_id, owner=owner), BEGIN_S)
+    except UpstreamError as error:
+        if loop.run(door.login_state(login_id, owner=owner), BEGIN_S).status == "confirm":
+            error.hint = f"The login is kept. Take the step again: `manage.py sessions complete {login_id} --confirm`."
+        raise
     except KeyboardInterrupt:
         loop.run(door.cancel_login(login_id, owner=owner), BEGIN_S)
         raise LoginDenied("The sign-in was cancelled.", hint="Nothing was stored.") from None

@@ -99,6 +99,8 @@ def describe(state: LoginState, now: float, *, tested: bool = False) -> LoginVie
             title, text = "Storing the login…", "It is sealed before it is stored."
         case "busy":
             title, text = "Exchanging it for a login…", "The provider is asked for the tokens, once."
+        case "confirm" if state.step == "finish":
+            title, text = "Not finished yet", state.error
         case "confirm":
             title, text = "Another account", "The login is kept sealed until you decide."
         case "done":
@@ -122,7 +124,7 @@ def clock(state: LoginState, now: float) -> str:
 def _chips(state: LoginState, phase: Phase, tested: bool) -> tuple[Chip, ...]:
     waiting = _WAITING.get(state.method, _WAITING["direct"])[2]
     begun = {"device": "Code made", "direct": "Begun"}.get(state.method, "Link made")
-    ended_at = 2 if state.step in ("exchange", "store") else 1
+    ended_at = 2 if state.step in ("exchange", "finish", "store") else 1
     reached = {"open": 1, "busy": 2, "confirm": 2, "done": 4 if tested else 3}.get(phase, ended_at)
     there: Tone = "bad" if phase in ("failed", "expired") else "mute" if phase == "cancelled" else "info"
     tones: list[Tone] = ["ok"] * reached

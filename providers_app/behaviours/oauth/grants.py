@@ -5,6 +5,7 @@ JWT bearer (RFC 7523). All give the decoded answer; ``endpoint.tokens_from`` rea
 """
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -29,6 +30,8 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION_S = 3600
 """Seconds for which an assertion is valid; Google takes an hour at most."""
 SMALLEST_RSA = 2048
+code_spent: ContextVar[bool] = ContextVar("code_spent", default=False)
+"""True once the code of the sign-in under way was accepted: whatever fails later, it must not be given again."""
 
 
 def authorization_url(base: str, params: Fields) -> str:
@@ -72,7 +75,9 @@ async def authorization_code(
         "code_verifier": pending.verifier,
     }
     try:
-        return await ask(endpoint, {**fields, **extra}, http, spends=False)
+        found = await ask(endpoint, {**fields, **extra}, http, spends=False)
+        code_spent.set(True)
+        return found
     except TokenRefused as error:
         raise InvalidLoginAnswer(
             f"The provider does not take the code: the code was used already or is too old ({error.upstream_code}).",

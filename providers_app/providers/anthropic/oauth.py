@@ -143,7 +143,7 @@ class AnthropicOAuth(OAuth):
         _require(tokens, INFERENCE if pending.flow == CLAUDE else CREATE_KEY)
         if not tokens.account_id and (not tokens.scopes or SEE_PROFILE in tokens.scopes):
             tokens = await with_profile(tokens, http)
-        return await _with_key(tokens, http) if pending.flow == CONSOLE_KEY else tokens
+        return tokens
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Refresh with one request: a profile where it was made, a Claude login at the configured endpoint."""

@@ -87,8 +87,7 @@ async def account_tokens(
             "The sign-in names no ChatGPT account, so ChatGPT mode cannot be used.",
             hint="Sign in again with the mode api_key, or connect a session with a key of the API platform.",
         )
-    tokens = identified(tokens, who, detected)
-    return tokens if detected.mode == "chatgpt" else await with_key(tokens, at, http)
+    return identified(tokens, who, detected)
 
 
 def tokens_of(

@@ -14,6 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from providers_app import errors
+from providers_app.registry.resolver import resolve
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.unit.sessions.support import make
 from tests.vendors.auth.workloads import add_service_account
@@ -270,6 +272,30 @@ def test_another_account_waits_for_a_word(alice: User, vendors: Vendors, deed: s
     assert answer["Location"] == reverse("sessions:detail", args=[before.pk])
     assert after.account_label == ("grace@example.com" if deed == "confirm" else "ada@example.com")
     assert (after.generation > before.generation) is (deed == "confirm")
+
+
+def test_a_last_step_that_failed_is_tried_again_by_a_button(
+    alice: User, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaviour = resolve("openai", "oauth")
+    working = behaviour.api_credentials
+
+    async def away(tokens: object, http: object) -> None:
+        raise errors.ConnectionFailed("The key endpoint could not be reached.")
+
+    vendors.enable("openai", "codex")
+    client = browser_at(alice)
+    page = begin(client, "openai", "codex", method="paste_url", consent="on")
+    monkeypatch.setattr(type(behaviour), "api_credentials", lambda self, tokens, http: away(tokens, http))
+    location = vendors.openai.approve(url_of(client, page))
+    assert client.post(at(page, "answer"), {"answer": location})["Location"] == page
+    shown = text_of(client.get(page))
+    assert "not finished yet" in shown and "key endpoint could not be reached" in shown and "Try again" in shown
+    client.post(at(page, "confirm"))
+    assert attempt().status == "confirm" and "Try again" in text_of(client.get(page))
+    monkeypatch.setattr(type(behaviour), "api_credentials", lambda self, tokens, http: working(tokens, http))
+    client.post(at(page, "confirm"))
+    assert attempt().status == "done" and AuthSession.objects.get().status == "active"
 
 
 def test_a_session_with_a_key_is_sent_to_its_key(alice: User, vendors: Vendors) -> None:

@@ -127,7 +127,12 @@ class OpenAIDesk:
         return await loop.hand_over(ask())
 
     async def sign_in(self, name: str, *, client: str = "", **given: str) -> Tokens:
-        """From the first click to the tokens, for the account that the book has signed in."""
+        """From the first click to the tokens and the key, for the account that the book has signed in."""
+        tokens = await self._signed_in(name, client, given)
+        key = (await self.credential(tokens)).secret
+        return tokens if key == tokens.access else msgspec.structs.replace(tokens, api_key=key)
+
+    async def _signed_in(self, name: str, client: str, given: dict[str, str]) -> Tokens:
         pending = await self.begin(name, client=client, **given)
         if name == "device":
             assert enter(self.book, pending.user_code, self.book.signed_in)

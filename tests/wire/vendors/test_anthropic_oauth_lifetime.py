@@ -14,6 +14,7 @@ from providers_app.providers.anthropic import imports
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.events import StreamStart
 from sessions_app.models import AuthSession, OAuthAttempt
+from tests.servers import free_port
 from tests.vendors.auth import workloads
 from tests.vendors.script import expected_text
 from tests.vendors.server import VendorServer
@@ -111,6 +112,27 @@ def test_a_login_of_the_console_becomes_a_key_and_nothing_else_is_kept(
     assert len(loop.run(provider.list_models("anthropic", "oauth", "work", owner=desk.person.pk), 20)) == 45
     with pytest.raises(errors.NotRefreshable):
         desk.refresh()
+
+
+def test_a_key_endpoint_that_is_away_costs_no_sign_in(
+    desk: Desk, anthropic_auth: VendorServer, anthropic_server: VendorServer
+) -> None:
+    given = configured(anthropic_auth, anthropic_server)
+    away = given | {"oauth": given["oauth"] | {"create_key_url": f"http://127.0.0.1:{free_port()}/key"}}
+    with settings("anthropic", **away):
+        pending = desk.begin("console_key")
+        answer = desk.book.approve(pending.url)
+        with pytest.raises(errors.ConnectionFailed):
+            desk.complete(pending, answer)
+        assert (OAuthAttempt.objects.get().status, OAuthAttempt.objects.get().step) == ("confirm", "finish")
+        with pytest.raises(errors.LoginUsed):
+            desk.complete(pending, answer)
+    loop.run(login_flow.confirm_login(pending.id, browser=desk.browser, owner=desk.person.pk), 20)
+    tokens = desk.tokens()
+    assert tokens.api_key.reveal().startswith("sk-ant-api03-") and not tokens.access and not tokens.refresh
+    assert len([spend for spend in desk.book.ledger if spend.kind == "code"]) == 1
+    done = OAuthAttempt.objects.get()
+    assert done.status == "done" and not done.sealed_tokens and not done.sealed_pending
 
 
 def test_without_the_scope_there_is_no_key(desk: Desk, anthropic_auth: VendorServer) -> None:

@@ -145,11 +145,13 @@ async def test_without_an_address_nobody_is_asked_for_the_name(raw_server: Start
         ((500, b""), errors.ServerError),
     ],
 )
-async def test_a_key_that_is_not_made_ends_the_sign_in(
+async def test_a_key_that_is_not_made_is_a_step_of_its_own(
     raw_server: Start, http: Http, second: tuple[int, Any], kind: type[errors.ProviderError]
 ) -> None:
     named = {"access_token": "access-1", "account": {"uuid": "acct-1"}}
     pending = PendingLogin(flow="console_key", method="paste_code", state=Secret("s"), verifier=Secret("v"))
     with at(await raw_server(answering((200, named), second))), pytest.raises(kind) as caught:
-        await BEHAVIOUR.exchange(pending, CODE, http)
+        tokens = await BEHAVIOUR.exchange(pending, CODE, http)
+        assert tokens.access.reveal() == "access-1" and not tokens.api_key
+        await BEHAVIOUR.api_credentials(tokens, http)
     assert "access-1" not in caught.value.message

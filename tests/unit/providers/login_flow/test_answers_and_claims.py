@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from providers_app import errors
-from providers_app.behaviours.oauth import PendingLogin
+from providers_app.behaviours.oauth import PendingLogin, grants
 from providers_app.errors import (
     ConnectionFailed,
     InvalidLoginAnswer,
@@ -18,9 +18,10 @@ from providers_app.errors import (
     UnknownLogin,
 )
 from providers_app.sign_in import flow as login_flow
-from providers_app.types.tokens import to_plain
+from providers_app.types.credentials import Credential, Secret
+from providers_app.types.tokens import Tokens, to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
-from tests.unit.providers.login_flow.signer import Side
+from tests.unit.providers.login_flow.signer import BEHAVIOUR, Side
 
 BROWSER = "browser-hash-1"
 ORIGIN = "https://maestro.example"
@@ -213,6 +214,68 @@ async def test_an_exchange_that_never_left_this_machine_spends_nothing(logins: M
     assert (logins.state(pending.id).status, logins.state(pending.id).code) == ("waiting", "connection_failed")
     await give(pending, code)
     assert logins.state(pending.id).status == "done"
+
+
+async def test_a_step_after_the_exchange_is_taken_again_alone(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key endpoint cannot be reached: the code is spent, so it is not asked for again, and nothing is dropped."""
+    failed = ConnectionFailed("The key endpoint could not be reached.")
+    failed.sent = False
+    failing: list[Exception] = [failed, ServerError("And again.")]
+
+    async def key(tokens: Tokens, http: object) -> Credential:
+        if failing:
+            raise failing.pop(0)
+        return Credential(auth_type="oauth", secret=Secret("sk-made"))
+
+    monkeypatch.setattr(BEHAVIOUR, "api_credentials", key)
+    pending = await begin()
+    code = side.allow(pending.url)
+    with pytest.raises(ConnectionFailed, match="key endpoint") as caught:
+        await give(pending, code)
+    assert "need not sign in again" in caught.value.hint
+    state = logins.state(pending.id)
+    assert (state.status, state.step, state.code) == ("confirm", "finish", "connection_failed")
+    assert logins.rows[pending.id].attempt.tokens, "sealed in the attempt"
+    with pytest.raises(LoginUsed):
+        await give(pending, code)
+    with pytest.raises(ServerError):
+        await login_flow.confirm_login(pending.id, browser=BROWSER, owner=1)
+    session = await login_flow.confirm_login(pending.id, browser=BROWSER, owner=1)
+    assert logins.tokens[session.id].api_key == Secret("sk-made") and side.asked.count("exchange") == 1
+    assert logins.state(pending.id).status == "done" and not logins.rows[pending.id].attempt.tokens
+
+
+async def test_a_step_that_is_refused_for_good_ends_the_sign_in(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def key(tokens: Tokens, http: object) -> Credential:
+        raise errors.PermissionDenied(f"No key for {tokens.access.reveal()}.")
+
+    monkeypatch.setattr(BEHAVIOUR, "api_credentials", key)
+    pending = await begin()
+    with pytest.raises(errors.PermissionDenied, match=r"\*\*\*"):
+        await give(pending, side.allow(pending.url))
+    assert logins.state(pending.id).status == "failed" and not logins.rows[pending.id].attempt.tokens
+
+
+async def test_a_code_that_was_accepted_is_never_asked_for_again(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up inside the exchange, after the token request, that cannot be sent."""
+    failed = ConnectionFailed("The keys of the issuer could not be reached.")
+    failed.sent = False
+
+    async def exchange(pending: PendingLogin, answer: object, http: object) -> Tokens:
+        grants.code_spent.set(True)
+        raise failed
+
+    monkeypatch.setattr(BEHAVIOUR, "exchange", exchange)
+    pending = await begin()
+    with pytest.raises(ConnectionFailed):
+        await give(pending, side.allow(pending.url))
+    assert logins.state(pending.id).status == "failed"
 
 
 async def test_a_refused_code_says_so(logins: MemoryLogins, side: Side) -> None:

@@ -1,6 +1,7 @@
 """What is judged before a provider is asked anything, and signing a session in again."""
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 
 from providers_app import conf, provider
 from providers_app.errors import (
+    ConnectionFailed,
     DuplicateSession,
     FlowDisabled,
     InvalidRequest,
@@ -25,8 +27,10 @@ from providers_app.listing.models import cached
 from providers_app.registry.settings import ProvidersConfig, build_model, config_class
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.catalogue import ModelInfo
+from providers_app.types.credentials import Credential
+from providers_app.types.tokens import Tokens
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
-from tests.unit.providers.login_flow.signer import Side
+from tests.unit.providers.login_flow.signer import BEHAVIOUR, Side
 
 TERMS = "Signer wants only its own program to do this. https://signer.test/terms"
 
@@ -136,10 +140,10 @@ async def test_a_flow_without_a_browser_that_fails_says_why(logins: MemoryLogins
     assert logins.state("login-1").status == "failed" and logins.sessions.rows == {}
 
 
-async def test_tokens_that_never_end_are_never_due(logins: MemoryLogins, side: Side) -> None:
+async def test_tokens_whose_end_is_not_known_are_due_in_an_hour(logins: MemoryLogins, side: Side) -> None:
     side.expires_in = None
     session = await signed_in(side)
-    assert logins.refreshes[session.id] is None
+    assert logins.refreshes[session.id] == pytest.approx(time.time() + 3600, abs=60)
 
 
 async def test_a_session_is_signed_in_again_in_place(logins: MemoryLogins, side: Side) -> None:
@@ -190,6 +194,28 @@ async def test_another_account_waits_for_a_word(logins: MemoryLogins, side: Side
     assert [session.generation for session, _ in logins.sessions.all()] == [1]
     assert logins.state(pending.id).status == "done" and not logins.rows[pending.id].attempt.tokens
     assert side.asked.count("exchange") == 2
+
+
+async def test_another_account_is_asked_about_after_a_step_that_was_taken_again(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await signed_in(side)
+    failing = [ConnectionFailed("The key endpoint could not be reached.")]
+
+    async def key(tokens: Tokens, http: Any) -> Credential:
+        if failing:
+            raise failing.pop()
+        return Credential(auth_type="oauth", secret=tokens.signing)
+
+    monkeypatch.setattr(BEHAVIOUR, "api_credentials", key)
+    pending = await begin(name="", session=before.id, method="paste_code")
+    with pytest.raises(ConnectionFailed):
+        await login_flow.complete_login(pending.id, answer=side.allow(pending.url, "acc-2"), owner=1)
+    with pytest.raises(WrongAccount):
+        await login_flow.confirm_login(pending.id, owner=1)
+    assert [tokens.account_id for tokens in logins.tokens.values()] == ["acc-1"]
+    await login_flow.confirm_login(pending.id, owner=1)
+    assert [tokens.account_id for tokens in logins.tokens.values()] == ["acc-2"]
 
 
 async def test_another_account_can_be_declined(logins: MemoryLogins, side: Side) -> None:
