@@ -40,6 +40,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
 	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
 	@$(PYTHON) -m tests.proofs sent-list --write docs/proofs-sent-list.md
+	@$(PYTHON) -m tests.proofs scripts --write docs/proofs-scripts.md
 	@$(MAKE) --no-print-directory contract
 
 mutants: .venv/.development ## list changes of the code that no test notices (MUTANTS="--package context_app.streams --size 20 --seed 1")

@@ -37,6 +37,7 @@ class _State:
         self.lock = threading.RLock()
         self.running: RunningLoop | None = None
         self.leaving: list[RunningLoop] = []  # what still runs on them stays there until they have ended
+        self.last: list[Callable[[], object]] = []
 
 
 _state = _State()
@@ -237,15 +238,21 @@ async def _retire(running: RunningLoop) -> None:
     running.loop.call_soon(running.loop.stop)
 
 
+def at_end(function: Callable[[], object]) -> None:
+    """Call a function on the main thread when the process ends, after the thread that runs the provider loop."""
+    _state.last.append(function)
+
+
 def _at_exit() -> None:
     running = _state.running
-    if running is None or running.thread is None or not running.usable():
-        return
-    _state.running = None
-    _state.leaving.append(running)
-    with suppress(Exception):
-        asyncio.run_coroutine_threadsafe(running.close(1.0), running.loop).result(3)
-    stop_thread(running)
+    if running is not None and running.thread is not None and running.usable():
+        _state.running = None
+        _state.leaving.append(running)
+        with suppress(Exception):
+            asyncio.run_coroutine_threadsafe(running.close(1.0), running.loop).result(3)
+        stop_thread(running)
+    for function in _state.last:
+        function()
 
 
 atexit.register(_at_exit)

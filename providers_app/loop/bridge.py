@@ -1,6 +1,7 @@
 """Crossing from one event loop to another: a coroutine, or a stream of items with back-pressure."""
 
 import asyncio
+import inspect
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
@@ -103,6 +104,9 @@ class StreamBridge(Generic[T]):
             return
         with suppress(RuntimeError):
             self._target.call_soon_threadsafe(self._stop)
+        if (task := asyncio.current_task()) is not None and not inspect.iscoroutine(task.get_coro()):
+            # It closes a generator that was left (``break``, ``sys.exit``): the process may end without waiting for it.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
         deadline = self._here.time() + 5
         while not self._ended and (left := deadline - self._here.time()) > 0:
             self._arrived.clear()

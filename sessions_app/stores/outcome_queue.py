@@ -81,6 +81,17 @@ class OutcomeQueue:
         self._run(done.set)
         return done.wait(seconds) and not self._waiting
 
+    def drain(self) -> None:
+        """Write what still waits, on this thread, when the process ends."""
+        with self._lock:
+            batch, self._waiting = self._waiting, OrderedDict()
+        if not batch:
+            return
+        try:
+            self._write(list(batch.values()))
+        except Exception as error:  # noqa: BLE001 - the process ends in any case
+            logger.error("%d outcomes are lost: the process ends (%s)", len(batch), type(error).__name__)
+
     def _changes_something(self, session: Session, now: float) -> bool:
         used, failed = self._recent.get(session.id, (session.last_used_at or 0.0, False))
         well = session.status == "active" and not session.troubled and not failed
@@ -99,9 +110,8 @@ class OutcomeQueue:
         try:
             self._run(self._work)
             self._scheduled = True
-        except RuntimeError:  # no thread takes work any more: the interpreter is ending
-            logger.error("%d outcomes are lost: the process ends", len(self._waiting))
-            self._waiting.clear()
+        except RuntimeError:  # no thread takes work any more: the interpreter is ending, and ``drain`` follows
+            logger.debug("%d outcomes wait for the end of the process", len(self._waiting))
 
     def _work(self) -> None:
         self._hurry.wait(max(0.0, self._next - time.monotonic()))

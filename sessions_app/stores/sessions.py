@@ -3,6 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
+from providers_app import loop
 from providers_app.errors import InvalidRequest, OwnerRequired
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.text import quoted
@@ -104,6 +105,7 @@ def as_session(row: AuthSession) -> Session:
 
 
 outcome_queue = OutcomeQueue(lambda batch: call(outcomes.record_all, batch), behind)  # the one of this process
+loop.at_end(outcome_queue.drain)
 
 
 def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:

@@ -1,10 +1,11 @@
-"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip|sent-list``.
+"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip|sent-list|scripts``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
     refresh  [--write FILE]     both at full size: the race on Postgres and SQLite, the crash on both; their tables
     round-trip [--examples 10000] [--write FILE]
     sent-list [--examples 1000] [--write FILE]
+    scripts [--runs 110] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
@@ -47,6 +48,9 @@ def main() -> int:
     sent = proofs.add_parser("sent-list", help="random contexts, and what of them is in the bytes of every format")
     sent.add_argument("--examples", type=int, default=1000)
     sent.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
+    scripts = proofs.add_parser("scripts", help="scripts that end right after a stream, in every way")
+    scripts.add_argument("--runs", type=int, default=110)
+    scripts.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
     options = parser.parse_args()
     if options.proof == "round-trip":
         from tests.proofs import round_trip
@@ -57,6 +61,10 @@ def main() -> int:
             from tests.proofs import sent_list
 
             return _generated(sent_list.run, sent_list.__doc__ or "", options.examples, options.write)
+    if options.proof == "scripts":
+        from tests.proofs import script_end
+
+        return _generated(script_end.run, script_end.__doc__ or "", options.runs, options.write)
     if options.proof == "refresh":
         return _full(options.write)
     if options.proof == "race":
