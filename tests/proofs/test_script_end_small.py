@@ -1,15 +1,29 @@
-"""The ends of scripts at a size for every run; ``make proofs`` runs 100. And: would it notice?"""
+"""The ends of scripts at a size for every run, those that are easily lost; ``make proofs`` runs all. And: would it
+notice?"""
+
+from pathlib import Path
 
 import pytest
 
+from tests.processes import prepared
 from tests.proofs import script_end
 
+SMALL = (
+    "break in the middle",
+    "exit in the middle",
+    "after an answer that broke off",
+    "a stored answer",
+    "a stored answer, left in the middle",
+)
 
-def test_scripts_that_end_right_after_a_stream_lose_nothing() -> None:
+
+def test_scripts_that_end_right_after_a_stream_lose_nothing(tmp_path: Path) -> None:
     lines: list[str] = []
-    assert script_end.run(len(script_end.ENDINGS), lines.append), "\n".join(lines)
+    endings = {name: script_end.ENDINGS[name] for name in SMALL}
+    assert script_end.run(len(endings), lines.append, endings, prepared(tmp_path / "data")), "\n".join(lines)
 
 
-@pytest.mark.parametrize("body", ["asyncio.run(make())", "asyncio.run(make())\nloop.run(ask('demo-n1').__anext__())"])
-def test_the_check_notices_lost_outcomes_and_noise(body: str) -> None:
-    assert not script_end.run(1, print, {"a fault": script_end.Ending(body=body)})
+@pytest.mark.parametrize("body", ["asyncio.run(make())", "print('noise', file=sys.stderr)"])
+def test_the_check_notices_lost_outcomes_and_noise(tmp_path: Path, body: str) -> None:
+    endings = {"a fault": script_end.Ending(body=body)}
+    assert not script_end.run(1, print, endings, prepared(tmp_path / "data"))

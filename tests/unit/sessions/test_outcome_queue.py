@@ -131,7 +131,7 @@ def test_a_waiting_outcome_keeps_no_request_in_memory() -> None:
         assert kept.__traceback__ is None and kept.body == b"" and error.body
 
 
-def test_a_queue_whose_thread_takes_no_more_work_says_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_no_thread_takes_any_more_is_written_when_the_process_ends(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
 
     def refuse(job: Callable[[], None]) -> None:
@@ -139,11 +139,17 @@ def test_a_queue_whose_thread_takes_no_more_work_says_what_is_lost(caplog: pytes
 
     desk.queue._run = refuse
     desk.queue.add(session(), UpstreamTimeout("one"))
-    assert "1 outcomes are lost" in caplog.text
-    desk.queue._run = desk.jobs.append
+    desk.queue.drain()
+    desk.queue.drain()
+    assert [str(batch[0].error) for batch in desk.written] == ["one"] and caplog.text == ""
     desk.queue.add(session(), UpstreamTimeout("two"))
+    desk.away = True
+    desk.queue.drain()
+    assert "1 outcomes are lost: the process ends (StoreUnavailable)" in caplog.text
+    desk.queue._run, desk.away = desk.jobs.append, False
+    desk.queue.add(session(), UpstreamTimeout("three"))
     desk.work()
-    assert [str(batch[0].error) for batch in desk.written] == ["two"]
+    assert [str(batch[0].error) for batch in desk.written] == ["one", "three"]
 
 
 def test_a_write_that_fails_as_a_bug_is_logged_and_the_queue_goes_on(caplog: pytest.LogCaptureFixture) -> None:
