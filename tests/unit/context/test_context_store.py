@@ -44,7 +44,9 @@ async def test_chunks_by_text_and_kind(talked: Desk) -> None:
 async def test_messages_are_what_would_be_sent(talked: Desk) -> None:
     messages = await DjangoContextStore().messages(talked.user.pk, str(talked.context.pk))
     assert [message.role for message in messages] == ["user", "assistant", "user", "assistant"]
-    assert messages[0].parts == (TextPart("Where is the Stripe webhook?"),)
+    (first,) = messages[0].parts
+    (question, *_) = await DjangoContextStore().list_chunks(talked.user.pk, str(talked.context.pk))
+    assert first == TextPart("Where is the Stripe webhook?", source=question.id)
 
 
 async def test_deleted_chunk_is_gone_and_can_be_undone(talked: Desk) -> None:
