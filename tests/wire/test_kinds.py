@@ -312,3 +312,19 @@ def test_a_custom_tool_that_was_not_declared_is_the_providers_own(name: str, kno
     assert [one.arguments for one in found.tool_calls] == ([{"input": "q"}] if ours else [])
     assert [one.data for one in found.server_tools] == ([] if ours else [item])
     assert (found.finish_reason, found.complete) == ("tool_calls" if ours else "stop", True)
+
+
+def test_blocks_that_all_have_one_index_are_several() -> None:
+    name = "anthropic_messages"
+    events = answer(name, [*texts(name, TEXT), *call(name, ['{"a":', "1}"])], finish="tool_use")
+    tool = {"type": "tool_use", "id": "a", "name": "w", "input": {"a": 1}}
+    events[-1]["message"] = {"content": [{"type": "text", "text": SAID}, tool], "stop_reason": "tool_use"}
+    found = read(name, sent(events), [])
+    assert (found.text, [one.arguments for one in found.tool_calls]) == (SAID, [{"a": 1}])
+
+
+def test_a_block_that_was_whole_at_the_start_is_not_read_again() -> None:
+    name = "anthropic_messages"
+    events = answer(name, texts(name, TEXT))
+    events[0]["message"]["content"] = [{"type": "text", "text": SAID}]
+    is_whole(name, read(name, sent(events), []))

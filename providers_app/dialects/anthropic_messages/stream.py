@@ -45,8 +45,7 @@ class MessagesReading(Reading):
         self._reason: str | None = None
         self._details: dict[str, Any] = {}
         self._unsettled: list[_Block] = []
-        self._complete: set[int | None] = set()
-        self._repeated: set[int | None] = set()
+        self._begun = self._given = 0  # blocks, and those that were whole at the start
         self._texts = 0
         self._last = _Block({})
 
@@ -75,6 +74,7 @@ class MessagesReading(Reading):
         message = payload.mapping(value.get("message"))
         self.answer.start(message.get("model"), message.get("id"))
         self._content(message)  # which is empty, but for an answer that the provider had before it began to stream
+        self._given = self._begun
         usage = self.counted("partial")
         if usage is not None:
             self.answer.append(UsageReport(usage))
@@ -83,20 +83,18 @@ class MessagesReading(Reading):
         """Read a message's blocks, but for those that were streamed, its stop reason and its usage."""
         content = message.get("content")
         found = content if isinstance(content, list) else [content] if content else []
-        for index, raw in enumerate(found):
+        bare = self.answer.block is not None and not self._begun  # text came, without the events around it
+        for index, raw in enumerate(found[self._begun + bare :], self._begun):
             raw = raw if isinstance(raw, dict) and "type" in raw else {"type": "text", "text": raw}
-            if index not in self._complete:
-                self._block_start({"index": index, "content_block": raw})
-                self._block_stop({"index": index})
+            self._block_start({"index": index, "content_block": raw})
+            self._block_stop({"index": index})
         self._message_delta({"delta": message, "usage": message.get("usage")})
 
     def _block_start(self, value: dict[str, Any]) -> None:
         raw, index = value.get("content_block"), payload.count(value.get("index"))
-        if not isinstance(raw, dict):
+        if not isinstance(raw, dict) or self._is_repeated(index):
             return
-        if index in self._complete:
-            self._repeated.add(index)
-            return
+        self._begun += 1
         self.answer.start()
         last, self._last = self._last, _Block(raw)
         block = self._blocks[index] = self._last
@@ -123,6 +121,9 @@ class MessagesReading(Reading):
         elif block.kind == "fallback":
             self.answer.start(payload.mapping(raw.get("to")).get("model"))
 
+    def _is_repeated(self, index: int | None) -> bool:
+        return index is not None and index < self._given
+
     def _block_delta(self, value: dict[str, Any]) -> None:
         delta = value.get("delta")
         if type(delta) is not dict:
@@ -130,12 +131,12 @@ class MessagesReading(Reading):
         kind = delta.get("type")
         if kind == "text_delta":
             text = delta.get("text")
-            if text and not (self._repeated and payload.count(value.get("index")) in self._repeated):
+            if text and not (self._given and self._is_repeated(payload.count(value.get("index")))):
                 self.answer.text(text if type(text) is str else payload.said(text), self._texts)
             return
         index = payload.count(value.get("index"))
         block = self._blocks.get(index)
-        if block is None and kind == "input_json_delta" and index not in self._complete:
+        if block is None and kind == "input_json_delta" and not self._is_repeated(index):
             block = next((one for one in reversed(self._blocks.values()) if one.kind == "tool_use"), None)
         if block is None:
             return
@@ -158,11 +159,9 @@ class MessagesReading(Reading):
             block.raw = {**block.raw, "content": delta["content"]}
 
     def _block_stop(self, value: dict[str, Any]) -> None:
-        index = payload.count(value.get("index"))
-        block = self._blocks.pop(index, None)
+        block = self._blocks.pop(payload.count(value.get("index")), None)
         if block is None:
             return
-        self._complete.add(index)
         raw = block.raw
         if block.kind == "tool_use":
             arguments, invalid = payload.arguments("".join(block.pieces), cut=True)
