@@ -1,7 +1,7 @@
 """``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives; with ``--context`` in a stored chat.
 
-Exit code 0 means a whole answer, 3 that the provider ended it early or that it shows nothing, 1 any error.
-Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
+Exit code 0 means a whole answer, or one that the provider ended early, as stderr then says; 3 that it shows nothing; 1
+any error. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
 """
 
 import sys
@@ -22,7 +22,7 @@ from sessions_app.management import parameters, terminal
 MAX_PROMPT_CHARS = 8_000_000
 CLOSING_S = 5.0
 INTERRUPTED = 130
-ENDED_EARLY = 3
+SHOWS_NOTHING = 3
 EARLY_ENDS = {
     "length": ("The answer reached its limit of tokens", "Allow more with --max-output-tokens."),
     "content_filter": ("The provider's filter ended the answer", ""),
@@ -63,7 +63,8 @@ class Command(terminal.TerminalCommand):
             broken = ProviderError(problem.message, hint=problem.hint)
             broken.code = problem.code  # type: ignore[misc]
             self.report(broken)
-            raise SystemExit(ENDED_EARLY if result.complete else 1)
+            if not (result.complete and _is_shown(result)):
+                raise SystemExit(SHOWS_NOTHING if result.complete else 1)
 
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
@@ -92,10 +93,14 @@ class Command(terminal.TerminalCommand):
             self.note(f"context: {context_id}")
 
 
+def _is_shown(result: ChatResult) -> bool:
+    return bool(result.text.strip() or result.refusal or result.tool_calls or result.images)
+
+
 def _early_end(result: ChatResult) -> ErrorInfo | None:
     """Return why a complete answer is less than was asked for, ``None`` where it is not."""
     why, hint = EARLY_ENDS.get(result.finish_reason, ("The provider ended the answer", ""))
-    shown = result.text.strip() or result.refusal or result.tool_calls or result.images
+    shown = _is_shown(result)
     if shown and result.finish_reason in ("stop", "tool_calls"):
         return None
     raw = f" ({result.finish_reason_raw})" if result.finish_reason_raw else ""

@@ -60,6 +60,7 @@ def test_a_broken_answer_is_printed_and_not_a_success(demo: AuthSession, run: Ru
         ("s-reasoning-only.sse", 3, "error[answer_length]: The answer reached its limit of tokens (length), and there"),
         ("gemini-g-malformed.sse", 1, "error[upstream_error]: Malformed function call"),
         ("t-doubleencoded.sse", 0, ""),
+        ("s-length.sse", 0, "error[answer_length]: The answer reached its limit of tokens (length). (Allow more"),
         ("p-emptydata.sse", 0, ""),
     ],
 )
@@ -69,7 +70,8 @@ def test_how_an_answer_ended_is_said_and_in_the_exit_code(
     dialect = "gemini_generate" if case.startswith("gemini") else "openai_chat"
 
     async def chunks() -> AsyncIterator[bytes]:
-        yield (ROOT / "tests" / "cases" / case).read_bytes()
+        body = (ROOT / "tests" / "cases" / case.replace("s-length", "s-reasoning-only")).read_bytes()
+        yield body.replace(b"reasoning_content", b"content") if case == "s-length.sse" else body
 
     monkeypatch.setattr(provider, "stream_chat", lambda *_, **__: parse_stream("remote", chunks(), dialect=dialect))
     found, _, err = run("chat", "try_demo", "Hello")
