@@ -77,6 +77,11 @@ def test_chats_are_those_of_their_owner(demo_data: Path) -> None:
         ({"kind": "assistant", "content": "Yes.", "metadata": {"citations": [{"url": "https://a.example", "title": "A"},
          {"quote": "q"}]}}, "## Assistant\n\nYes.\n\n1. [A](https://a.example)"),
         ({"kind": "note", "content": "n", "not_sent": "blank"}, "## Note (not sent)\n\nn"),
+        ({"kind": "server_tool", "content": "web_search_tool_result", "metadata": {"kind": "web_search_tool_result",
+         "data": {"content": [{"title": "A", "url": "https://a.example"}]}}},
+         "## Server tool\n\nweb_search_tool_result\n\n```\nA · https://a.example\n```"),
+        ({"kind": "image", "content": "Plan", "metadata": {"ref": "r1", "media_type": "image/png"}},
+         "## Image\n\nPlan\n\nFile: r1"),
     ],
 )  # fmt: skip
 def test_the_document_of_a_chat(chunk: dict[str, Any], text: str) -> None:

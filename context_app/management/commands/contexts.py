@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandParser
 
+from context_app import server_tools
 from context_app.models import ContextChunk
 from providers_app import loop, ports, provider
 from providers_app.types.chat import Chunk
@@ -88,6 +89,11 @@ def as_markdown(context: StoredContext, chunks: list[Chunk]) -> str:
         heading = HEADINGS.get(chunk.kind, chunk.kind.capitalize()) + (f": {name}" if name else "")
         parts.append(f"## {heading}" + (" (not sent)" if chunk.not_sent else ""))
         parts.append(_fenced(chunk.content) if chunk.kind in CODE else chunk.content)
+        data = chunk.metadata.get("data")
+        if isinstance(data, dict) and (given := server_tools.result(str(chunk.metadata.get("kind")), data)["output"]):
+            parts.append(_fenced(given))
+        if where := chunk.metadata.get("ref") or chunk.metadata.get("url"):
+            parts.append(f"File: {where}")
         cited = list(enumerate((one for one in chunk.metadata.get("citations") or () if one.get("url")), 1))
         if cited:
             parts.append("\n".join(f"{n}. [{one.get('title') or one['url']}]({one['url']})" for n, one in cited))
