@@ -22,16 +22,18 @@ export class Parts {
     }
   }
 
+  /** Draws a part; returns what a screen reader should say of it. */
   add(event) {
     if (event.type === "server_tool") {
-      this.tool(event.kind, event.data ?? {});
-    } else if (event.type === "generated_file") {
-      this.file(event);
-    } else {
-      const line = stencil("stencil-block");
-      line.querySelector("code").textContent = event.kind;
-      this.place(line);
+      return this.tool(event.kind, event.data ?? {});
     }
+    if (event.type === "generated_file") {
+      return this.file(event);
+    }
+    const line = stencil("stencil-block");
+    line.querySelector("code").textContent = event.kind;
+    this.place(line);
+    return "";
   }
 
   /** A block of a server tool: a card of its own, or the result of the card that waits for it. */
@@ -41,11 +43,14 @@ export class Parts {
     const key = inner.tool_use_id ?? inner.call_id ?? inner.id ?? "";
     const isResult = new RegExp(result).test(kind);
     let card = isResult ? this.tools.get(key) : null;
+    let spoken = "";
     if (!card) {
       card = stencil("stencil-server_tool");
       const name = data.name || kind.replace(/_(tool_)?(use|call|result|output)$/, "");
       const server = data.server_name ?? data.server_label;
-      card.querySelector(".server-tool-title").textContent = server ? `${server}: ${name}` : titleOf(JSON.parse(titles), name);
+      const title = server ? `${server}: ${name}` : titleOf(JSON.parse(titles), name);
+      spoken = `\n${title}.\n`;
+      card.querySelector(".server-tool-title").textContent = title;
       card.querySelector(".server-tool-detail").textContent = isResult ? "" : detailOf(asked.split(" "), inner);
       this.tools.set(key, card);
       this.place(card);
@@ -55,6 +60,7 @@ export class Parts {
       card.querySelector(".server-tool-facts").textContent = `${found.length} result${found.length > 1 ? "s" : ""}`;
     }
     card.querySelector("[data-running]").hidden = isResult || !new RegExp(pending).test(kind);
+    return spoken;
   }
 
   file({ media_type: type, ref, name, problem, url }) {
@@ -74,6 +80,7 @@ export class Parts {
       part.querySelector(".answer-file-facts").textContent = ref || url ? type : `Not kept: ${problem ?? ""}`;
     }
     this.place(part);
+    return `\n${words}.\n`;
   }
 
   cite({ url = "", title = "", data = {} }) {

@@ -117,7 +117,7 @@ export class Answer {
         case "generated_file":
         case "opaque_block":
           write();
-          this.parts.add(event);
+          said += this.parts.add(event);
           this.text = null;
           this.hasOutput = true;
           break;

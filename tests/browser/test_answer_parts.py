@@ -59,6 +59,7 @@ def test_a_search_shows_its_card_and_its_sources_while_it_runs_and_ever_after(
         expect(part).to_be_visible()
     expect(running.locator(".server-tool")).to_contain_text("Searched the web")
     expect(running.locator(".server-tool")).to_contain_text("1 result")
+    expect(page.locator("#chat-say")).to_contain_text("Searched the web.")
     finished(page)
     answer = same_after_reload(page)
     card, chip = answer.locator(".server-tool"), answer.locator("a.source")
