@@ -16,6 +16,8 @@ from tests.processes import ROOT
 
 LEFT_OUT = (".*", "var", "site", "node_modules", "__pycache__", "*.egg-info")
 TEST_TIMEOUT_S = 60
+FIRST = ("-x", "--timeout-method=thread")
+"""A change may make the end of a test hang too, which only the end of the process stops."""
 
 
 class Outcome(NamedTuple):
@@ -59,7 +61,7 @@ class Tree:
     def run(self, arguments: Sequence[str], limit_s: float | None, *, first: bool = False) -> Outcome:
         """Run pytest in the copy; ``first`` ends the run at the first test that fails."""
         self._tests.write_text("\n".join(arguments))
-        options = ["-q", "-p", "no:cacheprovider", f"--timeout={TEST_TIMEOUT_S}", *(["-x"] if first else [])]
+        options = ["-q", "-p", "no:cacheprovider", f"--timeout={TEST_TIMEOUT_S}", *(FIRST if first else ())]
         command = [sys.executable, "-m", "pytest", *options, "-rfE", "--tb=no", "--no-header", f"@{self._tests}"]
         begun = time.monotonic()
         try:
@@ -81,7 +83,7 @@ class Tree:
             return Outcome("timed out", (), time.monotonic() - begun)
         lines = [line for line in out.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         failed = tuple(line.split(" ", 1)[1].split(" - ")[0] for line in lines if "::" in line or ".py" in line)
-        what = {0: "passed", 1: "failed"}.get(process.returncode, "broken")
+        what = {0: "passed", 1: "failed" if failed else "timed out"}.get(process.returncode, "broken")
         return Outcome(what, failed or tuple(out.splitlines()[-3:]), time.monotonic() - begun)
 
     @contextmanager
