@@ -173,7 +173,8 @@ class Flight(msgspec.Struct, frozen=True):
         next_at = due if math.isfinite(due) else None
         session = await _retried(lambda: self.store.keep(claim, tokens, next_at))
         if session is None:
-            return await self._current("waited", "signed in again meanwhile")
+            await self._discard(claim, tokens, behaviour)
+            return await self._current("waited", "signed in again or revoked meanwhile")
         why = "refreshed"
         if tokens.api_key and self.trigger == "unauthorized":
             why = await self._renew_key(claim, session, tokens, behaviour)
@@ -185,6 +186,16 @@ class Flight(msgspec.Struct, frozen=True):
             expires_at=tokens.expires_at,
             next_try_at=next_at,
         )
+
+    async def _discard(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> None:
+        """End a pair that came too late to be stored, since nothing else would. One that is kept by others is left."""
+        if rotation_of(claim.provider, claim.tokens.flow) != "single_use":
+            return
+        try:
+            with faults_of(claim.provider):
+                await behaviour.revoke(tokens, clients.http())
+        except errors.ProviderError as error:
+            logger.warning("a pair of %s/%s that came late was not revoked: %s", claim.provider, claim.name, error.code)
 
     async def _renew_key(self, claim: RefreshClaim, session: Session, tokens: Tokens, behaviour: OAuth) -> str:
         """Obtain another API key, since the one obtained with the tokens was refused as well."""

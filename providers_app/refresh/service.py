@@ -8,22 +8,25 @@ flight: the answer to a request that was sent is always stored.
 """
 
 import asyncio
+import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
-from providers_app import errors, loop, ports
+from providers_app import conf, errors, loop, ports
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
 from providers_app.refresh import gate
-from providers_app.refresh.flight import Flight
+from providers_app.refresh.flight import POLL_S, Flight, holder_of
 from providers_app.refresh.rules import NOT_REFRESHABLE, USE_WITHIN_S
 from providers_app.registry.sessions import lookup
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
-from providers_app.types.refresh import RefreshReport, Trigger
+from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger
 from providers_app.types.tokens import Tokens
 
 Flights = dict[str, "asyncio.Task[RefreshReport]"]
@@ -54,6 +57,28 @@ async def refresh_session(
     flight = flights[session_id] = loop.spawn(work, name=f"refresh-{session_id}")
     flight.add_done_callback(lambda task: _landed(flights, session_id, task))
     return await asyncio.shield(flight)
+
+
+@asynccontextmanager
+async def lane_of(session_id: str) -> AsyncIterator[None]:
+    """Hold the session's lane for the block, so that no refresh is under way; wait for one that is.
+
+    A lane that only rests after an unknown outcome is not waited for. Raises ``RefreshFailed``, and as ``claim``.
+    """
+    store, settings = ports.refresh_store(), conf.current()
+    give_up = time.monotonic() + settings.refresh_timeout_s
+    while True:
+        claim = await store.claim(session_id, lease_s=settings.refresh_lease_s, holder=holder_of(os.getpid()))
+        if isinstance(claim, RefreshClaim) or claim.resting:
+            break
+        if time.monotonic() > give_up:
+            raise errors.RefreshFailed("A refresh of the session is under way.", retry_after=claim.lease_left)
+        await asyncio.sleep(POLL_S)
+    try:
+        yield
+    finally:
+        if isinstance(claim, RefreshClaim):
+            await store.postpone(claim, claim.due_at, "the lane was held for another request")
 
 
 @on_provider_loop

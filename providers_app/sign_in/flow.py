@@ -31,6 +31,7 @@ from providers_app.errors import (
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
+from providers_app.refresh.service import lane_of
 from providers_app.registry.resolver import resolve
 from providers_app.registry.sessions import lookup
 from providers_app.sign_in import checks, exchange
@@ -235,11 +236,12 @@ async def revoke_session(provider: str, name: str, *, owner: Any = None) -> bool
     who = await find_owner(owner)
     session, _ = await lookup(who, provider, name, "oauth")
     checks.oauth_only(provider, session.auth_type, session.name)
-    tokens = await ports.refresh_store().tokens_of(who, session.id)
-    with faults_of(provider):
-        done = await resolve(provider, "oauth").revoke(tokens, clients.http())
-    if done:
-        await ports.login_store().drop_tokens(who, session.id, reason="The login was ended at the provider.")
+    async with lane_of(session.id):
+        tokens = await ports.refresh_store().tokens_of(who, session.id)
+        with faults_of(provider):
+            done = await resolve(provider, "oauth").revoke(tokens, clients.http())
+        if done:
+            await ports.login_store().drop_tokens(who, session.id, reason="The login was ended at the provider.")
     return done
 
 

@@ -90,7 +90,9 @@ def revoke(session: AuthSession) -> bool:
     oauth_only(session.provider, session.auth_type, session.name)
     work = door.revoke_session(session.provider, str(session.pk), owner=session.owner_id)
     try:
-        revoked: bool = loop.run(work, conf.current().lookup_timeout_s + 5)
+        # A refresh that is under way is waited for.
+        longest = conf.current().refresh_timeout_s + conf.current().lookup_timeout_s + 5
+        revoked: bool = loop.run(work, longest)
     except TimeoutError:
         raise UpstreamTimeout("The provider did not answer in time; the login may be revoked or not.") from None
     return revoked

@@ -34,6 +34,7 @@ class Login:
         self.sent: list[str] = []
         self.answer: Callable[[Tokens], Any] = self.rotate
         self.keys = 0
+        self.revoked: list[str] = []
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
@@ -67,6 +68,7 @@ class Login:
         return Credential(auth_type="oauth", secret=Secret(f"key-{self.keys}"))
 
     async def revoke(self, tokens: Tokens, http: Any) -> bool:
+        self.revoked.append(tokens.refresh.reveal())
         return False
 
     def authorize(self, credential: Credential, request: Any) -> Any:
@@ -392,6 +394,50 @@ async def test_somebody_who_signed_in_meanwhile_wins(store: MemoryRefreshes, row
     report = await refreshing.refresh_session("s1", trigger="schedule")
     assert (report.done, report.generation) == ("waited", 7)
     assert row.tokens.refresh == Secret("refresh-0")
+    assert login.revoked == ["refresh-1"], "nobody holds the pair that came too late"
+
+
+async def test_a_pair_that_came_too_late_is_left_where_revoking_would_end_other_logins(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    def overtaken(tokens: Tokens) -> Tokens:
+        row.session = msgspec.structs.replace(row.session, generation=7)
+        return login.rotate(tokens)
+
+    login.rotation, login.answer = "none", overtaken
+    await refreshing.refresh_session("s1", trigger="schedule")
+    assert login.revoked == []
+
+
+async def test_the_lane_is_waited_for_and_given_back(store: MemoryRefreshes, row: Row, login: Login) -> None:
+    sent, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(tokens: Tokens) -> Tokens:
+        sent.set()
+        await go_on.wait()
+        return login.rotate(tokens)
+
+    login.answer = slowly
+    refresh = asyncio.ensure_future(refreshing.refresh_session("s1", trigger="schedule"))
+    await sent.wait()
+
+    async def hold() -> str:
+        async with refreshing.lane_of("s1"):
+            return row.tokens.refresh.reveal()
+
+    held = asyncio.ensure_future(hold())
+    await asyncio.sleep(0.15)
+    assert not held.done()
+    go_on.set()
+    assert (await refresh).done == "refreshed" and await held == "refresh-1"
+    assert (row.lease, row.intent_open) == ("", False)
+    with conf.use(conf.current().model_copy(update={"refresh_timeout_s": 0.05})):
+        row.lease, row.lease_until = "other", time.monotonic() + 30
+        with pytest.raises(errors.RefreshFailed, match="under way"):
+            await hold()
+        row.lease = ""
+        assert await hold() == "refresh-1", "a lane that only rests is not waited for"
+        assert row.lease_until > time.monotonic()
 
 
 async def test_the_key_that_was_obtained_with_the_tokens_is_renewed_with_them(

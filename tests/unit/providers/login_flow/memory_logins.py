@@ -10,6 +10,7 @@ from providers_app.errors import DuplicateSession, NotConfigured, ProviderError,
 from providers_app.ports import Owner, Session
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.logins import LoginAttempt, LoginState
+from providers_app.types.refresh import RefreshBusy
 from providers_app.types.tokens import Tokens
 from tests.unit.providers.memory_store import MemorySessions
 
@@ -142,8 +143,11 @@ class MemoryLogins:
         del self.tokens[session_id]
         self.dropped.append(session_id)
 
+    async def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshBusy:
+        """A lane on which nobody works; refreshes have a store of their own in their tests."""
+        return RefreshBusy(lease_left=1.0, generation=0, resting=True)
+
     async def tokens_of(self, owner: Owner, session_id: str) -> Tokens:
-        """The one question to a refresh store that a sign-in asks."""
         return self.tokens[session_id]
 
     def state(self, login_id: str) -> LoginState:

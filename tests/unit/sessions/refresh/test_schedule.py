@@ -14,11 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from providers_app import conf
+from providers_app.registry.resolver import resolve
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 from sessions_app import credentials, crypto, tasks
-from sessions_app.models import AuthSession, Notice, SessionEvent
-from sessions_app.services import refresh, trail
+from sessions_app.models import AuthSession, Notice, RefreshLane, SessionEvent
+from sessions_app.services import lifecycle, refresh, trail
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.refresh.support import fail, intend, make_login, row_of
 from tests.unit.sessions.support import make
@@ -208,6 +209,39 @@ def test_the_button_is_throttled_and_never_raises(
     report = refresh.refresh_now(signed_in(alice, auth), actor_id=alice.pk)
     assert (report.done, report.code) == ("skipped", "throttled")
     assert book_of(auth).summary()["presentations"] == 0
+
+
+def test_a_revoke_waits_for_the_refresh_that_is_under_way(
+    alice: User, auth: VendorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pair that it brings is the one to end; before, it arrived after the revoke and nobody ended it."""
+    session = signed_in(alice, auth)
+    first = credentials.open_tokens(session)
+    ended: list[str] = []
+
+    async def end(tokens: Any, http: Any) -> bool:
+        ended.append(tokens.refresh.reveal())
+        return True
+
+    monkeypatch.setattr(type(resolve("anthropic", "oauth")), "revoke", lambda self, tokens, http: end(tokens, http))
+    book_of(auth).latency = 1.0
+    begun = threading.Event()
+
+    def refreshed() -> Any:
+        begun.set()
+        return refresh.refresh_due()
+
+    def revoked() -> bool:
+        begun.wait(5)
+        while not RefreshLane.objects.filter(lease_until__isnull=False).exists():
+            time.sleep(0.01)
+        return lifecycle.revoke(session)
+
+    reports, done = at_once(refreshed, revoked)
+    assert reports[0].done == "refreshed" and done is True
+    assert first is not None and ended != [first.refresh.reveal()] and len(ended) == 1
+    row = row_of(session)
+    assert (row.status, row.key_id) == ("disabled", "") and row.lane.lease_until is None  # type: ignore[union-attr]
 
 
 # The command
