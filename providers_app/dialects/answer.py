@@ -209,9 +209,9 @@ class Reading:
     def count_in(self, usage: Any) -> None:
         """Take in what the provider counts so far: totals, never increments. A later one corrects an earlier one."""
         if type(usage) is dict and usage:
-            later = all(usage.values()) and usage.keys() >= (self.usage or {}).keys()
-            if self.usage and (not later or dict in map(type, usage.values())):
-                usage = _corrected(self.usage, usage)
+            known = self.usage
+            if known and (known.keys() - usage.keys() or not all(usage.values()) or dict in map(type, usage.values())):
+                usage = _corrected(known, usage)
             self.usage = usage
 
     def counted(self, source: UsageSource) -> Usage | None:

@@ -116,7 +116,13 @@ class ChatReading(Reading):
         delta = choice.get("delta")
         if type(delta) is dict and delta:
             self._by_delta = True
-            self._delta(delta)
+            text = delta.get("content")
+            if len(delta) == 1 and type(text) is str and self._split is None:
+                if text:  # nearly every chunk of most answers; the readers come to the same
+                    self._tell(text)
+                    self.answer.append(TextDelta(text))
+            else:
+                self._delta(delta)
         elif type(message := choice.get("message")) is dict:
             self._delta(self._rest(message) if self._by_delta else message)
         elif type(text := choice.get("text")) is str and text:
