@@ -1,6 +1,9 @@
 """Mutation testing changes what runs, one place at a time, and never the checkout."""
 
 import ast
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from tests.mutants import __main__ as mutants
 from tests.mutants import tree
 from tests.mutants.changes import changes_of
+from tests.mutants.tree import Outcome
 from tests.processes import ROOT
 
 MODULE = '''"""A docstring."""
@@ -68,3 +72,45 @@ def test_a_module_is_put_back_whatever_happens_and_only_in_the_copy(
         assert (checkout / "app/m.py").read_bytes() == b"a = 1\n"
         raise KeyboardInterrupt
     assert (copy.root / "app/m.py").read_bytes() == b"a = 1\n"
+
+
+@pytest.mark.parametrize(("least", "code"), [("85", 0), ("90", 1)])
+def test_fewer_than_the_least_share_of_any_package_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, least: str, code: int
+) -> None:
+    shares = iter((88.0, 100.0))
+    monkeypatch.setattr(mutants, "Tree", lambda folder: None)
+    monkeypatch.setattr(mutants, "judge", lambda *_: next(shares))
+    packages = ["context_app.streams", "context_app.services"]
+    monkeypatch.setattr(sys, "argv", ["mutants", "--package", *packages, "--size", "2", "--least", least])
+    assert mutants.main() == code
+
+
+def test_a_failure_counts_only_where_the_same_test_passes_without_the_change() -> None:
+    class Runs:
+        """A copy in which ``t::weak`` fails always, and ``t::good`` where the module is changed."""
+
+        root = ROOT
+        now = False
+
+        def tests_of(self, *_: object) -> set[str]:
+            return {"t::weak", "t::good"} if self.good else {"t::weak"}
+
+        def __init__(self, good: bool) -> None:
+            self.good = good
+
+        @contextmanager
+        def changed(self, *_: object) -> Iterator[None]:
+            self.now = True
+            yield
+            self.now = False
+
+        def run(self, arguments: tuple[str, ...], limit_s: float, *, first: bool = False) -> Outcome:
+            failed = [name for name in arguments if name == "t::weak" or (name == "t::good" and self.now)]
+            return Outcome("failed", tuple(failed[-1:])) if failed else Outcome("passed")
+
+    mutant = mutants.chosen("context_app.tool_intents", 1, 1)[0]
+    for good, what in ((True, "failed"), (False, "no test")):
+        unfit: set[str] = set()
+        found = mutants._outcome(Runs(good), mutant, ("t",), unfit, 1)  # type: ignore[arg-type]
+        assert (found.what, unfit) == (what, {"t::weak"})
