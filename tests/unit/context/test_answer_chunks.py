@@ -12,6 +12,7 @@ from providers_app.chat.answer_parts import AnswerParts
 from providers_app.types.chat import BlockPart, ImagePart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from providers_app.types.events import (
     Citation,
+    ErrorInfo,
     Event,
     GeneratedFile,
     OpaqueBlock,
@@ -23,6 +24,7 @@ from providers_app.types.events import (
     TextDelta,
     ToolCall,
 )
+from providers_app.types.intent import ToolIntent
 
 MADE = Origin("anthropic", "m", "one")
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "ferries"}}
@@ -116,3 +118,17 @@ def test_a_refusal_is_apart_from_text_and_a_file_that_was_not_kept_says_why() ->
 def test_the_events_survive_being_encoded() -> None:
     kept: list[Any] = [event for event in EVENTS if isinstance(event, GeneratedFile | OpaqueBlock | Citation)]
     assert msgspec.json.decode(msgspec.json.encode(kept), type=list[Event]) == kept
+
+
+def test_a_call_reads_as_its_arguments_and_carries_its_intent_and_what_was_wrong_with_it() -> None:
+    wrong = ErrorInfo(code="invalid_intent", message="No intent: soon.")
+    said = ToolIntent("test_pass", "tests/", "high", "model")
+    called = ToolCall(0, "c1", "look", {"city": "Zürich"}, "call_0", intent=said, intent_error=wrong)
+    broken = ToolCall(1, "c2", "look", {}, invalid_arguments='{"city":')
+    whole, cut = answer_chunks([called, broken], "demo")
+    assert whole.content == '{\n  "city": "Zürich"\n}'
+    assert whole.intent == {"purpose": "test_pass", "scope": "tests/", "risk_level": "high", "source": "model"}
+    assert (whole.metadata["intent_error"], whole.metadata["provider_id"]) == ("No intent: soon.", "call_0")
+    assert (cut.content, cut.metadata["invalid_arguments"]) == ('{"city":', '{"city":')
+    assert cut.intent == {"purpose": None, "scope": "look", "risk_level": "medium", "source": "rule"}
+    assert "intent_error" not in cut.metadata and "invalid_arguments" not in whole.metadata
