@@ -13,6 +13,7 @@ from providers_app.types.events import (
     ReasoningDelta,
     StreamEnd,
     StreamStart,
+    TextDelta,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -65,7 +66,7 @@ class Continuation:
         replace = msgspec.structs.replace
         match event:
             case StreamStart() if self._rounds > 1:
-                return None
+                return TextDelta("\n\n", aside=True)  # the text of the rounds is apart where it is shown
             case StreamEnd(finish_reason="pause") if self._rounds < ROUNDS:
                 self._paused = True
                 return None

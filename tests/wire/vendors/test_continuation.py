@@ -99,6 +99,7 @@ def test_numbers_go_on_and_tokens_add_up() -> None:
         StreamEnd("stop", "end_turn"),
     ]
     shown = rounds.shown(second)
+    assert shown[0] == TextDelta("\n\n", aside=True), "what is shown of two rounds is apart"
     assert [event.part for event in shown if isinstance(event, ReasoningDelta)] == [1]
     assert [event.index for event in shown if isinstance(event, ToolCall)] == [1]
     (usage,) = [event.usage for event in shown if isinstance(event, UsageReport)]
