@@ -11,6 +11,7 @@ import pytest
 from context_app.management.commands.contexts import as_markdown
 from providers_app.types.chat import Chunk
 from providers_app.types.contexts import StoredContext
+from providers_app.types.intent import ToolIntent
 from tests.processes import manage, rows
 
 FAST = ("--model", "demo-instant-n5")
@@ -80,6 +81,9 @@ def test_chats_are_those_of_their_owner(demo_data: Path) -> None:
         ({"kind": "server_tool", "content": "web_search_tool_result", "metadata": {"kind": "web_search_tool_result",
          "data": {"content": [{"title": "A", "url": "https://a.example"}]}}},
          "## Server tool\n\nweb_search_tool_result\n\n```\nA · https://a.example\n```"),
+        ({"kind": "tool_call", "content": "{}", "metadata": {"name": "look"},
+         "intent": ToolIntent(None, "look", "low")},
+         "## Tool call: look\n\n```\n{}\n```\n\nNot declared · look · low risk · by rule"),
         ({"kind": "image", "content": "Plan", "metadata": {"ref": "r1", "media_type": "image/png"}},
          "## Image\n\nPlan\n\nFile: r1"),
     ],

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from context_app import server_tools
 from context_app.models import ContextChunk
+from context_app.tool_intents import shown_intent
 from providers_app import loop, ports, provider
 from providers_app.types.chat import Chunk
 from providers_app.types.contexts import StoredContext
@@ -89,6 +90,9 @@ def as_markdown(context: StoredContext, chunks: list[Chunk]) -> str:
         heading = HEADINGS.get(chunk.kind, chunk.kind.capitalize()) + (f": {name}" if name else "")
         parts.append(f"## {heading}" + (" (not sent)" if chunk.not_sent else ""))
         parts.append(_fenced(chunk.content) if chunk.kind in CODE else chunk.content)
+        if chunk.intent is not None:
+            shown = shown_intent(chunk.intent)
+            parts.append(f"{shown['purpose']} · {shown['scope']} · {shown['risk']} risk · {shown['source'].lower()}")
         data = chunk.metadata.get("data")
         if isinstance(data, dict) and (given := server_tools.result(str(chunk.metadata.get("kind")), data)["output"]):
             parts.append(_fenced(given))
