@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from context_app import rendering
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import contexts, turns, undo
 from providers_app import errors, provider
@@ -193,6 +194,8 @@ async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
         "demo", "ada_demo", "x", context_id=context_id, model=MODEL, owner=desk.user
     )
     assert b"Rain." in messages.body and b"was not run" not in messages.body
+    asked, going_on = await in_store(lambda: list(Turn.objects.prefetch_related("chunks").order_by("created_at")))
+    assert "bubble" in rendering.render_user(asked) and "bubble" not in rendering.render_user(going_on)
     with pytest.raises(errors.InvalidRequest, match="answers no tool call"):
         await ask(desk, [{**answer, "tool_call_id": "call_nobody"}], context_id=context_id)
 
