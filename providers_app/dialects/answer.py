@@ -36,6 +36,10 @@ _COUNTS = (
 )
 """Names of: sent, generated, both, read from the cache, reasoning, and what Anthropic and Bedrock count apart from the
 input: cache reads and cache writes."""
+_PLACES = {name: (slot, rank) for slot, names in enumerate(_COUNTS) for rank, name in enumerate(names)}
+_LAST = (True, len(_PLACES))
+"""Behind every name: of several for one count, the first that says more than 0 is believed, else the first."""
+_GOOGLE = {name for name in _PLACES if name.endswith("TokenCount")} | {"toolUsePromptTokenCount"}
 _SUMMED = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
@@ -252,11 +256,15 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     flat = dict(raw)
     for name in _DETAILS:
         flat |= {key: value for key, value in mapping(raw.get(name)).items() if value is not None}
-    found = [[number for name in names if (number := count(flat.get(name))) is not None] for names in _COUNTS]
-    sent, generated, total, cached, reasoning, read, written = (
-        next(filter(None, numbers), numbers[0] if numbers else None) for numbers in found
-    )
-    if any(name.endswith("TokenCount") for name in raw) or (absent is not None and sent is generated is None):
+    found: list[int | None] = [None] * len(_COUNTS)
+    ranks = [_LAST] * len(_COUNTS)
+    for name, value in flat.items():
+        if (place := _PLACES.get(name)) is not None and (number := count(value)) is not None:
+            slot, rank = place[0], (number == 0, place[1])
+            if rank < ranks[slot]:
+                ranks[slot], found[slot] = rank, number
+    sent, generated, total, cached, reasoning, read, written = found
+    if not _GOOGLE.isdisjoint(raw) or (absent is not None and sent is generated is None):
         sent = (sent or 0) + (count(raw.get("toolUsePromptTokenCount")) or 0)
         generated = (generated or 0) + (reasoning or 0)
     elif "prompt_tokens" in raw:
