@@ -1,23 +1,17 @@
 """The provider core's ``ContextStore``: contexts in Django's database, read and written on the store pool."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum
 
 from context_app import assembly, selectors, sending
 from context_app.models import Context, ContextChunk
-from context_app.services import chunks, contexts, turns
-from context_app.services.questions import question_of
-from context_app.streams import runtime
-from context_app.streams.reader import Batch, read
-from context_app.streams.transcript import decode
+from context_app.services import chunks, contexts
 from context_app.tool_intents import intent_of_chunk
 from providers_app.errors import (
     InvalidRequest,
@@ -26,17 +20,14 @@ from providers_app.errors import (
     ProviderError,
     TurnRunning,
     UnknownContext,
-    error_from,
 )
 from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
 from providers_app.types.contexts import NewTurn, StoredContext
-from providers_app.types.events import Event, StreamFailed, StreamStart
+from providers_app.types.events import Event
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store, on_pool
 
-STOP_S = 5.0
-"""Seconds that a stopped answer has to be stored."""
 HINTS: dict[type[ProviderError], str] = {
     UnknownContext: "Make one with provider.create_context(), or find yours with provider.list_contexts().",
     ModelRequired: "Pass model=.",
@@ -91,6 +82,11 @@ class DjangoContextStore:
 
         A process that died while it answered here does not keep the context busy. Raises as ``turns.ask``.
         """
+        # Only here, because what runs an answer imports every sign-in, and no command should start with that.
+        from context_app.services import turns
+        from context_app.services.questions import question_of
+        from context_app.streams import runtime, stored_answer
+
         question = question_of(turn)
         try:
             person, key = await in_store(_place, owner, turn.context_id)
@@ -102,7 +98,7 @@ class DjangoContextStore:
         except ProviderError as error:
             error.hint = HINTS.get(type(error), error.hint)
             raise
-        return str(started.context_id), _events(person, started)
+        return str(started.context_id), stored_answer.events(person, started)
 
     @on_pool
     def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
@@ -133,32 +129,6 @@ class DjangoContextStore:
             _context(owner, context_id)  # whichever of the two is missing is named
             raise UnknownContext("There is no such chunk in this context.", hint="See provider.list_context_chunks().")
         chunks.delete(chunk=chunk, actor=owner_id)
-
-
-async def _events(person: Pk, started: turns.Started) -> AsyncGenerator[Event, None]:
-    """Yield the stored events of an answer. Leaving before the end stops it and waits until that is stored."""
-    ended, begun = False, False
-    try:
-        async with aclosing(read(started.stream_id)) as items:
-            async for item in items:
-                if not isinstance(item, Batch):
-                    ended = True
-                    return
-                for event in map(decode, item.events):
-                    if isinstance(event, StreamFailed) and not begun:
-                        live = runtime.current().find(started.stream_id)
-                        raise (live and live.failure) or error_from(event.error)
-                    begun = True
-                    if isinstance(event, StreamStart):
-                        event = msgspec.structs.replace(event, context_id=str(started.context_id))
-                    yield event
-    finally:
-        if not ended:
-            await turns.stop(owner=person, stream_id=started.stream_id)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_S), aclosing(read(started.stream_id)) as items:
-                    async for _ in items:
-                        pass
 
 
 def _place(owner: Owner, context_id: str | None) -> tuple[Pk, UUID | None]:
