@@ -13,8 +13,6 @@ import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from joserfc import jwt
-from joserfc.jwk import RSAKey
 
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, PendingLogin, pkce
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, plain
@@ -117,6 +115,9 @@ def service_account_assertion(
 
     Raises ``InvalidCredential`` for a key that cannot sign; nothing of it is quoted.
     """
+    from joserfc import jwt  # here, since most processes never sign and would load it all the same
+    from joserfc.jwk import RSAKey
+
     claims = {"iss": email, "aud": audience, "scope": scope, "iat": int(now), "exp": int(now) + ASSERTION_S}
     header = {"alg": "RS256", "typ": "JWT", **({"kid": key_id} if key_id else {})}
     key = rsa_key(key_pem, hint=_KEY_FILE)
