@@ -199,8 +199,8 @@ def test_undo_and_purge_exclude_each_other(alice: User) -> None:
         row = AuthSession.objects.filter(pk=session.pk).first()
         if results == ["restored"]:
             assert row is not None and row.key_id and row.deleted_at is None
-        else:
-            assert row is None
+        else:  # destroyed, or (where the threads began late) past its window and not yet due, then whole
+            assert row is None or (row.key_id and row.deleted_at == edge)
 
 
 def test_old_audit_lines_are_pruned(alice: User) -> None:
