@@ -9,8 +9,7 @@ from django.core.cache import cache
 from providers_app import loop, provider
 from providers_app.errors import ProviderError
 from providers_app.listing import models as listing
-from providers_app.model_data import facts as model_facts
-from providers_app.model_data.library import host_of
+from providers_app.model_data.library import facts, host_of
 from providers_app.types.catalogue import ModelInfo, ModelListing, ProviderInfo
 from sessions_app.models import AuthSession
 
@@ -43,7 +42,7 @@ def known(session: AuthSession | None, model_id: str) -> ModelInfo | None:
     if found is not None:
         return found
     host = host_of(session.base_url)
-    return model_facts.facts(session.provider, model_id, host=host, session=session.name)
+    return facts(session.provider, model_id, host=host, session=session.name)
 
 
 def is_remembered(session: AuthSession) -> bool:

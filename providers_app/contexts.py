@@ -19,7 +19,7 @@ from providers_app.errors import InvalidRequest, ProviderError, UpstreamTimeout
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.registry.discovery import registry
-from providers_app.registry.sessions import lookup
+from providers_app.registry.resolver import lookup
 from providers_app.streaming import fold
 from providers_app.text import checked_names, nearest, quoted
 from providers_app.types.catalogue import AuthType

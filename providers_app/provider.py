@@ -33,13 +33,13 @@ from providers_app.contexts import (
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
 from providers_app.dispatch.dispatcher import Call
-from providers_app.listing.access import get_model, list_models, model_listing
+from providers_app.listing.models import get_model, list_models, model_listing
 from providers_app.loop import hand_over_stream, on_provider_loop
 from providers_app.ownership import acting_as, find_owner
 from providers_app.ports import SYSTEM, Session
 from providers_app.refresh.service import refresh_session, refresh_tokens
 from providers_app.registry.discovery import list_providers, registry
-from providers_app.registry.sessions import lookup
+from providers_app.registry.resolver import lookup
 from providers_app.sign_in import keys
 from providers_app.sign_in.flow import (
     begin_login,

@@ -1,12 +1,10 @@
 """Advice about the parameters of a request before they are sent, and what is done about those that do not fit.
 
     values       parameters by themselves: names, types, ranges that hold for every provider
-    rules        (provider, model, credential, dialect) -> the rules and figures that hold for a request
-    draft        a request while it is checked, and the codes of findings: their level, and what becomes of the request
+    draft        a request while it is checked: the rules and figures that hold, and findings by code, with their effect
     checks       the table of checks; ``schema_checks`` are its rows about JSON Schemas and tools
     fitting      one reader of the table: a request made fit to be sent, or refused
-    validation   the other reader: everything that is to be said, for a caller that sends nothing
-    headers      advice as HTTP headers
+    validation   the other reader: everything that is to be said, for a caller that sends nothing; HTTP headers
 
 An ``error`` keeps the request from being sent; a ``warning`` goes with the answer; a ``hint`` is for people who ask.
 """

@@ -7,8 +7,7 @@ The rows about JSON Schemas, and about tools one by one, are in ``schema_checks`
 from collections.abc import Iterable, Iterator, Sequence
 
 from providers_app.advice import schema_checks
-from providers_app.advice.draft import PARAMETERS, Check, Draft, Finding
-from providers_app.advice.rules import Rules
+from providers_app.advice.draft import PARAMETERS, Check, Draft, Finding, Rules
 from providers_app.types.chat import ImagePart
 from providers_app.types.rules import EFFORTS
 

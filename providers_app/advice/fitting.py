@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from providers_app import conf
 from providers_app.advice.checks import CHECKS
-from providers_app.advice.draft import CHANGES, KINDS, Draft, Finding
-from providers_app.advice.rules import Rules, rules_of
+from providers_app.advice.draft import CHANGES, KINDS, Draft, Finding, Rules, rules_of
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.model_data.library import RESCAN_S, library
 from providers_app.ports import Session

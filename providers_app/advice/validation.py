@@ -1,23 +1,30 @@
-"""All that can be said of a request before anything is sent, for a caller that sends nothing."""
+"""All advice about a request, for a caller that sends nothing, and advice as HTTP headers."""
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from providers_app.advice import values
+from providers_app.advice.draft import Rules, plain_credential, rules_of
 from providers_app.advice.fitting import login_advice, merged, plan_of, run
-from providers_app.advice.rules import Rules, plain_credential, rules_of
 from providers_app.model_data.library import host_of, library
 from providers_app.registry.resolver import spoken
 from providers_app.text import quoted
-from providers_app.types.advice import Advice
+from providers_app.types.advice import Advice, Level
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatParams, ChatRequest, Message, Tool, ToolChoice
 from providers_app.types.credentials import Credential
 
 ORDER = {"error": 0, "warning": 1, "hint": 2}
+LONGEST = 1024
+"""Characters of one header's value."""
+MOST = 8
+"""Findings that are spelt out; ``X-Maestro-Advice-Count`` counts them all."""
+NAMES: dict[Level, str] = {"error": "x-maestro-errors", "warning": "x-maestro-warnings", "hint": "x-maestro-hints"}
+_UNSAFE = re.compile(r"[^\x20-\x7e]+")
 
 
 def validate(
@@ -70,3 +77,23 @@ def _unknown_model(slug: str, rules: Rules, credential: Credential) -> list[Advi
     what = f"Nothing is known of the model {quoted(rules.model)}."
     why = "It is asked all the same; its limits and abilities are not checked."
     return [Advice(level="warning", field="model", what=what, why=why, nearest=nearest, code="unknown_model")]
+
+
+def advice_headers(advice: Iterable[Advice]) -> dict[str, str]:
+    """Return one header per level that occurs, as ``code field: text | ...``, and the count of all findings."""
+    found = tuple(item for item in advice if not item.source)  # a note for each chunk is too much for headers
+    headers: dict[str, str] = {}
+    for level, name in NAMES.items():
+        if said := [_text(item) for item in found if item.level == level][:MOST]:
+            headers[name] = _cut(" | ".join(said))
+    return {**headers, "x-maestro-advice-count": str(len(found))} if found else {}
+
+
+def _text(item: Advice) -> str:
+    what = f"{item.field}: {item.message}" if item.field else item.message
+    # The bar is what separates findings, so none of them has one of its own.
+    return _UNSAFE.sub("?", f"{item.code or 'advice'} {what}").replace("|", "/").strip()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 3].rstrip() + "..."

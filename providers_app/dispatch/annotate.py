@@ -12,7 +12,7 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import Event, Origin, StreamFailed, StreamStart, ToolCall, ToolCallDelta
 from providers_app.types.intent_rules import decided
-from providers_app.wire.mask import Mask
+from providers_app.wire.answer import Mask
 
 CHANGED = frozenset({StreamStart, StreamFailed, ToolCallDelta, ToolCall})
 

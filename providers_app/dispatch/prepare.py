@@ -18,8 +18,7 @@ from providers_app.errors import (
 )
 from providers_app.model_data.library import host_of, library
 from providers_app.ports import Owner, Session
-from providers_app.registry.resolver import authorizer, resolve, spoken
-from providers_app.registry.sessions import lookup
+from providers_app.registry.resolver import authorizer, lookup, resolve, spoken
 from providers_app.types.advice import Advice
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential

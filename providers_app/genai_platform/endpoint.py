@@ -26,9 +26,9 @@ from providers_app.genai_platform import headers
 from providers_app.ports import Owner
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
+from providers_app.wire.answer import MASKED
 from providers_app.wire.client import Http
 from providers_app.wire.guard import DEFAULT_PORTS, climbs
-from providers_app.wire.mask import MASKED
 
 if TYPE_CHECKING:
     from providers_app.genai_platform.config import GenAIPlatformConfig

@@ -37,7 +37,7 @@ class CachedList:
         self.fetched_at = self.answered = self.failed = 0.0
         self.error: ProviderError | None = None
         self.flight: asyncio.Task[None] | None = None
-        self._provider, self._name, self._host = session.provider, session.name, host_of(credential.base_url)
+        self.provider, self._name, self._host = session.provider, session.name, host_of(credential.base_url)
         self._made_of: tuple[Any, ...] = ()
         self._whole: tuple[ModelInfo, ...] = ()
 
@@ -58,13 +58,13 @@ class CachedList:
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Return the listed models, else all known ones, completed; by id unless the card says ``models_in_order``."""
-        index, setting = library.index(self._provider, self._host), conf.current().configured_models
+        index, setting = library.index(self.provider, self._host), conf.current().configured_models
         made_of = (self.listed, index, setting)
         if len(self._made_of) != 3 or any(a is not b for a, b in zip(made_of, self._made_of, strict=True)):
             listed = self.listed if self.listed is not None else list(index.models.values())
             day = day_of(self.fetched_at or time.time())
-            found = merged_list(listed, index.find, configured(setting, self._provider, self._name), today=day)
-            if self.listed is None or not registry.card(self._provider).models_in_order:
+            found = merged_list(listed, index.find, configured(setting, self.provider, self._name), today=day)
+            if self.listed is None or not registry.card(self.provider).models_in_order:
                 found.sort(key=lambda model: model.id)
             self._whole, self._made_of = tuple(found), made_of
         return self._whole

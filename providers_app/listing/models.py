@@ -10,15 +10,17 @@ Callers that ask at the same time share one request and what came of it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
 
 import msgspec
 
 from providers_app import conf, loop
 from providers_app.advice.values import checked_model
 from providers_app.behaviours.listing import check_size
-from providers_app.dispatch import clients
-from providers_app.dispatch.credentials import report
+from providers_app.dispatch import clients, prepare
+from providers_app.dispatch.credentials import client_of, open_session, report
 from providers_app.dispatch.faults import faults_of
 from providers_app.errors import (
     AuthenticationFailed,
@@ -28,11 +30,15 @@ from providers_app.errors import (
     UpstreamTimeout,
 )
 from providers_app.listing.cache import CachedList, latest, lists
-from providers_app.model_data.facts import completed, facts
-from providers_app.model_data.library import host_of
-from providers_app.ports import Session
+from providers_app.listing.search import ModelQuery, search
+from providers_app.loop import on_provider_loop
+from providers_app.model_data.library import completed, facts, host_of
+from providers_app.ownership import find_owner
+from providers_app.ports import Owner, Session
+from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve
-from providers_app.types.catalogue import ModelInfo, ModelListing, PartialList
+from providers_app.text import checked_names
+from providers_app.types.catalogue import AuthType, ModelInfo, ModelListing, PartialList
 from providers_app.types.credentials import Credential
 from providers_app.wire.client import Http
 
@@ -47,32 +53,53 @@ Ask = Callable[[Fetch], Awaitable[list[ModelInfo]]]
 """Calls ``Fetch`` with the session and a credential that is good now."""
 
 
-async def listing(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> ModelListing:
-    """Return the models with the age of the list. A provider's failure is in it, not raised."""
-    kept, settings = lists().of(session, credential), conf.current()
-    if kept.listed is not None and not refresh and kept.age() < settings.models_stale_s:
-        if kept.age() < settings.models_cache_s and kept.secret == hash(credential.secret):
-            return _listing_of(kept)
-        if settings.models_cache_s > 0:
-            _fetch_in_background(kept, session, credential, ask)
-            return _listing_of(kept)
-    # A caller that leaves does not take the list from the others.
-    await asyncio.shield(kept.flight or _start(kept, session, credential, ask))
-    return _listing_of(kept)
+@on_provider_loop
+async def list_models(
+    provider: str,
+    auth_type: AuthType | None,
+    name: str,
+    *,
+    refresh: bool = False,
+    supports: Iterable[str] = (),
+    owner: Any = None,
+) -> list[ModelInfo]:
+    """Return the models of a session, from the cache for some minutes unless ``refresh``.
 
-
-async def list_models(session: Session, credential: Credential, ask: Ask, *, refresh: bool = False) -> list[ModelInfo]:
-    """Return the models; a cached list comes at once.
-
-    They come by id, or as their provider lists them where its card says so (``models_in_order``). A provider that has
-    no list gives the models that are known of it. Raises ``ProviderError`` when there is nothing to give, and with
-    ``refresh`` when the provider did not answer.
+    ``supports`` names capabilities that each model has to have; one without any in its entry counts as having those
+    that its provider declares. Each comes with what else is known of it and the source of each figure, ordered by id,
+    or as the provider lists them where its card says ``models_in_order``. A provider that has no list gives the models
+    that are known of it. Raises ``ProviderError`` when there is nothing to give, and with ``refresh`` when the provider
+    did not answer.
     """
-    found = await listing(session, credential, ask, refresh=refresh)
-    kept = lists().of(session, credential)
-    if kept.error is not None and (refresh or found.fetched_at is None) and not (_has_no_list(kept) and found.models):
+    kept = await _asked(await find_owner(owner), provider, name, auth_type, refresh=refresh)
+    models = kept.models()
+    if kept.error is not None and (refresh or kept.listed is None) and not (_has_no_list(kept) and models):
         raise kept.error
-    return list(found.models)
+    query = ModelQuery(supports=checked_names(supports, "supports"))
+    return search(models, query, registry.card(kept.provider).capabilities)
+
+
+@on_provider_loop
+async def model_listing(
+    provider: str, auth_type: AuthType | None, name: str, *, refresh: bool = False, owner: Any = None
+) -> ModelListing:
+    """Return the same list with its age, for pages: when the provider fails, the last list with the reason.
+
+    Raises what finding the session raises.
+    """
+    return _listing_of(await _asked(await find_owner(owner), provider, name, auth_type, refresh=refresh))
+
+
+@on_provider_loop
+async def get_model(
+    provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
+) -> ModelInfo:
+    """Return one model as the provider describes it; where it cannot be asked for one, from the model files.
+
+    Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
+    """
+    client = await open_session(await find_owner(owner), provider, session, auth_type)
+    return await client.call(partial(_get_model, model_id=model_id))
 
 
 async def fetch_now(session: Session, credential: Credential) -> list[ModelInfo]:
@@ -107,11 +134,23 @@ def fetched_recently(session_id: str, account: str | None = None) -> bool:
     return kept is not None and (kept.listed is not None or time.monotonic() - kept.failed < TRY_AGAIN_S)
 
 
-async def get_model(session: Session, credential: Credential, model_id: str) -> ModelInfo:
-    """Fetch one model; where the provider cannot be asked for one, return it from the model files.
+async def _asked(owner: Owner, provider: str, name: str, auth_type: AuthType | None, *, refresh: bool) -> CachedList:
+    """Return the session's list, asked for now where it is too old."""
+    session, credential = await prepare.find(owner, provider, name, auth_type)
+    ask = client_of(owner, session, credential).call
+    kept, settings = lists().of(session, credential), conf.current()
+    if kept.listed is not None and not refresh and kept.age() < settings.models_stale_s:
+        if kept.age() < settings.models_cache_s and kept.secret == hash(credential.secret):
+            return kept
+        if settings.models_cache_s > 0:
+            _fetch_in_background(kept, session, credential, ask)
+            return kept
+    # A caller that leaves does not take the list from the others.
+    await asyncio.shield(kept.flight or _start(kept, session, credential, ask))
+    return kept
 
-    Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
-    """
+
+async def _get_model(session: Session, credential: Credential, model_id: str) -> ModelInfo:
     name, host = checked_model(model_id), host_of(credential.base_url)
     try:
         with faults_of(session.provider):

@@ -1,8 +1,7 @@
 """Model data without asking a provider: shipped files, the operator's files and settings, by figure.
 
-facts       what is known of one model
 file        ``models.json``: validated as a whole, or not used
-library     the files of all providers and of the operator
+library     the files of all providers and of the operator, and what is known of one model
 index       the models of one provider by id, alias, prefix and version
 merge       configured beats listed beats shipped, figure by figure
 update      a file brought up to date from a provider's list

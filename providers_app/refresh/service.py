@@ -23,7 +23,7 @@ from providers_app.ports import Owner, Session
 from providers_app.refresh import gate
 from providers_app.refresh.flight import POLL_S, Flight, holder_of
 from providers_app.refresh.rules import NOT_REFRESHABLE, USE_WITHIN_S
-from providers_app.registry.sessions import lookup
+from providers_app.registry.resolver import lookup
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
 from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger

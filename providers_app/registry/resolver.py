@@ -1,13 +1,15 @@
-"""(provider, operation) -> behaviour, and the authorisation that goes with an auth type."""
+"""(provider, operation) -> behaviour, the authorisation of an auth type, and the stored session that a caller names."""
 
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
+from providers_app import ports
 from providers_app.behaviours import protocols
 from providers_app.behaviours.contract import violations
 from providers_app.behaviours.oauth import OAuth
 from providers_app.behaviours.protocols import Unsupported
-from providers_app.errors import ProviderBroken, UnsupportedOperation
+from providers_app.errors import InvalidRequest, ProviderBroken, UnknownSession, UnsupportedOperation
+from providers_app.ports import Owner, Session
 from providers_app.registry.discovery import registry
 from providers_app.text import nearest, quoted
 from providers_app.types.catalogue import AuthType, ProviderInfo
@@ -105,6 +107,31 @@ def require_auth_type(slug: str, auth_type: str) -> ProviderInfo:
         known = ", ".join(card.auth_types)
         raise UnsupportedOperation(f"{card.name} has no auth type {quoted(auth_type)}.", hint=f"It has: {known}.")
     return card
+
+
+async def lookup(
+    owner: Owner, provider: str | None, session: str, auth_type: str | None = None, *, after: int = -1
+) -> tuple[Session, Credential]:
+    """Return the session that is named, whatever its state, and its credential.
+
+    Raises as the store does, ``InvalidRequest`` without a name, and ``UnknownProvider`` for a provider that is not
+    installed and has no such session, ``UnsupportedOperation`` for an auth type that it does not have. A session that
+    was stored before its provider was removed is found.
+    """
+    if not isinstance(session, str) or not session.strip():
+        raise InvalidRequest("No session is named.", hint="Pass its name, its id, or auth_type:name.")
+    if provider is not None and not isinstance(provider, str):
+        registry.package(provider)
+    if auth_type is not None and not isinstance(auth_type, str):
+        raise InvalidRequest(f"auth_type must be a string, not {quoted(auth_type)}.")
+    try:
+        return await ports.session_store().lookup(owner, provider, session, auth_type, after=after)
+    except UnknownSession:
+        if provider is not None:
+            registry.package(provider)
+            if auth_type is not None:
+                require_auth_type(provider, auth_type)
+        raise
 
 
 def _load(slug: str, operation: Operation) -> Any:

@@ -32,8 +32,7 @@ from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
 from providers_app.refresh.service import lane_of
-from providers_app.registry.resolver import resolve
-from providers_app.registry.sessions import lookup
+from providers_app.registry.resolver import lookup, resolve
 from providers_app.sign_in import checks, exchange
 from providers_app.sign_in import pending as background
 from providers_app.sign_in.checks import OfferedFlow

@@ -1,15 +1,142 @@
-"""An answer of the HTTP client: whole, or read as it arrives, with the key of its request masked in errors."""
+"""An answer of the HTTP client: whole, or read as it arrives, with the key of its request masked.
+
+Also the typed error that stands for what the network raised; its reason never quotes an address or a header.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import errno
+import json
+import os
+import re
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
 
-from providers_app.wire.failures import as_provider_error
-from providers_app.wire.mask import Mask
+from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
+from providers_app.types.events import ErrorInfo
+from providers_app.types.http import HttpRequest
 
 DRAIN_BYTES = 256 * 1024
+
+
+class ConnectTimeout(TimeoutError):
+    """No connection was made in time."""
+
+
+class UnknownName(OSError):
+    """A host name has no address; the text says why."""
+
+
+class Broken(OSError):
+    """The connection was closed before the answer was complete, or the server does not speak HTTP."""
+
+
+class Undecodable(OSError):
+    """The compression of a body could not be undone."""
+
+
+_REASONS: dict[type[Exception], str] = {
+    Broken: "the connection was closed before the answer was complete, or did not speak HTTP",
+    ConnectionResetError: "the connection was reset",
+    ConnectionRefusedError: "the connection was refused",
+    ValueError: "the address or a header is not valid",
+}
+
+
+def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: float) -> ProviderError:
+    """``where`` is host and port, or "the ... provider"; ``began``: had bytes arrived?, ``idle_s`` the silence in s."""
+    if isinstance(error, ProviderError):
+        return error
+    at_the_start = f"The {where.removeprefix('the ')}" if where.startswith("the ") else where
+    if isinstance(error, TimeoutError):
+        if isinstance(error, ConnectTimeout):
+            return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
+        if began:
+            return UpstreamTimeout(f"{at_the_start} went silent in the middle of the answer, for {idle_s:g} s.")
+        return UpstreamTimeout(f"{at_the_start} did not answer within {idle_s:g} s.")
+    if isinstance(error, Undecodable):
+        return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
+    if began:
+        return StreamInterrupted(f"The connection to {where} broke off in the middle of the answer: {reason(error)}.")
+    return ConnectionFailed(f"{at_the_start} could not be reached: {reason(error)}.")
+
+
+def reason(error: BaseException) -> str:
+    """Say in a few words why a connection failed, from the chain of causes."""
+    seen: BaseException | None = error
+    for _ in range(6):
+        if seen is None:
+            break
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"its TLS certificate was not accepted ({seen.verify_message})"
+        if isinstance(seen, ssl.SSLError):
+            return "the TLS handshake failed"
+        if isinstance(seen, OSError) and seen.errno is not None:
+            return _os_reason(seen.errno)
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(error, UnknownName):
+        return str(error)
+    return next((words for kind, words in _REASONS.items() if isinstance(error, kind)), "the connection failed")
+
+
+def _os_reason(number: int) -> str:
+    if number in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
+        return _REASONS[ConnectionResetError]
+    if number < 0 or number > 200:
+        return "the name is not known"
+    return _REASONS[ConnectionRefusedError] if number == errno.ECONNREFUSED else os.strerror(number).lower()
+
+
+SHORTEST = 6
+"""A shorter value is no key, and would be found in ordinary words."""
+MASKED = "***"
+_PLAIN = re.compile(r"[A-Za-z0-9 ._~+=:-]+")
+"""Text that JSON does not escape."""
+
+
+class Mask:
+    """The secret values of one request."""
+
+    __slots__ = ("_bytes", "_values")
+
+    def __init__(self, request: HttpRequest) -> None:
+        found = set()
+        for name, value in request.headers.items():
+            if name.lower() in request.secret_headers:
+                # "Bearer xyz" is repeated as "xyz" just as well.
+                found |= {part for part in (value, value.rpartition(" ")[2]) if len(part) >= SHORTEST}
+        # In JSON a key with "/", quotes or backslashes is spelled otherwise, in one of two ways.
+        written = {json.dumps(value)[1:-1] for value in found if not _PLAIN.fullmatch(value)}
+        found |= written | {value.replace("/", "\\/") for value in written}
+        self._values = tuple(sorted(found, key=len, reverse=True))
+        self._bytes = tuple(value.encode() for value in self._values)
+
+    def data(self, body: bytes) -> bytes:
+        """Return the bytes without the values."""
+        for value in self._bytes:
+            if value in body:
+                body = body.replace(value, MASKED.encode())
+        return body
+
+    def text(self, text: str) -> str:
+        """Return the text without the values."""
+        for value in self._values:
+            text = text.replace(value, MASKED)
+        return text
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers without the values."""
+        return {
+            name: self.text(value) if any(secret in value for secret in self._values) else value
+            for name, value in headers.items()
+        }
+
+    def error(self, info: ErrorInfo) -> ErrorInfo:
+        """Return the error without the values."""
+        texts = {name: getattr(info, name) for name in ("message", "hint", "type", "upstream_code")}
+        return msgspec.structs.replace(info, **{name: self.text(text) for name, text in texts.items() if text})
 
 
 class Exchange(msgspec.Struct):

@@ -17,10 +17,8 @@ import msgspec
 
 from providers_app.errors import BadAnswer, UpstreamError, UpstreamTimeout
 from providers_app.types.http import HttpRequest, LocalResponder
-from providers_app.wire.answer import Exchange, HttpResponse, HttpStream
-from providers_app.wire.failures import ConnectTimeout, as_provider_error
+from providers_app.wire.answer import ConnectTimeout, Exchange, HttpResponse, HttpStream, Mask, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
-from providers_app.wire.mask import Mask
 
 if TYPE_CHECKING:
     import httpx

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from providers_app.wire.failures import Broken, Undecodable
+from providers_app.wire.answer import Broken, Undecodable
 
 PIECE = 64 * 1024
 """Bytes of the longest item."""

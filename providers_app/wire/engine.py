@@ -18,10 +18,9 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from providers_app.types.http import HttpRequest
-from providers_app.wire.answer import Exchange
+from providers_app.wire.answer import Broken, ConnectTimeout, Exchange
 from providers_app.wire.client import Resolver
 from providers_app.wire.compression import Decompressed
-from providers_app.wire.failures import Broken, ConnectTimeout
 from providers_app.wire.guard import DEFAULT_PORTS, Guard, literal_address
 from providers_app.wire.network import GuardedConnector, exchange, system_resolver, tls_context
 

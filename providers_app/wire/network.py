@@ -14,9 +14,8 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from providers_app.wire.answer import Exchange
+from providers_app.wire.answer import Exchange, UnknownName
 from providers_app.wire.client import Resolver
-from providers_app.wire.failures import UnknownName
 from providers_app.wire.guard import Guard
 
 exchange: ContextVar[Exchange] = ContextVar("exchange")

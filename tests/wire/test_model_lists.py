@@ -8,7 +8,7 @@ import pytest
 
 from providers_app.behaviours.listing import next_page_token
 from providers_app.behaviours.lookups import items_of
-from providers_app.model_data.facts import completed
+from providers_app.model_data.library import completed
 from providers_app.providers.anthropic import models as anthropic
 from providers_app.providers.gemini import models as gemini
 from providers_app.providers.openai import models as openai

@@ -9,8 +9,7 @@ from django.core.management.base import CommandParser
 
 from providers_app import loop, provider
 from providers_app.listing.search import SORTS, ModelQuery, checked, search
-from providers_app.model_data import facts as model_facts
-from providers_app.model_data.library import host_of
+from providers_app.model_data.library import host_of, known_models
 from providers_app.types.catalogue import ModelInfo
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
@@ -58,7 +57,7 @@ class Command(terminal.TerminalCommand):
 def _listed(session: AuthSession, options: dict[str, Any]) -> Sequence[ModelInfo]:
     """Return the provider's list as it is now, or with ``--known`` what is known. Raises ``ProviderError``."""
     if options["cached"]:
-        return model_facts.known_models(session.provider, host=host_of(session.base_url), session=session.name)
+        return known_models(session.provider, host=host_of(session.base_url), session=session.name)
     asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
     try:
         return loop.run(asked)

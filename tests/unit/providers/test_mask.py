@@ -6,7 +6,7 @@ import pytest
 
 from providers_app.types.events import ErrorInfo
 from providers_app.types.http import HttpRequest
-from providers_app.wire.mask import Mask
+from providers_app.wire.answer import Mask
 
 KEY = "correct-horse-battery"
 

@@ -9,9 +9,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError
 
 from providers_app import conf
-from providers_app.model_data.facts import facts
 from providers_app.model_data.file import read
-from providers_app.model_data.library import library
+from providers_app.model_data.library import facts, library
 from sessions_app.models import AuthSession
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make, make_remote

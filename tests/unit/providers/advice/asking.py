@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from providers_app.advice.draft import Rules, plain_credential, rules_of
 from providers_app.advice.fitting import plan_of, run
-from providers_app.advice.rules import Rules, plain_credential, rules_of
 from providers_app.registry.resolver import spoken
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo

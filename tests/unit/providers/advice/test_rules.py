@@ -7,9 +7,8 @@ import msgspec
 import pytest
 
 from providers_app import conf, provider
-from providers_app.advice.draft import CHANGES
+from providers_app.advice.draft import CHANGES, Rules
 from providers_app.advice.fitting import refuse
-from providers_app.advice.rules import Rules
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.model_rules import OPENAI

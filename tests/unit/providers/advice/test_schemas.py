@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from providers_app import provider
-from providers_app.advice.rules import Rules
+from providers_app.advice.draft import Rules
 from providers_app.advice.schema_checks import strict_form, survey
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import JsonSchema, Tool

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from providers_app import conf, providers
-from providers_app.model_data.facts import facts, known_models
-from providers_app.model_data.library import library
+from providers_app.model_data.library import facts, known_models, library
 from providers_app.model_data.merge import today
 from providers_app.registry.discovery import registry
 from providers_app.registry.settings import ProvidersConfig

@@ -11,8 +11,7 @@ import pytest
 
 from providers_app import conf
 from providers_app.dispatch import prepare as opening
-from providers_app.model_data.facts import facts
-from providers_app.model_data.library import library
+from providers_app.model_data.library import facts, library
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.credentials import Credential, Secret
 from tests.unit.providers.memory_store import MemorySessions
