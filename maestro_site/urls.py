@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from maestro_site import health, home
+from maestro_site.accounts import views as accounts
 from sessions_app.views import oauth
 
 admin.autodiscover()
@@ -11,7 +12,11 @@ handler500 = "maestro_site.health.server_error"
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
-    path("", include("maestro_site.accounts.urls")),
+    path("login/", accounts.LoginView.as_view(), name="login"),
+    path("logout/", accounts.sign_out, name="logout"),
+    path("welcome/<str:token>", accounts.welcome_page, name="welcome"),
+    path("account/", accounts.account, name="account"),
+    path("account/browsers/<int:pk>/sign-out/", accounts.sign_out_browser, name="account-sign-out-browser"),
     path("", home.home, name="home"),
     path("try-demo/", home.try_demo, name="try-demo"),
     path("sessions/", include("sessions_app.urls")),

@@ -1,0 +1,1 @@
+"""Pipelines of data, media and sync providers; none yet."""

@@ -1,4 +1,4 @@
-"""The browsers that a person is signed in with: recording, listing and signing out."""
+"""The browsers that a person is signed in with: recording each, listing them and signing them out."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
 
 from maestro_site.accounts.models import BrowserSession
 
@@ -18,6 +19,14 @@ NOTED = "browser_noted_at"
 # Tokens of User-Agent headers; the first that matches wins, since Edge also says Chrome and Chrome also says Safari.
 BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
+
+
+class BrowserSessionMiddleware(MiddlewareMixin):
+    """Record each signed-in browser, for sync and async servers."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.user.is_authenticated:
+            note(request)
 
 
 def note(request: HttpRequest) -> None:

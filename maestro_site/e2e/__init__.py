@@ -6,7 +6,6 @@ run             runs the steps in order, and cleans up in any case
 steps           the steps, each a function over ``provider``
 plan            the plan of a run, and its report
 signing_in      waits for a person who signs in
-pasting         reads what the person pastes
 
 Nothing here prints.
 """

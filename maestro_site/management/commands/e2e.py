@@ -4,15 +4,17 @@ Exit code 0: no step failed. 1: one failed, or the run could not begin. 130: Ctr
 deleted first.
 """
 
+import asyncio
 import sys
+import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 from django.core.management.base import CommandParser
 
-from maestro_site.e2e.pasting import next_line, quiet_terminal
 from maestro_site.e2e.plan import Plan, Report, Step
 from maestro_site.e2e.run import STEPS, Run
 from providers_app import environment_keys, loop
@@ -27,6 +29,7 @@ from sessions_app.services.connect import MAX_KEY_CHARS
 
 INTERRUPTED = 130
 CLEANING_S = 180.0
+MAX_ANSWER_CHARS = 16_384
 WIDTH = max(len(name) for name in ("authentication", *(name for name, _, _ in STEPS)))
 
 
@@ -157,3 +160,50 @@ def _fields(options: dict[str, Any]) -> dict[str, Secret]:
     variables = (terminal.pair(text, "--field-env is written NAME=VAR.") for text in options["field_env"])
     given = dict(map(sign_in.field, (*options["field"], *(f"{name}=@{path}" for name, path in files))))
     return given | {name: terminal.variable(value) for name, value in variables}
+
+
+async def next_line(source: TextIO) -> str:
+    """Return the next line of ``source`` that is not blank, stripped; empty once the input has ended.
+
+    A thread of its own reads it, since reading cannot be cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[str] = loop.create_future()
+
+    def give(line: str) -> None:
+        if not found.done():
+            found.set_result(line)
+
+    def read() -> None:
+        line = ""
+        with suppress(OSError, ValueError, AttributeError):  # closed, not text, or there is no standard input
+            lines = iter(partial(source.readline, MAX_ANSWER_CHARS + 2), "")
+            line = next((line for line in map(str.strip, lines) if line), "")
+        # The loop may be closed already.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(give, line)
+
+    threading.Thread(target=read, name="pasted-answer", daemon=True).start()
+    return await found
+
+
+@contextmanager
+def quiet_terminal() -> Iterator[None]:
+    """Turn off the echo of typed characters inside the block, and restore the terminal however the block ends."""
+    refusals: tuple[type[Exception], ...] = (ImportError, OSError, ValueError, AttributeError)
+    try:
+        import termios  # not on every system
+
+        refusals = (*refusals, termios.error)
+        number = sys.stdin.fileno()
+        before = termios.tcgetattr(number)
+    except refusals:  # no terminal
+        yield
+        return
+    changed = [*before]
+    changed[3] &= ~termios.ECHO
+    termios.tcsetattr(number, termios.TCSADRAIN, changed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(number, termios.TCSADRAIN, before)
