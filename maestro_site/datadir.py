@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 
 class DataDirError(Exception):
@@ -58,12 +59,12 @@ def read_or_create(path: Path, make: str) -> tuple[str, bool]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path`` while the block runs; other processes wait. Raises ``DataDirError``."""
+def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[TextIO]:
+    """Hold a lock on ``path``, open for appending, while the block runs. Raises ``DataDirError``."""
     try:
         file = path.open("a")
     except OSError as error:
         raise DataDirError(f"{path} cannot be made or opened ({error.strerror}). Fix its permissions.") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        fcntl.flock(file, kind)
+        yield file

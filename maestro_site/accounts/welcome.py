@@ -4,13 +4,15 @@ Only the hash of the token is stored, in ``<data folder>/welcome`` (0600); the l
 to a log. A new link replaces the old one.
 """
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -84,15 +86,26 @@ def spend(token: str) -> User:
     return user
 
 
-def remember_address(address: str) -> None:
-    """Store the address that `up` serves, for later links."""
-    (settings.DATA_DIR / "address").write_text(address)
+@contextmanager
+def serving(address: str) -> Iterator[None]:
+    """Record the address that ``up`` serves while the block runs. A lock, which ends with the process, says so."""
+    with datadir.locked(settings.DATA_DIR / "address", fcntl.LOCK_SH) as file:
+        file.truncate(0)
+        file.write(address)
+        file.flush()
+        yield
 
 
-def last_address() -> str:
-    """Return the address that `up` served last; empty when it never did."""
-    file = settings.DATA_DIR / "address"
-    return file.read_text().strip() if file.exists() else ""
+def site_address() -> str:
+    """Return the address that ``up`` serves now; where none runs, the configured one, else the one served last."""
+    with (settings.DATA_DIR / "address").open("a+") as file:
+        file.seek(0)
+        served, running = file.read().strip(), False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running = True
+    return (running and served) or settings.MAESTRO.public_url or served or "http://127.0.0.1:8000"
 
 
 def _digest(token: str) -> str:

@@ -4,6 +4,8 @@ import json
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -92,6 +94,24 @@ def test_the_command_prints_a_link_for_anybody_active(nora: User, capsys: pytest
         call_command("welcome", "nora")
     with pytest.raises(CommandError, match="no user"):
         call_command("welcome", "somebody")
+
+
+def test_the_command_names_the_address_that_is_served_now_else_the_configured_one(
+    nora: User, settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def address() -> str:
+        call_command("welcome", "nora")
+        return capsys.readouterr().out.split()[1].partition("/welcome/")[0]
+
+    settings.DATA_DIR = tmp_path
+    assert address() == "http://127.0.0.1:8000", "nothing ran yet, and nothing is configured"
+    with welcome.serving("http://127.0.0.1:8123"), welcome.serving("http://127.0.0.1:8124"):
+        assert address() == "http://127.0.0.1:8124"
+    assert address() == "http://127.0.0.1:8124", "the one that was served last"
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"public_url": "https://maestro.example/"})
+    assert address() == "https://maestro.example"
+    with welcome.serving("http://127.0.0.1:8125"):
+        assert address() == "http://127.0.0.1:8125"
 
 
 def test_name_and_password(client: Client, nora: User) -> None:

@@ -4,6 +4,8 @@ import json
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from uuid import UUID
@@ -12,8 +14,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.processes import Up, demo_session, environment, manage, rows
-from tests.servers import free_port
+from tests.processes import ROOT, Up, demo_session, environment, manage, rows
+from tests.servers import free_port, wait_for_port
 
 STOPPED_S = 25.0
 """More is being stuck. How long it really takes is measured by the benchmarks (< 5 s), where nothing else runs."""
@@ -139,13 +141,18 @@ def test_three_processes_serve_and_stop_together(data: Path) -> None:
         assert seconds < STOPPED_S, f"took {seconds:.1f} s"
 
 
+def test_a_sign_in_link_leads_to_the_server_that_runs(data: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "manage.py", "up", "--web-only", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(data)) as process:
+        try:
+            wait_for_port(port, process, timeout=30)
+            assert manage(data, "welcome").stdout.startswith(f"Open http://127.0.0.1:{port}/welcome/")
+        finally:
+            process.terminate()
+
+
 def test_an_asgi_server_without_manage_py_prepares_itself(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    from tests.processes import ROOT
-    from tests.servers import wait_for_port
-
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "maestro_site.asgi:application", "--lifespan", "on", "--port", str(port)],

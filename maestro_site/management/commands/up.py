@@ -41,14 +41,16 @@ class Command(BaseCommand):
         def announce(stop: threading.Event) -> None:
             self._announce(base, stop, wildcard=host in server.WILDCARDS)
 
-        if options["processes"]:
-            sock.close()
-            sys.exit(supervisor.run(host, port, stopping, announce))
-        self._serve(sock, stopping, (lambda stop: None) if options["web_only"] else announce, alone=options["web_only"])
-        connections.close_all()
-        sys.stdout.flush()
-        # Threads that are still inside a task must not hold the process: their work is safe to run again.
-        os._exit(0)
+        with welcome.serving(base):
+            if options["processes"]:
+                sock.close()
+                sys.exit(supervisor.run(host, port, stopping, announce))
+            alone = options["web_only"]
+            self._serve(sock, stopping, (lambda stop: None) if alone else announce, alone=alone)
+            connections.close_all()
+            sys.stdout.flush()
+            # Threads that are still inside a task must not hold the process: their work is safe to run again.
+            os._exit(0)
 
     def _serve(self, sock: Any, stopping: threading.Event, announce: server.Announce, *, alone: bool) -> None:
         if alone:
@@ -77,7 +79,6 @@ class Command(BaseCommand):
                 if not stop.is_set():
                     self.stderr.write(f"error: not ready after a minute; {base}/readyz names the part that is missing.")
                 return
-            welcome.remember_address(base)
             try:
                 token = welcome.create(welcome.ensure_owner())
             except (welcome.WelcomeError, OSError) as error:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {name!r}." if name else str(error)) from None
         if not user.is_active:
             raise CommandError(f"{name} is disabled. Enable the account in /admin/ first.")
-        base = options["base"] or welcome.last_address() or "http://127.0.0.1:8000"
+        base = options["base"] or welcome.site_address()
         self.stdout.write(f"Open {base.rstrip('/')}/welcome/{welcome.create(user)}")
         self.stdout.write(f"It signs in {user.get_username()}, once, within 15 minutes.")
         self.stdout.flush()
