@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from providers_app.dialects.anthropic_messages.request import BUDGET_MODELS
+from providers_app.dialects.anthropic_messages import BUDGET_MODELS
 from providers_app.types.credentials import Credential
 from providers_app.types.rules import ModelRule
 

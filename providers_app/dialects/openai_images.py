@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from providers_app.dialects.answer import usage_of
-from providers_app.dialects.openai_chat.errors import WORDS
+from providers_app.dialects.error_words import OPENAI_CHAT
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import Usage
 from providers_app.wire import payload
@@ -58,7 +58,7 @@ def read(body: bytes) -> ImagesResult:
         raise BadAnswer("The address answered with something that is no list of images.") from None
     items = value.get("data") if isinstance(value, dict) else None
     if not isinstance(items, list) or value.get("error"):
-        raise error_of_fields(fields_of(value), WORDS)
+        raise error_of_fields(fields_of(value), OPENAI_CHAT)
     if len(items) > MAX_IMAGES:
         raise BadAnswer(f"The provider answered with more than {MAX_IMAGES} images.")
     usage = payload.mapping(value.get("usage"))
@@ -72,7 +72,7 @@ def read(body: bytes) -> ImagesResult:
 
 def error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
     """Return the typed error of an answer with an error status."""
-    return error_of_answer(status, headers, body, WORDS)
+    return error_of_answer(status, headers, body, OPENAI_CHAT)
 
 
 def _image(item: dict[str, Any], media_type: str) -> Image:

@@ -22,7 +22,7 @@ from context_app.models import ContextChunk
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
 from providers_app.dialects.openai_chat import OpenAIChat
-from providers_app.dialects.openai_chat.request import RequestForm as ChatForm
+from providers_app.dialects.openai_chat import RequestForm as ChatForm
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.dialects.request import LEFT_OUT
 from providers_app.dialects.tool_forms import NINE_ALPHANUMERICS

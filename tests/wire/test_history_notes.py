@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from providers_app import dialects
-from providers_app.dialects.openai_chat import OpenAIChat
-from providers_app.dialects.openai_chat.request import RequestForm
+from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
 from providers_app.types.chat import (
     BlockPart,
     ChatRequest,

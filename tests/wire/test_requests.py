@@ -9,9 +9,8 @@ import pytest
 from providers_app import dialects
 from providers_app.dialects.anthropic_messages import AnthropicMessages
 from providers_app.dialects.gemini_generate import GeminiGenerate
-from providers_app.dialects.gemini_generate import RequestForm as GeminiForm
+from providers_app.dialects.openai_chat import SCHEMA as SCHEMA_INSTRUCTION
 from providers_app.dialects.openai_chat import OpenAIChat, RequestForm
-from providers_app.dialects.openai_chat.request import SCHEMA as SCHEMA_INSTRUCTION
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.types.chat import (
     ChatParams,
@@ -129,8 +128,8 @@ def test_gemini_gets_its_own_ids_back_and_vertex_none() -> None:
     made, answered = body_of(GeminiGenerate(), chat)["contents"][1:]
     assert [part["functionCall"]["id"] for part in made["parts"]] == ["opaque/0", "opaque/1"]
     assert [part["functionResponse"]["id"] for part in answered["parts"]] == ["opaque/0", "opaque/1"]
-    silent = GeminiGenerate(request=GeminiForm(echo_call_ids=False)).build_body(chat)
-    elsewhere = GeminiGenerate(request=GeminiForm(family="vertex_ai")).build_body(chat)
+    silent = GeminiGenerate(echo_call_ids=False).build_body(chat)
+    elsewhere = GeminiGenerate(family="vertex_ai").build_body(chat)
     assert b"opaque/" not in silent
     assert b"opaque/" not in elsewhere
 

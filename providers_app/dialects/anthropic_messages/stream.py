@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from providers_app.dialects import blocks
+from providers_app.dialects import blocks, error_words
 from providers_app.dialects.answer import Reading
-from providers_app.dialects.anthropic_messages.errors import WORDS
 from providers_app.types.events import FinishReason, ReasoningDelta, UsageReport
 from providers_app.wire import payload
 
@@ -36,7 +35,7 @@ class _Block:
 class MessagesReading(Reading):
     """Reads one answer. It ends with ``message_stop`` or an ``error`` event; without one of them it was cut."""
 
-    words = WORDS
+    words = error_words.ANTHROPIC
 
     def __init__(self) -> None:
         super().__init__()

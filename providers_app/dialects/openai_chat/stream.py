@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from providers_app.dialects import blocks
+from providers_app.dialects import blocks, error_words
 from providers_app.dialects.answer import Reading, is_error
-from providers_app.dialects.openai_chat.errors import WORDS
 from providers_app.dialects.openai_chat.fragments import OneChoice, ThinkTags, ToolCallDrafts, merged_details
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
@@ -29,7 +28,7 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning")
 class ChatReading(Reading):
     """Reads one answer. It ends at ``[DONE]``, or where the body ends after a finish reason."""
 
-    words = WORDS
+    words = error_words.OPENAI_CHAT
 
     def __init__(self, think_tags: Literal["off", "tags", "opened"] = "off") -> None:
         super().__init__()

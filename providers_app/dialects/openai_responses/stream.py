@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from providers_app.dialects import blocks
+from providers_app.dialects import blocks, error_words
 from providers_app.dialects.answer import Reading, is_error
-from providers_app.dialects.openai_responses.errors import WORDS
 from providers_app.dialects.openai_responses.items import OutputItems
 from providers_app.errors import Cancelled, StreamInterrupted
 from providers_app.types.events import FinishReason
@@ -23,7 +22,7 @@ _INCOMPLETE: dict[str, FinishReason] = {
 class ResponsesReading(Reading):
     """Reads one answer. It ends with a terminal event, which carries the whole response, or with an ``error`` event."""
 
-    words = WORDS
+    words = error_words.OPENAI_RESPONSES
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +68,7 @@ class ResponsesReading(Reading):
         status = payload.text(response.get("status")) or payload.text(value.get("type")).removeprefix("response.")
         if status == "failed" or (is_error(response) and status != "completed"):
             error = {"error": response.get("error") or {"message": "The provider failed to answer."}}
-            self.fail(error_of_fields(fields_of(error), WORDS), "error", "failed")
+            self.fail(error_of_fields(fields_of(error), self.words), "error", "failed")
             return
         if status == "cancelled":
             self.fail(Cancelled("The provider's answer is cancelled."), "cancelled", status)

@@ -13,14 +13,10 @@ from functools import lru_cache
 import msgspec
 
 from providers_app import errors
+from providers_app.dialects import error_words
 from providers_app.dialects.anthropic_messages import DIALECT as MESSAGES
 from providers_app.dialects.anthropic_messages import AnthropicMessages
-from providers_app.dialects.anthropic_messages import RequestForm as MessagesForm
-from providers_app.dialects.anthropic_messages.errors import MISSING_MODEL
-from providers_app.dialects.anthropic_messages.errors import WORDS as ANTHROPIC_WORDS
 from providers_app.dialects.gemini_generate import GeminiGenerate
-from providers_app.dialects.gemini_generate import RequestForm as GenerateForm
-from providers_app.dialects.gemini_generate.errors import WORDS as GOOGLE_WORDS
 from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE
 from providers_app.types.dialect import Dialect
 from providers_app.wire.error_body import fields_of_body
@@ -52,9 +48,10 @@ KINDS: dict[str, type[errors.UpstreamError]] = {
     **dict.fromkeys(("API_KEY_INVALID", "CREDENTIALS_MISSING"), errors.AuthenticationFailed),
 }
 """The class of the error, by reason, where the status alone does not say it."""
+_GOOGLE, _ANTHROPIC, _MISSING = error_words.GEMINI, error_words.ANTHROPIC, error_words.ANTHROPIC_MISSING_MODEL
 WORDS = ErrorWords(
-    refining={**GOOGLE_WORDS.refining, **ANTHROPIC_WORDS.refining, **MISSING_MODEL.refining, **KINDS},
-    kinds={**GOOGLE_WORDS.kinds, **ANTHROPIC_WORDS.kinds},
+    refining={**_GOOGLE.refining, **_ANTHROPIC.refining, **_MISSING.refining, **KINDS},
+    kinds={**_GOOGLE.kinds, **_ANTHROPIC.kinds},
 )
 _SHARED = (
     "The capacity is shared by everybody in that location and passes; Maestro waits and tries again. Another location "
@@ -118,14 +115,12 @@ class MessagesOnVertex(AnthropicMessages, frozen=True, kw_only=True):
 
 
 # Ids of Anthropic's older models carry their date behind an "@" here.
-_BUDGETED = (*(f"{name}@" for name in ("claude-sonnet-4", "claude-opus-4")), *MessagesForm().budget_models)
-GENERATE = GenerateOnVertex(request=GenerateForm(family=FAMILY, echo_call_ids=False))
+_BUDGETED = (*(f"{name}@" for name in ("claude-sonnet-4", "claude-opus-4")), *MESSAGES.budget_models)
+GENERATE = GenerateOnVertex(family=FAMILY, echo_call_ids=False)
 CLAUDE = MessagesOnVertex(
-    request=MessagesForm(
-        family=FAMILY, budget_models=_BUDGETED, unsupported=MESSAGES.request.unsupported | {"model", "stream"}
-    )
+    family=FAMILY, budget_models=_BUDGETED, unsupported=MESSAGES.unsupported | {"model", "stream"}
 )
-CLAUDE_COUNT = AnthropicMessages(request=MessagesForm(family=FAMILY, budget_models=_BUDGETED))
+CLAUDE_COUNT = AnthropicMessages(family=FAMILY, budget_models=_BUDGETED)
 """Tokens are counted at one address for all models, so that the model is in the body."""
 SPOKEN: dict[str, GenerateOnVertex | MessagesOnVertex] = {GOOGLE.name: GENERATE, ANTHROPIC.name: CLAUDE}
 
