@@ -1,7 +1,7 @@
 """Store generated files: bytes in the data directory, rows in the database. The provider core's ``MediaStore``.
 
 A file is written before its row, and its row is deleted before the file, so that a row always has its bytes; a file
-without a row is swept away by ``prune``. Several machines share the folder ``media`` of the data directory, or each
+without a row is deleted by ``sweep``. Several machines share the folder ``media`` of the data directory, or each
 shows only the files that it stored.
 """
 
@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,7 +18,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Sum
-from django.utils import timezone
 
 from context_app.models import Context, MediaFile
 from providers_app.errors import MediaRefused, UnknownMedia
@@ -31,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 UNCLAIMED_S = 24 * 3600
 """Seconds for which a file may be without a row: it is being written, or the database was away."""
-BATCH = 200
 SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 """Types that a browser shows. Everything else is downloaded: an SVG or a page could hold a script."""
 
@@ -117,13 +115,27 @@ def claim(files: Iterable[Mapping[str, Any]], context: Context) -> None:
     )
 
 
-def prune() -> int:
-    """Delete the files that are in no chat and past their retention, and the bytes without a row; return how many."""
-    before = timezone.now() - timedelta(days=settings.MAESTRO.context.media_retention_days)
-    due = list(MediaFile.objects.filter(context=None, created_at__lt=before).values_list("pk", flat=True)[:BATCH])
-    if due:
-        MediaFile.objects.filter(pk__in=due, context=None).delete()
-    return _sweep(time.time() - UNCLAIMED_S)
+def delete_unclaimed(before: datetime, limit: int) -> int:
+    """Delete the rows of at most ``limit`` files that are in no chat and older than ``before``; return how many."""
+    due = MediaFile.objects.filter(context=None, created_at__lt=before)
+    keys = list(due.values_list("pk", flat=True)[:limit])
+    MediaFile.objects.filter(pk__in=keys, context=None).delete()
+    return len(keys)
+
+
+def sweep() -> int:
+    """Delete the bytes that have been without a row for ``UNCLAIMED_S``; return the number of files."""
+    older_than = time.time() - UNCLAIMED_S
+    removed = 0
+    for folder in _folder().glob("??"):
+        names = [path for path in folder.iterdir() if path.stat().st_mtime < older_than]
+        keys = {path: _key(path) for path in names}
+        known = set(MediaFile.objects.filter(pk__in=filter(None, keys.values())).values_list("pk", flat=True))
+        for path, key in keys.items():
+            if key is None or key not in known:
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
 
 
 def path_of(ref: UUID) -> Path:
@@ -157,20 +169,6 @@ def _write(path: Path, data: bytes) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-
-
-def _sweep(older_than: float) -> int:
-    """Unlink the files that have no row and were last written before this time (seconds since the epoch)."""
-    removed = 0
-    for folder in _folder().glob("??"):
-        names = [path for path in folder.iterdir() if path.stat().st_mtime < older_than]
-        keys = {path: _key(path) for path in names}
-        known = set(MediaFile.objects.filter(pk__in=filter(None, keys.values())).values_list("pk", flat=True))
-        for path, key in keys.items():
-            if key is None or key not in known:
-                path.unlink(missing_ok=True)
-                removed += 1
-    return removed
 
 
 def _key(path: Path) -> UUID | None:

@@ -1,7 +1,7 @@
 """Remove what is past its retention: deleted chats, streams without a turn, events of old answers."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from context_app.models import Context, Stream, StreamSegment, Turn
 from context_app.services import contexts
 
 BATCH = 50
-"""Streams per transaction, which has to stay short."""
+"""Rows per transaction, which has to stay short."""
 MAX_BATCHES = 200
 """Batches per run; the next run goes on."""
 _PRUNED_STATES = (Stream.State.COMPLETE, Stream.State.CANCELLED, Stream.State.FAILED)
@@ -31,24 +31,24 @@ class Removed(NamedTuple):
 
 def prune() -> Removed:
     """Remove everything that is due. Safe to run again, and in several processes at once."""
-    now = timezone.now()
-    ended_before = now - timedelta(days=settings.MAESTRO.context.segment_retention_days)
-    gone = _contexts(now - contexts.KEEP_DELETED)
+    now, config = timezone.now(), settings.MAESTRO.context
+    ended_before = now - timedelta(days=config.segment_retention_days)
+    gone = _in_batches(_contexts, now - contexts.KEEP_DELETED)
     streams, pruned = _in_batches(_orphans, ended_before), _in_batches(_segments, ended_before)
-    return Removed(gone, streams, pruned, media_store.prune())
+    _in_batches(_files, now - timedelta(days=config.media_retention_days))
+    return Removed(gone, streams, pruned, media_store.sweep())
 
 
-def _in_batches(remove: Callable[[object], int], ended_before: object) -> int:
+def _in_batches(remove: Callable[[datetime], int], before: datetime) -> int:
     total = 0
     for _ in range(MAX_BATCHES):
-        count = remove(ended_before)
-        total += count
+        total += (count := remove(before))
         if count < BATCH:
             break
     return total
 
 
-def _contexts(deleted_before: object) -> int:
+def _contexts(deleted_before: datetime) -> int:
     # A stream that is still written must end first: its journal goes on adding rows to it.
     running = Turn.objects.filter(context=OuterRef("pk"), stream__state=Stream.State.RUNNING)
     due = Context.objects.filter(~Exists(running), deleted_at__lt=deleted_before).order_by("deleted_at")
@@ -58,7 +58,11 @@ def _contexts(deleted_before: object) -> int:
     return len(rows)
 
 
-def _orphans(ended_before: object) -> int:
+def _files(created_before: datetime) -> int:
+    return media_store.delete_unclaimed(created_before, BATCH)
+
+
+def _orphans(ended_before: datetime) -> int:
     """Delete streams without a turn: after a retry, or after an operator deleted the chat."""
     due = Stream.objects.filter(turn__isnull=True, ended_at__lt=ended_before).exclude(state=Stream.State.RUNNING)
     keys = list(due.values_list("pk", flat=True)[:BATCH])
@@ -66,7 +70,7 @@ def _orphans(ended_before: object) -> int:
     return len(keys)
 
 
-def _segments(ended_before: object) -> int:
+def _segments(ended_before: datetime) -> int:
     """Delete the events of answers that are complete in their chunks.
 
     Interrupted answers keep theirs: the spool of a machine that was away may still add to them.

@@ -19,7 +19,7 @@ from django.utils import timezone
 from context_app import media_store
 from context_app.media_store import DjangoMediaStore
 from context_app.models import Context, ContextChunk, MediaFile
-from context_app.services import contexts
+from context_app.services import contexts, retention
 from context_app.streams import writes
 from context_app.streams.answer_chunks import answer_chunks
 from context_app.streams.live import Ending
@@ -120,14 +120,25 @@ def test_a_file_lives_as_long_as_its_chat(folder: Path) -> None:
     loose = media_store.store(context.owner_id, "image/png", PNG)
     writes.write_chunks(stream.pk, ending(str(ref)))
     MediaFile.objects.update(created_at=timezone.now() - timedelta(days=31))
-    media_store.prune()
+    retention.prune()
     assert list(MediaFile.objects.values_list("pk", "context")) == [(ref, context.pk)], f"{loose} was in no chat"
     assert ContextChunk.objects.get(kind="image").tokens > 0
     contexts.destroy(context)
     assert not MediaFile.objects.exists()
     for path in files(folder):
         os.utime(path, (time.time() - media_store.UNCLAIMED_S - 1,) * 2)
-    assert media_store.prune() == 2 and files(folder) == []
+    assert media_store.sweep() == 2 and files(folder) == []
+
+
+def test_one_run_deletes_every_file_and_chat_that_is_due(folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    _, context = make_turn("ada", "p")
+    for _ in range(5):
+        MediaFile.objects.create(owner_id=context.owner_id, media_type="image/png", size=1)
+        Context.objects.create(owner_id=context.owner_id, deleted_at=timezone.now() - timedelta(days=2))
+    MediaFile.objects.update(created_at=timezone.now() - timedelta(days=31))
+    assert retention.prune().contexts == 5
+    assert not MediaFile.objects.exists() and Context.objects.count() == 1
 
 
 def test_the_bytes_wait_for_a_database_that_is_away(folder: Path, monkeypatch: Any) -> None:
