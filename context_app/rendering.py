@@ -115,7 +115,7 @@ def _state(stream: Stream | None, data: Mapping[str, Any], chunks: list[ContextC
 def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) -> dict[str, str] | None:
     """Return why an answer is incomplete, with the next step and a code to copy; ``None`` for a whole one."""
     error = {name: str(value or "") for name, value in (data.get("error") or {}).items()}
-    kept = "What arrived is kept." if chunks else "Nothing had arrived yet."
+    kept = "What was received has been saved." if chunks else "Nothing was received."
     match state:
         case Stream.State.CANCELLED:
             return {"kind": "mute", "title": "You stopped this answer", "text": kept}
@@ -124,18 +124,18 @@ def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) ->
             code = error.get("code") or "interrupted"
             return {"kind": "warn", "title": "The answer was interrupted", "text": f"{text} {kept}", "code": code}
         case Stream.State.FAILED:
-            title = "The answer broke off" if chunks else "No answer came"
-            text = error.get("message") or "The provider did not say why."
+            title = "The answer was cut short" if chunks else "No response"
+            text = error.get("message") or "The provider gave no reason."
             return error | {"kind": "bad", "title": title, "text": f"{text} {kept}" if chunks else text}
     finish = str(data.get("finish_reason"))
     title, text = {
         "length": ("The answer reached its length limit", "Raise “Max output” in Parameters for a longer one."),
-        "content_filter": ("The provider's content filter ended the answer", "What it let through is kept."),
+        "content_filter": ("The provider's content filter ended the answer", "What was received has been saved."),
         "pause": ("The provider paused the answer", "It was continued as often as is allowed. Ask it to go on."),
         "error": ("The provider ended the answer with an error", str(data.get("finish_reason_raw") or "")),
     }.get(finish, ("", ""))
     if not any(chunk.kind in answer_view.PRODUCTS and chunk.content.strip() for chunk in chunks):
-        came = "Only reasoning came." if data.get("reasoning_text") else "No text, tool call or image came."
+        came = f"{'Only reasoning' if data.get('reasoning_text') else 'No text, tool call or image'} was received."
         title, text = title or "The answer is empty", came if finish == "content_filter" else f"{came} {text}".strip()
     return {"kind": "warn", "title": title, "text": text} if title else None
 

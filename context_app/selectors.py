@@ -118,6 +118,19 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
     return found[:limit][::-1], len(found) > limit
 
 
+def question_end(turn: Turn) -> int:
+    """Return the ``order`` of the last chunk before the turn's answer: its question, or the results it goes on with."""
+    rows = ContextChunk.objects.filter(context=turn.context_id).order_by("order")
+    if (
+        asked := rows.filter(turn=turn, kind=ContextChunk.Kind.USER).values_list("order", flat=True).first()
+    ) is not None:
+        return asked
+    own_or_later = rows.filter(Q(turn=turn) | Q(turn__created_at__gt=turn.created_at))
+    if (after := own_or_later.values_list("order", flat=True).first()) is not None:
+        rows = rows.filter(order__lt=after)
+    return rows.values_list("order", flat=True).last() or 0
+
+
 def get_turn(context: Context, turn_id: UUID) -> Turn:
     """Return one turn of a chat. Raises ``Turn.DoesNotExist``."""
     return Turn.objects.select_related("stream").prefetch_related("chunks").get(pk=turn_id, context=context)

@@ -116,10 +116,11 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     session = _session(owner_id, context, str(turn.session_id) if exists else None)
     same = session.pk == turn.session_id and turn.model
     model = turn.model if same else _model(session, context, None)
-    question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER, deleted_at=None).first()
-    if question is None:
+    asked = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER).values_list("deleted_at", flat=True)
+    if asked and None not in asked:  # a turn that goes on with the results of tools has no message
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
-    before = _until(question, selectors.chunks(context))
+    end = selectors.question_end(turn)
+    before = _until(end, selectors.chunks(context))
     offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
     _check_window(session, model, before, offer.tokens, runtime.config.default_window)
     runtime.prepare()
@@ -131,20 +132,16 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
             raise TurnRunning("The answer is already being asked for again.")
         _delete_answer(context, turn, owner_id)
         chunks.lock(context.pk)
-        before = chunks.completed(_until(question, selectors.chunks(context)))
+        before = chunks.completed(_until(end, selectors.chunks(context)))
         Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, offer, before)
 
 
-def _until(question: ContextChunk, rows: list[ContextChunk]) -> list[ContextChunk]:
-    """Return the chunks up to the question, with the results of their calls, wherever those stand."""
-    calls = {sending.call_key(row) for row in rows if row.kind == "tool_call" and row.order <= question.order}
-    return [
-        row
-        for row in rows
-        if row.order <= question.order or (row.kind == "tool_result" and sending.call_key(row) in calls)
-    ]
+def _until(end: int, rows: list[ContextChunk]) -> list[ContextChunk]:
+    """Return the chunks up to the order ``end``, with the results of their calls, wherever those stand."""
+    calls = {sending.call_key(row) for row in rows if row.kind == "tool_call" and row.order <= end}
+    return [row for row in rows if row.order <= end or (row.kind == "tool_result" and sending.call_key(row) in calls)]
 
 
 def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None:

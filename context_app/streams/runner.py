@@ -103,5 +103,5 @@ def _reason(reason: str) -> ErrorInfo:
     return ErrorInfo(
         code=INTERRUPTED,
         message="The server was stopped while this answer was being written.",
-        hint="What arrived is kept. Retry for a whole answer.",
+        hint="Regenerate for a whole answer.",
     )

@@ -55,7 +55,7 @@ class Runtime:
             cancelled=self.cancel,
             lost=self._lost,
         )
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # told when a runner has ended
         self._streams: dict[UUID, LiveStream] = {}
         self._tasks: dict[UUID, asyncio.Task[Any]] = {}
         self._dirty: set[LiveStream] = set()
@@ -113,6 +113,11 @@ class Runtime:
             tasks = [task for task in self._tasks.values() if not task.done()]
         return not tasks or not (await asyncio.wait(tasks, timeout=seconds))[1]
 
+    def wait_for_runners(self, seconds: float) -> bool:
+        """Block as ``runners_ended`` waits. Call it from a thread without the provider loop."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._tasks, seconds)
+
     def note_interest(self, stream: UUID) -> None:
         """Announce news of this stream to a reader in another process, for ``INTEREST_S``."""
         if stream in self._streams:
@@ -152,6 +157,7 @@ class Runtime:
         runner.abandon()
         with self._lock:
             self._tasks.pop(live.id, None)
+            self._lock.notify_all()
         with suppress(RuntimeError):
             asyncio.get_running_loop().call_later(RELEASE_S, self._release, live)
 
@@ -229,9 +235,7 @@ def _at_exit() -> None:
         return
     runtime.closing = True
     runtime.cancel_all(SHUTDOWN)
-    deadline = time.monotonic() + EXIT_S
-    while any(live.ending is None for live in runtime.running()) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    runtime.wait_for_runners(EXIT_S)
     runtime.stop(EXIT_S)
 
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 ALIVE_FACTOR = 8
 ATTEMPTS = 5
-_HINT = "What arrived is kept. Retry for a whole answer."
+_HINT = "Regenerate for a whole answer."
 DIED = ErrorInfo(code=INTERRUPTED, message="The server died while this answer was being written.", hint=_HINT)
 SILENT = ErrorInfo(code=INTERRUPTED, message="The server that wrote this answer stopped responding.", hint=_HINT)
 

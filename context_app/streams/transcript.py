@@ -8,16 +8,20 @@ import msgspec
 from context_app.streams.answer_chunks import answer_chunks
 from context_app.streams.live import Ending
 from providers_app.streaming import fold
+from providers_app.types.advice import Advice
 from providers_app.types.events import (
     ErrorInfo,
     Event,
     ReasoningDelta,
     StreamEnd,
     StreamFailed,
+    StreamStart,
     TextDelta,
     ToolCallDelta,
 )
 
+MAX_ADVICE = 100
+MAX_ADVICE_CHARS = 500
 INTERRUPTED = "interrupted"
 """The error code of an answer that ended because Maestro did."""
 
@@ -27,6 +31,8 @@ _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 def encode(event: Event) -> tuple[Event, bytes]:
     """Return the event and its JSON, with U+FFFD for text that no database or JSON holds (NUL, lone surrogates)."""
+    if isinstance(event, StreamStart) and event.advice:
+        event = msgspec.structs.replace(event, advice=_capped(event.advice))
     try:
         data = _encoder.encode(event)
         if b"\\u0000" not in data:
@@ -92,6 +98,22 @@ def _state(terminal: StreamEnd | StreamFailed | None) -> str:
     if terminal is None or terminal.error.code == INTERRUPTED:
         return "interrupted"
     return "cancelled" if terminal.finish_reason == "cancelled" else "failed"
+
+
+def _capped(advice: tuple[Advice, ...]) -> tuple[Advice, ...]:
+    """Return advice as it is stored: a long history has a note for each of its parts. The rest is counted."""
+    kept = []
+    for item in advice[:MAX_ADVICE]:
+        nearest = item.nearest if len(str(item.nearest)) <= MAX_ADVICE_CHARS else None
+        kept.append(msgspec.structs.replace(item, what=_cut(item.what), why=_cut(item.why), nearest=nearest))
+    if more := len(advice) - len(kept):
+        kept.append(Advice(level="hint", field="messages", what=f"{more:,} more notes are not stored.", code="more"))
+    return tuple(kept)
+
+
+def _cut(text: str) -> str:
+    more = len(text) - MAX_ADVICE_CHARS
+    return f"{text[:MAX_ADVICE_CHARS]}… ({more:,} more characters)" if more > 0 else text
 
 
 def _clean(value: Any) -> Any:

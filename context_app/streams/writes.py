@@ -11,10 +11,9 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
-from django.db.models import Max
 from django.utils import timezone
 
-from context_app import media_store, sending, tokens
+from context_app import media_store, selectors, sending, tokens
 from context_app.models import Context, ContextChunk, Stream, StreamSegment, Turn
 from context_app.streams import spool
 from context_app.streams.live import AnswerChunk, Ending
@@ -98,12 +97,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         return
     # First, because it locks the context: a chunk that is appended meanwhile would read the same end.
     Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
-    question = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER).order_by("order").first()
-    if question is not None:
-        order = question.order + 1
-    else:
-        last = ContextChunk.objects.filter(context_id=turn.context_id).aggregate(last=Max("order"))["last"] or 0
-        order = last + 1024
+    order = selectors.question_end(turn) + 1
     state = ContextChunk.State.COMPLETE if ending.state == Stream.State.COMPLETE else ContextChunk.State.PARTIAL
     media_store.claim((chunk.metadata for chunk in ending.chunks if chunk.kind == "image"), turn.context)
     provenance = {"stream": str(stream), "provider": turn.provider, "model": turn.model}

@@ -9,6 +9,7 @@ export function contextRows(root, list, guess) {
 
   const all = () => [...list.children];
   const shown = () => all().filter((row) => !row.hidden);
+  const isOpen = (row) => !row.querySelector(".chunk-peek").hidden;
   const rowOf = (target) => target.closest?.("#context-chunks > li");
 
   /** The row and the other half of its tool call. */
@@ -59,8 +60,9 @@ export function contextRows(root, list, guess) {
       }
     }
     for (const row of rows) {
-      if (opened.has(row.dataset.id) && row.querySelector(".chunk-peek").hidden) {
+      if (opened.has(row.dataset.id) && !isOpen(row)) {
         show(row, opened.get(row.dataset.id));
+        load(row); // an edit, or its undo, may have changed the chunk
       }
     }
     paint();
@@ -80,39 +82,41 @@ export function contextRows(root, list, guess) {
     peek.innerHTML = html;
     window.htmx.process(peek);
     peek.hidden = false;
-    row.classList.add("is-open");
     row.querySelector(".chunk-title").setAttribute("aria-expanded", "true");
   }
 
   function hide(row) {
     opened.delete(row.dataset.id);
     row.querySelector(".chunk-peek").hidden = true;
-    row.classList.remove("is-open");
     row.querySelector(".chunk-title").setAttribute("aria-expanded", "false");
   }
 
-  async function toggle(row) {
-    if (row.classList.contains("is-open")) {
+  function toggle(row) {
+    if (isOpen(row)) {
       hide(row);
       return;
     }
     show(row, "");
+    load(row);
+  }
+
+  /** Show in an open row what the server has of the chunk now. */
+  async function load(row) {
     try {
       const response = await fetch(row.querySelector(".chunk-title").dataset.peek, { credentials: "same-origin" });
-      if (response.ok && !response.redirected) {
-        const html = await response.text();
+      if (!response.ok || response.redirected) {
+        return;
+      }
+      const html = await response.text();
+      if (row.isConnected && isOpen(row) && opened.get(row.dataset.id) !== html) {
         opened.set(row.dataset.id, html);
-        if (row.classList.contains("is-open")) {
-          show(row, html);
-        }
+        show(row, html);
       }
     } catch {
       hide(row);
     }
   }
 
-  // The row comes back closed, so that opening it reads the new intent.
-  list.addEventListener("submit", (event) => opened.delete(rowOf(event.target)?.dataset.id));
   list.addEventListener("click", (event) => {
     const row = rowOf(event.target);
     if (!row) {

@@ -123,8 +123,8 @@ def test_stop_ends_the_answer_and_keeps_what_was_shown(page: Page, server: Up) -
     stored = answer_chunk(server.data)
     assert stored["state"] == "partial"
     assert len(stored["content"]) >= len(shown.strip()) * 0.8
-    expect(page.get_by_role("button", name="Retry")).to_be_visible()
-    page.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("button", name="Regenerate")).to_be_visible()
+    page.get_by_role("button", name="Regenerate").click()
     finished(page)
 
 
@@ -143,7 +143,7 @@ def test_faults_are_shown_with_a_code_and_a_way_on(page: Page, server: Up) -> No
         send(page, "hello")
         expect(failures).to_have_count(number, timeout=20_000)
         expect(failures.last).to_contain_text(code)
-        expect(failures.last.get_by_role("button", name="Retry")).to_be_visible()
+        expect(failures.last.get_by_role("button", name="Regenerate")).to_be_visible()
         assert "Traceback" not in page.content()
 
 

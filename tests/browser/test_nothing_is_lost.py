@@ -84,7 +84,7 @@ def test_killing_the_server_loses_nothing_that_was_shown_and_the_page_says_so(
         page.reload()
         finished(page, "interrupted")
         assert squeezed(shown) in squeezed(page.locator(".answer .answer-flow").last.inner_text())
-        page.get_by_role("button", name="Retry").click()
+        page.get_by_role("button", name="Regenerate").click()
         page.locator(".answer[aria-busy=true]").wait_for()
 
 

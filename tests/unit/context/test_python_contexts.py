@@ -5,12 +5,14 @@ import uuid
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from context_app import rendering
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import contexts, turns, undo
+from context_app.streams import runner
 from providers_app import errors, provider
 from providers_app.streaming import fold
 from providers_app.types.events import StreamEnd, StreamFailed, StreamStart, TextDelta
@@ -196,6 +198,21 @@ async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
     assert b"Rain." in messages.body and b"was not run" not in messages.body
     asked, going_on = await in_store(lambda: list(Turn.objects.prefetch_related("chunks").order_by("created_at")))
     assert "bubble" in rendering.render_user(asked) and "bubble" not in rendering.render_user(going_on)
+    await ask(desk, "And tomorrow?", context_id=context_id, model=MODEL)
+    sent: list[Any] = []
+    stream_chat = runner.provider.stream_chat
+
+    def noting(slug: str, session: str, messages: Any, **more: Any) -> Any:
+        sent.append([message.role for message in messages])
+        return stream_chat(slug, session, messages, **more)
+
+    with patch.object(runner.provider, "stream_chat", noting):
+        again = await turns.retry(owner=desk.user, context_id=context_id, turn_id=going_on.pk)
+        await watch(again.stream_id)
+    assert sent == [["user", "assistant", "tool"]], "what is asked again ends with the result"
+    present = ContextChunk.objects.filter(context=context_id, deleted_at=None).order_by("order")
+    order = await in_store(lambda: list(present.values_list("kind", flat=True)))
+    assert order[-4:] == ["tool_result", "assistant", "user", "assistant"], "in its own place"
     with pytest.raises(errors.InvalidRequest, match="answers no tool call"):
         await ask(desk, [{**answer, "tool_call_id": "call_nobody"}], context_id=context_id)
 

@@ -109,18 +109,22 @@ def test_a_complete_answer_has_text_source_and_usage(turn: Turn) -> None:
 @pytest.mark.parametrize(
     ("state", "result", "words"),
     [
-        ("cancelled", ChatResult(text="half"), ["You stopped this answer", "What arrived is kept."]),
+        ("cancelled", ChatResult(text="half"), ["You stopped this answer", "What was received has been saved."]),
         (
             "interrupted",
             ChatResult(text="half"),
-            ["The answer was interrupted", "What arrived is kept.", ">interrupted"],
+            ["The answer was interrupted", "What was received has been saved.", ">interrupted"],
         ),
         (
             "failed",
             ChatResult(error=ErrorInfo(code="upstream_overloaded", message=f"Too busy {EVIL}", hint="Wait.")),
-            ["No answer came", "Too busy", "Wait.", "upstream_overloaded"],
+            ["No response", "Too busy", "Wait.", "upstream_overloaded"],
         ),
-        ("failed", ChatResult(text="half", error=ErrorInfo(code="x", message="cut")), ["The answer broke off", "cut"]),
+        (
+            "failed",
+            ChatResult(text="half", error=ErrorInfo(code="x", message="cut")),
+            ["The answer was cut short", "cut"],
+        ),
         ("complete", ChatResult(text="long", finish_reason="length", complete=True), ["length limit"]),
         ("complete", ChatResult(text="a", finish_reason="content_filter", complete=True), ["content filter"]),
     ],
@@ -251,10 +255,10 @@ def test_a_file_that_is_no_image_is_a_row(turn: Turn, file: GeneratedFile, words
 @pytest.mark.parametrize(
     ("events", "finish", "words"),
     [
-        ([], "stop", ["The answer is empty", "No text, tool call or image came."]),
+        ([], "stop", ["The answer is empty", "No text, tool call or image was received."]),
         ([TextDelta(" \n ")], "stop", ["The answer is empty"]),
-        ([ReasoningDelta("hm")], "stop", ["The answer is empty", "Only reasoning came."]),
-        ([ReasoningDelta("hm", 0, {"s": 1})], "length", ["length limit", "Only reasoning came. Raise"]),
+        ([ReasoningDelta("hm")], "stop", ["The answer is empty", "Only reasoning was received."]),
+        ([ReasoningDelta("hm", 0, {"s": 1})], "length", ["length limit", "Only reasoning was received. Raise"]),
         ([], "content_filter", ["content filter", "No text"]),
         ([SEARCH, FOUND], "pause", ["paused the answer", "No text"]),
         ([TextDelta("half")], "error", ["ended the answer with an error", "MALFORMED_FUNCTION_CALL"]),
@@ -277,7 +281,7 @@ def test_an_answer_without_text_call_or_image_is_no_success(
     ("case", "dialect", "words"),
     [
         ("gemini-g-malformed.sse", "gemini_generate", "Malformed function call: print(default_api.x("),
-        ("s-reasoning-only.sse", "openai_chat", "Only reasoning came. Raise “Max output”"),
+        ("s-reasoning-only.sse", "openai_chat", "Only reasoning was received. Raise “Max output”"),
     ],
 )
 def test_what_went_wrong_at_the_provider_is_said_with_a_way_on(turn: Turn, case: str, dialect: str, words: str) -> None:

@@ -108,6 +108,16 @@ async def test_signal_stops_runners_at_once(desk: Desk) -> None:
         await desk.send()
 
 
+async def test_the_end_of_the_process_waits_for_its_runners(kit: Kit) -> None:
+    live = await kit.begin(words(100_000, every=0.01))
+    await until(lambda: live.last > 2)
+    wait = kit.runtime.wait_for_runners
+    assert not await asyncio.to_thread(wait, 0.01), "it runs"
+    waiting = asyncio.create_task(asyncio.to_thread(wait, 20))
+    kit.runtime.cancel_all("shutdown")
+    assert await waiting and live.ending is not None
+
+
 def test_worker_task_takes_over_by_heartbeat(transactional_db: Any, tmp_path: Path) -> None:
     before = runtime.replace(runtime.Runtime(tmp_path, ContextConfig()))
     try:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from context_app.models import ContextChunk
-from context_app.services import turns
+from context_app.services import turn_writes, turns
 from context_app.streams import runner, writes
 from context_app.streams.live import AnswerChunk, Ending
 from providers_app import provider
@@ -133,3 +133,15 @@ async def test_a_turn_from_before_tools_were_stored_can_be_asked_again(desk: Des
     await in_store(turn.save)
     again = await turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id)
     assert (await watch(again.stream_id)).text
+
+
+def test_a_result_belongs_to_the_latest_call_with_its_id() -> None:
+    def chunk(kind: str, call_id: str) -> ContextChunk:
+        return ContextChunk(kind=kind, metadata={"call_id": call_id})
+
+    older, call, *others = (chunk("tool_call", one) for one in ("c2", "c2", "c1", "c3"))
+    rows = [older, call, *others, *(chunk(kind, "c2") for kind in ("tool_result", "server_tool", "user"))]
+    assert turn_writes._call(rows, "c2") is call
+    for missing in ("c", "c4", ""):
+        with pytest.raises(InvalidRequest, match="answers no tool call"):
+            turn_writes._call(rows, missing)

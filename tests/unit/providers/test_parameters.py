@@ -90,7 +90,8 @@ def test_tool_choices() -> None:
     assert parse_tool_choice("required", tools) == ToolChoice("required")
     assert parse_tool_choice("add", tools) == ToolChoice("tool", "add")
     assert parse_tool_choice({"type": "function", "function": {"name": "add"}}, tools) == ToolChoice("tool", "add")
-    assert parse_tool_choice({"type": "auto"}, tools) == ToolChoice("auto")
+    assert parse_tool_choice({"type": "auto"}, tools) == parse_tool_choice({}, tools) == ToolChoice("auto")
+    assert parse_tool_choice({"type": "tool", "name": "add"}, tools) == ToolChoice("tool", "add")
     with pytest.raises(InvalidRequest, match="not among"):
         parse_tool_choice("subtract", tools)
     with pytest.raises(InvalidRequest, match="no tools"):
