@@ -8,6 +8,7 @@ import msgspec
 
 from providers_app.advice.draft import Check, Draft, Finding
 from providers_app.types.chat import JsonSchema, Tool
+from providers_app.wire.payload import mapping
 
 DEEPEST = 64
 """Levels that are examined; no provider takes a schema that is nested deeper."""
@@ -31,11 +32,10 @@ TOO_DEEP = f"It is nested deeper than {DEEPEST} levels."
 
 
 class Survey(NamedTuple):
-    """The findings of one pass over a schema; where it is ``too_deep``, what was found before the pass ended.
+    """The findings of one pass over a schema; where it is ``too_deep``, those made before the pass ended.
 
-    ``properties`` counts them all, ``levels`` are those of objects and arrays. ``not_strict`` is the first thing that
-    keeps the schema out of the strict subset, ``open_at`` the path of the first object that allows other properties
-    and ``rare`` the first keyword of ``RARE``.
+    ``properties`` counts them all, ``not_strict`` is the first thing that keeps the schema out of the strict subset,
+    ``open_at`` the path of the first object that allows other properties, ``rare`` the first keyword of ``RARE``.
     """
 
     properties: int = 0
@@ -56,21 +56,21 @@ def survey(schema: dict[str, Any]) -> Survey:
         if depth > DEEPEST:
             return Survey(properties, deepest + 1, not_strict, open_at, rare, too_deep=True)
         deepest = max(deepest, depth)
-        properties += len(_mapping(part.get("properties")))
+        properties += len(mapping(part.get("properties")))
         not_strict = not_strict or _outside_strict(part, path)
         if not rare and not RARE.isdisjoint(part):
             rare = min(RARE & part.keys())
         if open_at is None and _is_open(part):
             open_at = ".".join(path)
-        inner: list[tuple[tuple[str, ...], dict[str, Any], int]] = []
+        inner: list[tuple[tuple[str, ...], Any]] = []
         for name in INNER:
             value = part.get(name)
-            if name in SINGLES and isinstance(value, dict):
-                inner.append(((*path, name), value, depth + 1))
-            elif (name in MAPS and isinstance(value, dict)) or (name in LISTS and isinstance(value, list)):
-                several = enumerate(value) if isinstance(value, list) else value.items()
-                inner += [((*path, name, str(k)), one, depth + 1) for k, one in several if isinstance(one, dict)]
-        left += reversed(inner)
+            if name in SINGLES:
+                inner.append(((*path, name), value))
+            elif isinstance(value, dict if name in MAPS else list):
+                several = value.items() if isinstance(value, dict) else enumerate(value)
+                inner += [((*path, name, str(key)), one) for key, one in several]
+        left += [(at, one, depth + 1) for at, one in reversed(inner) if isinstance(one, dict)]
     return Survey(properties, deepest + 1, not_strict, open_at, rare)
 
 
@@ -96,7 +96,7 @@ def _outside_strict(part: dict[str, Any], path: tuple[str, ...]) -> str:
     if not problem and _is_open(part):
         problem = "additionalProperties is not false"
     elif not problem and _is_object(part):
-        names = set(_mapping(part.get("properties")))
+        names = set(mapping(part.get("properties")))
         problem = "" if names == set(_names(part.get("required"))) else "not every property is required"
     return problem and f"{'At ' + '.'.join(path) if path else 'At the top'}, {problem}"
 
@@ -124,7 +124,7 @@ def _closed(schema: Any, required: bool) -> Any:
     if _is_object(made):
         made["additionalProperties"] = False
         if required:
-            properties, before = _mapping(made.get("properties")), set(_names(made.get("required")))
+            properties, before = mapping(made.get("properties")), set(_names(made.get("required")))
             optional = {key: _nullable(value) for key, value in properties.items() if key not in before}
             made["properties"] = properties | optional
             made["required"] = list(properties)
@@ -138,10 +138,6 @@ def _nullable(schema: Any) -> Any:
     if isinstance(kind, str) and kind != "null" and "enum" not in schema:
         return {**schema, "type": [kind, "null"]}
     return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _names(value: Any) -> list[str]:

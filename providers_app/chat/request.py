@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from providers_app import conf, ports
-from providers_app.advice import validation
+from providers_app.advice import fitting
 from providers_app.advice.values import checked_model
 from providers_app.chat import stored_media
 from providers_app.chat.messages import MessagesInput, parse_messages
@@ -94,7 +94,7 @@ def validate_parameters(
         raise InvalidRequest(f"params must be a dictionary, not {quoted(params)}.")
     name, parsed = model_name(provider, model), parse_tools(tools)
     with faults_of(provider):
-        return validation.validate(
+        return fitting.validate(
             provider,
             name,
             params,

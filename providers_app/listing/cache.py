@@ -1,8 +1,7 @@
 """The lists of models that providers gave, by session, for as long as the provider loop lives.
 
-The one cache of them: what pages show of a window or a price is read here as well, from any thread and without asking
-anybody. Each process asks for itself, because a list is asked for in a second, and to share it would put a look-up over
-the network into every page.
+Pages read windows and prices here as well, from any thread and without a request. Each process asks for itself: that
+takes a second, and a shared cache would put a look-up over the network into every page.
 """
 
 import asyncio
@@ -100,19 +99,18 @@ class ModelLists:
             self._kept.pop(session_id, None)
 
 
-class _Latest:
-    lists = ModelLists()
+_latest = [ModelLists()]
 
 
 def lists() -> ModelLists:
     """Return the lists of this process. Call it on the provider loop."""
-    _Latest.lists = loop.local("models", ModelLists)
-    return _Latest.lists
+    _latest[0] = loop.local("models", ModelLists)
+    return _latest[0]
 
 
 def latest() -> ModelLists:
     """Return what ``lists`` returned last, empty ones before. May be called from any thread."""
-    return _Latest.lists
+    return _latest[0]
 
 
 def identity_of(session: Session, credential: Credential) -> int:

@@ -16,19 +16,12 @@ from typing import Any
 
 import msgspec
 
-from providers_app import conf, loop
+from providers_app import conf, errors, loop
 from providers_app.advice.values import checked_model
 from providers_app.behaviours.listing import check_size
 from providers_app.dispatch import clients, prepare
 from providers_app.dispatch.credentials import client_of, open_session, report
 from providers_app.dispatch.faults import faults_of
-from providers_app.errors import (
-    AuthenticationFailed,
-    ProviderError,
-    UnsupportedOperation,
-    UpstreamError,
-    UpstreamTimeout,
-)
 from providers_app.listing.cache import CachedList, latest, lists
 from providers_app.listing.search import ModelQuery, search
 from providers_app.loop import on_provider_loop
@@ -114,8 +107,7 @@ async def fetch_now(session: Session, credential: Credential) -> list[ModelInfo]
 def cached(session_id: str, account: str | None = None) -> ModelListing | None:
     """Return the last list of a session, ``None`` before the first. Sends nothing; may be called from any thread.
 
-    ``account`` is the account that the session is signed in as now (``Session.account``): another one's list is not
-    given.
+    A list of another account than ``account``, as which the session is signed in now, is not given.
     """
     kept = latest().peek(session_id, account)
     return None if kept is None or (kept.listed is None and kept.error is None) else _listing_of(kept)
@@ -124,7 +116,7 @@ def cached(session_id: str, account: str | None = None) -> ModelListing | None:
 def timed_out(session_id: str, account: str | None = None) -> ModelListing:
     """Return the last list of a session, with the error that its provider did not answer in time."""
     before = cached(session_id, account) or ModelListing()
-    error = UpstreamTimeout("The provider did not list its models in time.").info()
+    error = errors.UpstreamTimeout("The provider did not list its models in time.").info()
     return msgspec.structs.replace(before, stale=before.fetched_at is not None, refreshing=False, error=error)
 
 
@@ -155,7 +147,7 @@ async def _get_model(session: Session, credential: Credential, model_id: str) ->
     try:
         with faults_of(session.provider):
             found = await resolve(session.provider, "models").get(name, credential, _http(session, credential))
-    except UnsupportedOperation:
+    except errors.UnsupportedOperation:
         if known := facts(session.provider, name, host=host, session=session.name):
             return known
         raise
@@ -176,8 +168,8 @@ def _listing_of(kept: CachedList) -> ModelListing:
 
 def _has_no_list(kept: CachedList) -> bool:
     """Return whether the provider answered that it has no list."""
-    no_page = isinstance(kept.error, UpstreamError) and kept.error.status in NO_SUCH_PAGE
-    return no_page or isinstance(kept.error, UnsupportedOperation)
+    no_page = isinstance(kept.error, errors.UpstreamError) and kept.error.status in NO_SUCH_PAGE
+    return no_page or isinstance(kept.error, errors.UnsupportedOperation)
 
 
 def _fetch_in_background(kept: CachedList, session: Session, credential: Credential, ask: Ask) -> None:
@@ -191,7 +183,7 @@ def _start(kept: CachedList, session: Session, credential: Credential, ask: Ask)
     async def fetch() -> None:
         try:
             kept.store(await ask(_fetch), credential)
-        except ProviderError as error:
+        except errors.ProviderError as error:
             kept.fail(error)
 
     def landed(task: "asyncio.Task[None]") -> None:
@@ -214,8 +206,8 @@ async def _fetch(session: Session, credential: Credential) -> list[ModelInfo]:
             found = await resolve(session.provider, "models").list(credential, _http(session, credential))
             listed = [model for model in found if isinstance(model, ModelInfo)]
         check_size(len(listed))
-    except UpstreamError as error:
-        if not (session.auth_type == "oauth" and isinstance(error, AuthenticationFailed)):
+    except errors.UpstreamError as error:
+        if not (session.auth_type == "oauth" and isinstance(error, errors.AuthenticationFailed)):
             report(session, error)  # a refused access token is first refreshed: ``refresh.service`` tells
         raise
     return PartialList(listed, found.lacks) if isinstance(found, PartialList) else listed

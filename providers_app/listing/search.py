@@ -31,13 +31,12 @@ SORTS: dict[str, Callable[[ModelInfo], Any]] = {
 
 
 class ModelQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A search; a field that is left out does not filter.
+    """A search; a field that is left out does not filter, and a model whose figure is not known does not fit.
 
     ``text`` are words, each of which must be in id or name. ``supports`` are capabilities, ``reads`` and ``writes``
-    modalities. ``min_window`` is in tokens, ``max_price`` in dollars per million input tokens: a model of which that
-    is not known does not fit. ``lifecycle`` are stages, of which one must be the model's; one without a stage is
-    active. ``sort`` is one of ``SORTS``; without it, models with the words at the beginning of their id come first
-    and the list's own order holds.
+    modalities. ``min_window`` is in tokens, ``max_price`` in dollars per million input tokens. ``lifecycle`` are
+    stages, of which one must be the model's (none: active). ``sort`` is one of ``SORTS``; without it, models whose id
+    begins with the words come first, in the list's own order.
     """
 
     text: str = ""

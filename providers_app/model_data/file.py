@@ -11,7 +11,7 @@
     }
 
 Every figure names its source: that of its entry, unless ``figures`` names another one for it. What is not known is left
-out. It lies beside the provider's code, so that a drop-in provider brings its own.
+out.
 """
 
 import datetime

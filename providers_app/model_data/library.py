@@ -1,11 +1,8 @@
 """The model files of all providers: read at the first use, then kept. A broken one is named and affects no other.
 
-    models.json beside the provider's code            ──┐
-                                                        ├──▶ ModelIndex: entries by id, alias, prefix, id and version
-    <slug>.json in the operator's ``model_data_dir``  ──┘    (figure by figure; the later day wins)
-
-The operator's folder is scanned again every few seconds, so that an update needs no restart. A file there that cannot
-be read leaves the last good one in force.
+Files are ``models.json`` beside the provider's code and ``<slug>.json`` in the operator's ``model_data_dir``, joined
+figure by figure, where the later day wins. The operator's folder is scanned again every few seconds; a file there that
+cannot be read leaves the last good one in force.
 
 The provider loop never waits for a file: it is given what was read last, and a thread scans again. Other callers scan
 themselves. Readers take no lock that is held while a file is read.
@@ -24,8 +21,7 @@ import msgspec
 
 from providers_app import conf, loop
 from providers_app.model_data.file import ModelFile, ModelFileError, read
-from providers_app.model_data.index import ModelIndex
-from providers_app.model_data.merge import configured, merged, today
+from providers_app.model_data.merge import ModelIndex, configured, merged, today
 from providers_app.registry.discovery import registry
 from providers_app.types.catalogue import ModelInfo
 
@@ -62,10 +58,7 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """The model files of one process. Every method may be called from any thread.
-
-    ``generation`` grows whenever the models of a provider change; it is how results that were made of them are judged.
-    """
+    """The model files of one process, for any thread. ``generation`` grows whenever the models of a provider change."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -100,8 +93,8 @@ class Library:
     def index(self, provider: str, host: str = "") -> ModelIndex:
         """Return the models of a provider; with ``host``, those that only this address sells are among them.
 
-        Empty for an unknown provider and one without a file. The same value as long as no file changes. On the
-        provider loop it is the last one, empty before the first scan (see ``ready``).
+        Empty without a file, and the same value as long as no file changes. On the provider loop it is the last one,
+        empty before the first scan (see ``ready``).
         """
         self._scan_if_due(provider)
         if (scan := self._scans.get(provider)) is None:
@@ -158,9 +151,7 @@ class Library:
 
     def _due(self, provider: str) -> bool:
         scan, folder = self._scans.get(provider), conf.current().model_data_dir
-        if scan is None or scan.folder != folder:
-            return True
-        return bool(folder) and time.monotonic() - scan.at >= RESCAN_S
+        return scan is None or scan.folder != folder or (folder != "" and time.monotonic() - scan.at >= RESCAN_S)
 
     def _read_files(self, provider: str) -> Scan:
         before, folder, now = self._scans.get(provider), conf.current().model_data_dir, time.monotonic()
@@ -240,11 +231,10 @@ def host_of(base_url: str | None) -> str:
 
 
 def facts(provider: str, model: str, *, underlying: str = "", host: str = "", session: str = "") -> ModelInfo | None:
-    """Return what is known of ``model`` at ``provider``, or ``None``. In memory after the first call; raises nothing.
+    """Return what is known of ``model`` at ``provider`` without a request, or ``None``. Raises nothing.
 
-    ``underlying`` is the vendor's model behind a name that an operator chose (an Azure deployment). ``host`` is that
-    of the session's address, which decides whose models they are where a provider stands for many servers.
-    ``session`` is the session's name, for figures that are configured for it alone.
+    ``underlying`` is the vendor's model behind a name that an operator chose (an Azure deployment), ``host`` that of
+    the session's address, ``session`` the session's name, for figures that are configured for it alone.
     """
     shipped = library.index(provider, host).find(model, underlying)
     return merged(None, shipped, _configured(provider, session).get(model), today=today())

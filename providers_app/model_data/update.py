@@ -45,7 +45,9 @@ def updated(
     kept: list[tuple[str, str, str]] = []
     infos = sorted(listed, key=lambda info: info.id)
     for info in infos:
-        told = {figure: value for figure, value in said(info).items() if _of_the_list(info, figure)}
+        # What the provider stated, and not a file that completed its list.
+        own = {name for name in FIGURES if name not in info.figures or info.figures[name].source == "provider"}
+        told = {figure: value for figure, value in said(info).items() if figure in own}
         entry = entries.get(info.id)
         title = info.name if info.name != info.id else ""
         if entry is None:
@@ -68,8 +70,8 @@ def updated(
                 new[figure], figures[figure] = value, name
                 changed.append((info.id, figure, old, value))
         if new:
-            own = {figure: by for figure, by in figures.items() if by != entry.source}
-            entries[info.id] = msgspec.structs.replace(entry, name=entry.name or title, figures=own, **new)
+            others = {figure: by for figure, by in figures.items() if by != entry.source}
+            entries[info.id] = msgspec.structs.replace(entry, name=entry.name or title, figures=others, **new)
     gone = tuple(sorted(set(file.models) - {info.id for info in infos})) if infos else ()
     changes = Changes(tuple(added), tuple(changed), gone, tuple(kept))
     if not changes.any:
@@ -90,12 +92,6 @@ def written(file: ModelFile) -> bytes:
     for name in {"sources", "hosts"} & plain.keys():
         plain[name] = dict(sorted(plain[name].items()))
     return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
-
-
-def _of_the_list(info: ModelInfo, figure: str) -> bool:
-    """Return whether the provider stated the figure, and not a file that completed its list."""
-    marked = info.figures.get(figure)
-    return marked is None or marked.source == "provider"
 
 
 def _name_of(source: Source, sources: dict[str, Source]) -> str:

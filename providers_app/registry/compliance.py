@@ -87,7 +87,9 @@ class _Package:
         for operation in (*OPERATIONS, *OPTIONAL):
             self.behaviour(operation)
         self.config()
-        self.models_file()
+        for path, problem in library.problems(self.slug):
+            hint = "Mend or remove the file (docs/models.md); until then what it told of models is not known."
+            self.add("E017", f"The model file {path} is not used: {problem}.", hint)
         if card is not None:
             self.claims(card)
         return self.found
@@ -155,17 +157,11 @@ class _Package:
         if operation == "streaming" and hasattr(behaviour, "dialect_of"):
             fits = self.members(where, behaviour, SeveralDialects) and fits
         if operation == "streaming" and fits and self.members(f"{where}.dialect", behaviour.dialect, Dialect):
-            self.reducer(f"{where}.dialect.reducer()", behaviour.dialect)
-
-    def reducer(self, where: str, dialect: Dialect) -> None:
-        """Check the reducer that a dialect makes: each answer is read by one."""
-        try:
-            made: Any = dialect.reducer()
-        except Exception as error:  # noqa: BLE001  it is code of the provider
-            hint = "It is called without arguments and gives a value with feed and close."
-            self.add("E011", f"{where} fails with {type(error).__name__}.", hint)
-            return
-        self.members(where, made, Reducer)
+            try:
+                self.members(f"{where}.dialect.reducer()", behaviour.dialect.reducer(), Reducer)
+            except Exception as error:  # noqa: BLE001  it is code of the provider
+                hint = "It is called without arguments and gives a value with feed and close."
+                self.add("E011", f"{where}.dialect.reducer() fails with {type(error).__name__}.", hint)
 
     def members(self, where: str, value: Any, protocol: type) -> bool:
         """Return whether ``value`` has the shape of ``protocol``; each violation becomes a finding."""
@@ -193,12 +189,6 @@ class _Package:
             if not field.description:
                 message = f"{module.__name__}.Config.{name} says nothing of what it is for."
                 self.add("W002", message, "Give it a description: Field(..., description=...).")
-
-    def models_file(self) -> None:
-        """Check the provider's model file and the operator's for it."""
-        for path, problem in library.problems(self.slug):
-            hint = "Mend or remove the file (docs/models.md); until then what it told of models is not known."
-            self.add("E017", f"The model file {path} is not used: {problem}.", hint)
 
     def claims(self, card: ProviderInfo) -> None:
         """Compare what the card claims with the behaviours that are there."""

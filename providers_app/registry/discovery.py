@@ -1,12 +1,9 @@
-"""Discovery of providers: a name for each package at the first look, its code when it is first used.
+"""Discovery of providers: a name for each package at the first scan, its code when it is first used.
 
-    folder scan of ``providers_app.providers``  ─┐
-                                                 ├─▶ Package(slug, module) ──first use──▶ card, behaviours
-    entry points of group ``maestro.providers`` ─┘        │
-                                                          └─ what is wrong with it stays with it, the others go on
-
-An entry point's name is the slug and its value the package, e.g. ``acme = "maestro_acme"``. A folder wins over an entry
-point of the same slug, so that an installed package cannot take the place of a provider that ships with Maestro.
+Packages are the folders of ``providers_app.providers`` and the entry points of the group ``maestro.providers``, whose
+name is the slug and whose value is the package: ``acme = "maestro_acme"``. A folder wins over an entry point of the
+same slug, so that an installed package cannot take the place of a provider that ships with Maestro. A broken package
+leaves the others in use.
 """
 
 import importlib
@@ -105,8 +102,7 @@ class Registry:
         try:
             return importlib.import_module(name)
         except (Exception, SystemExit) as error:  # a provider's code may fail in any way; only this provider is lost
-            problem = f"{name} does not load: {type(error).__name__}: {error}"
-            raise self.broken(slug, problem) from error
+            raise self.broken(slug, f"{name} does not load: {type(error).__name__}: {error}") from error
 
     def has_part(self, slug: str, part: str) -> bool:
         """Return whether the package has a module ``part``. Imports the package, not the part."""
@@ -175,12 +171,14 @@ def card_problem(card: ProviderInfo) -> str:
             return f"has a {field} that is no text"
     if not isinstance(card.capabilities, Capabilities) or not isinstance(card.capabilities.names, frozenset):
         return "has capabilities that are not Capabilities(names=frozenset(...))"
-    if not isinstance(card.auth_types, tuple):
-        return "has auth_types that are no tuple"
-    if not isinstance(card.settings, tuple) or not all(isinstance(field, SettingField) for field in card.settings):
-        return "has settings that are no tuple of SettingField"
-    if not isinstance(card.also_called, tuple) or not all(isinstance(name, str) for name in card.also_called):
-        return "has also_called that is no tuple of names"
+    for field, kind, problem in (
+        ("auth_types", object, "auth_types that are no tuple"),
+        ("settings", SettingField, "settings that are no tuple of SettingField"),
+        ("also_called", str, "also_called that is no tuple of names"),
+    ):
+        value = getattr(card, field)
+        if not isinstance(value, tuple) or not all(isinstance(one, kind) for one in value):
+            return f"has {problem}"
     if len({field.name for field in card.settings}) < len(card.settings):
         return "declares an option twice"
     return next((problem for field in card.settings if (problem := options.field_problem(field))), "")
@@ -197,11 +195,11 @@ def _installed() -> list[Package]:
         return []
     from importlib.metadata import entry_points
 
-    packages = []
-    for entry in entry_points(group=ENTRY_POINTS):
-        source = entry.dist.name if entry.dist is not None else "an installed package"
-        packages.append(Package(slug=entry.name, module=entry.value.partition(":")[0].strip(), source=source))
-    return sorted(packages, key=lambda package: (package.slug, package.source))
+    found = (
+        (entry.name, entry.dist.name if entry.dist is not None else "an installed package", entry.value)
+        for entry in entry_points(group=ENTRY_POINTS)
+    )
+    return [Package(slug=slug, module=value.partition(":")[0].strip(), source=by) for slug, by, value in sorted(found)]
 
 
 def _may_have_entry_points(place: Path) -> bool:

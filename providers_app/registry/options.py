@@ -1,7 +1,6 @@
 """Options of a session: what its provider declares (``ProviderInfo.settings``), and what a person gave for them.
 
-Both doors, the provider core's and the session store's, judge options here, so that a page, a command, an import and a
-script are told the same. What an option may be is declared; nothing is known of a provider by its name.
+The provider core and the session store judge options here, so that pages, commands, imports and scripts agree.
 """
 
 import re
@@ -48,8 +47,7 @@ def checked(card: ProviderInfo, auth_type: str, given: Mapping[str, Any] | None)
     """Return the values to store, without the empty ones. Raises ``InvalidOption`` for the first that is wrong."""
     if wrong := problems(card, auth_type, given or {}):
         raise error_of(wrong[0])
-    cleaned = {name: value.strip() for name, value in (given or {}).items() if value}
-    return {name: value for name, value in cleaned.items() if value}
+    return {name: text for name, value in (given or {}).items() if value and (text := value.strip())}
 
 
 def error_of(advice: Advice) -> InvalidOption:
@@ -76,8 +74,7 @@ def copied(
 def address(card: ProviderInfo, base_url: str | None, given: Mapping[str, Any] | None) -> str:
     """Return the session's address: the given one, else that of a chosen option (``SettingField.addresses``).
 
-    It is stored with the session like one that was typed, so that another choice later never sends the stored key
-    elsewhere.
+    It is stored like a typed one, so that another choice later never sends the stored key elsewhere.
     """
     own = base_url.strip() if isinstance(base_url, str) else ""
     chosen = ((field, (given or {}).get(field.name)) for field in card.settings if field.addresses)

@@ -80,10 +80,7 @@ def supports(slug: str, operation: Operation) -> bool:
 
 
 def spoken(slug: str, model: str, credential: Credential) -> Dialect:
-    """Return the dialect in which the provider answers a request for ``model`` with this credential.
-
-    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
-    """
+    """Return the dialect in which the provider answers a request for ``model``. Raises as ``resolve`` does."""
     behaviour = resolve(slug, "streaming")
     chosen: Callable[[str, Credential], Dialect] | None = getattr(behaviour, "dialect_of", None)
     return behaviour.dialect if chosen is None else chosen(model, credential)
@@ -112,11 +109,10 @@ def require_auth_type(slug: str, auth_type: str) -> ProviderInfo:
 async def lookup(
     owner: Owner, provider: str | None, session: str, auth_type: str | None = None, *, after: int = -1
 ) -> tuple[Session, Credential]:
-    """Return the session that is named, whatever its state, and its credential.
+    """Return the session that is named, whatever its state, and its credential, also after its provider was removed.
 
-    Raises as the store does, ``InvalidRequest`` without a name, and ``UnknownProvider`` for a provider that is not
-    installed and has no such session, ``UnsupportedOperation`` for an auth type that it does not have. A session that
-    was stored before its provider was removed is found.
+    Raises as the store does, ``InvalidRequest`` without a name, and where there is no such session
+    ``UnknownProvider``, and ``UnsupportedOperation`` for an auth type that the provider does not have.
     """
     if not isinstance(session, str) or not session.strip():
         raise InvalidRequest("No session is named.", hint="Pass its name, its id, or auth_type:name.")

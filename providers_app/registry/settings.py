@@ -1,8 +1,7 @@
 """The models of the settings: what holds for every provider, and joined with it what each package declares.
 
-``maestro_site`` reads the environment into ``build_model()``: ``MAESTRO_PROVIDERS__IDLE_TIMEOUT_S``,
-``MAESTRO_PROVIDERS__ANTHROPIC__BASE_URL`` ... What is in force is kept in ``conf``; without an injected value, the
-defaults declared here.
+``maestro_site`` reads the environment into ``build_model()`` (``MAESTRO_PROVIDERS__ANTHROPIC__BASE_URL`` ...), and
+``conf`` keeps what is in force.
 """
 
 from contextlib import suppress

@@ -61,9 +61,8 @@ def choose_flow(
     named = [flow for flow in flows if name in (None, "", flow.name)]
     if not named:
         known = ", ".join(flow.name for flow in flows)
-        raise errors.InvalidRequest(
-            f"{registry.card(slug).name} has no sign-in {quoted(name)}.", hint=f"It has: {known}."
-        )
+        what = f"{registry.card(slug).name} has no sign-in {quoted(name)}."
+        raise errors.InvalidRequest(what, hint=f"It has: {known}.")
     begun = [flow for flow in named if flow.methods]
     if not begun:
         raise errors.InvalidRequest(f"'{named[0].label}' is not begun here.", hint=named[0].description)
@@ -158,8 +157,7 @@ def checked_given(flow: OAuthFlow, given: Mapping[str, Any] | None) -> dict[str,
             raise errors.InvalidRequest(f"{known[name].label} must be a text of at most {MAX_GIVEN_CHARS} characters.")
         if text.strip():
             found[name] = _chosen(known[name], text.strip())
-    missing = [field for field in flow.fields if field.required and field.name not in found]
-    if missing:
+    if missing := [field for field in flow.fields if field.required and field.name not in found]:
         hint = " ".join(field.help for field in missing if field.help)
         raise errors.InvalidRequest(f"'{flow.label}' needs: {', '.join(field.label for field in missing)}.", hint=hint)
     return found
@@ -170,9 +168,8 @@ def _chosen(field: LoginField, text: str) -> Secret:
     word = text.lower().replace("-", "_")
     fitting = [choice for choice in field.choices if word == choice.lower().replace("-", "_")]
     if field.choices and not fitting:
-        raise errors.InvalidRequest(
-            f"{field.label}: there is no choice {quoted(text)}.", hint=f"It has: {', '.join(field.choices)}."
-        )
+        what = f"{field.label}: there is no choice {quoted(text)}."
+        raise errors.InvalidRequest(what, hint=f"It has: {', '.join(field.choices)}.")
     return Secret(fitting[0] if fitting else text)
 
 
@@ -182,16 +179,13 @@ def checked_client(flow: OAuthFlow, client: OAuthClient | Mapping[str, Any] | No
         return None
     if isinstance(client, Mapping):
         secret = client.get("secret") or ""
-        client = OAuthClient(
-            id=str(client.get("id") or "").strip(),
-            secret=secret if isinstance(secret, Secret) else Secret(str(secret).strip()),
-        )
+        secret = secret if isinstance(secret, Secret) else Secret(str(secret).strip())
+        client = OAuthClient(id=str(client.get("id") or "").strip(), secret=secret)
     if not (client.id or client.secret):
         return None
     if not flow.client_fields:
-        raise errors.InvalidRequest(
-            f"'{flow.label}' has a client of its own.", hint="Leave the client id and secret out."
-        )
+        what = f"'{flow.label}' has a client of its own."
+        raise errors.InvalidRequest(what, hint="Leave the client id and secret out.")
     if not client.id:
         raise errors.InvalidRequest("A client secret came without a client id.")
     return client
@@ -207,15 +201,8 @@ def checked_return_to(path: str) -> str:
 
 def public(pending: PendingLogin) -> PendingLogin:
     """Return the sign-in without its secrets, for the person who signs in."""
-    return msgspec.structs.replace(
-        pending,
-        state=Secret(""),
-        verifier=Secret(""),
-        nonce=Secret(""),
-        device_code=Secret(""),
-        client=OAuthClient(id=pending.client.id),
-        given={},
-    )
+    hidden = dict.fromkeys(("state", "verifier", "nonce", "device_code"), Secret(""))
+    return msgspec.structs.replace(pending, **hidden, client=OAuthClient(id=pending.client.id), given={})
 
 
 def next_refresh_at(slug: str, tokens: Tokens) -> float | None:
@@ -230,18 +217,18 @@ def ended(state: LoginState) -> errors.LoginError:
     """Return the error for an answer to a sign-in that is not waiting for one."""
     match state.status:
         case "done":
-            return errors.LoginUsed(f"This sign-in is done: '{state.name}' is signed in.")
+            what, hint = f"is done: '{state.name}' is signed in.", ""
         case "confirm":
-            return errors.LoginUsed(
-                "This sign-in has its answer, and waits for you to confirm the account.", hint=state.hint
-            )
+            what, hint = "has its answer, and waits for you to confirm the account.", state.hint
         case "exchanging":
-            return errors.LoginUsed("This sign-in has its answer, which is being exchanged.", hint="Wait a moment.")
+            what, hint = "has its answer, which is being exchanged.", "Wait a moment."
         case "cancelled":
-            return errors.LoginUsed("This sign-in was cancelled.")
-    if state.code == errors.LoginExpired.code:
-        return errors.LoginExpired(state.error)
-    return errors.LoginUsed(f"This sign-in has ended: {state.error}" if state.error else "This sign-in has ended.")
+            what, hint = "was cancelled.", ""
+        case _ if state.code == errors.LoginExpired.code:
+            return errors.LoginExpired(state.error)
+        case _:
+            what, hint = f"has ended: {state.error}" if state.error else "has ended.", ""
+    return errors.LoginUsed(f"This sign-in {what}", hint=hint)
 
 
 def error_of(state: LoginState) -> errors.ProviderError:

@@ -34,6 +34,7 @@ from providers_app.wire.guard import check_url
 logger = logging.getLogger("maestro.logins")
 
 T = TypeVar("T")
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 LASTING_S = 30.0
 """Seconds that a stopping process waits for an exchange in flight, whose code is spent."""
@@ -55,12 +56,16 @@ def sealed(value: msgspec.Struct) -> Secret:
     return Secret(to_plain(value).decode())
 
 
-def pending_of(attempt: LoginAttempt) -> PendingLogin:
-    """Return the pending login that was sealed at the beginning. Raises ``UnknownLogin`` where it cannot be opened."""
+def _opened(secret: Secret, kind: type[Record]) -> Record:
     try:
-        found = from_plain(attempt.pending.reveal().encode(), PendingLogin)
+        return from_plain(secret.reveal().encode(), kind)
     except ValueError:
         raise errors.UnknownLogin("This sign-in cannot be opened any more.") from None
+
+
+def pending_of(attempt: LoginAttempt) -> PendingLogin:
+    """Return the pending login that was sealed at the beginning. Raises ``UnknownLogin`` where it cannot be opened."""
+    found = _opened(attempt.pending, PendingLogin)
     return msgspec.structs.replace(found, id=attempt.state.id, name=attempt.state.name)
 
 
@@ -95,22 +100,13 @@ async def answer(attempt: LoginAttempt, given: str | Mapping[str, str]) -> Sessi
     try:
         found = answers.parse(given) if isinstance(given, str) else answers.of_params(given)
         answers.check(pending, found)
-    except errors.LoginDenied as error:
+    except (errors.LoginDenied, errors.InvalidLoginAnswer) as error:
         # Only an answer with our state proves that it comes from the provider's page.
-        if _proven(pending, found) and await store.claim_login(attempt.state.id):
-            await store.advance_login(attempt.state.id, status="failed", error=error)
-        else:
-            await store.advance_login(attempt.state.id, error=error)
+        proven = found.state is not None and bool(pending.state) and answers.same(found.state, pending.state)
+        over = isinstance(error, errors.LoginDenied) and proven and await store.claim_login(attempt.state.id)
+        await store.advance_login(attempt.state.id, status="failed" if over else None, error=error)
         raise
-    except errors.InvalidLoginAnswer as error:
-        await store.advance_login(attempt.state.id, error=error)
-        raise
-    return await _exchange(attempt, pending, found)
-
-
-async def direct(attempt: LoginAttempt) -> Session:
-    """Complete a sign-in that needs no answer: the material makes the tokens. Raises as ``answer`` does."""
-    return await _exchange(attempt, pending_of(attempt), LoginAnswer())
+    return await take(attempt, pending, found)
 
 
 async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]], secrets: list[str]) -> Session:
@@ -118,7 +114,8 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
     grants.code_spent.set(False)
     try:
         await advance(attempt, step="exchange")
-        tokens = await _obtain(obtain)
+        async with deadline(EXCHANGE_S, errors.UpstreamTimeout(_LATE, hint="Begin the sign-in again.")):
+            tokens = await obtain()
     except errors.ProviderError as error:
         scrubbed(error, secrets)
         if _unspent(error) and attempt.state.method not in ("device", "direct"):
@@ -176,15 +173,13 @@ async def advance(attempt: LoginAttempt, **given: Any) -> None:
 async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
     """Store the tokens in a new session, or the one signed in again; retried while the database is unreachable."""
     store, state = ports.login_store(), attempt.state
-    due = next_refresh_at(state.provider, tokens)
-    detail = f"{state.flow}, {state.method}"
+    who, detail = attempt.owner, f"{state.flow}, {state.method}"
+    kept: dict[str, Any] = {"next_refresh_at": next_refresh_at(state.provider, tokens), "detail": detail}
 
     async def write() -> Session:
         if state.target:
-            return await store.replace_tokens(attempt.owner, state.target, tokens, next_refresh_at=due, detail=detail)
-        return await store.create_session(
-            attempt.owner, state.provider, state.name, tokens, next_refresh_at=due, detail=detail
-        )
+            return await store.replace_tokens(who, state.target, tokens, **kept)
+        return await store.create_session(who, state.provider, state.name, tokens, **kept)
 
     await advance(attempt, step="store")
     session = await retried(write)
@@ -201,10 +196,7 @@ async def confirm(attempt: LoginAttempt) -> Session:
         raise errors.LoginError("This sign-in has no answer yet, so there is nothing to confirm.")
     if state.status != "confirm":
         raise ended(state)
-    try:
-        tokens = from_plain(attempt.tokens.reveal().encode(), Tokens)
-    except ValueError:
-        raise errors.UnknownLogin("This sign-in cannot be opened any more.") from None
+    tokens = _opened(attempt.tokens, Tokens)
     if not await store.claim_login(state.id, status="confirm"):
         raise ended(msgspec.structs.replace(state, status="exchanging"))
     return await finish(attempt, tokens, confirmed=state.step != UNFINISHED)
@@ -236,7 +228,8 @@ async def detached(coro: Coroutine[Any, Any, T]) -> T:
     return cast(T, result)
 
 
-async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAnswer) -> Session:
+async def take(attempt: LoginAttempt, pending: PendingLogin, found: LoginAnswer) -> Session:
+    """Exchange a checked answer, empty where the material makes the tokens. Raises as ``answer`` does."""
     if not await ports.login_store().claim_login(attempt.state.id):
         raise errors.LoginUsed("This sign-in has its answer already.")
 
@@ -247,11 +240,6 @@ async def _exchange(attempt: LoginAttempt, pending: PendingLogin, found: LoginAn
     return await detached(complete(attempt, exchange, [*secrets_of(pending), *secrets_of(found)]))
 
 
-async def _obtain(obtain: Callable[[], Awaitable[Tokens]]) -> Tokens:
-    async with deadline(EXCHANGE_S, errors.UpstreamTimeout(_LATE, hint="Begin the sign-in again.")):
-        return await obtain()
-
-
 async def _with_key(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
     """Obtain the API key where the flow exchanges its tokens for one; without a refresh, keep the key alone."""
     slug, flow = attempt.state.provider, tokens.flow or attempt.state.flow
@@ -260,9 +248,9 @@ async def _with_key(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
             credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
     key = credential.secret if credential.secret != tokens.access else tokens.api_key
     if key and rotation_of(slug, flow) == "none":
-        none = Secret("")
-        tokens = msgspec.structs.replace(tokens, access=none, refresh=none, id_token=none, expires_at=None)
-        tokens = msgspec.structs.replace(tokens, earliest_refresh_at=None, refresh_until=None)
+        gone = dict.fromkeys(("access", "refresh", "id_token"), Secret(""))
+        never = dict.fromkeys(("expires_at", "earliest_refresh_at", "refresh_until"))
+        tokens = msgspec.structs.replace(tokens, **gone, **never)
     facts = {**tokens.facts, **credential.settings}
     address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""
     return msgspec.structs.replace(tokens, flow=flow, api_key=key, facts=facts, base_url=address)
@@ -283,10 +271,6 @@ def _unspent(error: errors.ProviderError) -> bool:
     if grants.code_spent.get():
         return False
     return isinstance(error, errors.AddressRefused) or (isinstance(error, errors.UpstreamError) and not error.sent)
-
-
-def _proven(pending: PendingLogin, found: LoginAnswer) -> bool:
-    return found.state is not None and bool(pending.state) and answers.same(found.state, pending.state)
 
 
 async def retried(write: Callable[[], Awaitable[T]]) -> T:

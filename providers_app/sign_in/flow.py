@@ -16,18 +16,10 @@ from typing import Any
 
 import msgspec
 
-from providers_app import conf, ports
+from providers_app import conf, errors, ports
 from providers_app.behaviours.oauth import LoginStart, OAuth, OAuthFlow, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import faults_of
-from providers_app.errors import (
-    InvalidLoginAnswer,
-    InvalidRequest,
-    LoginError,
-    NotConfigured,
-    ProviderError,
-    UnknownLogin,
-)
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
@@ -71,17 +63,19 @@ async def begin_login(
     local_browser: bool = True,
     owner: Any = None,
 ) -> PendingLogin:
-    """Begin a sign-in and return it with the address to open, without its secrets.
+    """Begin a sign-in and return it with the address to open, without its secrets; a ``direct`` one has completed.
 
     ``session`` (id or name) signs that session in again, in place; else ``name`` names the new one. ``flow`` and
     ``method`` default to the first that can be used. ``client`` is the person's own OAuth client, ``given`` are the
     answers to the flow's fields. ``origin`` is our own address for the method ``callback``, ``return_to`` a path of
-    this site. A ``direct`` flow has completed when this returns.
+    this site.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidRequest``, ``FlowDisabled``, ``InvalidName``,
     ``DuplicateSession``, ``UnknownSession``, ``ListenerUnavailable``, ``OwnerRequired``, ``UpstreamError``.
     """
-    who = await _person(owner)
+    who = await find_owner(owner)
+    if not isinstance(who, int | str):
+        raise errors.InvalidRequest("A sign-in needs a person as its owner.", hint="Pass owner=.")
     behaviour = resolve(provider, "oauth")
     flows = _flows(provider, behaviour)
     target, earlier = await _target(who, provider, session)
@@ -104,30 +98,23 @@ async def begin_login(
             pending = await behaviour.begin(start, clients.http())
         now, settings = time.time(), conf.current()
         ends = now + (settings.device_login_ttl_s if how == "device" else settings.login_ttl_s)
-        pending = msgspec.structs.replace(
-            pending,
-            flow=chosen.name,
-            method=how,
-            name=place,
-            client=pending.client if pending.client.id else own or pending.client,
-            given=pending.given or fields,
-            expires_at=min(ends, pending.expires_at or ends),
-        )
+        ends = min(ends, pending.expires_at or ends)
+        common: dict[str, Any] = {"flow": chosen.name, "method": how, "name": place, "expires_at": ends}
+        client, given = pending.client if pending.client.id else own or pending.client, pending.given or fields
+        pending = msgspec.structs.replace(pending, **common, client=client, given=given)
         state = LoginState(
             id="",
             provider=provider,
-            flow=chosen.name,
-            method=how,
-            name=place,
             status="waiting",
             step="listening" if listener else "made",
             created_at=now,
-            expires_at=pending.expires_at or ends,
             target=target.id if target else "",
             return_to=path,
+            **common,
         )
+        sealed = exchange.sealed(pending)
         state = await ports.login_store().open_login(
-            who, state, browser=browser, pending=exchange.sealed(pending), state_token=pending.state
+            who, state, browser=browser, pending=sealed, state_token=pending.state
         )
         await background.start(who, state, browser, pending, listener)
     except BaseException:
@@ -150,9 +137,10 @@ async def complete_login(
     attempt = await _find(owner, login_id, browser)
     await exchange.require_open(attempt)
     if attempt.state.method in ("device", "direct"):
-        raise InvalidLoginAnswer("This sign-in takes no answer here.", hint="It completes by itself.")
+        raise errors.InvalidLoginAnswer("This sign-in takes no answer here.", hint="It completes by itself.")
     if answer is None:
-        raise InvalidLoginAnswer("There is no answer.", hint="Give the code or the address that was shown at the end.")
+        hint = "Give the code or the address that was shown at the end."
+        raise errors.InvalidLoginAnswer("There is no answer.", hint=hint)
     session = await exchange.answer(attempt, answer)
     background.forget(login_id)
     return session
@@ -163,7 +151,7 @@ async def complete_callback(params: Mapping[str, str], *, browser: str, owner: A
     """Complete the sign-in that a redirect to us belongs to by its state. Raises as ``complete_login`` does."""
     attempt = await _find_by_state(params, browser, owner)
     if attempt.state.method != "callback":
-        raise UnknownLogin("The answer belongs to a sign-in that does not come back to this address.")
+        raise errors.UnknownLogin("The answer belongs to a sign-in that does not come back to this address.")
     return await exchange.answer(attempt, params)
 
 
@@ -179,7 +167,7 @@ async def login_state(login_id: str, *, browser: str = "", owner: Any = None) ->
     attempt = await _find(owner, login_id, browser)
     try:
         await exchange.expire(attempt)
-    except LoginError:
+    except errors.LoginError:
         background.forget(login_id)
         return (await _find(owner, login_id, browser)).state
     if attempt.state.method == "device" and attempt.state.status == "waiting":
@@ -211,7 +199,7 @@ async def wait_login(login_id: str, *, browser: str = "", owner: Any = None) -> 
     while True:
         try:
             state = await login_state(login_id, browser=browser, owner=owner)
-        except NotConfigured:
+        except errors.NotConfigured:
             failures += 1
             if failures > exchange.STORE_TRIES:
                 raise
@@ -249,13 +237,6 @@ def _flows(provider: str, behaviour: OAuth) -> tuple[OAuthFlow, ...]:
         return tuple(behaviour.flows)
 
 
-async def _person(owner: Any) -> int | str:
-    who = await find_owner(owner)
-    if not isinstance(who, int | str):
-        raise InvalidRequest("A sign-in needs a person as its owner.", hint="Pass owner=.")
-    return who
-
-
 async def _target(who: Owner, provider: str, ref: str | None) -> tuple[Session | None, Tokens | None]:
     """Return the session to sign in again, and its earlier tokens (``None`` where they are gone)."""
     if not ref:
@@ -264,7 +245,7 @@ async def _target(who: Owner, provider: str, ref: str | None) -> tuple[Session |
     checks.oauth_only(provider, session.auth_type, session.name)
     try:
         return session, await ports.refresh_store().tokens_of(who, session.id)
-    except ProviderError:
+    except errors.ProviderError:
         return session, None
 
 
@@ -276,5 +257,5 @@ async def _find(owner: Any, login_id: str, browser: str) -> LoginAttempt:
 async def _find_by_state(params: Mapping[str, str], browser: str, owner: Any) -> LoginAttempt:
     token = params.get("state", "") if isinstance(params, Mapping) else ""
     if not isinstance(token, str) or not token:
-        raise UnknownLogin("The answer does not say which sign-in it belongs to (it has no state).")
+        raise errors.UnknownLogin("The answer does not say which sign-in it belongs to (it has no state).")
     return await ports.login_store().find_login(await find_owner(owner), state_token=Secret(token), browser=browser)

@@ -6,19 +6,11 @@ from functools import partial
 
 import msgspec
 
-from providers_app import conf, ports
+from providers_app import conf, errors, ports
 from providers_app.behaviours import addresses
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
 from providers_app.dispatch.faults import deadline, faults_of
-from providers_app.errors import (
-    AddressRefused,
-    InvalidCredential,
-    InvalidRequest,
-    UnsupportedOperation,
-    UpstreamError,
-    UpstreamTimeout,
-)
 from providers_app.listing import models as catalogue
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import acting
@@ -47,17 +39,12 @@ def make_credential(
     card = require_auth_type(provider, auth_type)
     if auth_type == "oauth":
         resolve(provider, "oauth")
-        raise UnsupportedOperation(
-            f"A session of {card.name} with OAuth begins with a sign-in.", hint="Use begin_login."
-        )
+        what = f"A session of {card.name} with OAuth begins with a sign-in."
+        raise errors.UnsupportedOperation(what, hint="Use begin_login.")
     base_url, settings = options.copied(card, base_url, settings)
     chosen = options.checked(card, auth_type, settings)
-    return Credential(
-        auth_type=auth_type,
-        secret=_checked_key(card, auth_type, api_key),
-        base_url=_checked_address(card, base_url, chosen),
-        settings=chosen,
-    )
+    secret, address = _checked_key(card, auth_type, api_key), _checked_address(card, base_url, chosen)
+    return Credential(auth_type=auth_type, secret=secret, base_url=address, settings=chosen)
 
 
 def advice_on(provider: str, credential: Credential) -> tuple[Advice, ...]:
@@ -65,10 +52,9 @@ def advice_on(provider: str, credential: Credential) -> tuple[Advice, ...]:
     key = credential.secret.reveal()
     if not key or credential.auth_type != "api_key":
         return ()
-    found = resolve(provider, "api_key").validate(key)
     return tuple(
         msgspec.structs.replace(item, what=item.what.replace(key, "***"), why=item.why.replace(key, "***"))
-        for item in found
+        for item in resolve(provider, "api_key").validate(key)
     )
 
 
@@ -87,7 +73,7 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
     try:
         async with _deadline():
             account = await client_of(owner, session, credential).call(ask)
-    except (UpstreamError, AddressRefused) as error:
+    except (errors.UpstreamError, errors.AddressRefused) as error:
         await store.record_test(asked, error)
         raise
     await store.record_test(asked, None)
@@ -101,7 +87,7 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
     ``owner`` is the person on whose behalf it is tested, for a gateway that needs to know.
     """
     if not isinstance(credential, Credential):
-        raise InvalidCredential(f"{quoted(credential)} is no credential.")
+        raise errors.InvalidCredential(f"{quoted(credential)} is no credential.")
     who = owner if owner is not None else acting()
     client = client_of_credential(who, provider, credential)
     async with _deadline():
@@ -110,7 +96,7 @@ async def try_credential(provider: str, credential: Credential, *, owner: Owner 
 
 def _deadline() -> AbstractAsyncContextManager[None]:
     seconds = conf.current().lookup_timeout_s
-    return deadline(seconds, UpstreamTimeout(f"The provider did not answer within {seconds:g} s."))
+    return deadline(seconds, errors.UpstreamTimeout(f"The provider did not answer within {seconds:g} s."))
 
 
 async def _test(provider: str, owner: Owner | None, credential: Credential) -> Account:
@@ -129,24 +115,29 @@ def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | 
     key = given.reveal() if isinstance(given, Secret) else (given or "")
     if auth_type == "none":
         if key:
-            raise InvalidCredential(f"{card.name} takes no key with the auth type 'none'.", hint="Leave the key out.")
+            what = f"{card.name} takes no key with the auth type 'none'."
+            raise errors.InvalidCredential(what, hint="Leave the key out.")
         return Secret("")
     if not isinstance(key, str):
-        raise InvalidCredential("The key must be a string.")
+        raise errors.InvalidCredential("The key must be a string.")
     for advice in resolve(card.slug, "api_key").validate(key):
         if advice.level == "error":
-            raise InvalidCredential(advice.message, hint=f"Keys look like {card.key_hint}." if card.key_hint else "")
+            hint = f"Keys look like {card.key_hint}." if card.key_hint else ""
+            raise errors.InvalidCredential(advice.message, hint=hint)
     return Secret(key)
 
 
 def _checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
     if base_url and not isinstance(base_url, str):
-        raise InvalidRequest("The base URL must be a string.")
+        raise errors.InvalidRequest("The base URL must be a string.")
     base_url = options.address(card, base_url, chosen)
     if not base_url:
         if addresses.required(card):
-            raise InvalidRequest(f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1.")
+            raise errors.InvalidRequest(
+                f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1."
+            )
         return None
     if not (card.base_url_editable or card.base_url_required):
-        raise InvalidRequest(f"{card.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
+        what = f"{card.name} has one address, which cannot be changed."
+        raise errors.InvalidRequest(what, hint="Leave the base URL out.")
     return check_url(base_url, conf.current().allowed_private_hosts)

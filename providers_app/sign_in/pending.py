@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from providers_app import errors, loop, ports
-from providers_app.behaviours.oauth import OAuthFlow, PendingLogin
+from providers_app.behaviours.oauth import LoginAnswer, OAuthFlow, PendingLogin
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.ports import Owner
@@ -80,14 +80,13 @@ async def start(
     else:
         # Tokens of another account than expected wait for a confirmation.
         with suppress(errors.WrongAccount):
-            await exchange.direct(attempt)
+            await exchange.take(attempt, exchange.pending_of(attempt), LoginAnswer())
 
 
 async def start_polling(attempt: LoginAttempt) -> None:
     """Poll for the tokens of a device login, unless this or another process does already."""
     login_id = attempt.state.id
-    running = _running().tasks.get(login_id)
-    if running is not None and not running.done():
+    if (running := _running().tasks.get(login_id)) is not None and not running.done():
         return
     pending = exchange.pending_of(attempt)
     lease = await ports.login_store().poll_turn(login_id, held="", seconds=pending.interval + POLL_S)
@@ -101,8 +100,7 @@ def forget(login_id: str) -> None:
     _, listener = running.listeners.pop(login_id, (None, None))
     if listener is not None:
         listener.stop()
-    task = running.tasks.pop(login_id, None)
-    if task is not None and task is not asyncio.current_task():
+    if (task := running.tasks.pop(login_id, None)) not in (None, asyncio.current_task()):
         task.cancel()
 
 
@@ -164,11 +162,14 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
         if not lease:
             return
         try:
-            found = await _ask(attempt, pending)
+            async with deadline(POLL_S, errors.UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.")):
+                with faults_of(attempt.state.provider):
+                    found = await resolve(attempt.state.provider, "oauth").poll(pending, clients.http())
         except errors.ProviderError as error:
             scrubbed(error, secrets_of(pending))
             if error.retry is errors.Retry.NEVER:
-                await _end(attempt, error)
+                if await exchange.retried(lambda: store.claim_login(login_id)):
+                    await exchange.advance(attempt, status="failed", error=error)
                 return
             # No answer now: poll less often (RFC 8628, section 3.5); the person may be typing the code meanwhile.
             pause = min(max(2 * pause, getattr(error, "retry_after", None) or 0.0), SLOWEST_POLL_S)
@@ -185,13 +186,6 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
         await exchange.expire(attempt)
 
 
-async def _ask(attempt: LoginAttempt, pending: PendingLogin) -> Tokens | PendingLogin:
-    slug = attempt.state.provider
-    async with deadline(POLL_S, errors.UpstreamTimeout(f"The provider did not answer within {POLL_S:g} s.")):
-        with faults_of(slug):
-            return await resolve(slug, "oauth").poll(pending, clients.http())
-
-
 async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) -> None:
     if not await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
         return
@@ -201,11 +195,6 @@ async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) 
 
     with suppress(errors.ProviderError):
         await exchange.complete(attempt, obtained, [*secrets_of(pending), *secrets_of(tokens)])
-
-
-async def _end(attempt: LoginAttempt, error: errors.ProviderError) -> None:
-    if await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
-        await exchange.advance(attempt, status="failed", error=error)
 
 
 async def _waits(attempt: LoginAttempt) -> bool:

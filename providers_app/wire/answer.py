@@ -50,12 +50,11 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
     if isinstance(error, ProviderError):
         return error
     at_the_start = f"The {where.removeprefix('the ')}" if where.startswith("the ") else where
+    if isinstance(error, ConnectTimeout):
+        return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
     if isinstance(error, TimeoutError):
-        if isinstance(error, ConnectTimeout):
-            return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
-        if began:
-            return UpstreamTimeout(f"{at_the_start} went silent in the middle of the answer, for {idle_s:g} s.")
-        return UpstreamTimeout(f"{at_the_start} did not answer within {idle_s:g} s.")
+        how = "went silent in the middle of the answer, for" if began else "did not answer within"
+        return UpstreamTimeout(f"{at_the_start} {how} {idle_s:g} s.")
     if isinstance(error, Undecodable):
         return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
     if began:
@@ -67,15 +66,13 @@ def reason(error: BaseException) -> str:
     """Say in a few words why a connection failed, from the chain of causes."""
     seen: BaseException | None = error
     for _ in range(6):
-        if seen is None:
-            break
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"its TLS certificate was not accepted ({seen.verify_message})"
         if isinstance(seen, ssl.SSLError):
             return "the TLS handshake failed"
         if isinstance(seen, OSError) and seen.errno is not None:
             return _os_reason(seen.errno)
-        seen = seen.__cause__ or seen.__context__
+        seen = seen and (seen.__cause__ or seen.__context__)
     if isinstance(error, UnknownName):
         return str(error)
     return next((words for kind, words in _REASONS.items() if isinstance(error, kind)), "the connection failed")
@@ -128,10 +125,7 @@ class Mask:
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers without the values."""
-        return {
-            name: self.text(value) if any(secret in value for secret in self._values) else value
-            for name, value in headers.items()
-        }
+        return {name: self.text(value) for name, value in headers.items()}
 
     def error(self, info: ErrorInfo) -> ErrorInfo:
         """Return the error without the values."""

@@ -21,8 +21,6 @@ from providers_app.wire.answer import ConnectTimeout, Exchange, HttpResponse, Ht
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
 
 if TYPE_CHECKING:
-    import httpx
-
     from providers_app.wire.engine import Engine
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -54,10 +52,7 @@ class Http:
         resolver: Resolver | None = None,
         ca_file: str = "",
     ) -> None:
-        """``local`` gives the responder of a URL scheme served in this process; ``ca_file`` adds trusted roots.
-
-        ``resolver`` stands in for the operating system's.
-        """
+        """``local`` gives the responder of a URL scheme served in this process, ``resolver`` replaces the system's."""
         self.limits = limits
         self._network = (guard, resolver, ca_file)
         self._engines: list[Engine] = []  # one at most; a list, because views share it
@@ -95,7 +90,6 @@ class Http:
 
         ``fresh`` is for a request whose outcome must be known: it gets a connection of its own, because the server may
         be about to close a kept one.
-
         Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and ``BadAnswer``
         for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
         """
@@ -133,7 +127,6 @@ class Http:
         """Open the answer with its body still to come; ``idle_timeout`` is the longest silence, in seconds.
 
         ``exchange`` is told when the request begins to leave; ``fresh`` as in ``send``.
-
         Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
         """
         request = await self.routed(request)
@@ -145,9 +138,16 @@ class Http:
             async with self._open_local(responder, request, idle_s) as stream:
                 yield stream
             return
-        where = _where(request.url)
-        engine = await self._engine()
-        answer = await self._open(engine, request, where, idle_s, exchange, fresh)
+        where, connect_s, engine = _where(request.url), self.limits.connect_s, await self._engine()
+        try:
+            headers = self.complete_headers(request)
+            if fresh:
+                headers.setdefault("connection", "close")
+            told = {"exchange": exchange, "connect_s": connect_s, "idle_s": idle_s, "fresh": fresh}
+            answer = await engine.handle_async_request(engine.prepared(request, headers, **told))
+        except (OSError, ValueError) as error:
+            seconds = connect_s if isinstance(error, ConnectTimeout) else idle_s
+            raise as_provider_error(error, where, began=False, idle_s=seconds) from None
         try:
             headers = dict(answer.headers.items())
             yield HttpStream(answer.status_code, headers, engine.body(answer), where, idle_s, Mask(request))
@@ -165,22 +165,6 @@ class Http:
             if not self._engines:  # another request may have been quicker
                 self._engines.append(module.Engine(*self._network))
         return self._engines[0]
-
-    async def _open(
-        self, engine: "Engine", request: HttpRequest, where: str, idle_s: float, exchange: Exchange, fresh: bool
-    ) -> "httpx.Response":
-        connect_s = self.limits.connect_s
-        try:
-            headers = self.complete_headers(request)
-            if fresh:
-                headers.setdefault("connection", "close")
-            prepared = engine.prepared(
-                request, headers, exchange=exchange, connect_s=connect_s, idle_s=idle_s, fresh=fresh
-            )
-            return await engine.handle_async_request(prepared)
-        except (OSError, ValueError) as error:
-            seconds = connect_s if isinstance(error, ConnectTimeout) else idle_s
-            raise as_provider_error(error, where, began=False, idle_s=seconds) from None
 
     @asynccontextmanager
     async def _open_local(

@@ -149,9 +149,6 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 class _Failed(Exception):
     """Carries an error that aiohttp would answer by sending the request again."""
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
 
 class _Body(aiohttp.Payload):
     """The bytes of a request, written piece by piece; each must be taken within ``idle_s`` seconds."""
@@ -271,7 +268,7 @@ def _target(scheme: bytes, netloc: bytes, path: bytes) -> URL:
 def _plain(error: Exception) -> Exception:
     """Return the same error without aiohttp: an ``OSError`` for what the network did, anything else as it is."""
     if isinstance(error, _Failed):
-        error = error.error
+        error = error.args[0]
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ConnectTimeout()
     if isinstance(error, aiohttp.ClientConnectorError):

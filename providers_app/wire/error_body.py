@@ -21,11 +21,10 @@ _TITLE = re.compile(r"<title[^<>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 
 
 class ErrorFields(msgspec.Struct, frozen=True, kw_only=True):
-    """The provider's own words for an error.
+    """The provider's own words for an error; ``found`` is false when the body was no error object.
 
     ``status`` is a status that the body names (100 to 599), ``reasons`` are further machine-readable words, ``detail``
-    is the cause that an intermediary wrapped, ``retry_after`` is in seconds. ``found`` is false when the body was no
-    error object.
+    is the cause that an intermediary wrapped, ``retry_after`` is in seconds.
     """
 
     message: str = ""
@@ -79,10 +78,8 @@ def fields_of(value: Any) -> ErrorFields:
     error = value.get("error")
     if error is None and isinstance(value.get("detail"), dict):
         error = value["detail"]
-    inner = error if isinstance(error, dict) else value
-    message = _message(value, error)
-    metadata = payload.mapping(inner.get("metadata"))
-    details = payload.mapping(inner.get("details"))
+    inner, message = error if isinstance(error, dict) else value, _message(value, error)
+    metadata, details = payload.mapping(inner.get("metadata")), payload.mapping(inner.get("details"))
     code = details.get("error_code", inner.get("code") or inner.get("error_code"))
     kind = inner.get("type") if inner is not value or value.get("type") != "error" else None
     return ErrorFields(
@@ -105,17 +102,14 @@ def _word(value: Any) -> str | None:
 
 
 def _message(value: dict[str, Any], error: Any) -> str:
-    detail = value.get("detail")
+    first = {name: next(iter(payload.sequence(value.get(name))), None) for name in ("detail", "errors")}
     candidates = (
         payload.mapping(error).get("message"),
-        error,
-        value.get("message"),
-        detail if isinstance(detail, str) else payload.mapping(next(iter(payload.sequence(detail)), None)).get("msg"),
-        payload.mapping(next(iter(payload.sequence(value.get("errors"))), None)).get("message"),
+        *(error, value.get("message"), value.get("detail")),
+        payload.mapping(first["detail"]).get("msg"),
+        payload.mapping(first["errors"]).get("message"),
         payload.mapping(value.get("fault")).get("faultstring"),
-        value.get("title"),
-        value.get("msg"),
-        value.get("error_msg"),
+        *(value.get(name) for name in ("title", "msg", "error_msg")),
         payload.mapping(value.get("base_resp")).get("status_msg"),
     )
     return next((text for text in candidates if isinstance(text, str) and text), "")

@@ -1,6 +1,4 @@
-"""Guard of the addresses that may be reached.
-
-A base URL is a person's input; unguarded it would reach this machine's own network.
+"""Guard of the addresses that may be reached: a base URL is a person's input, and could name a private network.
 
 Judged twice: ``check_url`` when a form is filled in (a courtesy: literal addresses only), and ``Guard.judge`` where the
 connection is made, on the addresses that the name resolved to, which are then the ones connected to (``wire.network``).
@@ -50,9 +48,8 @@ class Guard:
         for text in addresses:
             address = _parse(text)
             if address is None or (not is_public(address) and not self._listed(address, port)):
-                raise AddressRefused(
-                    f"{name} is an address of a private or reserved network and is not reached from here."
-                )
+                what = "an address of a private or reserved network"
+                raise AddressRefused(f"{name} is {what} and is not reached from here.")
         return list(addresses)
 
     def _listed(self, address: Address, port: int) -> bool:
@@ -74,8 +71,7 @@ class Guard:
         host, port = parts.hostname, parts.port  # .port raises ValueError for a bad one
         if not host:
             raise ValueError(f"{entry!r} names no host")
-        address = _parse(host)
-        if address is not None:
+        if (address := _parse(host)) is not None:
             self._networks.append((ipaddress.ip_network(address), port))
         self._hosts.add((_plain(host), port))
 
@@ -84,8 +80,7 @@ def is_public(address: Address) -> bool:
     """Say whether an address is one of the public internet; one that carries an IPv4 inside is judged by that."""
     if address in METADATA or any(address in network for network in RESERVED):
         return False
-    inner = _embedded(address)
-    if inner is not None:
+    if (inner := _embedded(address)) is not None:
         return is_public(inner)
     if isinstance(address, ipaddress.IPv6Address) and (address in V4_COMPATIBLE or address.is_site_local):
         return False
@@ -121,8 +116,7 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
         if wrong:
             raise InvalidRequest(f"The base URL {rule}.", hint=hint)
     host = _checked_host(parts)
-    literal = literal_address(host)
-    if literal is not None:
+    if (literal := literal_address(host)) is not None:
         Guard(allowed).judge(host, port or DEFAULT_PORTS[parts.scheme.lower()], [str(literal)])
     return url.rstrip("/")
 
@@ -144,14 +138,15 @@ def literal_address(host: str) -> Address | None:
 
 
 def _checked_host(parts: SplitResult) -> str:
-    host = parts.hostname
-    if not host:
+    if not (host := parts.hostname):
         raise InvalidRequest("The base URL names no host.")
+    if ":" in host:
+        return host
     try:
-        name = host if ":" in host else host.encode("idna").decode("ascii")
+        name = host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise InvalidRequest("The base URL's host is not a valid name.") from None
-    if ":" not in name and not all(char.isalnum() or char in ".-_" for char in name):
+        name = ""
+    if not name or not all(char.isalnum() or char in ".-_" for char in name):
         raise InvalidRequest("The base URL's host is not a valid name.")
     return name
 
@@ -171,8 +166,5 @@ def _embedded(address: Address) -> ipaddress.IPv4Address | None:
     """Return the IPv4 address that an IPv6 address stands for (mapped, 6to4, NAT64)."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
+    translated = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
+    return address.ipv4_mapped or address.sixtofour or translated

@@ -86,8 +86,7 @@ class Listener:
             self._server = None
         for writer in self._open:
             writer.close()
-        if not self._answer.done():
-            self._answer.cancel()
+        self._answer.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._open) >= MAX_CONNECTIONS:
@@ -112,7 +111,7 @@ class Listener:
         """Status, what the page says, and the parameters where this is the answer."""
         lines = head.split("\r\n")
         method, _, rest = lines[0].partition(" ")
-        target = rest.rpartition(" ")[0]
+        target, _, _ = rest.rpartition(" ")
         hosts = [line.partition(":")[2].strip().lower() for line in lines[1:] if line.lower().startswith("host:")]
         allowed = {f"{name}:{self.port}" for name in (self._host.lower(), ADDRESS, "localhost")}
         if len(hosts) != 1 or hosts[0] not in allowed:
@@ -136,10 +135,9 @@ class Listener:
             return 400, "This answer has neither a code nor an error.", None
         if self._answer.done():
             return 200, "Maestro has its answer already. Close this tab and go back to Maestro.", None
-        if params.get("error"):
-            refused = "The provider did not grant the access. Go back to Maestro, which says what can be done."
-            return 200, refused, params
-        return 200, "Maestro has the answer. Close this tab and go back to Maestro.", params
+        granted = "Maestro has the answer. Close this tab and go back to Maestro."
+        refused = "The provider did not grant the access. Go back to Maestro, which says what can be done."
+        return 200, refused if params.get("error") else granted, params
 
 
 def _page(status: int, words: str) -> bytes:

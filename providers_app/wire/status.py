@@ -34,11 +34,10 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-i
 
 
 class ErrorWords(msgspec.Struct, frozen=True, kw_only=True):
-    """The meaning of a dialect's machine-readable error words.
+    """The meaning of a dialect's machine-readable error words: the codes, types and reasons that the provider sends.
 
     ``refining`` words say more than the status and replace its class (a 429 that is a used-up quota). ``kinds`` are
-    only asked when there is no status (an error inside a 200). Words are the codes, types and reasons that the provider
-    sends.
+    only asked when there is no status (an error inside a 200).
     """
 
     refining: Mapping[str, type[errors.UpstreamError]]
@@ -62,9 +61,8 @@ RETRYABLE_STATUSES = frozenset(one for one in range(400, 600) if class_of_status
 def error_of_answer(status: int, headers: Mapping[str, str], body: bytes, words: ErrorWords) -> errors.UpstreamError:
     """Return the typed error of an answer with an error status, whatever its body is."""
     fields = fields_of_body(body)
-    if not fields.message:
-        silent = f"The provider answered with status {status} and said nothing."
-        fields = msgspec.structs.replace(fields, message=silent)
+    silent = f"The provider answered with status {status} and said nothing."
+    fields = msgspec.structs.replace(fields, message=fields.message or silent)
     return error_of_fields(fields, words, status=status, headers=headers, body=body)
 
 
@@ -103,8 +101,7 @@ def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[e
         return refined
     if status is not None:
         return class_of_status(status)
-    kind = next((words.kinds[word] for word in said if word in words.kinds), None)
-    if kind is not None:
+    if (kind := next((words.kinds[word] for word in said if word in words.kinds), None)) is not None:
         return kind
     if fields.status is not None and fields.status >= 400:
         return class_of_status(fields.status)
@@ -127,8 +124,7 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     if milliseconds:
         return milliseconds / 1000
     value = headers.get("retry-after", "")
-    seconds = _number(value)
-    if seconds is not None:
+    if (seconds := _number(value)) is not None:
         return seconds
     try:
         date = email.utils.parsedate_to_datetime(value)

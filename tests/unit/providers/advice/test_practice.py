@@ -7,7 +7,7 @@ import pytest
 
 from providers_app.advice.checks import CHECKS, ROOM, THINKING
 from providers_app.advice.draft import KINDS, Draft
-from providers_app.advice.validation import LONGEST, advice_headers
+from providers_app.advice.fitting import LONGEST, advice_headers
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.chat import ChatRequest, ImagePart, JsonSchema, Message, Tool
