@@ -56,7 +56,11 @@ async def serve_lifespan(receive: Receive, send: Send) -> None:
     """Answer ``lifespan.startup`` and ``lifespan.shutdown``."""
     await receive()
     try:
-        await _start()
+        if not crypto.configured():
+            # A production server imports the application without passing through manage.py.
+            await asyncio.to_thread(_prepare)
+        provider_loop.attach(asyncio.get_running_loop())
+        await context_lifespan.startup()
     except Exception as error:
         logger.exception("start-up failed")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -70,15 +74,6 @@ async def serve_lifespan(receive: Receive, send: Send) -> None:
     if not await asyncio.to_thread(outcome_queue.flush, FLUSH_S):
         logger.warning("the outcomes of the last calls could not be written")
     await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _start() -> None:
-    """Make the server's loop the provider loop, and take over the streams of dead processes."""
-    if not crypto.configured():
-        # A production server imports the application without passing through manage.py.
-        await asyncio.to_thread(_prepare)
-    provider_loop.attach(asyncio.get_running_loop())
-    await context_lifespan.startup()
 
 
 def _prepare() -> None:

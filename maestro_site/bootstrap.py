@@ -83,8 +83,10 @@ def _prepare() -> None:
 
 def _problem(error: Exception) -> str:
     """Return what keeps Maestro from starting, as one line that says what to do."""
-    if isinstance(error, OperationalError | InterfaceError):
-        return _database_problem(error)
+    if isinstance(error, DatabaseError | InterfaceError):
+        place = "in the data folder" if settings.EMBEDDED_DATABASE else "of DATABASE_URL"
+        first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return f"The database {place} cannot be used: {first_line}"
     if isinstance(error, ImproperlyConfigured):
         return f"{error} Install Maestro with the extra that it names, or correct the setting."
     return str(error)
@@ -94,9 +96,8 @@ def _run_without_settings(argv: list[str]) -> int:
     command = load_command_class("maestro_site", argv[1])
     parser = command.create_parser(argv[0], argv[1])
     parser.called_from_command_line = True
-    options = vars(parser.parse_args(argv[2:]))
     try:
-        command.execute(**options)
+        command.execute(**vars(parser.parse_args(argv[2:])))
     except CommandError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.returncode
@@ -114,22 +115,16 @@ def prepare_database() -> None:
             if pending_migrations():
                 call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as error:
-        raise StartError(_database_problem(error)) from error
-
-
-def _database_problem(error: Exception) -> str:
-    place = "in the data folder" if settings.EMBEDDED_DATABASE else "of DATABASE_URL"
-    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return f"The database {place} cannot be used: {first_line}"
+        raise StartError(_problem(error)) from error
 
 
 def prepare_owner() -> None:
     """Create the first person of an embedded installation, so that every command works before the first visit."""
-    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import User
 
     from maestro_site.accounts import welcome
 
-    if settings.EMBEDDED_DATABASE and not get_user_model().objects.exists():
+    if settings.EMBEDDED_DATABASE and not User.objects.exists():
         welcome.ensure_owner()
 
 
@@ -143,16 +138,12 @@ def pending_migrations() -> bool:
     return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def prepare_key_ring() -> bool:
-    """Load the key ring and prove it against the sealed rows. Return True when a key file was made now.
-
-    Raises ``StartError``: malformed keys, or sealed rows that the ring does not open.
-    """
+def prepare_key_ring() -> None:
+    """Load the key ring. Raises ``StartError``: malformed keys, or sealed rows that the ring does not open."""
     from sessions_app import crypto
     from sessions_app.errors import KeyRingError
 
     path = settings.DATA_DIR / "encryption.key"
-    created = False
     try:
         if settings.MAESTRO.encryption_keys:
             text = settings.MAESTRO.encryption_keys.get_secret_value()
@@ -162,21 +153,17 @@ def prepare_key_ring() -> bool:
                 f"there is no key: {path} is missing. Put the key file back, or set MAESTRO_ENCRYPTION_KEYS."
             )
         else:
-            text, created = datadir.read_or_create(path, crypto.KeyRing.generate())
+            text = datadir.read_or_create(path, crypto.KeyRing.generate())
         ring = crypto.KeyRing.parse(text)
         crypto.verify_in_use(ring)
     except KeyRingError as error:
         source = "MAESTRO_ENCRYPTION_KEYS" if settings.MAESTRO.encryption_keys else str(path)
         raise StartError(f"The encryption keys of {source} cannot be used: {error}") from error
     crypto.configure(ring)
-    return created
 
 
 def load_key_ring() -> "KeyRing":
-    """Return the key ring in a process that did not start with ``manage.py``: a script, a worker.
-
-    Raises ``NotConfigured`` with the reason and what to do.
-    """
+    """Return the key ring in a process that ``manage.py`` did not start. Raises ``NotConfigured`` with what to do."""
     from sessions_app import crypto
 
     try:

@@ -1,4 +1,4 @@
-"""The Celery application, and worker and schedule as threads of the one-process installation.
+"""The Celery application, the site's own tasks, and worker and schedule as threads of the one-process installation.
 
 The broker is Redis where configured, else files in the data folder, so that no server is needed.
 """
@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -40,6 +41,14 @@ class PulsingScheduler(PersistentScheduler):
 def _ready(**_: Any) -> None:
     """Record that a worker process takes tasks, long before the schedule sends it one."""
     pulse.beat("worker")
+
+
+def _guarded(work: Callable[[], None], failed: str) -> None:
+    """Do the work of a thread, whose error ends no other part."""
+    try:
+        work()
+    except Exception:
+        logger.exception(failed)
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
@@ -82,7 +91,21 @@ else:
         "store_processed": False,
         "polling_interval": 0.2,
     }
-app.autodiscover_tasks(["maestro_site", "sessions_app", "context_app"])
+app.autodiscover_tasks(["sessions_app", "context_app"])
+
+
+@app.task(name="maestro_site.pulse")
+def beat_pulse() -> None:
+    """Record that a worker took a task just now."""
+    pulse.beat("worker")
+
+
+@app.task(name="maestro_site.prune_browsers")
+def prune_browsers() -> None:
+    """Forget browser sessions that are over."""
+    from maestro_site.accounts import browsers  # a model needs Django's apps, which Celery loads after this module
+
+    browsers.prune()
 
 
 class Background:
@@ -100,13 +123,13 @@ class Background:
             ready_callback=lambda consumer: pulse.beat("worker"),
         )
         self._beat: Any = EmbeddedService(app, thread=True, max_interval=1, scheduler_cls=PulsingScheduler)
-        self._thread = threading.Thread(target=self._run_worker, name="worker", daemon=True)
+        ended = "the worker thread ended"
+        self._thread = threading.Thread(target=_guarded, args=(self._worker.start, ended), name="worker", daemon=True)
         self._stopping = threading.Event()
 
     def start(self) -> None:
         """Start both; ``/readyz`` reports them once the worker takes tasks and the schedule ticks."""
-        pulse.forget("worker")
-        pulse.forget("beat")
+        pulse.forget("worker", "beat")
         self._thread.start()
         self._beat.start()
 
@@ -115,21 +138,10 @@ class Background:
         if self._stopping.is_set():
             return
         self._stopping.set()
-        threading.Thread(target=self._beat.stop, name="stop-beat", daemon=True).start()
-        threading.Thread(target=self._stop_worker, name="stop-worker", daemon=True).start()
+        for part, name in ((self._beat, "schedule"), (self._worker, "worker")):
+            args = (part.stop, f"the {name} did not stop cleanly")
+            threading.Thread(target=_guarded, args=args, name=f"stop-{name}", daemon=True).start()
 
     def join(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds for the worker's end. Its tasks are safe to run again."""
         self._thread.join(timeout)
-
-    def _run_worker(self) -> None:
-        try:
-            self._worker.start()
-        except Exception:
-            logger.exception("the worker thread ended")
-
-    def _stop_worker(self) -> None:
-        try:
-            self._worker.stop()
-        except Exception:
-            logger.exception("the worker did not stop cleanly")

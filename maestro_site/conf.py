@@ -22,9 +22,6 @@ from providers_app.registry.settings import build_model
 from providers_app.setting_types import URL_WITH_SECRET, Env, setting, split
 from sessions_app.conf import SessionsConfig
 
-EXTRA_NAMES = frozenset({ENV_FILE, "MAESTRO_RECORDINGS"})
-"""Variables that are read, but are no settings: which file to read, and where the tests find recorded traffic."""
-
 # One field per provider that is installed: known only once they are discovered.
 Providers = build_model()
 
@@ -126,8 +123,9 @@ def problems_of(error: ValidationError, reading: Reading) -> list[tuple[tuple[st
 
 
 def known_names() -> set[str]:
-    """Return every ``MAESTRO_`` variable that is read."""
-    return {*EXTRA_NAMES, *(name for each in settings_list() for name in each.names if name.startswith(PREFIX))}
+    """Return every ``MAESTRO_`` variable that is read, the two that are no settings included."""
+    names = {name for each in settings_list() for name in each.names if name.startswith(PREFIX)}
+    return names | {ENV_FILE, "MAESTRO_RECORDINGS"}
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -30,8 +30,8 @@ def ensure(path: Path) -> Path:
     return path
 
 
-def read_or_create(path: Path, make: str) -> tuple[str, bool]:
-    """Return ``(text, created)`` of a 0600 file, which is created with ``make`` when it does not exist.
+def read_or_create(path: Path, make: str) -> str:
+    """Return the text of a 0600 file, which is created with ``make`` when it does not exist. Raises ``DataDirError``.
 
     O_EXCL and a link make it atomic: of two processes that start at once, both read the winner's text, whole.
     """
@@ -45,7 +45,7 @@ def read_or_create(path: Path, make: str) -> tuple[str, bool]:
                 os.fsync(file.fileno())
             try:
                 os.link(temporary, path)
-                return make, True
+                return make
             except FileExistsError:
                 pass
             finally:
@@ -55,7 +55,7 @@ def read_or_create(path: Path, make: str) -> tuple[str, bool]:
         raise DataDirError(f"{path} cannot be read or made ({error.strerror}). Fix its permissions.") from error
     if not text:
         raise DataDirError(f"{path} is empty. Restore it from a backup, or delete it to have a new one made.")
-    return text, False
+    return text
 
 
 @contextmanager

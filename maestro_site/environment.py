@@ -63,8 +63,8 @@ class Setting:
     @property
     def names(self) -> tuple[str, ...]:
         """All variables that it is read from, the strongest first; for a secret also those that name a file."""
-        plain = (self.name, *self.aliases)
-        return tuple(each for name in plain for each in ((name, f"{name}_FILE") if self.secret else (name,)))
+        suffixes = ("", "_FILE") if self.secret else ("",)
+        return tuple(name + suffix for name in (self.name, *self.aliases) for suffix in suffixes)
 
     @property
     def help(self) -> str:
@@ -103,7 +103,8 @@ def walk(model: type[BaseModel], default: Any = None, path: tuple[str, ...] = ()
     """Yield the settings of a model, depth first, in the order in which they are declared."""
     default = model() if default is None and not path else default
     for name, info in model.model_fields.items():
-        value = getattr(default, name, None) if isinstance(default, BaseModel) else _own_default(info)
+        own = None if info.is_required() else info.get_default(call_default_factory=True)
+        value = getattr(default, name, None) if isinstance(default, BaseModel) else own
         if group := group_of(info.annotation):
             yield from walk(group, value, (*path, name))
         else:
@@ -114,11 +115,8 @@ def group_of(annotation: Any) -> type[BaseModel] | None:
     """Return the model of a field that is a group; ``None`` for a setting."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (Union, UnionType):
-        models = [found for part in get_args(annotation) if (found := group_of(part))]
-        others = [part for part in get_args(annotation) if part is not NoneType and not group_of(part)]
-        return models[0] if len(models) == 1 and not others else None
-    return None
+    parts = [part for part in get_args(annotation) if part is not NoneType]
+    return group_of(parts[0]) if get_origin(annotation) in (Union, UnionType) and len(parts) == 1 else None
 
 
 def plain_types(annotation: Any) -> set[Any]:
@@ -133,10 +131,6 @@ def plain_types(annotation: Any) -> set[Any]:
 
 def _marks(info: FieldInfo, mark: type[T]) -> list[T]:
     return [each for each in info.metadata if isinstance(each, mark)]
-
-
-def _own_default(info: FieldInfo) -> Any:
-    return None if info.is_required() else info.get_default(call_default_factory=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,25 +164,22 @@ class Environment:
 
     def __init__(self, process: Mapping[str, str], env_file: Path | None = None) -> None:
         """Read the file, if one is named. Raises ``ConfigError``."""
-        self.process = process
-        self.file = _read_env_file(env_file) if env_file else {}
-        self.file_name = env_file.name if env_file else ""
+        file = {env_file.name: _read_env_file(env_file)} if env_file else {}
         # Our own names are also accepted in lower case.
-        self._spellings = [
-            {name.upper(): name for name in names if name.upper().startswith(PREFIX)} for names in (process, self.file)
+        self._sources = [
+            (variables, {name.upper(): name for name in variables if name.upper().startswith(PREFIX)}, file_name)
+            for file_name, variables in {"": process, **file}.items()
         ]
 
     def names(self) -> list[str]:
         """Return the names of all variables, each once."""
-        return sorted({*self.process, *self.file})
+        return sorted({name for variables, _, _ in self._sources for name in variables})
 
     def lookup(self, name: str) -> Iterator[tuple[str, str, str]]:
         """Yield each source that has this name: its spelling there, the text, and the file's name."""
-        sources = zip((self.process, self.file), self._spellings, ("", self.file_name), strict=True)
-        for variables, spellings, file in sources:
-            spelling = name if name in variables else spellings.get(name, "")
-            if spelling:
-                yield spelling, variables[spelling], file
+        for variables, spellings, file_name in self._sources:
+            if spelling := name if name in variables else spellings.get(name, ""):
+                yield spelling, variables[spelling], file_name
 
 
 def of_process(environ: Mapping[str, str] | None = None) -> Environment:
@@ -207,12 +198,9 @@ def read(settings: Iterable[Setting], environment: Environment) -> Reading:
     """Look up each setting; nothing is validated yet."""
     reading = Reading({}, {}, {}, {})
     for setting in settings:
-        found = list(candidates(setting, environment))
-        if not found:
+        if not (found := tuple(candidates(setting, environment))):
             continue
-        reading.used[setting.path] = found[0]
-        if found[1:]:
-            reading.shadowed[setting.path] = tuple(found[1:])
+        reading.used[setting.path], reading.shadowed[setting.path] = found[0], found[1:]
         try:
             value = _decode(setting, _contents(found[0]))
         except ConfigError as error:

@@ -106,7 +106,6 @@ def _key_ring() -> Check:
 
 
 def _seen(name: str) -> Check:
-    age = pulse.age(name)
-    if age is None:
+    if (age := pulse.age(name)) is None:
         return Check(name, False, "not seen yet")
     return Check(name, age <= pulse.STALE_S, f"seen {age:.0f} s ago")

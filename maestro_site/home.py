@@ -49,9 +49,11 @@ def home(request: HttpRequest) -> HttpResponse:
     counts = selectors.counts(owner_id)
     recent = list(_recent_chats(owner_id))
     facts = installation()
-    notice_rows = notices.notice_rows(owner_id)
     if not counts["all"] and not recent:
-        return render(request, "home.html", {"fresh": True, "tiles": tiles(), "facts": facts})
+        connectable = [card for card in providers.cards() if not card.problem]  # by name
+        tiles = sorted(connectable, key=lambda card: card.slug == DEMO)
+        return render(request, "home.html", {"fresh": True, "tiles": tiles, "facts": facts})
+    notice_rows = notices.notice_rows(owner_id)
     shown = notice_rows[: notices.SHOWN_AT_HOME]
     notices.mark_seen(owner_id, shown)
     context = {
@@ -90,10 +92,7 @@ def session_rows(owner_id: Pk) -> list[dict[str, Any]]:
 
 
 def provider_rows(owner_id: Pk) -> list[dict[str, Any]]:
-    """Return the providers in use and the broken ones, those with a problem first. One query.
-
-    ``problem`` says why a provider does not load, and is empty when it does.
-    """
+    """Return the providers in use and those that do not load, whose ``problem`` says why, these first. One query."""
     used = dict(selectors.owned(owner_id).order_by().values_list("provider").annotate(n=Count("pk")))
     problems = dict.fromkeys(used, "Its package is not installed any more.")
     problems |= {card.slug: card.problem for card in providers.cards() if card.problem or card.slug in used}
@@ -107,17 +106,12 @@ def installation() -> list[health.Check]:
     """Check the parts of this installation now, in words for the page."""
     facts = []
     for check in health.readiness():
-        good, plain = _CHECK_WORDS.get(check.name, (check.name.capitalize(), check.name.capitalize()))
+        good, plain = _CHECK_WORDS[check.name]
         detail = "keep a copy of it" if check.ok and check.name == "key ring" else check.detail
         if not check.ok and detail.startswith("seen "):
             detail = f"last {detail}"
         facts.append(replace(check, name=good if check.ok else plain, detail=detail))
     return facts
-
-
-def tiles() -> list[providers.Card]:
-    """Return the providers that can be connected, by name, the demo last, without the broken ones."""
-    return sorted((card for card in providers.cards() if not card.problem), key=lambda card: card.slug == DEMO)
 
 
 def _recent_chats(owner_id: Pk) -> "QuerySet[Context]":

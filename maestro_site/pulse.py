@@ -1,7 +1,4 @@
-"""Signs of life of the worker and the schedule: files in the data folder, or keys in Redis where it is configured.
-
-Several machines share Redis, which the broker needs there; one machine shares the data folder. No database is written.
-"""
+"""Signs of life of the worker and the schedule: files in the data folder, or keys in Redis where it is configured."""
 
 import time
 from functools import lru_cache
@@ -28,9 +25,9 @@ def beat(name: str) -> None:
         (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
 
 
-def forget(name: str) -> None:
-    """Remove the sign that an earlier start left. In Redis, which living workers may share, it expires instead."""
-    if not settings.REDIS_URL:
+def forget(*names: str) -> None:
+    """Remove the signs that an earlier start left. In Redis, which living workers may share, they expire instead."""
+    for name in () if settings.REDIS_URL else names:
         (settings.DATA_DIR / "pulse" / name).unlink(missing_ok=True)
 
 

@@ -9,7 +9,6 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -33,38 +32,30 @@ def listen(host: str, port: int) -> socket.socket:
         sock.listen(2048)
     except (UnicodeError, OSError) as error:
         sock.close()
-        raise PortTaken(_why_taken(error, host, port)) from error
+        if isinstance(error, UnicodeError):
+            raise PortTaken(f"{host!r} is not the name of a host. Choose another --host.") from error
+        if error.errno != errno.EADDRINUSE:
+            why = f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
+            raise PortTaken(why) from error
+        others = f"`make run PORT={port + 1}` or `manage.py up --port {port + 1}`"
+        raise PortTaken(f"Port {port} on {host} is taken. Stop what uses it, or choose another: {others}.") from error
     sock.set_inheritable(True)
     return sock
 
 
-def _why_taken(error: UnicodeError | OSError, host: str, port: int) -> str:
-    if isinstance(error, UnicodeError):
-        return f"{host!r} is not the name of a host. Choose another --host."
-    if error.errno != errno.EADDRINUSE:
-        return f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
-    others = f"`make run PORT={port + 1}` or `manage.py up --port {port + 1}`"
-    return f"Port {port} on {host} is taken. Stop what uses it, or choose another: {others}."
-
-
 def address(host: str, port: int) -> str:
     """Return the address that a person on this machine opens."""
-    shown = WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}"
+    return f"http://{host_name(host)}:{port}"
 
 
 def host_name(host: str) -> str:
-    """Return the name by which this machine calls the server, which is always among the allowed hosts.
-
-    A wildcard adds no other: the operator names those that lead here from elsewhere.
-    """
-    return urlsplit(address(host, 80)).netloc.removesuffix(":80")
+    """Return the name by which this machine calls the server; it is always allowed, a wildcard allows no other."""
+    return WILDCARDS.get(host, f"[{host}]" if ":" in host else host)
 
 
 def catch_signals() -> threading.Event:
     """Make SIGINT and SIGTERM set the returned event instead of ending the process."""
     stopping = threading.Event()
-
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
@@ -85,9 +76,8 @@ def wait_ready(base: str, stop: threading.Event, timeout: float = 60) -> bool:
 def serve(sock: socket.socket, stopping: threading.Event, *, on_stop: Callable[[], None], on_start: Announce) -> None:
     """Run until SIGINT or SIGTERM. ``on_stop`` is called at once with the signal, beside uvicorn's own shutdown.
 
-    ``stopping`` is from ``catch_signals``: uvicorn installs its handlers inside ``run`` and raises the captured signal
-    again afterwards with the handlers that were there before; ours turn that into a normal return. A signal that came
-    before uvicorn listened is not lost either.
+    ``stopping`` is from ``catch_signals``, whose handlers turn the signal that uvicorn raises again at its end into a
+    normal return. A signal that came before uvicorn listened is not lost either.
     """
     config = uvicorn.Config(
         "maestro_site.asgi:application",
@@ -123,9 +113,7 @@ class _Server(uvicorn.Server):
             self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self.should_exit:
-            # uvicorn would take a second Ctrl-C for an order to skip the shutdown, in which streams are marked and
-            # flushed. Every part of it is bounded.
+        if self.should_exit:  # uvicorn would skip the shutdown, in which streams are marked, on a second Ctrl-C
             return
         # In a thread: this handler may have interrupted the main thread while it holds a lock that stopping needs.
         threading.Thread(target=self._on_stop, name="stop", daemon=True).start()

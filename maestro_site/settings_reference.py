@@ -1,19 +1,18 @@
-"""``docs/configuration.md`` and ``.env.example``, generated from the settings models.
+"""``docs/configuration.md`` and ``.env.example``, generated from the settings models, under headings by purpose.
 
 Both are the same on every machine: nothing of the environment, of paths outside the repository, or of providers that
-are installed beside Maestro gets into them. Readers find the settings under headings by purpose (``SECTIONS``), which
-is not always the group that a setting is declared in.
+are installed beside Maestro gets into them.
 """
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import SecretBytes, SecretStr
 
 from maestro_site import conf
@@ -21,6 +20,7 @@ from maestro_site.environment import LISTS, ROOT, Setting, plain_types
 from providers_app.errors import ProviderBroken
 from providers_app.registry.discovery import registry
 
+BOUNDS = {"ge": "at least", "gt": "over", "le": "at most", "lt": "under"}
 PAGE = Path("docs/configuration.md")
 EXAMPLE = Path(".env.example")
 HEAD = """# Configuration
@@ -107,11 +107,11 @@ def render(settings: Iterable[Setting] | None = None) -> dict[Path, str]:
 
 def write(root: Path = ROOT) -> list[Path]:
     """Write the files that are not current; return their paths."""
-    changed = [path for path, text in render().items() if _committed(root / path) != text]
-    for path in changed:
+    changed = {path: text for path, text in render().items() if _committed(root / path) != text}
+    for path, text in changed.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(render()[path], encoding="utf-8")
-    return changed
+        (root / path).write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def differences(root: Path = ROOT, settings: Iterable[Setting] | None = None) -> list[str]:
@@ -168,13 +168,12 @@ def _covers(section: Section, setting: Setting) -> bool:
 
 
 def _own_title(setting: Setting) -> str:
-    if setting.path[0] != "providers":
-        return setting.path[0].replace("_", " ").capitalize()
-    slug = setting.path[1]
-    try:
-        return f"Provider {registry.card(slug).name}"
-    except ProviderBroken:
-        return f"Provider {slug}"
+    group, *names = setting.path
+    if group != "providers":
+        return group.replace("_", " ").capitalize()
+    with suppress(ProviderBroken):
+        names[0] = registry.card(names[0]).name
+    return f"Provider {names[0]}"
 
 
 def _shipped(setting: Setting) -> bool:
@@ -191,12 +190,9 @@ def _committed(file: Path) -> str:
 
 def _row(setting: Setting) -> str:
     default, aliases = default_text(setting), ", ".join(f"`{name}`" for name in setting.aliases)
-    cells = (
-        f"`{setting.name}`",
-        type_text(setting) + (", secret" if setting.secret else ""),
-        f"`{default}`" if default else "",
-        setting.help + (f" Also read from {aliases}." if aliases else ""),
-    )
+    kind = type_text(setting) + (", secret" if setting.secret else "")
+    words = setting.help + (f" Also read from {aliases}." if aliases else "")
+    cells = (f"`{setting.name}`", kind, f"`{default}`" if default else "", words)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 
@@ -207,12 +203,11 @@ def _quoted(text: str) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    names = {str: "text", int: "whole number", float: "number", Path: "path", SecretStr: "text", SecretBytes: "text"}
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if annotation is bool:
-        return "`true` or `false`"
+    names = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
+    names |= {Path: "path", SecretStr: "text", SecretBytes: "text"}
     if annotation in names:
         return names[annotation]
+    origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return " or ".join(f"`{choice}`" if choice != "" else "empty" for choice in inner)
     if origin in LISTS:
@@ -228,21 +223,12 @@ def _type_name(annotation: Any) -> str:
 def _bounds(setting: Setting) -> list[str]:
     found = []
     for mark in setting.info.metadata:
-        match mark:
-            case Ge(ge=number):
-                found.append(f"at least {_number(number)}")
-            case Gt(gt=number):
-                found.append(f"over {_number(number)}")
-            case Le(le=number):
-                found.append(f"at most {_number(number)}")
-            case Lt(lt=number):
-                found.append(f"under {_number(number)}")
-            case MaxLen(max_length=number) if plain_types(setting.info.annotation).isdisjoint(LISTS):
-                found.append(f"at most {number} characters")
-            case MinLen(min_length=number) if number:
-                found.append("not empty")
+        for name, words in BOUNDS.items():
+            if (bound := getattr(mark, name, None)) is not None:
+                short = isinstance(bound, float) and abs(bound) < 1e6
+                found.append(f"{words} {bound:g}" if short else f"{words} {bound}")
+        if getattr(mark, "max_length", None) and plain_types(setting.info.annotation).isdisjoint(LISTS):
+            found.append(f"at most {mark.max_length} characters")
+        if getattr(mark, "min_length", 0):
+            found.append("not empty")
     return found
-
-
-def _number(number: Any) -> str:
-    return f"{number:g}" if isinstance(number, float) and abs(number) < 1e6 else str(number)

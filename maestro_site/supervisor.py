@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from django.db import DatabaseError
 
@@ -35,8 +36,7 @@ def run(host: str, port: int, stop: threading.Event, announce: Callable[[threadi
         "beat": [*CELERY, "beat", "-l", "WARNING"],
     }
     # What an earlier start left must not say that these are alive.
-    for name in ("worker", "beat"):
-        pulse.forget(name)
+    pulse.forget("worker", "beat")
     children = {name: _start(command) for name, command in commands.items()}
     started = dict.fromkeys(commands, time.monotonic())
     threading.Thread(target=announce, args=(stop,), name="announce", daemon=True).start()
@@ -63,14 +63,12 @@ def run(host: str, port: int, stop: threading.Event, announce: Callable[[threadi
 
 
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, preexec_fn=_child_setup)  # noqa: S603 - own commands; see _child_setup
-
-
-def _child_setup() -> None:
-    """Give the child a session of its own, so that Ctrl-C reaches only the parent, and end it with the parent."""
-    os.setsid()
+    """Start a child that ends with this process, in a session of its own, so that Ctrl-C does not reach it."""
+    end_with_parent = None
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        end_with_parent = partial(prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
+    return subprocess.Popen(command, preexec_fn=end_with_parent, start_new_session=True)  # noqa: S603 - own commands
 
 
 def _stop(children: list[subprocess.Popen[bytes]]) -> None:

@@ -25,9 +25,7 @@ admin.site.unregister(User)
 class PersonAdmin(UserAdmin):
     """Django's own admin of users, except for deleting."""
 
-    def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
-    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], Any, set[str], list[str]]:
         """Return counts instead of a list of every chunk; the permission to delete people covers their data."""
         chosen = list(objs)
         keys = [person.pk for person in chosen]
@@ -45,7 +43,8 @@ class PersonAdmin(UserAdmin):
         """Stop the person's answers before the deletion's transaction begins, which would keep them from ending."""
         if request.method == "POST":
             person = self.get_object(request, unquote(object_id))
-            if person is not None and self._may_delete(request, person) and not people.close([person.pk]):
+            may = person and person.pk != request.user.pk and self.has_delete_permission(request, person)
+            if person and may and not people.close([person.pk]):
                 return self._busy(request)
         try:
             return super().delete_view(request, object_id, extra_context)
@@ -67,9 +66,6 @@ class PersonAdmin(UserAdmin):
                 self.delete_model(request, person)
             except IntegrityError:
                 self.message_user(request, f"{person}: {BUSY}", messages.ERROR)
-
-    def _may_delete(self, request: HttpRequest, person: User) -> bool:
-        return person.pk != request.user.pk and self.has_delete_permission(request, person)
 
     def _busy(self, request: HttpRequest) -> HttpResponse:
         self.message_user(request, BUSY, messages.ERROR)

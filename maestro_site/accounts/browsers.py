@@ -32,8 +32,7 @@ class BrowserSessionMiddleware(MiddlewareMixin):
 def note(request: HttpRequest) -> None:
     """Record that this signed-in browser was seen; writes at most once in ``SEEN_STEP``."""
     now = timezone.now()
-    noted = request.session.get(NOTED)
-    if noted is not None and now.timestamp() - noted < SEEN_STEP.total_seconds():
+    if now.timestamp() - request.session.get(NOTED, 0) < SEEN_STEP.total_seconds():
         return
     request.session[NOTED] = now.timestamp()
     if request.session.session_key is None:
@@ -66,8 +65,7 @@ def sign_out(user: User, browser_id: int) -> bool:
 
 
 def forget_all(request: HttpRequest) -> None:
-    """Drop all rows of this person after a new password, which signs the others out; this browser's next request
-    records it again under its new key."""
+    """Drop all rows after a new password, which signs the others out; this browser's next request records it again."""
     BrowserSession.objects.filter(user=request.user).delete()  # type: ignore[misc]  # the caller has checked
     request.session.pop(NOTED, None)
 

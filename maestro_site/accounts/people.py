@@ -16,19 +16,17 @@ class Directory:
 
     async def email_of(self, owner: Owner) -> str:
         """Return the person's e-mail address; empty where there is none, and for the installation itself."""
-        return await in_store(_email, owner) if isinstance(owner, int | str) else ""
+        if not isinstance(owner, int | str):
+            return ""
+        return await in_store(lambda: User.objects.filter(pk=owner).values_list("email", flat=True).first()) or ""
 
 
 def close(people: Collection[Any]) -> bool:
-    """Disable the accounts with these primary keys and stop their answers, whose rows are being written.
+    """Disable the accounts with these primary keys; return True when their answers ended within ``STOP_S`` seconds.
 
-    Return ``False`` when an answer did not end within ``STOP_S`` seconds. Call it outside of transactions.
+    Call it outside of transactions: the rows of those answers are being written.
     """
     from context_app.services import turns  # here: starting a process needs Directory alone
 
     User.objects.filter(pk__in=people).update(is_active=False)
     return turns.stop_all(people, seconds=STOP_S)
-
-
-def _email(owner: int | str) -> str:
-    return User.objects.filter(pk=owner).values_list("email", flat=True).first() or ""

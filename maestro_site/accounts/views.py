@@ -73,11 +73,8 @@ def account(request: HttpRequest) -> HttpResponse:
         browsers.forget_all(request)
         messages.success(request, "Password saved. Other browsers were signed out.")
         return redirect("account")
-    context = {
-        "password_form": form,
-        "has_password": user.has_usable_password(),
-        "browsers": browsers.listing(user, request.session.session_key),
-    }
+    listed = browsers.listing(user, request.session.session_key)
+    context = {"password_form": form, "has_password": user.has_usable_password(), "browsers": listed}
     return render(request, "accounts/account.html", context, status=422 if request.method == "POST" else 200)
 
 

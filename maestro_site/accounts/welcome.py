@@ -1,7 +1,6 @@
 """The one-time sign-in link: made on first start and by ``manage.py welcome``, spent by one button.
 
-Only the hash of the token is stored, in ``<data folder>/welcome`` (0600); the link itself goes to the terminal, never
-to a log. A new link replaces the old one.
+Only the hash of its token is stored, in ``<data folder>/welcome`` (0600). A new link replaces the old one.
 """
 
 import fcntl
@@ -34,16 +33,12 @@ def path() -> Path:
 
 
 def ensure_owner() -> User:
-    """Return the first superuser, created without a password when the installation has no people yet.
-
-    Raises ``WelcomeError`` when there are people but none of them is an active superuser.
-    """
-    superusers = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+    """Return the first active superuser, made without a password when there are no people. Raises ``WelcomeError``."""
     if not User.objects.exists():
         with suppress(IntegrityError), transaction.atomic():
             return User.objects.create_superuser(username="owner", email="", password=None)
     # Another process that started on the same fresh data may have made it meanwhile.
-    if (found := superusers.first()) is not None:
+    if (found := User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()) is not None:
         return found
     raise WelcomeError("There is no active superuser. Create one with `manage.py createsuperuser`, or name a USER.")
 
@@ -72,8 +67,7 @@ def check(token: str) -> User:
         raise WelcomeError("This link was already used, or replaced by a newer one.")
     if time.time() > float(record.get("expires", 0)):
         raise WelcomeError("This link is older than 15 minutes.")
-    user = User.objects.filter(pk=record.get("user"), is_active=True).first()
-    if user is None:
+    if (user := User.objects.filter(pk=record.get("user"), is_active=True).first()) is None:
         raise WelcomeError("The person of this link is disabled or gone.")
     return user
 

@@ -31,10 +31,9 @@ class Skipped(Exception):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of one run. ``session`` (id or name) is an existing login, which is not changed; ``keep`` keeps a new
-    one. ``broken_model`` is a model whose answers break off, where the server has one. From ``flow`` on, the fields are
-    about a sign-in: ``timeout_s`` is the whole wait for a person (``None``: no limit), ``renew_at`` the share of a
-    sign-in's lifetime after which a new one is begun while there is no answer.
+    """The plan of one run: ``session`` (id or name) is an existing login, which is not changed; ``broken_model`` a
+    model whose answers break off; ``timeout_s`` the whole wait for a person (``None``: no limit); ``renew_at`` the
+    share of a sign-in's lifetime after which a new one is begun.
     """
 
     provider: str

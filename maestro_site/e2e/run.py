@@ -44,19 +44,16 @@ class Run:
         try:
             signed_in = await self._step("authentication", self._authenticate)
             for name, step, asks in STEPS:
-                await self._step(name, step, why_not=self._why_not(signed_in, asks))
+                answerable = self._report.state.model or not asks
+                why_not = "" if answerable else "There is no model to ask; --model names one."
+                await self._step(name, step, why_not=why_not if signed_in else "There is no login to do it with.")
         except asyncio.CancelledError:
             self._report.interrupted = True
-            if (task := asyncio.current_task()) is not None:
+            if task := asyncio.current_task():
                 task.uncancel()
         finally:
             await self._step("clean-up", self._clean_up)
         return self._report
-
-    def _why_not(self, signed_in: bool, asks: bool) -> str:
-        if not signed_in:
-            return "There is no login to do it with."
-        return "There is no model to ask; --model names one." if asks and not self._report.state.model else ""
 
     async def _step(self, name: str, work: Callable[[Plan, State], Awaitable[str]], *, why_not: str = "") -> bool:
         """Run one step and report it. Return True when it passed."""

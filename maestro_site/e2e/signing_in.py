@@ -1,7 +1,6 @@
-"""Waits for a person who signs in, without a time limit of its own, for any kind of answer.
+"""Waits for a person who signs in, by listener, device code and pasted answer together.
 
 A sign-in expires, so a new one is begun before that and its address shown; the older one takes an answer until then.
-The listener, the device code and a pasted answer are awaited together.
 """
 
 import asyncio
@@ -57,7 +56,12 @@ class SignIns:
             begun = begun if self._beginning.exception() else [*begun, self._beginning.result().id]
         for login_id in dict.fromkeys(begun):
             with suppress(errors.UnknownLogin, TimeoutError):
-                await self._cancel(login_id)
+                try:
+                    await provider.cancel_login(login_id, owner=self._plan.owner)
+                except errors.LoginUsed:
+                    async with asyncio.timeout(CANCELLING_S):
+                        with suppress(errors.ProviderError):  # already reported
+                            await provider.wait_login(login_id, owner=self._plan.owner)
 
     async def _wait(self) -> Session:
         renew = await self._begin()
@@ -144,11 +148,3 @@ class SignIns:
         if self._method in PASTED:
             hint = "Paste the code, pipe it in, or choose another --method."
             raise errors.InvalidRequest("Standard input ended before there was an answer to this sign-in.", hint=hint)
-
-    async def _cancel(self, login_id: str) -> None:
-        try:
-            await provider.cancel_login(login_id, owner=self._plan.owner)
-        except errors.LoginUsed:
-            async with asyncio.timeout(CANCELLING_S):
-                with suppress(errors.ProviderError):  # already reported
-                    await provider.wait_login(login_id, owner=self._plan.owner)

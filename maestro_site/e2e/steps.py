@@ -1,7 +1,4 @@
-"""The steps, each over the universal interface. A step returns a sentence when it passes.
-
-Else it raises ``Failed``, ``Skipped``, or the typed error of the interface.
-"""
+"""The steps. Each returns a sentence, or raises ``Failed``, ``Skipped``, or the interface's typed error."""
 
 import asyncio
 import re
@@ -56,9 +53,8 @@ async def test_login(plan: Plan, state: State) -> str:
 async def create(plan: Plan, state: State) -> Session:
     """Create a temporary session with a key, or without any login."""
     if plan.auth_type == "api_key" and not plan.key:
-        raise errors.InvalidCredential(
-            "There is no key.", hint="Pass --key-env VAR or --key-stdin, or name a --session."
-        )
+        hint = "Pass --key-env VAR or --key-stdin, or name a --session."
+        raise errors.InvalidCredential("There is no key.", hint=hint)
     return await provider.create_session(
         plan.provider,
         plan.auth_type,
@@ -128,8 +124,7 @@ async def validate(plan: Plan, state: State) -> str:
 
 async def interrupt(plan: Plan, state: State) -> str:
     """Leave a stream after its first text, then use the session again."""
-    source = _ask(plan, state, PROMPT)
-    ended = False
+    source, ended = _ask(plan, state, PROMPT), False
     try:
         async for event in source:
             if isinstance(event, TextDelta):
@@ -230,27 +225,18 @@ def _ask(plan: Plan, state: State, prompt: str, model: str = "") -> AsyncGenerat
 
 def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:
     """Return the newest model that can chat, as far as dates are known; else the first of the list."""
-    chatting = [
-        model
-        for model in models
-        if (not model.capabilities or "chat" in model.capabilities)
-        and "text" in model.output_modalities
-        and model.lifecycle not in ("deprecated", "retired")
-    ]
-    if not chatting:
+    living = [model for model in models if model.lifecycle not in ("deprecated", "retired")]
+    able = [model for model in living if not model.capabilities or "chat" in model.capabilities]
+    if not (chatting := [model for model in able if "text" in model.output_modalities]):
         raise Failed("No model of the list can chat.")
     return (chatting[0] if card.models_in_order else max(chatting, key=lambda model: model.released_at or "")).id
 
 
 def _problems(result: ChatResult) -> list[str]:
-    """Return a clause for each problem of the answer to the standard prompt.
-
-    An answer that its output limit ended counts as whole, since the provider ended it itself.
-    """
+    """Return a clause for each problem of the answer; one that its output limit ended is whole."""
     found = []
     if not result.complete:
-        why = f" ({result.error.code})" if result.error else ""
-        found.append(f"the answer is not complete{why}")
+        found.append("the answer is not complete" + (f" ({result.error.code})" if result.error else ""))
     elif result.finish_reason not in ("stop", "length"):
         found.append(f"the answer ended with {result.finish_reason}")
     if len(result.text) <= LEAST_CHARS:

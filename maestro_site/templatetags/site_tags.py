@@ -1,8 +1,6 @@
-"""Template tags of all pages: icons, states, times, numbers, form controls.
+"""Template tags of all pages: icons, states, times, numbers, form controls."""
 
-Load with ``{% load site_tags %}``.
-"""
-
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -74,15 +72,12 @@ def compact(value: float | None) -> str:
     """Shorten a count: 950, 1.2k, 33.4k, 200k, 2.41M. ``None`` gives a dash."""
     if value is None:
         return "–"
-    number = abs(value)
-    sign = "−" if value < 0 else ""
+    number, sign = abs(value), "−" if value < 0 else ""
     # What would round to 1000.0k is a million already.
     for least, size, letter in ((999_950, 1_000_000, "M"), (1_000, 1_000, "k")):
         if number >= least:
-            scaled = number / size
-            digits = 2 if letter == "M" and scaled < 10 else 1
-            text = f"{scaled:.{digits}f}".rstrip("0").rstrip(".")
-            return f"{sign}{text}{letter}"
+            digits = 2 if letter == "M" and number < 10 * size else 1
+            return sign + f"{number / size:.{digits}f}".rstrip("0").rstrip(".") + letter
     return f"{sign}{number:g}"
 
 
@@ -96,8 +91,7 @@ def money(value: float | None) -> str:
 def initials(user: Any) -> str:
     """Return two letters for a person: of the full name where there is one, else of the user name."""
     name = (user.get_full_name() if hasattr(user, "get_full_name") else "") or str(user)
-    words = name.replace("_", " ").replace("-", " ").replace(".", " ").split()
-    if not words:
+    if not (words := re.sub("[_.-]", " ", name).split()):
         return "?"
     return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
 
@@ -109,14 +103,12 @@ def control(field: BoundField, **attributes: str) -> SafeString:
     Extra attributes are given with underscores: ``{% control field hx_get="/x/" placeholder="..." %}``.
     """
     widget = field.field.widget
-    described = [f"{field.auto_id}_help"] if field.help_text else []
-    described += [f"{field.auto_id}_error"] if field.errors else []
-    given = {key.replace("_", "-"): value for key, value in attributes.items()}
+    attrs: dict[str, Any] = {key.replace("_", "-"): value for key, value in attributes.items()}
     kind = next((kind for widgets, kind in _CONTROLS if isinstance(widget, widgets)), "input")
-    classes = [kind, str(widget.attrs.get("class", "")), given.pop("class", "")]
-    attrs: dict[str, Any] = {**given, "class": " ".join(part for part in classes if part)}
-    if described:
-        attrs["aria-describedby"] = " ".join(described)
+    attrs["class"] = " ".join(filter(None, (kind, widget.attrs.get("class", ""), attrs.get("class", ""))))
+    described = ("help" if field.help_text else "", "error" if field.errors else "")
+    if any(described):
+        attrs["aria-describedby"] = " ".join(f"{field.auto_id}_{part}" for part in described if part)
     if field.errors:
         attrs["aria-invalid"] = "true"
     return field.as_widget(attrs=attrs)
@@ -138,6 +130,4 @@ def is_checkbox(field: BoundField) -> bool:
 def attention_count(context: template.RequestContext) -> int:
     """Count the sessions of the signed-in person that need attention: one query per page."""
     user = context.get("user")
-    if user is None or not user.is_authenticated:
-        return 0
-    return sessions.attention_count(user.pk)
+    return sessions.attention_count(user.pk) if user is not None and user.is_authenticated else 0

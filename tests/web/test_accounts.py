@@ -17,9 +17,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from maestro_site import tasks
 from maestro_site.accounts import browsers, welcome
 from maestro_site.accounts.models import BrowserSession
+from maestro_site.celery import prune_browsers
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
@@ -222,7 +222,7 @@ def test_browser_sessions_that_are_over_are_forgotten(client: Client, nora: User
     long_ago = timezone.now() - timedelta(days=40)
     BrowserSession.objects.create(user=nora, session_key="over", last_seen_at=long_ago)
     Session.objects.create(session_key="over", session_data="", expire_date=long_ago)
-    tasks.prune_browsers()
+    prune_browsers()
     assert BrowserSession.objects.get().session_key == client.session.session_key == Session.objects.get().pk
 
 

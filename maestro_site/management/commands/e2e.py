@@ -1,7 +1,6 @@
 """``manage.py e2e PROVIDER AUTH_TYPE``: checks one login from end to end, step by step.
 
-Exit code 0: no step failed. 1: one failed, or the run could not begin. 130: Ctrl-C; what the run had created is
-deleted first.
+Exit code 0: no step failed. 1: one failed, or the run could not begin. 130: Ctrl-C, after cleaning up.
 """
 
 import asyncio
@@ -66,10 +65,8 @@ class Command(TerminalCommand):
         with quiet_terminal():
             report = self._run(plan)
         self._finish(report)
-        if report.interrupted:
-            raise SystemExit(INTERRUPTED)
         if not report.passed:
-            raise SystemExit(1)
+            raise SystemExit(INTERRUPTED if report.interrupted else 1)
 
     def _run(self, plan: Plan) -> Report:
         """Run the plan and return the report; on Ctrl-C the running step ends and the run cleans up."""
@@ -103,8 +100,7 @@ class Command(TerminalCommand):
         if self.as_json:
             return
         code = f" [{step.code}]" if step.code and step.outcome == "fail" else ""
-        line = f"{step.outcome.upper()}  {step.name.ljust(WIDTH)}  {step.seconds:7.2f} s  {step.words}{code}"
-        self.say(line)
+        self.say(f"{step.outcome.upper()}  {step.name.ljust(WIDTH)}  {step.seconds:7.2f} s  {step.words}{code}")
 
     def _show(self, pending: PendingLogin) -> None:
         """Print where to sign in on stderr: with --json, standard output is the report alone."""
@@ -116,10 +112,8 @@ class Command(TerminalCommand):
         counts = {kind: sum(step.outcome == kind for step in report.steps) for kind in ("pass", "fail", "skip")}
         total = sum(step.seconds for step in report.steps)
         words = f"{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped in {total:.1f} s"
-        verdict = "PASS" if report.passed else "FAIL"
-        what = f"{report.plan.provider} {report.plan.auth_type}"
-        cut_off = " (interrupted)" if report.interrupted else ""
-        self.answer(report.to_dict(), f"{verdict}  {what}: {words}{cut_off}")
+        what = f"{'PASS' if report.passed else 'FAIL'}  {report.plan.provider} {report.plan.auth_type}"
+        self.answer(report.to_dict(), f"{what}: {words}{' (interrupted)' if report.interrupted else ''}")
 
 
 def plan_of(options: dict[str, Any]) -> Plan:
@@ -163,10 +157,7 @@ def _fields(options: dict[str, Any]) -> dict[str, Secret]:
 
 
 async def next_line(source: TextIO) -> str:
-    """Return the next line of ``source`` that is not blank, stripped; empty once the input has ended.
-
-    A thread of its own reads it, since reading cannot be cancelled.
-    """
+    """Return the next line of ``source`` that is not blank, stripped; empty once the input has ended."""
     loop = asyncio.get_running_loop()
     found: asyncio.Future[str] = loop.create_future()
 
@@ -183,6 +174,7 @@ async def next_line(source: TextIO) -> str:
         if not loop.is_closed():
             loop.call_soon_threadsafe(give, line)
 
+    # In a thread of its own: reading cannot be cancelled.
     threading.Thread(target=read, name="pasted-answer", daemon=True).start()
     return await found
 

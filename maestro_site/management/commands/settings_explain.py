@@ -16,13 +16,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "name",
-            nargs="?",
-            default="",
-            help="a variable, an alias of it, or a path such as providers.openai.base_url; without it, the settings "
-            "that differ from their defaults",
-        )
+        words = "a variable, an alias or a path such as providers.openai.base_url; without it, all that were changed"
+        parser.add_argument("name", nargs="?", default="", help=words)
         parser.add_argument("--all", action="store_true", help="without NAME: every setting")
         parser.add_argument("--json", action="store_true", help="machine-readable")
 
@@ -77,17 +72,13 @@ class Command(BaseCommand):
         if not chosen:
             self.stdout.write("Every setting has its default. `settings_explain --all` lists them.")
             return
-        rows = [("SETTING", "VALUE", "FROM"), *((each.name, _cell(each), _origin(each)) for each in chosen)]
+        rows = [("SETTING", "VALUE", "FROM"), *map(_row, chosen)]
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         for name, value, source in rows:
             self.stdout.write(f"{name:<{widths[0]}}  {value:<{widths[1]}}  {source}".rstrip())
 
 
-def _cell(one: EffectiveSetting) -> str:
+def _row(one: EffectiveSetting) -> tuple[str, str, str]:
     text = "(wrong)" if one.problem else one.value or "(none)"
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
-
-
-def _origin(one: EffectiveSetting) -> str:
     hidden = f", hides {', '.join(each.variable for each in one.shadows)}" if one.shadows else ""
-    return f"{one.source}{hidden}"
+    return one.name, text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}...", f"{one.source}{hidden}"

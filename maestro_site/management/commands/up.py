@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -37,10 +38,7 @@ class Command(BaseCommand):
         except server.PortTaken as error:
             raise CommandError(str(error)) from None
         base = server.address(host, port)
-
-        def announce(stop: threading.Event) -> None:
-            self._announce(base, stop, wildcard=host in server.WILDCARDS)
-
+        announce = partial(self._announce, base, wildcard=host in server.WILDCARDS)
         with welcome.serving(base):
             if options["processes"]:
                 sock.close()

@@ -87,8 +87,8 @@ def test_sqlite_waits_for_writers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_is_made_once_and_private(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    assert datadir.read_or_create(path, "first") == ("first", True)
-    assert datadir.read_or_create(path, "second") == ("first", False)
+    assert datadir.read_or_create(path, "first") == "first"
+    assert datadir.read_or_create(path, "second") == "first"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in tmp_path.iterdir()] == ["key"], "no temporary file stays"
 
