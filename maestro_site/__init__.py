@@ -11,14 +11,8 @@ def setup() -> None:
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from django.db import connections
-
     from maestro_site.bootstrap import prepare_script
-
-    def prepare() -> None:
-        prepare_script()
-        connections.close_all()
 
     # On a thread of its own: Django refuses its database where an event loop runs, as it does in a notebook.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(prepare).result()
+        thread.submit(prepare_script).result()

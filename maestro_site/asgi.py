@@ -1,15 +1,8 @@
-"""The ASGI application, which dispatches by the kind of scope.
-
-lifespan  -> start and stop of the process, below
-http /v1  -> gateway_app (a plain ASGI function, when it is there)
-http      -> Django
-websocket -> origin check -> browser session -> context_app
-"""
+"""The ASGI application: HTTP to Django, sockets by origin check and browser session to the chats, and the lifespan."""
 
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
@@ -35,9 +28,6 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 1.0
 """Seconds that the end of the process waits for the database to take the last outcomes of calls."""
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
 websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 
 
@@ -52,8 +42,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await django_application(scope, receive, send)
 
 
-async def serve_lifespan(receive: Receive, send: Send) -> None:
-    """Answer ``lifespan.startup`` and ``lifespan.shutdown``."""
+async def serve_lifespan(receive: Any, send: Any) -> None:
+    """Start this process at ``lifespan.startup`` and end it at ``lifespan.shutdown``, and answer both."""
     await receive()
     try:
         if not crypto.configured():

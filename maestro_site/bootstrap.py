@@ -13,7 +13,7 @@ import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command, execute_from_command_line, load_command_class
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection, connections
 
 from maestro_site import conf, datadir
 from maestro_site.environment import ConfigError
@@ -62,7 +62,7 @@ def run_command(argv: list[str]) -> int:
 
 
 def prepare_script() -> None:
-    """Prepare a process that is no command, as commands are. Raises ``NotConfigured`` with what to do."""
+    """Prepare a process that is no command, on a thread that ends then. Raises ``NotConfigured`` with what to do."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
     try:
         for sentence in conf.unknown_variables():
@@ -71,6 +71,7 @@ def prepare_script() -> None:
         if not hasattr(settings, "EMBEDDED_DATABASE"):
             raise StartError("Django runs here with settings other than maestro_site.settings.")
         _prepare()
+        connections.close_all()
     except PROBLEMS as error:
         raise NotConfigured(_problem(error)) from error
 

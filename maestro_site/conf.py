@@ -140,10 +140,7 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
 
 
 def database(settings: MaestroSettings) -> dict[str, Any]:
-    """Return Django's ``DATABASES["default"]``: SQLite with write transactions that wait for each other, or Postgres.
-
-    Raises ``ConfigError`` for an address that is not Postgres's.
-    """
+    """Return Django's ``DATABASES["default"]``. Raises ``ConfigError`` for an address that is not Postgres's."""
     if settings.database_url is None:
         return {
             "ENGINE": "django.db.backends.sqlite3",

@@ -30,19 +30,24 @@ def ensure(path: Path) -> Path:
     return path
 
 
+def private_file(beside: Path, text: str) -> Path:
+    """Return a new file (0600) with the text, stored on the disk, to be moved to ``beside``."""
+    path = beside.with_name(f".{beside.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
+
+
 def read_or_create(path: Path, make: str) -> str:
     """Return the text of a 0600 file, which is created with ``make`` when it does not exist. Raises ``DataDirError``.
 
     O_EXCL and a link make it atomic: of two processes that start at once, both read the winner's text, whole.
     """
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         if not path.exists():
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(make)
-                file.flush()
-                os.fsync(file.fileno())
+            temporary = private_file(path, make)
             try:
                 os.link(temporary, path)
                 return make

@@ -1,7 +1,6 @@
 """Every setting with the value in force, where that comes from and what it hides, as ``settings_explain`` shows it.
 
-It needs the environment alone and no Django, so it also answers when the settings cannot be used: a wrong setting
-carries its problem, the others their values. Secrets are masked in all texts.
+It needs no Django, so it also answers when settings cannot be used. Secrets are masked in all texts.
 """
 
 import difflib
@@ -41,9 +40,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         if self.kind == "default":
             return "default"
-        place = f" in {self.file}" if self.kind == ".env" else ""
-        read = f", the file {self.file}" if self.kind == "file" else ""
-        return f"{self.variable}{place}{read}{' (an alias)' if self.name == 'alias' else ''}"
+        place = {".env": f" in {self.file}", "file": f", the file {self.file}"}.get(self.kind, "")
+        return f"{self.variable}{place}{' (an alias)' if self.name == 'alias' else ''}"
 
 
 class EffectiveSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +101,7 @@ class EffectiveSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def effective_settings(environ: Mapping[str, str] | None = None) -> EffectiveSettings:
     """Return the settings as this process would read them now. Never fails because of the environment."""
-    problems: list[str] = []
-    warnings: list[str] = []
+    problems, warnings = list[str](), list[str]()
     try:
         variables = environment.of_process(environ)
         warnings = conf.unknown_variables(environ)
@@ -173,9 +170,7 @@ def display_text(setting: Setting, value: Any) -> str:
     """Return a value for display, its secret parts masked; empty where there is none."""
     if setting.secret:
         return _secret_text(value, url=URL_WITH_SECRET in setting.info.metadata)
-    if isinstance(value, LISTS):
-        return ",".join(masked_url(text_of(each)) for each in value)
-    return masked_url(text_of(value))
+    return ",".join(masked_url(text_of(each)) for each in (value if isinstance(value, LISTS) else [value]))
 
 
 def _secret_text(value: Any, *, url: bool = False) -> str:
@@ -183,9 +178,8 @@ def _secret_text(value: Any, *, url: bool = False) -> str:
         return ""
     if isinstance(value, SecretStr | SecretBytes):
         secret = value.get_secret_value()
-        if not secret:
-            return ""
-        return masked_url(secret, parameters=True) if url and isinstance(secret, str) else MASKED
+        shown = masked_url(secret, parameters=True) if url and isinstance(secret, str) else MASKED
+        return shown if secret else ""
     if isinstance(value, Mapping):
         return json.dumps({str(name): _secret_text(each) for name, each in value.items()}) if value else ""
     if isinstance(value, LISTS):
@@ -196,8 +190,7 @@ def _secret_text(value: Any, *, url: bool = False) -> str:
 def masked_url(text: str, *, parameters: bool = False) -> str:
     """Mask user and password of an address, and the values of its query parameters that sound secret.
 
-    With ``parameters`` the values of all parameters are masked, and a text that is no address is masked whole;
-    otherwise such a text is returned as it is.
+    With ``parameters`` the values of all of them are masked, and a text that is no address is masked whole.
     """
     scheme, found, rest = text.partition("://")
     if not found:

@@ -1,10 +1,9 @@
 """The settings tree as a flat list, and how each setting is read from the environment.
 
-A setting is a leaf of a pydantic model; a group is a field whose type is one. Its name in the environment follows from
-its path (``MAESTRO_PROVIDERS__OPENAI__BASE_URL``); the names that other programs use for the same thing are declared at
-the field (``providers_app.setting_types``). Its own name is stronger than those; within one name the environment of the
-process is stronger than the ``.env`` file, and the value of a secret stronger than the file that ``<NAME>_FILE`` names.
-An empty variable counts as not set. For each value it is kept which variable it came from and which ones it hides.
+A setting is a leaf of a pydantic model, a group a field whose type is one. The name that follows from its path is
+stronger than those of other programs, which the field declares (``providers_app.setting_types``); within one name the
+environment of the process is stronger than the ``.env`` file, and a secret's value than the file that ``<NAME>_FILE``
+names. An empty variable counts as not set. Each value keeps which variable it came from and which ones it hides.
 """
 
 import inspect

@@ -1,29 +1,48 @@
-"""The web server of ``manage.py up``: uvicorn in the main thread, with our own signal handling around it."""
+"""The processes of ``manage.py up``: uvicorn in the main thread with signal handling of our own, or three children.
 
+With ``--processes`` web, worker and beat are child processes, watched and stopped together.
+"""
+
+import ctypes
 import errno
+import os
+import shlex
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
+from django.core.management import CommandError
+from django.db import DatabaseError
+
+from maestro_site import pulse
+from providers_app.refresh.flight import holder_of
+from sessions_app.stores import lanes
 
 Announce = Callable[[threading.Event], None]
 GRACE_S = 1.5
+PR_SET_PDEATHSIG = 1
+STOP_S = 4.0
+REFRESH_S = 35.0
+"""Seconds that a child with a refresh in flight may take: its time-out, and some to store the answer."""
+RESTARTS = 5
+STEADY_S = 60.0
+"""Seconds after which a child counts as stable and its restarts start from zero."""
+CELERY = [sys.executable, "-m", "celery", "-A", "maestro_site.celery"]
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 """Addresses that mean every address, and what a person on this machine opens."""
 
 
-class PortTaken(Exception):
-    """The address cannot be listened on; the message is one line that says what to do."""
-
-
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises ``PortTaken``."""
+    """Return a listening socket. Raises ``CommandError`` with what to do."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -33,12 +52,13 @@ def listen(host: str, port: int) -> socket.socket:
     except (UnicodeError, OSError) as error:
         sock.close()
         if isinstance(error, UnicodeError):
-            raise PortTaken(f"{host!r} is not the name of a host. Choose another --host.") from error
-        if error.errno != errno.EADDRINUSE:
+            why = f"{host!r} is not the name of a host. Choose another --host."
+        elif error.errno == errno.EADDRINUSE:
+            others = f"`make run PORT={port + 1}` or `manage.py up --port {port + 1}`"
+            why = f"Port {port} on {host} is taken. Stop what uses it, or choose another: {others}."
+        else:
             why = f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --host or --port."
-            raise PortTaken(why) from error
-        others = f"`make run PORT={port + 1}` or `manage.py up --port {port + 1}`"
-        raise PortTaken(f"Port {port} on {host} is taken. Stop what uses it, or choose another: {others}.") from error
+        raise CommandError(why) from error
     sock.set_inheritable(True)
     return sock
 
@@ -118,3 +138,68 @@ class _Server(uvicorn.Server):
         # In a thread: this handler may have interrupted the main thread while it holds a lock that stopping needs.
         threading.Thread(target=self._on_stop, name="stop", daemon=True).start()
         super().handle_exit(sig, frame)
+
+
+def run_processes(host: str, port: int, stop: threading.Event, announce: Announce) -> int:
+    """Run the children until ``stop`` is set or one of them keeps dying. Return the exit code."""
+    commands = {
+        "web": [sys.executable, "manage.py", "up", "--web-only", "--host", host, "--port", str(port)],
+        "worker": [*CELERY, *shlex.split("worker --pool threads -c 2 --without-gossip --without-mingle -l WARNING")],
+        "beat": [*CELERY, "beat", "-l", "WARNING"],
+    }
+    pulse.forget("worker", "beat")
+    children = {name: _start(command) for name, command in commands.items()}
+    started = dict.fromkeys(commands, time.monotonic())
+    threading.Thread(target=announce, args=(stop,), name="announce", daemon=True).start()
+    died: dict[str, int] = dict.fromkeys(commands, 0)
+    while not stop.wait(0.2):
+        for name, child in children.items():
+            if child.poll() is None:
+                continue
+            # Only one that dies again and again is hopeless.
+            died[name] = 1 if time.monotonic() - started[name] > STEADY_S else died[name] + 1
+            if died[name] > RESTARTS:
+                ended = f"{name} ended {died[name]} times (exit code {child.returncode})"
+                print(f"error: {ended}; stopping.", file=sys.stderr)
+                stop.set()
+                _stop(list(children.values()))
+                return 1
+            if stop.wait(min(0.2 * 2 ** died[name], 3)):
+                break
+            children[name] = _start(commands[name])
+            started[name] = time.monotonic()
+    _stop(list(children.values()))
+    return 0
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a child that ends with this process, in a session of its own, so that Ctrl-C does not reach it."""
+    end_with_parent = None
+    if sys.platform == "linux":
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        end_with_parent = partial(prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
+    return subprocess.Popen(command, preexec_fn=end_with_parent, start_new_session=True)  # noqa: S603 - own commands
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    deadline = time.monotonic() + STOP_S
+    for child in children:
+        try:
+            child.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _let_refresh_end(child)
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _let_refresh_end(child: subprocess.Popen[bytes]) -> None:
+    """Wait while the child has a refresh in flight: cut off before its answer is stored, the login may be lost."""
+    end = time.monotonic() + REFRESH_S
+    with suppress(DatabaseError):
+        while child.poll() is None and time.monotonic() < end and lanes.held_by(holder_of(child.pid)):
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0.2)

@@ -49,10 +49,7 @@ EXAMPLE_HEAD = """# Every setting of Maestro with its default: a copy named .env
 
 
 class Section(msgspec.Struct, frozen=True):
-    """A heading, a sentence below it, and the paths it covers, with blanks between them.
-
-    In a path ``*`` is any part of one name, and a dot at the end means all settings of a group.
-    """
+    """A heading, a sentence below it, and the paths it covers: ``*`` is a part of a name, ``group.`` all of a group."""
 
     title: str
     intro: str

@@ -42,16 +42,11 @@ def note(request: HttpRequest) -> None:
     BrowserSession.objects.update_or_create(session_key=request.session.session_key, defaults=seen)
 
 
-def listing(user: User, current_key: str | None) -> list[dict[str, Any]]:
-    """Return the person's browsers, newest first: ``{id, agent, last_seen, current}``."""
+def listing(user: User, key: str | None) -> list[dict[str, Any]]:
+    """Return the person's browsers, newest first; ``key`` is that of the current one."""
     return [
-        {
-            "id": browser.pk,
-            "agent": describe(browser.agent),
-            "last_seen": browser.last_seen_at,
-            "current": browser.session_key == current_key,
-        }
-        for browser in BrowserSession.objects.filter(user_id=user.pk)[:50]
+        {"id": one.pk, "agent": describe(one.agent), "last_seen": one.last_seen_at, "current": one.session_key == key}
+        for one in BrowserSession.objects.filter(user_id=user.pk)[:50]
     ]
 
 

@@ -22,10 +22,7 @@ class Directory:
 
 
 def close(people: Collection[Any]) -> bool:
-    """Disable the accounts with these primary keys; return True when their answers ended within ``STOP_S`` seconds.
-
-    Call it outside of transactions: the rows of those answers are being written.
-    """
+    """Disable these accounts; return True when their answers ended in ``STOP_S`` seconds. Call it in no transaction."""
     from context_app.services import turns  # here: starting a process needs Directory alone
 
     User.objects.filter(pk__in=people).update(is_active=False)

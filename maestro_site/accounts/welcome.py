@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -47,11 +46,7 @@ def create(user: User) -> str:
     """Return the token of a new link for ``user``; earlier links stop working."""
     token = secrets.token_urlsafe(32)
     record = {"user": user.pk, "hash": _digest(token), "expires": time.time() + LIFETIME_S}
-    temporary = path().with_name(f".welcome-{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(record, file)
-    temporary.replace(path())
+    datadir.private_file(path(), json.dumps(record)).replace(path())
     return token
 
 

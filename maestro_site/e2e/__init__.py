@@ -1,4 +1,1 @@
-"""Checks one login from end to end, through the universal interface alone. Nothing here prints.
-
-authentication ─▶ models ─▶ streaming ─▶ validation ─▶ interruption ─▶ refusals ─▶ clean-up
-"""
+"""Checks one login from end to end: sign-in, models, streams, an interruption, refusals, clean-up. Prints nothing."""

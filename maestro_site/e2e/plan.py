@@ -9,8 +9,6 @@ from providers_app.types.chat import ChatResult
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
 
-Outcome = Literal["pass", "fail", "skip"]
-
 PROMPT = (
     "How would you write a FastAPI application that handles Stripe-based subscriptions? "
     "Include error handling and webhook verification."
@@ -60,15 +58,10 @@ class Step(msgspec.Struct, frozen=True):
     """The result of one step. ``words`` is a sentence, ``code`` the stable code of a typed error."""
 
     name: str
-    outcome: Outcome
+    outcome: Literal["pass", "fail", "skip"]
     seconds: float
     words: str
     code: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the step as JSON types."""
-        shown = {"name": self.name, "outcome": self.outcome, "seconds": round(self.seconds, 3), "message": self.words}
-        return {**shown, "code": self.code or None}
 
 
 class State(msgspec.Struct):
@@ -96,6 +89,11 @@ class Report(msgspec.Struct):
         """Return the report as JSON types, without secrets and without the answer's text."""
         usage = self.state.result.usage if self.state.result else None
         tokens = {"input": usage.input_tokens, "output": usage.output_tokens, "source": usage.source} if usage else None
+        steps = [
+            {"name": step.name, "outcome": step.outcome, "seconds": round(step.seconds, 3), "message": step.words}
+            | {"code": step.code or None}
+            for step in self.steps
+        ]
         return {
             "provider": self.plan.provider,
             "auth_type": self.plan.auth_type,
@@ -104,5 +102,5 @@ class Report(msgspec.Struct):
             "passed": self.passed,
             "interrupted": self.interrupted,
             "usage": tokens,
-            "steps": [step.to_dict() for step in self.steps],
+            "steps": steps,
         }

@@ -45,9 +45,8 @@ def card_of(slug: str) -> ProviderInfo:
 async def test_login(plan: Plan, state: State) -> str:
     """Send one cheap authenticated request."""
     account = await provider.test_session(plan.provider, plan.auth_type, state.name, owner=plan.owner)
-    facts = [account.label] if account.label else []
-    facts += [f"{account.models} models"] if account.models is not None else []
-    return f"The provider accepts the session '{state.name}'" + (f" ({', '.join(facts)})." if facts else ".")
+    facts = ", ".join(filter(None, (account.label, "" if account.models is None else f"{account.models} models")))
+    return f"The provider accepts the session '{state.name}'{f' ({facts})' if facts else ''}."
 
 
 async def create(plan: Plan, state: State) -> Session:

@@ -14,8 +14,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = "write nothing; exit code 1 where they are not current"
-        parser.add_argument("--check", action="store_true", help=words)
+        parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where one is not current")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["check"]:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from context_app import lifespan as context_lifespan
-from maestro_site import server, supervisor
+from maestro_site import server
 from maestro_site.accounts import welcome
 
 
@@ -33,16 +33,13 @@ class Command(BaseCommand):
             raise CommandError("--host must be an address or a name; 0.0.0.0 listens on every address.")
         stopping = server.catch_signals()
         settings.ALLOWED_HOSTS = list(dict.fromkeys([*settings.ALLOWED_HOSTS, server.host_name(host)]))
-        try:
-            sock = server.listen(host, port)
-        except server.PortTaken as error:
-            raise CommandError(str(error)) from None
+        sock = server.listen(host, port)
         base = server.address(host, port)
         announce = partial(self._announce, base, wildcard=host in server.WILDCARDS)
         with welcome.serving(base):
             if options["processes"]:
                 sock.close()
-                sys.exit(supervisor.run(host, port, stopping, announce))
+                sys.exit(server.run_processes(host, port, stopping, announce))
             alone = options["web_only"]
             self._serve(sock, stopping, (lambda stop: None) if alone else announce, alone=alone)
             connections.close_all()
