@@ -1,8 +1,4 @@
-"""The table of checks of a request, in the order in which they apply, and the findings that they have.
-
-``fitting`` reads the table to make a request fit, ``validation`` to tell a caller that sends nothing all that it says.
-The rows about JSON Schemas, and about tools one by one, are in ``schema_checks``.
-"""
+"""The table of checks of a request, in the order in which they apply; ``fitting`` reads it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -46,11 +46,10 @@ CHANGES = frozenset(
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of a request to ``model`` of the provider called ``name``.
+    """The rules of a request to ``model`` of the provider called ``name``; ``underlying`` is the vendor's id of it.
 
-    ``underlying`` is the vendor's own id of the model, where the session calls it otherwise. ``facts`` are its figures
-    in model files and the configuration; ``None``: nothing is known. They alone decide what is left out, so that it
-    does not depend on lists that were fetched lately. ``listed`` are those of such a list; they are used for advice
+    ``facts`` are its figures in model files and the configuration (``None``: nothing is known). They alone decide what
+    is left out, so that it does not depend on lists that were fetched lately. Such a list's are ``listed``, for advice
     where there are no ``facts``.
     """
 
@@ -105,10 +104,9 @@ def plain_credential(slug: str) -> Credential:
 
 
 class Finding(NamedTuple):
-    """One thing that a check found about ``field``, a parameter or ``tools.<name>``.
+    """A fact that a check found about ``field``, a parameter or ``tools.<name>``; ``level`` replaces the kind's.
 
-    Without ``what``, the text says that the field is left out or replaced. ``level`` is given where it is not the
-    kind's.
+    Without ``what``, the text says that the field is left out or replaced.
     """
 
     code: str
@@ -121,10 +119,7 @@ class Finding(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One row of the table: ``find`` is called when one of the parameters ``about`` is set.
-
-    ``about`` may depend on the rules; where it is empty, they leave nothing to check.
-    """
+    """One row: ``find`` is called when a parameter in ``about`` is set; where it is empty, nothing is to check."""
 
     about: Iterable[str] | Callable[[Rules], Iterable[str]]
     find: Callable[["Draft"], Iterator[Finding]]

@@ -61,11 +61,9 @@ def fitted(
 ) -> tuple[ChatRequest, tuple[Advice, ...]]:
     """Return the request as it can be sent in ``dialect``, and the advice that goes along with its answer.
 
-    The advice is what was left out or changed, also by the session's kind of login, and the warnings; the other hints
-    are only for callers that ask for them (``validate_parameters``).
-
-    Raises ``InvalidParameter`` for what cannot be sent, ``UnsupportedParameter`` where a ``strict`` request would be
-    changed, and as the provider's behaviours do.
+    The advice is what was left out or changed, also by the kind of login, and the warnings. Raises ``InvalidParameter``
+    for what cannot be sent, ``UnsupportedParameter`` where a ``strict`` request would be changed, and as the provider's
+    behaviours do.
     """
     draft = run(_plan_of(session, credential, chat.model, dialect), chat, hints=False)
     fit, found = draft.finished() if draft.changed else chat, tuple(draft.found)
@@ -118,10 +116,7 @@ def merged(*parts: Iterable[Advice]) -> tuple[Advice, ...]:
 
 
 def _plan_of(session: Session, credential: Credential, model: str, dialect: Dialect) -> Plan:
-    """Return the plan for requests to a model over a session: the last one, while all that it was made of is the same.
-
-    It is made anew after some seconds as well, because that lets the library look for changed model files.
-    """
+    """Return the last plan while all that it was made of is the same, at most ``RESCAN_S``: model files may change."""
     settings, generation, now = conf.current(), library.generation, time.monotonic()
     login = credential.auth_type, credential.base_url, *credential.settings.items()
     key = session.provider, model, session.name, login
@@ -150,22 +145,14 @@ def validate(
 ) -> list[Advice]:
     """Return advice about ``params`` under the names that the caller gave them, errors first.
 
-    ``credential`` (its secret is not used) says of which kind the login is and with which settings; without one, the
-    provider's own settings hold. ``session`` is the session's name, for figures that are configured for it. ``known``
-    is what a list of models says of the model, where no file knows it. A parameter that is wrong by itself is not
-    checked further.
-
-    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    ``credential`` (its secret is not used) tells the kind of login and its settings; without one, the provider's own
+    hold. ``session`` is the session's name, for figures that are configured for it; ``known`` what a list says of the
+    model, where no file knows it. A parameter that is wrong by itself is not checked further. Raises as ``resolve``.
     """
     wrong = values.check(params)
     sound = {name: value for name, value in params.items() if name not in {item.field for item in wrong}}
-    chat = ChatRequest(
-        model=model,
-        messages=messages,
-        tools=tools,
-        tool_choice=tool_choice or ToolChoice(),
-        params=ChatParams(**values.canonical(sound)),
-    )
+    asked, choice = ChatParams(**values.canonical(sound)), tool_choice or ToolChoice()
+    chat = ChatRequest(model=model, messages=messages, tools=tools, tool_choice=choice, params=asked)
     signed = credential or plain_credential(slug)
     rules = rules_of(slug, model, signed, spoken(slug, model, signed), session=session, listed=known)
     draft = run(plan_of(rules), chat)
@@ -194,7 +181,8 @@ def advice_headers(advice: Iterable[Advice]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for level, name in NAMES.items():
         if said := [_text(item) for item in found if item.level == level][:MOST]:
-            headers[name] = _cut(" | ".join(said))
+            text = " | ".join(said)
+            headers[name] = text if len(text) <= LONGEST else text[: LONGEST - 3].rstrip() + "..."
     return {**headers, "x-maestro-advice-count": str(len(found))} if found else {}
 
 
@@ -202,7 +190,3 @@ def _text(item: Advice) -> str:
     what = f"{item.field}: {item.message}" if item.field else item.message
     # The bar is what separates findings, so none of them has one of its own.
     return _UNSAFE.sub("?", f"{item.code or 'advice'} {what}").replace("|", "/").strip()
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 3].rstrip() + "..."

@@ -77,7 +77,7 @@ def survey(schema: dict[str, Any]) -> Survey:
 def strict_form(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any] | None:
     """Return the schema with every object closed, and with ``required`` its optional properties nullable and required.
 
-    ``None`` where that is not enough: it is too deep, or uses keywords that strict schemas may not have.
+    ``None`` for one that is too deep, or uses keywords that strict schemas may not have.
     """
     if survey(schema).too_deep:
         return None

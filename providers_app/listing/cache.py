@@ -114,9 +114,6 @@ def latest() -> ModelLists:
 
 
 def identity_of(session: Session, credential: Credential) -> int:
-    """Return a hash that changes when other models may be seen: with the account, address, options and key.
-
-    A login's access token changes every hour and shows the same models; see ``CachedList.secret``.
-    """
+    """Return a hash that changes with the account, address, options and key, not with a login's access token."""
     who = session.account if credential.auth_type == "oauth" else credential.secret
     return hash((credential.auth_type, who, credential.base_url, tuple(sorted(credential.settings.items()))))

@@ -1,11 +1,8 @@
 """The models that a session can use: asked from its provider, kept with their age, completed by what is known anyway.
 
-    younger than ``models_cache_s``   given at once
-    younger than ``models_stale_s``   given at once, and asked for anew behind the caller's back
-    older, or ``refresh``             asked for now; when that fails, an older list is given with the reason
-    none                              what the model files and the configuration tell of, with the reason
-
-Callers that ask at the same time share one request and what came of it.
+A list younger than ``models_cache_s`` is given at once, one younger than ``models_stale_s`` too, while it is asked for
+anew behind the caller's back. An older one, and with ``refresh`` any, is asked for now; when that fails, the last list,
+or what the model files and the configuration tell of, is given with the reason. Callers share one request.
 """
 
 import asyncio
@@ -58,11 +55,9 @@ async def list_models(
 ) -> list[ModelInfo]:
     """Return the models of a session, from the cache for some minutes unless ``refresh``.
 
-    ``supports`` names capabilities that each model has to have; one without any in its entry counts as having those
-    that its provider declares. Each comes with what else is known of it and the source of each figure, ordered by id,
-    or as the provider lists them where its card says ``models_in_order``. A provider that has no list gives the models
-    that are known of it. Raises ``ProviderError`` when there is nothing to give, and with ``refresh`` when the provider
-    did not answer.
+    ``supports`` names capabilities that each model has to have, in its entry or, without any there, by its provider's
+    card. Each comes with what else is known of it, ordered by id unless the card says ``models_in_order``; without a
+    list, the known models come. Raises ``ProviderError`` when there are none, and with ``refresh`` for no answer.
     """
     kept = await _asked(await find_owner(owner), provider, name, auth_type, refresh=refresh)
     models = kept.models()
@@ -76,10 +71,7 @@ async def list_models(
 async def model_listing(
     provider: str, auth_type: AuthType | None, name: str, *, refresh: bool = False, owner: Any = None
 ) -> ModelListing:
-    """Return the same list with its age, for pages: when the provider fails, the last list with the reason.
-
-    Raises what finding the session raises.
-    """
+    """Return the same list with its age, for pages: when the provider fails, the last list with the reason."""
     return _listing_of(await _asked(await find_owner(owner), provider, name, auth_type, refresh=refresh))
 
 
@@ -87,7 +79,7 @@ async def model_listing(
 async def get_model(
     provider: str, session: str, model_id: str, *, auth_type: AuthType | None = None, owner: Any = None
 ) -> ModelInfo:
-    """Return one model as the provider describes it; where it cannot be asked for one, from the model files.
+    """Return one model from the provider, or the model files where it cannot be asked.
 
     Raises ``InvalidRequest``, ``UnknownModel``, ``UnsupportedOperation`` and other ``UpstreamError``.
     """

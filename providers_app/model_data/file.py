@@ -1,17 +1,7 @@
-"""The file ``models.json``: what is known of a provider's models without asking it. Read strictly, or not at all.
-
-    {
-      "format": 1,
-      "provider": "anthropic",
-      "open": false,                                  true: models that are not in here are nothing unusual
-      "sources": {"docs": {"from": "https://...", "as_of": "2026-11-20"}},
-      "same_as": [{"provider": "gemini"}],            whose models are also sold here, see ``SameAs``
-      "models": {"claude-opus-5": {"source": "docs", "context_window": 1000000, ...}},
-      "hosts": {"api.deepseek.com": {"deepseek-v4-pro": {...}}}     models of one address only
-    }
+"""The file ``models.json`` (docs/models.md): what is known of a provider's models without asking it.
 
 Every figure names its source: that of its entry, unless ``figures`` names another one for it. What is not known is left
-out.
+out. A file with a mistake is not used at all.
 """
 
 import datetime

@@ -1,8 +1,7 @@
 """The model files of all providers: read at the first use, then kept. A broken one is named and affects no other.
 
-Files are ``models.json`` beside the provider's code and ``<slug>.json`` in the operator's ``model_data_dir``, joined
-figure by figure, where the later day wins. The operator's folder is scanned again every few seconds; a file there that
-cannot be read leaves the last good one in force.
+Figures of the operator's ``<slug>.json`` and of ``models.json`` beside the provider's code are joined; the later day
+wins. The operator's folder is scanned again every few seconds; a broken file there leaves the last good one in force.
 
 The provider loop never waits for a file: it is given what was read last, and a thread scans again. Other callers scan
 themselves. Readers take no lock that is held while a file is read.

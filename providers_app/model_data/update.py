@@ -18,10 +18,7 @@ ORDER = ("name", "aliases", "source", "figures", "by_hand", *FIGURES)
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """The effect of an update: ids that are ``added`` or ``gone``, and figures that are ``changed`` or ``kept``.
-
-    ``changed`` are (id, figure, before, after), ``kept`` (id, figure, reason).
-    """
+    """The effect: ids ``added`` or ``gone``, (id, figure, before, after) ``changed``, (id, figure, reason) ``kept``."""
 
     added: tuple[str, ...] = ()
     changed: tuple[tuple[str, str, Any, Any], ...] = ()

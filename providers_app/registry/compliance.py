@@ -1,15 +1,13 @@
 """Findings about provider packages, with stable ids. Pure: ``apps`` turns them into system checks.
 
-    E001 bad slug                      E009 missing module              E015 auth type without its behaviour
-    E002 duplicate slug                E010 no BEHAVIOUR                E016 capability without its behaviour
-    E003 import error                  E011 member missing              W001 behaviour without its capability
-    E004 no PROVIDER                   E012 wrong signature             W002 setting without help
-    E005 slug differs from the folder  E013 must be async               W003 behaviour without its auth type
-    E006 unknown capability            E014 must not be async           W004 card incomplete
-    E007 unknown auth type
-    E008 missing or invalid config     E017 models.json cannot be used
-
-Each provider is examined by itself: an exception while one of them is imported leaves the others judged.
+E001 bad slug                      E009 missing module              E015 auth type without its behaviour
+E002 duplicate slug                E010 no BEHAVIOUR                E016 capability without its behaviour
+E003 import error                  E011 member missing              W001 behaviour without its capability
+E004 no PROVIDER                   E012 wrong signature             W002 setting without help
+E005 slug differs from the folder  E013 must be async               W003 behaviour without its auth type
+E006 unknown capability            E014 must not be async           W004 card incomplete
+E007 unknown auth type
+E008 missing or invalid config     E017 models.json cannot be used
 """
 
 from types import ModuleType

@@ -185,8 +185,8 @@ def card_problem(card: ProviderInfo) -> str:
 
 
 def _folders() -> list[Package]:
-    folders = (each.name for each in pkgutil.iter_modules(providers.__path__) if each.ispkg)
-    names = (name for name in folders if not name.startswith("_"))
+    found = pkgutil.iter_modules(providers.__path__)
+    names = (each.name for each in found if each.ispkg and not each.name.startswith("_"))
     return [Package(slug=name, module=f"{providers.__name__}.{name}", source="folder") for name in names]
 
 
@@ -203,10 +203,7 @@ def _installed() -> list[Package]:
 
 
 def _may_have_entry_points(place: Path) -> bool:
-    """Return whether a distribution in this folder of ``sys.path`` may bring a provider.
-
-    Asked first, because ``importlib.metadata`` takes a quarter of the time that listing the providers does.
-    """
+    """Return whether a distribution in this folder of ``sys.path`` may bring a provider; ``entry_points`` is slow."""
     try:
         if place.is_file():  # an archive: too rare to be worth a look into it
             return True

@@ -61,7 +61,7 @@ def copied(
 ) -> tuple[str | None, Mapping[str, Any] | None]:
     """Return a copied address without its query, and the query's values (``ProviderInfo.address_options``).
 
-    Options that were given are stronger. A query with anything else in it stays where it is, and is refused there.
+    Given options are stronger. A query with anything else in it stays, and is refused later.
     """
     head, mark, query = base_url.partition("?") if isinstance(base_url, str) else ("", "", "")
     named, found = dict(card.address_options), dict(parse_qsl(query, keep_blank_values=True))

@@ -87,9 +87,9 @@ def spoken(slug: str, model: str, credential: Credential) -> Dialect:
 
 
 def authorizer(slug: str, auth_type: AuthType) -> Callable[[Credential, HttpRequest], HttpRequest]:
-    """Return the function that signs a request of this provider for a session of this auth type.
+    """Return the function that signs requests of this auth type; ``none`` signs nothing.
 
-    For ``none`` it changes nothing. Raises ``UnsupportedOperation`` when the provider has no such auth type.
+    Raises ``UnsupportedOperation`` when the provider has no such auth type.
     """
     require_auth_type(slug, auth_type)
     if auth_type == "none":

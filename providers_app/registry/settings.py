@@ -18,8 +18,6 @@ from providers_app.wire.guard import Guard
 
 ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(read_configured)]
 """Values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
-
-
 DAY_S, MIB = 86400, 1024 * 1024
 
 
@@ -120,10 +118,7 @@ def config_class(slug: str) -> type[BaseModel]:
 
 
 def build_model() -> type[ProvidersConfig]:
-    """Return one model with the common fields and, named by its slug, a field per provider that loads.
-
-    A broken provider is left out; ``check`` names it.
-    """
+    """Return one model with the common fields and, named by its slug, a field per provider that loads."""
     fields: dict[str, Any] = {}
     for slug in (slug for slug in registry.packages() if not reserved(slug)):
         with suppress(ProviderBroken, ValueError, TypeError):

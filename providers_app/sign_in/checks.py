@@ -28,10 +28,9 @@ LOCAL_NAMES = ("localhost", "127.0.0.1")
 
 
 class OfferedFlow(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to sign in, as it can be offered here.
+    """One way to sign in, as it can be offered here; ``why_not`` is the reason why it is disabled, else empty.
 
-    ``methods`` are those that can work with this browser, in the order to offer them; ``impossible`` has the reason for
-    each other one. ``why_not`` is the reason why the flow is disabled, empty when it is enabled.
+    ``methods`` can work with this browser, in the order to offer them; ``impossible`` has the reason for each other.
     """
 
     flow: OAuthFlow
@@ -133,14 +132,9 @@ def with_earlier_answers(
     if earlier is None or earlier.flow != flow.name:
         return given
     known = {**earlier.facts, ADDRESS_FIELD: earlier.base_url}
-    chosen = {
-        field.name: known[field.name]
-        for field in flow.fields
-        if not field.secret
-        and known.get(field.name)
-        # A fact with a source was inferred from the provider's answer, unless a person overrode it.
-        and known.get(f"{field.name}_source", "override") == "override"
-    }
+    names = [field.name for field in flow.fields if not field.secret and known.get(field.name)]
+    # A fact with a source was inferred from the provider's answer, unless a person overrode it.
+    chosen = {name: known[name] for name in names if known.get(f"{name}_source", "override") == "override"}
     return {**chosen, **{name: value for name, value in (given or {}).items() if value}}
 
 

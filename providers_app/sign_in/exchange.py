@@ -1,12 +1,8 @@
 """Turns an answer into a stored session, for all methods (callback, listener, paste, poll).
 
-answer ─▶ still open? ─▶ read and check ─▶ claim (one caller only) ─▶ exchange ─▶ key ─▶ same account? ─▶ store
-                              │ not ours, or unreadable                  │         │ failed for now     │ another one
-                              └─▶ goes on waiting, error shown           sealed    └─▶ waits to be      └─▶ waits for a
-                                                                         here          tried again          confirmation
-
-Once the code is spent, the tokens are sealed in the attempt: the later steps alone are tried again, and it never waits
-for an answer again.
+One caller claims the sign-in and exchanges the answer; one that is not ours, or unreadable, leaves it waiting. Once the
+code is spent, the tokens are sealed in the attempt: the later steps (key, account, store) alone are tried again, and it
+never waits for an answer again.
 """
 
 import asyncio
@@ -83,8 +79,8 @@ async def expire(attempt: LoginAttempt) -> None:
     over = late >= (STALLED_S if state.status == "exchanging" else 0.0)
     if not over or state.status not in ("waiting", "confirm", "exchanging"):
         return
-    error = errors.LoginExpired("This sign-in was not finished in time.")
     if await store.claim_login(state.id, status=state.status):
+        error = errors.LoginExpired("This sign-in was not finished in time.")
         await store.advance_login(state.id, status="failed", error=error)
         raise error
 
@@ -260,10 +256,8 @@ def _other_account(attempt: LoginAttempt, tokens: Tokens) -> errors.WrongAccount
     expected = attempt.expected_account
     if not (attempt.state.target and expected and tokens.account_id) or tokens.account_id == expected:
         return None
-    there = attempt.state.expected or expected
-    return errors.WrongAccount(
-        f"You signed in as {tokens.account_label or tokens.account_id}, but '{attempt.state.name}' belongs to {there}."
-    )
+    here, there = tokens.account_label or tokens.account_id, attempt.state.expected or expected
+    return errors.WrongAccount(f"You signed in as {here}, but '{attempt.state.name}' belongs to {there}.")
 
 
 def _unspent(error: errors.ProviderError) -> bool:

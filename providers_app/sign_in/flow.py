@@ -1,10 +1,5 @@
 """Signing in to a provider: begin, answer, poll, confirm, cancel; and revoking a login at the provider.
 
-    pending = await begin_login("openai", name="dev_gpt")        # open pending.url; pending.method says what comes back
-    session = await complete_login(pending.id, answer="...")     # a code or an address that was pasted
-    session = await complete_callback(params, browser=...)       # what the provider's redirect brought to us
-    session = await wait_login(pending.id)                       # device codes and listeners complete by themselves
-
 A sign-in belongs to the person and the browser session that began it. ``browser`` is a hash of the latter, and empty
 outside a browser.
 """
@@ -37,14 +32,9 @@ POLL_EVERY_S = 0.5
 
 @on_provider_loop
 async def offered_flows(provider: str, *, origin: str = "", local_browser: bool = True) -> list[OfferedFlow]:
-    """Return the ways to sign in: whether each is enabled, and which methods can work with this browser.
-
-    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
-    """
-    return [
-        checks.offered(provider, flow, origin=origin, local_browser=local_browser)
-        for flow in _flows(provider, resolve(provider, "oauth"))
-    ]
+    """Return the ways to sign in, and the methods that can work with this browser. Raises as ``resolve`` does."""
+    flows = _flows(provider, resolve(provider, "oauth"))
+    return [checks.offered(provider, flow, origin=origin, local_browser=local_browser) for flow in flows]
 
 
 @on_provider_loop
@@ -112,10 +102,8 @@ async def begin_login(
             return_to=path,
             **common,
         )
-        sealed = exchange.sealed(pending)
-        state = await ports.login_store().open_login(
-            who, state, browser=browser, pending=sealed, state_token=pending.state
-        )
+        parts: dict[str, Secret] = {"pending": exchange.sealed(pending), "state_token": pending.state}
+        state = await ports.login_store().open_login(who, state, browser=browser, **parts)
         await background.start(who, state, browser, pending, listener)
     except BaseException:
         if listener is not None:
@@ -130,9 +118,8 @@ async def complete_login(
 ) -> Session:
     """Complete a sign-in with its answer: the pasted text, or the parameters of the redirect.
 
-    Raises ``UnknownLogin``, ``LoginExpired``, ``LoginUsed``, ``InvalidLoginAnswer`` (the sign-in waits on),
-    ``LoginDenied``, ``WrongAccount`` (see ``confirm_login``), ``MissingScope``, ``UpstreamError``, and what storing
-    raises.
+    Raises ``LoginError`` of every kind (after ``InvalidLoginAnswer`` it waits on, after ``WrongAccount`` for
+    ``confirm_login``), ``UpstreamError``, and what storing raises.
     """
     attempt = await _find(owner, login_id, browser)
     await exchange.require_open(attempt)
@@ -191,10 +178,7 @@ async def confirm_login(login_id: str, *, browser: str = "", owner: Any = None) 
 
 @on_provider_loop
 async def wait_login(login_id: str, *, browser: str = "", owner: Any = None) -> Session:
-    """Wait until a sign-in is done by a device code, a listener, or an answer given elsewhere.
-
-    Raises what it ended with: ``LoginExpired``, ``LoginDenied``, ``WrongAccount``, ``UpstreamError`` ...
-    """
+    """Wait until a sign-in is done by a device code, a listener, or an answer given elsewhere. Raises what ended it."""
     failures = 0
     while True:
         try:

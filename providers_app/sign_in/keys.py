@@ -82,10 +82,7 @@ async def run_test(owner: Owner, session: Session, credential: Credential) -> Ac
 
 @on_provider_loop
 async def try_credential(provider: str, credential: Credential, *, owner: Owner | None = None) -> Account:
-    """Test a credential like ``test_session``, stored or not, without refreshing it. Raises ``UpstreamError``.
-
-    ``owner`` is the person on whose behalf it is tested, for a gateway that needs to know.
-    """
+    """Test a credential, stored or not, on behalf of ``owner``, without refreshing it. Raises ``UpstreamError``."""
     if not isinstance(credential, Credential):
         raise errors.InvalidCredential(f"{quoted(credential)} is no credential.")
     who = owner if owner is not None else acting()
@@ -100,15 +97,12 @@ def _deadline() -> AbstractAsyncContextManager[None]:
 
 
 async def _test(provider: str, owner: Owner | None, credential: Credential) -> Account:
-    http = clients.http_for(provider, owner, credential)
+    http, kind = clients.http_for(provider, owner, credential), credential.auth_type
     with faults_of(provider):
-        match credential.auth_type:
-            case "none":
-                return Account(models=len(await resolve(provider, "models").list(credential, http)))
-            case "oauth":
-                return await resolve(provider, "oauth").test(credential, http)
-            case _:
-                return await resolve(provider, "api_key").test(credential, http)
+        if kind == "none":
+            return Account(models=len(await resolve(provider, "models").list(credential, http)))
+        tested = resolve(provider, "oauth") if kind == "oauth" else resolve(provider, "api_key")
+        return await tested.test(credential, http)
 
 
 def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:

@@ -1,14 +1,14 @@
 """Sign-ins that complete in the background: listeners on this machine, and the polling of device logins.
 
-Both are detached tasks of the provider loop that end at the sign-in's expiry; their state is in the store. A device
-login is polled by the process that holds its lease. When that process is gone, the lease ends and the next process
-that reads the sign-in's state takes it over.
+Both are detached tasks of the provider loop, with their state in the store. A device login is polled by the process
+that holds its lease; when that ends, the next process that reads the sign-in's state takes over.
 """
 
 import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from providers_app import errors, loop, ports
@@ -176,7 +176,9 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
             await exchange.advance(attempt, error=error)
             continue
         if isinstance(found, Tokens):
-            await _finish(attempt, found, pending)
+            if await exchange.retried(lambda: store.claim_login(login_id)):
+                with suppress(errors.ProviderError):
+                    await exchange.complete(attempt, partial(_given, found), [*secrets_of(pending), *secrets_of(found)])
             return
         if found != pending:
             pending = found
@@ -186,15 +188,8 @@ async def _poll(attempt: LoginAttempt, pending: PendingLogin, lease: str) -> Non
         await exchange.expire(attempt)
 
 
-async def _finish(attempt: LoginAttempt, tokens: Tokens, pending: PendingLogin) -> None:
-    if not await exchange.retried(lambda: ports.login_store().claim_login(attempt.state.id)):
-        return
-
-    async def obtained() -> Tokens:
-        return tokens
-
-    with suppress(errors.ProviderError):
-        await exchange.complete(attempt, obtained, [*secrets_of(pending), *secrets_of(tokens)])
+async def _given(tokens: Tokens) -> Tokens:
+    return tokens
 
 
 async def _waits(attempt: LoginAttempt) -> bool:

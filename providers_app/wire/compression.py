@@ -65,10 +65,7 @@ class Decompressed:
         return piece
 
     def _window_bits(self) -> int:
-        """Return the format as zlib's ``wbits``. Raises ``Undecodable``.
-
-        Some send ``deflate`` without the header of zlib; the first byte tells which it is.
-        """
+        """Return zlib's ``wbits``; the first byte tells a ``deflate`` without a header. Raises ``Undecodable``."""
         if self._coding in ("gzip", "x-gzip"):
             return 16 + zlib.MAX_WBITS
         if self._coding == "deflate":

@@ -38,10 +38,7 @@ class Guard:
             self._allow(entry.strip().lower())
 
     def judge(self, host: str, port: int, addresses: Sequence[str]) -> list[str]:
-        """Return the addresses to connect to. Raises ``AddressRefused`` when any of them is refused.
-
-        A name that points to good and bad addresses is not to be trusted.
-        """
+        """Return the addresses to connect to. Raises ``AddressRefused``: one that is refused refuses the name."""
         name = _plain(host)
         if (name, None) in self._hosts or (name, port) in self._hosts:
             return list(addresses)

@@ -40,8 +40,7 @@ def tls_context(ca_file: str) -> ssl.SSLContext:
 class GuardedConnector(aiohttp.TCPConnector):
     """Keeps connections per origin and opens them to judged addresses only.
 
-    A host that is an address reaches no resolver, so each address is judged where its socket is made; the addresses of
-    a name are judged together before, because one that is refused refuses the name.
+    Addresses are judged where the socket is made; those of a name together before, as one that is refused refuses it.
     """
 
     def __init__(self, guard: Guard, resolver: Resolver, **options: Any) -> None:
