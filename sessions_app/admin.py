@@ -20,7 +20,7 @@ from sessions_app.forms import KeyField, add_error
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.names import validate_name
 from sessions_app.presenters.status import describe
-from sessions_app.services import connect, lifecycle, refresh, testing
+from sessions_app.services import connect, lifecycle, outcomes, refresh
 from sessions_app.services import options as option_service
 
 ASKED_AT_ONCE = 20
@@ -183,7 +183,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Test the selected sessions", permissions=["change"])
     def test_selected(self, request: HttpRequest, queryset: "QuerySet[AuthSession]") -> None:
         for session in self._first(request, queryset, "tested"):
-            error = testing.test(session, owner_id=session.owner_id).error
+            error = outcomes.test(session, owner_id=session.owner_id).error
             level = messages.ERROR if error else messages.SUCCESS
             text = f"{session}: {error.message} [{error.code}]" if error else f"{session} works."
             self.message_user(request, text, level)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from sessions_app.services import import_undo, lifecycle, notice_mail, notices, refresh, retention, trail
+from sessions_app.services import imports, lifecycle, notices, refresh, retention, trail
 from sessions_app.stores import logins
 
 
@@ -22,7 +22,7 @@ def refresh_due() -> None:
 @shared_task(name="sessions_app.email_notices", ignore_result=True)  # type: ignore[untyped-decorator]
 def email_notices() -> None:
     """Send the Notices by e-mail that their owners have not seen yet."""
-    notice_mail.email_notices()
+    notices.email_notices()
 
 
 @shared_task(name="sessions_app.watch", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -38,4 +38,4 @@ def retire_dead() -> None:
     retention.retire_dead()
     notices.prune()
     logins.prune_logins()
-    import_undo.prune_backups()
+    imports.prune_backups()

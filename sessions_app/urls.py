@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions_app.views import actions, connect, detail, import_page, listing, login, models, notices, oauth, trail
+from sessions_app.views import actions, connect, detail, import_page, listing, login, models, notices, oauth
 
 app_name = "sessions"
 urlpatterns = [
@@ -23,8 +23,8 @@ urlpatterns = [
     path("notices/<int:notice_id>/reopen/", notices.reopen, name="notice-reopen"),
     path("<uuid:pk>/", detail.detail, name="detail"),
     path("<uuid:pk>/status/", detail.status, name="status"),
-    path("<uuid:pk>/trail/", trail.trail, name="trail"),
-    path("<uuid:pk>/trail.csv", trail.trail_csv, name="trail-csv"),
+    path("<uuid:pk>/trail/", detail.trail, name="trail"),
+    path("<uuid:pk>/trail.csv", detail.trail_csv, name="trail-csv"),
     path("<uuid:pk>/models/", models.models, name="models"),
     path("<uuid:pk>/rename/", detail.rename, name="rename"),
     path("<uuid:pk>/key/", detail.key, name="key"),

@@ -39,9 +39,7 @@ def create(
 ) -> AuthSession:
     """Store a login under a name, sealed, in one transaction; nothing is asked of the provider.
 
-    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation`` (auth type), ``InvalidName``,
-    ``DuplicateSession``, ``InvalidCredential``, ``InvalidOption``, ``InvalidRequest`` (base URL, limit reached),
-    ``AddressRefused``, ``NotConfigured`` (no key ring).
+    Raises as ``check``, and ``InvalidName``, ``DuplicateSession``, ``InvalidRequest`` (limit), ``NotConfigured``.
     """
     name = validate_name(name)
     credential = check(provider, auth_type, secret, base_url, settings)
@@ -75,7 +73,11 @@ def offering(provider: str, auth_type: str) -> ProviderInfo:
 def check(
     provider: str, auth_type: str, secret: Secret, base_url: str = "", settings: Mapping[str, str] | None = None
 ) -> Credential:
-    """Return the credential that these inputs make, each of them checked; raises as ``create`` does."""
+    """Return the credential that these inputs make.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation`` (auth type), ``InvalidCredential``,
+    ``InvalidOption``, ``InvalidRequest`` (base URL), ``AddressRefused``.
+    """
     info = offering(provider, auth_type)
     if auth_type == AuthSession.AuthType.OAUTH.value:
         raise UnsupportedOperation(
@@ -93,10 +95,7 @@ def check(
 
 
 def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
-    """Store another key without the errors and test results of the old one; return the new generation.
-
-    Raises ``InvalidCredential``, ``UnsupportedOperation``, ``UnknownSession``, ``NotConfigured``.
-    """
+    """Store another key and forget the errors of the old one; return the new generation. Raises as ``create``."""
     info = usable(session.provider)
     if session.auth_type != AuthSession.AuthType.API_KEY:
         raise UnsupportedOperation(f"The session '{session.name}' has no key to replace.")
@@ -109,10 +108,7 @@ def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = N
 
 
 def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None = None) -> bool:
-    """Change the address and drop the key, which was given for the old one; ``False`` when it is the same.
-
-    Raises ``InvalidRequest``, ``AddressRefused``, ``UnknownSession``.
-    """
+    """Change the address and drop the key, given for the old one; ``False`` if it is the same. Raises as ``check``."""
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
     base_url = _checked_base_url(info, address or "")

@@ -2,19 +2,23 @@
 
 Importing twice changes nothing: a login that is stored already is left as it is. A login whose name another one has
 gets a free name; the rows of the earlier product have fixed names, so there it is a conflict that only ``replace``
-resolves.
+resolves. An import can be taken back until its backup is destroyed.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, count
 from typing import Any, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from providers_app import conf as providers_conf
 from providers_app.errors import InvalidRequest, ProviderError
@@ -26,16 +30,19 @@ from sessions_app.import_sources.formats import LEGACY
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent, forget_sessions
 from sessions_app.names import MAX_LENGTH
 from sessions_app.services import connect, refresh, trail
-from sessions_app.services.import_undo import frozen
 from sessions_app.stores.lanes import lane_of
 
 FIRST_AT_ONCE = 3
+BATCH = 500
+_READERS: dict[str, Callable[[str], Any]] = {
+    "DateTimeField": parse_datetime, "BinaryField": bytes.fromhex, "UUIDField": UUID,
+}  # fmt: skip
 What = Literal["create", "replace", "unchanged", "conflict", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The fate of one login: ``why`` in words for everything but a plain creation; ``row`` is stored."""
+    """The result for one login: ``why`` in words for everything but a plain creation; ``row`` is stored."""
 
     login: ImportedLogin
     what: What
@@ -47,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All changes that an import would make."""
+    """All changes that an import would make; ``digest``, of its logins without secrets, tells two imports apart."""
 
     kind: str
     source: str
@@ -67,11 +74,12 @@ class Plan:
 def plan(owner_id: Pk, kind: str, logins: Iterable[ImportedLogin], *, source: str = "", replace: bool = False) -> Plan:
     """Plan what storing these logins would change; nothing is written. ``source`` names the file, for the trail."""
     found = list(logins)
-    people = _people({login.person for login in found if login.person})
+    digest = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in found)
+    people = _people({login.person.casefold() for login in found if login.person})
     stored = _Stored(selectors.visible().filter(owner_id__in={owner_id, *people.values()}))
     owners = (people.get(login.person.casefold(), owner_id) for login in found)
     lines = [_line(login, kind, owner, stored, replace) for login, owner in zip(found, owners, strict=True)]
-    return Plan(kind=kind, source=source[:200], digest=_digest(found), owner_id=owner_id, lines=lines)
+    return Plan(kind, source[:200], hashlib.sha256(digest.encode()).hexdigest(), owner_id, lines)
 
 
 def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
@@ -87,7 +95,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
     backup = {
         "generations": {str(row.pk): row.generation for row in rows},
         "created": [str(row.pk) for row in new],
-        "replaced": frozen(before),
+        "replaced": [_frozen(row) for row in before],
     }
     run_id = uuid4()
     run = ImportRun(
@@ -116,7 +124,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
             forget_sessions()
             for row in changed:
                 _overwrite(row)
-            SessionEvent.objects.bulk_create(events, batch_size=500)
+            SessionEvent.objects.bulk_create(events, batch_size=BATCH)
     except IntegrityError:
         raise InvalidRequest(
             "Sessions with these names appeared while this was imported, so nothing was stored.", hint="Import again."
@@ -130,6 +138,49 @@ def fetch_first(made: Plan) -> None:
     due = [row for row in logins if row.expires_at is not None and row.expires_at <= timezone.now()]
     for row in due[:FIRST_AT_ONCE]:
         refresh.refresh_now(row, actor_id=row.owner_id)
+
+
+def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None) -> tuple[int, int]:
+    """Destroy the sessions that an import made and restore those it replaced, byte for byte; return how many of each.
+
+    Raises ``InvalidRequest`` when it was taken back before, and without ``force`` when a session has a newer login.
+    """
+    if run.rolled_back_at is not None:
+        raise InvalidRequest("This import was taken back already.")
+    if not run.key_id:
+        raise InvalidRequest("The backup of this import was destroyed, because it is too old to be taken back.")
+    backup = json.loads(credentials.open_backup(run))
+    created = [UUID(pk) for pk in backup["created"]]
+    restored = [_thawed(row) for row in backup["replaced"]]
+    imported = {UUID(pk): generation for pk, generation in backup["generations"].items()}
+    with transaction.atomic():
+        # Held until they are gone: a refresh that ends now must not be destroyed unseen.
+        now = AuthSession.objects.select_for_update().only("name", "generation").in_bulk(list(imported))
+        moved_on = sorted(row.name for pk, row in now.items() if row.generation != imported[pk])
+        if not force and (names := moved_on[:5]):
+            raise InvalidRequest(
+                f"These sessions have another login since the import: {', '.join(names)}.",
+                hint="Take it back all the same with --force; those logins are lost.",
+            )
+        done = ImportRun.objects.filter(pk=run.pk, rolled_back_at__isnull=True).update(rolled_back_at=timezone.now())
+        if not done:
+            raise InvalidRequest("This import was taken back already.")
+        rows = list(AuthSession.objects.defer("sealed_credential").in_bulk(created).values())
+        events = [trail.line(row, trail.DESTROYED, "import taken back", actor_id=actor_id) for row in rows]
+        SessionEvent.objects.bulk_create(events, batch_size=BATCH)
+        for start in range(0, len(created), BATCH):
+            gone = AuthSession.objects.filter(pk__in=created[start : start + BATCH])
+            gone.update(**credentials.DESTROYED)
+            gone.delete()
+        for row in restored:
+            row.save(force_update=True)
+    return len(rows), len(restored)
+
+
+def prune_backups() -> int:
+    """Destroy the backups of imports whose undo time is over; return how many."""
+    oldest = timezone.now() - timedelta(days=settings.MAESTRO.sessions.import_backups_kept_days)
+    return ImportRun.objects.filter(created_at__lt=oldest).exclude(key_id="").update(**credentials.BACKUP_DESTROYED)
 
 
 def _overwrite(row: AuthSession) -> None:
@@ -192,7 +243,8 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
         row.created_at, row.generation = taken.created_at, taken.generation + 1
         stored.add(row, secret)
         return Line(login, "replace", row.name, owner_id, "had another login", row)
-    row.name = _free(login.name, row, stored)
+    names = chain([login.name], (f"{login.name[: MAX_LENGTH - 5]}_{number}" for number in count(2)))
+    row.name = next(name for name in names if (owner_id, row.provider, row.auth_type, name) not in stored.by_name)
     stored.add(row, secret)
     return Line(login, "create", row.name, owner_id, login.note, row)
 
@@ -211,26 +263,37 @@ def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
     return AuthSession(**names, name=login.name, created_at=now, status_changed_at=now, **columns), secret
 
 
-def _free(name: str, row: AuthSession, stored: _Stored) -> str:
-    """Return ``name``, or the first of ``name_2``, ``name_3`` ... free for this owner, provider and auth type."""
-    number, free = 1, name
-    while (row.owner_id, row.provider, row.auth_type, free) in stored.by_name:
-        number += 1
-        free = f"{name[: MAX_LENGTH - 5]}_{number}"
-    return free
-
-
-def _people(names: set[str]) -> dict[str, Any]:
-    """Return the users whom a source names, by user name, e-mail address or id."""
-    if not names:
+def _people(wanted: set[str]) -> dict[str, Any]:
+    """Return the users whom a source names, by user name, e-mail address or id, without regard to case."""
+    if not wanted:
         return {}
-    wanted = {name.casefold() for name in names}
     users = get_user_model().objects.values_list("pk", "username", "email")
     known = {key: pk for pk, name, email in users for key in (str(pk), email.casefold(), name.casefold())}
     return {key: pk for key, pk in known.items() if key in wanted}
 
 
-def _digest(logins: Sequence[ImportedLogin]) -> str:
-    """Return a hash that tells two imports apart, of the logins without their secrets."""
-    text = "\n".join(f"{login.provider} {login.auth_type} {login.name} {login.person}" for login in logins)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _frozen(row: AuthSession) -> dict[str, Any]:
+    """Return every column of the row as JSON, sealed bytes in hexadecimal."""
+    return {column.attname: _plain(getattr(row, column.attname)) for column in row._meta.concrete_fields}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bytes() | memoryview():
+            return bytes(value).hex()
+        case UUID():
+            return str(value)
+        case _:
+            return value
+
+
+def _thawed(values: dict[str, Any]) -> AuthSession:
+    """Return the row that ``_frozen`` was given, unsaved. A backup that is older than a column has its default."""
+    row = AuthSession()
+    kinds = {column.attname: column.get_internal_type() for column in row._meta.concrete_fields}
+    for name in kinds.keys() & values.keys():
+        read = _READERS.get(kinds[name]) if values[name] is not None else None
+        setattr(row, name, read(values[name]) if read else values[name])
+    return row

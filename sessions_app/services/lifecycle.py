@@ -27,12 +27,8 @@ from sessions_app.services import notices, trail
 
 # What a session without its secrets must not keep: nothing to refresh, and nothing that another session equals.
 _NO_LOGIN: Mapping[str, Any] = {
-    **NO_ATTEMPT,
-    "token_print": "",
-    "expires_at": None,
-    "next_refresh_at": None,
-    "earliest_refresh_at": None,
-}
+    **NO_ATTEMPT, "token_print": "", **dict.fromkeys(("expires_at", "next_refresh_at", "earliest_refresh_at"))
+}  # fmt: skip
 NO_SECRET = "Its secrets were destroyed: it needs a new sign-in or a new key."  # noqa: S105 - words for people
 # The server grants more than the toast shows: a click in the last moment counts, and a hovered toast waits.
 UNDO_GRACE_S = 20.0
@@ -53,8 +49,10 @@ def rename(session: AuthSession, name: str, *, actor_id: Pk | None = None) -> Au
 def disable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
     """Keep the session but let nothing use it. Doing so twice changes nothing. Raises ``UnknownSession``."""
     rows = _rows(session).exclude(status=AuthSession.Status.DISABLED)
-    changes = status_columns(AuthSession.Status.DISABLED, "Switched off by a person.")
-    _switch(session, rows, changes, trail.DISABLED, None, actor_id)
+    with transaction.atomic():
+        if _switched(session, rows, status_columns(AuthSession.Status.DISABLED, "Switched off by a person.")):
+            trail.note(session, trail.DISABLED, actor_id=actor_id)
+            notices.resolve(session)
 
 
 def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
@@ -63,23 +61,17 @@ def enable(session: AuthSession, *, actor_id: Pk | None = None) -> None:
     if session.auth_type == AuthSession.AuthType.OAUTH and not session.key_id:
         changes = status_columns(AuthSession.Status.NEEDS_REAUTH, NO_SECRET)
     rows = _rows(session).filter(status=AuthSession.Status.DISABLED)
-    _switch(session, rows, changes, trail.ENABLED, (notices.SWITCHED_OFF,), actor_id)
-
-
-def _switch(
-    session: AuthSession,
-    rows: "QuerySet[AuthSession]",
-    changes: dict[str, Any],
-    action: str,
-    over: tuple[str, ...] | None,
-    actor_id: Pk | None,
-) -> None:
     with transaction.atomic():
-        if rows.update(**changes):
-            trail.note(session, action, actor_id=actor_id)
-            notices.resolve(session, over)
-        else:
-            _require(_rows(session).exists(), session)
+        if _switched(session, rows, changes):
+            trail.note(session, trail.ENABLED, actor_id=actor_id)
+            notices.resolve(session, (notices.SWITCHED_OFF,))
+
+
+def _switched(session: AuthSession, rows: "QuerySet[AuthSession]", changes: dict[str, Any]) -> bool:
+    if rows.update(**changes):
+        return True
+    _require(_rows(session).exists(), session)
+    return False
 
 
 def revoke(session: AuthSession) -> bool:
@@ -109,7 +101,7 @@ def switch_off(
     """Destroy the secrets, keep row and trail; ``False`` when the session is gone or no longer among ``rows``."""
     changes = {**status_columns(AuthSession.Status.DISABLED, reason), **_NO_LOGIN, **DESTROYED}
     with transaction.atomic():
-        # With the next generation, whoever read the login before can write nothing over this.
+        # With the next generation, nothing that read the login before can write over this.
         if not (_rows(session) if rows is None else rows).update(**changes, generation=F("generation") + 1):
             return False
         trail.note(session, action, reason, actor_id=actor_id)
@@ -132,8 +124,7 @@ def restorable(owner_id: Pk, session_id: UUID | str) -> AuthSession | None:
 
 
 def restore(owner_id: Pk, session_id: UUID | str, *, actor_id: Pk | None = None) -> AuthSession:
-    """Take a deletion back. Raises ``UnknownSession`` when the window is over (or the session is someone else's), and
-    ``DuplicateSession`` when its name was given to another session meanwhile."""
+    """Take a deletion back. Raises ``UnknownSession`` (window over, foreign session), ``DuplicateSession`` (name)."""
     gone = UnknownSession("The session is gone: its secret was destroyed.", hint="Connect it again.")
     session = restorable(owner_id, session_id)
     if session is None:
@@ -159,7 +150,7 @@ def delete(session: AuthSession, *, actor_id: Pk | None = None) -> None:
 
 
 def purge_deleted() -> int:
-    """Destroy what was deleted longer ago than the undo window; how many. Safe to run at the same time elsewhere."""
+    """Destroy what was deleted longer ago than the undo window; return how many. Safe to run twice at once."""
     due = AuthSession.objects.filter(deleted_at__lte=_purge_limit())
     purged = 0
     for session in due.defer("sealed_credential"):

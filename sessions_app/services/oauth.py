@@ -49,7 +49,7 @@ def create(
 def replace(
     owner_id: Pk, session_id: UUID, tokens: Tokens, next_refresh_at: float | None, *, detail: str = ""
 ) -> AuthSession:
-    """Sign a session in again: same row and trail, next generation, nothing left of what was wrong with the old login.
+    """Sign a session in again: same row and trail, next generation, without the errors of the old login.
 
     A session that a person switched off stays so; one that Maestro switched off, with its secrets, is active again.
     Raises ``UnknownSession``, ``DuplicateSession``, ``NotConfigured``.
@@ -90,17 +90,15 @@ def _refuse_copy(tokens: Tokens, owner_id: Pk, session_id: UUID) -> None:
     held = rows.defer("sealed_credential").first() if mark else None
     if held is None:
         return
+    what = f"The session '{held.name}' holds this very login already."
+    hint = "Use that one, or sign in for another login."
     if held.owner_id != owner_id:
-        raise DuplicateSession("Another person's session holds this very login.", hint="Sign in for one of your own.")
-    if held.deleted_at is not None:
-        raise DuplicateSession(
-            f"The session '{held.name}', which was just deleted, holds this very login.",
-            hint="Take the deletion back, or wait a moment until it is destroyed.",
-        )
-    raise DuplicateSession(
-        f"The session '{held.name}' holds this very login already.", hint="Use that one, or sign in for another login."
-    )
+        what, hint = "Another person's session holds this very login.", "Sign in for one of your own."
+    elif held.deleted_at is not None:
+        what = f"The session '{held.name}', which was just deleted, holds this very login."
+        hint = "Take the deletion back, or wait a moment until it is destroyed."
+    raise DuplicateSession(what, hint=hint)
 
 
 def _as_whom(tokens: Tokens, detail: str) -> str:
-    return ", ".join(part for part in (f"as {tokens.account_label}" if tokens.account_label else "", detail) if part)
+    return ", ".join(filter(None, (tokens.account_label and f"as {tokens.account_label}", detail)))

@@ -24,10 +24,11 @@ def declared(session: AuthSession) -> tuple[SettingField, ...]:
 
 def shown(session: AuthSession) -> list[tuple[str, str]]:
     """Return label and value of each option that has one; the name where the provider no longer declares it."""
-    labels = {field.name: field.label for field in declared(session)}
-    words = {field.name: dict(zip(field.choices, field.choice_labels, strict=False)) for field in declared(session)}
-    found = [(name, str(value)) for name, value in session.options.items()]
-    return [(labels.get(name, name), words.get(name, {}).get(value, value)) for name, value in found]
+    fields = declared(session)
+    labels = {field.name: field.label for field in fields}
+    words = {field.name: dict(zip(field.choices, field.choice_labels, strict=False)) for field in fields}
+    found = session.options.items()
+    return [(labels.get(name, name), words.get(name, {}).get(str(value), str(value))) for name, value in found]
 
 
 def change(
@@ -36,8 +37,7 @@ def change(
     """Set options and return the names whose value changed. An empty value removes an option.
 
     ``whole`` removes what is not given too, for a form that shows them all. Options that the provider no longer
-    declares are dropped. No address is changed by this, so the stored key goes where it went before.
-
+    declares are dropped. No address is changed by this, so the stored key goes to the same server as before.
     Raises ``UnknownProvider``, ``ProviderBroken``, ``InvalidOption``, ``InvalidRequest``, ``UnknownSession``.
     """
     info = providers.usable(session.provider)

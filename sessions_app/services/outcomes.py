@@ -1,11 +1,12 @@
-"""The outcome of a use or a test of a session, and what it changes about the session.
+"""Tests of a login, and the outcome of a use or a test with what it changes about the session.
 
 Uses are many and run at once, so every write here is one conditional update, and a use that teaches nothing new writes
 nothing (``last_used_at`` moves at most once a minute).
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,29 +15,85 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from providers_app import errors
+from providers_app import conf, errors, loop
+from providers_app import provider as door
+from providers_app.types.catalogue import Account
+from providers_app.types.credentials import Credential
 from sessions_app import providers
-from sessions_app.credentials import NO_ERROR, without_stored_secret
-from sessions_app.models import AuthSession, status_columns
+from sessions_app.credentials import NO_ERROR, open_credential, without_secret, without_stored_secret
+from sessions_app.models import AuthSession, Pk, status_columns
 from sessions_app.services import notices, trail
 from sessions_app.stores.outcome_queue import Outcome
+from sessions_app.throttle import allow
 
 logger = logging.getLogger("maestro.sessions")
 
+TESTS_PER_MINUTE = 30
+MARGIN_S = 5.0
+NO_KEY_HINT = "The server asks for a key. Check the address, or connect it anew with a key."
 USED_EVERY = timedelta(minutes=1)
 DEFAULT_LIMIT_S = 60.0
 QUOTA_LIMIT_S = 3600.0
 LONGEST_LIMIT_S = 24 * 3600.0
+_NO_KEY = AuthSession.AuthType.NONE
+_REFUSED = (errors.AuthenticationFailed, errors.PermissionDenied)
 # Statuses that a working answer ends. `disabled` is a person's decision and stays.
 _CURABLE = (AuthSession.Status.NEEDS_REAUTH, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """``account`` when it works, else ``error``."""
+
+    __test__ = False
+
+    account: Account | None = None
+    error: errors.ProviderError | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
+    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
+
+    The caller's thread waits, at most the look-up time-out.
+    """
+    work = door.try_credential(provider, credential, owner=owner_id)
+    result = _run_test(work, owner_id, conf.current().lookup_timeout_s + MARGIN_S)
+    if (error := result.error) is not None:
+        error.message = without_secret(error.message, credential)
+        error.args = (error.message,)
+        if credential.auth_type == _NO_KEY and isinstance(error, _REFUSED):
+            error.hint = NO_KEY_HINT
+    return result
+
+
+def test(session: AuthSession, *, owner_id: Pk) -> TestResult:
+    """Test a session that was read with its sealed column; record the outcome. Never raises a ``ProviderError``."""
+    if session.auth_type == AuthSession.AuthType.OAUTH:
+        # Its access token may be refreshed first, and the core records the outcome itself.
+        seconds = conf.current().lookup_timeout_s + conf.current().refresh_timeout_s + MARGIN_S
+        return _run_test(door.test_session(session.provider, None, str(session.pk), owner=owner_id), owner_id, seconds)
+    try:
+        credential = open_credential(session)
+    except errors.NotConfigured as error:
+        return TestResult(error=error)
+    result = verify(session.provider, credential, owner_id=owner_id)
+    if isinstance(result.error, errors.RateLimited) and result.error.status is None:
+        # Our own ceiling says nothing about the session.
+        return result
+    account = result.account.label if result.account else ""
+    record(session.pk, result.error, tested=True, generation=session.generation, account=account)
+    return result
 
 
 def record(
     session_id: UUID | str, error: Exception | None, *, tested: bool, generation: int | None = None, account: str = ""
 ) -> None:
-    """Write how a use or a test of a session went, now.
+    """Write the outcome of a use or a test now, if the session still has the credential of ``generation``.
 
-    ``generation`` is that of the credential that was used: what an older one did says nothing about the one stored now.
     ``account`` is the label that a test learned. A session that is gone is ignored.
     """
     rows = _rows(session_id, generation)
@@ -48,8 +105,7 @@ def record(
 def record_all(outcomes: Sequence[Outcome]) -> None:
     """Write what a batch of uses changes; one query reads their sessions, plain uses of one minute are one query.
 
-    An outcome that cannot be written because of a bug is logged, the others are written. Raises as the database does
-    when it is away.
+    A bug with one outcome is logged, the others are written. Raises the error of a database that is away.
     """
     found = AuthSession.objects.filter(deleted_at__isnull=True).defer("sealed_credential")
     sessions = {str(pk): row for pk, row in found.in_bulk([UUID(each.session.id) for each in outcomes]).items()}
@@ -114,7 +170,9 @@ def _record(
             changes |= {**NO_ERROR, "limited_until": None}
         if account and account != session.account_label:
             changes["account_label"] = account[:200]
-        if session.status in _CURABLE and not _refresh_is_dead(session):
+        # A sign-in was lost in a refresh: that the rest of its access still works is no sign of health.
+        lost = session.status == AuthSession.Status.NEEDS_REAUTH and session.next_refresh_at is None
+        if session.status in _CURABLE and not (lost and session.refresh_error_code):
             status, usable = AuthSession.Status.ACTIVE, rows.filter(status=session.status)
     elif not providers.answers_here(session.provider):
         # A provider in this process has no login and no network that could be bad: its model was chosen to fail.
@@ -139,45 +197,27 @@ def _record(
 def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> AuthSession.Status | None:
     """Return the stored status that this error proves, or ``None`` when it proves none.
 
-    The core answers a 401 of an OAuth session with one forced refresh and one retry, so that one which comes here is
-    final, unless a later refresh may still mend it: what that ends with decides.
+    A 401 of an OAuth session that comes here already had one forced refresh and one retry by the core.
     """
     match error:
-        case errors.AuthenticationFailed() | errors.PermissionDenied() if (
-            session.auth_type == AuthSession.AuthType.NONE
-        ):
+        case errors.AuthenticationFailed() | errors.PermissionDenied() if session.auth_type == _NO_KEY:
             # There is no key that could be replaced: the server wants one, or the address is another server's.
             return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
-            return None if _refresh_to_come(session) else AuthSession.Status.NEEDS_REAUTH
+            # A later refresh may mend the login: one is not allowed yet, failed for now or is unknown.
+            failed = bool(session.refresh_error_code) and session.next_refresh_at is not None
+            early = session.earliest_refresh_at is not None and session.earliest_refresh_at > timezone.now()
+            open_intent = session.intent_generation == session.generation
+            return None if open_intent or early or failed else AuthSession.Status.NEEDS_REAUTH
         case errors.PermissionDenied() | errors.BillingRequired():
             return AuthSession.Status.FORBIDDEN
         case errors.AddressRefused():
             return AuthSession.Status.MISCONFIGURED
-        case errors.UnknownModel():
-            return None
-        case errors.NotFound() | errors.BadAnswer() if tested:
+        case errors.NotFound() | errors.BadAnswer() if tested and not isinstance(error, errors.UnknownModel):
             # In a test the address itself is asked; in a use it may be one request that went wrong.
             return AuthSession.Status.MISCONFIGURED
         case _:
             return None
-
-
-def _refresh_to_come(session: AuthSession) -> bool:
-    """Say whether a later refresh may mend a refused login: one is not allowed yet, failed for now or is unknown."""
-    now = timezone.now()
-    failed = bool(session.refresh_error_code) and session.next_refresh_at is not None
-    early = session.earliest_refresh_at is not None and session.earliest_refresh_at > now
-    return session.intent_generation == session.generation or early or failed
-
-
-def _refresh_is_dead(session: AuthSession) -> bool:
-    """Say whether the sign-in was lost in a refresh. What the rest of its access still does is no sign of health."""
-    return (
-        session.status == AuthSession.Status.NEEDS_REAUTH
-        and session.next_refresh_at is None
-        and bool(session.refresh_error_code)
-    )
 
 
 def _tell(session: AuthSession, status: AuthSession.Status, error: Exception | None, message: str) -> None:
@@ -191,3 +231,17 @@ def _tell(session: AuthSession, status: AuthSession.Status, error: Exception | N
         notices.raise_notice(session, notices.NEEDS_REAUTH, f"{session.name} needs {needed}", message)
     elif status == AuthSession.Status.FORBIDDEN:
         notices.raise_notice(session, notices.FORBIDDEN, f"{session.name} may not do what was asked", message)
+
+
+def _run_test(work: Coroutine[Any, Any, Account], owner_id: Pk, seconds: float) -> TestResult:
+    """Run a test on the provider loop, while the caller waits, within the limit of tests per person."""
+    if not allow("session-test", owner_id, limit=TESTS_PER_MINUTE, window_s=60):
+        work.close()
+        text = f"You tested {TESTS_PER_MINUTE} logins within a minute."
+        return TestResult(error=errors.RateLimited(text, hint="Wait a minute, then test again."))
+    try:
+        return TestResult(account=loop.run(work, seconds))
+    except errors.ProviderError as error:
+        return TestResult(error=error)
+    except TimeoutError:
+        return TestResult(error=errors.UpstreamTimeout("The provider did not answer in time."))

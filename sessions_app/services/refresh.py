@@ -28,10 +28,9 @@ from sessions_app.throttle import allow
 logger = logging.getLogger("maestro.refresh")
 
 REFRESHES_PER_MINUTE = 30
+# Statuses whose logins are refreshed; one that is forbidden something now must not end for that.
 KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSession.Status.MISCONFIGURED)
-"""Statuses whose logins are refreshed; one that is forbidden something now must not end for that."""
-BROKEN_AGAIN_S = 1800.0
-"""Seconds until the next try of a session whose refresh could not even begin (its secret does not open)."""
+BROKEN_AGAIN_S = 1800.0  # seconds until the next try of a session whose refresh could not begin (e.g. unopened secret)
 RUN_S = 60.0  # seconds after which a run of the schedule starts no further refresh; the next run takes the rest
 ANSWER_MARGIN_S = 10.0
 

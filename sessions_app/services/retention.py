@@ -1,9 +1,8 @@
 """The end of dead logins and of Notices that are over. Every function is safe to run twice at once.
 
 A login is dead while it needs a new sign-in, or since its access ended and nothing refreshed it. After
-``dead_after_days`` it is switched off and its secrets are destroyed; the row and its trail stay. Its owner is told a
-week before: nothing is destroyed without a Notice that is a week old, even when Maestro itself was off meanwhile and
-the overdue refresh may still work.
+``dead_after_days`` it is switched off and its secrets are destroyed; the row and its trail stay. Nothing is destroyed
+without a Notice that is a week old, even when Maestro itself was off meanwhile.
 """
 
 from datetime import datetime, timedelta
@@ -86,27 +85,19 @@ def _rows() -> "QuerySet[AuthSession]":
 
 def _dead(now: datetime) -> "QuerySet[Any]":
     """Return the dead logins, the longest dead first, with ``dead_since`` and when their end was announced."""
-    warning = Notice.objects.filter(
-        session=OuterRef("pk"), kind=notices.SWITCH_OFF_SOON, created_at__gte=OuterRef("dead_since")
-    )
+    since = {"created_at__gte": OuterRef("dead_since")}
+    warning = Notice.objects.filter(session=OuterRef("pk"), kind=notices.SWITCH_OFF_SOON, **since)
     first = warning.order_by().values("session").annotate(first=Min("created_at")).values("first")
     ended = When(status=_STATUS.ACTIVE, auth_type=AuthSession.AuthType.OAUTH, expires_at__lte=now, then=F("expires_at"))
-    return (
-        _rows()
-        .filter(status__in=(_STATUS.NEEDS_REAUTH, _STATUS.ACTIVE))
-        .annotate(
-            dead_since=Case(
-                When(status=_STATUS.NEEDS_REAUTH, then=F("status_changed_at")), ended, output_field=DateTimeField()
-            )
-        )
-        .annotate(warned_at=Subquery(first))
-        .order_by("dead_since", "pk")
-    )
+    refused = When(status=_STATUS.NEEDS_REAUTH, then=F("status_changed_at"))
+    rows = _rows().filter(status__in=(_STATUS.NEEDS_REAUTH, _STATUS.ACTIVE))
+    rows = rows.annotate(dead_since=Case(refused, ended, output_field=DateTimeField()))
+    return rows.annotate(warned_at=Subquery(first)).order_by("dead_since", "pk")
 
 
 def _retire(session: AuthSession, days: int) -> int:
     reason = f"Switched off after {days} days without a working login; its secrets were destroyed."
-    # As it was read: whoever signed in, refreshed or switched it off meanwhile wins.
+    # As it was read: a sign-in, a refresh or a switch-off meanwhile wins.
     read = {name: getattr(session, name) for name in ("pk", "status", "status_changed_at", "generation")}
     rows = selectors.visible().filter(**read)
     with transaction.atomic():

@@ -11,7 +11,7 @@ from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from providers_app.errors import DuplicateSession, ProviderError, RefreshFailed, UnknownSession, UnsupportedOperation
 from sessions_app.models import AuthSession
-from sessions_app.services import lifecycle, testing
+from sessions_app.services import lifecycle, outcomes
 from sessions_app.services import refresh as refreshes
 from sessions_app.views.access import add_message, answer, signed_in, text_of, toast, with_session
 
@@ -20,7 +20,7 @@ from sessions_app.views.access import add_message, answer, signed_in, text_of, t
 @with_session
 def test(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Ask the provider whether the login works."""
-    result = testing.test(session, owner_id=request.user.pk)
+    result = outcomes.test(session, owner_id=request.user.pk)
     if result.error:
         return answer(request, session.pk, f"{session.name}: {text_of(result.error)}", error=result.error)
     account = result.account

@@ -40,7 +40,7 @@ from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
 from sessions_app.services import connect as service
-from sessions_app.services import outcomes, testing
+from sessions_app.services import outcomes
 from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
@@ -125,7 +125,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
         name = validate_name(form.cleaned_data["name"])
         service.require_free(owner_id, info.slug, kind, name)
         credential = service.check(info.slug, kind, secret, base_url, chosen)
-        result = testing.verify(info.slug, credential, owner_id=owner_id)
+        result = outcomes.verify(info.slug, credential, owner_id=owner_id)
         if result.error and not form.cleaned_data.get("store_anyway"):
             field = next((field for field, refusals in _REFUSED.items() if isinstance(result.error, refusals)), None)
             if field is not None:

@@ -1,8 +1,12 @@
-"""The page of one session: its state and history; rename, another key, address or options."""
+"""The pages of one session: its state, its audit trail (also as CSV); rename, another key, address or options."""
 
+import csv
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,11 +18,13 @@ from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, errors_in
 from sessions_app.models import AuthSession
-from sessions_app.services import connect, lifecycle, notices, testing
+from sessions_app.services import connect, lifecycle, notices, outcomes
 from sessions_app.services import options as option_service
 from sessions_app.views.access import add_message, card_context, row_context, text_of, toast, with_session
 from sessions_app.views.models import filter_choices
-from sessions_app.views.trail import card_events
+
+TRAIL_PER_PAGE = 50
+SHOWN_IN_CARD = 12  # lines of the trail on the session's page
 
 
 @require_safe
@@ -101,10 +107,7 @@ def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @require_POST
 @with_session
 def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """Change the options, then test the login with them: a wrong project or version shows at once, and not in a chat.
-
-    The key stays, because no option moves the address.
-    """
+    """Change the options, then test the login with them. The key stays, because no option moves the address."""
     form = OptionsForm(request.POST, card=providers.info(session.provider), auth_type=session.auth_type)
     if form.is_valid():
         with errors_in(form):
@@ -119,9 +122,36 @@ def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
     return _page(request, session, options_form=form)
 
 
+@require_safe
+@with_session
+def trail(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Show the page; htmx gets the card alone."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if htmx and not htmx.history_restore_request:
+        return render(request, "sessions/_trail.html", {"session": session, "events": _card_events(session)})
+    actions = selectors.actions_of(session)
+    chosen = request.GET.get("action", "")
+    chosen = chosen if chosen in actions else ""
+    rows = selectors.events(session, [chosen] if chosen else ())
+    page = Paginator(rows, TRAIL_PER_PAGE).get_page(request.GET.get("page"))
+    context = row_context(session) | {"actions": actions, "action": chosen, "page_obj": page}
+    return render(request, "sessions/trail.html", context)
+
+
+@require_safe
+@with_session
+def trail_csv(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Return every line, or those of one action, as CSV, oldest last."""
+    chosen = request.GET.get("action", "")
+    rows = selectors.events(session, [chosen] if chosen else ())
+    response = HttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{session.name}-trail.csv"'
+    return response
+
+
 def _test(request: HttpRequest, session: AuthSession, works: str, fails: str) -> None:
     """Test the session as it is stored now, and leave a message: ``works``, or ``fails`` with the reason."""
-    result = testing.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
+    result = outcomes.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
     if result.error:
         add_message(request, messages.WARNING, f"{fails}: {text_of(result.error)}", error=result.error)
     else:
@@ -133,23 +163,19 @@ def _page(request: HttpRequest, session: AuthSession, **refused: Any) -> HttpRes
     context = card_context(session)
     info = context["provider"]
     takes_key = session.auth_type == AuthSession.AuthType.API_KEY and info
+    initial = OptionsForm.initial_of(session.options)
+    options_form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type)
     context |= {
-        "name_form": refused.get("name_form") or NameForm(initial={"name": session.name}),
-        "key_form": (refused.get("key_form") or KeyForm()) if takes_key else None,
-        "address_form": _address_form(session, info, refused.get("address_form")),
-        "options_form": refused.get("options_form") or _options_form(session, info),
+        "name_form": NameForm(initial={"name": session.name}),
+        "options_form": options_form if options_form.declared else None,
         "capabilities": sorted(info.capabilities.names) if info else [],
         **filter_choices(),
-        "events": card_events(session),
+        "events": _card_events(session),
+        **refused,
+        "key_form": (refused.get("key_form") or KeyForm()) if takes_key else None,
+        "address_form": _address_form(session, info, refused.get("address_form")),
     }
     return render(request, "sessions/detail.html", context, status=422 if refused else 200)
-
-
-def _options_form(session: AuthSession, info: ProviderInfo | None) -> OptionsForm | None:
-    """Return the form of the options, for a provider that declares some."""
-    initial = OptionsForm.initial_of(session.options)
-    form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type)
-    return form if form.declared else None
 
 
 def _address_form(session: AuthSession, info: ProviderInfo | None, bound: AddressForm | None) -> AddressForm | None:
@@ -160,3 +186,23 @@ def _address_form(session: AuthSession, info: ProviderInfo | None, bound: Addres
     form = bound or AddressForm(initial={"base_url": session.base_url})
     form.fields["base_url"].required = addresses.required(info)
     return form
+
+
+def _card_events(session: AuthSession) -> Any:
+    return selectors.events(session)[:SHOWN_IN_CARD]
+
+
+def _lines(rows: Any) -> Iterator[str]:
+    # A file for the writer that hands each line back.
+    echo: Any = SimpleNamespace(write=str)
+    writer = csv.writer(echo)
+    yield writer.writerow(("at", "action", "detail", "by", "session"))
+    for event in rows.iterator(chunk_size=500):
+        by = event.actor.get_username() if event.actor else "Maestro"
+        cells = (event.at.isoformat(timespec="seconds"), event.action, event.detail, by, event.session_label)
+        yield writer.writerow([_inert(cell) for cell in cells])
+
+
+def _inert(cell: str) -> str:
+    """Quote a cell that a spreadsheet would take for a formula."""
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell

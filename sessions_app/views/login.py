@@ -1,6 +1,6 @@
 """The page of one sign-in: open this, paste that, wait; its state is polled until it is over.
 
-A sign-in belongs to the person and the browser that began it. For anybody else it does not exist (404).
+A sign-in belongs to the person and the browser that began it. For all others it does not exist (404).
 """
 
 import time
@@ -20,21 +20,23 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh, reswap, retarget
 
 from providers_app.errors import InvalidLoginAnswer, LoginUsed, ProviderError, UnknownLogin, UnknownSession
+from providers_app.sign_in.checks import OfferedFlow
 from providers_app.types.logins import LoginState
-from sessions_app import selectors
+from sessions_app import providers, selectors
 from sessions_app.forms import CodedError
-from sessions_app.services import testing
-from sessions_app.sign_in import service
+from sessions_app.services import outcomes
+from sessions_app.sign_in import browser_location, service
 from sessions_app.sign_in.forms import AnswerForm
-from sessions_app.sign_in.labels import describe
+from sessions_app.sign_in.labels import LoginView, clock, describe
 from sessions_app.views.access import add_message, see_other, signed_in, text_of
 from sessions_app.views.connect import address_of
-from sessions_app.views.login_page import context, needs_form, offer_of
 
+# Methods whose page also takes a pasted answer: the way out when the browser does not find back by itself.
+TAKES_ANSWER = ("paste_code", "paste_url", "loopback", "callback")
 _BEGIN = "Begin on the Connect page, or on the page of the session that needs a sign-in. Nothing was stored."
 _LOST = {
     "unknown": UnknownLogin(
-        "No sign-in of this browser waits for this answer. It is over already, or it was begun by somebody else, in "
+        "No sign-in of this browser waits for this answer. It is over already, or it was begun by another person, in "
         "another browser, or before you signed out.",
         hint=_BEGIN,
     ),
@@ -61,7 +63,7 @@ def with_login(
             return view(request, service.state(request, pk))
         except UnknownLogin as error:
             if request.htmx:  # type: ignore[attr-defined]
-                # The whole page says it; a part of it could only fail again and again.
+                # The whole page shows it; a part of it could only fail again and again.
                 return HttpResponseClientRefresh()
             return gone(request, error)
 
@@ -99,7 +101,7 @@ def live(request: HttpRequest, state: LoginState) -> HttpResponse:
         return HttpResponse(status=204)
     if view.phase == "open":
         return render(request, "sessions/_login_live.html", {"state": state, "view": view})
-    shown = context(request, state, view)
+    shown = _context(request, state, view)
     if view.phase == "done" and state.session_id and not shown["untested"]:
         # Another tab came back and tried it already; this one waited, and goes on too.
         return HttpResponseClientRedirect(reverse("sessions:detail", args=[state.session_id]))
@@ -170,13 +172,16 @@ def cancel(request: HttpRequest, state: LoginState) -> HttpResponse:
 @with_login
 def again(request: HttpRequest, state: LoginState) -> HttpResponse:
     """Begin anew: same provider, flow and name; ``method`` may be another one."""
-    offer = offer_of(request, state)
+    offer = _offer_of(request, state)
     method = request.POST.get("method", "") or state.method
     form = address_of(state.provider, flow=state.flow, name=state.name, method=method, session=state.target)
-    if offer is None or needs_form(request, state, offer, method):
+    # The form is needed for fields, a client, or a method that does not work from here.
+    if offer is None or not offer.enabled or offer.flow.fields or (offer.flow.client_fields and not state.target):
+        return redirect(form)
+    if method not in {choice.method for choice in _working(request, offer)}:
         return redirect(form)
     if describe(state, time.time()).phase in ("open", "confirm"):
-        # Two open attempts under one name help nobody.
+        # Two open attempts under one name serve no purpose.
         service.cancel(request, UUID(state.id))
     same = {"name": state.name, "flow": state.flow, "session": state.target or None, "return_to": state.return_to}
     return begin(request, state.provider, form, method=method, **same)
@@ -209,7 +214,7 @@ def finished(request: HttpRequest, session_id: str, state: LoginState) -> HttpRe
     except UnknownSession as error:
         add_message(request, messages.WARNING, "The session was deleted meanwhile.", error=error)
         return redirect("sessions:list")
-    result = testing.test(session, owner_id=request.user.pk)
+    result = outcomes.test(session, owner_id=request.user.pk)
     session = selectors.get(request.user.pk, session_id)
     account = f" as {session.account_label}" if session.account_label else ""
     verb = "signed in again" if state.target else "signed in"
@@ -229,5 +234,60 @@ def _to_page(state: LoginState) -> HttpResponse:
 
 
 def _page(request: HttpRequest, state: LoginState, *, form: AnswerForm | None = None) -> HttpResponse:
-    shown = context(request, state, describe(state, time.time()), form)
+    shown = _context(request, state, describe(state, time.time()), form)
     return render(request, "sessions/login.html", shown, status=422 if form else 200)
+
+
+def _context(
+    request: HttpRequest, state: LoginState, view: LoginView, form: AnswerForm | None = None
+) -> dict[str, Any]:
+    info = providers.info(state.provider)
+    provider_name = info.name if info else state.provider
+    offer = _offer_of(request, state)
+    flow = offer.flow if offer else None
+    waiting = service.pending(request, UUID(state.id)) if view.phase == "open" else None
+    others = _working(request, offer) if offer and waiting else []
+    now = time.time()
+    untested = view.phase == "done" and _untested(request, state)
+    if view.phase == "done":
+        view = describe(state, now, tested=not untested)
+    return {
+        "state": state,
+        "view": view,
+        "info": info,
+        "provider_name": provider_name,
+        "flow": flow,
+        # The flow's label where it is a title, else a plain one.
+        "title": flow.label if flow and flow.label.startswith("Sign in") else f"Sign in to {provider_name}",
+        "waiting": waiting,
+        "form": (form or AnswerForm()) if state.method in TAKES_ANSWER else None,
+        "clock": clock(state, now),
+        "now": now,
+        "others": [one for one in others if one.method not in (state.method, "direct")],
+        "untested": untested,
+        "connect_url": address_of(state.provider, flow=state.flow, name=state.name, session=state.target),
+    }
+
+
+def _offer_of(request: HttpRequest, state: LoginState) -> OfferedFlow | None:
+    """Return the flow of a sign-in; ``None`` when its provider, or the flow, is gone."""
+    try:
+        offers = service.offers(request, state.provider)
+    except ProviderError:
+        return None
+    return next((offer for offer in offers if offer.flow.name == state.flow), None)
+
+
+def _working(request: HttpRequest, offer: OfferedFlow) -> list[browser_location.Choice]:
+    """Return the methods that work from this browser."""
+    found = browser_location.choices(offer.flow.methods, request, offer.impossible)
+    return [choice for choice in found if not choice.problem]
+
+
+def _untested(request: HttpRequest, state: LoginState) -> bool:
+    """Say whether the new login was not tested yet; a page opened again later does not test it by itself."""
+    try:
+        session = selectors.get(request.user.pk, state.session_id)
+    except UnknownSession:
+        return False
+    return session.tested_at is None or session.tested_at.timestamp() < state.created_at

@@ -13,7 +13,6 @@ from django_htmx.http import trigger_client_event
 from sessions_app import selectors
 from sessions_app.models import AuthSession, Notice, Pk
 from sessions_app.presenters.status import describe
-from sessions_app.services import notice_mail
 from sessions_app.services import notices as service
 from sessions_app.views.access import signed_in, toast
 
@@ -90,7 +89,7 @@ def _list(request: HttpRequest, part: str) -> HttpResponse:
 
 
 def _mail(request: HttpRequest) -> str:
-    if not notice_mail.enabled():
+    if not service.mail_enabled():
         return "Nothing is sent by e-mail: no mail server is configured (MAESTRO_EMAIL__HOST)."
     address = getattr(request.user, "email", "")
     if not address:

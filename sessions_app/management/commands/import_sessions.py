@@ -14,7 +14,7 @@ from sessions_app.import_sources import formats
 from sessions_app.management import terminal
 from sessions_app.models import ImportRun
 from sessions_app.providers import slugs
-from sessions_app.services import import_undo, imports
+from sessions_app.services import imports
 from sessions_app.services.imports import Line, Plan
 
 
@@ -94,7 +94,7 @@ class Command(terminal.TerminalCommand):
             run = ImportRun.objects.get(pk=UUID(options["undo"]))
         except (ImportRun.DoesNotExist, ValueError, ValidationError):
             raise InvalidRequest("There is no import with this id.", hint="See `import_sessions --list`.") from None
-        destroyed, restored = import_undo.roll_back(run, force=options["force"])
+        destroyed, restored = imports.roll_back(run, force=options["force"])
         words = f"Taken back: {destroyed} sessions destroyed, {restored} put back as they were."
         self.answer({"run": str(run.pk), "destroyed": destroyed, "restored": restored}, words)
 

@@ -15,7 +15,7 @@ from sessions_app import credentials
 from sessions_app.import_sources import formats
 from sessions_app.models import AuthSession, ImportRun, RefreshLane, SessionEvent
 from sessions_app.providers import slugs
-from sessions_app.services import connect, import_undo, imports, lifecycle
+from sessions_app.services import connect, imports, lifecycle
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make
 from tests.unit.sessions.test_import_sources import ADC, key_file
@@ -91,11 +91,11 @@ def test_a_thousand_rows_in_and_out_and_back(alice: User, people: list[User]) ->
     again = plan(alice, text)
     assert {line.what for line in again.lines} == {"unchanged"}
     assert imports.carry_out(again) is None and table() == after
-    assert import_undo.roll_back(run, actor_id=alice.pk) == (1000, 0)
+    assert imports.roll_back(run, actor_id=alice.pk) == (1000, 0)
     assert table() == before
     assert SessionEvent.objects.filter(action="imported").count() == 1000, "the trail outlives what it tells of"
     with pytest.raises(InvalidRequest, match="already"):
-        import_undo.roll_back(run)
+        imports.roll_back(run)
 
 
 def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
@@ -115,7 +115,7 @@ def test_the_backup_is_sealed_and_puts_the_very_bytes_back(alice: User) -> None:
     stored = AuthSession.objects.get(pk=mine.pk)
     assert credentials.open_credential(stored).secret == Secret("sk-" + "b" * 30) and stored.generation == 1
     assert b"sk-" not in bytes(run.sealed_backup)
-    assert import_undo.roll_back(run) == (0, 1)
+    assert imports.roll_back(run) == (0, 1)
     assert table() == before
 
 
@@ -125,8 +125,8 @@ def test_a_login_that_moved_on_is_not_lost_by_an_undo(alice: User) -> None:
     assert run is not None
     connect.replace_key(AuthSession.objects.get(), Secret("sk-" + "c" * 30))
     with pytest.raises(InvalidRequest, match="default_openai_api_key"):
-        import_undo.roll_back(run)
-    assert import_undo.roll_back(run, force=True) == (1, 0)
+        imports.roll_back(run)
+    assert imports.roll_back(run, force=True) == (1, 0)
 
 
 def test_one_bad_write_leaves_nothing(alice: User, people: list[User]) -> None:
@@ -230,13 +230,13 @@ def test_planning_writes_nothing_at_all(alice: User) -> None:
 def test_old_backups_are_destroyed_and_cannot_be_taken_back(alice: User) -> None:
     row = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
     run = imports.carry_out(plan(alice, json.dumps([row])))
-    assert run is not None and import_undo.prune_backups() == 0
+    assert run is not None and imports.prune_backups() == 0
     ImportRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(days=31))
-    assert import_undo.prune_backups() == 1
+    assert imports.prune_backups() == 1
     run.refresh_from_db()
     assert not bytes(run.sealed_backup)
     with pytest.raises(InvalidRequest, match="too old"):
-        import_undo.roll_back(run)
+        imports.roll_back(run)
 
 
 def test_a_login_that_changed_after_the_plan_is_not_written_over(alice: User) -> None:

@@ -16,7 +16,7 @@ from maestro_site.accounts.admin import PersonAdmin
 from providers_app import errors
 from sessions_app import selectors, tasks
 from sessions_app.models import AuthSession, SessionEvent
-from sessions_app.services import import_undo, imports, lifecycle, trail
+from sessions_app.services import imports, lifecycle, trail
 from tests.unit.sessions.support import fresh, make
 from tests.unit.sessions.test_imports import plan
 
@@ -121,7 +121,7 @@ def test_a_secret_is_overwritten_before_its_row_goes(alice: User, way: str) -> N
             saved = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "b" * 30}
             run = imports.carry_out(plan(alice, json.dumps([saved])))
             assert run is not None and AuthSession.objects.get().sealed_credential
-            import_undo.roll_back(run)
+            imports.roll_back(run)
         else:
             session = make(alice)
             assert fresh(session).sealed_credential

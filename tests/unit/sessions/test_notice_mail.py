@@ -13,7 +13,7 @@ from django.utils import timezone
 from maestro_site.conf import EmailConfig
 from sessions_app.models import AuthSession, Notice
 from sessions_app.services import lifecycle, notices
-from sessions_app.services.notice_mail import MAX_ATTEMPTS, email_notices
+from sessions_app.services.notices import MAX_ATTEMPTS, email_notices
 from tests.unit.sessions.logins import ACCESS, REFRESH, make_login
 from tests.vendors.mail import MailServer
 

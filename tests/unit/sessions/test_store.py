@@ -14,7 +14,7 @@ from sessions_app import crypto
 from sessions_app.errors import StoreUnavailable
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
-from sessions_app.services import connect, lifecycle, testing
+from sessions_app.services import connect, lifecycle, outcomes
 from sessions_app.stores import pool
 from sessions_app.stores.sessions import DjangoSessionStore
 from tests.unit.sessions.support import CANARY, fresh, make, make_remote, settle
@@ -172,34 +172,34 @@ def test_the_pool_closes_and_starts_again() -> None:
 
 
 def test_a_test_of_a_login_never_raises(alice: User, vendor: VendorServer) -> None:
-    good = testing.verify(
+    good = outcomes.verify(
         "remote", Credential(auth_type="api_key", secret=Secret(VALID_KEY), base_url=vendor.base_url), owner_id=alice.pk
     )
     assert good.ok and good.account and good.account.models
-    open_one = testing.verify("demo", Credential(auth_type="none"), owner_id=alice.pk)
+    open_one = outcomes.verify("demo", Credential(auth_type="none"), owner_id=alice.pk)
     assert open_one.ok and open_one.account and open_one.account.models
     nowhere = Credential(auth_type="api_key", secret=Secret(CANARY), base_url="http://127.0.0.1:9/v1")
-    found = testing.verify("remote", nowhere, owner_id=alice.pk)
+    found = outcomes.verify("remote", nowhere, owner_id=alice.pk)
     assert isinstance(found.error, errors.ConnectionFailed) and not found.ok
 
 
 def test_tests_have_a_ceiling(alice: User) -> None:
-    for _ in range(testing.TESTS_PER_MINUTE):
-        testing.verify("demo", Credential(auth_type="none"), owner_id="ceiling")
-    found = testing.verify("demo", Credential(auth_type="none"), owner_id="ceiling")
+    for _ in range(outcomes.TESTS_PER_MINUTE):
+        outcomes.verify("demo", Credential(auth_type="none"), owner_id="ceiling")
+    found = outcomes.verify("demo", Credential(auth_type="none"), owner_id="ceiling")
     assert isinstance(found.error, errors.RateLimited)
     session = make(alice, "try_demo", provider="demo", auth_type="none", secret=Secret(""))
     row = AuthSession.objects.get(pk=session.pk)
-    assert testing.test(row, owner_id="ceiling").error
+    assert outcomes.test(row, owner_id="ceiling").error
     assert fresh(session).tested_at is None, "our own ceiling says nothing about the session"
 
 
 def test_a_stored_session_is_tested_and_its_account_kept(alice: User, vendor: VendorServer) -> None:
     session = make_remote(alice, vendor)
-    assert testing.test(AuthSession.objects.get(pk=session.pk), owner_id=alice.pk).ok
+    assert outcomes.test(AuthSession.objects.get(pk=session.pk), owner_id=alice.pk).ok
     assert fresh(session).tested_at
     crypto.configure(None)
-    result = testing.test(AuthSession.objects.get(pk=session.pk), owner_id=alice.pk)
+    result = outcomes.test(AuthSession.objects.get(pk=session.pk), owner_id=alice.pk)
     assert isinstance(result.error, errors.NotConfigured)
 
 
