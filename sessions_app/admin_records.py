@@ -1,7 +1,4 @@
-"""Django admin of what the services write beside sessions: lanes, sign-ins, Notices, imports. Only to be read.
-
-Fields are listed by name, so that a sealed one, a hash or the holder of a lease can never be shown by accident.
-"""
+"""Read-only admin of lanes, sign-ins, Notices and imports. Fields are listed by name, so no sealed one is shown."""
 
 from typing import Any
 

@@ -121,14 +121,13 @@ def without_stored_secret(text: str, session: AuthSession) -> str:
 
 
 def replace(session: AuthSession, secret: Secret, changes: Mapping[str, Any], tokens: Tokens | None = None) -> int:
-    """Store another secret (or none) with ``changes`` and return the new generation.
+    """Store another secret (or none) with ``changes``, whatever the generation; return the new one.
 
-    The swap compares the generation; a lost one is repeated on the newer row, so that a person's own replacement wins.
     Raises ``UnknownSession`` when the session was deleted meanwhile.
     """
     columns = sealed_columns(session.pk, secret, tokens)
     rows = AuthSession.objects.filter(NOT_DELETED, pk=session.pk)
-    for _ in range(10):
+    for _ in range(10):  # a lost swap is repeated on the newer row, so that a person's own replacement wins
         generation = rows.values_list("generation", flat=True).first()
         if generation is None:
             break
@@ -142,8 +141,8 @@ def swap(
 ) -> bool:
     """Store ``tokens`` with ``changes`` if the row still has this generation, which then grows by one.
 
-    ``False``: it has another login meanwhile, or it was deleted or destroyed. With ``trashed``, a row whose deletion
-    can still be undone is written as well: it would come back with a spent token otherwise.
+    ``False``: it has another login, or is deleted or destroyed. ``trashed`` also writes a row whose deletion can still
+    be undone: it would come back with a spent token otherwise.
     """
     rows = AuthSession.objects.filter(Q() if trashed else NOT_DELETED, pk=session_id, generation=generation)
     columns = sealed_columns(session_id, tokens.signing, tokens)

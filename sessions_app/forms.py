@@ -15,8 +15,7 @@ from providers_app.types.credentials import Secret
 from sessions_app.names import MAX_LENGTH
 from sessions_app.services.connect import MAX_KEY_CHARS
 
-QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
-"""Attributes of an input whose text no browser should keep or correct."""
+QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}  # kept and corrected by no browser
 NOTHING_CHOSEN = "As configured"  # the label of an empty choice: the provider's configuration decides
 _SWITCH = {"true": "Yes", "false": "No"}
 
@@ -32,6 +31,13 @@ class CodedError(forms.ValidationError):
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message, code=code)
         self.shown_code = code
+
+
+class SecretArea(forms.Textarea):
+    """A text area whose content goes in and is never rendered again."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
 
 
 class KeyField(forms.CharField):
@@ -128,13 +134,11 @@ class ConnectForm(NameForm, OptionsForm):
         super().__init__(*args, **kwargs)
         # Set when the provider itself refused the login: then, and only then, a person may insist.
         self.refused = bool(self.data.get("store_anyway"))
-        if not with_key:
-            del self.fields["key"]
-            del self.fields["store_anyway"]
-        else:
+        if with_key:
             self.fields["key"].required = True
-            if key_hint:
-                self.fields["key"].widget.attrs["placeholder"] = key_hint
+            self.fields["key"].widget.attrs |= {"placeholder": key_hint} if key_hint else {}
+        else:
+            del self.fields["key"], self.fields["store_anyway"]
         if not with_base_url:
             del self.fields["base_url"]
             return
@@ -144,8 +148,7 @@ class ConnectForm(NameForm, OptionsForm):
         if not base_url_required:
             self.fields["base_url"].help_text = "Leave it empty for the provider's own address."
         elif choice is not None:
-            help_text = f"Leave it empty for the address of what is chosen as {choice}."
-            self.fields["base_url"].help_text = escape(help_text)
+            self.fields["base_url"].help_text = escape(f"Leave it empty for the address of what is chosen as {choice}.")
 
 
 _FIELDS: tuple[tuple[type[errors.ProviderError], str], ...] = (

@@ -12,21 +12,17 @@ from sessions_app.session_cache import session_cache
 
 Pk = Any  # the primary key of a user: an int, or whatever the installation's user model has
 
-NOT_DELETED = models.Q(deleted_at__isnull=True)
+NOT_DELETED, DELETED = models.Q(deleted_at__isnull=True), models.Q(deleted_at__isnull=False)
 REFRESHED = models.Q(next_refresh_at__isnull=False, deleted_at__isnull=True)
 
 
 class RefreshLane(models.Model):
-    """A lease on refreshing the logins of one account with one client, claimed by a conditional update.
-
-    ``key`` is an HMAC of provider, issuer, client and account. ``lease_token`` is the holder's; the lane is free when
-    ``lease_until`` is past.
-    """
+    """A lease on refreshing the logins of one account with one client, claimed by a conditional update."""
 
     id = models.BigAutoField(primary_key=True)
-    key = models.CharField(max_length=64, unique=True)
+    key = models.CharField(max_length=64, unique=True)  # HMAC of provider, issuer, client and account
     lease_token = models.CharField(max_length=32, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)  # free when past
     holder = models.CharField(max_length=100, blank=True)
 
     class Meta:
@@ -39,14 +35,12 @@ class RefreshLane(models.Model):
 class AuthSessions(models.QuerySet["AuthSession"]):
     """Sessions, whose writes take them out of this process's cache: at once, and again when they are committed."""
 
-    UNSEEN = frozenset(
-        {
-            *("last_error_code", "last_error", "last_error_at", "limited_until", "last_used_at", "tested_at"),
-            *("lane", "next_refresh_at", "intent_generation", "intent_at", "presentations", "refresh_attempts"),
-            *("refresh_error_code", "refresh_error", "refresh_failed_at", "account_label"),
-        }
-    )
-    """Columns of which nothing that matters is in a cached session; writing only these leaves it where it is."""
+    # Columns of which nothing that matters is in a cached session; writing only these leaves it where it is.
+    UNSEEN = frozenset((
+        "last_error_code", "last_error", "last_error_at", "limited_until", "last_used_at", "tested_at", "lane",
+        "next_refresh_at", "intent_generation", "intent_at", "presentations", "refresh_attempts", "refresh_error_code",
+        "refresh_error", "refresh_failed_at", "account_label",
+    ))  # fmt: skip
 
     def update(self, **changes: Any) -> int:
         """Update the rows, as Django does."""
@@ -145,9 +139,7 @@ class AuthSession(models.Model):
         )
         indexes = (
             models.Index(fields=("owner", "name"), name="auth_session_owner_name"),
-            models.Index(
-                fields=("deleted_at",), condition=models.Q(deleted_at__isnull=False), name="auth_session_deleted"
-            ),
+            models.Index(fields=("deleted_at",), condition=DELETED, name="auth_session_deleted"),
             models.Index(fields=("next_refresh_at",), condition=REFRESHED, name="auth_session_refresh_due"),
         )
 
@@ -192,11 +184,7 @@ class SessionEvent(models.Model):
 
 
 class OAuthAttempt(models.Model):
-    """A sign-in that waits for its answer: single use, bound to a person and the browser session that began it.
-
-    ``sealed_pending`` holds state, verifier, nonce and client; ``sealed_tokens`` the tokens of another account than
-    expected, until the person confirms. Both are destroyed when it ends. The callback finds it by ``state_hash``.
-    """
+    """A sign-in that waits for its answer: single use, bound to a person and the browser session that began it."""
 
     class Status(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -216,7 +204,8 @@ class OAuthAttempt(models.Model):
     target = models.ForeignKey(AuthSession, null=True, on_delete=models.CASCADE, related_name="attempts")
     result = models.ForeignKey(AuthSession, null=True, on_delete=models.SET_NULL, related_name="+")
     return_to = models.CharField(max_length=300, blank=True)
-    state_hash = models.CharField(max_length=64, blank=True, db_index=True)
+    state_hash = models.CharField(max_length=64, blank=True, db_index=True)  # by which the callback finds it
+    # State, verifier, nonce, client; tokens of another account until the person confirms. Destroyed when it ends.
     sealed_pending = models.BinaryField(editable=False, default=bytes)
     pending_key_id = models.CharField(max_length=16, editable=False, blank=True)
     sealed_tokens = models.BinaryField(editable=False, default=bytes)

@@ -19,7 +19,6 @@ class Card:
     monogram: str
     description: str
     auth_types: tuple[str, ...]
-    info: ProviderInfo | None
     problem: str = ""
 
     @property
@@ -35,7 +34,7 @@ def slugs() -> frozenset[str]:
 
 def cards() -> list[Card]:
     """Return every installed provider by name; broken ones last."""
-    found = [_card(slug) for slug in registry.packages()]
+    found = map(_card, registry.packages())
     return sorted(found, key=lambda card: (bool(card.problem), card.name.casefold()))
 
 
@@ -74,5 +73,5 @@ def _card(slug: str) -> Card:
     try:
         found = usable(slug)
     except ProviderBroken as error:
-        return Card(slug, slug, slug[:2].title(), "", (), None, problem=error.message)
-    return Card(slug, found.name, found.monogram, found.description, tuple(found.auth_types), found)
+        return Card(slug, slug, slug[:2].title(), "", (), problem=error.message)
+    return Card(slug, found.name, found.monogram, found.description, tuple(found.auth_types))

@@ -17,8 +17,8 @@ from providers_app.types.credentials import Credential
 SECONDS: Final = 2.0
 ENTRIES: Final = 512
 
+# Owner, provider, reference, auth type: what a lookup was asked for. Lookups never cross owners, nor do entries.
 Key = tuple[Owner, str | None, str, str | None]
-"""Owner, provider, reference, auth type: what a lookup was asked for. Lookups never cross owners, nor do entries."""
 Found = tuple[Session, Credential]
 
 

@@ -1,9 +1,18 @@
 """Addresses of the session pages."""
 
+from typing import Any
+
 from django.urls import path
 
 from sessions_app.views import actions, connect, detail, import_page, listing, login, models, notices, oauth
 
+# Pages and actions of one session, and of one sign-in, whose address and name is that of the view.
+OF_ONE: tuple[Any, ...] = (
+    detail.status, detail.trail, detail.rename, detail.key, detail.address, detail.options, models.models,
+    oauth.reauthorize, actions.test, actions.refresh, actions.revoke, actions.enable, actions.disable, actions.delete,
+    actions.restore,
+)  # fmt: skip
+OF_LOGIN: tuple[Any, ...] = (login.check, login.answer, login.confirm, login.cancel, login.again, login.finish)
 app_name = "sessions"
 urlpatterns = [
     path("", listing.session_list, name="list"),
@@ -12,30 +21,11 @@ urlpatterns = [
     path("login/lost/", login.lost, name="login-lost"),
     path("login/<uuid:pk>/", login.page, name="login"),
     path("login/<uuid:pk>/state/", login.live, name="login-state"),
-    path("login/<uuid:pk>/check/", login.check, name="login-check"),
-    path("login/<uuid:pk>/answer/", login.answer, name="login-answer"),
-    path("login/<uuid:pk>/confirm/", login.confirm, name="login-confirm"),
-    path("login/<uuid:pk>/cancel/", login.cancel, name="login-cancel"),
-    path("login/<uuid:pk>/again/", login.again, name="login-again"),
-    path("login/<uuid:pk>/finish/", login.finish, name="login-finish"),
+    *(path(f"login/<uuid:pk>/{view.__name__}/", view, name=f"login-{view.__name__}") for view in OF_LOGIN),
     path("notices/", notices.notice_list, name="notices"),
     path("notices/<int:notice_id>/dismiss/", notices.dismiss, name="notice-dismiss"),
     path("notices/<int:notice_id>/reopen/", notices.reopen, name="notice-reopen"),
     path("<uuid:pk>/", detail.detail, name="detail"),
-    path("<uuid:pk>/status/", detail.status, name="status"),
-    path("<uuid:pk>/trail/", detail.trail, name="trail"),
     path("<uuid:pk>/trail.csv", detail.trail_csv, name="trail-csv"),
-    path("<uuid:pk>/models/", models.models, name="models"),
-    path("<uuid:pk>/rename/", detail.rename, name="rename"),
-    path("<uuid:pk>/key/", detail.key, name="key"),
-    path("<uuid:pk>/address/", detail.address, name="address"),
-    path("<uuid:pk>/options/", detail.options, name="options"),
-    path("<uuid:pk>/reauthorize/", oauth.reauthorize, name="reauthorize"),
-    path("<uuid:pk>/test/", actions.test, name="test"),
-    path("<uuid:pk>/refresh/", actions.refresh, name="refresh"),
-    path("<uuid:pk>/revoke/", actions.revoke, name="revoke"),
-    path("<uuid:pk>/enable/", actions.enable, name="enable"),
-    path("<uuid:pk>/disable/", actions.disable, name="disable"),
-    path("<uuid:pk>/delete/", actions.delete, name="delete"),
-    path("<uuid:pk>/restore/", actions.restore, name="restore"),
+    *(path(f"<uuid:pk>/{view.__name__}/", view, name=view.__name__) for view in OF_ONE),
 ]

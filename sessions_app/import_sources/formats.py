@@ -11,8 +11,8 @@ from sessions_app.import_sources import keys, legacy
 
 LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"
 OWN = {LEGACY: "Export of saved_authentications", LLM: "keys.json of the llm tool", ENV: ".env file"}
+# The label of ``SETTINGS``, which is no kind of file: an operator may choose it.
 IN_SETTINGS = "Logins in this installation's environment"
-"""The label of ``SETTINGS``, which is no kind of file: those who look after the installation may choose it."""
 MAX_TEXT = 64 * 1024 * 1024
 
 
@@ -23,10 +23,8 @@ def kinds() -> dict[str, str]:
 
 def places() -> dict[str, str]:
     """Return the usual path of the files of a kind."""
-    return {
-        LLM: "~/.config/io.datasette.llm/keys.json",
-        **{name: each.place for name, (_, each) in file_formats.formats().items() if each.place},
-    }
+    found = {name: each.place for name, (_, each) in file_formats.formats().items() if each.place}
+    return {LLM: "~/.config/io.datasette.llm/keys.json", **found}
 
 
 def recognise(texts: Sequence[str]) -> str:
@@ -35,8 +33,7 @@ def recognise(texts: Sequence[str]) -> str:
         decoded = _decoded(text)
         if decoded is None:
             continue
-        name = file_formats.recognise(decoded)
-        if name:
+        if name := file_formats.recognise(decoded):
             return name
         if legacy.is_export(decoded):
             return LEGACY
@@ -47,9 +44,8 @@ def recognise(texts: Sequence[str]) -> str:
         return LEGACY
     if any("=" in line for line in (texts[0] if texts else "").splitlines()):
         return ENV
-    raise InvalidRequest(
-        "This is no file that Maestro can import logins from.", hint=f"It reads: {', '.join(kinds().values())}."
-    )
+    hint = f"It reads: {', '.join(kinds().values())}."
+    raise InvalidRequest("This is no file that Maestro can import logins from.", hint=hint)
 
 
 def read(kind: str, texts: Sequence[str], slugs: Collection[str], *, retired: bool = False) -> list[ImportedLogin]:

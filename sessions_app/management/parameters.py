@@ -12,10 +12,9 @@ from providers_app.text import quoted
 from providers_app.types.rules import EFFORTS
 from sessions_app.management import terminal
 
-MAX_FILE = 1024 * 1024
-"""Bytes of a JSON file that is read."""
+MAX_FILE = 1024 * 1024  # bytes of a JSON file that is read
+# Options that have a name of their own, and the parameter that each is.
 NAMED = {"max_output_tokens": "max_output_tokens", "temperature": "temperature", "effort": "reasoning_effort"}
-"""Options that have a name of their own, and the parameter that each is."""
 
 
 def add(parser: CommandParser) -> None:
@@ -24,19 +23,10 @@ def add(parser: CommandParser) -> None:
     parser.add_argument("--temperature", type=float, default=None, metavar="T", help="low is steady, high is varied")
     parser.add_argument("--effort", choices=EFFORTS, default=None, help="how long the model may reason")
     parser.add_argument("--schema", default="", metavar="FILE", help="JSON Schema that the answer must have")
-    parser.add_argument(
-        "--param",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other parameter, its value as JSON or as text; may be given again",
-    )
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        default=None,
-        help="refuse instead of leaving out what the provider or model does not take",
-    )
+    other = "any other parameter, its value as JSON or as text; may be given again"
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help=other)
+    strict = "refuse instead of leaving out what the provider or model does not take"
+    parser.add_argument("--strict", action="store_true", default=None, help=strict)
 
 
 def read(options: dict[str, Any]) -> dict[str, Any]:

@@ -52,14 +52,11 @@ def add_flow(add: Callable[..., Any]) -> None:
     add("--flow", default="", help="which sign-in; see `sessions flows`")
     add("--method", default="", help="how the answer comes back: loopback, paste_code, device ...")
     add("--client-id", default="", help="your own OAuth client")
-    add(
-        "--field",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a field that the sign-in asks for (`sessions flows` lists them and their choices, such as "
-        "mode=auto|chatgpt|api_key); NAME=@FILE reads it from a file",
+    asked = (
+        "a field that the sign-in asks for (`sessions flows` lists them and their choices, such as "
+        "mode=auto|chatgpt|api_key); NAME=@FILE reads it from a file"
     )
+    add("--field", action="append", default=[], metavar="NAME=VALUE", help=asked)
     add("--agree", action="store_true", help="agree to what the sign-in asks you to agree to")
     add("--remote-browser", action="store_true", help="the browser is on another machine than this one")
 
@@ -86,13 +83,16 @@ def login(command: TerminalCommand, options: dict[str, Any]) -> Session | None:
     )
     pending = loop.run(begun, BEGIN_S)
     if pending.method != "direct":
-        _show(command, pending, wait=not options["no_wait"])
+        shown = {"login": pending.id, "method": pending.method, "url": pending.url, "expires_at": pending.expires_at}
+        then = f"\nThen run: manage.py sessions complete {pending.id}" if options["no_wait"] else ""
+        shown |= {"user_code": pending.user_code or None, "name": pending.name}
+        command.answer(shown, instructions(pending) + then)
         if options["no_wait"]:
             if pending.method != "loopback":
                 return None
             loop.run(door.cancel_login(pending.id, owner=owner), BEGIN_S)
             hint = "Add --method with one that is pasted."
-            raise InvalidRequest("With --no-wait nobody would listen for the answer.", hint=hint)
+            raise InvalidRequest("With --no-wait nothing would listen for the answer.", hint=hint)
     return _see_through(command, pending.id, pending.method, owner)
 
 
@@ -118,14 +118,13 @@ def flows(command: TerminalCommand, options: dict[str, Any]) -> None:
     if command.as_json:
         command.dump([_as_dict(slug, offer) for slug, offer in found])
         return
-    rows = [
-        (slug, offer.flow.name, "on" if offer.enabled else "off", ", ".join(offer.flow.methods))
-        for slug, offer in found
-    ]
+    rows = [(s, one.flow.name, "on" if one.enabled else "off", ", ".join(one.flow.methods)) for s, one in found]
     head, *lines = terminal.table_lines([("PROVIDER", "FLOW", "STATE", "METHODS"), *rows])
     command.say(head)
     for line, (_, offer) in zip(lines, found, strict=True):
-        command.say("\n    ".join((line, *_notes(offer))))
+        flow = offer.flow
+        position = " ".join(filter(None, (flow.position, flow.position_url))) if offer.enabled else offer.why_not
+        command.say("\n    ".join(filter(None, (line, flow.label, position, *map(_asked, flow.fields)))))
 
 
 def _see_through(command: TerminalCommand, login_id: str, method: str, owner: Pk) -> Session:
@@ -166,17 +165,11 @@ def _read_answer() -> str:
     return line
 
 
-def _show(command: TerminalCommand, pending: PendingLogin, *, wait: bool) -> None:
-    shown = {"login": pending.id, "method": pending.method, "url": pending.url, "expires_at": pending.expires_at}
-    then = "" if wait else f"\nThen run: manage.py sessions complete {pending.id}"
-    command.answer(shown | {"user_code": pending.user_code or None, "name": pending.name}, instructions(pending) + then)
-
-
 def instructions(pending: PendingLogin) -> str:
     """Tell a person at the terminal where to sign in, and what to do with the answer."""
     match pending.method:
         case "device":
-            then = f"Type this code there:  {pending.user_code}\nNever type a code that somebody sent you."
+            then = f"Type this code there:  {pending.user_code}\nNever type a code that another person sent you."
         case "loopback":
             then = "Allow the access; this program takes the answer."
         case "paste_url":
@@ -216,19 +209,12 @@ def field(text: str) -> tuple[str, Secret]:
 
 
 def _yes(as_json: bool, question: str) -> bool:
-    """Ask a person at the terminal; False for a program."""
+    """Ask a person at the terminal; ``False`` for a program."""
     if as_json or not sys.stdin.isatty():
         return False
     sys.stderr.write(terminal.printable(question))
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def _notes(offer: OfferedFlow) -> list[str]:
-    flow = offer.flow
-    position = " ".join(part for part in (flow.position, flow.position_url) if part)
-    lines = (flow.label, position if offer.enabled else offer.why_not, *map(_asked, flow.fields))
-    return [line for line in lines if line]
 
 
 def _asked(one: LoginField) -> str:
@@ -239,6 +225,7 @@ def _asked(one: LoginField) -> str:
 
 def _as_dict(slug: str, offer: OfferedFlow) -> dict[str, Any]:
     flow = offer.flow
+    fields = ("name", "required", "secret", "choices")
     return {
         "provider": slug,
         "flow": flow.name,
@@ -249,8 +236,6 @@ def _as_dict(slug: str, offer: OfferedFlow) -> dict[str, Any]:
         "position": flow.position or None,
         "position_url": flow.position_url or None,
         "methods": list(flow.methods),
-        "fields": [
-            {name: getattr(one, name) for name in ("name", "required", "secret", "choices")} for one in flow.fields
-        ],
+        "fields": [{name: getattr(one, name) for name in fields} for one in flow.fields],
         "client": flow.client_fields,
     }

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 
 from providers_app import loop, provider
 from providers_app.errors import InvalidCredential, InvalidRequest, OwnerRequired, ProviderError, UnknownContext
+from providers_app.types.catalogue import ModelInfo
 from providers_app.types.contexts import StoredContext
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
@@ -34,17 +35,14 @@ class TerminalCommand(BaseCommand):
     as_json = False
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run, and report a typed error or a database that does not answer; any other error is a bug and is raised.
-
-        A reader of the output that left ends the command with the same code and no message.
-        """
+        """Run, and report a typed error or a database that does not answer; any other error is a bug and is raised."""
         self.as_json = options["json"]
         try:
             self.run(options)
         except ProviderError as error:
             self.report(error)
         except BrokenPipeError:
-            # Otherwise Python reports the closed pipe again when it flushes at the end.
+            # The reader left: no message, also not that of Python when it flushes at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (OperationalError, InterfaceError) as error:
             self.report(StoreUnavailable(f"The database did not answer ({type(error).__name__})."))
@@ -131,10 +129,7 @@ def owner_id(username: str) -> Pk:
 
 
 def session_of(options: dict[str, Any], reference: str = "") -> AuthSession:
-    """Return the session that ``reference``, else SESSION, names among the owner's, within provider and auth type.
-
-    Raises ``OwnerRequired``, ``UnknownSession``, ``AmbiguousSession``.
-    """
+    """Return the session that ``reference``, else SESSION, names. Raises as ``owner_id`` and ``selectors.find``."""
     owner, auth_type = owner_id(options["owner"]), options.get("auth_type")
     return selectors.find(owner, options["provider"] or None, reference or options["session"], auth_type or None)
 
@@ -153,6 +148,15 @@ def context_of(owner: Pk, reference: str) -> StoredContext:
     return found[0]
 
 
+def models_of(session: AuthSession) -> list[ModelInfo]:
+    """Return the models that the session's provider lists now. Raises ``ProviderError``."""
+    asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
+    try:
+        return loop.run(asked)
+    finally:
+        settle()
+
+
 def pair(text: str, refusal: str) -> tuple[str, str]:
     """Return name and value of ``NAME=VALUE``. Raises ``InvalidRequest`` with ``refusal`` for other text."""
     name, equals, value = text.partition("=")
@@ -169,10 +173,7 @@ def variable(name: str) -> Secret:
 
 
 def read_key(limit: int) -> Secret:
-    """Read a key: without echo at a terminal, else from standard input, so far that one over ``limit`` is noticed.
-
-    Raises ``InvalidCredential`` for input that is not text.
-    """
+    """Read a key without echo, or from standard input a little over ``limit``. Raises ``InvalidCredential``."""
     if sys.stdin.isatty():
         return Secret(getpass.getpass("Key: "))
     try:

@@ -7,15 +7,11 @@ from typing import Any
 from providers_app.types.catalogue import ModelInfo
 
 ENDS_SOON_DAYS = 90  # a model that ends within so many days is warned of on every page that shows it
-NOT_SHOWN = frozenset({"chat", "streaming", "models", "count_tokens"})
-"""Capabilities that say nothing about a model, because all that are listed have them."""
+NOT_SHOWN = frozenset({"chat", "streaming", "models", "count_tokens"})  # all models that are listed have them
 WORDS = {
-    "tools": "tools",
-    "parallel_tools": "parallel tools",
-    "reasoning": "reasoning",
-    "images_in": "pictures",
+    "tools": "tools", "parallel_tools": "parallel tools", "reasoning": "reasoning", "images_in": "pictures",
     "structured_output": "schemas",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
     backup = {
         "generations": {str(row.pk): row.generation for row in rows},
         "created": [str(row.pk) for row in new],
-        "replaced": [_frozen(row) for row in before],
+        "replaced": [_columns(row) for row in before],
     }
     run_id = uuid4()
     run = ImportRun(
@@ -108,7 +108,7 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
         created=len(new),
         replaced=len(before),
         unchanged=len(made.of("unchanged")),
-        **credentials.backup_columns(run_id, json.dumps(backup).encode()),
+        **credentials.backup_columns(run_id, json.dumps(backup, default=_plain).encode()),
     )
     for line in lines:
         if line.row is not None and line.login.tokens is not None:
@@ -185,7 +185,7 @@ def prune_backups() -> int:
 
 def _overwrite(row: AuthSession) -> None:
     """Replace the login that was planned to be replaced, and no newer one. Raises ``InvalidRequest``."""
-    values = {column.attname: getattr(row, column.attname) for column in row._meta.concrete_fields}
+    values = _columns(row)
     del values["id"]
     if not AuthSession.objects.filter(pk=row.pk, generation=row.generation - 1).update(**values):
         raise InvalidRequest(
@@ -272,25 +272,19 @@ def _people(wanted: set[str]) -> dict[str, Any]:
     return {key: pk for key, pk in known.items() if key in wanted}
 
 
-def _frozen(row: AuthSession) -> dict[str, Any]:
-    """Return every column of the row as JSON, sealed bytes in hexadecimal."""
-    return {column.attname: _plain(getattr(row, column.attname)) for column in row._meta.concrete_fields}
+def _columns(row: AuthSession) -> dict[str, Any]:
+    return {column.attname: getattr(row, column.attname) for column in row._meta.concrete_fields}
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat()
-        case bytes() | memoryview():
-            return bytes(value).hex()
-        case UUID():
-            return str(value)
-        case _:
-            return value
+def _plain(value: Any) -> str:
+    """Return the text of a value that JSON does not have, sealed bytes in hexadecimal."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else bytes(value).hex()
 
 
 def _thawed(values: dict[str, Any]) -> AuthSession:
-    """Return the row that ``_frozen`` was given, unsaved. A backup that is older than a column has its default."""
+    """Return the unsaved row of a backup's columns. A backup that is older than a column has its default."""
     row = AuthSession()
     kinds = {column.attname: column.get_internal_type() for column in row._meta.concrete_fields}
     for name in kinds.keys() & values.keys():

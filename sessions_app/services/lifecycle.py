@@ -187,6 +187,5 @@ def _rows(session: AuthSession) -> "QuerySet[AuthSession]":
 
 
 def _require(found: int, session: AuthSession) -> None:
-    """Raise ``UnknownSession`` unless the row was found."""
     if not found:
         raise UnknownSession(f"The session '{session.name}' was deleted meanwhile.")

@@ -3,7 +3,6 @@
 A Notice is open until it is resolved: by the end of its cause (``resolve``), or by its owner (``dismiss``). At most one
 is open per owner and key; raising it again only updates its words. Callers raise where a state *begins*, so a dismissed
 Notice does not come back while nothing new has happened.
-
 One that was not seen within a minute is sent, all of a person in one e-mail. An e-mail that fails is retried, less and
 less often, and given up after ``MAX_ATTEMPTS``.
 """

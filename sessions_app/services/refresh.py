@@ -51,20 +51,18 @@ def due(limit: int | None = None, **narrowed: Any) -> list[UUID]:
 
 def refreshable(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
     """Return every OAuth session that works and may be refreshed here, due or not."""
-    rows = _narrowed(provider, owner_id).filter(auth_type=AuthSession.AuthType.OAUTH, read_only_reason="")
-    return rows.order_by("provider", "name", "pk")
+    return _narrowed(provider, owner_id).filter(auth_type=AuthSession.AuthType.OAUTH, read_only_reason="")
 
 
 def ended(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
     """Return the logins whose access has ended and that have nothing to be refreshed with."""
     rows = _narrowed(provider, owner_id).filter(auth_type=AuthSession.AuthType.OAUTH, next_refresh_at__isnull=True)
-    return rows.filter(expires_at__lte=timezone.now()).order_by("provider", "name", "pk")
+    return rows.filter(expires_at__lte=timezone.now())
 
 
 def backing_off(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
     """Return the logins whose last refresh failed and whose next try is to come."""
-    rows = _narrowed(provider, owner_id).filter(next_refresh_at__gt=timezone.now()).exclude(refresh_error_code="")
-    return rows.order_by("provider", "name", "pk")
+    return _narrowed(provider, owner_id).filter(next_refresh_at__gt=timezone.now()).exclude(refresh_error_code="")
 
 
 def refresh_due() -> list[RefreshReport]:
@@ -82,9 +80,8 @@ def refresh_many(
 ) -> list[RefreshReport]:
     """Refresh these, ``refresh_parallel`` at a time, on the provider loop; return the reports in the order of the ids.
 
-    ``seen`` are generations that the caller read: a session that has a newer one by then is left alone. After
-    ``run_s`` seconds no other one is started, and those that were not have no report. A failure does not stop the
-    others.
+    A session with a newer generation than in ``seen`` is left alone. After ``run_s`` seconds no other one is started;
+    those have no report. A failure does not stop the others.
     """
     ids, seen = list(ids), dict(seen or {})
     ends = time.monotonic() + run_s if run_s is not None else math.inf
@@ -104,10 +101,7 @@ def refresh_many(
 
 
 def refresh_now(session: AuthSession, *, actor_id: Pk) -> RefreshReport:
-    """Refresh at a person's request, noted in the audit trail. Never raises a ``ProviderError``.
-
-    A refresh that takes longer than a little more than the token endpoint's time-out goes on in the background.
-    """
+    """Refresh at a person's request; a slow one goes on in the background. Never raises a ``ProviderError``."""
     if not allow("session-refresh", actor_id, limit=REFRESHES_PER_MINUTE, window_s=60):
         why = f"You asked for {REFRESHES_PER_MINUTE} refreshes within a minute. Wait a minute, then try again."
         return _skipped(session, why, "throttled")
@@ -137,19 +131,15 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
     except Exception:
         logger.exception("the refresh of session %s broke", session_id)
         code, why, again = "provider_broken", "The refresh broke; the log says how.", BROKEN_AGAIN_S
-    with suppress(StoreUnavailable):
-        await in_store(_set_aside, session_id, again)
-    return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
-
-
-def _set_aside(session_id: UUID, seconds: float | None) -> None:
-    """Postpone a due session, so that one that can never be refreshed does not fill every run."""
     now = timezone.now()
-    again = None if seconds is None else now + timedelta(seconds=seconds)
-    AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now).update(next_refresh_at=again)
+    # Postponed if it is due, so that a session that can never be refreshed does not fill every run.
+    rows = AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now)
+    with suppress(StoreUnavailable):
+        await in_store(rows.update, next_refresh_at=again and now + timedelta(seconds=again))
+    return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
 
 
 def _narrowed(provider: str, owner_id: Pk | None) -> "QuerySet[AuthSession]":
     rows = selectors.visible().filter(status__in=KEPT_ALIVE).defer("sealed_credential")
     rows = rows.filter(provider=provider) if provider else rows
-    return rows if owner_id is None else rows.filter(owner_id=owner_id)
+    return (rows if owner_id is None else rows.filter(owner_id=owner_id)).order_by("provider", "name", "pk")

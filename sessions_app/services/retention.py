@@ -29,7 +29,8 @@ def tell_ended() -> int:
     """Raise a Notice for each session whose access ended and that nothing refreshed; return how many are new."""
     said = Notice.objects.filter(session=OuterRef("pk"), kind=notices.ENDED, created_at__gte=OuterRef("expires_at"))
     told = Notice.objects.filter(session=OuterRef("pk"), kind__in=notices.SIGN_IN, resolved_at__isnull=True)
-    ended = _rows().filter(status=_STATUS.ACTIVE, expires_at__lte=timezone.now() - GRACE)
+    rows = selectors.visible().defer("sealed_credential")
+    ended = rows.filter(status=_STATUS.ACTIVE, expires_at__lte=timezone.now() - GRACE)
     found = list(selectors.with_state(ended.exclude(Exists(said)).exclude(Exists(told)))[:BATCH])
     for session in found:
         what = "could not be refreshed in time" if refreshable(session) else "has ended"
@@ -79,10 +80,6 @@ def retire_dead() -> tuple[int, int]:
     return len(warned), sum(_retire(session, days) for session in due[:BATCH])
 
 
-def _rows() -> "QuerySet[AuthSession]":
-    return selectors.visible().defer("sealed_credential")
-
-
 def _dead(now: datetime) -> "QuerySet[Any]":
     """Return the dead logins, the longest dead first, with ``dead_since`` and when their end was announced."""
     since = {"created_at__gte": OuterRef("dead_since")}
@@ -90,7 +87,7 @@ def _dead(now: datetime) -> "QuerySet[Any]":
     first = warning.order_by().values("session").annotate(first=Min("created_at")).values("first")
     ended = When(status=_STATUS.ACTIVE, auth_type=AuthSession.AuthType.OAUTH, expires_at__lte=now, then=F("expires_at"))
     refused = When(status=_STATUS.NEEDS_REAUTH, then=F("status_changed_at"))
-    rows = _rows().filter(status__in=(_STATUS.NEEDS_REAUTH, _STATUS.ACTIVE))
+    rows = selectors.visible().defer("sealed_credential").filter(status__in=(_STATUS.NEEDS_REAUTH, _STATUS.ACTIVE))
     rows = rows.annotate(dead_since=Case(refused, ended, output_field=DateTimeField()))
     return rows.annotate(warned_at=Subquery(first)).order_by("dead_since", "pk")
 

@@ -8,7 +8,7 @@ from django.utils.html import escape
 
 from providers_app.behaviours.oauth import LoginField, OAuthFlow
 from providers_app.types.credentials import Secret
-from sessions_app.forms import QUIET, KeyField, NameForm, declared_field
+from sessions_app.forms import QUIET, KeyField, NameForm, SecretArea, declared_field
 from sessions_app.sign_in.browser_location import Choice
 
 MAX_FIELD_CHARS = 500
@@ -20,13 +20,6 @@ class OnceInput(forms.PasswordInput):
     """A line of text that is seen while it is typed and never rendered again."""
 
     input_type = "text"
-
-
-class SecretArea(forms.Textarea):
-    """A text area whose content goes in and is never rendered again."""
-
-    def format_value(self, value: Any) -> str:
-        return ""
 
 
 class SignInForm(NameForm):
@@ -56,11 +49,10 @@ class SignInForm(NameForm):
         self.asked = [field.name for field in flow.fields]
         if fixed_name:
             del self.fields["name"]
-        if not with_client:
-            del self.fields["client_id"]
-            del self.fields["client_secret"]
-        else:
+        if with_client:
             self.fields["client_id"].required = client_required
+        else:
+            del self.fields["client_id"], self.fields["client_secret"]
         for field in flow.fields:
             self.fields[_key(field.name)] = _field(field)
         method = self.fields["method"]

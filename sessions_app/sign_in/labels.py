@@ -12,26 +12,14 @@ PASTED = ("paste_code", "paste_url")
 LATEST_S = 120.0  # seconds after the end of an attempt in which an exchange that began in time may still end
 
 _NOTES: dict[Phase, str] = {
-    "open": "Waiting for you",
-    "busy": "Exchanging",
-    "confirm": "Your decision",
-    "done": "Signed in",
-    "failed": "Did not work",
-    "expired": "Ran out of time",
-    "cancelled": "Cancelled",
-}
+    "open": "Waiting for you", "busy": "Exchanging", "confirm": "Your decision", "done": "Signed in",
+    "failed": "Did not work", "expired": "Ran out of time", "cancelled": "Cancelled",
+}  # fmt: skip
+_CALLBACK = "Waiting for the callback…"
 _WAITING: dict[str, tuple[str, str, str]] = {
     # method: (what is going on, what it means, the chip)
-    "callback": (
-        "Waiting for the callback…",
-        "Sign in on the provider’s page. It leads your browser back here by itself.",
-        "Callback",
-    ),
-    "loopback": (
-        "Waiting for the callback…",
-        "If the browser runs on this machine, this page goes on by itself.",
-        "Listening",
-    ),
+    "callback": (_CALLBACK, "Sign in on the provider’s page. It leads your browser back here by itself.", "Callback"),
+    "loopback": (_CALLBACK, "If the browser runs on this machine, this page goes on by itself.", "Listening"),
     "paste_code": ("Waiting for the code…", "Nothing is sent before you press Finish.", "Your code"),
     "paste_url": ("Waiting for the address…", "Nothing is sent before you press Finish.", "Your address"),
     "device": (

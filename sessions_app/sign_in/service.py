@@ -16,9 +16,8 @@ from providers_app.registry.resolver import resolve
 from providers_app.sign_in.checks import ADDRESS_FIELD, OfferedFlow
 from providers_app.sign_in.exchange import EXCHANGE_S, pending_of
 from providers_app.types.chat import ChatRequest, Message, TextPart
-from providers_app.types.credentials import Credential, Secret
+from providers_app.types.credentials import Credential
 from providers_app.types.logins import LoginState
-from providers_app.types.tokens import OAuthClient
 from sessions_app.models import AuthSession, Pk
 from sessions_app.sign_in.browser_location import is_local, origin, this_browser
 
@@ -60,35 +59,10 @@ def warnings(session: AuthSession) -> list[str]:
 
 
 @sensitive_variables()
-def begin(
-    request: HttpRequest,
-    provider: str,
-    *,
-    name: str,
-    flow: str | None,
-    method: str | None,
-    session: str | None = None,
-    client: OAuthClient | None = None,
-    given: Mapping[str, Secret | str] | None = None,
-    return_to: str = "",
-) -> PendingLogin:
-    """Begin a sign-in that is bound to this browser. Raises as ``provider.begin_login``."""
-    return _ask(
-        door.begin_login(
-            provider,
-            name=name,
-            flow=flow,
-            method=method,  # type: ignore[arg-type]  # checked there
-            session=session,
-            client=client,
-            given=given or {},
-            origin=origin(request),
-            return_to=return_to,
-            local_browser=is_local(request),
-            **_whose(request),
-        ),
-        ASKING_S,
-    )
+def begin(request: HttpRequest, provider: str, **chosen: Any) -> PendingLogin:
+    """Begin a sign-in that is bound to this browser; ``chosen`` and errors: as ``provider.begin_login``."""
+    chosen |= {"origin": origin(request), "local_browser": is_local(request), **_whose(request)}
+    return _ask(door.begin_login(provider, **chosen), ASKING_S)
 
 
 def state(request: HttpRequest, login_id: UUID) -> LoginState:

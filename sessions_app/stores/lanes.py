@@ -16,10 +16,8 @@ from sessions_app.models import RefreshLane
 
 
 def lane_key(provider: str, tokens: Tokens, session_id: object) -> str:
-    """Return the key of a login's lane: one per provider, issuer, client and account, or per session without account.
-
-    Some servers end both of two logins of one account that are refreshed at the same time.
-    """
+    """Return the key of a login's lane: one per provider, issuer, client and account, else per session."""
+    # Some servers end both of two logins of one account that are refreshed at the same time.
     parts = (provider, tokens.issuer, tokens.client.id, tokens.account_id or str(session_id))
     return salted_hmac("sessions_app.lane", "\0".join(parts), algorithm="sha256").hexdigest()
 

@@ -26,8 +26,8 @@ from sessions_app.stores.sessions import as_session
 
 OPEN = (OAuthAttempt.Status.WAITING, OAuthAttempt.Status.EXCHANGING, OAuthAttempt.Status.CONFIRM)
 FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Status.CANCELLED)
+# Columns with the name and value of a field of the core's ``LoginState``, set when a sign-in begins.
 GIVEN = ("provider", "flow", "method", "name", "return_to")
-"""Columns with the name and value of a field of the core's ``LoginState``, set when a sign-in begins."""
 # An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
 STALLED = timedelta(minutes=2)
 
@@ -132,10 +132,8 @@ class DjangoLoginStore:
     ) -> None:
         """Write the progress of a sign-in; a final status destroys the sealed parts and is never taken back."""
         given = {"status": status, "step": step and step[:16], "account": account[:200] or None}
-        changes: dict[str, Any] = {
-            column: value for column, value in given.items() if value is not None
-        } | _error_columns(error)
-        changes |= credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
+        changes: dict[str, Any] = {column: value for column, value in given.items() if value is not None}
+        changes |= _error_columns(error) | credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
         if session_id:
             changes["result_id"] = UUID(session_id)
         if status in FINAL:

@@ -62,7 +62,9 @@ class OutcomeQueue:
     def add(self, session: Session, error: Exception | None) -> None:
         """Take note of an outcome; never waits."""
         now = time.time()
-        if error is None and not self._changes_something(session, now):
+        used, failed = self._recent.get(session.id, (session.last_used_at or 0.0, False))
+        well = error is None and session.status == "active" and not session.troubled and not failed
+        if well and now - max(used, session.last_used_at or 0.0) < USED_EVERY_S:
             return
         code = error.code if isinstance(error, ProviderError) else "" if error is None else type(error).__name__
         outcome = Outcome(session, None if error is None else _bare(error), datetime.fromtimestamp(now, UTC))
@@ -91,11 +93,6 @@ class OutcomeQueue:
             self._write(list(batch.values()))
         except Exception as error:  # noqa: BLE001 - the process ends in any case
             logger.error("%d outcomes are lost: the process ends (%s)", len(batch), type(error).__name__)
-
-    def _changes_something(self, session: Session, now: float) -> bool:
-        used, failed = self._recent.get(session.id, (session.last_used_at or 0.0, False))
-        well = session.status == "active" and not session.troubled and not failed
-        return not well or now - max(used, session.last_used_at or 0.0) >= USED_EVERY_S
 
     def _put(self, key: Key, outcome: Outcome) -> None:
         self._waiting[key] = outcome

@@ -106,22 +106,17 @@ def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     except IntegrityError:
         raise
     except (DatabaseError, InterfaceError) as error:
-        if _lacks_tables(error):
+        # A table or a column is missing, in the words of SQLite or the codes of Postgres.
+        missing = str(error).startswith(("no such table", "no such column"))
+        if missing or getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703"):
             raise NotConfigured("The database has no tables, or old ones.", hint=MIGRATE) from error
         if isinstance(error, ProgrammingError):
             raise
-        raise StoreUnavailable(
-            f"The database did not answer ({type(error).__name__}), so nothing could be read or written."
-        ) from error
+        text = f"The database did not answer ({type(error).__name__}), so nothing could be read or written."
+        raise StoreUnavailable(text) from error
     finally:
         with suppress(DatabaseError, InterfaceError):
             close_old_connections()
-
-
-def _lacks_tables(error: Exception) -> bool:
-    """Say whether a table or a column is missing, in the words of SQLite or the codes of Postgres."""
-    missing = str(error).startswith(("no such table", "no such column"))
-    return missing or getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703")
 
 
 def behind(function: Callable[[], None]) -> None:

@@ -95,10 +95,7 @@ class DjangoRefreshStore:
 
     @on_pool
     def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
-        """Record that the token of this generation is about to be sent, count the presentation, renew the lease.
-
-        ``None``: the lease is another process's or the session has moved on; nothing may be sent, the lane is freed.
-        """
+        """Record that this generation's token is about to be sent; ``None``, lane freed: nothing may be sent."""
         claimed, presentations = time.monotonic(), claim.presentations + 1
         usable = _rows(claim.session_id).filter(generation=claim.generation).exclude(status=AuthSession.Status.DISABLED)
         with transaction.atomic():
@@ -161,8 +158,8 @@ class DjangoRefreshStore:
     def fail(self, claim: RefreshClaim, failure: RefreshFailure) -> None:
         """Record why a refresh failed (error, next try, status, trail, Notice), and give the lane back, or let it rest.
 
-        A session that has another login meanwhile, or is gone, is left alone. So is one whose lane another process
-        holds by now, because its result counts; only a refusal is recorded all the same: a refused token stays refused.
+        A session that has another login, is gone, or whose lane another process holds by now is left alone. Only a
+        refusal is recorded without the lane: a refused token stays refused.
         """
         rows = _rows(claim.session_id).filter(generation=claim.generation)
         now, refused = timezone.now(), failure.spent == "refused"
@@ -225,7 +222,6 @@ def _opened(row: AuthSession) -> Tokens:
 
 
 def _move(row: AuthSession, tokens: Tokens) -> RefreshLane:
-    """Put the session into the lane of its login."""
     lane = lanes.lane_of(row.provider, tokens, row.pk)
     _rows(row.pk).filter(generation=row.generation).update(lane=lane)
     return lane

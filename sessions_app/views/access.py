@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from providers_app.behaviours.oauth import OAuth
-from providers_app.errors import ProviderError, UnknownSession, UnsupportedOperation
+from providers_app.errors import ProviderError, UnknownSession
 from providers_app.registry.resolver import resolve
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
@@ -29,8 +29,7 @@ HISTORY = (
     trail.REFRESHED, trail.REFRESH_FAILED, trail.REFRESH_UNKNOWN, trail.REFRESH_REFUSED, trail.REFRESH_ASKED,
 )  # fmt: skip
 HISTORY_SHOWN = 6
-LANE_SHOWN = 12
-"""Characters of a lane's key."""
+LANE_SHOWN = 12  # characters of a lane's key
 
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
@@ -51,7 +50,7 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
 def with_session(
     view: Callable[[HttpRequest, AuthSession], HttpResponseBase],
 ) -> Callable[[HttpRequest, UUID], HttpResponseBase]:
-    """Give a view one session of the signed-in person; anybody else's does not exist (404)."""
+    """Give a view one session of the signed-in person; another person's does not exist (404)."""
 
     @never_cache
     @signed_in
@@ -77,17 +76,22 @@ def row_context(session: AuthSession) -> dict[str, Any]:
 
 
 def card_context(session: AuthSession) -> dict[str, Any]:
-    """Return the context of a session's cards: ``row_context``, and the sign-in of an OAuth session."""
-    return row_context(session) | _login_context(session)
+    """Return the context of a session's cards: ``row_context``, and the stored sign-in of an OAuth session."""
+    if session.auth_type != AuthSession.AuthType.OAUTH:
+        return row_context(session)
+    history = selectors.events(session, HISTORY)[:HISTORY_SHOWN]
+    lane = session.lane.key[:LANE_SHOWN] if session.lane else ""
+    # The flow is shown by its label; the source of a mode is told as a warning where it matters.
+    told = (name for name in sorted(session.settings) if name != "flow" and not name.endswith("_source"))
+    facts = [(name.replace("_", " ").capitalize(), session.settings[name]) for name in told if session.settings[name]]
+    login = {"flow": _flow_label(session), "facts": facts, "lane": lane, "history": history}
+    return row_context(session) | {"login": login}
 
 
 def answer(
     request: HttpRequest, session_id: UUID, message: str, *, error: ProviderError | None = None, undo: str = ""
 ) -> HttpResponse:
-    """Answer an action: with htmx the new row or status card and a toast, else a redirect.
-
-    The form names its place by ``part``: ``row`` (the list) or ``detail``.
-    """
+    """Answer an action: with htmx the row or status card (``part`` of the form) and a toast, else a redirect."""
     part = "row" if request.POST.get("part") == "row" else "detail"
     if not request.htmx:  # type: ignore[attr-defined]
         add_message(request, messages.ERROR if error else messages.SUCCESS, message, error=error)
@@ -122,24 +126,12 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
 
 def text_of(error: ProviderError) -> str:
     """Return message and hint as one text."""
-    return " ".join(part for part in (error.message, error.hint) if part)
-
-
-def _login_context(session: AuthSession) -> dict[str, Any]:
-    """Return what the card of a stored sign-in shows; empty for a session of another auth type."""
-    if session.auth_type != AuthSession.AuthType.OAUTH:
-        return {}
-    history = selectors.events(session, HISTORY)[:HISTORY_SHOWN]
-    lane = session.lane.key[:LANE_SHOWN] if session.lane else ""
-    # The flow stands there by its label already; what a mode was concluded from is told as a warning where it matters.
-    told = (name for name in sorted(session.settings) if name != "flow" and not name.endswith("_source"))
-    facts = [(name.replace("_", " ").capitalize(), session.settings[name]) for name in told if session.settings[name]]
-    return {"login": {"flow": _flow_label(session), "facts": facts, "lane": lane, "history": history}}
+    return " ".join(filter(None, (error.message, error.hint)))
 
 
 def _flow_label(session: AuthSession) -> str:
     try:
         behaviour: OAuth = resolve(session.provider, "oauth")
-    except (ProviderError, UnsupportedOperation):
+    except ProviderError:
         return session.flow
     return next((flow.label for flow in behaviour.flows if flow.name == session.flow), session.flow)

@@ -70,11 +70,19 @@ def connect(request: HttpRequest) -> HttpResponse:
             return _connect_login(request, info)
         except UnknownSession as error:
             raise Http404(error.message) from error
-    form = _form(request, info, kind)
-    if request.method == "POST" and form.is_valid():
-        session = _connect(request, info, kind, form)
-        if session is not None:
-            return redirect("sessions:detail", pk=session.pk)
+    posted = request.method == "POST"
+    form = ConnectForm(
+        request.POST if posted else None,
+        initial=None if posted else {"name": service.suggest_name(request.user.pk, info.slug)},
+        with_key=kind == AuthSession.AuthType.API_KEY,
+        with_base_url=info.base_url_required or info.base_url_editable,
+        base_url_required=addresses.required(info),
+        key_hint=info.key_hint,
+        card=info,
+        auth_type=kind,
+    )
+    if posted and form.is_valid() and (session := _connect(request, info, kind, form)) is not None:
+        return redirect("sessions:detail", pk=session.pk)
     can_store_anyway = "store_anyway" in form.fields and form.refused
     context = _shown_kind(info, kind) | {"form": form, "can_store_anyway": can_store_anyway}
     return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
@@ -100,20 +108,6 @@ def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
         return not any(offer.enabled and offer.flow.methods for offer in sign_in.offers(request, card.slug))
     except ProviderError:
         return True
-
-
-def _form(request: HttpRequest, info: ProviderInfo, kind: str) -> ConnectForm:
-    posted = request.method == "POST"
-    return ConnectForm(
-        request.POST if posted else None,
-        initial=None if posted else {"name": service.suggest_name(request.user.pk, info.slug)},
-        with_key=kind == AuthSession.AuthType.API_KEY,
-        with_base_url=info.base_url_required or info.base_url_editable,
-        base_url_required=addresses.required(info),
-        key_hint=info.key_hint,
-        card=info,
-        auth_type=kind,
-    )
 
 
 def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectForm) -> AuthSession | None:
@@ -156,10 +150,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
 
 
 def _connect_login(request: HttpRequest, info: ProviderInfo) -> HttpResponse:
-    """Show the form of the chosen flow; a valid POST begins the sign-in and leads to its page.
-
-    With ``session=`` in the address the form signs a stored session in again, whose name is fixed.
-    """
+    """Show the form of the chosen flow, with ``session=`` for a stored session; a valid POST begins the sign-in."""
     target = _target(request, info)
     offers = sign_in.offers(request, info.slug)
     usable = [offer for offer in offers if offer.enabled and offer.flow.methods]
@@ -168,7 +159,20 @@ def _connect_login(request: HttpRequest, info: ProviderInfo) -> HttpResponse:
     form = _login_form(request, info, chosen, target) if chosen else None
     if request.method == "POST" and form is not None and chosen is not None and form.is_valid():
         try:
-            pending = _begin(request, info, chosen, form, target)
+            client, next_page = None, request.GET.get("next", "")[:MAX_RETURN_TO]
+            if form.cleaned_data.get("client_id"):
+                client = OAuthClient(id=form.cleaned_data["client_id"], secret=form.cleaned_data["client_secret"])
+            pending = sign_in.begin(
+                request,
+                info.slug,
+                name=target.name if target else form.cleaned_data["name"],
+                flow=chosen.flow.name,
+                method=form.cleaned_data["method"],
+                session=str(target.pk) if target else None,
+                client=client,
+                given=form.given(),
+                return_to=next_page if url_has_allowed_host_and_scheme(next_page, None) else "",
+            )
         except ProviderError as error:
             add_error(form, error)
         else:
@@ -194,10 +198,7 @@ def address_of(provider: str, *, flow: str = "", name: str = "", method: str = "
 
 
 def _target(request: HttpRequest, info: ProviderInfo) -> AuthSession | None:
-    """Return the stored session that is to be signed in again, if any.
-
-    Raises ``UnknownSession``: another owner's, another provider's or not a sign-in.
-    """
+    """Return the stored session to sign in again, if any. Raises ``UnknownSession``: foreign, or no sign-in here."""
     wanted = request.GET.get("session", "")
     if not wanted:
         return None
@@ -224,25 +225,6 @@ def _login_form(request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, ta
     if any(choice.method == method and not choice.problem for choice in options["choices"]):
         initial["method"] = method
     return SignInForm(initial=initial, **options)
-
-
-def _begin(
-    request: HttpRequest, info: ProviderInfo, offer: OfferedFlow, form: SignInForm, target: AuthSession | None
-) -> Any:
-    client, next_page = None, request.GET.get("next", "")[:MAX_RETURN_TO]
-    if form.cleaned_data.get("client_id"):
-        client = OAuthClient(id=form.cleaned_data["client_id"], secret=form.cleaned_data["client_secret"])
-    return sign_in.begin(
-        request,
-        info.slug,
-        name=target.name if target else form.cleaned_data["name"],
-        flow=offer.flow.name,
-        method=form.cleaned_data["method"],
-        session=str(target.pk) if target else None,
-        client=client,
-        given=form.given(),
-        return_to=next_page if url_has_allowed_host_and_scheme(next_page, None) else "",
-    )
 
 
 def _shown(offer: OfferedFlow, info: ProviderInfo, target: AuthSession | None, *, current: bool) -> dict[str, Any]:

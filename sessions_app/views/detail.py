@@ -24,6 +24,7 @@ from sessions_app.views.access import add_message, card_context, row_context, te
 from sessions_app.views.models import filter_choices
 
 TRAIL_PER_PAGE = 50
+FORMULA = {"=", "+", "-", "@", "\t", "\r"}
 SHOWN_IN_CARD = 12  # lines of the trail on the session's page
 
 
@@ -200,9 +201,5 @@ def _lines(rows: Any) -> Iterator[str]:
     for event in rows.iterator(chunk_size=500):
         by = event.actor.get_username() if event.actor else "Maestro"
         cells = (event.at.isoformat(timespec="seconds"), event.action, event.detail, by, event.session_label)
-        yield writer.writerow([_inert(cell) for cell in cells])
-
-
-def _inert(cell: str) -> str:
-    """Quote a cell that a spreadsheet would take for a formula."""
-    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
+        # A cell that a spreadsheet would take for a formula is quoted.
+        yield writer.writerow([f"'{cell}" if cell[:1] in FORMULA else cell for cell in cells])

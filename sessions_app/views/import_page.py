@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest, ProviderError
-from sessions_app.forms import add_error
+from sessions_app.forms import SecretArea, add_error
 from sessions_app.import_sources import formats
 from sessions_app.providers import slugs
 from sessions_app.services import imports
@@ -21,6 +21,7 @@ from sessions_app.services.imports import Plan
 MAX_FILES = 4
 MAX_BYTES = 8 * 1024 * 1024
 LINES_SHOWN = 200
+PASTED = SecretArea(attrs={"rows": 5, "autocomplete": "off", "spellcheck": "false"})
 
 
 class ManyFiles(forms.ClearableFileInput):
@@ -29,21 +30,11 @@ class ManyFiles(forms.ClearableFileInput):
     allow_multiple_selected = True
 
 
-class BlankArea(forms.Textarea):
-    """A text area that is always rendered empty: what was typed in does not come back."""
-
-    def __init__(self) -> None:
-        super().__init__(attrs={"rows": 5, "autocomplete": "off", "spellcheck": "false"})
-
-    def format_value(self, value: Any) -> str:
-        return ""
-
-
 class ImportForm(forms.Form):
     """Files, pasted text and their kind. The text is never rendered back."""
 
     uploads = forms.FileField(label="Files", required=False, widget=ManyFiles())
-    text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=BlankArea())
+    text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=PASTED)
     kind = forms.ChoiceField(label="What it is", required=False)
 
     def __init__(self, *args: object, user: Any, **kwargs: object) -> None:

@@ -1,5 +1,6 @@
 """The table of sessions."""
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,16 +17,11 @@ from sessions_app.services import lifecycle, notices
 from sessions_app.views.access import row_context, signed_in
 
 PER_PAGE = 50
-LONGEST = {"q": 100, "provider": 40, "auth_type": 16}
-"""Characters of each filter that are read."""
-CHIPS = (
-    ("all", "All"),
-    ("active", "Active"),
-    ("expiring", "Expiring"),
-    ("limited", "Limited"),
-    ("attention", "Needs a person"),
-    ("disabled", "Disabled"),
-)
+LONGEST = {"q": 100, "provider": 40, "auth_type": 16}  # characters of each filter that are read
+CHIPS = {
+    "all": "All", "active": "Active", "expiring": "Expiring", "limited": "Limited", "attention": "Needs a person",
+    "disabled": "Disabled",
+}  # fmt: skip
 
 
 @never_cache
@@ -62,7 +58,7 @@ def _results(request: HttpRequest) -> dict[str, Any]:
         "group": group,
         "chips": [
             (slug, label, counts[slug], urlencode(kept | ({"status": slug} if slug != "all" else {})))
-            for slug, label in CHIPS
+            for slug, label in CHIPS.items()
             if counts[slug] or slug in {"all", "active", group}
         ],
         "page_obj": page,
@@ -76,8 +72,6 @@ def _results(request: HttpRequest) -> dict[str, Any]:
 
 def _just_deleted(request: HttpRequest) -> AuthSession | None:
     """Return the session whose deletion led here, while it can still be undone."""
-    try:
-        session_id = UUID(request.GET.get("deleted", ""))
-    except ValueError:
-        return None
-    return lifecycle.restorable(request.user.pk, session_id)
+    with suppress(ValueError):
+        return lifecycle.restorable(request.user.pk, UUID(request.GET.get("deleted", "")))
+    return None

@@ -5,6 +5,7 @@ A sign-in belongs to the person and the browser that began it. For all others it
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -248,8 +249,11 @@ def _context(
     waiting = service.pending(request, UUID(state.id)) if view.phase == "open" else None
     others = _working(request, offer) if offer and waiting else []
     now = time.time()
-    untested = view.phase == "done" and _untested(request, state)
+    untested = False
     if view.phase == "done":
+        with suppress(UnknownSession):  # a page opened again later does not test the login by itself
+            tested_at = selectors.get(request.user.pk, state.session_id).tested_at
+            untested = tested_at is None or tested_at.timestamp() < state.created_at
         view = describe(state, now, tested=not untested)
     return {
         "state": state,
@@ -282,12 +286,3 @@ def _working(request: HttpRequest, offer: OfferedFlow) -> list[browser_location.
     """Return the methods that work from this browser."""
     found = browser_location.choices(offer.flow.methods, request, offer.impossible)
     return [choice for choice in found if not choice.problem]
-
-
-def _untested(request: HttpRequest, state: LoginState) -> bool:
-    """Say whether the new login was not tested yet; a page opened again later does not test it by itself."""
-    try:
-        session = selectors.get(request.user.pk, state.session_id)
-    except UnknownSession:
-        return False
-    return session.tested_at is None or session.tested_at.timestamp() < state.created_at

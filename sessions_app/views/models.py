@@ -13,14 +13,13 @@ from providers_app.listing import models as catalogue
 from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.types.catalogue import Capabilities, ModelListing
 from sessions_app import providers
-from sessions_app.credentials import without_stored_secret
+from sessions_app.credentials import as_time, without_stored_secret
 from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 from sessions_app.views.access import with_session
 
 MODELS_SHOWN = 100
-STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}
-"""The stages behind each choice of the lifecycle filter."""
+STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}  # by choice of the lifecycle filter
 SORT_WORDS = {"window": "largest window", "price": "lowest price", "newest": "newest", "output": "longest output"}
 FILTERS = ("q", "can", "stage", "sort")
 
@@ -34,21 +33,34 @@ def filter_choices() -> dict[str, Any]:
 @with_session
 def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Show the table: ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts, ``refresh=1`` asks the provider."""
-    query = _query(request)
-    listing = _listing(session, refresh=request.GET.get("refresh") == "1", owner=request.user.pk)
+    can, sort = request.GET.get("can", ""), request.GET.get("sort", "")
+    # Values that the page does not offer are ignored.
+    query = ModelQuery(
+        text=request.GET.get("q", "").strip()[:MAX_TEXT],
+        supports=(can,) if can in model_rows.WORDS else (),
+        lifecycle=STAGES.get(request.GET.get("stage", ""), ()),
+        sort=sort if sort in SORTS else "",
+    )
+    refresh = request.GET.get("refresh") == "1"
+    asked = provider.model_listing(session.provider, None, str(session.pk), refresh=refresh, owner=request.user.pk)
+    try:
+        listing = loop.run(asked, conf.current().lookup_timeout_s + 5)
+    except ProviderError as failure:  # models that are known already are shown however the provider fails
+        listing = ModelListing(error=failure.info())
+    except TimeoutError:
+        listing = catalogue.timed_out(str(session.pk), session.account_id)
     card = providers.info(session.provider)
     declared = card.capabilities if card is not None else Capabilities()
     found = search(listing.models, query, declared)
     today = datetime.now(UTC).date()
     error = listing.error
-    fetched = datetime.fromtimestamp(listing.fetched_at, UTC) if listing.fetched_at is not None else None
     context = {
         "session": session,
         "q": query.text,
         "filtered": bool(query.text or query.supports or query.lifecycle),
         "values": {name: request.GET.get(name, "") for name in FILTERS},
         "listing": listing,
-        "fetched": fetched,
+        "fetched": as_time(listing.fetched_at),
         "error": error,
         "error_text": without_stored_secret(f"{error.message} {error.hint or ''}".strip(), session) if error else "",
         "rows": [model_rows.row(model, today) for model in found[:MODELS_SHOWN]],
@@ -59,25 +71,3 @@ def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
     }
     template = "sessions/_models.html" if request.htmx else "sessions/models.html"  # type: ignore[attr-defined]
     return render(request, template, context)
-
-
-def _query(request: HttpRequest) -> ModelQuery:
-    """Return the query of the request; values that the page does not offer are ignored."""
-    can, sort = request.GET.get("can", ""), request.GET.get("sort", "")
-    return ModelQuery(
-        text=request.GET.get("q", "").strip()[:MAX_TEXT],
-        supports=(can,) if can in model_rows.WORDS else (),
-        lifecycle=STAGES.get(request.GET.get("stage", ""), ()),
-        sort=sort if sort in SORTS else "",
-    )
-
-
-def _listing(session: AuthSession, *, refresh: bool, owner: Any) -> ModelListing:
-    """Return the list or the error; models that are known already are shown however the provider fails."""
-    asked = provider.model_listing(session.provider, None, str(session.pk), refresh=refresh, owner=owner)
-    try:
-        return loop.run(asked, conf.current().lookup_timeout_s + 5)
-    except ProviderError as error:
-        return ModelListing(error=error.info())
-    except TimeoutError:
-        return catalogue.timed_out(str(session.pk), session.account_id)

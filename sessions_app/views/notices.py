@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import trigger_client_event
 
 from sessions_app import selectors
-from sessions_app.models import AuthSession, Notice, Pk
+from sessions_app.models import AuthSession, Pk
 from sessions_app.presenters.status import describe
 from sessions_app.services import notices as service
 from sessions_app.views.access import signed_in, toast
@@ -21,15 +21,17 @@ _TONES = ("bad", "warn", "mute")
 
 
 def notice_rows(owner_id: Pk) -> list[dict[str, Any]]:
-    """Return the owner's open Notices, what does not work now first, then the newest; two queries in all.
-
-    Each has the ``session`` it is about in its present state, whose ``status`` names the next action, and a ``tone``.
-    """
+    """Return the owner's open Notices with session, status and tone: failures first, then the newest; two queries."""
     found = list(service.open_notices(owner_id))
     ids = {notice.session_id for notice in found if notice.session_id}
     sessions = selectors.with_state(selectors.owned(owner_id)).filter(pk__in=ids) if ids else ()
     by_id: dict[Any, AuthSession] = {session.pk: session for session in sessions}
-    rows = [_row(notice, by_id.get(notice.session_id)) for notice in found]
+    rows: list[dict[str, Any]] = []
+    for notice in found:
+        session = by_id.get(notice.session_id)
+        tone = "mute" if notice.kind == service.SWITCHED_OFF else "bad" if notice.kind in service.BAD else "warn"
+        status = describe(session) if session else None
+        rows.append({"notice": notice, "session": session, "status": status, "tone": tone})
     return sorted(rows, key=lambda row: _TONES.index(row["tone"]))
 
 
@@ -95,8 +97,3 @@ def _mail(request: HttpRequest) -> str:
     if not address:
         return "Nothing is sent to you by e-mail: your account has no address. An operator can set it in the admin."
     return f"What you have not seen within a minute is also sent to {address}."
-
-
-def _row(notice: Notice, session: AuthSession | None) -> dict[str, Any]:
-    tone = "mute" if notice.kind == service.SWITCHED_OFF else "bad" if notice.kind in service.BAD else "warn"
-    return {"notice": notice, "session": session, "status": describe(session) if session else None, "tone": tone}

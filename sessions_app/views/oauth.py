@@ -1,8 +1,7 @@
 """The callback that a provider leads the browser to, and signing a stored session in again.
 
-A callback's parameters are as good as a login until they are spent. They are taken out of the request before anything
-else happens, so that no log line or error report can hold them, and the answer redirects at once, so that they do not
-stay in the address bar.
+A callback's parameters are as good as a login until they are spent. They are taken out of the request first, so that no
+log line or error report can hold them, and the answer redirects at once, so that they leave the address bar.
 """
 
 import json
@@ -97,7 +96,6 @@ def _callback(request: HttpRequest, query: str) -> HttpResponse:
 
 @sensitive_variables()
 def _complete(request: HttpRequest, browser: str, query: str) -> HttpResponse:
-    """Complete the sign-in of a callback; its page shows the result, good or bad."""
     try:
         params = _params(query)
     except InvalidLoginAnswer:
@@ -137,24 +135,14 @@ def _to_lost(why: str) -> HttpResponse:
 
 
 def _after_login(request: HttpRequest, query: str) -> HttpResponse:
-    """Redirect to the sign-in of Maestro and back. The query waits in a signed cookie, never in an address.
-
-    The sign-in at the provider is bound to the browser session that ended; the holder of its cookie is that browser.
-    Signing out on purpose deletes the cookie, and then the answer belongs to no sign-in.
-    """
+    """Redirect to the sign-in of Maestro and back. The query waits in a signed cookie, never in an address."""
+    # The sign-in at the provider is bound to the browser session that ended; signing out on purpose deletes its cookie.
     response = see_other(f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': reverse('oauth-callback')})}")
     browser = browser_location.browser_of(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
     if query and len(value) <= COOKIE_MAX_CHARS:
-        response.set_cookie(
-            COOKIE,
-            value,
-            max_age=COOKIE_S,
-            path=reverse("oauth-callback"),
-            secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
-            httponly=True,
-            samesite="Lax",
-        )
+        secure, path = settings.SESSION_COOKIE_SECURE or request.is_secure(), reverse("oauth-callback")
+        response.set_cookie(COOKIE, value, COOKIE_S, path=path, secure=secure, httponly=True, samesite="Lax")
     return response
 
 

@@ -78,7 +78,7 @@ class Command(terminal.TerminalCommand):
         stream = provider.stream_chat(session.provider, str(session.pk), prompt, owner=session.owner_id, **params)
         interrupted = answer.run(stream)
         if answer.gone:
-            # Whoever read the output left; there is nobody to tell.
+            # The reader of the output left, so no message can be given.
             raise SystemExit(1)
         if answer.failure is not None and not answer.events:
             self._name_context(answer.failure.context_id)

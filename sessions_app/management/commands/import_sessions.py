@@ -40,7 +40,8 @@ class Command(terminal.TerminalCommand):
     def run(self, options: dict[str, Any]) -> None:
         """Import, undo or list."""
         if options["list"]:
-            self._list()
+            runs = list(ImportRun.objects.defer("sealed_backup"))
+            self.answer([_run(run) for run in runs], "\n".join(map(_run_line, runs)) or "No imports.")
         elif options["undo"]:
             self._undo(options)
         else:
@@ -56,7 +57,11 @@ class Command(terminal.TerminalCommand):
         kind = formats.SETTINGS if options["env"] else options["kind"] or formats.recognise(texts)
         logins = formats.read(kind, texts, slugs(), retired=options["retired"])
         if options["env"] and not logins:
-            raise InvalidRequest("The environment holds no login of a provider.", hint=_key_names())
+            fields = (environment_keys.FIELD, environment_keys.FILE_FIELD)
+            known = [name for field in fields for name in environment_keys.slugs_by_name(field)]
+            names = ", ".join(name for name in known if not name.startswith("MAESTRO_"))
+            hint = f"It is looked for under {names}, and a key under <name>_FILE."
+            raise InvalidRequest("The environment holds no login of a provider.", hint=hint)
         source = "environment" if options["env"] else ", ".join(Path(name).name for name in options["file"])
         plan = imports.plan(owner, kind, logins, source=source, replace=options["replace"])
         stopped = plan.of("refused", "conflict") and not options["skip"] and kind == formats.LEGACY
@@ -77,8 +82,7 @@ class Command(terminal.TerminalCommand):
         shown = plan.lines if len(plan.lines) <= 50 else plan.of("refused", "conflict")[:50]
         for line in shown:
             words = f"{line.what:<10} {line.login.provider or '-':<14} {line.login.auth_type:<8} {line.name or '-'}"
-            tail = f"  {line.login.where}" + (f": {line.why}" if line.why else "")
-            self.say(words + tail)
+            self.say(f"{words}  {line.login.where}{line.why and f': {line.why}'}")
         done = "would be" if options["dry_run"] or stopped else "are"
         self.say(
             f"{counts['create']} {done} created, {counts['replace']} replaced; {counts['unchanged']} unchanged, "
@@ -97,17 +101,6 @@ class Command(terminal.TerminalCommand):
         destroyed, restored = imports.roll_back(run, force=options["force"])
         words = f"Taken back: {destroyed} sessions destroyed, {restored} put back as they were."
         self.answer({"run": str(run.pk), "destroyed": destroyed, "restored": restored}, words)
-
-    def _list(self) -> None:
-        runs = list(ImportRun.objects.defer("sealed_backup"))
-        self.answer([_run(run) for run in runs], "\n".join(map(_run_line, runs)) or "No imports.")
-
-
-def _key_names() -> str:
-    fields = (environment_keys.FIELD, environment_keys.FILE_FIELD)
-    known = [name for field in fields for name in environment_keys.slugs_by_name(field)]
-    names = [name for name in known if not name.startswith("MAESTRO_")]
-    return f"It is looked for under {', '.join(names)}, and a key under <name>_FILE."
 
 
 def _text(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandError, CommandParser
 
-from providers_app import conf, loop, provider
+from providers_app import conf
 from providers_app.behaviours.lookups import items_of
 from providers_app.behaviours.openai_models import read_model
 from providers_app.model_data.file import MAX_BYTES, ModelFile, ModelFileError, Source, read
@@ -51,7 +51,10 @@ class Command(terminal.TerminalCommand):
             self._check(options["provider"])
             return
         slug, listed, source = _listed(options)
-        target = Path(options["write"]) if options["write"] else _own_path(slug)
+        folder = conf.current().model_data_dir
+        if not options["write"] and not folder:
+            raise CommandError("There is no folder for model files of your own; pass --write.")
+        target = Path(options["write"] or f"{folder}/{slug}.json")
         file, changes = updated(_before(target, slug), slug, listed, source)
         self._report(slug, changes)
         if options["check"] and changes.any:
@@ -93,11 +96,7 @@ def _listed(options: dict[str, Any]) -> tuple[str, list[ModelInfo], Source]:
     day = options["as_of"]
     if options["from_session"]:
         session = terminal.session_of(options, options["from_session"])
-        asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
-        try:
-            found = loop.run(asked)
-        finally:
-            terminal.settle()
+        found = terminal.models_of(session)
         origin = f"the list of models that {session.provider} gives to a session"
         return session.provider, found, _source(origin, day or datetime.now(UTC).date().isoformat())
     slug = options["provider"]
@@ -128,13 +127,6 @@ def _source(origin: str, day: str) -> Source:
     except ValueError:
         raise CommandError(f"--as-of is a day like 2026-11-27, not {day!r}.") from None
     return Source(origin=origin, as_of=day)
-
-
-def _own_path(slug: str) -> Path:
-    folder = conf.current().model_data_dir
-    if not folder:
-        raise CommandError("There is no folder for model files of your own; pass --write.")
-    return Path(folder) / f"{slug}.json"
 
 
 def _before(target: Path, slug: str) -> ModelFile | None:

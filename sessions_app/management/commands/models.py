@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandParser
 
-from providers_app import loop, provider
+from providers_app import provider
 from providers_app.listing.search import SORTS, ModelQuery, checked, search
 from providers_app.model_data.library import host_of, known_models
 from providers_app.types.catalogue import ModelInfo
 from sessions_app.management import terminal
-from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 from sessions_app.presenters.model_rows import Row
 
@@ -36,7 +35,7 @@ class Command(terminal.TerminalCommand):
         parser.add_argument("--max-price", type=float, metavar="DOLLARS", help="per million input tokens, at most")
         parser.add_argument("--lifecycle", action="append", default=[], metavar="STAGE", help="such as active")
         parser.add_argument("--sort", default="", metavar="ORDER", help=f"one of: {', '.join(SORTS)}")
-        parser.add_argument("--known", dest="cached", action="store_true", help="what is known without asking anybody")
+        parser.add_argument("--known", dest="cached", action="store_true", help="what is known without a request")
 
     def run(self, options: dict[str, Any]) -> None:
         """Print the models that the options choose."""
@@ -44,7 +43,12 @@ class Command(terminal.TerminalCommand):
         chosen |= {name: tuple(options[name]) for name in ("supports", "reads", "lifecycle")}
         query = checked(ModelQuery(text=options["search"], **chosen))
         session = terminal.session_of(options)
-        found = search(_listed(session, options), query, provider.provider_capabilities(session.provider))
+        listed: Sequence[ModelInfo]
+        if options["cached"]:
+            listed = known_models(session.provider, host=host_of(session.base_url), session=session.name)
+        else:
+            listed = terminal.models_of(session)
+        found = search(listed, query, provider.provider_capabilities(session.provider))
         if self.as_json:
             # Without the provider's own entry.
             plain = (msgspec.to_builtins(model).items() for model in found)
@@ -52,17 +56,6 @@ class Command(terminal.TerminalCommand):
         elif found:
             today = datetime.now(UTC).date()
             self.print_table([HEADS, *(_line(model_rows.row(model, today)) for model in found)], right=RIGHT)
-
-
-def _listed(session: AuthSession, options: dict[str, Any]) -> Sequence[ModelInfo]:
-    """Return the provider's list as it is now, or with ``--known`` what is known. Raises ``ProviderError``."""
-    if options["cached"]:
-        return known_models(session.provider, host=host_of(session.base_url), session=session.name)
-    asked = provider.list_models(session.provider, None, str(session.pk), refresh=True, owner=session.owner_id)
-    try:
-        return loop.run(asked)
-    finally:
-        terminal.settle()
 
 
 def _line(row: Row) -> tuple[str, ...]:

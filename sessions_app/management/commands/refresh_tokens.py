@@ -7,7 +7,7 @@ The exit code is 0 when every session that was asked for is well, 1 when one nee
 import re
 import time
 from argparse import ArgumentTypeError
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -26,9 +26,10 @@ from providers_app.ports import SYSTEM
 from providers_app.refresh.flight import rotation_of
 from providers_app.refresh.rules import decide
 from providers_app.types.credentials import Secret
-from providers_app.types.refresh import RefreshReport, Trigger
+from providers_app.types.refresh import Trigger
 from providers_app.types.tokens import Tokens
 from sessions_app import selectors
+from sessions_app.credentials import as_time
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession, Pk
 from sessions_app.providers import slugs
@@ -50,7 +51,7 @@ class Command(terminal.TerminalCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--provider", default="", help="only sessions of this provider")
         parser.add_argument("--session", default="", help="this one alone, due or not: id, name, or auth_type:name")
-        parser.add_argument("--owner", default="", metavar="USER", help="only this person's; without it, everybody's")
+        parser.add_argument("--owner", default="", metavar="USER", help="only this person's; without it, those of all")
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
             "--within", type=_duration, default=0.0, metavar="TIME", help="also what is due within 90s, 10m, 2h or 1d"
@@ -86,7 +87,7 @@ class Command(terminal.TerminalCommand):
             return _work([one], "command", options | {"within": 0.0})
         whose: dict[str, Any] = {"provider": options["provider"], "owner_id": owner}
         dead = _needing_a_person(options["provider"], owner)
-        # Where nobody named a session, only what is due is refreshed: as the schedule would.
+        # Where no session is named, only what is due is refreshed: as the schedule would.
         trigger: Trigger = "command" if options["all"] else "schedule"
         due = refresh.due_sessions(within_s=options["within"], **whose)
         asked = refresh.refreshable(**whose) if options["all"] else due
@@ -108,7 +109,11 @@ def _work(sessions: list[AuthSession], trigger: Trigger, options: dict[str, Any]
         return [_foreseen(session, trigger, options["within"]) for session in sessions]
     seen = {session.pk: session.generation for session in sessions}
     reports = refresh.refresh_many(seen, trigger=trigger, within_s=options["within"], seen=seen)
-    return [_done(session, report) for session, report in zip(sessions, reports, strict=True)]
+    return [
+        _row(session, report.done, report.why, report.code, as_time(report.next_try_at))
+        | {"expires": as_time(report.expires_at), "generation": report.generation}
+        for session, report in zip(sessions, reports, strict=True)
+    ]
 
 
 def _duration(text: str) -> float:
@@ -152,11 +157,6 @@ def _stored(session: AuthSession) -> dict[str, Any]:
     return _row(session, done, session.refresh_error, session.refresh_error_code, session.next_refresh_at)
 
 
-def _done(session: AuthSession, report: RefreshReport) -> dict[str, Any]:
-    row = _row(session, report.done, report.why, report.code, _time(report.next_try_at))
-    return row | {"expires": _time(report.expires_at), "generation": report.generation}
-
-
 def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetime | None) -> dict[str, Any]:
     row = {"id": str(session.pk), "session": str(session), "done": done, "why": why, "code": code or None}
     return row | {"generation": session.generation, "expires": session.expires_at, "next_try": next_try}
@@ -165,7 +165,3 @@ def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetim
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     times = (f"{row[name]:%Y-%m-%d %H:%M:%S}Z" if row[name] else "-" for name in TIMES)
     return (row["session"], WORDS.get(row["done"], row["done"]), row["why"], *times)
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds is not None else None

@@ -18,8 +18,7 @@ from sessions_app.services import options as option_service
 from sessions_app.services.connect import MAX_KEY_CHARS
 
 TIMES = ("created_at", "last_used_at", "tested_at", "expires_at")
-SETTINGS = "="
-"""Stands for ``--key-env`` without a name: no variable can be called so."""
+SETTINGS = "="  # stands for ``--key-env`` without a name: no variable can be called so
 
 
 class Command(terminal.TerminalCommand):
@@ -38,31 +37,16 @@ class Command(terminal.TerminalCommand):
         create.add_argument("name", help="3 to 50 letters, digits, _ and -")
         key = create.add_mutually_exclusive_group()
         key.add_argument("--key-stdin", action="store_true", help="read the key from standard input")
-        key.add_argument(
-            "--key-env",
-            metavar="VAR",
-            nargs="?",
-            const=SETTINGS,
-            default="",
-            help="read the key from this environment variable; without VAR the provider's own (OPENAI_API_KEY ...)",
-        )
+        of_variable = "read the key from this environment variable; without VAR the provider's own (OPENAI_API_KEY ...)"
+        key.add_argument("--key-env", metavar="VAR", nargs="?", const=SETTINGS, default="", help=of_variable)
         create.add_argument("--base-url", default="", help="another address than the provider's own")
-        create.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="NAME=VALUE",
-            help="an option of the session; `sessions set SESSION` lists those of its provider. Never a secret",
-        )
+        option = "an option of the session; `sessions set SESSION` lists those of its provider. Never a secret"
+        create.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=option)
 
         setting = actions.add_parser("set", help="change the options of a session, or list them")
         terminal.add_session(setting)
-        setting.add_argument(
-            "assignment",
-            nargs="*",
-            metavar="NAME=VALUE",
-            help="an option and its value; NAME= takes it away; without any, the options are listed",
-        )
+        assignment = "an option and its value; NAME= takes it away; without any, the options are listed"
+        setting.add_argument("assignment", nargs="*", metavar="NAME=VALUE", help=assignment)
 
         delete = actions.add_parser("delete", help="destroy a session and its secret, at once")
         delete.add_argument("ref", nargs="+", metavar="SESSION", help="PROVIDER AUTH_TYPE NAME, or an id or name")
@@ -127,13 +111,10 @@ class Command(terminal.TerminalCommand):
 
     def _delete(self, options: dict[str, Any]) -> None:
         provider, auth_type = options["provider"], options["auth_type"]
-        match options["ref"]:
-            case [ref]:
-                pass
-            case [provider, auth_type, ref] if not (options["provider"] or options["auth_type"]):
-                pass
-            case _:
-                raise InvalidRequest("Name one session.", hint="PROVIDER AUTH_TYPE NAME, or one id or name.")
+        *kind, ref = options["ref"]
+        if kind and (len(kind) != 2 or provider or auth_type):
+            raise InvalidRequest("Name one session.", hint="PROVIDER AUTH_TYPE NAME, or one id or name.")
+        provider, auth_type = kind or (provider, auth_type)
         session = terminal.session_of(options | {"provider": provider, "auth_type": auth_type}, ref)
         lifecycle.delete(session, actor_id=session.owner_id)
         result = {"deleted": str(session.pk), "session": str(session)}
@@ -151,11 +132,10 @@ class Command(terminal.TerminalCommand):
     def _revoke(self, options: dict[str, Any]) -> None:
         session = terminal.session_of(options)
         revoked = lifecycle.revoke(session)
-        impossible = (
-            f"{session.provider} has no way to end a login from here, so nothing was changed. End it on the "
-            "provider's own page."
-        )
-        text = f"Ended {session} at the provider. Its tokens are destroyed." if revoked else impossible
+        text = f"Ended {session} at the provider. Its tokens are destroyed."
+        if not revoked:
+            text = f"{session.provider} has no way to end a login from here, so nothing was changed. End it on the "
+            text += "provider's own page."
         self.answer({"revoked": revoked, "session": str(session), "id": str(session.pk)}, text)
 
     def _signed_in(self, made: Session) -> None:
