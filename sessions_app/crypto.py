@@ -120,10 +120,8 @@ class KeyRing:
         key_id, header = _header(sealed)
         key = self._keys.get(key_id)
         if key is None:
-            raise KeyRingError(
-                f"A stored credential was sealed with the key '{key_id}', which the key ring does not have.",
-                missing=(key_id,),
-            )
+            what = f"A stored credential was sealed with the key '{key_id}', which the key ring does not have."
+            raise KeyRingError(what, missing=(key_id,))
         nonce = sealed[len(header) : len(header) + _NONCE_BYTES]
         try:
             return key.decrypt(nonce, sealed[len(header) + _NONCE_BYTES :], _bound(header, purpose, row_id))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.utils.html import escape
@@ -83,7 +83,11 @@ class OptionsForm(forms.Form):
         self.card, self.auth_type = card, auth_type
         self.declared = options.declared(card, auth_type) if card else ()
         for field in self.declared:
-            self.fields[key_of(field.name)] = _option_field(field)
+            # The limit itself is the core's; this one keeps absurd input from being worked on.
+            made: Any = declared_field(field, options.MAX_LINES + 1, field.placeholder)
+            if field.choices and not field.required:
+                made.choices = [("", field.placeholder or NOTHING_CHOSEN), *made.choices]
+            self.fields[key_of(field.name)] = made
 
     @property
     def plain_options(self) -> list[forms.BoundField]:
@@ -194,11 +198,3 @@ def declared_field(field: SettingField | LoginField, limit: int, placeholder: st
     attributes = QUIET | ({"placeholder": placeholder} if placeholder else {})
     widget = forms.Textarea(attrs={**attributes, "rows": 4}) if field.multiline else forms.TextInput(attrs=attributes)
     return forms.CharField(widget=widget, max_length=limit, strip=True, **given)
-
-
-def _option_field(field: SettingField) -> forms.Field:
-    # The limit itself is the core's; this one keeps absurd input from being worked on.
-    made: Any = declared_field(field, options.MAX_LINES + 1, field.placeholder)
-    if field.choices and not field.required:
-        made.choices = [("", field.placeholder or NOTHING_CHOSEN), *made.choices]
-    return cast(forms.Field, made)

@@ -14,10 +14,7 @@ _NAME = re.compile(rf"[A-Za-z0-9_-]{{{MIN_LENGTH},{MAX_LENGTH}}}")
 
 
 def validate_name(name: str) -> str:
-    """Return ``name`` without surrounding white space.
-
-    Raises ``InvalidName``: length, characters, a provider's slug (``slug/model`` must mean one thing), an id's form.
-    """
+    """Return ``name`` stripped. Raises ``InvalidName``: length, characters, a provider's slug, an id's form."""
     name = name.strip() if isinstance(name, str) else ""
     if not name:
         raise InvalidName("The session has no name.")
@@ -28,15 +25,12 @@ def validate_name(name: str) -> str:
             shown = " or ".join("spaces" if character == " " else repr(character) for character in wrong[:5])
             raise InvalidName(f"A session's name may not contain {shown}.")
         raise InvalidName(f"A session's name has {MIN_LENGTH} to {MAX_LENGTH} characters; this one has {length}.")
-    if name.casefold() in {slug.casefold() for slug in slugs()}:
-        raise InvalidName(
-            f"'{name}' is the name of a provider, so it cannot name a session.",
-            hint=f"Add something of your own, for example 'my_{name}'.",
-        )
+    if name.casefold() in {slug.casefold() for slug in slugs()}:  # ``slug/model`` must mean one thing
+        hint = f"Add something of your own, for example 'my_{name}'."
+        raise InvalidName(f"'{name}' is the name of a provider, so it cannot name a session.", hint=hint)
     if _as_uuid(name) is not None:
-        raise InvalidName(
-            "A session's name may not look like an id.", hint="Choose a name that says whose login it is."
-        )
+        hint = "Choose a name that says whose login it is."
+        raise InvalidName("A session's name may not look like an id.", hint=hint)
     return name
 
 

@@ -102,10 +102,7 @@ def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
 
 
 def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = None) -> AuthSession:
-    """Return the one session that ``ref`` names (id, name or ``auth_type:name``), with its sealed column, in one query.
-
-    Raises ``UnknownSession`` (the hint lists the owner's own candidates) and ``AmbiguousSession``.
-    """
+    """Return the session of ``ref``, with its sealed column. Raises ``UnknownSession``, ``AmbiguousSession``."""
     reference = parse_reference(ref)
     kind = auth_type or reference.auth_type
     rows = of_owner(owner)
@@ -120,10 +117,8 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
         raise _unknown(rows, provider, ref)
     if owner is SYSTEM:
         raise AmbiguousSession("Several people have a session of that name.", hint="Name it by its id.")
-    raise AmbiguousSession(
-        f"Several sessions are called '{reference.name}': {_listed(found)}.",
-        hint="Name the provider and the auth type, or use the session's id.",
-    )
+    what = f"Several sessions are called '{reference.name}': {_listed(found)}."
+    raise AmbiguousSession(what, hint="Name the provider and the auth type, or use the session's id.")
 
 
 def counts(owner_id: Pk, sessions: "QuerySet[AuthSession] | None" = None) -> dict[str, int]:
@@ -185,10 +180,8 @@ def _unknown(rows: "QuerySet[AuthSession]", provider: str | None, ref: str) -> U
     rows = _narrowed(rows, provider=provider).order_by("-last_used_at", "name")
     near = list(rows[: CANDIDATES_SHOWN + 1])
     connect = "Connect one on the Sessions page or with `manage.py sessions create`."
-    return UnknownSession(
-        f"There is no session '{ref[:80]}'{f' of {provider}' if provider else ''}.",
-        hint=f"Yours are: {_listed(near)}." if near else connect,
-    )
+    what = f"There is no session '{ref[:80]}'{f' of {provider}' if provider else ''}."
+    return UnknownSession(what, hint=f"Yours are: {_listed(near)}." if near else connect)
 
 
 def _listed(sessions: list[AuthSession]) -> str:

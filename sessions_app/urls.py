@@ -4,13 +4,13 @@ from typing import Any
 
 from django.urls import path
 
-from sessions_app.views import actions, connect, detail, import_page, listing, login, models, notices, oauth
+from sessions_app.views import connect, detail, import_page, listing, login, notices, oauth
 
 # Pages and actions of one session, and of one sign-in, whose address and name is that of the view.
 OF_ONE: tuple[Any, ...] = (
-    detail.status, detail.trail, detail.rename, detail.key, detail.address, detail.options, models.models,
-    oauth.reauthorize, actions.test, actions.refresh, actions.revoke, actions.enable, actions.disable, actions.delete,
-    actions.restore,
+    detail.status, detail.trail, detail.rename, detail.key, detail.address, detail.options, detail.models,
+    oauth.reauthorize, listing.test, listing.refresh, listing.revoke, listing.enable, listing.disable, listing.delete,
+    listing.restore,
 )  # fmt: skip
 OF_LOGIN: tuple[Any, ...] = (login.check, login.answer, login.confirm, login.cancel, login.again, login.finish)
 app_name = "sessions"

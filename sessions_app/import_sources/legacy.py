@@ -64,10 +64,8 @@ def rows_of(text: str) -> list[dict[str, Any]]:
         raise InvalidRequest(f"The export has more than {MAX_ROWS} rows.", hint="Split it.")
     plain = [_lowered(row) for row in rows]
     if not any(_first(row, PROVIDER) for row in plain):
-        raise InvalidRequest(
-            "No row has a column 'provider', so this is no export of saved_authentications.",
-            hint="Export the table as JSON, or as CSV with a header.",
-        )
+        what = "No row has a column 'provider', so this is no export of saved_authentications."
+        raise InvalidRequest(what, hint="Export the table as JSON, or as CSV with a header.")
     return plain
 
 

@@ -11,17 +11,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from providers_app import loop
+from providers_app import errors, loop
 from providers_app import provider as door
 from providers_app.behaviours.oauth import LoginField, PendingLogin
-from providers_app.errors import (
-    InvalidLoginAnswer,
-    InvalidRequest,
-    LoginDenied,
-    UnsupportedOperation,
-    UpstreamError,
-    WrongAccount,
-)
 from providers_app.ports import Session
 from providers_app.provider import list_providers
 from providers_app.sign_in.checks import OfferedFlow
@@ -92,7 +84,7 @@ def login(command: TerminalCommand, options: dict[str, Any]) -> Session | None:
                 return None
             loop.run(door.cancel_login(pending.id, owner=owner), BEGIN_S)
             hint = "Add --method with one that is pasted."
-            raise InvalidRequest("With --no-wait nothing would listen for the answer.", hint=hint)
+            raise errors.InvalidRequest("With --no-wait nothing would listen for the answer.", hint=hint)
     return _see_through(command, pending.id, pending.method, owner)
 
 
@@ -112,7 +104,7 @@ def flows(command: TerminalCommand, options: dict[str, Any]) -> None:
     for slug in slugs:
         try:
             found += [(slug, offer) for offer in loop.run(door.offered_flows(slug), BEGIN_S)]
-        except UnsupportedOperation:
+        except errors.UnsupportedOperation:
             if options["provider"]:
                 raise
     if command.as_json:
@@ -132,18 +124,18 @@ def _see_through(command: TerminalCommand, login_id: str, method: str, owner: Pk
         if method in ("paste_code", "paste_url", "callback"):
             return _pasted(command, login_id, owner)
         return loop.run(door.wait_login(login_id, owner=owner))
-    except WrongAccount as error:
+    except errors.WrongAccount as error:
         error.hint = f"Take it with `manage.py sessions complete {login_id} --confirm`, or sign in again."
         if not _yes(command.as_json, f"{error.message} Take this account? [y/N] "):
             raise
         return loop.run(door.confirm_login(login_id, owner=owner), BEGIN_S)
-    except UpstreamError as error:
+    except errors.UpstreamError as error:
         if loop.run(door.login_state(login_id, owner=owner), BEGIN_S).status == "confirm":
             error.hint = f"The login is kept. Take the step again: `manage.py sessions complete {login_id} --confirm`."
         raise
     except KeyboardInterrupt:
         loop.run(door.cancel_login(login_id, owner=owner), BEGIN_S)
-        raise LoginDenied("The sign-in was cancelled.", hint="Nothing was stored.") from None
+        raise errors.LoginDenied("The sign-in was cancelled.", hint="Nothing was stored.") from None
 
 
 def _pasted(command: TerminalCommand, login_id: str, owner: Pk) -> Session:
@@ -151,9 +143,9 @@ def _pasted(command: TerminalCommand, login_id: str, owner: Pk) -> Session:
     for _ in range(TRIES):
         try:
             return loop.run(door.complete_login(login_id, answer=_read_answer(), owner=owner))
-        except InvalidLoginAnswer as error:
+        except errors.InvalidLoginAnswer as error:
             command.report(error)
-    raise InvalidLoginAnswer("No answer could be used.", hint="Go on later with `manage.py sessions complete`.")
+    raise errors.InvalidLoginAnswer("No answer could be used.", hint="Go on later with `manage.py sessions complete`.")
 
 
 def _read_answer() -> str:
@@ -161,7 +153,9 @@ def _read_answer() -> str:
         return getpass.getpass("Code or address: ")
     line = sys.stdin.readline(MAX_ANSWER_CHARS + 2)
     if not line:
-        raise InvalidRequest("Standard input ended before there was an answer.", hint="Paste the code, or pipe it in.")
+        raise errors.InvalidRequest(
+            "Standard input ended before there was an answer.", hint="Paste the code, or pipe it in."
+        )
     return line
 
 
@@ -186,7 +180,7 @@ def _agree(options: dict[str, Any]) -> None:
     fitting = [offer.flow for offer in offers if (offer.flow.name == name if name else offer.enabled)]
     consent = fitting[0].consent if fitting else ""
     if consent and not options["agree"] and not _yes(options["json"], f"{consent} Do you agree? [y/N] "):
-        raise InvalidRequest(f"This sign-in needs your agreement: {consent}", hint="Pass --agree.")
+        raise errors.InvalidRequest(f"This sign-in needs your agreement: {consent}", hint="Pass --agree.")
 
 
 def _client_secret(options: dict[str, Any]) -> Secret:
@@ -205,7 +199,9 @@ def field(text: str) -> tuple[str, Secret]:
     try:
         return name, Secret(Path(value[1:]).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"The file for the field {name!r} cannot be read ({type(error).__name__}).") from None
+        raise errors.InvalidRequest(
+            f"The file for the field {name!r} cannot be read ({type(error).__name__})."
+        ) from None
 
 
 def _yes(as_json: bool, question: str) -> bool:

@@ -80,10 +80,8 @@ def check(
     """
     info = offering(provider, auth_type)
     if auth_type == AuthSession.AuthType.OAUTH.value:
-        raise UnsupportedOperation(
-            f"A session of {info.name} with OAuth begins with a sign-in.",
-            hint=f"Use manage.py sessions login {info.slug}, or Connect in the browser.",
-        )
+        hint = f"Use manage.py sessions login {info.slug}, or Connect in the browser."
+        raise UnsupportedOperation(f"A session of {info.name} with OAuth begins with a sign-in.", hint=hint)
     address, said = options.copied(info, base_url, settings)
     chosen = options.checked(info, auth_type, said)
     return Credential(
@@ -155,10 +153,8 @@ def claim_place(owner_id: Pk, adding: int = 1) -> None:
         raise UnknownSession("The session has no owner: there is no such user.")
     limit = django_settings.MAESTRO.sessions.per_owner_limit
     if selectors.owned(owner_id).count() + adding > limit:
-        raise InvalidRequest(
-            f"You have {limit} sessions, which is the limit.",
-            hint="Delete one that is not needed, or raise MAESTRO_SESSIONS__PER_OWNER_LIMIT.",
-        )
+        hint = "Delete one that is not needed, or raise MAESTRO_SESSIONS__PER_OWNER_LIMIT."
+        raise InvalidRequest(f"You have {limit} sessions, which is the limit.", hint=hint)
 
 
 def _checked_secret(info: ProviderInfo, auth_type: str, secret: Secret) -> Secret:

@@ -83,10 +83,7 @@ def plan(owner_id: Pk, kind: str, logins: Iterable[ImportedLogin], *, source: st
 
 
 def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
-    """Store what was planned, in one transaction whose first write is the sealed backup; ``None`` for nothing to do.
-
-    Raises ``InvalidRequest`` when rows appeared under the planned names meanwhile.
-    """
+    """Store a plan in one transaction, its sealed backup first; ``None``: nothing to do. Raises ``InvalidRequest``."""
     lines, new, changed = made.of("create", "replace"), made.rows("create"), made.rows("replace")
     if not lines:
         return None
@@ -126,9 +123,8 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
                 _overwrite(row)
             SessionEvent.objects.bulk_create(events, batch_size=BATCH)
     except IntegrityError:
-        raise InvalidRequest(
-            "Sessions with these names appeared while this was imported, so nothing was stored.", hint="Import again."
-        ) from None
+        what = "Sessions with these names appeared while this was imported, so nothing was stored."
+        raise InvalidRequest(what, hint="Import again.") from None
     return run
 
 
@@ -158,10 +154,8 @@ def roll_back(run: ImportRun, *, force: bool = False, actor_id: Pk | None = None
         now = AuthSession.objects.select_for_update().only("name", "generation").in_bulk(list(imported))
         moved_on = sorted(row.name for pk, row in now.items() if row.generation != imported[pk])
         if not force and (names := moved_on[:5]):
-            raise InvalidRequest(
-                f"These sessions have another login since the import: {', '.join(names)}.",
-                hint="Take it back all the same with --force; those logins are lost.",
-            )
+            what = f"These sessions have another login since the import: {', '.join(names)}."
+            raise InvalidRequest(what, hint="Take it back all the same with --force; those logins are lost.")
         done = ImportRun.objects.filter(pk=run.pk, rolled_back_at__isnull=True).update(rolled_back_at=timezone.now())
         if not done:
             raise InvalidRequest("This import was taken back already.")
@@ -188,10 +182,8 @@ def _overwrite(row: AuthSession) -> None:
     values = _columns(row)
     del values["id"]
     if not AuthSession.objects.filter(pk=row.pk, generation=row.generation - 1).update(**values):
-        raise InvalidRequest(
-            f"The session '{row.name}' got another login while this was imported, so nothing was stored.",
-            hint="Import again.",
-        )
+        what = f"The session '{row.name}' got another login while this was imported, so nothing was stored."
+        raise InvalidRequest(what, hint="Import again.")
 
 
 class _Stored:

@@ -29,8 +29,7 @@ def create(
 ) -> AuthSession:
     """Store a login under a name, sealed, in one transaction. ``next_refresh_at`` is in seconds since the epoch.
 
-    Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``
-    (also for a login that another session holds already), ``InvalidRequest`` (limit), ``NotConfigured``.
+    Raises as ``connect.create``, ``DuplicateSession`` also for a login that another session holds already.
     """
     name = validate_name(name)
     connect.offering(provider, OAUTH)

@@ -56,10 +56,7 @@ class TestResult:
 
 
 def verify(provider: str, credential: Credential, *, owner_id: Pk) -> TestResult:
-    """Make one cheap authenticated request with a login that need not be stored. Never raises a ``ProviderError``.
-
-    The caller's thread waits, at most the look-up time-out.
-    """
+    """Test a login that need not be stored, for at most the look-up time-out. Never raises a ``ProviderError``."""
     work = door.try_credential(provider, credential, owner=owner_id)
     result = _run_test(work, owner_id, conf.current().lookup_timeout_s + MARGIN_S)
     if (error := result.error) is not None:
@@ -114,8 +111,10 @@ def record_all(outcomes: Sequence[Outcome]) -> None:
         session = sessions.get(outcome.session.id)
         if session is None or session.generation != outcome.session.generation:
             continue
+        later = (session.status_changed_at, session.tested_at, session.last_error_at)
+        outdated = any(known is not None and known > outcome.at for known in later)
         plain = outcome.error is None and session.status == AuthSession.Status.ACTIVE and not _troubled(session)
-        if plain or _outdated(session, outcome.at):
+        if plain or outdated:
             used.setdefault(outcome.at.replace(second=0, microsecond=0), {})[session.pk] = outcome.at
             continue
         rows = _rows(session.pk, session.generation)
@@ -132,12 +131,6 @@ def record_all(outcomes: Sequence[Outcome]) -> None:
         latest = max(uses.values())
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lte=latest - USED_EVERY)
         AuthSession.objects.filter(stale, pk__in=uses).update(last_used_at=latest)
-
-
-def _outdated(session: AuthSession, at: datetime) -> bool:
-    """Say whether the session was judged by something later: a test, another use, or a person."""
-    later = (session.status_changed_at, session.tested_at, session.last_error_at)
-    return any(known is not None and known > at for known in later)
 
 
 def _rows(session_id: UUID | str, generation: int | None) -> "QuerySet[AuthSession]":

@@ -139,7 +139,13 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
     return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
 
 
-def _narrowed(provider: str, owner_id: Pk | None) -> "QuerySet[AuthSession]":
-    rows = selectors.visible().filter(status__in=KEPT_ALIVE).defer("sealed_credential")
+def needing_sign_in(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":
+    """Return the logins that need a new sign-in."""
+    rows = _narrowed(provider, owner_id, (AuthSession.Status.NEEDS_REAUTH,))
+    return rows.filter(auth_type=AuthSession.AuthType.OAUTH)
+
+
+def _narrowed(provider: str, owner_id: Pk | None, statuses: tuple[str, ...] = KEPT_ALIVE) -> "QuerySet[AuthSession]":
+    rows = selectors.visible().filter(status__in=statuses).defer("sealed_credential")
     rows = rows.filter(provider=provider) if provider else rows
     return (rows if owner_id is None else rows.filter(owner_id=owner_id)).order_by("provider", "name", "pk")

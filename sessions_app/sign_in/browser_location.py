@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from providers_app.behaviours.oauth import Method
@@ -57,11 +56,6 @@ def origin(request: HttpRequest) -> str:
     if configured.scheme and configured.netloc:
         return f"{configured.scheme}://{configured.netloc}"
     return f"{request.scheme}://{request.get_host()}"
-
-
-def callback_address(request: HttpRequest) -> str:
-    """Return the address that providers lead back to; a person's own OAuth client must name it."""
-    return origin(request) + reverse("oauth-callback")
 
 
 def choices(

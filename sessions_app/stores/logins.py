@@ -61,10 +61,8 @@ class DjangoLoginStore:
                 raise UnknownSession("The sign-in has no owner: there is no such user.")
             rows = OAuthAttempt.objects.filter(owner_id=owner_id, status__in=OPEN, expires_at__gt=timezone.now())
             if rows.count() >= limit:
-                raise InvalidRequest(
-                    f"You have {limit} sign-ins open, which is the limit.",
-                    hint="Finish or cancel one, or wait: an unfinished sign-in expires after some minutes.",
-                )
+                hint = "Finish or cancel one, or wait: an unfinished sign-in expires after some minutes."
+                raise InvalidRequest(f"You have {limit} sign-ins open, which is the limit.", hint=hint)
             attempt.save(force_insert=True)
         return as_state(attempt)
 

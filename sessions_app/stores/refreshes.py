@@ -62,10 +62,7 @@ class DjangoRefreshStore:
 
     @on_pool
     def claim(self, session_id: str, *, lease_s: float, holder: str) -> RefreshClaim | RefreshBusy:
-        """Claim the session's lane for ``lease_s`` seconds by a conditional update, then read the session.
-
-        Raises ``UnknownSession``, ``NotRefreshable`` (no OAuth session), ``NotConfigured``.
-        """
+        """Claim the session's lane for ``lease_s`` seconds, then read the session. Raises as ``tokens_of``."""
         tries = LANE_CHANGES
         while True:
             rows = _rows(session_id).defer("sealed_credential").select_related("lane")

@@ -1,6 +1,7 @@
 """The one place that decides access to a session, and the forms of an answer that all session pages share."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
@@ -84,7 +85,11 @@ def card_context(session: AuthSession) -> dict[str, Any]:
     # The flow is shown by its label; the source of a mode is told as a warning where it matters.
     told = (name for name in sorted(session.settings) if name != "flow" and not name.endswith("_source"))
     facts = [(name.replace("_", " ").capitalize(), session.settings[name]) for name in told if session.settings[name]]
-    login = {"flow": _flow_label(session), "facts": facts, "lane": lane, "history": history}
+    flow = session.flow
+    with suppress(ProviderError):
+        behaviour: OAuth = resolve(session.provider, "oauth")
+        flow = next((one.label for one in behaviour.flows if one.name == session.flow), session.flow)
+    login = {"flow": flow, "facts": facts, "lane": lane, "history": history}
     return row_context(session) | {"login": login}
 
 
@@ -127,11 +132,3 @@ def toast(response: HttpResponse, message: str, *, error: ProviderError | None =
 def text_of(error: ProviderError) -> str:
     """Return message and hint as one text."""
     return " ".join(filter(None, (error.message, error.hint)))
-
-
-def _flow_label(session: AuthSession) -> str:
-    try:
-        behaviour: OAuth = resolve(session.provider, "oauth")
-    except ProviderError:
-        return session.flow
-    return next((flow.label for flow in behaviour.flows if flow.name == session.flow), session.flow)

@@ -18,19 +18,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from providers_app import errors
 from providers_app.behaviours import addresses
 from providers_app.behaviours.oauth.enabled import why_disabled
-from providers_app.errors import (
-    AddressRefused,
-    AuthenticationFailed,
-    BadAnswer,
-    InvalidCredential,
-    NotFound,
-    ProviderBroken,
-    ProviderError,
-    UnknownProvider,
-    UnknownSession,
-)
 from providers_app.sign_in.checks import MAX_RETURN_TO, OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
@@ -47,7 +37,10 @@ from sessions_app.sign_in.forms import SignInForm
 from sessions_app.views.access import add_message, text_of
 
 # The fields, and the refusals that are about what was typed there.
-_REFUSED = {"key": (AuthenticationFailed, InvalidCredential), "base_url": (AddressRefused, NotFound, BadAnswer)}
+_REFUSED = {
+    "key": (errors.AuthenticationFailed, errors.InvalidCredential),
+    "base_url": (errors.AddressRefused, errors.NotFound, errors.BadAnswer),
+}
 
 
 @sensitive_post_parameters()
@@ -61,14 +54,14 @@ def connect(request: HttpRequest) -> HttpResponse:
         return _cards(request)
     try:
         info = providers.usable(slug)
-    except (UnknownProvider, ProviderBroken) as error:
+    except (errors.UnknownProvider, errors.ProviderBroken) as error:
         return _cards(request, error)
     kind = request.GET.get("auth_type", "")
     kind = kind if kind in info.auth_types else info.auth_types[0]
     if kind == AuthSession.AuthType.OAUTH:
         try:
             return _connect_login(request, info)
-        except UnknownSession as error:
+        except errors.UnknownSession as error:
             raise Http404(error.message) from error
     posted = request.method == "POST"
     form = ConnectForm(
@@ -94,7 +87,7 @@ def _shown_kind(info: ProviderInfo, kind: str) -> dict[str, Any]:
     return {"info": info, "kind": kind, "kind_label": labels[kind], "kinds": list(labels.items())}
 
 
-def _cards(request: HttpRequest, error: ProviderError | None = None) -> HttpResponse:
+def _cards(request: HttpRequest, error: errors.ProviderError | None = None) -> HttpResponse:
     cards = [(card, _oauth_is_off(request, card)) for card in providers.cards()]
     context = {"cards": cards, "error": error}
     return render(request, "sessions/connect.html", context, status=error.http_status if error else 200)
@@ -106,7 +99,7 @@ def _oauth_is_off(request: HttpRequest, card: providers.Card) -> bool:
         return False
     try:
         return not any(offer.enabled and offer.flow.methods for offer in sign_in.offers(request, card.slug))
-    except ProviderError:
+    except errors.ProviderError:
         return True
 
 
@@ -136,7 +129,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
             settings=chosen,
             actor_id=owner_id,
         )
-    except ProviderError as error:
+    except errors.ProviderError as error:
         add_error(form, error)
         return None
     label = result.account.label if result.account else ""
@@ -173,7 +166,7 @@ def _connect_login(request: HttpRequest, info: ProviderInfo) -> HttpResponse:
                 given=form.given(),
                 return_to=next_page if url_has_allowed_host_and_scheme(next_page, None) else "",
             )
-        except ProviderError as error:
+        except errors.ProviderError as error:
             add_error(form, error)
         else:
             return redirect("sessions:login", pk=pending.id)
@@ -184,7 +177,8 @@ def _connect_login(request: HttpRequest, info: ProviderInfo) -> HttpResponse:
         "form": form,
         "target": target,
         "can_begin": form is not None and any(not choice.problem for choice in form.choices),
-        "callback": browser_location.callback_address(request),
+        # The address that providers lead back to; a person's own OAuth client must name it.
+        "callback": browser_location.origin(request) + reverse("oauth-callback"),
         "address": request.get_full_path(),
     }
     return render(request, "sessions/connect_login.html", context, status=422 if form and form.errors else 200)
@@ -204,7 +198,7 @@ def _target(request: HttpRequest, info: ProviderInfo) -> AuthSession | None:
         return None
     found = selectors.get(request.user.pk, wanted)
     if found.provider != info.slug or found.auth_type != AuthSession.AuthType.OAUTH:
-        raise UnknownSession("There is no such session.")
+        raise errors.UnknownSession("There is no such session.")
     return found
 
 

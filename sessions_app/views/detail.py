@@ -1,7 +1,8 @@
-"""The pages of one session: its state, its audit trail (also as CSV); rename, another key, address or options."""
+"""The pages of one session: its state, its models, its audit trail; rename, another key, address or options."""
 
 import csv
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,17 +13,25 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from providers_app import conf, loop, provider
 from providers_app.behaviours import addresses
-from providers_app.types.catalogue import ProviderInfo
+from providers_app.errors import ProviderError
+from providers_app.listing import models as catalogue
+from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
+from providers_app.types.catalogue import Capabilities, ModelListing, ProviderInfo
 from sessions_app import providers, selectors
-from sessions_app.credentials import has_secret
+from sessions_app.credentials import as_time, has_secret, without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, errors_in
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 from sessions_app.services import connect, lifecycle, notices, outcomes
 from sessions_app.services import options as option_service
 from sessions_app.views.access import add_message, card_context, row_context, text_of, toast, with_session
-from sessions_app.views.models import filter_choices
 
+MODELS_SHOWN = 100
+STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}  # by choice of the lifecycle filter
+SORT_WORDS = {"window": "largest window", "price": "lowest price", "newest": "newest", "output": "longest output"}
+FILTERS = ("q", "can", "stage", "sort")
 TRAIL_PER_PAGE = 50
 FORMULA = {"=", "+", "-", "@", "\t", "\r"}
 SHOWN_IN_CARD = 12  # lines of the trail on the session's page
@@ -150,6 +159,50 @@ def trail_csv(request: HttpRequest, session: AuthSession) -> HttpResponse:
     return response
 
 
+@require_safe
+@with_session
+def models(request: HttpRequest, session: AuthSession) -> HttpResponse:
+    """Show the table: ``q`` searches, ``can`` and ``stage`` filter, ``sort`` sorts, ``refresh=1`` asks the provider."""
+    can, sort = request.GET.get("can", ""), request.GET.get("sort", "")
+    # Values that the page does not offer are ignored.
+    query = ModelQuery(
+        text=request.GET.get("q", "").strip()[:MAX_TEXT],
+        supports=(can,) if can in model_rows.WORDS else (),
+        lifecycle=STAGES.get(request.GET.get("stage", ""), ()),
+        sort=sort if sort in SORTS else "",
+    )
+    refresh = request.GET.get("refresh") == "1"
+    asked = provider.model_listing(session.provider, None, str(session.pk), refresh=refresh, owner=request.user.pk)
+    try:
+        listing = loop.run(asked, conf.current().lookup_timeout_s + 5)
+    except ProviderError as failure:  # models that are known already are shown however the provider fails
+        listing = ModelListing(error=failure.info())
+    except TimeoutError:
+        listing = catalogue.timed_out(str(session.pk), session.account_id)
+    card = providers.info(session.provider)
+    declared = card.capabilities if card is not None else Capabilities()
+    found = search(listing.models, query, declared)
+    today = datetime.now(UTC).date()
+    error = listing.error
+    context = {
+        "session": session,
+        "q": query.text,
+        "filtered": bool(query.text or query.supports or query.lifecycle),
+        "values": {name: request.GET.get(name, "") for name in FILTERS},
+        "listing": listing,
+        "fetched": as_time(listing.fetched_at),
+        "error": error,
+        "error_text": without_stored_secret(f"{error.message} {error.hint or ''}".strip(), session) if error else "",
+        "rows": [model_rows.row(model, today) for model in found[:MODELS_SHOWN]],
+        "matching": len(found),
+        "hidden": max(0, len(found) - MODELS_SHOWN),
+        "total": len(listing.models),
+        **_filter_choices(),
+    }
+    template = "sessions/_models.html" if request.htmx else "sessions/models.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
 def _test(request: HttpRequest, session: AuthSession, works: str, fails: str) -> None:
     """Test the session as it is stored now, and leave a message: ``works``, or ``fails`` with the reason."""
     result = outcomes.test(selectors.get(request.user.pk, session.pk), owner_id=request.user.pk)
@@ -170,7 +223,7 @@ def _page(request: HttpRequest, session: AuthSession, **refused: Any) -> HttpRes
         "name_form": NameForm(initial={"name": session.name}),
         "options_form": options_form if options_form.declared else None,
         "capabilities": sorted(info.capabilities.names) if info else [],
-        **filter_choices(),
+        **_filter_choices(),
         "events": _card_events(session),
         **refused,
         "key_form": (refused.get("key_form") or KeyForm()) if takes_key else None,
@@ -187,6 +240,11 @@ def _address_form(session: AuthSession, info: ProviderInfo | None, bound: Addres
     form = bound or AddressForm(initial={"base_url": session.base_url})
     form.fields["base_url"].required = addresses.required(info)
     return form
+
+
+def _filter_choices() -> dict[str, Any]:
+    """Return the choices of the filters above the table."""
+    return {"can_choices": list(model_rows.WORDS.items()), "sort_choices": list(SORT_WORDS.items())}
 
 
 def _card_events(session: AuthSession) -> Any:

@@ -103,8 +103,7 @@ def _plan(request: HttpRequest, form: ImportForm) -> Plan:
     names = {"", str(user.pk), user.get_username(), getattr(user, "email", "")}
     own = [login for login in logins if login.person in names]
     if len(own) < len(logins) and not own:
-        raise InvalidRequest(
-            "The export holds other people's logins.", hint="An operator imports it with `manage.py import_sessions`."
-        )
+        hint = "An operator imports it with `manage.py import_sessions`."
+        raise InvalidRequest("The export holds other people's logins.", hint=hint)
     source = "environment" if of_settings else ", ".join(upload.name or "" for upload in uploads) or "pasted text"
     return imports.plan(request.user.pk, kind, own, source=source)

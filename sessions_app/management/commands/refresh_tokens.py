@@ -13,15 +13,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from providers_app.errors import (
-    FlowDisabled,
-    ProviderError,
-    RefreshFailed,
-    RefreshTooEarly,
-    SessionDisabled,
-    TokenOutcomeUnknown,
-    UnknownProvider,
-)
+from providers_app import errors
 from providers_app.ports import SYSTEM
 from providers_app.refresh.flight import rotation_of
 from providers_app.refresh.rules import decide
@@ -31,7 +23,7 @@ from providers_app.types.tokens import Tokens
 from sessions_app import selectors
 from sessions_app.credentials import as_time
 from sessions_app.management import terminal
-from sessions_app.models import AuthSession, Pk
+from sessions_app.models import AuthSession
 from sessions_app.providers import slugs
 from sessions_app.services import refresh
 from sessions_app.stores.refreshes import claim_of, epoch
@@ -41,7 +33,7 @@ TIMES = ("expires", "next_try")
 COLUMNS = ("session", "done", "why", *TIMES)
 WORDS = {"needs_person": "needs a person", "unknown": "outcome unknown"}
 FOR_NOW = {"failed", "unknown", "kept", "would fail", "would keep"}
-PERSONS = {SessionDisabled.code, FlowDisabled.code}
+PERSONS = {errors.SessionDisabled.code, errors.FlowDisabled.code}
 WOULD = {"send": "would refresh", "person": "needs_person", "keep": "would keep"}
 
 
@@ -64,7 +56,7 @@ class Command(terminal.TerminalCommand):
         """Refresh, and print a row for each login."""
         try:
             rows = self._rows(options)
-        except ProviderError as error:
+        except errors.ProviderError as error:
             self.report(error)
             raise SystemExit(2) from None
         if self.as_json:
@@ -80,19 +72,19 @@ class Command(terminal.TerminalCommand):
         owner = terminal.owner_id(options["owner"]) if options["owner"] else None
         if options["provider"] and options["provider"] not in slugs():
             hint = f"There are: {', '.join(sorted(slugs()))}."
-            raise UnknownProvider(f"There is no provider '{options['provider'][:80]}'.", hint=hint)
+            raise errors.UnknownProvider(f"There is no provider '{options['provider'][:80]}'.", hint=hint)
         if options["session"]:
             slug, kind = options["provider"] or None, AuthSession.AuthType.OAUTH
             one = selectors.find(owner or SYSTEM, slug, options["session"], kind)
             return _work([one], "command", options | {"within": 0.0})
         whose: dict[str, Any] = {"provider": options["provider"], "owner_id": owner}
-        dead = _needing_a_person(options["provider"], owner)
         # Where no session is named, only what is due is refreshed: as the schedule would.
         trigger: Trigger = "command" if options["all"] else "schedule"
         due = refresh.due_sessions(within_s=options["within"], **whose)
         asked = refresh.refreshable(**whose) if options["all"] else due
         chosen = {row.pk: row for row in (*asked, *refresh.ended(**whose))}
-        waiting = [row for row in (*dead, *refresh.backing_off(**whose)) if row.pk not in chosen]
+        others = (*refresh.needing_sign_in(**whose), *refresh.backing_off(**whose))
+        waiting = [row for row in others if row.pk not in chosen]
         return _work(list(chosen.values()), trigger, options) + [_stored(row) for row in waiting]
 
 
@@ -100,8 +92,8 @@ def _gravity(row: dict[str, Any]) -> int:
     """Return what a row makes of the exit code: 1 needs a person, 3 failed for now, 0 is well."""
     if row["done"] == "needs_person" or row["code"] in PERSONS:
         return 1
-    late = row["code"] == RefreshTooEarly.code and row["expires"] and row["expires"] <= timezone.now()
-    return 3 if row["done"] in FOR_NOW or row["code"] == RefreshFailed.code or late else 0
+    late = row["code"] == errors.RefreshTooEarly.code and row["expires"] and row["expires"] <= timezone.now()
+    return 3 if row["done"] in FOR_NOW or row["code"] == errors.RefreshFailed.code or late else 0
 
 
 def _work(sessions: list[AuthSession], trigger: Trigger, options: dict[str, Any]) -> list[dict[str, Any]]:
@@ -123,14 +115,6 @@ def _duration(text: str) -> float:
     return float(int(found[1]) * UNITS[found[2] or "s"])
 
 
-def _needing_a_person(provider: str, owner: Pk | None) -> list[AuthSession]:
-    """Return the logins that need a new sign-in; they are listed until then."""
-    rows = selectors.visible() if owner is None else selectors.owned(owner)
-    rows = rows.filter(auth_type=AuthSession.AuthType.OAUTH, status=AuthSession.Status.NEEDS_REAUTH)
-    rows = rows.filter(provider=provider) if provider else rows
-    return list(rows.defer("sealed_credential").order_by("provider", "name", "pk"))
-
-
 def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str, Any]:
     """Say what would be done, decided by the same rules from what is readable without opening a secret."""
     tokens = Tokens(
@@ -142,7 +126,7 @@ def _foreseen(session: AuthSession, trigger: Trigger, within: float) -> dict[str
     )
     try:
         rotation = rotation_of(session.provider, session.flow)
-    except ProviderError as error:
+    except errors.ProviderError as error:
         return _row(session, "would fail", error.message, error.code, session.next_refresh_at)
     claim, now = claim_of(session, tokens), time.time()
     found = decide(claim, rotation, trigger=trigger, seen_generation=None, now=now, within_s=within)
@@ -153,7 +137,7 @@ def _stored(session: AuthSession) -> dict[str, Any]:
     if session.status == AuthSession.Status.NEEDS_REAUTH:
         why = session.status_reason or "the session needs a new sign-in"
         return _row(session, "needs_person", why, session.refresh_error_code or "needs_reauth", None)
-    done = "unknown" if session.refresh_error_code == TokenOutcomeUnknown.code else "failed"
+    done = "unknown" if session.refresh_error_code == errors.TokenOutcomeUnknown.code else "failed"
     return _row(session, done, session.refresh_error, session.refresh_error_code, session.next_refresh_at)
 
 
