@@ -80,22 +80,21 @@ Ports = Annotated[tuple[int, ...], BeforeValidator(split)]
 """A list of port numbers."""
 
 
-DefaultModel = Annotated[str, Field(description="The model that is asked when a call names none.")]
-"""``default_model: DefaultModel = ""``"""
-IdleTimeout = Annotated[
-    float | None,
-    Field(gt=0, description="Seconds of silence after which a stream is given up; empty: the common value."),
-]
-"""``idle_timeout_s: IdleTimeout = None``"""
-RefreshMargin = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        le=86400,
-        description="Seconds before its end at which an access token is refreshed; empty: the common value.",
-    ),
-]
-"""``refresh_margin_s: RefreshMargin = None``"""
+class ProviderSettings(Settings):
+    """Settings that nearly every provider has; its ``Config`` inherits them."""
+
+    default_model: str = setting("", "The model that is asked when a call names none.")
+    idle_timeout_s: float | None = setting(
+        None, "Seconds of silence after which a stream is given up; empty: the common value.", gt=0
+    )
+
+
+class LoginSettings(ProviderSettings):
+    """The same of a provider whose logins are refreshed."""
+
+    refresh_margin_s: float | None = setting(
+        None, "Seconds before its end at which an access token is refreshed; empty: the common value.", ge=0, le=86400
+    )
 
 
 def one_of(*restricted: str) -> AfterValidator:

@@ -1,7 +1,11 @@
 """Logins that other programs stored, as a provider reads them out of their files."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
+from providers_app.errors import InvalidCredential
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import Tokens
@@ -40,6 +44,15 @@ class ImportedLogin(msgspec.Struct, frozen=True, kw_only=True):
 def unusable(where: str, problem: str, *, provider: str = "", auth_type: AuthType = "api_key") -> ImportedLogin:
     """Return a login that cannot be imported, with the reason."""
     return ImportedLogin(provider=provider, auth_type=auth_type, name="", where=where, problem=problem)
+
+
+def read_login(provider: str, where: str, read: Callable[[Any], tuple[str, Tokens]], found: Any) -> ImportedLogin:
+    """Return the login in a decoded file, of which ``read`` makes a name and tokens, or why it cannot be imported."""
+    try:
+        name, tokens = read(found)
+    except InvalidCredential as error:
+        return unusable(where, f"{error.message} {error.hint}".strip(), provider=provider, auth_type="oauth")
+    return ImportedLogin(provider=provider, auth_type="oauth", name=name, where=where, tokens=tokens)
 
 
 def held_elsewhere(program: str) -> str:

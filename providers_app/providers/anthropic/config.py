@@ -4,12 +4,10 @@ from typing import Annotated
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
-    DefaultModel,
     Env,
     EnvironmentKey,
-    IdleTimeout,
+    LoginSettings,
     Names,
-    RefreshMargin,
     Settings,
     key_field,
     one_of,
@@ -21,16 +19,12 @@ class OAuthConfig(Settings):
     """``MAESTRO_PROVIDERS__ANTHROPIC__OAUTH__...``: the flows ``claude`` and ``console_key``."""
 
     client_id: str = setting("9d1c250a-e61b-44d9-88ed-5944d1962f5e", "The public client that signs in.", min_length=1)
-    authorize_url: str = setting(
-        "https://claude.ai/oauth/authorize", "The page where a Claude account allows the access."
-    )
+    authorize_url: str = setting("https://claude.ai/oauth/authorize", "The page where a Claude account allows access.")
     console_authorize_url: str = setting(
         "https://console.anthropic.com/oauth/authorize",
         "The page where an account of the console allows a key to be made.",
     )
-    token_url: str = setting(
-        "https://console.anthropic.com/v1/oauth/token", "Where codes and refresh tokens become tokens."
-    )
+    token_url: str = setting("https://console.anthropic.com/v1/oauth/token", "Exchanges codes and refresh tokens.")
     redirect_uri: str = setting(
         "https://console.anthropic.com/oauth/code/callback",
         "The vendor's page that shows the code; the server takes no other address.",
@@ -44,29 +38,21 @@ class OAuthConfig(Settings):
         "https://api.anthropic.com/api/oauth/profile",
         "Whose login it is, asked where the token endpoint does not say it; empty: never asked.",
     )
-    beta: str = setting(
-        "oauth-2025-04-20",
-        "The name in the anthropic-beta header without which the API takes no access token.",
-        min_length=1,
-    )
+    beta: str = setting("oauth-2025-04-20", "Beta name that the API requires with access tokens.", min_length=1)
 
 
 class FederationConfig(Settings):
     """``MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__...``: the flow ``federation``, on once the first three are set."""
 
     token_file: str = setting(
-        "",
-        "File with this workload's identity token (a JWT), read anew for each access token. Everybody "
-        "who uses this Maestro may sign in with it.",
+        "", "File with this workload's identity token (a JWT), with which every user here may sign in."
     )
     federation_rule_id: str = setting("", "The rule in the Anthropic console that takes the token.")
     organization_id: str = setting("", "The organization's id (a UUID).")
     service_account_id: str = setting("", "The service account to act as; empty: the rule's own.")
     workspace_id: str = setting("", "The workspace to act in; empty: the rule's own.")
     token_url: str = setting("", "Where the identity token becomes an access token; empty: below the base URL.")
-    beta: str = setting(
-        "oidc-federation-2026-04-01", "The further name in the anthropic-beta header of that one request.", min_length=1
-    )
+    beta: str = setting("oidc-federation-2026-04-01", "Further beta name of that request.", min_length=1)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -75,7 +61,7 @@ class FederationConfig(Settings):
         return tuple(name for name in needed if not getattr(self, name))
 
 
-class Config(Settings):
+class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__ANTHROPIC__...``"""
 
     api_key: Annotated[EnvironmentKey, Env("ANTHROPIC_API_KEY")] = key_field()
@@ -84,13 +70,8 @@ class Config(Settings):
     )
     api_version: str = setting("2023-06-01", "The anthropic-version header: which revision of the API is spoken.")
     beta: str = setting("", "Comma-separated names for the anthropic-beta header; empty sends none.")
-    default_model: DefaultModel = ""
-    idle_timeout_s: IdleTimeout = None
-    refresh_margin_s: RefreshMargin = None
     enabled_flows: Annotated[Names, one_of("claude", "console_key")] = setting(
-        (),
-        "Restricted ways to sign in that are turned on, comma-separated: claude, console_key. Read the "
-        "vendor's position first.",
+        (), "Restricted sign-ins to enable, comma-separated: claude, console_key. Read the vendor's position first."
     )
     oauth: OAuthConfig = setting(OAuthConfig(), "Sign-in with an account of Anthropic.")
     federation: FederationConfig = setting(FederationConfig(), "Workload identity federation.")

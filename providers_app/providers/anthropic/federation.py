@@ -43,10 +43,9 @@ def require_configured(chosen: FederationConfig) -> None:
 
 
 async def mint(http: Http, before: Tokens | None = None) -> Tokens:
-    """Obtain a new access token, for the identity that ``before`` had.
+    """Obtain a new access token for the identity that ``before`` had. Raise ``UpstreamError``, ``FlowDisabled``.
 
-    Raises ``FlowDisabled`` without its settings, ``LoginError`` for an identity token that cannot be read,
-    ``TokenRefused`` when the settings name another identity by now, and ``UpstreamError``.
+    Raises ``LoginError`` for an unreadable identity token and ``TokenRefused`` if the settings name another identity.
     """
     config: Config = conf.provider(SLUG)
     chosen = config.federation
@@ -58,12 +57,8 @@ async def mint(http: Http, before: Tokens | None = None) -> Tokens:
     url = chosen.token_url or f"{config.base_url.rstrip('/')}/v1/oauth/token"
     headers = {BETA: with_beta(config.oauth.beta, chosen.beta)}
     endpoint = TokenEndpoint(url=url, encoding="json", headers=headers)
-    fields = {
-        "federation_rule_id": chosen.federation_rule_id,
-        "organization_id": chosen.organization_id,
-        "service_account_id": chosen.service_account_id,
-        "workspace_id": chosen.workspace_id,
-    }
+    names = ("federation_rule_id", "organization_id", "service_account_id", "workspace_id")
+    fields: dict[str, str] = {name: getattr(chosen, name) for name in names}
     try:
         answer = await jwt_bearer(endpoint, await identity_token(chosen.token_file), http, extra=fields)
     except UpstreamError as error:

@@ -2,9 +2,8 @@
 
 ``configs/<profile>.json`` has ``authentication`` (``type``, ``client_id``), ``base_url``, ``organization_id`` and
 ``workspace_id``; ``credentials/<profile>.json`` has ``type``, ``access_token``, ``refresh_token`` and ``expires_at`` in
-seconds since the epoch. See https://platform.claude.com/docs/en/cli-sdks-libraries/cli/authentication.
-
-The CLI goes on refreshing the login, and each of its refresh tokens is accepted once: it is read-only here.
+seconds since the epoch. See https://platform.claude.com/docs/en/cli-sdks-libraries/cli/authentication. The CLI goes on
+refreshing the login, and each of its refresh tokens is accepted once: it is read-only here.
 """
 
 import math
@@ -17,8 +16,7 @@ import msgspec
 from providers_app import conf
 from providers_app.behaviours.oauth.endpoint import origin_of
 from providers_app.errors import InvalidCredential
-from providers_app.providers.anthropic.account import word
-from providers_app.providers.anthropic.oauth import PROFILE
+from providers_app.providers.anthropic.oauth import PROFILE, word
 from providers_app.providers.anthropic.requests import SLUG
 from providers_app.types.credentials import Secret
 from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
@@ -76,10 +74,7 @@ _HINT = "Give configs/<profile>.json and credentials/<profile>.json of the folde
 
 
 def read_profile(config: Mapping[str, Any], credentials: Mapping[str, Any]) -> Tokens:
-    """Read the login of a profile. Raise ``InvalidCredential``, which quotes nothing of the files.
-
-    A profile without a client is kept up by another program, so its tokens are read-only.
-    """
+    """Read the login of a profile, read-only without a client. Raise ``InvalidCredential``, which quotes nothing."""
     if not isinstance(config, Mapping) or not isinstance(credentials, Mapping):
         raise InvalidCredential("A profile consists of two JSON objects.", hint=_HINT)
     authentication = payload.mapping(config.get("authentication"))

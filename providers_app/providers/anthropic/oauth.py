@@ -6,6 +6,8 @@ only beside a beta name.
 
 import time
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -17,9 +19,15 @@ from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuth
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, origin_of, tokens_from
 from providers_app.behaviours.oauth.token_answer import token_in
 from providers_app.dialects.anthropic_messages import DIALECT
-from providers_app.errors import BadAnswer, InvalidRequest, MissingScope, NotRefreshable, PermissionDenied
+from providers_app.errors import (
+    BadAnswer,
+    InvalidRequest,
+    MissingScope,
+    NotRefreshable,
+    PermissionDenied,
+    ProviderError,
+)
 from providers_app.providers.anthropic import federation
-from providers_app.providers.anthropic.account import named, with_profile
 from providers_app.providers.anthropic.config import Config
 from providers_app.providers.anthropic.federation import FEDERATION
 from providers_app.providers.anthropic.requests import BETA, SIGNS_WITH, SLUG, get, signed_by_login
@@ -35,19 +43,13 @@ from providers_app.wire.client import Http
 CLAUDE, CONSOLE_KEY, PROFILE = "claude", "console_key", "profile"
 INFERENCE, CREATE_KEY, SEE_PROFILE = "user:inference", "org:create_api_key", "user:profile"
 
-TERMS = "https://code.claude.com/docs/en/legal-and-compliance"
-FEDERATION_PAGE = "https://platform.claude.com/docs/en/manage-claude/workload-identity-federation"
-PROFILE_PAGE = "https://platform.claude.com/docs/en/cli-sdks-libraries/cli/authentication"
 _POSITION = (
     "Anthropic allows this sign-in for ordinary use of Claude Code and its other own applications. Other products may "
     "not offer it, collect or keep its tokens, or send requests through the plans of their users (Free, Pro, Max); "
     "they are asked to use an API key of the console. Anthropic enforces this without notice."
 )
-_CONSENT = (
-    "I know that Anthropic does not allow this sign-in to other applications, and that it may refuse its requests or "
-    "act on my account."
-)
 
+MAX_FACT = 200
 PROFILE_TTL_S = 3600.0
 """Seconds that an access token of a profile lasts where the answer does not say it (as in the vendor's SDK)."""
 _KEY_PAGE = "Use a key from https://console.anthropic.com/settings/keys instead."
@@ -60,33 +62,30 @@ class AnthropicOAuth(OAuth):
     def flows(self) -> tuple[OAuthFlow, ...]:
         """As configured, in the order in which they are offered."""
         config: Config = conf.provider("anthropic")
+        restricted = partial(
+            OAuthFlow,
+            methods=("paste_code",),
+            position=_POSITION,
+            position_url="https://code.claude.com/docs/en/legal-and-compliance",
+            restricted=True,
+            consent="I know that Anthropic does not allow this sign-in to other applications, and that it may refuse "
+            "its requests or act on my account.",
+            paste_redirect=config.oauth.redirect_uri,
+        )
         return (
-            OAuthFlow(
+            restricted(
                 name=CLAUDE,
                 label="Claude account",
-                methods=("paste_code",),
                 rotation="single_use",
                 description="Sign in with a Claude plan. The page shows a code, which you paste here.",
-                position=_POSITION,
-                position_url=TERMS,
-                restricted=True,
-                consent=_CONSENT,
                 one_person=True,
                 takes_over=True,
-                paste_redirect=config.oauth.redirect_uri,
             ),
-            OAuthFlow(
+            restricted(
                 name=CONSOLE_KEY,
                 label="API key through the console's sign-in",
-                methods=("paste_code",),
                 rotation="none",
-                description="Sign in to the console once; Maestro has an API key made and keeps that key only. Pasting "
-                "a key from the console comes to the same, and is allowed.",
-                position=_POSITION,
-                position_url=TERMS,
-                restricted=True,
-                consent=_CONSENT,
-                paste_redirect=config.oauth.redirect_uri,
+                description="Creates an API key in the console. Pasting a key has the same result and is allowed.",
             ),
             OAuthFlow(
                 name=FEDERATION,
@@ -96,7 +95,7 @@ class AnthropicOAuth(OAuth):
                 description=federation.unconfigured(config.federation)
                 or "Sign in as the workload that Maestro runs as. Nothing is typed, and no key is stored.",
                 position="Anthropic documents it for workloads that have an identity token of their own.",
-                position_url=FEDERATION_PAGE,
+                position_url="https://platform.claude.com/docs/en/manage-claude/workload-identity-federation",
             ),
             OAuthFlow(
                 name=PROFILE,
@@ -104,9 +103,8 @@ class AnthropicOAuth(OAuth):
                 methods=(),
                 rotation="single_use",
                 description="Import the files of a profile that the program's login made. It cannot be begun here.",
-                position="Anthropic documents it for development and scripts on one's own machine, billed as API "
-                "usage.",
-                position_url=PROFILE_PAGE,
+                position="Anthropic documents it for scripts and development on your own machine, billed as API usage.",
+                position_url="https://platform.claude.com/docs/en/cli-sdks-libraries/cli/authentication",
                 one_person=True,
             ),
         )
@@ -135,7 +133,7 @@ class AnthropicOAuth(OAuth):
             return await federation.mint(http)
         if pending.flow not in (CLAUDE, CONSOLE_KEY):
             raise InvalidRequest("This sign-in takes no code.")
-        endpoint = _endpoint(conf.provider(SLUG).oauth.token_url)
+        endpoint = TokenEndpoint(url=conf.provider(SLUG).oauth.token_url, encoding="json")
         found = await grants.authorization_code(endpoint, pending, answer, http, extra={"state": pending.state})
         issuer = origin_of(endpoint.url)
         tokens = tokens_from(found, flow=pending.flow, client=pending.client, issuer=issuer, now=time.time())
@@ -147,18 +145,19 @@ class AnthropicOAuth(OAuth):
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Refresh with one request: a profile where it was made, a Claude login at the configured endpoint."""
+        config: Config = conf.provider(SLUG)
         match tokens.flow:
             case "federation":
                 return await federation.mint(http, tokens)
             case "claude":
-                endpoint, default_ttl = _endpoint(conf.provider(SLUG).oauth.token_url), None
+                url, headers, default_ttl = config.oauth.token_url, {}, None
             case "profile":
-                config: Config = conf.provider(SLUG)
                 base = tokens.facts.get("base_url") or config.base_url
-                endpoint = _endpoint(f"{base.rstrip('/')}/v1/oauth/token", {BETA: config.oauth.beta})
+                url, headers = f"{base.rstrip('/')}/v1/oauth/token", {BETA: config.oauth.beta}
                 default_ttl = PROFILE_TTL_S
             case _:
                 raise NotRefreshable("This login keeps an API key only, which does not end.")
+        endpoint = TokenEndpoint(url=url, encoding="json", headers=headers)
         found = await grants.refresh_token(endpoint, tokens, http)
         return named(tokens_from(found, now=time.time(), before=tokens, default_ttl=default_ttl), found)
 
@@ -190,10 +189,6 @@ class AnthropicOAuth(OAuth):
             message = f"The profile adds its workspace {workspace!r} in the anthropic-workspace-id header."
             found.append(Advice(level="hint", field="anthropic-workspace-id", what=message))
         return found
-
-
-def _endpoint(url: str, headers: Mapping[str, str] | None = None) -> TokenEndpoint:
-    return TokenEndpoint(url=url, encoding="json", headers=headers or {})
 
 
 def _require(tokens: Tokens, scope: str) -> None:
@@ -230,5 +225,38 @@ async def _with_key(tokens: Tokens, http: Http) -> Tokens:
     )
 
 
+def named(tokens: Tokens, answer: Mapping[str, Any]) -> Tokens:
+    """``tokens`` with the account and the organization of an answer; a known account stays as it is."""
+    account, organization = payload.mapping(answer.get("account")), payload.mapping(answer.get("organization"))
+    if tokens.account_id or not word(account.get("uuid")):
+        return tokens
+    email, company = word(account.get("email_address")) or word(account.get("email")), word(organization.get("name"))
+    facts = {"organization_id": word(organization.get("uuid")), "organization": company}
+    return msgspec.structs.replace(
+        tokens,
+        account_id=word(account.get("uuid")),
+        account_label=f"{email} ({company})" if email and company else email or company,
+        facts={**tokens.facts, **{name: value for name, value in facts.items() if value}},
+    )
+
+
+async def with_profile(tokens: Tokens, http: Http) -> Tokens:
+    """Add the account by the profile endpoint. A name is not worth a login: if that fails, the tokens stay."""
+    url = conf.provider(SLUG).oauth.profile_url
+    if not url:
+        return tokens
+    request = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
+    try:
+        found = json_of(await ask(bearer(credential_of(tokens), request), http, DIALECT))
+    except ProviderError:
+        return tokens
+    return named(tokens, payload.mapping(found))
+
+
+def word(value: Any) -> str:
+    """Return a short printable text; an empty one for anything else."""
+    text = payload.text(value)
+    return text.strip() if len(text) <= MAX_FACT and text.isprintable() else ""
+
+
 BEHAVIOUR = AnthropicOAuth()
-__all__ = ["BEHAVIOUR", "CLAUDE", "CONSOLE_KEY", "FEDERATION", "PROFILE", "AnthropicOAuth"]

@@ -24,10 +24,7 @@ def get(path: str, credential: Credential) -> HttpRequest:
 
 
 def signed_by_login(credential: Credential, request: HttpRequest) -> HttpRequest:
-    """Sign with the access token and the beta name that the API wants beside it, or with the login's key.
-
-    An access token never travels together with ``x-api-key``: the API would count the key first.
-    """
+    """Sign with the access token and its beta name, never beside ``x-api-key``, or with the login's key."""
     secret = credential.secret.reveal()
     if not secret:
         return request

@@ -5,17 +5,7 @@ from typing import Annotated, Literal
 from pydantic import SecretStr
 
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, VERSION
-from providers_app.setting_types import (
-    Env,
-    EnvironmentKey,
-    IdleTimeout,
-    Names,
-    RefreshMargin,
-    Settings,
-    key_field,
-    one_of,
-    setting,
-)
+from providers_app.setting_types import Env, EnvironmentKey, LoginSettings, Names, Settings, key_field, one_of, setting
 
 HOSTS = (
     *(".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
@@ -32,8 +22,7 @@ class EntraConfig(Settings):
     )
     scope: str = setting(
         "https://cognitiveservices.azure.com/.default",
-        "What tokens are asked for; it ends with /.default. Some resources of Foundry want "
-        "https://ai.azure.com/.default.",
+        "The scope of the tokens, ending with /.default. Some Foundry resources need https://ai.azure.com/.default.",
     )
 
 
@@ -50,50 +39,40 @@ class IdentityConfig(Settings):
     )
     client_id: str = setting("", "The client ID of a user-assigned identity; empty: the machine's own.")
     resource: str = setting(
-        "https://cognitiveservices.azure.com/", "The resource that tokens are asked for; a scope without its /.default."
+        "https://cognitiveservices.azure.com/", "The resource that tokens are for: a scope without its /.default."
     )
     hosts: Names = setting(
         HOSTS,
-        "Where the machine's tokens may be sent, comma-separated: endings of host names that begin with a "
-        "dot (https only), or whole hosts.",
+        "Hosts that the machine's tokens may be sent to, comma-separated: .endings (https only) or whole hosts.",
         min_length=1,
     )
-    retry_pause_s: float = setting(
-        0.8, "Seconds before an identity service that is not ready is asked again.", ge=0, le=10
-    )
+    retry_pause_s: float = setting(0.8, "Seconds before a service that is not ready is asked again.", ge=0, le=10)
 
 
-class Config(Settings):
+class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__AZURE_OPENAI__...``; a session's own option of the same name is stronger."""
 
     api_key: Annotated[EnvironmentKey, Env("AZURE_OPENAI_API_KEY")] = key_field()
     base_url: Annotated[str, Env("AZURE_OPENAI_ENDPOINT")] = setting(
         "", "Address of the resource (https://NAME.openai.azure.com) for sessions that have none of their own."
     )
-    surface: Literal["", "v1", "classic"] = setting(
-        "", "v1 or classic; empty: classic where there is an API version, else v1."
-    )
+    surface: Literal["", "v1", "classic"] = setting("", "v1 or classic; empty: classic with an API version, else v1.")
     api_version: Annotated[str, Env("OPENAI_API_VERSION", "AZURE_OPENAI_API_VERSION")] = setting(
         "",
         "API version of the classic surface; empty: a recent one that is generally available.",
         pattern=f"^({VERSION})?$",
     )
-    api: Literal["chat", "responses"] = setting(
-        "chat", "Which API is spoken on the v1 surface: chat (Chat Completions) or responses."
-    )
+    api: Literal["chat", "responses"] = setting("chat", "API of the v1 surface: chat (Chat Completions) or responses.")
     deployments: str = setting(
         "",
-        "Deployments, comma-separated, each as deployment=model or just its name; they become the list of "
-        "models of sessions that declare none.",
+        "Deployments for sessions that declare none, comma-separated: deployment=model, or just the name.",
         pattern=f"^({DEPLOYMENTS})?$",
     )
     default_model: str = setting("", "The deployment that is asked when a call names none.")
-    idle_timeout_s: IdleTimeout = None
-    refresh_margin_s: RefreshMargin = None
     enabled_flows: Annotated[Names, one_of("managed_identity")] = setting(
         (),
-        "Restricted ways to sign in that are turned on, comma-separated: managed_identity. It lends the "
-        "identity of this machine to everybody who may connect sessions here.",
+        "Restricted ways to sign in that are turned on, comma-separated: managed_identity. Every user who may connect "
+        "sessions here then acts as this machine's identity.",
     )
     entra: EntraConfig = setting(EntraConfig(), "Sign-in with an application of Entra.")
     identity: IdentityConfig = setting(IdentityConfig(), "Sign-in with the machine's own identity.")

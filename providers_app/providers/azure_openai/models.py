@@ -1,7 +1,4 @@
-"""The declared deployments; without any, the list of the models that the resource knows.
-
-The list says which models there are, not which are deployed: deployments are listed by Azure's management only.
-"""
+"""The declared deployments, else the resource's models: only Azure's management API lists what is deployed."""
 
 import builtins
 from typing import Any
@@ -15,8 +12,8 @@ from providers_app.behaviours.lookups import day
 from providers_app.behaviours.openai_models import read_model
 from providers_app.errors import UnknownModel
 from providers_app.providers.azure_openai import api_key
-from providers_app.providers.azure_openai.dialect import CHAT
 from providers_app.providers.azure_openai.requests import deployments, get
+from providers_app.providers.azure_openai.streaming import CHAT
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.wire import payload

@@ -33,10 +33,7 @@ ROLE_URL = "https://learn.microsoft.com/azure/ai-services/openai/how-to/role-bas
 
 
 class AzureOAuth(OAuth):
-    """The flows ``entra_client`` and ``managed_identity``.
-
-    Their access tokens end by themselves within the hour; the secret of an application is removed at Entra.
-    """
+    """The flows ``entra_client`` and ``managed_identity``, whose access tokens end by themselves within the hour."""
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
@@ -55,8 +52,7 @@ class AzureOAuth(OAuth):
                 label="Entra application",
                 methods=("direct",),
                 rotation="minted",
-                description="For servers: an application of your tenant with a client secret or a certificate. It "
-                "needs the role Cognitive Services OpenAI User on the resource.",
+                description="For servers. It needs the role Cognitive Services OpenAI User on the resource.",
                 position="Microsoft recommends Entra instead of keys.",
                 position_url=ROLE_URL,
                 fields=(
@@ -87,9 +83,8 @@ class AzureOAuth(OAuth):
                 label="Managed identity",
                 methods=("direct",),
                 rotation="minted",
-                description="The identity that Azure gave to the machine that Maestro runs on. Nothing secret is "
-                "stored.",
-                position="It lends the identity of this machine to everybody who may connect sessions here.",
+                description="The identity of the machine that Maestro runs on. No secret is stored.",
+                position="Every user who may connect sessions here acts as this machine's identity.",
                 position_url="https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/overview",
                 restricted=True,
                 fields=(endpoint,),
@@ -175,11 +170,7 @@ def _endpoint(given: dict[str, Secret], flow: str) -> str:
 
 
 def _check_receiver(base_url: str) -> None:
-    """Raise ``AddressRefused`` where tokens of the machine may not be sent.
-
-    They open every resource on which the machine has a role, so they go to Azure's own hosts only: a person who may
-    connect sessions must not be able to have them sent elsewhere.
-    """
+    """Raise ``AddressRefused`` except for Azure's hosts: the tokens open every resource that trusts the machine."""
     config: Config = conf.provider(SLUG)
     parts = urlsplit(base_url or config.base_url)
     host, place = (parts.hostname or "").lower(), parts.netloc.lower()
@@ -189,8 +180,7 @@ def _check_receiver(base_url: str) -> None:
             return
     raise AddressRefused(
         "The identity of this machine is not sent to that address.",
-        hint="Give the resource's own https address at Azure. Whoever runs Maestro can allow others with "
-        "MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
+        hint="Use the resource's https address. Other hosts: MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
     )
 
 

@@ -40,7 +40,7 @@ SETTINGS = (
     SettingField(
         name="api",
         label="API",
-        help="Responses shows reasoning and lets it go on over tool calls; it is on the v1 surface only.",
+        help="Responses keeps reasoning across tool calls. It requires the v1 surface.",
         choices=("chat", "responses"),
         choice_labels=("Chat Completions", "Responses"),
     ),

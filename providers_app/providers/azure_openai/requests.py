@@ -101,10 +101,7 @@ def without_query(address: str) -> str:
 
 @lru_cache(maxsize=1024)
 def read_target(address: str) -> Target:
-    """Split an address that was checked before.
-
-    The first segment ``openai`` of its path divides it, so that a gateway's own path stays in front. Microsoft writes
-    all of these:
+    """Split a checked address at the first segment ``openai`` of its path: a gateway's own path stays in front.
 
     ``https://R.openai.azure.com`` · ``.../openai/v1/`` · ``.../openai/deployments/D/chat/completions?api-version=V``
     """

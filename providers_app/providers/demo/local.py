@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncGenerator
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -11,9 +12,8 @@ import msgspec
 from providers_app import conf
 from providers_app.errors import Overloaded, RateLimited
 from providers_app.providers.demo import model_names, wire
-from providers_app.providers.demo.config import Config
 from providers_app.providers.demo.model_names import Knobs
-from providers_app.providers.demo.request import DemoRequest, Refused, read
+from providers_app.providers.demo.request import Refused, read
 from providers_app.providers.demo.script import compose
 from providers_app.types.http import HttpRequest, LocalAnswer
 from providers_app.wire.status import class_of_status
@@ -47,18 +47,15 @@ class Responder:
         self._numbers = itertools.count(1)
 
     async def __call__(self, request: HttpRequest) -> LocalAnswer:
-        """Answer one request.
-
-        Raises ``ConnectionRefusedError`` where the model's name asks for an unreachable server.
-        """
+        """Answer one request. Raise ``ConnectionRefusedError`` where the model's name asks for it."""
         path = unquote(urlsplit(request.url).path)
         if request.method == "GET" and path == "/v1/models":
-            data = [model_names.entry(name, knobs) for name in model_names.LISTED if (knobs := model_names.parse(name))]
-            return _whole(200, JSON, msgspec.json.encode({"object": "list", "data": data}))
+            listed = [model_names.entry(name) for name in model_names.LISTED]
+            return _json(200, {"object": "list", "data": listed})
         if request.method == "GET" and path.startswith("/v1/models/"):
             name = path.removeprefix("/v1/models/")
-            found = model_names.parse(name)
-            return _whole(200, JSON, msgspec.json.encode(model_names.entry(name, found))) if found else _unknown(name)
+            found = model_names.entry(name)
+            return _json(200, found) if found else _unknown(name)
         if request.method == "POST" and path == "/v1/chat/completions":
             return await self._chat(request.body)
         return _refusal(404, f"There is no {request.method} {path} here.", "not_found")
@@ -68,16 +65,13 @@ class Responder:
             wanted = read(body)
         except Refused as refused:
             return _refusal(400, refused.message, None, refused.param)
-        knobs = model_names.parse(wanted.model)
+        knobs, config = model_names.parse(wanted.model), conf.provider("demo")
         if knobs is None:
             return _unknown(wanted.model)
         limit = knobs.context_window
         if wanted.prompt_tokens > limit:
             message = f"This model's context window has {limit} tokens, the messages have {wanted.prompt_tokens}."
             return _refusal(400, message, "context_length_exceeded", "messages")
-        return await self._answer(wanted, knobs, conf.provider("demo"))
-
-    async def _answer(self, wanted: DemoRequest, knobs: Knobs, config: Config) -> LocalAnswer:
         if knobs.fault == "unreachable":
             raise ConnectionRefusedError("the demo server refuses connections, as the model's name says")
         if knobs.fault == "hang":
@@ -87,13 +81,12 @@ class Responder:
         answer = compose(knobs, wanted)
         number, now = next(self._numbers), int(time.time())
         headers = {"x-request-id": f"req_demo_{number}"}
-        timing = wire.pace(knobs, config)
+        first, between = wire.pace(knobs, config)
         if not wanted.stream or "json-200" in knobs.quirks:
             whole = wire.completion(answer, wanted, knobs, number, now)
-            body = _delayed(whole, timing.first, knobs.fault)
-            return LocalAnswer(status=200, headers={**JSON, **headers}, chunks=body)
+            return LocalAnswer(status=200, headers=JSON | headers, chunks=_delayed(whole, first, knobs.fault))
         chunks = wire.chunks(answer, wanted, knobs, number, now)
-        stream = wire.deliver(chunks, wire.visible_count(answer), knobs, timing)
+        stream = wire.deliver(chunks, wire.visible_count(answer), knobs, first, between)
         return LocalAnswer(status=200, headers={"content-type": "text/event-stream", **headers}, chunks=stream)
 
 
@@ -112,11 +105,14 @@ def _whole(status: int, headers: dict[str, str], body: bytes) -> LocalAnswer:
     return LocalAnswer(status=status, headers=headers, chunks=_delayed(body))
 
 
+def _json(status: int, value: Any) -> LocalAnswer:
+    return _whole(status, JSON, msgspec.json.encode(value))
+
+
 def _refusal(
     status: int, message: str, code: str | None, param: str | None = None, kind: str = "invalid_request_error"
 ) -> LocalAnswer:
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return _whole(status, JSON, msgspec.json.encode({"error": error}))
+    return _json(status, {"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
 def _unknown(model: str) -> LocalAnswer:

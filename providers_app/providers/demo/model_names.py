@@ -20,7 +20,6 @@ MAX_DELAY_MS = 60_000
 CONTEXT_WINDOW = 128_000
 SMALL_WINDOW = 1_000
 MAX_OUTPUT = 16_000
-PARAMETERS = ("tools", "reasoning", "structured_outputs", "max_tokens", "stop")
 
 LISTED: dict[str, str] = {
     "demo": "Demo: answers at a pleasant typing speed",
@@ -134,8 +133,11 @@ def _take(token: re.Match[str], values: dict[str, Any]) -> bool:
     return True
 
 
-def entry(model_id: str, knobs: Knobs) -> dict[str, Any]:
-    """Return the model as an entry of the list of models."""
+def entry(model_id: str) -> dict[str, Any] | None:
+    """Return the model as an entry of the list of models; ``None`` when there is no such model."""
+    knobs = parse(model_id)
+    if knobs is None:
+        return None
     return {
         "id": model_id,
         "object": "model",
@@ -144,6 +146,6 @@ def entry(model_id: str, knobs: Knobs) -> dict[str, Any]:
         "name": LISTED.get(model_id, f"Demo, composed: {model_id.removeprefix('demo-')}"),
         "context_length": knobs.context_window,
         "max_output_tokens": MAX_OUTPUT,
-        "supported_parameters": list(PARAMETERS),
+        "supported_parameters": ["tools", "reasoning", "structured_outputs", "max_tokens", "stop"],
         "pricing": {"prompt": "0", "completion": "0"},
     }

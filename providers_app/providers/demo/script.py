@@ -146,7 +146,7 @@ def _limited(answer: Answer, request: DemoRequest) -> Answer:
         text, finish = text[: min(places)], "stop"
     if request.max_tokens is not None and tokens(text) + answer.reasoning_tokens > request.max_tokens:
         text, finish = _fitting(text, request.max_tokens - answer.reasoning_tokens), "length"
-    return Answer(text=text, reasoning=answer.reasoning, calls=answer.calls, finish=finish)
+    return msgspec.structs.replace(answer, text=text, finish=finish)
 
 
 def _fitting(text: str, limit: int) -> str:

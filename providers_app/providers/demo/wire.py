@@ -110,33 +110,29 @@ def _call(number: int, position: int, name: str, arguments: str) -> dict[str, An
     return {"id": f"call_demo{number:08d}{position:04d}", "type": "function", "function": function}
 
 
-class Pace(msgspec.Struct, frozen=True):
-    """Seconds before the first output and between two pieces of it."""
-
-    first: float
-    between: float
-
-
-def pace(knobs: Knobs, config: Config) -> Pace:
-    """Return the delays. The knob in the name wins over its speed word, which wins over the settings."""
+def pace(knobs: Knobs, config: Config) -> tuple[float, float]:
+    """Return the seconds before the first output and between two pieces: by knob, speed word, or the settings."""
     if knobs.delay_ms is not None:
-        return Pace(min(config.first_delay_ms, knobs.delay_ms) / 1000, knobs.delay_ms / 1000)
+        return min(config.first_delay_ms, knobs.delay_ms) / 1000, knobs.delay_ms / 1000
     if knobs.speed == "instant":
-        return Pace(0.0, 0.0)
-    between = config.slow_delay_ms if knobs.speed == "slow" else config.word_delay_ms
-    return Pace(config.first_delay_ms / 1000, between / 1000)
+        return 0.0, 0.0
+    return config.first_delay_ms / 1000, (
+        config.slow_delay_ms if knobs.speed == "slow" else config.word_delay_ms
+    ) / 1000
 
 
-async def deliver(chunks: Iterable[Chunk], visible: int, knobs: Knobs, pace: Pace) -> AsyncGenerator[bytes, None]:
+async def deliver(
+    chunks: Iterable[Chunk], visible: int, knobs: Knobs, first: float, between: float
+) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the stream. ``visible`` counts the visible chunks; a fault happens in their middle.
 
-    Raises ``ConnectionResetError`` where the model's name asks for a broken connection.
+    ``first`` and ``between`` are the delays of ``pace``. Raises ``ConnectionResetError`` where the name asks for it.
     """
     middle = max(1, visible // 2)
     seen = 0
     for chunk in chunks:
         if chunk.visible:
-            await asyncio.sleep(pace.between if seen else pace.first)
+            await asyncio.sleep(between if seen else first)
             if seen == middle:
                 for _ in range(KEEPALIVES if "keepalive-comments" in knobs.quirks else 0):
                     await asyncio.sleep(0 if knobs.speed == "instant" else KEEPALIVE_S)

@@ -4,16 +4,7 @@ from typing import Annotated
 
 from pydantic import SecretStr
 
-from providers_app.setting_types import (
-    DefaultModel,
-    Env,
-    EnvironmentKey,
-    IdleTimeout,
-    RefreshMargin,
-    Settings,
-    key_field,
-    setting,
-)
+from providers_app.setting_types import Env, EnvironmentKey, LoginSettings, Settings, key_field, setting
 
 CLOUD = "https://www.googleapis.com/auth/cloud-platform"
 
@@ -24,11 +15,11 @@ class OAuthConfig(Settings):
     Addresses are those of https://accounts.google.com/.well-known/openid-configuration.
     """
 
-    client_id: str = setting("", "An OAuth client of yours for everybody here; empty: each person brings one.")
+    client_id: str = setting("", "An OAuth client that all users share; empty: each user brings their own.")
     client_secret: SecretStr = setting(SecretStr(""), "The secret of that client.")
     issuer: str = setting("https://accounts.google.com", "Who signs id tokens.")
     authorize_url: str = setting("https://accounts.google.com/o/oauth2/v2/auth", "The page where access is allowed.")
-    token_url: str = setting("https://oauth2.googleapis.com/token", "Where codes and refresh tokens become tokens.")
+    token_url: str = setting("https://oauth2.googleapis.com/token", "Exchanges codes and refresh tokens.")
     revoke_url: str = setting("https://oauth2.googleapis.com/revoke", "Where a login is ended.")
     jwks_url: str = setting("https://www.googleapis.com/oauth2/v3/certs", "The public keys of the issuer.")
     scopes: str = setting(
@@ -42,7 +33,7 @@ class OAuthConfig(Settings):
     service_account_scopes: str = setting(CLOUD, "Scopes of a service account, with spaces between them.")
 
 
-class Config(Settings):
+class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__GEMINI__...``"""
 
     api_key: Annotated[EnvironmentKey, Env("GEMINI_API_KEY", "GOOGLE_API_KEY")] = key_field()
@@ -51,7 +42,4 @@ class Config(Settings):
         "Address of the API; the version is added where the address does not end with one.",
     )
     api_version: str = setting("v1beta", "The version in the address: v1beta or v1.")
-    default_model: DefaultModel = ""
-    idle_timeout_s: IdleTimeout = None
-    refresh_margin_s: RefreshMargin = None
     oauth: OAuthConfig = setting(OAuthConfig(), "Sign-in with a Google account or a service account.")

@@ -4,7 +4,7 @@ Formats as google-auth-library-python reads them (``google/oauth2/credentials.py
 refresh token stays valid when another program uses it too, so both kinds are refreshed here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from providers_app.errors import InvalidCredential
 from providers_app.providers.gemini.oauth import GOOGLE, people, service_accounts
 from providers_app.providers.gemini.requests import SLUG
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
+from providers_app.types.imports import ImportedLogin, ImportFormat, read_login
 from providers_app.types.tokens import Tokens
 
 ADC = ImportFormat(
@@ -41,15 +41,8 @@ class GeminiImports:
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """Read one login per file."""
-        return [_login(found, _service_account if format == KEY.name else _person) for found in files]
-
-
-def _login(found: Any, read: Callable[[Any], tuple[str, Tokens]]) -> ImportedLogin:
-    try:
-        name, tokens = read(found)
-    except InvalidCredential as error:
-        return unusable("the file", error.message, provider=SLUG, auth_type="oauth")
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name=name, where="the file", tokens=tokens)
+        read = _service_account if format == KEY.name else _person
+        return [read_login(SLUG, "the file", read, found) for found in files]
 
 
 def _person(found: Any) -> tuple[str, Tokens]:

@@ -12,20 +12,12 @@ import msgspec
 
 from providers_app import conf
 from providers_app.behaviours.credentials.google import Authority, authorized_user, service_account
-from providers_app.behaviours.credentials.google.authority import PROJECT, advice, signed
-from providers_app.behaviours.oauth import (
-    LoginAnswer,
-    LoginField,
-    LoginStart,
-    OAuth,
-    OAuthFlow,
-    PendingLogin,
-    grants,
-    id_token,
-    pkce,
-    text_of,
-)
+from providers_app.behaviours.credentials.google.authority import advice, checked_project, signed
+from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke, tokens_from
+from providers_app.behaviours.oauth.grants import Fields, authorization_code, code_page
+from providers_app.behaviours.oauth.id_token import verify
+from providers_app.behaviours.oauth.pkce import new_nonce
 from providers_app.errors import InvalidRequest, LoginError, MissingScope
 from providers_app.providers.gemini import api_key
 from providers_app.providers.gemini.config import OAuthConfig
@@ -51,7 +43,7 @@ class GeminiOAuth(OAuth):
 
     @property
     def flows(self) -> tuple[OAuthFlow, ...]:
-        """Both are open to everybody."""
+        """Both flows, neither of them restricted."""
         own = " Leave it empty to use the one of this installation." if _config().client_id else ""
         return (
             OAuthFlow(
@@ -68,8 +60,7 @@ class GeminiOAuth(OAuth):
                     LoginField(
                         name="project",
                         label="Quota project",
-                        help="The id of the Google Cloud project that use is counted and billed to; the Generative "
-                        "Language API must be enabled in it.",
+                        help="The id of the Google Cloud project to bill. Enable the Generative Language API in it.",
                     ),
                 ),
             ),
@@ -93,10 +84,10 @@ class GeminiOAuth(OAuth):
             raise InvalidRequest(
                 "Google signs in with an OAuth client of your own, and none was given.", hint=_CLIENT_HINT
             )
-        _project(start.given)
-        nonce = pkce.new_nonce() if "openid" in config.scopes.split() else Secret("")
-        more: grants.Fields = {"nonce": nonce, "access_type": "offline", "prompt": "consent"}
-        return grants.code_page(start, config.authorize_url, config.scopes, more, client=client, nonce=nonce)
+        checked_project(text_of(start.given, "project"), "quota project")
+        nonce = new_nonce() if "openid" in config.scopes.split() else Secret("")
+        more: Fields = {"nonce": nonce, "access_type": "offline", "prompt": "consent"}
+        return code_page(start, config.authorize_url, config.scopes, more, client=client, nonce=nonce)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens. Raise ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
@@ -104,17 +95,27 @@ class GeminiOAuth(OAuth):
             account = await _account_of(pending.given)
             return await service_account.mint(account.tokens(), service_accounts(), http)
         config = _config()
-        found = await grants.authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
+        found = await authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
         tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())
         # Without a scope in the answer everything that was asked for was granted (RFC 6749 section 5.1).
         tokens = msgspec.structs.replace(tokens, scopes=tokens.scopes or tuple(config.scopes.split()))
         _check_granted(tokens, config)
-        claims = await _claims(tokens, pending, config, http)
+        claims: dict[str, Any] = {}
+        if pending.nonce:  # the configured scopes ask for an id token
+            claims = await verify(
+                tokens.id_token,
+                # Either form occurs (developers.google.com/identity/openid-connect/openid-connect).
+                issuer=(config.issuer, config.issuer.removeprefix("https://")),
+                audience=pending.client.id,
+                jwks_url=config.jwks_url,
+                http=http,
+                nonce=pending.nonce,
+            )
         return msgspec.structs.replace(
             tokens,
             account_id=claims.get("sub", ""),
             account_label=str(claims.get("email") or ""),
-            facts={"project": _project(pending.given)},
+            facts={"project": checked_project(text_of(pending.given, "project"), "quota project")},
         )
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
@@ -178,16 +179,6 @@ def _client(client: OAuthClient) -> OAuthClient:
     return OAuthClient(id=config.client_id, secret=Secret(config.client_secret.get_secret_value()))
 
 
-def _project(given: dict[str, Secret]) -> str:
-    project = text_of(given, "project")
-    if not PROJECT.fullmatch(project):
-        raise InvalidRequest(
-            "The quota project is not the id of a Google Cloud project.",
-            hint="Its id is shown in the console's list of projects, for example my-project-123.",
-        )
-    return project
-
-
 def _check_granted(tokens: Tokens, config: OAuthConfig) -> None:
     """Google's page lets people untick single permissions."""
     wanted = config.chat_scopes.split()
@@ -201,21 +192,6 @@ def _check_granted(tokens: Tokens, config: OAuthConfig) -> None:
             "Google gave no refresh token, so the login would end within an hour.",
             hint="Remove the application's access at https://myaccount.google.com/connections, then sign in again.",
         )
-
-
-async def _claims(tokens: Tokens, pending: PendingLogin, config: OAuthConfig, http: Http) -> dict[str, Any]:
-    """Return the claims of the verified id token; empty where the configured scopes ask for none."""
-    if not pending.nonce:
-        return {}
-    return await id_token.verify(
-        tokens.id_token,
-        # Google's id tokens name it in either way (developers.google.com/identity/openid-connect/openid-connect).
-        issuer=(config.issuer, config.issuer.removeprefix("https://")),
-        audience=pending.client.id,
-        jwks_url=config.jwks_url,
-        http=http,
-        nonce=pending.nonce,
-    )
 
 
 BEHAVIOUR = GeminiOAuth()

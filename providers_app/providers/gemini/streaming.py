@@ -1,7 +1,4 @@
-"""``models/<model>:streamGenerateContent`` and ``:generateContent``.
-
-Without ``alt=sse`` the stream would be one JSON array.
-"""
+"""``models/<model>:streamGenerateContent`` (without ``alt=sse`` one JSON array) and ``:generateContent``."""
 
 from providers_app.behaviours.addresses import ChatEndpoint
 from providers_app.dialects.gemini_generate import DIALECT

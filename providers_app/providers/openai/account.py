@@ -35,10 +35,7 @@ MAX_ID = 99
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The person and account of a login. Every field is empty where the claims do not state it.
-
-    ``subject`` names the person, ``account_id`` the account or workspace whose plan is used.
-    """
+    """The person (``subject``) and the account or workspace whose plan is used; what the claims lack is empty."""
 
     subject: str = ""
     account_id: str = ""

@@ -10,13 +10,11 @@ from pydantic import AfterValidator, field_validator
 
 from providers_app.setting_types import (
     KEEPS_EMPTY,
-    DefaultModel,
     Env,
     EnvironmentKey,
-    IdleTimeout,
+    LoginSettings,
     Names,
     Ports,
-    RefreshMargin,
     Settings,
     key_field,
     one_of,
@@ -42,53 +40,39 @@ class OAuthConfig(Settings):
     """``MAESTRO_PROVIDERS__OPENAI__OAUTH__...``: the flows ``codex`` and ``device``."""
 
     client_id: str = setting("app_EMoamEEZ73f0CkXaXp7hrann", "The public client that signs in.", min_length=1)
-    issuer: str = setting(
-        "https://auth.openai.com", "Who signs id tokens; its discovery document fills empty addresses."
-    )
+    issuer: str = setting("https://auth.openai.com", "Signs id tokens; its discovery document fills empty addresses.")
     authorize_url: str = setting("https://auth.openai.com/oauth/authorize", "The page where access is allowed.")
-    token_url: str = setting("https://auth.openai.com/oauth/token", "Where codes and refresh tokens become tokens.")
+    token_url: str = setting("https://auth.openai.com/oauth/token", "Exchanges codes and refresh tokens.")
     revoke_url: Annotated[str, KEEPS_EMPTY] = setting(
         "https://auth.openai.com/oauth/revoke", "Where a login is ended; empty: as discovered."
     )
     jwks_url: str = setting("", "The issuer's public keys; empty: as discovered.")
-    device_code_url: str = setting(
-        "https://auth.openai.com/api/accounts/deviceauth/usercode", "Where a device code is asked for."
-    )
+    device_code_url: str = setting("https://auth.openai.com/api/accounts/deviceauth/usercode", "Issues device codes.")
     device_token_url: str = setting(
-        "https://auth.openai.com/api/accounts/deviceauth/token",
-        "Where it is asked whether the device code was typed in.",
+        "https://auth.openai.com/api/accounts/deviceauth/token", "Tells whether a device code was entered."
     )
-    device_page_url: str = setting(
-        "https://auth.openai.com/codex/device", "The page where a person types the device code."
-    )
+    device_page_url: str = setting("https://auth.openai.com/codex/device", "The page where a device code is entered.")
     device_redirect_uri: str = setting(
-        "https://auth.openai.com/deviceauth/callback", "The redirect address of device codes."
+        "https://auth.openai.com/deviceauth/callback", "Redirect address of device codes."
     )
     scopes: str = setting("openid profile email offline_access", "Scopes, with spaces between them.")
     ports: Annotated[Ports, ports_from(1)] = setting(
         (1455, 1457),
-        "Ports of the loopback listener in the order in which they are tried, comma-separated; "
-        "the server takes no other ones.",
+        "Loopback ports in the order of preference, comma-separated; the server takes no others.",
         min_length=1,
     )
     originator: str = setting(
-        "maestro", "How we name ourselves.", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$"
+        "maestro", "This client's name.", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$"
     )
-    mode: Mode = setting(
-        "", "`chatgpt` or `api_key` for every sign-in that names neither; empty: by the account's plan."
-    )
+    mode: Mode = setting("", "`chatgpt` or `api_key` for sign-ins that name neither; empty: by the account's plan.")
 
 
 class SiwcConfig(Settings):
     """``MAESTRO_PROVIDERS__OPENAI__SIWC__...``: the flow ``chatgpt`` (Sign in with ChatGPT)."""
 
-    issuer: str = setting(
-        "https://auth.openai.com", "Who signs id tokens; its discovery document fills empty addresses."
-    )
+    issuer: str = setting("https://auth.openai.com", "Signs id tokens; its discovery document fills empty addresses.")
     authorize_url: str = setting("https://auth.openai.com/api/accounts/authorize", "The page where access is allowed.")
-    token_url: str = setting(
-        "https://auth.openai.com/api/accounts/oauth/token", "Where codes and refresh tokens become tokens."
-    )
+    token_url: str = setting("https://auth.openai.com/api/accounts/oauth/token", "Exchanges codes and refresh tokens.")
     revoke_url: str = setting("", "Where a login is ended; empty: as discovered.")
     jwks_url: str = setting("", "The issuer's public keys; empty: as discovered.")
     client_id: str = setting("", "A client of one's own; empty: each account is given one at its first sign-in.")
@@ -104,7 +88,7 @@ class SiwcConfig(Settings):
         "Scopes, with spaces between them.",
     )
     ports: Annotated[Ports, ports_from(0)] = setting(
-        (0,), "Ports of the loopback listener, comma-separated; 0 is any free one.", min_length=1
+        (0,), "Loopback ports, comma-separated; 0: any free port.", min_length=1
     )
 
     @field_validator("agent_host_id")
@@ -120,32 +104,23 @@ class SiwcConfig(Settings):
         return f"urn:uuid:{self.agent_host_id or made}"
 
 
-class Config(Settings):
+class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__OPENAI__...``"""
 
     api_key: Annotated[EnvironmentKey, Env("OPENAI_API_KEY")] = key_field()
     base_url: Annotated[str, Env("OPENAI_BASE_URL")] = setting(
         "https://api.openai.com/v1", "Address of the API, with /v1."
     )
-    chatgpt_base_url: str = setting(
-        "https://chatgpt.com/backend-api/codex", "Address that sign-ins in ChatGPT mode use instead of the API."
-    )
+    chatgpt_base_url: str = setting("https://chatgpt.com/backend-api/codex", "The API address in ChatGPT mode.")
     client_version: str = setting(
         "1.0.0",
         "The client version that the list of models in ChatGPT mode is asked for with.",
         pattern=r"^\d+\.\d+\.\d+$",
     )
-    organization: Annotated[str, Env("OPENAI_ORG_ID")] = setting(
-        "", "The OpenAI-Organization header; empty sends none."
-    )
-    project: Annotated[str, Env("OPENAI_PROJECT_ID")] = setting("", "The OpenAI-Project header; empty sends none.")
-    default_model: DefaultModel = ""
-    idle_timeout_s: IdleTimeout = None
-    refresh_margin_s: RefreshMargin = None
+    organization: Annotated[str, Env("OPENAI_ORG_ID")] = setting("", "OpenAI-Organization header; empty sends none.")
+    project: Annotated[str, Env("OPENAI_PROJECT_ID")] = setting("", "OpenAI-Project header; empty sends none.")
     enabled_flows: Annotated[Names, one_of("codex", "device")] = setting(
-        (),
-        "Restricted ways to sign in that are turned on, comma-separated: codex, device. Read their "
-        "vendor's position first.",
+        (), "Restricted sign-ins to enable, comma-separated: codex, device. Read the vendor's position first."
     )
     oauth: OAuthConfig = setting(OAuthConfig(), "Sign-in with a ChatGPT account (codex, device).")
     siwc: SiwcConfig = setting(SiwcConfig(), "Sign in with ChatGPT (chatgpt).")

@@ -3,8 +3,7 @@
 from providers_app.behaviours.lookups import JsonCount
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import UnsupportedOperation
-from providers_app.providers.openai.requests import post
-from providers_app.providers.openai.subscription import mode_of
+from providers_app.providers.openai.requests import mode_of, post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest

@@ -8,26 +8,31 @@
 What the terms of Sign in with ChatGPT ask is held like this: the answer of a sign-in comes to 127.0.0.1 or is pasted by
 the person, never to another host; a session serves one person (``one_person``: it is neither shared nor offered to
 other programs); the person agrees to that first; tokens are sealed in this installation's database and nowhere else.
+
+The addresses are the configured ones, and what the discovery document of ``auth.openai.com`` adds (OpenID Connect
+Discovery 1.0): it must be the issuer's own, and every address in it on the issuer's origin.
 """
 
+import time
+from typing import Any
 from urllib.parse import urlsplit
 
-from providers_app import conf
-from providers_app.behaviours.oauth import (
-    LoginField,
-    LoginStart,
-    Method,
-    OAuthFlow,
-    PendingLogin,
-    grants,
-    pkce,
-    text_of,
-)
-from providers_app.errors import InvalidRequest
+import msgspec
+
+from providers_app import conf, loop
+from providers_app.behaviours.addresses import get
+from providers_app.behaviours.lookups import ask, json_of
+from providers_app.behaviours.oauth import LoginField, LoginStart, Method, OAuthFlow, PendingLogin, text_of
+from providers_app.behaviours.oauth.endpoint import origin_of
+from providers_app.behaviours.oauth.grants import Fields, code_page
+from providers_app.behaviours.oauth.pkce import new_nonce
+from providers_app.dialects.openai_responses import DIALECT
+from providers_app.errors import BadAnswer, InvalidRequest
 from providers_app.providers.openai import account
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
-from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
+from providers_app.wire import payload
+from providers_app.wire.client import Http
 
 CHATGPT, CODEX, DEVICE = "chatgpt", "codex", "device"
 DYNAMIC_CLIENT = "dynamic_agent_client"
@@ -60,7 +65,7 @@ def flows() -> tuple[OAuthFlow, ...]:
             rotation="single_use",
             description="You're using your ChatGPT plan, in your name. Usage: https://chatgpt.com/settings/usage",
             position="OpenAI's terms of 2026-09-29 allow this to applications that run on your own machine: the tokens "
-            "stay there, one person uses them, only this application does, and nobody is charged for it.",
+            "stay there, only one person and this application use them, and that use is free of charge.",
             position_url="https://openai.com/policies/sign-in-with-chatgpt-terms/",
             consent="I use it for myself, on my own machine",
             one_person=True,
@@ -107,8 +112,8 @@ def chatgpt_page(start: LoginStart, config: SiwcConfig, page: str) -> PendingLog
     """Sign in with ChatGPT. The client is the one that the account was given at an earlier sign-in, if any."""
     known = start.client.id if start.client.id != DYNAMIC_CLIENT else ""
     client = OAuthClient(id=known or config.client_id or DYNAMIC_CLIENT)
-    nonce = pkce.new_nonce()
-    more: dict[str, str | Secret] = {
+    nonce = new_nonce()
+    more: Fields = {
         "ext_agent_host_id": config.host_id,
         "resource": config.resource,
         "nonce": nonce,
@@ -119,7 +124,7 @@ def chatgpt_page(start: LoginStart, config: SiwcConfig, page: str) -> PendingLog
     # A client that the operator configured is not one account's.
     issued = ISSUED if client.id not in (DYNAMIC_CLIENT, config.client_id) else ""
     redirect = _redirect(start, "127.0.0.1")
-    return grants.code_page(
+    return code_page(
         start, page, config.scopes, more, client=client, redirect_uri=redirect, nonce=nonce, client_of=issued
     )
 
@@ -129,7 +134,7 @@ def codex_page(start: LoginStart, config: OAuthConfig, page: str) -> PendingLogi
     account.checked_mode(text_of(start.given, "mode"))
     client, redirect = OAuthClient(id=config.client_id), _redirect(start, "localhost", config.ports)
     more = {"id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": config.originator}
-    return grants.code_page(start, page, config.scopes, more, client=client, redirect_uri=redirect)
+    return code_page(start, page, config.scopes, more, client=client, redirect_uri=redirect)
 
 
 def _redirect(start: LoginStart, host: str, ports: tuple[int, ...] = ()) -> str:
@@ -146,3 +151,61 @@ def _redirect(start: LoginStart, host: str, ports: tuple[int, ...] = ()) -> str:
         return uri
     which = " or ".join(map(str, ports)) if ports else "any port"
     raise InvalidRequest(f"OpenAI takes the redirect address http://{host}:PORT{CALLBACK} with {which} only.")
+
+
+DISCOVERED = {
+    "authorize": "authorization_endpoint",
+    "token": "token_endpoint",
+    "revoke": "revocation_endpoint",
+    "jwks": "jwks_uri",
+}
+KEPT_S = 3600.0
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """The URLs of one flow's requests; ``revoke`` is empty where the server has no such URL."""
+
+    issuer: str
+    authorize: str
+    token: str
+    revoke: str
+    jwks: str
+
+
+async def endpoints(config: OAuthConfig | SiwcConfig, http: Http, *needed: str) -> Endpoints:
+    """Return the URLs of a flow, discovered where ``needed``. Raise ``UpstreamError``, ``BadAnswer``."""
+    known = {name: str(getattr(config, f"{name}_url")) for name in DISCOVERED}
+    if not all(known[name] for name in needed):
+        found = await _discovered(config.issuer, http)
+        known = {name: value or found[name] for name, value in known.items()}
+    missing = [name for name in needed if not known[name] and name != "revoke"]
+    if missing:
+        raise BadAnswer(f"The discovery document of {config.issuer} names no {DISCOVERED[missing[0]]}.")
+    return Endpoints(issuer=config.issuer, **known)
+
+
+async def _discovered(issuer: str, http: Http) -> dict[str, str]:
+    cache: dict[str, tuple[float, dict[str, str]]] = loop.local("openai-discovery", dict)
+    kept = cache.get(issuer)
+    if kept is not None and time.monotonic() < kept[0]:
+        return kept[1]
+    url = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    document: dict[str, Any] = payload.mapping(json_of(await ask(get(url), http, DIALECT)))
+    if document.get("issuer") != issuer:
+        raise BadAnswer(
+            f"The discovery document at {issuer} is another issuer's.",
+            hint="Check MAESTRO_PROVIDERS__OPENAI__OAUTH__ISSUER and ...__SIWC__ISSUER.",
+        )
+    found = {name: payload.text(document.get(field)) for name, field in DISCOVERED.items()}
+    for name, value in found.items():
+        if value and origin_of(value).lower() != origin_of(issuer).lower():
+            raise BadAnswer(f"The discovery document of {issuer} sends {DISCOVERED[name]} to another host.")
+    cache[issuer] = (time.monotonic() + KEPT_S, found)
+    return found
+
+
+def config_of(flow: str) -> OAuthConfig | SiwcConfig:
+    """Return the settings of the server that a flow speaks to."""
+    config = conf.provider("openai")
+    found: OAuthConfig | SiwcConfig = config.siwc if flow == "chatgpt" else config.oauth
+    return found

@@ -50,8 +50,7 @@ def _login(found: dict[str, Any]) -> ImportedLogin:
     problem = partial(unusable, "tokens", provider=SLUG, auth_type="oauth")
     if FLOW not in conf.provider(SLUG).enabled_flows:
         return problem(
-            "OpenAI does not offer the Codex CLI's login to other programs. An operator may allow it with "
-            f"{setting_for(SLUG, FLOW)}."
+            f"OpenAI offers this login to the Codex CLI only. An administrator can allow it: {setting_for(SLUG, FLOW)}."
         )
     access, identity = payload.text(found.get("access_token")), payload.text(found.get("id_token"))
     if not access:

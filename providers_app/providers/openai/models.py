@@ -16,8 +16,7 @@ from providers_app.behaviours.lookups import day, number
 from providers_app.behaviours.openai_models import read_model
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.providers.openai import api_key
-from providers_app.providers.openai.requests import SLUG, get
-from providers_app.providers.openai.subscription import mode_of
+from providers_app.providers.openai.requests import SLUG, get, mode_of
 from providers_app.types.catalogue import ModelInfo
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest

@@ -1,29 +1,16 @@
-"""Signing in to OpenAI: three flows, one behaviour, and the device code of ``auth.openai.com``.
-
-The flows are defined in ``flows``, the kinds of account in ``account``, what requests lose by a login in
-``subscription``.
-"""
+"""Signing in to OpenAI: three flows, one behaviour, and the device code of ``auth.openai.com``."""
 
 from collections.abc import Mapping
 
 import msgspec
 
-from providers_app.behaviours.oauth import (
-    LoginAnswer,
-    LoginStart,
-    OAuth,
-    OAuthFlow,
-    PendingLogin,
-    device,
-    endpoint,
-    text_of,
-)
+from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, device, text_of
 from providers_app.behaviours.oauth.enabled import require_enabled
-from providers_app.behaviours.oauth.endpoint import TokenEndpoint
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, revoke
 from providers_app.errors import BadAnswer, InvalidLoginAnswer, LoginError, NotFound, UpstreamError
-from providers_app.providers.openai import account, api_key, flows, models, sign_in, subscription
+from providers_app.providers.openai import account, api_key, flows, models, requests, sign_in
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
-from providers_app.providers.openai.endpoints import config_of, endpoints
+from providers_app.providers.openai.flows import config_of, endpoints
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
@@ -96,7 +83,7 @@ class OpenAIOAuth(OAuth):
         if not at.revoke or not token:
             return False
         fields: dict[str, str | Secret] = {"token": token, "token_type_hint": kind, "client_id": tokens.client.id}
-        return await endpoint.revoke(TokenEndpoint(url=at.revoke), fields, http)
+        return await revoke(TokenEndpoint(url=at.revoke), fields, http)
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """Ask for the list of models. Raise ``UpstreamError``."""
@@ -105,7 +92,7 @@ class OpenAIOAuth(OAuth):
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Tell what the login takes out of the request and adds to it, and a mode that was only assumed."""
-        return subscription.advice(chat, credential)
+        return requests.advice(chat, credential)
 
 
 MAX_CODE = 100
@@ -113,18 +100,15 @@ PENDING = (403, 404)
 
 
 async def begin_device(start: LoginStart, config: OAuthConfig, http: Http) -> PendingLogin:
-    """Ask for a code to type.
+    """Ask for a code to type. Raise ``InvalidRequest``, ``LoginError`` where it is turned off, ``UpstreamError``.
 
-    It is not RFC 8628: OpenAI has endpoints of its own, 403 and 404 mean that the code was not typed yet, and what
-    comes in the end is an authorization code with a PKCE verifier that the server made
-    (codex-rs ``login/src/device_code_auth.rs``).
-
-    Raises ``InvalidRequest``, ``LoginError`` where it is turned off, ``UpstreamError``.
+    It is not RFC 8628: 403 and 404 mean that the code was not typed yet, and the result is an authorization code with a
+    PKCE verifier that the server made (codex-rs ``login/src/device_code_auth.rs``).
     """
     account.checked_mode(text_of(start.given, "mode"))
     token_endpoint = TokenEndpoint(url=config.device_code_url, encoding="json", terminal=frozenset())
     try:
-        answer = await endpoint.ask(token_endpoint, {"client_id": config.client_id}, http, spends=False)
+        answer = await ask(token_endpoint, {"client_id": config.client_id}, http, spends=False)
     except NotFound:
         raise LoginError(
             "OpenAI gives no device code for this client.",
@@ -150,7 +134,7 @@ async def poll_device(pending: PendingLogin, config: OAuthConfig, http: Http) ->
     token_endpoint = TokenEndpoint(url=config.device_token_url, encoding="json", terminal=frozenset())
     fields: dict[str, str | Secret] = {"device_auth_id": pending.device_code, "user_code": pending.user_code}
     try:
-        answer = await endpoint.ask(token_endpoint, fields, http, spends=False)
+        answer = await ask(token_endpoint, fields, http, spends=False)
     except UpstreamError as error:
         return pending if error.status in PENDING else device.after(pending, error)
     code, verifier = _text(answer, "authorization_code"), _text(answer, "code_verifier")

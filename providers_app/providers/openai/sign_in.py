@@ -14,7 +14,7 @@ from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
 from providers_app.providers.openai import account, flows
 from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
-from providers_app.providers.openai.endpoints import Endpoints, config_of, endpoints
+from providers_app.providers.openai.flows import Endpoints, config_of, endpoints
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
@@ -29,10 +29,7 @@ KEY_FIELDS = {"requested_token": "openai-api-key", "subject_token_type": "urn:ie
 
 
 def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:
-    """Return the client that the code belongs to, which the callback names where the sign-in began without one.
-
-    Raises ``InvalidLoginAnswer`` when it names none, or another one than the account had.
-    """
+    """Return the code's client, which the callback names where the account had none. Raise ``InvalidLoginAnswer``."""
     named = answer.params.get("client_id", "").strip()
     if pending.client.id == flows.DYNAMIC_CLIENT:
         if not named or named == flows.DYNAMIC_CLIENT or not named.isprintable() or len(named) > 200:
@@ -113,8 +110,7 @@ def tokens_of(
 def _on_our_clock(earliest: float | None, ahead: float | None, ends: float) -> float:
     """Convert the server's time of the first refresh to this machine's clock, which is ``ahead`` by that many seconds.
 
-    A clock that is ahead would refresh too early, and that ends the login. Where the difference is not known, the last
-    minutes before the end are taken, whose length is the server's own.
+    Refreshing too early ends the login: where the difference is unknown, the last minutes before the end are taken.
     """
     if earliest is None:
         return ends - SIWC_WINDOW_S
@@ -147,8 +143,7 @@ def identified(tokens: Tokens, who: account.Account, detected: account.Detected)
 async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
     """Obtain a key of the API platform. Raise ``LoginError`` where the account can have none, ``UpstreamError``."""
     way_on = (
-        "Finish the set-up at https://platform.openai.com and sign in again, sign in with the mode chatgpt to use a "
-        "ChatGPT plan, or connect a session with a key of the API platform."
+        "Finish the set-up at https://platform.openai.com, sign in with the mode chatgpt, or connect with an API key."
     )
     if not (tokens.facts.get("organization") and tokens.facts.get("project")):
         lacking = " and ".join(name for name in ("organization", "project") if not tokens.facts.get(name))
@@ -194,12 +189,10 @@ TERMINAL = frozenset(
 
 
 async def refreshed(tokens: Tokens, http: Http) -> Tokens:
-    """Refresh with one request; nothing is asked of the network between its answer and the store.
+    """Refresh with one request. Raise ``TokenRefused``, ``TokenOutcomeUnknown``, others where nothing was spent.
 
-    The new id token comes from the token endpoint itself over TLS, which OpenID Connect Core 3.1.3.7 takes in place of
-    its signature. Fetching keys to prove it could lose the pair that was just given; only its subject counts here.
-
-    Raises ``TokenRefused``, ``TokenOutcomeUnknown``, and other errors where nothing was spent.
+    No keys are fetched for the new id token, since that could lose the pair: it came from the token endpoint over TLS,
+    which OpenID Connect Core 3.1.3.7 takes in place of its signature, and only its subject counts here.
     """
     config = config_of(tokens.flow)
     at = await endpoints(config, http, "token")

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.errors import UnknownModel, UpstreamError
-from providers_app.providers.openai import subscription
-from providers_app.providers.openai.requests import post
+from providers_app.providers.openai.requests import body_of, mode_of, post
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
@@ -36,8 +35,8 @@ class OpenAIStreaming:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Build the request without its key."""
-        streamed = chat.stream or subscription.mode_of(credential) != "api_key"
-        return post("/responses", credential, subscription.body_of(chat, credential), streamed=streamed)
+        streamed = chat.stream or mode_of(credential) != "api_key"
+        return post("/responses", credential, body_of(chat, credential), streamed=streamed)
 
 
 BEHAVIOUR = OpenAIStreaming()

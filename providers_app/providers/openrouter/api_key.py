@@ -1,7 +1,4 @@
-"""Keys of OpenRouter are bearer tokens.
-
-``GET /key`` tells whether one is good: the list of models is public and proves nothing.
-"""
+"""Keys of OpenRouter are bearer tokens, tested by ``GET /key``: the list of models is public and proves nothing."""
 
 from providers_app.behaviours.keys import HeaderKey
 from providers_app.behaviours.lookups import json_of

@@ -2,22 +2,13 @@
 
 from typing import Annotated
 
-from providers_app.setting_types import (
-    KEEPS_EMPTY,
-    DefaultModel,
-    Env,
-    EnvironmentKey,
-    IdleTimeout,
-    Settings,
-    key_field,
-    setting,
-)
+from providers_app.setting_types import KEEPS_EMPTY, Env, EnvironmentKey, ProviderSettings, key_field, setting
 
 PRINTABLE = r"^[ -~]*$"
 """The characters that a header can carry."""
 
 
-class Config(Settings):
+class Config(ProviderSettings):
     """``MAESTRO_PROVIDERS__OPENROUTER__...``"""
 
     api_key: Annotated[EnvironmentKey, Env("OPENROUTER_API_KEY")] = key_field()
@@ -37,10 +28,7 @@ class Config(Settings):
     )
     app_url: str = setting(
         "",
-        "The application's address in the HTTP-Referer header, by which OpenRouter counts applications; "
-        "empty sends none, and nothing is counted.",
+        "The application's address in the HTTP-Referer header, for OpenRouter's statistics; empty sends none.",
         max_length=300,
         pattern=PRINTABLE,
     )
-    default_model: DefaultModel = ""
-    idle_timeout_s: IdleTimeout = None

@@ -1,8 +1,4 @@
-"""``GET /models/user``: what the key's account allows itself, one page, prices as strings in dollars per token.
-
-At an address of another server, which lacks that page, the public ``GET /models`` is. There is no page for a
-single model.
-"""
+"""``GET /models/user``: what the account allows, with prices per token; at other servers the public ``GET /models``."""
 
 import builtins
 from typing import Any

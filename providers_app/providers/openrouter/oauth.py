@@ -8,19 +8,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app import conf
+from providers_app import conf, errors
 from providers_app.behaviours.lookups import JSON_HEADERS, json_of
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.behaviours.oauth.endpoint import origin_of
 from providers_app.behaviours.oauth.token_answer import token_in
-from providers_app.errors import (
-    BadAnswer,
-    InvalidLoginAnswer,
-    InvalidRequest,
-    LoginError,
-    NotRefreshable,
-    ProviderError,
-)
 from providers_app.providers.openrouter import api_key
 from providers_app.providers.openrouter.requests import SLUG, attribution
 from providers_app.types.advice import Advice
@@ -44,8 +36,7 @@ FLOW = OAuthFlow(
     label="OpenRouter account",
     methods=("callback", "loopback", "paste_code"),
     rotation="none",
-    description="OpenRouter makes a key for Maestro in your account. It works until you delete it on "
-    "https://openrouter.ai/settings/keys.",
+    description="Creates a key in your account. To revoke it, delete it on https://openrouter.ai/settings/keys.",
     position="OpenRouter offers this sign-in to every application.",
     position_url=PAGE,
     redirect_host="localhost",
@@ -64,7 +55,7 @@ class OpenRouterOAuth(OAuth):
         """Return the address of the page. Raise ``InvalidRequest`` for a callback that is no address."""
         method, redirect_uri = start.method, start.redirect_uri
         if method not in FLOW.methods:
-            raise InvalidRequest(f"OpenRouter has no sign-in by {method}.")
+            raise errors.InvalidRequest(f"OpenRouter has no sign-in by {method}.")
         config = conf.provider(SLUG)
         verifier, state = pkce.new_verifier(), pkce.new_state()
         asked = {"code_challenge": pkce.challenge_of(verifier), "code_challenge_method": pkce.METHOD}
@@ -73,7 +64,7 @@ class OpenRouterOAuth(OAuth):
         elif urlsplit(redirect_uri).hostname:
             asked["callback_url"] = grants.authorization_url(redirect_uri, {"state": state})
         else:
-            raise InvalidRequest("There is no address to which OpenRouter could send the answer.")
+            raise errors.InvalidRequest("There is no address to which OpenRouter could send the answer.")
         url = grants.authorization_url(config.auth_url, asked)
         return start.pending(url=url, state=state, verifier=verifier, redirect_uri=redirect_uri)
 
@@ -92,14 +83,14 @@ class OpenRouterOAuth(OAuth):
         body = payload.mapping(json_of(found))
         key = token_in(body, "key")
         if not key:
-            raise BadAnswer("OpenRouter answered without a key.", status=found.status, hint=_ADDRESS)
+            raise errors.BadAnswer("OpenRouter answered without a key.", status=found.status, hint=_ADDRESS)
         user = payload.text(body.get("user_id"))
         account = user if user.isprintable() and len(user) <= MAX_ID else ""
         return Tokens(flow=FLOW.name, access=key, issuer=origin_of(url), account_id=account, account_label=account)
 
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """There is nothing to refresh."""
-        raise NotRefreshable("OpenRouter's key does not end, so there is nothing to refresh.")
+        raise errors.NotRefreshable("OpenRouter's key does not end, so there is nothing to refresh.")
 
     async def test(self, credential: Credential, http: Http) -> Account:
         """As for a key that was pasted."""
@@ -119,17 +110,21 @@ def keys_url() -> str:
     return str(config.keys_url or f"{config.base_url.rstrip('/')}/auth/keys")
 
 
-def _refused(answer: HttpResponse) -> ProviderError:
+def _refused(answer: HttpResponse) -> errors.ProviderError:
     """400: another challenge method; 403: wrong or old code; 405: not POST, or not https. Nothing of it is quoted."""
     match answer.status:
         case 403:
-            return InvalidLoginAnswer("OpenRouter does not take the code: it is wrong, used or too old.", hint=_AGAIN)
+            return errors.InvalidLoginAnswer(
+                "OpenRouter does not take the code: it is wrong, used or too old.", hint=_AGAIN
+            )
         case 400:
-            return LoginError("OpenRouter could not use the code with our proof (status 400).", hint=_AGAIN)
+            return errors.LoginError("OpenRouter could not use the code with our proof (status 400).", hint=_AGAIN)
         case 404 | 405:
-            return LoginError(f"OpenRouter takes no code at this address (status {answer.status}).", hint=_ADDRESS)
+            return errors.LoginError(
+                f"OpenRouter takes no code at this address (status {answer.status}).", hint=_ADDRESS
+            )
         case status if status < 400:
-            return BadAnswer("The address answered with a redirect; redirects are not followed.", status=status)
+            return errors.BadAnswer("The address answered with a redirect; redirects are not followed.", status=status)
     kind = class_of_status(answer.status)
     message = f"OpenRouter answered the sign-in with status {answer.status}."
     return kind(message, status=answer.status, retry_after=retry_after(answer.headers), hint=_AGAIN)

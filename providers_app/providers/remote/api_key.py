@@ -53,7 +53,7 @@ BEHAVIOUR = RemoteKey(
 
 
 async def listed(credential: Credential, http: Http) -> tuple[HttpResponse, list[dict[str, Any]], Server | None]:
-    """Return the answer to ``/models``, its entries, and the kind of server that it tells of where none is chosen.
+    """Return the answer to ``/models``, its entries, and the kind of server where none is chosen.
 
     Raises ``UpstreamError``.
     """

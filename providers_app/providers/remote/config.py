@@ -1,8 +1,4 @@
-"""Settings of compatible servers.
-
-How one server wants its requests may also be set on its session, by the same name (``options.QUIRKS``); what is empty
-here is as the kind of server takes it.
-"""
+"""Settings of compatible servers; a session may set those of ``options.QUIRKS`` by the same name."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,18 +6,16 @@ from pydantic import BeforeValidator, create_model, field_validator
 
 from providers_app.providers.remote.options import QUIRKS, SWITCH
 from providers_app.providers.remote.servers import AUTO, SERVERS
-from providers_app.setting_types import DefaultModel, IdleTimeout, Settings, setting
+from providers_app.setting_types import ProviderSettings, setting
 from providers_app.text import nearest
 from providers_app.types.catalogue import SettingField
 
 
-class _Config(Settings):
+class _Config(ProviderSettings):
     """``MAESTRO_PROVIDERS__REMOTE__...``"""
 
     base_url: str = setting("", "Address for sessions that have none of their own, with /v1.")
     server: str = setting(AUTO, "The kind of server, for sessions that choose none; auto: by its address.")
-    default_model: DefaultModel = ""
-    idle_timeout_s: IdleTimeout = None
 
     @field_validator("server")
     @classmethod

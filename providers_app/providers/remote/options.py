@@ -17,96 +17,74 @@ from providers_app.types.credentials import Credential
 
 SWITCH = ("true", "false")
 IDS = {"any": OPENAI_IDS, "nine": NINE_ALPHANUMERICS}
-_NAMES = r"[A-Za-z_][A-Za-z0-9_]*(\s*,\s*[A-Za-z_][A-Za-z0-9_]*)*"
 
 SERVER = SettingField(
     name="server",
     label="Server",
-    help="What answers there: requests are written as that kind of server takes them.",
-    placeholder="By its address, as configured",
+    help="Which software runs at this address.",
+    placeholder="Detect from the address (default)",
     choices=(AUTO, *SERVERS),
-    choice_labels=("By its address, always", *(server.label for server in SERVERS.values())),
+    choice_labels=("Always detect", *(server.label for server in SERVERS.values())),
     addresses=("", *(server.base_url for server in SERVERS.values())),
 )
 
 
-def _quirk(name: str, label: str, choices: tuple[str, ...], help_: str, **more: Any) -> SettingField:
-    more.setdefault("placeholder", "As the server takes it")
-    return SettingField(name=name, label=label, help=help_, choices=choices, advanced=True, **more)
+def _quirk(
+    name: str, label: str, help_: str, *choices: str, placeholder: str = "Server default", **more: Any
+) -> SettingField:
+    return SettingField(
+        name=name, label=label, help=help_, choices=choices, placeholder=placeholder, advanced=True, **more
+    )
 
 
 QUIRKS = (
     _quirk(
-        "max_tokens_field",
-        "Field of the output limit",
-        ("max_tokens", "max_completion_tokens"),
-        "The name under which the server takes the limit of the answer.",
+        "max_tokens_field", "Output limit field", "Field for the output limit.", "max_tokens", "max_completion_tokens"
     ),
-    _quirk(
-        "system_role",
-        "Role of instructions",
-        ("system", "developer"),
-        "The role that the server knows for instructions.",
-    ),
+    _quirk("system_role", "System prompt role", "The role of the system prompt.", "system", "developer"),
     _quirk(
         "system_everywhere",
-        "Instructions in front",
-        SWITCH,
-        "Move all instructions to the front, which many local templates insist on.",
+        "System prompt first",
+        "Move all system text to the front, as many local templates require.",
+        *SWITCH,
     ),
-    _quirk("include_usage", "Ask for usage", SWITCH, "Ask for token counts in streams (stream_options)."),
-    _quirk(
-        "reasoning_field",
-        "Field of the reasoning effort",
-        ("reasoning_effort", "reasoning"),
-        "The name under which the server takes the reasoning effort.",
-    ),
+    _quirk("include_usage", "Request usage", "Request token counts in streams (stream_options).", *SWITCH),
+    _quirk("reasoning_field", "Reasoning field", "Field for the reasoning effort.", "reasoning_effort", "reasoning"),
     _quirk(
         "reasoning_replay",
         "Earlier reasoning",
-        ("none", "details", "content", "reasoning"),
-        "How earlier reasoning is sent back: not at all, as reasoning_details, or as text in reasoning_content or "
-        "reasoning.",
+        "How earlier reasoning is sent: not, as reasoning_details, or as text in reasoning_content or reasoning.",
+        *("none", "details", "content", "reasoning"),
     ),
     _quirk(
         "think_tags",
         "Reasoning in the text",
-        ("off", "tags", "opened"),
-        "Reasoning lies between <think> tags in the text (opened: the first tag is missing).",
+        "The text contains reasoning between <think> tags (opened: without the first tag).",
+        *("off", "tags", "opened"),
     ),
     _quirk(
         "structured",
         "Structured output",
-        ("json_schema", "json_object"),
-        "What the server takes for structured output: the schema, or only the wish for JSON (the schema is then put in "
-        "words).",
+        "What the server accepts: a JSON schema, or JSON only (the schema is then added to the prompt).",
+        *("json_schema", "json_object"),
     ),
-    _quirk(
-        "tool_ids",
-        "Tool call ids",
-        tuple(IDS),
-        "Tool call ids: any short text, or exactly nine letters and digits (Mistral).",
-    ),
-    _quirk("named_tool_choice", "Forcing one tool", SWITCH, "The server can be told which tool to call."),
-    _quirk("image_urls", "Pictures by address", SWITCH, "The server fetches pictures from their address."),
+    _quirk("tool_ids", "Tool call IDs", "Tool call IDs: any short text, or nine letters and digits (Mistral).", *IDS),
+    _quirk("named_tool_choice", "Forced tool", "The server accepts a request to call one named tool.", *SWITCH),
+    _quirk("image_urls", "Image URLs", "The server fetches images from their URL.", *SWITCH),
     _quirk(
         "unsupported",
         "Fields never sent",
-        (),
         "Comma-separated request fields that the server refuses.",
         placeholder="seed, parallel_tool_calls",
-        pattern=_NAMES,
-        problem="Fields are names with commas between them, such as seed, parallel_tool_calls.",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]*(\s*,\s*[A-Za-z_][A-Za-z0-9_]*)*",
+        problem="Separate field names with commas, such as seed, parallel_tool_calls.",
     ),
 )
 SETTINGS = (SERVER, *QUIRKS)
 
 
 def server_of(credential: Credential | None = None) -> Server:
-    """Return the row of the session's server, with what the session, else the configuration, sets otherwise.
-
-    The same values give the very same row: each request asks several times.
-    """
+    """Return the row of the session's server with its options, the very same row for the same values."""
     config = conf.provider(SLUG)
     if credential is None:
         return _resolved(config, config.base_url, ())

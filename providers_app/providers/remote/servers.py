@@ -1,7 +1,8 @@
 """Differences of compatible servers, one row for each kind; nothing here is known by ``if``.
 
 Sources: the recorded traffic (what each accepted and sent), the servers' own documentation, and their source where it
-is open. What is not known to be refused is sent. A session's single options override its row.
+is open. What is not known to be refused is sent. A session's single options override its row. The page
+``docs/compatible-servers.md`` shows each row with what else is known of that server.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
     """One kind of server.
 
     ``base_url`` is used where a session gives none. ``hosts`` are ends of host names besides that of an https
-    ``base_url``, and ``ports`` usual ports (none where everybody uses them), by which an address is recognised;
+    ``base_url``, and ``ports`` usual ports (none where they are common), by which an address is recognised;
     ``owned_by`` and ``server`` are words in its list of models and in its ``Server`` header. ``form`` is how its
     requests differ, ``think_tags`` whether its reasoning lies in the text. ``facts`` names where it tells more of its
     models than in the list. ``models`` are those of a server without a list.
@@ -48,7 +49,6 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
     think_tags: Literal["off", "tags", "opened"] = "off"
     facts: Literal["", "ollama", "llama_cpp", "lm_studio", "xai"] = ""
     models: tuple[str, ...] = ()
-    note: str = ""
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -58,16 +58,12 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
 
 
 _NEWER = _form(max_tokens_field="max_completion_tokens")
+_CONTENT = _form(structured="json_object", reasoning_replay="content")
 SERVERS: dict[str, Server] = {
     server.name: server
     for server in (
         Server(GENERIC, "Another server"),
-        Server(
-            "vllm",
-            "vLLM",
-            owned_by=("vllm",),
-            note="The window is max_model_len in the list. An error in a stream is still followed by [DONE].",
-        ),
+        Server("vllm", "vLLM", owned_by=("vllm",)),
         Server(
             "ollama",
             "Ollama",
@@ -76,17 +72,15 @@ SERVERS: dict[str, Server] = {
             ports=(11434,),
             owned_by=("library",),
             facts="ollama",
-            note="A prompt beyond the allocated window is cut without a word; the window is that of the running model.",
         ),
         Server(
             "llama_cpp",
             "llama.cpp",
             "http://127.0.0.1:8080/v1",
-            _form(named_tool_choice=False, reasoning_replay="content"),
+            _form(named_tool_choice=False, reasoning_replay="content"),  # a named choice is treated as auto there
             owned_by=("llamacpp",),
             server="llama.cpp",
             facts="llama_cpp",
-            note="A named tool choice is treated as auto there, so it is not sent.",
         ),
         Server(
             "lm_studio",
@@ -96,7 +90,6 @@ SERVERS: dict[str, Server] = {
             ports=(1234,),
             owned_by=("organization_owner",),
             facts="lm_studio",
-            note="The first answer waits until the model is loaded.",
         ),
         Server(
             "mistral",
@@ -107,33 +100,16 @@ SERVERS: dict[str, Server] = {
                 "reasoning_effort", include_usage=False, ids=NINE_ALPHANUMERICS, renamed=(("seed", "random_seed"),)
             ),
             owned_by=("mistralai",),
-            note="Tool call ids are nine letters and digits.",
         ),
         Server("groq", "Groq", "https://api.groq.com/openai/v1", _NEWER),
-        Server(
-            "deepseek",
-            "DeepSeek",
-            "https://api.deepseek.com/v1",
-            _form(structured="json_object", reasoning_replay="content"),
-            owned_by=("deepseek",),
-            note="Reasoning goes back within a loop of tool calls only.",
-        ),
-        Server(
-            "xai",
-            "xAI",
-            "https://api.x.ai/v1",
-            _NEWER,
-            owned_by=("xai",),
-            facts="xai",
-            note="Reasoning tokens are counted beside the completion.",
-        ),
+        Server("deepseek", "DeepSeek", "https://api.deepseek.com/v1", _CONTENT, owned_by=("deepseek",)),
+        Server("xai", "xAI", "https://api.x.ai/v1", _NEWER, owned_by=("xai",), facts="xai"),
         Server(
             "perplexity",
             "Perplexity",
             "https://api.perplexity.ai",
             _without("tools", "tool_choice", "parallel_tool_calls"),
             models=("sonar", "sonar-pro", "sonar-reasoning-pro", "sonar-deep-research"),
-            note="It has no list of models and no tools; every chunk repeats the whole message beside its delta.",
         ),
         Server("together", "Together", "https://api.together.xyz/v1", hosts=("api.together.ai",)),
         Server("fireworks", "Fireworks", "https://api.fireworks.ai/inference/v1", owned_by=("fireworks",)),
@@ -145,18 +121,13 @@ SERVERS: dict[str, Server] = {
             owned_by=("Cerebras",),
         ),
         Server(
-            "huggingface",
-            "Hugging Face",
-            "https://router.huggingface.co/v1",
-            hosts=("endpoints.huggingface.cloud",),
-            note="Some of the providers behind it send no [DONE].",
+            "huggingface", "Hugging Face", "https://router.huggingface.co/v1", hosts=("endpoints.huggingface.cloud",)
         ),
         Server(
             "databricks",
             "Databricks",
             form=_form(include_usage=False),
             hosts=("azuredatabricks.net", "cloud.databricks.com", "gcp.databricks.com"),
-            note="The address is https://WORKSPACE/serving-endpoints. Usage is in every chunk.",
         ),
         Server(
             "snowflake",
@@ -165,27 +136,10 @@ SERVERS: dict[str, Server] = {
                 max_tokens_field="max_completion_tokens", reasoning_field="reasoning", reasoning_replay="details"
             ),
             hosts=("snowflakecomputing.com",),
-            note="The address is https://ACCOUNT.snowflakecomputing.com/api/v2/cortex/v1. It sends no finish reason.",
         ),
-        Server(
-            "zai",
-            "Z.ai",
-            "https://api.z.ai/api/paas/v4",
-            _form(structured="json_object", reasoning_replay="content"),
-            hosts=("open.bigmodel.cn",),
-        ),
-        Server(
-            "vercel",
-            "Vercel AI Gateway",
-            "https://ai-gateway.vercel.sh/v1",
-            note="Reasoning tokens may exceed the completion's.",
-        ),
-        Server(
-            "cloudflare",
-            "Cloudflare Workers AI",
-            hosts=("api.cloudflare.com",),
-            note="The address is https://api.cloudflare.com/client/v4/accounts/ACCOUNT/ai/v1.",
-        ),
+        Server("zai", "Z.ai", "https://api.z.ai/api/paas/v4", _CONTENT, hosts=("open.bigmodel.cn",)),
+        Server("vercel", "Vercel AI Gateway", "https://ai-gateway.vercel.sh/v1"),
+        Server("cloudflare", "Cloudflare Workers AI", hosts=("api.cloudflare.com",)),
         Server("maestro", "Another Maestro", form=_NEWER, owned_by=("maestro",)),
     )
 }

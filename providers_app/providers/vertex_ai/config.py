@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from providers_app.setting_types import DefaultModel, Env, IdleTimeout, Names, RefreshMargin, Settings, one_of, setting
+from providers_app.setting_types import Env, LoginSettings, Names, Settings, one_of, setting
 
 LOCATION = r"[a-z]{1,24}(?:-[a-z]{1,24}){0,2}[0-9]{0,2}"
 """``global``, a multi-region (``us``, ``eu``) or a region (``europe-west4``): nothing else becomes part of a host."""
@@ -20,21 +20,16 @@ class OAuthConfig(Settings):
     )
     revoke_url: str = setting("https://oauth2.googleapis.com/revoke", "Where a login is ended.")
     scopes: str = setting(
-        "https://www.googleapis.com/auth/cloud-platform", "Scopes of a service account, with spaces between them."
+        "https://www.googleapis.com/auth/cloud-platform", "Scopes of a service account, separated by spaces."
     )
-    metadata_url: str = setting(
-        "http://metadata.google.internal",
-        "The metadata server that the flow metadata asks for this machine's identity.",
-    )
+    metadata_url: str = setting("http://metadata.google.internal", "The metadata server of the flow metadata.")
 
 
-class Config(Settings):
+class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__VERTEX_AI__...``"""
 
     credentials_file: Annotated[str, Env("GOOGLE_APPLICATION_CREDENTIALS")] = setting(
-        "",
-        "A file of gcloud or of a service account to store as a session with `manage.py import_sessions "
-        "--env`. Nothing is asked with it before.",
+        "", "A gcloud or service account file to store as a session with `manage.py import_sessions --env`."
     )
     base_url: str = setting(
         "",
@@ -43,9 +38,7 @@ class Config(Settings):
     )
     api_version: str = setting("v1beta1", "The version in the address of Google's models.", pattern=VERSION)
     claude_api_version: str = setting("v1", "The version in the address of Anthropic's models.", pattern=VERSION)
-    list_api_version: str = setting(
-        "v1beta1", "The version in the address of the lists of models, which not every version has.", pattern=VERSION
-    )
+    list_api_version: str = setting("v1beta1", "The API version of the model lists.", pattern=VERSION)
     anthropic_version: str = setting("vertex-2023-10-16", "The anthropic_version in requests to Anthropic's models.")
     project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = setting(
         "", "The id of the project for sessions that name none.", pattern=rf"^(?:{PROJECT})?$"
@@ -55,17 +48,10 @@ class Config(Settings):
         "The location for sessions that name none: global, us, eu, or a region such as europe-west4.",
         pattern=rf"^(?:{LOCATION})$",
     )
-    default_model: DefaultModel = ""
-    test_model: str = setting(
-        "gemini-2.5-flash",
-        "The model of Google whose tokens are counted, free of charge, to test a login.",
-        min_length=1,
-    )
-    idle_timeout_s: IdleTimeout = None
-    refresh_margin_s: RefreshMargin = None
+    test_model: str = setting("gemini-2.5-flash", "A Google model; a free token count tests the login.", min_length=1)
     enabled_flows: Annotated[Names, one_of("metadata")] = setting(
         (),
-        "Restricted ways to sign in that are turned on, comma-separated: metadata, which lends everybody "
-        "here the identity of this machine.",
+        "Restricted ways to sign in that are turned on, comma-separated: metadata. Every user who may connect "
+        "sessions here then acts as this machine's service account.",
     )
     oauth: OAuthConfig = setting(OAuthConfig(), "Where tokens come from.")

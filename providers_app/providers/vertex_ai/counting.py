@@ -3,17 +3,15 @@
 https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/count-tokens
 """
 
+from functools import partial
+
 from providers_app.behaviours.addresses import post
 from providers_app.behaviours.lookups import JsonCount
 from providers_app.errors import BadAnswer
-from providers_app.providers.vertex_ai import publishers
-from providers_app.providers.vertex_ai.dialects import CLAUDE_COUNT, GENERATE
-from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, Model
-from providers_app.providers.vertex_ai.requests import call_url
-from providers_app.providers.vertex_ai.streaming import bare
+from providers_app.providers.vertex_ai.requests import ANTHROPIC, GOOGLE, Model, call_url, model_of
+from providers_app.providers.vertex_ai.streaming import CLAUDE_COUNT, GENERATE, bare
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
-from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
 
 GOOGLE_FIELDS = frozenset({"contents", "systemInstruction", "tools", "generationConfig"})
@@ -23,23 +21,17 @@ CLAUDE_FIELDS = frozenset(
         *("output_config", "cache_control"),
     }
 )
-COUNTS: dict[str, tuple[Dialect, str, frozenset[str], str]] = {
-    GOOGLE.name: (GENERATE, "countTokens", GOOGLE_FIELDS, "totalTokens"),
-    ANTHROPIC.name: (CLAUDE_COUNT, "rawPredict", CLAUDE_FIELDS, "input_tokens"),
-}
-"""By publisher: the dialect of the body, the method, the fields that it knows, and the number in its answer."""
 
 
 def counter(model: Model) -> JsonCount:
     """Return the counting of one model; Anthropic's are counted at one address for all of them."""
-    dialect, method, fields, result = COUNTS[model.publisher.name]
-    asked = Model(ANTHROPIC, "count-tokens", model.location) if model.publisher is ANTHROPIC else model
-    return JsonCount(
-        dialect=dialect,
-        fields=fields,
-        request=lambda chat, credential, body: post(call_url(asked, method, credential), body),
-        result=result,
-    )
+    if model.publisher is ANTHROPIC:
+        model, method = Model(ANTHROPIC, "count-tokens", model.location), "rawPredict"
+        count = partial(JsonCount, dialect=CLAUDE_COUNT, fields=CLAUDE_FIELDS, result="input_tokens")
+    else:
+        method = "countTokens"
+        count = partial(JsonCount, dialect=GENERATE, fields=GOOGLE_FIELDS, result="totalTokens")
+    return count(request=lambda chat, credential, body: post(call_url(model, method, credential), body))
 
 
 class VertexCounting:
@@ -47,7 +39,7 @@ class VertexCounting:
 
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Build the counting request without its credential. Raise ``InvalidRequest``, ``UnsupportedOperation``."""
-        model = publishers.read(chat.model)
+        model = model_of(chat.model)
         return counter(model).build(bare(chat, model), credential)
 
     def parse(self, body: bytes) -> int:

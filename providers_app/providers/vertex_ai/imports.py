@@ -4,7 +4,6 @@ The same files are read for the Gemini API as well, and nothing in them says whi
 for that one unless the kind is chosen (``import_sessions --kind vertex-gcloud``).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from providers_app.errors import InvalidCredential
 from providers_app.providers.vertex_ai.oauth import ADC, CONCLUDED, authority
 from providers_app.providers.vertex_ai.requests import SLUG, settings
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, unusable
+from providers_app.types.imports import ImportedLogin, ImportFormat, read_login
 from providers_app.types.tokens import Tokens
 
 GCLOUD = ImportFormat(
@@ -25,7 +24,6 @@ GCLOUD = ImportFormat(
 KEY = ImportFormat(name="vertex-service-account", label="Google service-account key, for Vertex AI")
 ENDED = 1.0
 """Files without an access token: one is fetched before the first use, because this moment is long past."""
-WHERE = "the file"
 _NO_PROJECT = "It names no project. "
 
 
@@ -40,15 +38,8 @@ class VertexImports:
 
     def read(self, format: str, files: tuple[Any, ...]) -> list[ImportedLogin]:
         """Read one login per file."""
-        return [_login(found, _service_account if format == KEY.name else _person) for found in files]
-
-
-def _login(found: Any, read: Callable[[Any], tuple[str, Tokens]]) -> ImportedLogin:
-    try:
-        name, tokens = read(found)
-    except InvalidCredential as error:
-        return unusable(WHERE, f"{error.message} {error.hint}".strip(), provider=SLUG, auth_type="oauth")
-    return ImportedLogin(provider=SLUG, auth_type="oauth", name=name, where=WHERE, tokens=tokens)
+        read = _service_account if format == KEY.name else _person
+        return [read_login(SLUG, "the file", read, found) for found in files]
 
 
 def _person(found: Any) -> tuple[str, Tokens]:

@@ -14,10 +14,9 @@ from providers_app.behaviours.addresses import get
 from providers_app.behaviours.keys import key_or_login
 from providers_app.behaviours.listing import ListedModels, next_page_token
 from providers_app.errors import BadRequest, NotFound, PermissionDenied, UnsupportedOperation
-from providers_app.providers.vertex_ai import api_key, oauth, publishers
-from providers_app.providers.vertex_ai.dialects import GENERATE
-from providers_app.providers.vertex_ai.publishers import ANTHROPIC, GOOGLE, PUBLISHERS, Publisher
-from providers_app.providers.vertex_ai.requests import list_url
+from providers_app.providers.vertex_ai import api_key, oauth
+from providers_app.providers.vertex_ai.requests import ANTHROPIC, GOOGLE, PUBLISHERS, Publisher, list_url, model_of
+from providers_app.providers.vertex_ai.streaming import GENERATE
 from providers_app.types.catalogue import ModelInfo, PartialList
 from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
@@ -88,7 +87,7 @@ class VertexModels:
 
     async def get(self, model_id: str, credential: Credential, http: Http) -> ModelInfo:
         """Return one model. Raise ``UnknownModel``, ``InvalidRequest`` and other ``UpstreamError``."""
-        model = publishers.read(model_id)
+        model = model_of(model_id)
         if credential.auth_type == "api_key":
             raise UnsupportedOperation("Express mode has no list of models.")
         return await LISTS[model.publisher.name].get(model.id, credential, http)

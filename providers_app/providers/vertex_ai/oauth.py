@@ -1,7 +1,6 @@
 """Signing in to Vertex AI without a browser: a service account, a person's gcloud credentials, this machine.
 
-A session keeps its project and location beside the token; a person's also says which project its use is billed to
-(``x-goog-user-project``), as Google demands it for people.
+Project and location are facts of the session; a person's names the project to bill (``x-goog-user-project``) as well.
 """
 
 import asyncio
@@ -9,14 +8,13 @@ import asyncio
 import msgspec
 
 from providers_app.behaviours.credentials.google import Authority, Machine, authorized_user, machine, service_account
-from providers_app.behaviours.credentials.google.authority import advice, object_in, signed
-from providers_app.behaviours.lookups import ask
+from providers_app.behaviours.credentials.google.authority import advice, checked_project, object_in, signed
 from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
 from providers_app.behaviours.oauth.enabled import require_enabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke
-from providers_app.errors import InvalidCredential, InvalidRequest, UnknownModel
-from providers_app.providers.vertex_ai.dialects import GENERATE
-from providers_app.providers.vertex_ai.requests import SLUG, checked_location, checked_project, probe, settings
+from providers_app.errors import InvalidCredential, InvalidRequest
+from providers_app.providers.vertex_ai.api_key import tested
+from providers_app.providers.vertex_ai.requests import SLUG, checked_location, probe, settings
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
 from providers_app.types.chat import ChatRequest
@@ -27,10 +25,7 @@ from providers_app.wire.client import Http
 
 SERVICE_ACCOUNT, ADC, METADATA = service_account.FLOW, "adc", machine.FLOW
 FILE_FIELD = "credentials"
-FILE_HINT = (
-    "Paste application_default_credentials.json, which `gcloud auth application-default login` writes to "
-    "~/.config/gcloud."
-)
+FILE_HINT = "Paste the file that `gcloud auth application-default login` writes to ~/.config/gcloud."
 LOCATIONS_URL = "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations"
 
 Given = dict[str, Secret]
@@ -72,8 +67,7 @@ class VertexOAuth(OAuth):
                 label="Service account",
                 methods=("direct",),
                 rotation="minted",
-                description="For servers: no browser, no person, and new tokens whenever they are needed. The account "
-                "needs the role Vertex AI User.",
+                description="For servers: signs in without a browser. The account needs the role Vertex AI User.",
                 fields=(service_account.KEY_FILE, _project("Empty: the project that the key file names."), _location()),
             ),
             OAuthFlow(
@@ -100,10 +94,9 @@ class VertexOAuth(OAuth):
                 label="This machine's identity",
                 methods=("direct",),
                 rotation="minted",
-                description="With the service account that Google gave the machine which Maestro runs on. Nothing is "
-                "typed, and no key is stored.",
-                position="Google means it for programs on the machine. Whoever may use Maestro acts as the machine "
-                "then, so it is off until whoever runs Maestro turns it on.",
+                description="Uses the service account of the machine that Maestro runs on. No key is stored.",
+                position="Google intends it for programs on the machine. Every user who may connect sessions here acts "
+                "as the machine, so an administrator has to turn it on first.",
                 position_url="https://cloud.google.com/compute/docs/access/authenticate-workloads",
                 restricted=True,
                 fields=(_project("Empty: the machine's own project."), _location()),
@@ -125,10 +118,15 @@ class VertexOAuth(OAuth):
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Obtain the first token. Raise ``InvalidCredential``, ``LoginError``, ``UpstreamError``."""
+        given = pending.given
         if pending.flow == METADATA:
-            return await self._of_machine(pending.given)
-        found = await asyncio.to_thread(_read, pending.flow, pending.given)
-        facts = _facts(pending.given, found.project)
+            require_enabled(SLUG, self.flows, METADATA)
+            here = _machine()
+            tokens = await here.mint(METADATA)
+            own = "" if text_of(given, "project") or settings().project else await here.project()
+            return msgspec.structs.replace(tokens, facts=_facts(given, own))
+        found = await asyncio.to_thread(_read, pending.flow, given)
+        facts = _facts(given, found.project)
         if isinstance(found, service_account.ServiceAccount):
             tokens = await service_account.mint(found.tokens(), authority(), http)
             return msgspec.structs.replace(tokens, facts=tokens.facts | facts)
@@ -159,25 +157,14 @@ class VertexOAuth(OAuth):
         return signed(credential, request, credential.settings.get("quota_project"))
 
     async def test(self, credential: Credential, http: Http) -> Account:
-        """Counts the tokens of one word, free of charge. Raises ``UpstreamError``, ``InvalidRequest``."""
-        try:
-            answer = await ask(self.authorize(credential, probe(credential)), http, GENERATE)
-        except UnknownModel as error:
-            # The login was taken, and the project too: only the model that is asked for tests is not served there.
-            return Account(label=_label(credential), request_id=error.request_id)
-        return Account(label=_label(credential), request_id=answer.headers.get("x-request-id"))
+        """Count the tokens of one word, free of charge. Raise ``UpstreamError``, ``InvalidRequest``."""
+        label = f"project {credential.settings.get('project') or settings().project}"
+        return await tested(self.authorize(credential, probe(credential)), label, http)
 
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Name the headers that this login adds."""
         what = "The request is signed with an access token (authorization: Bearer)."
         return advice(what, credential.settings.get("quota_project"))
-
-    async def _of_machine(self, given: Given) -> Tokens:
-        require_enabled(SLUG, self.flows, METADATA)
-        here = _machine()
-        tokens = await here.mint(METADATA)
-        own = "" if text_of(given, "project") or settings().project else await here.project()
-        return msgspec.structs.replace(tokens, facts=_facts(given, own))
 
 
 def authority() -> Authority:
@@ -209,10 +196,6 @@ def _facts(given: Given, own: str) -> dict[str, str]:
         raise InvalidRequest("No project was given, and the credentials name none.", hint=_NO_PROJECT)
     facts = {"project": checked_project(project), "project_source": OVERRIDE if chosen else CONCLUDED}
     return facts | ({"location": checked_location(location), "location_source": OVERRIDE} if location else {})
-
-
-def _label(credential: Credential) -> str:
-    return f"project {credential.settings.get('project') or settings().project}"
 
 
 BEHAVIOUR = VertexOAuth()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from providers_app import errors, provider
-from providers_app.providers.remote.facts import MAX_BODY
+from providers_app.providers.remote.models import MAX_BODY
 from providers_app.types.chat import JsonSchema
 from providers_app.types.events import Citation, ReasoningDelta, StreamEnd, StreamFailed, UsageReport
 from tests.vendors.chat.kinds import KINDS, KindVendor

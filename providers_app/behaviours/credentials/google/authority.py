@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from providers_app.behaviours.keys import bearer
-from providers_app.errors import InvalidCredential
+from providers_app.errors import InvalidCredential, InvalidRequest
 from providers_app.types.advice import Advice
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.http import HttpRequest
@@ -31,6 +31,16 @@ class Authority(msgspec.Struct, frozen=True, kw_only=True):
     token_url: str = TOKEN_URI
     scopes: str = CLOUD
     issuer: str = ISSUER
+
+
+def checked_project(project: str, name: str = "project") -> str:
+    """Return the id of a project. Raise ``InvalidRequest``, which quotes nothing of it: it may be a misplaced key."""
+    if not PROJECT.fullmatch(project):
+        raise InvalidRequest(
+            f"The {name} is not the id of a Google Cloud project.",
+            hint="Its id is shown in the console's list of projects, for example my-project-123.",
+        )
+    return project
 
 
 def object_in(text: Secret, hint: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from providers_app import conf
+from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.errors import InvalidRequest
-from providers_app.providers.azure_openai import dialect, requests
+from providers_app.providers.azure_openai import requests, streaming
 from providers_app.providers.azure_openai.config import Config
 from providers_app.providers.azure_openai.options import DEPLOYMENTS, SETTINGS, read_deployments
 from providers_app.providers.azure_openai.requests import Target
@@ -89,7 +90,9 @@ VERSIONS = {
 
 @pytest.mark.parametrize(("version", "known"), VERSIONS.items())
 def test_a_version_is_sent_what_it_knows(version: str, known: tuple[bool, str, str, set[str]]) -> None:
-    form = dialect.chat(credential(surface="classic", api_version=version)).request
+    dialect = streaming.BEHAVIOUR.dialect_of("any", credential(surface="classic", api_version=version))
+    assert isinstance(dialect, OpenAIChat)
+    form = dialect.request
     assert (form.include_usage, form.max_tokens_field, form.structured, set(form.unsupported)) == known
 
 

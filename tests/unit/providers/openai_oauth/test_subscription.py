@@ -8,7 +8,7 @@ import pytest
 from providers_app import conf
 from providers_app.dialects.openai_responses import DIALECT
 from providers_app.errors import UnsupportedOperation
-from providers_app.providers.openai import counting, models, oauth, requests, streaming, subscription
+from providers_app.providers.openai import counting, models, oauth, requests, streaming
 from providers_app.providers.openai.config import Config
 from providers_app.registry.settings import build_model
 from providers_app.types.chat import ChatParams, ChatRequest, Message, TextPart, Tool
@@ -45,7 +45,7 @@ FULL: dict[str, Any] = {
     "top_p": 0.9,
     "reasoning_effort": "low",
     "extra": {
-        **{name: "x" for names in subscription.REFUSED.values() for name in names},
+        **{name: "x" for names in requests.REFUSED.values() for name in names},
         "prompt_cache_key": "chat-1",
         "store": True,
     },
@@ -60,7 +60,7 @@ def sent(request: ChatRequest, credential: Credential) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", LOGINS)
 def test_nothing_that_is_refused_is_sent(mode: str) -> None:
     body = sent(chat(**FULL), LOGINS[mode])
-    assert set(subscription.REFUSED[mode]).isdisjoint(body)
+    assert set(requests.REFUSED[mode]).isdisjoint(body)
     assert body["store"] is False and body["stream"] is True
     assert body["instructions"] == "Be brief."
     assert body["input"] == [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}]

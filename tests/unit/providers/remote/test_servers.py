@@ -153,4 +153,4 @@ def row(server: servers.Server) -> str:
     differs += ["tool ids of nine characters"] if form.ids.length == 9 else []
     differs += [f"reasoning back as {form.reasoning_replay}"] if form.reasoning_replay != "none" else []
     address = f"`{server.base_url}`" if server.base_url else "your own"
-    return f"| `{server.name}` | {server.label} | {address} | {'; '.join(differs)} | {server.note or '–'} |"
+    return f"| `{server.name}` | {server.label} | {address} | {'; '.join(differs)} |"
