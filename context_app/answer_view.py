@@ -20,7 +20,7 @@ def chunks_of(turn: Turn) -> list[ContextChunk]:
     return [
         chunk
         for chunk in turn.chunks.all()
-        if chunk.kind not in (Kind.USER, Kind.TOOL_RESULT)
+        if chunk.role == ContextChunk.Role.ASSISTANT
         and (chunk.provenance.get("stream") == stream if turn.stream_id else chunk.deleted_at is None)
     ]
 
@@ -79,6 +79,8 @@ def image(data: Mapping[str, Any]) -> dict[str, Any]:
         "name": str(data.get("name") or ("Generated image" if is_image else "Generated file")),
         "media_type": media_type,
         "size": data.get("size") or 0,
+        "width": data.get("width") or 0,
+        "height": data.get("height") or 0,
         "url": url if markup.is_web(url) else "",
         "host": markup.host_of(url),
         "problem": str(data.get("problem") or "The provider gave neither its content nor its address."),

@@ -88,7 +88,7 @@ def _role(chunk: ContextChunk) -> Role:
     if chunk.kind in {"system", "user", "assistant"}:
         return chunk.kind  # type: ignore[return-value]
     if chunk.kind == "image" or chunk.kind in BLOCKS:
-        return "assistant"
+        return "user" if chunk.role == "user" else "assistant"
     return "system" if chunk.role == "system" else "user"
 
 

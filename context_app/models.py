@@ -17,6 +17,8 @@ class Context(models.Model):
     )
     model = models.CharField(max_length=200, blank=True)
     params = models.JSONField(default=dict, blank=True)
+    # Of the tools that the latest request offered.
+    tool_tokens = models.PositiveIntegerField(default=0, editable=False)
     pinned = models.BooleanField(default=False)
     archived_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)

@@ -46,10 +46,11 @@ def render_end(stream: UUID, result: dict[str, Any]) -> tuple[UUID | None, str]:
 
 def render_user(turn: Turn) -> str:
     """Return the user's message of ``turn`` as HTML: their own words as typed, not as Markdown."""
-    chunks = [chunk for chunk in turn.chunks.all() if chunk.kind == ContextChunk.Kind.USER]
-    text = "\n\n".join(chunk.content for chunk in chunks)
+    chunks = [chunk for chunk in turn.chunks.all() if chunk.role == ContextChunk.Role.USER]
+    pictures = [answer_view.image(chunk.metadata) for chunk in chunks if chunk.kind == ContextChunk.Kind.IMAGE]
+    text = "\n\n".join(chunk.content for chunk in chunks if chunk.kind != ContextChunk.Kind.IMAGE)
     gone = bool(chunks) and all(chunk.not_sent for chunk in chunks)
-    return _drawn("chats/_user.html", {"turn": turn, "text": text, "not_sent": gone})
+    return _drawn("chats/_user.html", {"turn": turn, "text": text, "pictures": pictures, "not_sent": gone})
 
 
 def render_answer(turn: Turn, result: Mapping[str, Any] | None) -> str:

@@ -121,9 +121,8 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
 def question_end(turn: Turn) -> int:
     """Return the ``order`` of the last chunk before the turn's answer: its question, or the results it goes on with."""
     rows = ContextChunk.objects.filter(context=turn.context_id).order_by("order")
-    if (
-        asked := rows.filter(turn=turn, kind=ContextChunk.Kind.USER).values_list("order", flat=True).first()
-    ) is not None:
+    asked = rows.filter(turn=turn, role=ContextChunk.Role.USER).values_list("order", flat=True).last()
+    if asked is not None:
         return asked
     own_or_later = rows.filter(Q(turn=turn) | Q(turn__created_at__gt=turn.created_at))
     if (after := own_or_later.values_list("order", flat=True).first()) is not None:

@@ -1,6 +1,8 @@
 """The provider core's ``ContextStore``: contexts in Django's database, read and written on the store pool."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+import base64
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -13,8 +15,10 @@ from context_app import assembly, selectors, sending
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, contexts
 from context_app.tool_intents import intent_of_chunk
+from providers_app.chat import stored_media
 from providers_app.errors import (
     InvalidRequest,
+    MediaRefused,
     ModelRequired,
     OwnerRequired,
     ProviderError,
@@ -24,7 +28,7 @@ from providers_app.errors import (
 from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
 from providers_app.types.contexts import NewTurn, StoredContext
-from providers_app.types.events import Event
+from providers_app.types.events import Event, GeneratedFile
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store, on_pool
 
@@ -90,6 +94,7 @@ class DjangoContextStore:
         question = question_of(turn)
         try:
             person, key = await in_store(_place, owner, turn.context_id)
+            await _keep_pictures(person, (*question.before, *question.pictures))
             try:
                 started = await turns.ask(owner=person, context_id=key, question=question)
             except TurnRunning:
@@ -129,6 +134,18 @@ class DjangoContextStore:
             _context(owner, context_id)  # whichever of the two is missing is named
             raise UnknownContext("There is no such chunk in this context.", hint="See provider.list_context_chunks().")
         chunks.delete(chunk=chunk, actor=owner_id)
+
+
+async def _keep_pictures(person: Pk, chunks: Iterable[dict[str, Any]]) -> None:
+    """Store inline pictures, and name them in their chunks. Raises ``MediaRefused``."""
+    from context_app.streams.answer_chunks import file_columns
+
+    for data in [chunk["metadata"] for chunk in chunks if "data" in chunk["metadata"] and chunk["kind"] == "image"]:
+        content = await asyncio.to_thread(base64.b64decode, data.pop("data"))
+        (file,) = await stored_media.keep(person, [GeneratedFile(data["media_type"], name=data["name"], data=content)])
+        if isinstance(file, GeneratedFile) and file.problem:
+            raise MediaRefused(file.problem)
+        data |= file_columns(file)
 
 
 def _place(owner: Owner, context_id: str | None) -> tuple[Pk, UUID | None]:

@@ -7,9 +7,11 @@ import msgspec
 
 from context_app import tokens
 from providers_app.chat import parameters, request
+from providers_app.chat.counting import IMAGE_TOKENS
 from providers_app.errors import EmptyPrompt, InvalidRequest, UnsupportedContent
 from providers_app.types.chat import (
     BlockPart,
+    ImagePart,
     Message,
     Part,
     ReasoningPart,
@@ -22,6 +24,7 @@ from providers_app.types.chat import (
 from providers_app.types.contexts import NewTurn
 
 Columns = dict[str, Any]
+PICTURE = "Attached image"
 MAX_PARAMS_BYTES = 64 * 1024
 MAX_TOOLS_BYTES = 512 * 1024
 
@@ -49,8 +52,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A question in a chat, with the columns of its turn; an empty field takes the chat's.
 
     The rest is what a program may add: the chat's ``system`` text, ``before`` (columns of chunks in front of the
-    question), ``results`` (call id, and columns of the chunk, of tools that ran), ``options`` (further arguments of
-    ``provider.stream_chat``, not stored), and ``alone``: no other answer may run in the chat.
+    question), ``pictures`` (likewise, of the question itself), ``results`` (call id, and columns of the chunk, of tools
+    that ran), ``options`` (further arguments of ``provider.stream_chat``, not stored), and ``alone``: no other answer
+    may run in the chat.
     """
 
     text: str
@@ -61,6 +65,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     offer: Offer = Offer()
     system: str = ""
     before: tuple[dict[str, Any], ...] = ()
+    pictures: tuple[dict[str, Any], ...] = ()
     results: tuple[tuple[str, dict[str, Any]], ...] = ()
     options: dict[str, Any] = {}
     alone: bool = False
@@ -82,7 +87,8 @@ def question_of(turn: NewTurn) -> Question:
     """Return the question of a turn: the last message, where it is a user's text; the others stand in front of it.
 
     Raises ``InvalidRequest`` for messages that end with neither a question nor the result of a tool,
-    ``UnsupportedContent`` for pictures, documents and recordings, which a context takes from a model only.
+    ``UnsupportedContent`` for documents, recordings and the media of tools. The metadata of inline pictures hold their
+    base64 as ``data``, until it is in the media store.
     """
     *earlier, last = turn.messages
     if last.role not in ("user", "tool"):
@@ -92,8 +98,10 @@ def question_of(turn: NewTurn) -> Question:
         chunks += _chunks(message)
     own = {chunk["metadata"]["call_id"] for chunk in chunks if chunk["kind"] == "tool_call"}
     answers = [chunk for chunk in chunks if chunk["kind"] == "tool_result" and chunk["metadata"]["call_id"] not in own]
-    text = "" if last.role == "tool" else "".join(str(chunk["content"]) for chunk in _chunks(last))
-    if not text.strip() and last.role == "user":
+    asked = [] if last.role == "tool" else _chunks(last)
+    pictures = tuple(chunk for chunk in asked if chunk["kind"] == "image")
+    text = "".join(str(chunk["content"]) for chunk in asked if chunk["kind"] != "image")
+    if not text.strip() and not pictures and last.role == "user":
         raise EmptyPrompt("There is nothing to send.")
     check_stored("params", turn.params, MAX_PARAMS_BYTES)
     options = dict(turn.options)
@@ -105,6 +113,7 @@ def question_of(turn: NewTurn) -> Question:
         offer=offer_of(options.pop("tools"), options.pop("tool_choice")),
         system=turn.system,
         before=tuple(chunk for chunk in chunks if chunk not in answers),
+        pictures=pictures,
         results=tuple((chunk["metadata"]["call_id"], chunk) for chunk in answers),
         options=options,
         alone=True,
@@ -128,6 +137,8 @@ def _chunks(message: Message) -> list[Columns]:
         found.append({"kind": kind, "role": message.role, "content": content, "metadata": metadata})
         if isinstance(part, ToolCallPart):
             found[-1]["intent"] = msgspec.to_builtins(part.intent)
+        elif isinstance(part, ImagePart):
+            found[-1]["tokens"] = IMAGE_TOKENS
     return found
 
 
@@ -143,10 +154,14 @@ def _stored(role: str, part: Part) -> tuple[str, str, Columns]:
         case ToolResultPart() if not part.media:
             metadata = {"call_id": part.call_id, "name": part.name, "is_error": part.is_error}
             return "tool_result", _clean(part.content), metadata
+        case ImagePart():
+            given = {"data": part.data, "url": part.url, "ref": part.ref, "opaque": part.opaque}
+            metadata = {name: value for name, value in given.items() if value} | {"media_type": part.media_type}
+            return "image", PICTURE, metadata | {"name": PICTURE, "origin": _noted(part)}
         case BlockPart():
             return "block", part.kind, {"kind": part.kind, "data": part.data, "origin": _noted(part)}
         case _:
-            what = "A stored context takes no pictures, documents or recordings."
+            what = "A stored context takes no documents, recordings or media of tools."
             raise UnsupportedContent(what, hint="Send them without store=True.")
 
 

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from context_app import assembly, selectors, sending, session_models, tokens
+from context_app import assembly, media_store, selectors, sending, session_models, tokens
 from context_app.errors import SessionRequired, SignedOut, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
 from context_app.services import chunks, contexts
@@ -70,7 +70,9 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     model = _model(session, context, asked.model)
     params = _params(context, asked.params)
     before = [] if context_id is None else selectors.chunks(context)
-    more = sum(map(tokens.estimate, given)) + sum(tokens.estimate(str(one["content"])) for _, one in asked.results)
+    added = [*asked.before, *asked.pictures, *(columns for _, columns in asked.results)]
+    more = tokens.estimate(text) + tokens.estimate(asked.system)
+    more += sum(one.get("tokens") or tokens.estimate(str(one["content"])) for one in added)
     _check_window(session, model, before, more + asked.offer.tokens, config.default_window)
     calls = [_call(before, call_id) for call_id, _ in asked.results]
     runtime.prepare()
@@ -87,13 +89,16 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
                 chunks.set_system(context=context, actor=owner_id, content=asked.system)
             results = zip(calls, asked.results, strict=True)
             new = [*({**columns, "turn": call.turn} for call, (_, columns) in results), *asked.before]
+            new += [columns | {"turn": turn} for columns in asked.pictures]
             if text:
                 new.append({"kind": "user", "role": "user", "content": text, "turn": turn})
             for one in new:
                 chunks.append(context=context, **one)
+            media_store.claim((one["metadata"] for one in new if one["kind"] == "image"), context)
             chunks.lock(context.pk)
             outgoing = chunks.completed(selectors.chunks(context))
-            Context.objects.filter(pk=context.pk).update(session=session, model=model, updated_at=timezone.now())
+            latest = {"session": session, "model": model, "tool_tokens": asked.offer.tokens}
+            Context.objects.filter(pk=context.pk).update(**latest, updated_at=timezone.now())
             contexts.title_from(context, text)
     except (IntegrityError, TooManyRunning):
         # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
@@ -116,7 +121,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     session = _session(owner_id, context, str(turn.session_id) if exists else None)
     same = session.pk == turn.session_id and turn.model
     model = turn.model if same else _model(session, context, None)
-    asked = ContextChunk.objects.filter(turn=turn, kind=ContextChunk.Kind.USER).values_list("deleted_at", flat=True)
+    asked = ContextChunk.objects.filter(turn=turn, role=ContextChunk.Role.USER).values_list("deleted_at", flat=True)
     if asked and None not in asked:  # a turn that goes on with the results of tools has no message
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     end = selectors.question_end(turn)
@@ -133,7 +138,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         _delete_answer(context, turn, owner_id)
         chunks.lock(context.pk)
         before = chunks.completed(_until(end, selectors.chunks(context)))
-        Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
+        Context.objects.filter(pk=context.pk).update(tool_tokens=offer.tokens, updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, offer, before)
 
@@ -232,7 +237,7 @@ def _add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
 def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
     """Delete the earlier answer from the context, as one edit."""
     now = timezone.now()
-    old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(kind=ContextChunk.Kind.USER)
+    old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(role=ContextChunk.Role.USER)
     ids = [str(key) for key in old.values_list("pk", flat=True)]
     if ids:
         old.update(deleted_at=now, not_sent=ContextChunk.NotSent.DELETED)

@@ -34,6 +34,12 @@ def answer_chunks(events: Iterable[Event], provider: str) -> tuple[AnswerChunk, 
     return gathering.chunks()
 
 
+def file_columns(file: GeneratedFile) -> dict[str, Any]:
+    """Return what a chunk keeps of a stored file in its metadata."""
+    names = ("ref", "media_type", "name", "size", "width", "height", "url", "problem", "opaque")
+    return {name: value for name in names if (value := getattr(file, name))}
+
+
 class _Text(msgspec.Struct):
     pieces: list[str] = []
     refusal: bool = False
@@ -153,12 +159,9 @@ class _Gathering:
         return AnswerChunk(kind="server_tool", content=_summary(event.kind, event.data), metadata=metadata)
 
     def _file(self, event: GeneratedFile) -> AnswerChunk:
-        given = {
-            name: getattr(event, name) for name in ("ref", "media_type", "name", "size", "url", "problem", "opaque")
-        }
-        metadata = {name: value for name, value in given.items() if value}
         content = event.problem or event.name or f"Generated {event.media_type}"
-        return AnswerChunk(kind="image", content=content, metadata={**metadata, "origin": self._noted(), **self._led()})
+        metadata = {**file_columns(event), "origin": self._noted(), **self._led()}
+        return AnswerChunk(kind="image", content=content, metadata=metadata)
 
     def _led(self) -> dict[str, Any]:
         """Return the reasoning that led to what comes now, as metadata."""

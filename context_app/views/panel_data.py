@@ -52,7 +52,7 @@ def frame(context: Context, edit_id: int | None = None) -> dict[str, Any]:
     present = {total.kind for total in totals}
     return {
         "context": context,
-        "meter": _meter(totals, info),
+        "meter": _meter(totals, info) | {"tools": context.tool_tokens},
         "window_origin": model_rows.cell(info, "context_window", datetime.now(UTC).date()).title if info else "",
         "pinned_count": sum(total.pinned for total in totals),
         "kinds": [(kind, name) for kind, _, name in KINDS if kind in present],

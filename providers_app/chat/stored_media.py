@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -24,13 +25,41 @@ async def keep(owner: Owner, events: list[Event]) -> list[Event]:
     for number, event in enumerate(events):
         if store is None or not isinstance(event, GeneratedFile) or not event.data:
             continue
-        kept = msgspec.structs.replace(event, data=b"", size=len(event.data))
+        width, height = dimensions(event.data)
+        kept = msgspec.structs.replace(event, data=b"", size=len(event.data), width=width, height=height)
         try:
             ref = await store.put(owner, event.media_type, event.data, name=event.name)
             events[number] = msgspec.structs.replace(kept, ref=ref)
         except ProviderError as error:
             events[number] = msgspec.structs.replace(kept, problem=error.message)
     return events
+
+
+def dimensions(data: bytes) -> tuple[int, int]:
+    """Return width and height in pixels of a PNG, GIF, WebP or JPEG, from its head; zeros for anything else."""
+
+    def number(at: int, size: int, order: Literal["big", "little"] = "big") -> int:
+        return int.from_bytes(data[at : at + size], order)
+
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return number(16, 4), number(20, 4)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return number(6, 2, "little"), number(8, 2, "little")
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":  # https://developers.google.com/speed/webp/docs/riff_container
+        match data[12:16]:
+            case b"VP8 ":
+                return number(26, 2, "little") & 0x3FFF, number(28, 2, "little") & 0x3FFF
+            case b"VP8L":
+                bits = number(21, 4, "little")
+                return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+            case b"VP8X":
+                return number(24, 3, "little") + 1, number(27, 3, "little") + 1
+    at = 2 if data.startswith(b"\xff\xd8") else len(data)
+    while at + 9 <= len(data) and data[at] == 0xFF:  # the segments of a JPEG, up to its frame header
+        if data[at + 1] & 0xF0 == 0xC0 and data[at + 1] not in (0xC4, 0xC8, 0xCC):
+            return number(at + 7, 2), number(at + 5, 2)
+        at += 2 + number(at + 2, 2)
+    return 0, 0
 
 
 async def load(owner: Owner, messages: Iterable[Message]) -> tuple[Message, ...]:

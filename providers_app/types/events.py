@@ -167,7 +167,7 @@ class GeneratedFile(_Event, frozen=True, tag="generated_file"):
 
     ``data`` holds its bytes only until they are in the media store; from then on ``ref`` names them there. ``url`` is
     the address where a provider gives one instead of the bytes. ``problem`` says why the bytes could not be kept.
-    ``opaque`` as in ``TextDelta``.
+    ``width`` and ``height`` are in pixels, 0 where they are not known. ``opaque`` as in ``TextDelta``.
     """
 
     media_type: str
@@ -179,6 +179,8 @@ class GeneratedFile(_Event, frozen=True, tag="generated_file"):
     problem: str = ""
     opaque: dict[str, Any] | None = None
     data: bytes = b""
+    width: int = 0
+    height: int = 0
 
 
 class OpaqueBlock(_Event, frozen=True, tag="opaque_block"):

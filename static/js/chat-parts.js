@@ -63,15 +63,18 @@ export class Parts {
     return spoken;
   }
 
-  file({ media_type: type, ref, name, problem, url }) {
+  file({ media_type: type, ref, name, problem, url, width, height }) {
     const shown = ref && SHOWN.test(type);
     const words = name || (type.startsWith("image/") ? "Generated image" : "Generated file");
     const part = stencil(shown ? "stencil-image" : "stencil-file");
     part.querySelector("[data-name]").textContent = words;
     if (shown) {
       const address = document.getElementById("stencil-image").dataset.url.replace(/0{8}-[0-]+/, ref);
-      part.querySelector("img").src = address;
-      part.querySelector("img").alt = words;
+      const image = part.querySelector("img");
+      if (width && height) {
+        Object.assign(image, { width, height });
+      }
+      Object.assign(image, { src: address, alt: words });
       for (const link of part.querySelectorAll("a")) {
         link.href = address;
       }

@@ -106,6 +106,34 @@ def test_a_paused_answer_goes_on_by_itself_and_is_one_answer(
     assert len(anthropic_server.ledger.of("/v1/messages")) - before == 2
 
 
+def own_size(page: Page, image: Locator) -> None:
+    """A small image is as large as it is, a large one as wide as its column; its place is there before it is loaded."""
+    size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            image.scroll_into_view_if_needed()
+            box, frame = image.bounding_box(), image.locator("..").bounding_box()
+            column = page.locator(".answer-flow").last.bounding_box()
+            assert box and frame and column
+            scale = min(1, (column["width"] - 2) / size[0])
+            assert abs(box["width"] - size[0] * scale) <= 1 and abs(box["height"] - size[1] * scale) <= 1, (width, box)
+            assert abs(frame["width"] - box["width"]) <= 1 and abs(frame["height"] - box["height"]) <= 1, (
+                "no larger frame"
+            )
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+    # Before its bytes are there, it has the same place.
+    assert image.evaluate("""async image => {
+        const before = image.getBoundingClientRect().height;
+        image.removeAttribute("src");
+        await new Promise(requestAnimationFrame);
+        return Math.abs(image.getBoundingClientRect().height - before) <= 1;
+    }""")
+    page.reload()
+
+
 def test_an_image_is_an_image_in_answer_panel_and_preview(page: Page, server: Up, gemini_server: VendorServer) -> None:
     begin(page, server, "gemini", GEMINI_KEY, gemini_server)
     name_model(page, "gemini-3-pro-image-slow-100")
@@ -117,6 +145,7 @@ def test_an_image_is_an_image_in_answer_panel_and_preview(page: Page, server: Up
     expect(answer.locator("img")).to_have_js_property("naturalWidth", 320)
     order = answer.locator(".answer-flow > *").evaluate_all("parts => parts.map(part => part.classList[0])")
     assert order == ["answer-body", "answer-image", "answer-body"]
+    own_size(page, answer.locator("img"))
     assert answer.locator("img").get_attribute("alt") == "Generated image"
     with page.expect_popup() as opened:
         answer.get_by_role("link", name="Open Generated image in full size").click()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -86,6 +87,33 @@ async def test_events_get_references_before_anybody_sees_them_and_messages_their
     (loaded,) = await stored_media.load(ada, [picture])
     assert isinstance(loaded.parts[0], ImagePart) and loaded.parts[0].data
     assert (await stored_media.load(await person("bob"), [picture]))[0].parts == (TextPart(stored_media.GONE),)
+
+
+JPEG = b"\xff\xd8\xff\xe0" + struct.pack(">H", 16) + bytes(14)
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 640, 480), (640, 480)),
+        (b"GIF89a" + struct.pack("<HH", 3, 7000), (3, 7000)),
+        (JPEG + b"\xff\xc2" + struct.pack(">HBHH", 17, 8, 480, 641), (641, 480)),
+        (
+            JPEG + b"\xff\xc4" + struct.pack(">H", 6) + bytes(4) + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, 5, 9),
+            (9, 5),
+        ),
+        (b"RIFF----WEBPVP8 " + bytes(10) + struct.pack("<HH", 640 | 0x4000, 480), (640, 480)),
+        (b"RIFF----WEBPVP8L" + bytes(5) + struct.pack("<I", 639 | 479 << 14), (640, 480)),
+        (b"RIFF----WEBPVP8X" + bytes(8) + (639).to_bytes(3, "little") + (479).to_bytes(3, "little"), (640, 480)),
+        (JPEG, (0, 0)),
+        (JPEG + b"\xff\xe1\0\0" + bytes(20), (0, 0)),
+        (b"\xff\xd8\xff", (0, 0)),
+        (b"<svg/>", (0, 0)),
+        (b"", (0, 0)),
+    ],
+)
+def test_the_size_of_a_picture_is_read_from_its_head(data: bytes, size: tuple[int, int]) -> None:
+    assert stored_media.dimensions(data) == size
 
 
 async def test_pictures_that_fill_a_request_are_refused_before_they_fill_the_memory(monkeypatch: Any) -> None:

@@ -1,26 +1,33 @@
 """Contexts through the universal interface: make, fill, list, read, delete, and answers that are stored in them."""
 
 import asyncio
+import base64
+import struct
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from context_app import rendering
-from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
+from context_app.media_store import DjangoMediaStore
+from context_app.models import Context, ContextChunk, ContextEdit, MediaFile, Stream, Turn
 from context_app.services import contexts, turns, undo
 from context_app.streams import runner
-from providers_app import errors, provider
+from providers_app import errors, ports, provider
+from providers_app.chat import stored_media
 from providers_app.streaming import fold
-from providers_app.types.events import StreamEnd, StreamFailed, StreamStart, TextDelta
+from providers_app.types.chat import FilePart, ImagePart, Message, TextPart
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import watch
 
 MODEL = "demo-instant-n12"
+PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 64, 48) + bytes(30)
 SLOW = "demo-n200"
 
 
@@ -217,14 +224,66 @@ async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
         await ask(desk, [{**answer, "tool_call_id": "call_nobody"}], context_id=context_id)
 
 
+@pytest.fixture
+def media(settings: Any, tmp_path: Path) -> Iterator[None]:
+    """A media store of the test's own, with a small limit."""
+    settings.DATA_DIR = tmp_path
+    context = settings.MAESTRO.context.model_copy(update={"max_media_bytes": 4096})
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"context": context})
+    with ports.use(media=DjangoMediaStore()), patch.object(runner.TurnRequest, "open", seen_picture):
+        yield
+
+
+async def seen_picture(request: runner.TurnRequest) -> AsyncGenerator[Event, None]:
+    """Answer as a model does that reads pictures; the demo's read text only."""
+    yield StreamStart(request.model)
+    yield TextDelta("A cat.")
+    yield StreamEnd("stop")
+
+
+async def test_pictures_of_a_question_are_stored_sent_and_shown(desk: Desk, media: None) -> None:
+    picture = ImagePart("image/png", base64.b64encode(PNG).decode())
+    earlier = Message("user", (ImagePart(url="https://x.example/a.png"), TextPart("Once.")))
+    asked = Message("user", (TextPart("What is "), picture, TextPart("this?")))
+    events = await ask(desk, [earlier, Message("assistant", (TextPart("A cat."),)), asked])
+    context_id = events[0].context_id
+    rows = await in_store(lambda: list(ContextChunk.objects.filter(context=context_id).order_by("order")))
+    assert [row.kind for row in rows] == ["image", "user", "assistant", "image", "user", "assistant"]
+    file = await in_store(MediaFile.objects.get)
+    assert (file.owner_id, str(file.context_id), file.size) == (desk.user.pk, context_id, len(PNG))
+    data = rows[3].metadata
+    assert (data["ref"], data["width"], data["height"], "data" in data) == (str(file.pk), 64, 48, False)
+    assert rows[3].role == "user" and rows[3].tokens == 1000 and rows[4].content == "What is this?"
+    sent = await ports.context_store().messages(desk.user.pk, context_id)
+    own = [type(part) for message in sent for part in message.parts if message.role == "user"]
+    assert own == [ImagePart, TextPart, ImagePart, TextPart]
+    loaded = await stored_media.load(desk.user.pk, sent)
+    assert picture.data in [part.data for message in loaded for part in message.parts if isinstance(part, ImagePart)]
+    turn = await in_store(Turn.objects.prefetch_related("chunks").get)
+    html = await in_store(rendering.render_user, turn)
+    assert f'{file.pk}/" alt="Attached image" width="64" height="48"' in html and "What is this?" in html
+    again = await turns.retry(owner=desk.user, context_id=context_id, turn_id=turn.pk)
+    await watch(again.stream_id)
+    present = ContextChunk.objects.filter(context=context_id, deleted_at=None)
+    assert await in_store(present.count) == 6, "a new answer keeps the picture"
+
+
+async def test_a_picture_alone_is_a_question_and_one_over_the_limit_leaves_nothing(desk: Desk, media: None) -> None:
+    large = base64.b64encode(bytes(8_000)).decode()
+    with pytest.raises(errors.MediaRefused, match="at most 4,096"):
+        await ask(desk, [Message("user", (TextPart("See"), ImagePart("image/png", large)))])
+    assert await all_of(Turn) == [] and await all_of(MediaFile) == []
+    events = await ask(desk, [Message("user", (ImagePart("image/png", base64.b64encode(PNG).decode()),))])
+    assert [kind for kind, _ in await kinds(desk, events[0].context_id)] == ["image", "assistant"]
+
+
 @pytest.mark.parametrize(
     ("messages", "options", "error"),
     [
         (None, {}, errors.EmptyPrompt),
         ("  ", {}, errors.EmptyPrompt),
         ([{"role": "assistant", "content": "x"}], {}, errors.InvalidRequest),
-        ([{"role": "user", "content": [{"type": "image_url", "image_url": "https://x.example/a.png"}]}], {},
-         errors.UnsupportedContent),
+        ([Message("user", (FilePart("application/pdf", "JVBERi0="),))], {}, errors.UnsupportedContent),
         ("Hi", {"temperature": 99}, errors.InvalidParameter),
         ("Hi", {"tools": 7}, errors.InvalidRequest),
         ("Hi", {"tool_choice": "required"}, errors.InvalidRequest),

@@ -5,13 +5,17 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import timezone
 
-from context_app.models import ContextChunk
+from context_app.models import Context, ContextChunk
 from context_app.services import turn_writes, turns
+from context_app.services.questions import Offer
 from context_app.streams import runner, writes
 from context_app.streams.live import AnswerChunk, Ending
+from context_app.views.panel_data import frame
 from providers_app import provider
+from providers_app.chat.parameters import parse_tools
 from providers_app.errors import ContextTooLong, InvalidRequest
 from providers_app.types.chat import Tool, ToolChoice
 from providers_app.types.events import StreamStart, ToolCall
@@ -97,6 +101,25 @@ async def test_a_retry_offers_the_same_tools_and_the_same_choice(desk: Desk) -> 
     assert first[1] == ToolChoice("tool", "deploy")
     assert third == ((), ToolChoice())
     assert [chunk.metadata["name"] for chunk in await calls(desk)] == ["deploy", "look"]
+
+
+async def test_the_meter_says_what_the_tools_of_the_last_request_took(desk: Desk) -> None:
+    async def meter() -> dict[str, Any]:
+        found: dict[str, Any] = (await in_store(lambda: frame(Context.objects.get(pk=desk.context.pk))))["meter"]
+        return found
+
+    started, _ = await desk.answer(model="demo-tools", tools=[DECLARED, UNSAID])
+    offered = Offer((DECLARED, parse_tools([UNSAID])[0])).tokens
+    sent = [chunk for chunk in await desk.chunks() if not chunk.not_sent]
+    shown = await meter()
+    assert shown["tools"] == offered > 0 and shown["used"] == sum(chunk.tokens for chunk in sent)
+    page = await in_store(render_to_string, "chats/_meter.html", {"meter": shown, "context": desk.context})
+    assert f'+ <span class="num">{offered:,}</span> tokens of tools in the last request' in page
+    await desk.answer("And without tools")
+    assert (await meter())["tools"] == 0, "a message without tools sends none"
+    again = await turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id)
+    await watch(again.stream_id)
+    assert (await meter())["tools"] == offered, "asking again offers them again"
 
 
 async def test_the_choice_reaches_the_provider(desk: Desk) -> None:
