@@ -1,12 +1,10 @@
-"""Read the blocks of tools that a provider runs itself, in any provider's form: what was done, and its result. Pure."""
+"""Read the blocks of tools that a provider runs itself, in any provider's form, and show JSON. Pure."""
 
 import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-
-from context_app import shown_json
 
 TITLES = {
     "web_search": "Searched the web",
@@ -35,6 +33,9 @@ ASKED = ("query", "queries", "url", "path", "command", "code", "action")
 FOR_SCRIPTS = {"titles": json.dumps(TITLES), "asked": " ".join(ASKED), "result": RESULT, "pending": PENDING}
 """The same for the page's script, which draws a running answer."""
 MAX_SHOWN = 20_000
+MAX_DEPTH = 60
+_ENCODED = re.compile(r"(?:data:[\w.+/-]+;base64,)?[A-Za-z0-9+/_=-]+")
+_HEAD = 48
 _SUFFIX = re.compile(r"_(?:tool_)?(?:use|call|result|output)$")
 _RESULTS = ("content", "output", "outputs", "results", "result", "error", "tools")
 _NAMED, _TEXTS = (
@@ -112,8 +113,26 @@ def _readable(found: Any) -> str:
             words = [found[name] for name in names if isinstance(found.get(name), str)]
             if words:
                 return between.join(filter(None, words))
-    return shown_json.indented(found, longest=200)
+    return indented(found, longest=200)
 
 
 def _named(item: Any) -> bool:
     return isinstance(item, Mapping) and any(item.get(name) for name in _NAMED)
+
+
+def indented(value: Any, *, longest: int = 2_000, limit: int = 400_000) -> str:
+    """Return JSON for a page: at most ``limit`` characters, and of encoded strings over ``longest`` only the head."""
+    text = json.dumps(_short(value, longest, 0), ensure_ascii=False, indent=2)
+    return text if len(text) <= limit else text[:limit] + "\n…"
+
+
+def _short(value: Any, longest: int, depth: int) -> Any:
+    if isinstance(value, str):
+        if len(value) <= longest or not _ENCODED.fullmatch(value):
+            return value
+        return f"{value[:_HEAD]}… ({len(value):,} characters)"
+    if isinstance(value, dict | list) and depth > MAX_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        return {name: _short(item, longest, depth + 1) for name, item in value.items()}
+    return [_short(item, longest, depth + 1) for item in value] if isinstance(value, list) else value

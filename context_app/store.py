@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -89,7 +89,7 @@ class DjangoContextStore:
         # Only here, because what runs an answer imports every sign-in, and no command should start with that.
         from context_app.services import turns
         from context_app.services.questions import question_of
-        from context_app.streams import runtime, stored_answer
+        from context_app.streams import runtime
 
         question = question_of(turn)
         try:
@@ -103,7 +103,7 @@ class DjangoContextStore:
         except ProviderError as error:
             error.hint = HINTS.get(type(error), error.hint)
             raise
-        return str(started.context_id), stored_answer.events(person, started)
+        return str(started.context_id), turns.events(person, started)
 
     @on_pool
     def messages(self, owner: Owner, context_id: str) -> tuple[Message, ...]:
@@ -142,8 +142,9 @@ async def _keep_pictures(person: Pk, chunks: Iterable[dict[str, Any]]) -> None:
 
     for data in [chunk["metadata"] for chunk in chunks if "data" in chunk["metadata"] and chunk["kind"] == "image"]:
         content = await asyncio.to_thread(base64.b64decode, data.pop("data"))
-        (file,) = await stored_media.keep(person, [GeneratedFile(data["media_type"], name=data["name"], data=content)])
-        if isinstance(file, GeneratedFile) and file.problem:
+        given = GeneratedFile(data["media_type"], name=data["name"], data=content)
+        file = cast(GeneratedFile, (await stored_media.keep(person, [given]))[0])
+        if file.problem:
             raise MediaRefused(file.problem)
         data |= file_columns(file)
 

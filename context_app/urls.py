@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from context_app.views import chats, media, panel, request, stream
+from context_app.views import chats, panel, request, stream
 
 app_name = "chats"
 urlpatterns = [
     path("", chats.chat_list, name="list"),
     path("new/", chats.new, name="new"),
     path("sidebar/", chats.sidebar, name="sidebar"),
-    path("media/<uuid:ref>/", media.show, name="media"),
+    path("media/<uuid:ref>/", chats.media, name="media"),
     path("models/", request.models, name="models"),
     path("<uuid:pk>/", chats.detail, name="detail"),
     path("<uuid:pk>/turns/", chats.earlier, name="earlier"),

@@ -167,18 +167,19 @@ def restore(*, chunk: ContextChunk, actor: Any) -> Edited:
 
 def exclude_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
     """Exclude several chunks as one edit, except pinned ones."""
-    with transaction.atomic():
-        lock(context.pk)
-        chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned and not chunk.excluded]
-        return _edit(context, actor, "exclude", chunks, excluded=True)
+    return _edit_many(context, actor, "exclude", ids, excluded=True)
 
 
 def delete_many(*, context: Context, actor: Any, ids: Iterable[UUID]) -> Edited:
     """Delete several chunks as one edit, except pinned ones."""
+    return _edit_many(context, actor, "delete", ids, deleted_at=timezone.now())
+
+
+def _edit_many(context: Context, actor: Any, action: str, ids: Iterable[UUID], **changes: Any) -> Edited:
     with transaction.atomic():
         lock(context.pk)
-        chunks = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned]
-        return _edit(context, actor, "delete", chunks, deleted_at=timezone.now())
+        rows = [chunk for chunk in _with_partners(context, ids) if not chunk.pinned]
+        return _edit(context, actor, action, rows, **changes)
 
 
 def _is_one_with(chunk: ContextChunk, other: ContextChunk) -> bool:

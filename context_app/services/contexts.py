@@ -36,9 +36,19 @@ def create_new(*, owner: Any, title: str = "", system: str = "") -> Context:
     return context
 
 
-def rename(*, context: Context, title: str) -> Context:
-    """Set the title of a chat, at most ``MAX_TITLE`` characters; blank takes it from the first message again."""
-    return _update(context, title=_title(title))
+def update(*, context: Context, **columns: Any) -> Context:
+    """Set columns of a chat, but not ``updated_at``: the list is ordered by messages, not by other changes.
+
+    A blank ``title`` is taken from the first message again.
+    """
+    if "title" in columns:
+        columns["title"] = _title(columns["title"])
+    if "model" in columns:
+        columns["model"] = _model(columns["model"])
+    for name, value in columns.items():
+        setattr(context, name, value)
+    Context.objects.filter(pk=context.pk).update(**columns)
+    return context
 
 
 def title_from(context: Context, text: str) -> bool:
@@ -56,34 +66,14 @@ def title_from(context: Context, text: str) -> bool:
     return bool(Context.objects.filter(pk=context.pk, title="").update(title=title))
 
 
-def choose(*, context: Context, session: AuthSession, model: str) -> Context:
-    """Set the session and model from the next message on."""
-    return _update(context, session=session, model=_model(model))
-
-
-def set_params(*, context: Context, params: dict[str, Any]) -> Context:
-    """Store the parameters of the next requests (names of ``ChatParams``; values already checked)."""
-    return _update(context, params=params)
-
-
-def set_pinned(*, context: Context, pinned: bool) -> Context:
-    """Keep a chat at the top of the list, or unpin it."""
-    return _update(context, pinned=pinned)
-
-
-def set_archived(*, context: Context, archived: bool) -> Context:
-    """Archive a chat, or unarchive it."""
-    return _update(context, archived_at=timezone.now() if archived else None)
-
-
 def delete(*, context: Context) -> Context:
     """Delete a chat; ``restore`` restores it within a day, then the schedule destroys it."""
-    return _update(context, deleted_at=timezone.now())
+    return update(context=context, deleted_at=timezone.now())
 
 
 def restore(*, context: Context) -> Context:
     """Restore a deleted chat."""
-    return _update(context, deleted_at=None)
+    return update(context=context, deleted_at=None)
 
 
 def destroy(context: Context) -> None:
@@ -101,11 +91,3 @@ def _title(title: str) -> str:
 def _model(model: str) -> str:
     """Return a model id as the column takes it; only the provider can validate it."""
     return model.replace("\x00", "").strip()[:200]
-
-
-def _update(context: Context, **columns: Any) -> Context:
-    """Set columns, but not ``updated_at``: the list is ordered by messages, not by other changes."""
-    for name, value in columns.items():
-        setattr(context, name, value)
-    Context.objects.filter(pk=context.pk).update(**columns)
-    return context

@@ -6,10 +6,12 @@ start the runner: a refused turn leaves nothing behind. Both run to their end ev
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing, suppress
 from typing import Any, cast
 from uuid import UUID
 
+import msgspec
 from django.utils import timezone
 
 from context_app.errors import UnknownTurn
@@ -19,17 +21,21 @@ from context_app.services.questions import Question, offer_of
 from context_app.services.turn_writes import Prepared, Started
 from context_app.streams import pubsub
 from context_app.streams.live import LiveStream
-from context_app.streams.reader import UnknownStream
+from context_app.streams.reader import Batch, UnknownStream, read
 from context_app.streams.runtime import Runtime, current
+from context_app.streams.transcript import decode
 from providers_app import loop
 from providers_app.chat.request import ToolChoiceInput, ToolsInput
-from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, ShuttingDown, UnknownContext
+from providers_app.errors import EmptyPrompt, InvalidRequest, ProviderError, ShuttingDown, UnknownContext, error_from
+from providers_app.types.events import Event, StreamFailed, StreamStart
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store
 
-__all__ = ["Question", "Started", "ask", "retry", "start", "stop", "stop_all"]
+__all__ = ["Question", "Started", "ask", "events", "retry", "start", "stop", "stop_all"]
 
 MAX_CLIENT_ID = 64
+STOP_S = 5.0
+"""Seconds that a stopped answer has to be stored, for a program that leaves it."""
 
 
 async def start(
@@ -117,6 +123,32 @@ def stop_all(owner_ids: Collection[Pk], *, seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+async def events(person: Pk, started: Started) -> AsyncGenerator[Event, None]:
+    """Yield the stored events of an answer. Leaving before the end stops it and waits until that is stored."""
+    ended, begun = False, False
+    try:
+        async with aclosing(read(started.stream_id)) as items:
+            async for item in items:
+                if not isinstance(item, Batch):
+                    ended = True
+                    return
+                for event in map(decode, item.events):
+                    if isinstance(event, StreamFailed) and not begun:
+                        live = current().find(started.stream_id)
+                        raise (live and live.failure) or error_from(event.error)
+                    begun = True
+                    if isinstance(event, StreamStart):
+                        event = msgspec.structs.replace(event, context_id=str(started.context_id))
+                    yield event
+    finally:
+        if not ended:
+            await stop(owner=person, stream_id=started.stream_id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S), aclosing(read(started.stream_id)) as items:
+                    async for _ in items:
+                        pass
 
 
 async def _launch(write: Callable[..., Prepared], *args: Any) -> Started:

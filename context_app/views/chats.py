@@ -6,18 +6,21 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from context_app import rendering, selectors, server_tools, session_models
+from context_app import media_store, rendering, selectors, server_tools, session_models
 from context_app.access import owner, owner_view
 from context_app.forms import ParametersForm, TitleForm, search_text
 from context_app.models import Context, Turn
 from context_app.services import chunks, contexts
-from context_app.views.panel_data import panel, session_of
+from context_app.views.panel import panel, session_of
 from context_app.views.request import params_drawer
+from providers_app.errors import UnknownMedia
 from sessions_app.models import AuthSession
 
 STRIPE = (
@@ -109,21 +112,21 @@ def rename(request: HttpRequest, context: Context) -> HttpResponse:
     form = TitleForm(request.POST)
     if not form.is_valid():
         return render(request, "chats/_title.html", {"context": context, "title_form": form}, status=422)
-    contexts.rename(context=context, title=form.cleaned_data["title"])
+    contexts.update(context=context, title=form.cleaned_data["title"])
     return _list_changed(render(request, "chats/_title.html", {"context": context}))
 
 
 @owner_view("POST")
 def pin(request: HttpRequest, context: Context) -> HttpResponse:
     """Pin the chat, or unpin it."""
-    contexts.set_pinned(context=context, pinned=not context.pinned)
+    contexts.update(context=context, pinned=not context.pinned)
     return _list_changed(render(request, "chats/_header_menu.html", {"context": context}))
 
 
 @owner_view("POST")
 def archive(request: HttpRequest, context: Context) -> HttpResponse:
     """Archive the chat, or unarchive it."""
-    contexts.set_archived(context=context, archived=context.archived_at is None)
+    contexts.update(context=context, archived_at=None if context.archived_at else timezone.now())
     message = "Chat archived" if context.archived_at else "Chat is back in the list"
     response = render(request, "chats/_header_menu.html", {"context": context})
     return _list_changed(response, message=message, undo=reverse("chats:archive", args=[context.pk]))
@@ -151,6 +154,23 @@ def restore(request: HttpRequest, pk: UUID) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect("chats:detail", pk=pk)
     return HttpResponse(headers={"HX-Redirect": reverse("chats:detail", args=[pk])})
+
+
+@login_required
+@require_GET
+@cache_control(private=True, max_age=31_536_000, immutable=True)
+def media(request: HttpRequest, ref: UUID) -> HttpResponseBase:
+    """Send the bytes of a file of the signed-in person, else 404."""
+    try:
+        found = media_store.find(owner(request).pk, ref)
+        content = media_store.path_of(ref).open("rb")
+    except (UnknownMedia, OSError):
+        raise Http404("There is no such file.") from None
+    shown = found.media_type in media_store.SHOWN
+    name = found.name or f"{ref.hex[:8]}.{found.media_type.rpartition('/')[2] or 'bin'}"
+    kind = found.media_type if shown else "application/octet-stream"
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+    return FileResponse(content, as_attachment=not shown, filename=name, content_type=kind, headers=headers)
 
 
 def _list_changed(response: HttpResponse, *, message: str = "", undo: str = "") -> HttpResponse:

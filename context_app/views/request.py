@@ -13,13 +13,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from context_app import assembly, markup, selectors, sending, session_models, shown_json
+from context_app import assembly, markup, selectors, sending, server_tools, session_models
 from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
 from context_app.rendering import advice_view
 from context_app.services import chunks, contexts
-from context_app.views.panel_data import panel, session_of
+from context_app.views.panel import panel, session_of
 from providers_app import loop, provider
 from providers_app.advice.draft import CHANGES
 from providers_app.errors import EmptyPrompt, ProviderError
@@ -63,7 +63,7 @@ def choose(request: HttpRequest, context: Context) -> HttpResponse:
         trigger = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
         return HttpResponse(status=422, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
     session = _session_or_404(request, str(form.cleaned_data["session"]))
-    contexts.choose(context=context, session=session, model=form.cleaned_data["model"])
+    contexts.update(context=context, session=session, model=form.cleaned_data["model"])
     data = {**panel(context), "session": session, "model": context.model}
     response = render(request, "chats/_chosen.html", data)
     response["HX-Trigger"] = "model-chosen"  # the advice about the parameters was about another model
@@ -80,7 +80,7 @@ def save_params(request: HttpRequest, context: Context) -> HttpResponse:
             form.add_error(item.field if item.field in form.fields else None, item.message)
     ok = form.is_valid()
     if ok:
-        contexts.set_params(context=context, params=form.params())
+        contexts.update(context=context, params=form.params())
         chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
     data = {**panel(context), "params_form": form, "saved": ok, **_by_field(form, found)}
     response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
@@ -178,7 +178,7 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
 def _indented(text: str) -> str:
     """Return the body indented for reading, without most of the base64 in it, and cut if it would slow the page."""
     try:
-        return shown_json.indented(json.loads(text), limit=SHOWN_BYTES)
+        return server_tools.indented(json.loads(text), limit=SHOWN_BYTES)
     except (ValueError, RecursionError):
         return text[:SHOWN_BYTES]
 

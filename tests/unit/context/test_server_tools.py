@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from context_app import server_tools, shown_json
+from context_app import server_tools
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_what_came_of_it_is_readable(kind: str, data: dict[str, Any], output: st
 
 def test_json_in_view_is_short_where_it_is_encoded_and_whole_where_it_is_text() -> None:
     words, blob = "long words " * 500, "data:image/png;base64," + "iVBOR+/" * 500
-    shown = shown_json.indented({"words": words, "blob": [blob]})
+    shown = server_tools.indented({"words": words, "blob": [blob]})
     assert words in shown and blob not in shown and f"{blob[:48]}… ({len(blob):,} characters)" in shown
     deep: Any = "x"
     for _ in range(2000):
         deep = [deep]
-    assert "…" in shown_json.indented(deep)
-    assert len(shown_json.indented(["a b"] * 1000, limit=500)) < 510
+    assert "…" in server_tools.indented(deep)
+    assert len(server_tools.indented(["a b"] * 1000, limit=500)) < 510

@@ -13,7 +13,7 @@ from context_app.services import turn_writes, turns
 from context_app.services.questions import Offer
 from context_app.streams import runner, writes
 from context_app.streams.live import AnswerChunk, Ending
-from context_app.views.panel_data import frame
+from context_app.views.panel import frame
 from providers_app import provider
 from providers_app.chat.parameters import parse_tools
 from providers_app.errors import ContextTooLong, InvalidRequest
