@@ -11,7 +11,8 @@ Rules, in this order:
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -40,48 +41,30 @@ def build_messages(chunks: Iterable[ContextChunk]) -> tuple[Message, ...]:
     for chunk in reversed(outgoing):
         if chunk.kind == "tool_result":
             results[call_key(chunk)].append(chunk)
-    draft = _Draft()
+    parts: list[tuple[Role, Part]] = []
+    owed: list[Part] = []  # results wait until the run of parallel calls that they answer is complete
     used: set[str] = set()
     for chunk, following in zip_longest(outgoing, outgoing[1:]):
         if chunk.kind == "tool_result":
             continue
         if chunk.kind != "tool_call":
-            draft.add(_role(chunk), *_of(chunk, *_parts(chunk)))
+            role = _role(chunk)
+            parts += [(role, part) for part in _of(chunk, *_parts(chunk))]
             continue
         call_id = _unique(chunk, used)
-        draft.add("assistant", *_of(chunk, *_reasoning_parts(chunk), _call_part(chunk, call_id)))
+        call = _of(chunk, *_reasoning_parts(chunk), _call_part(chunk, call_id))
+        parts += [("assistant", part) for part in call]
         if found := results[call_key(chunk)]:
-            draft.owed += _of(found[-1], _result_part(chunk, found.pop(), call_id))
+            owed += _of(found[-1], _result_part(chunk, found.pop(), call_id))
         if following is None or following.kind != "tool_call":
-            draft.settle()
-    return draft.messages()
+            parts += [("tool", part) for part in owed]
+            owed = []
+    groups = groupby(parts, key=itemgetter(0))
+    return tuple(Message(role, tuple(part for _, part in group)) for role, group in groups)
 
 
 def _of(chunk: ContextChunk, *parts: Part) -> list[Part]:
     return [msgspec.structs.replace(part, source=str(chunk.id)) for part in parts]
-
-
-class _Draft:
-    """The messages so far; results wait until the run of parallel calls that they answer is complete."""
-
-    def __init__(self) -> None:
-        self._done: list[tuple[Role, list[Part]]] = []
-        self.owed: list[Part] = []
-
-    def add(self, role: Role, *parts: Part) -> None:
-        if not parts:
-            return
-        if self._done and self._done[-1][0] == role:
-            self._done[-1][1].extend(parts)
-        else:
-            self._done.append((role, list(parts)))
-
-    def settle(self) -> None:
-        self.add("tool", *self.owed)
-        self.owed = []
-
-    def messages(self) -> tuple[Message, ...]:
-        return tuple(Message(role, tuple(parts)) for role, parts in self._done)
 
 
 def _role(chunk: ContextChunk) -> Role:

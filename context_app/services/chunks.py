@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from django.utils import timezone
 
 from context_app import sending
@@ -96,29 +96,17 @@ def set_system(*, context: Context, actor: Any, content: str, max_chars: int | N
     with transaction.atomic():
         lock(context.pk)
         current = system_chunk(context)
-        if current is not None:
-            if not text:
-                _edit(context, actor, "delete", [current], deleted_at=timezone.now())
-                return None
-            if text != current.content:
-                _edit(context, actor, "edit", [current], content=text, tokens=token_counts.estimate(text))
-            return current
-        if not text:
-            return None
-        first = ContextChunk.objects.filter(context=context).order_by("order").values_list("order", flat=True).first()
-        chunk = _create(
-            ContextChunk(
-                context=context,
-                order=STEP if first is None else first - STEP,
-                kind=ContextChunk.Kind.SYSTEM,
-                role=ContextChunk.Role.SYSTEM,
-                content=text,
-                tokens=token_counts.estimate(text),
-                provenance={"by": "person"},
-            )
-        )
-        _added(context, actor, chunk)
-    return chunk
+        if current is None and text:
+            first = ContextChunk.objects.filter(context=context).aggregate(first=Min("order"))["first"]
+            current = ContextChunk(context=context, kind="system", role="system", provenance={"by": "person"})
+            current.order = STEP if first is None else first - STEP
+            current.content, current.tokens = text, token_counts.estimate(text)
+            _added(context, actor, _create(current))
+        elif current is not None and not text:
+            _edit(context, actor, "delete", [current], deleted_at=timezone.now())
+        elif current is not None and text != current.content:
+            _edit(context, actor, "edit", [current], content=text, tokens=token_counts.estimate(text))
+    return current if text else None
 
 
 def system_chunk(context: Context) -> ContextChunk | None:

@@ -35,7 +35,9 @@ def prune() -> Removed:
     ended_before = now - timedelta(days=config.segment_retention_days)
     gone = _in_batches(_contexts, now - contexts.KEEP_DELETED)
     streams, pruned = _in_batches(_orphans, ended_before), _in_batches(_segments, ended_before)
-    _in_batches(_files, now - timedelta(days=config.media_retention_days))
+    _in_batches(
+        lambda before: media_store.delete_unclaimed(before, BATCH), now - timedelta(days=config.media_retention_days)
+    )
     return Removed(gone, streams, pruned, media_store.sweep())
 
 
@@ -56,10 +58,6 @@ def _contexts(deleted_before: datetime) -> int:
     for context in rows:
         contexts.destroy(context)
     return len(rows)
-
-
-def _files(created_before: datetime) -> int:
-    return media_store.delete_unclaimed(created_before, BATCH)
 
 
 def _orphans(ended_before: datetime) -> int:

@@ -64,8 +64,8 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     if (longest := max(map(len, given))) > config.max_chunk_chars:
         raise InvalidRequest(f"The message has {longest:,} characters; at most {config.max_chunk_chars:,} are sent.")
     context = Context(owner_id=owner_id) if context_id is None else selectors.get_context(owner_id, context_id)
-    if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-        return Prepared(started=_started(existing, created=False), request=None)
+    if existing := _existing(context, client_id):
+        return existing
     session = _session(owner_id, context, asked.session)
     model = _model(session, context, asked.model)
     params = _params(context, asked.params)
@@ -103,8 +103,8 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     except (IntegrityError, TooManyRunning):
         # Two tabs (or a hasty page) sent the same message at the same moment: the other one was first, and may have
         # taken the last place.
-        if client_id and (existing := Turn.objects.filter(context=context, client_id=client_id).first()) is not None:
-            return Prepared(started=_started(existing, created=False), request=None)
+        if existing := _existing(context, client_id):
+            return existing
         raise
     return _prepared(turn, session, model, asked.offer, outgoing, asked.options)
 
@@ -141,6 +141,11 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         Context.objects.filter(pk=context.pk).update(tool_tokens=offer.tokens, updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
     return _prepared(turn, session, model, offer, before)
+
+
+def _existing(context: Context, client_id: str) -> Prepared | None:
+    turn = Turn.objects.filter(context=context, client_id=client_id).first() if client_id else None
+    return None if turn is None else Prepared(started=_started(turn, created=False), request=None)
 
 
 def _until(end: int, rows: list[ContextChunk]) -> list[ContextChunk]:

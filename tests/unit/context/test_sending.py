@@ -97,7 +97,7 @@ def test_a_retry_takes_the_results_of_its_calls_wherever_they_stand() -> None:
     kinds = ("tool_call", "user", "assistant", "tool_result", "tool_result")
     metadata = [{"call_id": name, "name": "look"} for name in ("a", "", "", "a", "b")]
     rows = [ContextChunk(order=n, kind=kind, metadata=metadata[n]) for n, kind in enumerate(kinds)]
-    assert [row.order for row in turn_writes._until(rows[1], rows)] == [0, 1, 3]
+    assert [row.order for row in turn_writes._until(rows[1].order, rows)] == [0, 1, 3]
 
 
 def test_rows_of_an_earlier_version_are_decided_by_the_migration(context: Context) -> None:
