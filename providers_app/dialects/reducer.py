@@ -15,7 +15,7 @@ from typing import Any
 
 from providers_app.dialects.answer import Reading
 from providers_app.errors import BadAnswer
-from providers_app.types.events import Event
+from providers_app.types.events import Event, StreamEnd, TextDelta
 from providers_app.wire import payload
 from providers_app.wire.error_body import plain_text
 from providers_app.wire.sse import MAX_LINE, LineTooLong, ServerSentEvent, SseParser
@@ -50,7 +50,7 @@ class BodyReducer:
             self._stream(data)
         elif self._mode == "whole":
             self._gather(data)
-        return answer.take()
+        return self._completed() if self._halves and answer.ended else answer.take()
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; always end the answer."""
@@ -64,7 +64,15 @@ class BodyReducer:
             self._reading.end()
         if not self._answer.ended:
             self._answer.interrupt()
-        return self._answer.take()
+        return self._completed() if self._halves else self._answer.take()
+
+    def _completed(self) -> list[Event]:
+        """Take the last events; half a character at the end of the text, whose other half never came, is U+FFFD."""
+        events = self._answer.take()
+        own = any(place[-1:] in (("content",), ("text",)) for place in self._halves)
+        if own and isinstance(events[-1], StreamEnd):  # in an answer that broke off, the other half may have been lost
+            events.insert(-1, TextDelta("\ufffd"))
+        return events
 
     def _sniff(self, data: bytes) -> bytes:
         self._head.append(data)
