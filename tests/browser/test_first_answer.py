@@ -167,10 +167,10 @@ def test_reasoning_and_tool_calls_become_cards_and_a_person_sets_an_intent(page:
     row.get_by_label("Risk", exact=True).select_option("High")
     row.get_by_role("button", name="Set intent").click()
     expect(row.locator(".risk")).to_have_attribute("data-risk", "high")
-    row.locator(".chunk-title").click()
     expect(row.locator(".chunk-peek")).to_contain_text("high risk · stated by you")
     page.get_by_role("button", name="Undo").last.click()
     expect(row.locator(".risk")).to_have_attribute("data-risk", "medium")
+    expect(row.locator(".chunk-peek")).to_contain_text("medium risk · by rule")
 
 
 def test_every_page_obeys_the_policy_in_both_themes_and_widths(
