@@ -113,9 +113,15 @@ async def test_the_end_of_the_process_waits_for_its_runners(kit: Kit) -> None:
     await until(lambda: live.last > 2)
     wait = kit.runtime.wait_for_runners
     assert not await asyncio.to_thread(wait, 0.01), "it runs"
-    waiting = asyncio.create_task(asyncio.to_thread(wait, 20))
+    told = kit.runtime._lock
+    waiting = asyncio.create_task(asyncio.to_thread(wait, 3600))
+    await until(lambda: bool(told._waiters))  # type: ignore[attr-defined]
     kit.runtime.cancel_all("shutdown")
-    assert await waiting and live.ending is not None
+    try:
+        assert await asyncio.wait_for(asyncio.shield(waiting), 30) and live.ending is not None
+    finally:
+        with told:
+            told.notify_all()
 
 
 def test_worker_task_takes_over_by_heartbeat(transactional_db: Any, tmp_path: Path) -> None:
