@@ -50,8 +50,7 @@ def _members(protocol: type) -> list[tuple[str, Any]]:
 
 
 def _kind(name: str, wanted: Any, given: Any) -> Violation | None:
-    must, does = kind_of(wanted), kind_of(given)
-    if must == does:
+    if (must := kind_of(wanted)) == (does := kind_of(given)):
         return None
     problem: Problem = "must_be_sync" if must == "plain" else "must_be_async"
     return Violation(problem, name, f"has {name} as {WORDS[does]}, but it must be {WORDS[must]}")
@@ -59,13 +58,10 @@ def _kind(name: str, wanted: Any, given: Any) -> Violation | None:
 
 def kind_of(function: Any) -> str:
     """Return ``coroutine``, ``async generator`` or ``plain``."""
-    if inspect.iscoroutinefunction(function):
-        return "coroutine"
     if inspect.isasyncgenfunction(function):
         return "async generator"
-    if not inspect.isroutine(function) and inspect.iscoroutinefunction(type(function).__call__):
-        return "coroutine"
-    return "plain"
+    called = function if inspect.isroutine(function) else type(function).__call__
+    return "coroutine" if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called) else "plain"
 
 
 def _signature(name: str, wanted: Callable[..., Any], given: Callable[..., Any]) -> Violation | None:

@@ -23,8 +23,7 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     ``scheme`` precedes the key ("Bearer "). ``prefixes`` begin its keys, ``foreign`` maps beginnings of other
     services' keys to their names. ``probe`` makes the cheapest authenticated request, ``counts`` says that its answer
-    lists all models, ``label_header`` (lower case) names an answer's header that identifies the account. ``account``
-    reads an answer that is no list of models.
+    lists all models, ``label_header`` (lower case) identifies the account; ``account`` reads any other answer.
     """
 
     header: str
@@ -40,10 +39,9 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def validate(self, key: str) -> list[Advice]:
         """Return advice on the key's format; the key itself is never quoted."""
-        if problem := _problem(key):
-            return [Advice(level="error", field="api_key", what=problem)]
-        doubt = self._doubt(key)
-        return [Advice(level="warning", field="api_key", what=doubt)] if doubt else []
+        problem = _problem(key)
+        what = problem or self._doubt(key)
+        return [Advice(level="error" if problem else "warning", field="api_key", what=what)] if what else []
 
     def _doubt(self, key: str) -> str:
         if owner := next((owner for beginning, owner in self.foreign.items() if key.startswith(beginning)), ""):

@@ -49,8 +49,7 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
             body = json_of(answer)
             empty = self.sparse and isinstance(body, dict) and not set(body) - {"nextPageToken"}
             for item in [] if empty else items_of(body, *self.keys):
-                model = self.read(item)
-                if model is not None:
+                if (model := self.read(item)) is not None:
                     found.setdefault(model.id, model)
             check_size(len(found))
             after = self.cursor(body) if isinstance(body, dict) else None
@@ -78,10 +77,10 @@ class ListedModels(msgspec.Struct, frozen=True, kw_only=True):
 
 def found_in(models: list[ModelInfo], model_id: str) -> ModelInfo:
     """Return the model of this id. Raise ``UnknownModel``."""
-    found = next((model for model in models if model.id == model_id), None)
-    if found is None:
-        raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
-    return found
+    for model in models:
+        if model.id == model_id:
+            return model
+    raise UnknownModel(f"There is no model {model_id!r} in the provider's list.")
 
 
 def next_page_token(page: dict[str, Any]) -> str | None:

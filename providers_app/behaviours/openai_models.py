@@ -65,10 +65,8 @@ def read_model(entry: dict[str, Any]) -> ModelInfo | None:
 def _capabilities(takes: Any, reads: tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(takes, list):
         return ()
-    found = {"chat", "streaming", *(name for parameter, name in ABILITIES.items() if parameter in takes)}
-    if "image" in reads:
-        found.add("images_in")
-    return tuple(sorted(found))
+    found = (name for parameter, name in ABILITIES.items() if parameter in takes)
+    return tuple(sorted({"chat", "streaming", *found, *(("images_in",) if "image" in reads else ())}))
 
 
 def _parameters(takes: Any) -> tuple[str, ...] | None:

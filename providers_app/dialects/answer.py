@@ -61,8 +61,7 @@ class Answer:
 
     def take(self) -> list[Event]:
         """Take the events since the last call."""
-        events = self._events
-        if not events:
+        if not (events := self._events):
             return []
         self._events = []
         self.append = self._events.append
@@ -115,10 +114,7 @@ class Answer:
         invalid: str | None = None,
         opaque: dict[str, Any] | None = None,
     ) -> None:
-        """Add a whole tool call.
-
-        Its id is derived from the answer's id, so that reading the same bytes again gives it again.
-        """
+        """Add a whole tool call; its id is derived from the answer's, so that the same bytes give it again."""
         seed = f"{self.response_id}\0{index}\0{provider_id}\0{name}".encode("utf-8", "replace")
         stable = "call_" + hashlib.sha256(seed).hexdigest()[:24]
         self.append(ToolCall(index, stable, name, arguments, provider_id, invalid, opaque))
@@ -152,10 +148,8 @@ class Answer:
 
     def interrupt(self, *, usage: Usage | None = None) -> None:
         """End an answer whose body ended before the provider ended it."""
-        message = (
-            "The answer broke off before its end." if self.started else "The connection ended before an answer began."
-        )
-        self.fail(StreamInterrupted(message), "incomplete", usage=usage)
+        broken, unbegun = "The answer broke off before its end.", "The connection ended before an answer began."
+        self.fail(StreamInterrupted(broken if self.started else unbegun), "incomplete", usage=usage)
 
 
 class Reading:
@@ -249,7 +243,6 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     Anthropic's input, cache reads and cache writes are three disjoint parts of what was sent. Databricks sends the
     fields of its cache beside OpenAI's for every model: 0 has no meaning there. ``iterations`` are the rounds that are
     billed; the figures beside them are those of the last one (platform.claude.com, "Compaction").
-
     Of Gemini's counts, prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts. The
     format leaves out counts that are zero: an ``absent`` one is 0 (a blocked prompt has no counts at all).
     """
@@ -286,11 +279,10 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     rounds = [usage_of(one) for one in sequence(raw.get("iterations")) if isinstance(one, dict)]
     if not rounds:
         return usage
-    summed = {name: [getattr(one, name) for one in (usage, *rounds)] for name in _SUMMED}
-    billed = {
-        name: max(figures[0] or 0, sum(filter(None, figures[1:])))
-        for name, figures in summed.items()
-        if figures != [None] * len(figures)
-    }
+    billed = {}
+    for name in _SUMMED:
+        last, *each = (getattr(one, name) for one in (usage, *rounds))
+        if any(figure is not None for figure in (last, *each)):
+            billed[name] = max(last or 0, sum(filter(None, each)))
     both = billed.get("input_tokens", 0) + billed.get("output_tokens", 0)
     return msgspec.structs.replace(usage, **billed, total_tokens=both)

@@ -1,10 +1,21 @@
-"""Pictures, documents and recordings as wires have them, and a clear word where a wire has no place for one."""
+"""Pictures, documents and recordings as wires have them, and clear words about a part that a wire has no place for."""
 
 import base64
 import binascii
+from typing import Literal
 
 from providers_app.errors import UnsupportedContent
-from providers_app.types.chat import AudioPart, FilePart, ImagePart, ToolResultPart
+from providers_app.types.advice import Advice
+from providers_app.types.chat import (
+    AudioPart,
+    BlockPart,
+    ChatRequest,
+    FilePart,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    ToolResultPart,
+)
 
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 """The formats that ``input_audio`` of OpenAI's dialects accepts."""
@@ -61,11 +72,25 @@ def result_text(result: ToolResultPart) -> str:
     """Return a tool's result as text alone, for wires whose results are text; say what is left out."""
     if not result.media:
         return result.content
-    kinds = [f"{kind_of(part)} ({part.media_type})" for part in result.media if not _is_text_file(part)]
-    texts = [headed_text(part) for part in result.media if isinstance(part, FilePart) and is_text(part)]
+    files = [part for part in result.media if isinstance(part, FilePart) and is_text(part)]
+    kinds = [f"{kind_of(part)} ({part.media_type})" for part in result.media if part not in files]
+    texts = [headed_text(part) for part in files]
     notes = [f"[Left out, because this API takes only text from tools: {', '.join(kinds)}.]"] if kinds else []
     return "\n\n".join(filter(None, [result.content, *texts, *notes]))
 
 
-def _is_text_file(part: ImagePart | FilePart) -> bool:
-    return isinstance(part, FilePart) and is_text(part)
+Change = Literal["part_dropped", "part_moved", "part_renamed", "part_inserted"]
+"""The codes of notes."""
+_NAMES = {ReasoningPart: "Reasoning", BlockPart: "Provider data", ImagePart: "Picture", ToolResultPart: "Tool result"}
+
+
+def note(chat: ChatRequest, part: Part, code: Change, what: str) -> None:
+    """Add to ``chat.notes`` what is done to ``part``, unless it comes from no chunk; ``what`` is a sentence."""
+    if part.source:
+        level: Literal["warning", "hint"] = "warning" if code == "part_dropped" else "hint"
+        chat.notes.append(Advice(level=level, field="messages", what=what, code=code, source=part.source))
+
+
+def dropped(chat: ChatRequest, part: Part, why: str) -> None:
+    """Note that ``part`` is not sent; ``why`` continues the sentence."""
+    note(chat, part, "part_dropped", f"{_NAMES.get(type(part), 'Part')} not sent: {why}.")

@@ -1,8 +1,7 @@
 """One answer, read from its bytes to its end: the only way from a dialect's bytes to events.
 
-Dispatcher and ``streaming.parse_stream`` read through it, so that what is promised of an answer holds for both: exactly
-one event ends it and nothing follows, a body that stops too early fails, it takes no more memory than it may, and a
-fault of the dialect ends this answer only.
+Exactly one event ends an answer and nothing follows, a body that stops too early fails, it takes no more memory than it
+may, and a fault of the dialect ends this answer only.
 """
 
 import logging
@@ -19,7 +18,7 @@ ENDS = (StreamEnd, StreamFailed)
 
 
 class AnswerReader:
-    """Reads one answer; once ``ended`` is true, no more events come."""
+    """Reader of one answer; once ``ended`` is true, no more events come."""
 
     __slots__ = ("_bytes", "_max_text", "_reducer", "_text", "ended", "max_bytes")
 

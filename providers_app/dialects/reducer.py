@@ -1,13 +1,8 @@
 """One body of an answer: finds out what it is (an event stream, one JSON value, a web page) and feeds it on.
 
-```
-bytes ─▶ BodyReducer ─┬─ event stream ─▶ SseParser ─▶ reading.value(event, value), .done()
-                      ├─ JSON value(s) ─────────────▶ reading.whole(value)
-                      └─ anything else ─────────────▶ BadAnswer
-end of the body ────────────────────────────────────▶ reading.end()
-```
-Servers do not keep to what was asked: some ignore ``stream``, some answer 200 with an error object or a login page, and
-content types lie, so only the bytes themselves decide.
+An event stream goes to ``reading.value`` and ``.done``, JSON values to ``reading.whole``, the end of the body to
+``reading.end``; all else is ``BadAnswer``. Servers do not keep to what was asked: some ignore ``stream``, some answer
+200 with an error object or a login page, and content types lie, so only the bytes themselves decide.
 """
 
 import json
@@ -161,10 +156,11 @@ class BodyReducer:
         if self._answer.ended or not self._sse.stray:
             return
         bare = b"\n".join(self._sse.stray)
+        field = bare.startswith(b"error:") or any(name.startswith(bare) for name in _FIELD_NAMES)  # one that was cut
         value = _decoded(bare)
         if isinstance(value, dict | list):
             self._reading.value("error", value)
-        elif not self._saw_event and not self._answer.started and not _start_of_a_field(bare):
+        elif not (self._saw_event or self._answer.started or field):
             self._not_an_answer(bare)
 
     def _whole(self, body: bytes) -> None:
@@ -192,10 +188,6 @@ def _decoded(data: bytes) -> Any:
         return payload.decode(data)
     except ValueError:
         return None
-
-
-def _start_of_a_field(line: bytes) -> bool:
-    return line.startswith(b"error:") or any(name.startswith(line) for name in _FIELD_NAMES)
 
 
 def _starts_with_an_object(body: bytes) -> bool:

@@ -19,8 +19,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from providers_app.dialects.media import kind_of
-from providers_app.dialects.notes import dropped, note
+from providers_app.dialects.media import dropped, kind_of, note
 from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
 from providers_app.types.chat import (
@@ -41,16 +40,13 @@ from providers_app.wire import payload
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 LEFT_OUT = "(What came before was left out.)"
 _NO_PLACE = "this API does not take it back"
-
-
 P = TypeVar("P", TextPart, ImagePart, ToolCallPart)
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """Rule by which a provider takes back what it attached to an answer.
+    """Rule by which ``provider`` (its slug; empty: none) takes back what it attached to an answer.
 
-    ``provider`` is its slug; empty: it takes back nothing.
-    It is bound to the login that gave it out, and with ``same_model`` to the model too; another would refuse it.
+    That is bound to the login that gave it out, and with ``same_model`` to the model too; another would refuse it.
     ``pictures``: an assistant's message may hold the pictures that the model made. ``fits`` tells of reasoning and
     blocks of the right origin whether the format has a place for them.
     """
@@ -99,10 +95,8 @@ class Conversation:
     """The conversation of ``chat`` for a provider with these ``ids`` and this ``replay``."""
 
     def __init__(self, chat: ChatRequest, ids: IdForm, replay: Replay) -> None:
-        self._chat = chat
-        self._form = ids
-        self._ids: CallIds | None = None
-        self._replay = replay
+        self._chat, self._replay = chat, replay
+        self._ids = CallIds(ids, replay.provider)
         self._turns: list[Turn] = []
         self._places: dict[str, list[_Place]] = {}
         self._pictures: list[Part] = []
@@ -178,11 +172,10 @@ class Conversation:
     def _with_calls(self, turn: Turn, number: int) -> Turn:
         """Give the calls of a turn their wire form; return the turn of their results, all of them still missing."""
         results = Turn("tool", [])
-        ids = self._ids = self._ids or CallIds(self._form, self._replay.provider)
         for position, part in enumerate(turn.parts):
             if not isinstance(part, ToolCallPart):
                 continue
-            own, wire_id = ids.of(part)
+            own, wire_id = self._ids.of(part)
             if not own and wire_id != part.id:
                 note(self._chat, part, "part_renamed", f"The id of the tool call is sent as {wire_id}.")
             wired = msgspec.structs.replace(self._unbound(part), id=wire_id, provider_id=wire_id if own else None)
@@ -206,13 +199,18 @@ def joined_text(parts: Iterable[Part]) -> str:
 
 
 def leading_system(chat: ChatRequest, turns: list[Turn], *, everywhere: bool = False) -> tuple[str, list[Turn]]:
-    """Return the system text in front (or ``everywhere``), and the turns without it."""
+    """Return the system text in front (or ``everywhere``), and the turns without it, neighbours of one role joined."""
     taken = [turn for turn in (turns if everywhere else turns[:1]) if turn.role == "system"]
     for part in (part for turn in taken for part in turn.parts if turn is not turns[0]):
         note(chat, part, "part_moved", "System text moved to the beginning of the request.")
-    text = "\n\n".join(filter(None, (joined_text(turn.parts) for turn in taken)))
-    rest = [turn for turn in turns if not any(turn is one for one in taken)]
-    return text, merged_neighbours(rest)
+    rest = [turn for turn in turns if turn.role != "system"] if everywhere else turns[len(taken) :]
+    merged: list[Turn] = []
+    for turn in rest:  # ``tool`` turns stay apart
+        if merged and merged[-1].role == turn.role != "tool":
+            merged[-1] = Turn(turn.role, merged[-1].parts + turn.parts)
+        else:
+            merged.append(turn)
+    return joined_text(part for turn in taken for part in turn.parts), merged
 
 
 def opened_by_user(chat: ChatRequest, turns: list[Turn]) -> list[Turn]:
@@ -220,26 +218,13 @@ def opened_by_user(chat: ChatRequest, turns: list[Turn]) -> list[Turn]:
     if not turns or turns[0].role != "assistant":
         return turns
     note(chat, turns[0].parts[0], "part_inserted", f"A line is added in front: {LEFT_OUT}")
-    opening: list[Part] = [TextPart(LEFT_OUT)]
-    return [Turn("user", opening), *turns]
-
-
-def merged_neighbours(turns: list[Turn]) -> list[Turn]:
-    """Join neighbouring turns of one role; ``tool`` turns stay apart."""
-    merged: list[Turn] = []
-    for turn in turns:
-        if merged and merged[-1].role == turn.role and turn.role != "tool":
-            merged[-1] = Turn(turn.role, merged[-1].parts + turn.parts)
-        else:
-            merged.append(turn)
-    return merged
+    return [Turn("user", [TextPart(LEFT_OUT)]), *turns]
 
 
 def to_bytes(body: dict[str, Any], extra: dict[str, Any], unsupported: frozenset[str] = frozenset()) -> bytes:
     """Encode ``body`` with ``extra`` merged into it and without the ``unsupported`` top-level fields.
 
-    Objects are merged key by key; anything else in ``extra`` replaces. A field that the caller put into ``extra`` is
-    sent even when it is listed as unsupported.
+    Objects are merged key by key; anything else in ``extra`` replaces, and is sent even when it is unsupported.
     """
     kept = {name: value for name, value in body.items() if value is not None and name not in unsupported}
     return payload.encode(_merged(kept, extra) if extra else kept)
@@ -254,21 +239,13 @@ def _merged(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(tool: Tool, parameters: str, *, strict: bool = True) -> dict[str, Any]:
-    """Return a tool as most formats write it.
-
-    ``parameters`` is the format's name for the schema; ``strict`` says that a tool can ask for strict arguments.
-    """
-    found: dict[str, Any] = {"name": tool.name}
-    if tool.description:
-        found["description"] = tool.description
-    found[parameters] = schema(tool.parameters)
-    if strict and tool.strict is not None:
-        found["strict"] = tool.strict
-    return found
+    """Return a tool as most formats write it: its schema under ``parameters``, ``strict`` where the format knows it."""
+    text = {"description": tool.description} if tool.description else {}
+    asked = {"strict": tool.strict} if strict and tool.strict is not None else {}
+    return {"name": tool.name, **text, parameters: schema(tool.parameters), **asked}
 
 
 def schema(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return a tool's JSON Schema with the top level that every provider insists on."""
-    if parameters.get("type") == "object" and "properties" in parameters:
-        return parameters
-    return {"type": "object", "properties": {}, **parameters}
+    whole = parameters.get("type") == "object" and "properties" in parameters
+    return parameters if whole else {"type": "object", "properties": {}, **parameters}

@@ -1,14 +1,13 @@
 """Tools as a wire accepts them: call ids and names in its form, and a place for the model's statement of intent.
 
-Call ids are derived from our own, so that the same history always gives the same ids. Nothing is ever cut off (two long
-ids may begin alike): an id that does not fit is replaced by a hash, and nothing is read out of an id. The forms are
-those of the providers' errors and SDKs: OpenAI's "string_above_max_length ... maximum length 40", Mistral's "must be
-a-z, A-Z, 0-9, with a length of 9", Anthropic's ``^[a-zA-Z0-9_-]+$``.
+Call ids are derived from our own, so that the same history always gives the same ids. One that does not fit is replaced
+by a hash, never cut (two long ids may begin alike). The forms are those of the providers' errors and SDKs: OpenAI's
+"string_above_max_length ... maximum length 40", Mistral's "must be a-z, A-Z, 0-9, with a length of 9", Anthropic's
+``^[a-zA-Z0-9_-]+$``.
 
-A name that a provider does not accept is not refused: a conversation may hold calls of it from another provider, and
-must stay sendable. It is replaced, for this request, by one that is accepted: every character that is not allowed
-becomes ``_``, what is too long is cut, and a hash of the whole name follows, so that two names never become one.
-``own_names`` leads back: a call comes home under the name that the caller gave the tool.
+A name that a provider does not accept is not refused, since a conversation may hold calls of it from another provider.
+It is replaced, for this request: every character that is not allowed becomes ``_``, what is too long is cut, and a hash
+of the whole name follows, so that two names never become one. ``own_names`` leads back.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects import notes
+from providers_app.dialects.media import note
 from providers_app.types.chat import ChatRequest, Message, Part, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.intent_rules import INTENT_PROPERTY, stated_schema
 
@@ -82,11 +81,7 @@ class CallIds:
 def base62(text: str, length: int) -> str:
     """Return the first ``length`` digits of a hash of ``text``."""
     number = int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, 62)
-        digits.append(BASE62[digit])
-    return "".join(digits)
+    return "".join(BASE62[number // 62**place % 62] for place in range(length))
 
 
 class NameForm(msgspec.Struct, frozen=True, dict=True):
@@ -131,13 +126,18 @@ def wired(chat: ChatRequest, form: NameForm) -> ChatRequest:
     asking = any(tool.ask_intent for tool in chat.tools)
     if not names and not asking:
         return chat
-    notes.renamed(chat, names)
+    for part in _calls(chat):
+        if part.name in names:
+            note(chat, part, "part_renamed", f"The tool's name is sent as {names[part.name]}.")
     choice = chat.tool_choice
     return msgspec.structs.replace(
         chat,
         tools=tuple(_tool(tool, names) for tool in chat.tools),
         tool_choice=msgspec.structs.replace(choice, name=names.get(choice.name or "", choice.name)),
-        messages=tuple(_message(message, names, asking=asking) for message in chat.messages),
+        messages=tuple(
+            Message(message.role, tuple(_part(part, names, asking=asking) for part in message.parts))
+            for message in chat.messages
+        ),
     )
 
 
@@ -148,9 +148,7 @@ def own_names(chat: ChatRequest, form: NameForm) -> dict[str, str]:
 
 def _wire_names(chat: ChatRequest, form: NameForm) -> dict[str, str]:
     """Map every name that the wire does not accept to its replacement. Depends on the set of names only."""
-    used = {tool.name for tool in chat.tools} | {
-        part.name for message in chat.messages for part in message.parts if isinstance(part, ToolCallPart)
-    }
+    used = {tool.name for tool in chat.tools} | {part.name for part in _calls(chat)}
     wrong = sorted(name for name in used if not form.fits(name))
     taken = used.difference(wrong)
     found: dict[str, str] = {}
@@ -163,26 +161,19 @@ def _wire_names(chat: ChatRequest, form: NameForm) -> dict[str, str]:
     return found
 
 
+def _calls(chat: ChatRequest) -> Iterable[ToolCallPart]:
+    return (part for message in chat.messages for part in message.parts if isinstance(part, ToolCallPart))
+
+
 def _tool(tool: Tool, names: Mapping[str, str]) -> Tool:
     parameters = stated_schema(tool.parameters, strict=bool(tool.strict)) if tool.ask_intent else tool.parameters
     return msgspec.structs.replace(tool, name=names.get(tool.name, tool.name), parameters=parameters)
 
 
-def _message(message: Message, names: Mapping[str, str], *, asking: bool) -> Message:
-    if not any(isinstance(part, ToolCallPart | ToolResultPart) for part in message.parts):
-        return message
-    return Message(message.role, tuple(_parts(message.parts, names, asking=asking)))
-
-
-def _parts(parts: Iterable[Part], names: Mapping[str, str], *, asking: bool) -> Iterable[Part]:
-    for part in parts:
-        if isinstance(part, ToolCallPart):
-            arguments: dict[str, Any] = part.arguments
-            stated = (part.opaque or {}).get(INTENT_PROPERTY)
-            if asking and stated is not None:
-                arguments = {**arguments, INTENT_PROPERTY: stated}  # as the model wrote it: signatures may cover it
-            yield msgspec.structs.replace(part, name=names.get(part.name, part.name), arguments=arguments)
-        elif isinstance(part, ToolResultPart):
-            yield msgspec.structs.replace(part, name=names.get(part.name, part.name))
-        else:
-            yield part
+def _part(part: Part, names: Mapping[str, str], *, asking: bool) -> Part:
+    if not isinstance(part, ToolCallPart | ToolResultPart):
+        return part
+    changed: dict[str, Any] = {"name": names.get(part.name, part.name)}
+    if asking and isinstance(part, ToolCallPart) and (stated := (part.opaque or {}).get(INTENT_PROPERTY)) is not None:
+        changed["arguments"] = {**part.arguments, INTENT_PROPERTY: stated}  # as the model wrote it: it may be signed
+    return msgspec.structs.replace(part, **changed)

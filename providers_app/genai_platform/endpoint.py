@@ -1,11 +1,8 @@
 """Sends finished requests of any provider through the gateway: address, headers, token.
 
-    request of a provider ─▶ path into the template below the base URL
-                          ─▶ its own credential kept, or taken out
-                          ─▶ static and templated headers
-                          ─▶ the gateway's token (kept until its margin, asked for once by all who wait)
-
-Local providers (``demo://``) are answered in this process and never go there.
+The path goes into the template below the base URL, the request's own credential is kept or taken out, then headers and
+the gateway's token (kept until its margin, asked for once by all who wait) are added. Local providers (``demo://``) are
+answered in this process and never go there.
 """
 
 import asyncio
@@ -97,8 +94,7 @@ class Platform:
 
     def __init__(self, config: "GenAIPlatformConfig", http: Http) -> None:
         """``http`` is a client of its own, whose guard knows the hosts of ``hosts_of(config)``."""
-        self.config = config
-        self.http = http
+        self.config, self.http = config, http
         self._source: CredentialProvider | None = None
         self._making = asyncio.Lock()
         self._unusable: errors.InvalidCredential | None = None

@@ -1,8 +1,7 @@
 """Sources of the credential of a request: a key, a stored login, a cloud's own identity, or none.
 
 A caller is given a ``CredentialProvider`` and knows no more: it gets a credential before each request, and another
-one after a refusal. Providers of short-lived tokens are made of ``Minted``, which keeps what it has
-until shortly before its end and lets callers that come together share one request.
+one after a refusal. Providers of short-lived tokens are made of ``Minted``.
 """
 
 import asyncio
@@ -26,14 +25,12 @@ class CredentialProvider(Protocol):
 
     async def credential(self, http: Http) -> Credential:
         """Return a credential that is valid now, kept or new. Raises ``UpstreamError``, ``NeedsReauth``."""
-        ...
 
     async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
         """Return another credential than ``refused``, also one that another caller got in the meantime.
 
         Raises ``error`` where there can be no other one, and otherwise as ``credential``.
         """
-        ...
 
 
 class ApiKeyCredentialProvider:
@@ -69,9 +66,7 @@ class Minted:
     def __init__(
         self, mint: Callable[[Http], Awaitable[Tokens]], *, margin: float = MARGIN_S, clock: Clock = time.time
     ) -> None:
-        self._mint = mint
-        self._margin = margin
-        self._clock = clock
+        self._mint, self._margin, self._clock = mint, margin, clock
         self._tokens: Tokens | None = None
         self._good_until = 0.0
         self._flight: asyncio.Task[Tokens] | None = None

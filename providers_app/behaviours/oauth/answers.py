@@ -31,16 +31,13 @@ _COPY = "Copy the whole address from the address bar after the provider's page s
 
 def parse(text: str) -> LoginAnswer:
     """Return the answer in a pasted text. Raises ``InvalidLoginAnswer``, which quotes nothing of it."""
-    cleaned = _WRAPPED.sub("", text.strip(_AROUND)) if len(text) <= MAX_LENGTH else ""
     if len(text) > MAX_LENGTH:
         raise InvalidLoginAnswer(f"What was pasted is longer than {MAX_LENGTH} characters.", hint=_COPY)
-    if not cleaned:
+    if not (cleaned := _WRAPPED.sub("", text.strip(_AROUND))):
         raise InvalidLoginAnswer("Nothing was pasted.", hint=_COPY)
     if not _CODE.fullmatch(cleaned):
-        raise InvalidLoginAnswer(
-            "What was pasted is neither an address nor a code: it has spaces or characters that neither has.",
-            hint=_COPY,
-        )
+        what = "What was pasted is neither an address nor a code: it has spaces or characters that neither has."
+        raise InvalidLoginAnswer(what, hint=_COPY)
     before, mark, query = cleaned.partition("?")
     if mark or "://" in cleaned:
         return _of_address(before, query)
@@ -58,11 +55,9 @@ def of_params(params: Mapping[str, str]) -> LoginAnswer:
     """Return the answer in a callback's parameters. Raises ``InvalidLoginAnswer`` without a code or an error."""
     code, state = params.get("code", ""), params.get("state")
     if not code and not params.get("error"):
-        if _ASKING & params.keys():
-            raise InvalidLoginAnswer(
-                "This is the address of the provider's sign-in page, not the one that you landed on.", hint=_COPY
-            )
-        raise InvalidLoginAnswer("The address has neither a code nor an error in it.", hint=_COPY)
+        asking = "This is the address of the provider's sign-in page, not the one that you landed on."
+        neither = "The address has neither a code nor an error in it."
+        raise InvalidLoginAnswer(asking if _ASKING & params.keys() else neither, hint=_COPY)
     rest = {name: value for name, value in params.items() if name not in ("code", "state")}
     return LoginAnswer(code=Secret(code), state=Secret(state) if state else None, params=rest)
 

@@ -69,13 +69,11 @@ def after(pending: PendingLogin, error: UpstreamError) -> PendingLogin:
     match error.upstream_code:
         case "authorization_pending":
             return pending
-        case "slow_down":
-            return waiting(pending, longer=SLOW_DOWN_S, at_least=error.retry_after)
         case "access_denied" | "authorization_declined":
             raise LoginDenied("The access was not allowed on the provider's page.") from None
         case "expired_token" | "invalid_grant":
             raise LoginExpired("The device code has ended.") from None
-    if error.status == 429:
+    if error.upstream_code == "slow_down" or error.status == 429:
         return waiting(pending, longer=SLOW_DOWN_S, at_least=error.retry_after)
     if isinstance(error, ConnectionFailed | UpstreamTimeout) or (error.status or 0) >= 500:
         # Section 3.5 asks to poll more slowly after a time-out, and suggests to double the interval.

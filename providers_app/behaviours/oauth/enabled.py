@@ -30,14 +30,12 @@ def why_disabled(slug: str, flow: OAuthFlow) -> FlowDisabled | None:
 
 def why_off(slug: str, flows: Iterable[OAuthFlow], name: str) -> FlowDisabled | None:
     """Return the same for the flow of that name; ``None`` also where there is none."""
-    found = next((flow for flow in flows if flow.name == name), None)
-    return why_disabled(slug, found) if found is not None else None
+    return next((why_disabled(slug, flow) for flow in flows if flow.name == name), None)
 
 
 def require_enabled(slug: str, flows: Iterable[OAuthFlow], name: str) -> None:
     """Raise ``FlowDisabled`` for a flow that is off: turning one off also ends the logins that it made."""
-    off = why_off(slug, flows, name)
-    if off is not None:
+    if (off := why_off(slug, flows, name)) is not None:
         raise off
 
 

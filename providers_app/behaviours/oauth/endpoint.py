@@ -66,17 +66,10 @@ async def ask(
     ``TokenOutcomeUnknown``, ``TokenRefused``, ``AddressRefused`` and other ``UpstreamError``.
     """
     answer = await _send(endpoint, fields, http, spends=spends, timeout=timeout)
-    where = _where(endpoint)
     body = payload.object_in(answer.body)
-    if 200 <= answer.status < 300:
-        if body is None:
-            what = _kind_of(answer)
-            if spends:
-                raise TokenOutcomeUnknown(f"{where} answered with {what}.", status=answer.status)
-            raise BadAnswer(f"{where} answered with {what}.", status=answer.status, hint=_ADDRESS)
-        if not body.get("error") or body.get("access_token"):
-            return body
-    raise _error(endpoint, answer, body, list(_secrets(fields)), spends=spends)
+    if 200 <= answer.status < 300 and body is not None and (not body.get("error") or body.get("access_token")):
+        return body
+    raise _error(endpoint, answer, body, _secrets(fields), spends=spends)
 
 
 async def revoke(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret], http: Http) -> bool:
@@ -84,8 +77,7 @@ async def revoke(endpoint: TokenEndpoint, fields: Mapping[str, str | Secret], ht
     answer = await _send(endpoint, fields, http, spends=False, timeout=None)
     if 200 <= answer.status < 300:
         return True
-    body = payload.object_in(answer.body)
-    found = list(_secrets(fields))
+    body, found = payload.object_in(answer.body), _secrets(fields)
     if answer.status < 500 and {"invalid_token", "invalid_grant"} & set(words_of(body, found).codes):
         return True
     raise _error(endpoint, answer, body, found, spends=False)
@@ -123,18 +115,17 @@ def _error(
 ) -> UpstreamError:
     where, status = _where(endpoint), answer.status
     words, skew = words_of(body, secrets), skew_of(answer.headers, time.time())
-    if 300 <= status < 400:
+    if 300 <= status < 400 or (200 <= status < 300 and body is None):
+        what = "a redirect, which is not followed" if status >= 300 else _kind_of(answer)
         unread: type[UpstreamError] = TokenOutcomeUnknown if spends else BadAnswer
-        return unread(f"{where} answered with a redirect, which is not followed.", status=status, hint=_ADDRESS)
+        hint = "" if spends and status < 300 else _ADDRESS
+        return unread(f"{where} answered with {what}.", status=status, hint=hint)
     final = endpoint.terminal & set(words.codes) or (spends and status in endpoint.terminal_statuses)
     # A client that is not known says nothing about the login: its configuration may be mended.
     if final and words.code != "invalid_client":
-        refused = TokenRefused(
-            f"{where} does not accept the login any more ({words.named(status)}).{_clock_skew(skew)}",
-            status=status,
-            upstream_code=words.code or None,
-            type=words.subtype or None,
-        )
+        message = f"{where} does not accept the login any more ({words.named(status)}).{_clock_skew(skew)}"
+        code, subtype = words.code or None, words.subtype or None
+        refused = TokenRefused(message, status=status, upstream_code=code, type=subtype)
         refused.skew = skew
         return refused
     kind = BadAnswer if status < 300 else class_of_status(status)
@@ -171,11 +162,9 @@ def _unspent(status: int | None) -> bool:
 
 
 def _kind_of(answer: HttpResponse) -> str:
-    if not answer.body.strip():
-        return "nothing where tokens should be"
-    if answer.body.lstrip()[:1] == b"<":
-        return "a web page where tokens should be"
-    return "something that is no JSON object where tokens should be"
+    start = answer.body.lstrip()[:1]
+    kind = "a web page" if start == b"<" else "something that is no JSON object" if start else "nothing"
+    return f"{kind} where tokens should be"
 
 
 _ADDRESS = "Check the configured address of the token endpoint."

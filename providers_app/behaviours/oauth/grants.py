@@ -28,6 +28,7 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION_S = 3600
 """Seconds for which an assertion is valid; Google takes an hour at most."""
 SMALLEST_RSA = 2048
+_KEY_FILE = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
 code_spent: ContextVar[bool] = ContextVar("code_spent", default=False)
 """True once the code of the sign-in under way was accepted: whatever fails later, it must not be given again."""
 
@@ -74,13 +75,13 @@ async def authorization_code(
     }
     try:
         found = await ask(endpoint, {**fields, **extra}, http, spends=False)
-        code_spent.set(True)
-        return found
     except TokenRefused as error:
         raise InvalidLoginAnswer(
             f"The provider does not take the code: the code was used already or is too old ({error.upstream_code}).",
             hint="Begin the sign-in again; each code works once, for a few minutes.",
         ) from None
+    code_spent.set(True)
+    return found
 
 
 async def refresh_token(
@@ -122,9 +123,6 @@ def service_account_assertion(
     header = {"alg": "RS256", "typ": "JWT", **({"kid": key_id} if key_id else {})}
     key = rsa_key(key_pem, hint=_KEY_FILE)
     return Secret(jwt.encode(header, claims, RSAKey(key, key), algorithms=["RS256"]))
-
-
-_KEY_FILE = "Paste the JSON file as it was downloaded; its private_key is a PEM text with line breaks."
 
 
 def rsa_key(pem: Secret, *, hint: str) -> RSAPrivateKey:

@@ -8,21 +8,50 @@ import hmac
 import time
 from typing import Any
 
+import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from providers_app import loop
-from providers_app.behaviours.oauth.jwks import Keys, fetch
-from providers_app.errors import InvalidIdToken
+from providers_app import conf, loop
+from providers_app.behaviours.oauth.endpoint import skew_of
+from providers_app.errors import BadAnswer, InvalidIdToken
 from providers_app.types.credentials import Secret
+from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 from providers_app.wire.client import Http
+from providers_app.wire.status import class_of_status, retry_after
 
-ALGORITHMS = ("RS256", "ES256")
+ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
+"""The type of key (RFC 7517) by its algorithm."""
 MAX_LENGTH = 64 * 1024
 KEEP_S = 600.0
 REFETCH_S = 30.0
+MAX_KEYS_BODY = 256 * 1024
+MAX_KEYS = 100
+SMALLEST_RSA = 2048
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """One public key; ``algorithm`` is the only one it is used with."""
+
+    id: str
+    algorithm: str
+    key: Any
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """The published keys: ``fetched`` on the monotonic clock, ``skew``: the seconds by which our clock is behind."""
+
+    keys: tuple[Key, ...]
+    fetched: float
+    skew: float | None = None
+
+    def find(self, header: dict[str, Any]) -> list[RSAKey | ECKey]:
+        """Return the keys that may have signed a token with this header; one without a key id may be of any."""
+        fitting = [each for each in self.keys if each.algorithm == header.get("alg")]
+        kid = header.get("kid")
+        return [each.key for each in fitting if kid is None or each.id == kid]
 
 
 async def verify(
@@ -44,15 +73,9 @@ async def verify(
     header = _header(token)
     keys = await _keys(jwks_url, header, http)
     claims = _signed(token, header, keys)
-    check_claims(
-        claims,
-        issuers=(issuer,) if isinstance(issuer, str) else issuer,
-        audience=audience,
-        nonce=nonce,
-        leeway=leeway,
-        now=time.time(),
-        skew=keys.skew,
-    )
+    issuers = (issuer,) if isinstance(issuer, str) else issuer
+    now, skew = time.time(), keys.skew
+    check_claims(claims, issuers=issuers, audience=audience, nonce=nonce, leeway=leeway, now=now, skew=skew)
     return claims
 
 
@@ -89,17 +112,6 @@ def check_claims(
         raise InvalidIdToken("The id token was made for another client (aud).")
     if len(audiences) > 1 and claims.get("azp") != audience:
         raise InvalidIdToken("The id token is for several clients, and was not issued to ours (azp).")
-    _check_times(claims, leeway, now, skew)
-    if nonce is not None:
-        said = claims.get("nonce")
-        if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.reveal().encode()):
-            raise InvalidIdToken("The id token belongs to another sign-in (its nonce differs).")
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject.strip():
-        raise InvalidIdToken("The id token names no account (sub).")
-
-
-def _check_times(claims: dict[str, Any], leeway: float, now: float, skew: float | None) -> None:
     clocks = _clocks(skew)
     ends, made, begins = (_time(claims, name) for name in ("exp", "iat", "nbf"))
     if ends is None or made is None:
@@ -110,6 +122,13 @@ def _check_times(claims: dict[str, Any], leeway: float, now: float, skew: float 
         raise InvalidIdToken(f"The id token was made {round(made - now)} s in the future.{clocks}")
     if begins is not None and begins - leeway > now:
         raise InvalidIdToken(f"The id token is valid only in {round(begins - now)} s.{clocks}")
+    if nonce is not None:
+        said = claims.get("nonce")
+        if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.reveal().encode()):
+            raise InvalidIdToken("The id token belongs to another sign-in (its nonce differs).")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject.strip():
+        raise InvalidIdToken("The id token names no account (sub).")
 
 
 def _time(claims: dict[str, Any], name: str) -> float | None:
@@ -152,24 +171,63 @@ async def _keys(url: str, header: dict[str, Any], http: Http) -> Keys:
     if keys is not None and now - keys.fetched < KEEP_S and keys.find(header):
         return keys
     if keys is None or now - keys.fetched >= REFETCH_S:
-        keys = known[url] = await fetch(url, http)
+        keys = known[url] = await _fetch(url, http)
     return keys
+
+
+async def _fetch(url: str, http: Http) -> Keys:
+    request = HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
+    answer = await http.send(request, timeout=conf.current().refresh_timeout_s, max_body=MAX_KEYS_BODY)
+    if not 200 <= answer.status < 300:
+        kind = class_of_status(answer.status) if answer.status >= 400 else BadAnswer
+        message = f"The issuer's keys could not be fetched (status {answer.status})."
+        hint = "Check the configured address of the keys (jwks_url), then sign in again."
+        raise kind(message, hint=hint, status=answer.status, retry_after=retry_after(answer.headers))
+    return Keys(keys=keys_in(answer.body), fetched=time.monotonic(), skew=skew_of(answer.headers, time.time()))
+
+
+def keys_in(body: bytes) -> tuple[Key, ...]:
+    """Return the keys that can verify a signature, and no others. Raises ``BadAnswer`` for what is no set of keys."""
+    found = (payload.object_in(body) or {}).get("keys")
+    if not isinstance(found, list):
+        raise BadAnswer("The issuer's address of keys answered with something else.")
+    made = [_key(entry) for entry in found[:MAX_KEYS] if isinstance(entry, dict)]
+    return tuple(key for key in made if key is not None)
+
+
+def _key(entry: dict[str, Any]) -> Key | None:
+    if entry.get("use", "sig") != "sig":
+        return None
+    kind = entry.get("kty")
+    algorithm = next((name for name, wanted in ALGORITHMS.items() if wanted == kind), None)
+    if algorithm is None or entry.get("alg", algorithm) != algorithm:
+        return None
+    if kind == "EC" and entry.get("crv") != "P-256":
+        return None
+    # Only what is needed: a published private part or certificate chain is not wanted here.
+    names = ("kty", "n", "e") if kind == "RSA" else ("kty", "crv", "x", "y")
+    plain = {name: entry[name] for name in names if isinstance(entry.get(name), str)}
+    if kind == "RSA" and len(plain.get("n", "")) < SMALLEST_RSA // 6:
+        return None  # base64url has six bits per character
+    try:
+        key: RSAKey | ECKey = RSAKey.import_key(plain) if kind == "RSA" else ECKey.import_key(plain)
+    except (JoseError, ValueError, KeyError, TypeError):
+        return None
+    kid = entry.get("kid")
+    return Key(id=kid if isinstance(kid, str) else "", algorithm=algorithm, key=key)
 
 
 def _signed(token: Secret, header: dict[str, Any], keys: Keys) -> dict[str, Any]:
     candidates = keys.find(header)
     if not candidates:
         raise InvalidIdToken("The id token is signed with a key that its issuer does not publish.")
+    text, algorithms = token.reveal().encode("ascii"), [str(header["alg"])]
     for key in candidates:
-        if (content := _verified(token, key, str(header["alg"]))) is not None:
-            if (claims := payload.object_in(content)) is None:
-                raise InvalidIdToken("The id token has no claims that can be read.")
-            return claims
+        try:
+            content = bytes(jws.deserialize_compact(text, key, algorithms=algorithms).payload)
+        except (JoseError, ValueError):
+            continue
+        if (claims := payload.object_in(content)) is None:
+            raise InvalidIdToken("The id token has no claims that can be read.")
+        return claims
     raise InvalidIdToken("The signature of the id token is wrong.")
-
-
-def _verified(token: Secret, key: RSAKey | ECKey, algorithm: str) -> bytes | None:
-    try:
-        return bytes(jws.deserialize_compact(token.reveal().encode("ascii"), key, algorithms=[algorithm]).payload)
-    except (JoseError, ValueError):
-        return None

@@ -13,6 +13,7 @@ import msgspec
 from providers_app import errors
 from providers_app.wire import payload
 from providers_app.wire.error_body import redact
+from providers_app.wire.status import meanings
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}")
 _NAME = re.compile(r"\w+", re.ASCII)
@@ -44,33 +45,26 @@ DENIALS: dict[str, tuple[str, str]] = {
     "interaction_required": ("The provider wants something from you that its page did not ask for.", _AGAIN),
     "account_selection_required": ("No account was chosen on the provider's page.", ""),
 }
-
 ISSUED_CLIENT = frozenset({"unauthorized_client", "invalid_client"})
 """The codes with which a client that was issued to one account is refused for another one."""
-
-_KINDS: dict[str, type[errors.UpstreamError]] = {
-    "invalid_client": errors.AuthenticationFailed,
-    "deleted_client": errors.AuthenticationFailed,
-    "unauthorized_client": errors.PermissionDenied,
-    "access_denied": errors.PermissionDenied,
-    "invalid_scope": errors.BadRequest,
-    "invalid_request": errors.BadRequest,
-    "unsupported_grant_type": errors.BadRequest,
-    "server_error": errors.ServerError,
-    "internal_failure": errors.ServerError,
-    "temporarily_unavailable": errors.Overloaded,
-    "slow_down": errors.RateLimited,
-}
+_KINDS = meanings(
+    {
+        errors.AuthenticationFailed: "invalid_client deleted_client",
+        errors.PermissionDenied: "unauthorized_client access_denied",
+        errors.BadRequest: "invalid_scope invalid_request unsupported_grant_type",
+        errors.ServerError: "server_error internal_failure",
+        errors.Overloaded: "temporarily_unavailable",
+        errors.RateLimited: "slow_down",
+    }
+)
+_ADDRESS = "Check the configured address of the token endpoint."
 _SAID: dict[str, tuple[str, str]] = {
     "invalid_grant": ("refused the login: it was used already, has ended or was revoked", ""),
     "invalid_client": ("refused the OAuth client", _CLIENT),
     "deleted_client": ("says that the OAuth client was deleted", _CLIENT),
     "unauthorized_client": ("does not let this OAuth client do that", _CLIENT),
     "invalid_scope": ("does not know a permission that was asked for", "Check the configured scopes."),
-    "unsupported_grant_type": (
-        "does not know this way to get tokens",
-        "Check the configured address of the token endpoint.",
-    ),
+    "unsupported_grant_type": ("does not know this way to get tokens", _ADDRESS),
     "invalid_request": (
         "could not use the request",
         "Check the OAuth client and the configured address of the token endpoint.",
@@ -80,7 +74,7 @@ _OF_KEYS = (errors.AuthenticationFailed, errors.PermissionDenied)
 """Errors whose own hints speak of a key; at a token endpoint it is the OAuth client that was refused."""
 _BY_CLASS: dict[type[errors.UpstreamError], tuple[str, str]] = {
     errors.RateLimited: ("was asked too often", ""),
-    errors.NotFound: ("was not found", "Check the configured address of the token endpoint."),
+    errors.NotFound: ("was not found", _ADDRESS),
 }
 
 
@@ -116,9 +110,7 @@ def words_of(body: Any, secrets: Iterable[str] = ()) -> Words:
         *(f"AADSTS{number}" for number in numbers if type(number) is int and number > 0),
         # Where both are there, ``code`` is the more exact: {"error": "invalid_grant", "code": "..._reused"}.
         *(error.get(name) for name in ("code", "error", "status", "type")),
-        found.get("code"),
-        found.get("error"),
-        found.get("error_code"),
+        *(found.get(name) for name in ("code", "error", "error_code")),
         *(detail.get(name) for name in ("error_code", "code", "error")),
         found.get("detail"),
     )

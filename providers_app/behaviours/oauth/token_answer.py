@@ -43,8 +43,7 @@ def tokens_from(
             raise TokenOutcomeUnknown(message)
         raise BadAnswer(message, hint="Check the configured address of the token endpoint.")
     base = before if before is not None else Tokens(flow=flow)
-    told = _ttl(answer, now)
-    ttl = default_ttl if told is None else told
+    ttl = default_ttl if (told := _ttl(answer, now)) is None else told
     lasts = seconds(answer.get("refresh_token_expires_in"))
     return msgspec.structs.replace(
         base,
@@ -102,21 +101,16 @@ def moment(value: Any, now: float) -> float | None:
 
 def _ttl(answer: dict[str, Any], now: float) -> float | None:
     """Return the end from ``expires_in``, else from ``expires_on`` or ``expires_at`` (times; Azure and some others)."""
-    found = seconds(answer.get("expires_in"))
-    if found is not None:
+    if (found := seconds(answer.get("expires_in"))) is not None:
         return found
-    for name in ("expires_on", "expires_at"):
-        end = moment(answer.get(name), now)
-        if end is not None:
-            return min(max(end - now, 0.0), LONGEST_S)
-    return None
+    ends = (moment(answer.get(name), now) for name in ("expires_on", "expires_at"))
+    return next((min(max(end - now, 0.0), LONGEST_S) for end in ends if end is not None), None)
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
+        return number if math.isfinite(number := float(value)) else None
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None

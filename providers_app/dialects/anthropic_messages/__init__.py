@@ -27,7 +27,6 @@ from providers_app.types.chat import (
     FilePart,
     ImagePart,
     Part,
-    ReasoningPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -36,15 +35,8 @@ from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
 BUDGET_MODELS = (
-    "claude-3",
-    "claude-sonnet-4-0",
-    "claude-sonnet-4-2",
-    "claude-sonnet-4-5",
-    "claude-opus-4-0",
-    "claude-opus-4-1",
-    "claude-opus-4-2",
-    "claude-opus-4-5",
-    "claude-haiku-4-5",
+    *("claude-3", "claude-sonnet-4-0", "claude-sonnet-4-2", "claude-sonnet-4-5"),
+    *("claude-opus-4-0", "claude-opus-4-1", "claude-opus-4-2", "claude-opus-4-5", "claude-haiku-4-5"),
 )
 """Models that know a budget of thinking tokens and no adaptive thinking, by the start of their names."""
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 6144, "high": 12_288, "xhigh": 15_360, "max": 15_360}
@@ -103,18 +95,12 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
         replay = Replay(self.family, fits=lambda part: _block(part) is not None)
         system, turns = leading_system(chat, Conversation(chat, self.ids, replay).turns(), everywhere=True)
         params = chat.params
-        body: dict[str, Any] = {
-            "model": chat.model,
-            "max_tokens": self.default_max_tokens if params.max_output_tokens is None else params.max_output_tokens,
-        }
-        if system:
-            body["system"] = system
+        limit = self.default_max_tokens if params.max_output_tokens is None else params.max_output_tokens
+        body: dict[str, Any] = {"model": chat.model, "max_tokens": limit, "system": system or None}
         body["messages"] = _messages(opened_by_user(chat, turns))
-        body["stream"] = chat.stream
-        body["temperature"] = params.temperature
-        body["top_p"] = params.top_p
+        body |= {"stream": chat.stream, "temperature": params.temperature, "top_p": params.top_p}
         body["stop_sequences"] = list(params.stop) or None
-        body |= _thinking(chat, self.budget_models, body["max_tokens"])
+        body |= _thinking(chat, self.budget_models, limit)
         if params.response_schema is not None:
             output = body.setdefault("output_config", {})
             output["format"] = {"type": "json_schema", "schema": params.response_schema.schema}
@@ -174,7 +160,11 @@ def _block(part: Part) -> dict[str, Any] | None:
         return {**block, "is_error": True} if part.is_error else block
     if isinstance(part, BlockPart):
         return part.data if "type" in part.data else None  # a block of another format of this provider
-    return _reasoning(part)
+    opaque = part.opaque or {}
+    if opaque.get("type") == "redacted_thinking":
+        return {"type": "redacted_thinking", "data": opaque.get("data", "")}
+    signature = opaque.get("signature")
+    return {"type": "thinking", "thinking": part.text, "signature": signature} if signature else None
 
 
 def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
@@ -200,15 +190,6 @@ def _result(part: ToolResultPart) -> str | list[dict[str, Any]]:
         return part.content
     text = [{"type": "text", "text": part.content}] if part.content.strip() else []
     return [*text, *(_media(one) for one in part.media)]
-
-
-def _reasoning(part: ReasoningPart) -> dict[str, Any] | None:
-    opaque = part.opaque or {}
-    if opaque.get("type") == "redacted_thinking":
-        return {"type": "redacted_thinking", "data": opaque.get("data", "")}
-    if opaque.get("signature"):
-        return {"type": "thinking", "thinking": part.text, "signature": opaque["signature"]}
-    return None
 
 
 def _thinking(chat: ChatRequest, budget_models: tuple[str, ...], max_tokens: int) -> dict[str, Any]:

@@ -133,8 +133,7 @@ class MessagesReading(Reading):
             if text and not (self._given and self._is_repeated(payload.count(value.get("index")))):
                 self.answer.text(text if type(text) is str else payload.said(text), self._texts)
             return
-        index = payload.count(value.get("index"))
-        block = self._blocks.get(index)
+        block = self._blocks.get(index := payload.count(value.get("index")))
         if block is None and kind == "input_json_delta" and not self._is_repeated(index):
             block = next((one for one in reversed(self._blocks.values()) if one.kind == "tool_use"), None)
         if block is None:

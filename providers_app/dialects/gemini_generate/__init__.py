@@ -8,7 +8,7 @@ import msgspec
 
 from providers_app.dialects import error_words, media, tool_forms
 from providers_app.dialects.gemini_generate.stream import GenerateReading
-from providers_app.dialects.notes import note
+from providers_app.dialects.media import note
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.request import (
     Conversation,
@@ -28,7 +28,6 @@ from providers_app.types.chat import (
     FilePart,
     ImagePart,
     Part,
-    ReasoningPart,
     TextPart,
     ToolCallPart,
     ToolResultPart,
@@ -103,7 +102,11 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
             body["tools"] = [
                 {"functionDeclarations": [described(tool, "parametersJsonSchema", strict=False) for tool in chat.tools]}
             ]
-            body["toolConfig"] = _tool_config(chat)
+            choice = chat.tool_choice
+            calling: dict[str, Any] = {"mode": "NONE" if choice.mode == "none" else "ANY"}
+            if choice.mode == "tool":
+                calling["allowedFunctionNames"] = [choice.name]
+            body["toolConfig"] = {"functionCallingConfig": calling} if choice.mode != "auto" else None
         config: dict[str, Any] = {
             "temperature": params.temperature,
             "topP": params.top_p,
@@ -111,17 +114,14 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
             "stopSequences": list(params.stop) or None,
             "seed": params.seed,
         }
-        if params.reasoning_effort is not None:
-            effort = params.reasoning_effort
+        if (effort := params.reasoning_effort) is not None:
             level = {"thinkingLevel": EFFORTS.get(effort, effort).upper()}
             thinking: dict[str, Any] = {"thinkingBudget": BUDGETS[effort]} if budgeted else level
             config["thinkingConfig"] = {"includeThoughts": effort != "none", **thinking}
         if params.response_schema is not None:
             config["responseMimeType"] = "application/json"
             config["responseJsonSchema"] = params.response_schema.schema
-        config = {name: value for name, value in config.items() if value is not None}
-        if config:
-            body["generationConfig"] = config
+        body["generationConfig"] = {name: value for name, value in config.items() if value is not None} or None
         return to_bytes(body, params.extra, self.unsupported)
 
     def reducer(self) -> BodyReducer:
@@ -179,28 +179,18 @@ def _part(part: Part, echoed: set[str]) -> dict[str, Any] | None:
     if isinstance(part, ImagePart | FilePart):
         if part.url:
             return {"fileData": {"mimeType": part.media_type, "fileUri": part.url}}
-        signature = _signature(part.opaque) if isinstance(part, ImagePart) else {}
-        return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}, **signature}
+        signed = _signature(part.opaque) if isinstance(part, ImagePart) else {}
+        return {"inlineData": {"mimeType": part.media_type, "data": part.data or ""}, **signed}
     if isinstance(part, ToolCallPart):
-        call: dict[str, Any] = {"name": part.name, "args": part.arguments}
-        if part.id in echoed:
-            call["id"] = part.id
-        return {"functionCall": call, **_signature(part.opaque)}
+        own: dict[str, Any] = {"id": part.id} if part.id in echoed else {}
+        return {"functionCall": {"name": part.name, "args": part.arguments, **own}, **_signature(part.opaque)}
     if isinstance(part, ToolResultPart):
-        answer: dict[str, Any] = {"name": part.name, "response": _response(part)}
-        if part.call_id in echoed:
-            answer["id"] = part.call_id
-        return {"functionResponse": answer}
+        own = {"id": part.call_id} if part.call_id in echoed else {}
+        return {"functionResponse": {"name": part.name, "response": _response(part), **own}}
     if isinstance(part, BlockPart):
         return None if "type" in part.data else part.data  # a block of another format of this provider
-    return _reasoning(part)
-
-
-def _reasoning(part: ReasoningPart) -> dict[str, Any] | None:
     signature = _signature(part.opaque)
-    if not signature:
-        return None
-    return {"text": part.text, "thought": True, **signature}
+    return {"text": part.text, "thought": True, **signature} if signature else None
 
 
 def _signature(opaque: dict[str, Any] | None) -> dict[str, Any]:
@@ -218,13 +208,3 @@ def _response(part: ToolResultPart) -> dict[str, Any]:
     except ValueError:
         return {"result": content}
     return value if isinstance(value, dict) else {"result": content}
-
-
-def _tool_config(chat: ChatRequest) -> dict[str, Any] | None:
-    choice = chat.tool_choice
-    if choice.mode == "auto":
-        return None
-    config: dict[str, Any] = {"mode": "NONE" if choice.mode == "none" else "ANY"}
-    if choice.mode == "tool":
-        config["allowedFunctionNames"] = [choice.name]
-    return {"functionCallingConfig": config}

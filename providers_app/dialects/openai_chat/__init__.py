@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from providers_app.dialects import error_words, media, tool_forms
-from providers_app.dialects.notes import dropped
+from providers_app.dialects.media import dropped
 from providers_app.dialects.openai_chat.stream import ChatReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.request import Conversation, Replay, Turn, described, joined_text, leading_system, to_bytes
@@ -19,7 +19,6 @@ from providers_app.types.chat import (
     ChatRequest,
     FilePart,
     ImagePart,
-    JsonSchema,
     Message,
     ReasoningPart,
     TextPart,
@@ -118,18 +117,21 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
         if chat.stream and form.include_usage:
             body["stream_options"] = {"include_usage": True}
         body[form.max_tokens_field] = params.max_output_tokens
-        body["temperature"] = params.temperature
-        body["top_p"] = params.top_p
-        body["stop"] = list(params.stop) or None
-        body["seed"] = params.seed
+        body |= {"temperature": params.temperature, "top_p": params.top_p}
+        body |= {"stop": list(params.stop) or None, "seed": params.seed}
         if params.reasoning_effort is not None:
             effort = params.reasoning_effort
             body[form.reasoning_field] = effort if form.reasoning_field == "reasoning_effort" else {"effort": effort}
-        if params.response_schema is not None:
-            body["response_format"] = _response_format(params.response_schema, form)
+        if (wanted := params.response_schema) is not None:
+            body["response_format"] = {"type": form.structured}
+            if form.structured == "json_schema":
+                shape = {"name": OPENAI_NAMES.of(wanted.name), "schema": wanted.schema, "strict": wanted.strict}
+                body["response_format"]["json_schema"] = shape
         if chat.tools:
             body["tools"] = [{"type": "function", "function": described(tool, "parameters")} for tool in chat.tools]
-            body["tool_choice"] = _tool_choice(chat)
+            choice = chat.tool_choice
+            named = {"type": "function", "function": {"name": choice.name}}
+            body["tool_choice"] = named if choice.mode == "tool" else choice.mode if choice.mode != "auto" else None
             body["parallel_tool_calls"] = params.parallel_tool_calls
         for ours, theirs in form.renamed:
             body[theirs] = body.pop(ours, None)
@@ -190,10 +192,8 @@ def _media(part: ImagePart | FilePart | AudioPart) -> dict[str, Any]:
     if isinstance(part, AudioPart):
         if part.media_type not in media.AUDIO_FORMATS:
             raise media.unsupported(part, "Chat Completions")
-        return {
-            "type": "input_audio",
-            "input_audio": {"data": part.data, "format": media.AUDIO_FORMATS[part.media_type]},
-        }
+        sound = {"data": part.data, "format": media.AUDIO_FORMATS[part.media_type]}
+        return {"type": "input_audio", "input_audio": sound}
     if media.is_text(part):
         return {"type": "text", "text": media.headed_text(part)}
     if part.url:
@@ -209,8 +209,7 @@ def _fits(kind: str, part: ReasoningPart | BlockPart) -> bool:
 
 def _assistant(chat: ChatRequest, turn: Turn, form: RequestForm, *, in_loop: bool) -> dict[str, Any]:
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
-    text = joined_text(turn.parts)
-    message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+    message: dict[str, Any] = {"role": "assistant", "content": joined_text(turn.parts) or (None if calls else "")}
     replayed = [part for part in turn.parts if isinstance(part, ReasoningPart)]
     if form.reasoning_replay == "details":
         details = [item for part in replayed for item in (part.opaque or {}).get("reasoning_details", ())]
@@ -234,26 +233,6 @@ def _assistant(chat: ChatRequest, turn: Turn, form: RequestForm, *, in_loop: boo
     return message
 
 
-def _tool_choice(chat: ChatRequest) -> Any:
-    choice = chat.tool_choice
-    if choice.mode == "tool":
-        return {"type": "function", "function": {"name": choice.name}}
-    return None if choice.mode == "auto" else choice.mode
-
-
-def _response_format(wanted: JsonSchema, form: RequestForm) -> dict[str, Any]:
-    if form.structured == "json_object":
-        return {"type": "json_object"}
-    return {
-        "type": "json_schema",
-        "json_schema": {
-            "name": tool_forms.OPENAI_NAMES.of(wanted.name),
-            "schema": wanted.schema,
-            "strict": wanted.strict,
-        },
-    }
-
-
 SCHEMA = "Answer with one JSON object and nothing else. It must be valid against this JSON Schema:\n"
 """The instruction in front, where a server takes no schema but only the wish for JSON; some insist on the word."""
 
@@ -263,11 +242,14 @@ def _prepared(chat: ChatRequest, form: RequestForm) -> ChatRequest:
 
     A picture's address is refused where only its bytes are taken. A choice among tools that the server has no word for
     is made by giving it fewer tools: none, or the named one alone. A schema that cannot be sent stands in words.
-
-    Raises ``InvalidRequest``.
     """
-    if not form.image_urls:
-        _refuse_addresses(chat)
+    parts = () if form.image_urls else (part for message in chat.messages for part in message.parts)
+    if any(isinstance(part, ImagePart) and part.url and not part.url.startswith("data:") for part in parts):
+        raise InvalidRequest(
+            "This server takes pictures only as data, not by their address.",
+            hint="Attach the picture itself, or set the session's option image_urls to true if the server fetches "
+            "addresses.",
+        )
     if chat.tools:
         chat = _fewer_tools(chat, form)
     wanted = chat.params.response_schema
@@ -275,17 +257,6 @@ def _prepared(chat: ChatRequest, form: RequestForm) -> ChatRequest:
         return chat
     instruction = Message("system", (TextPart(SCHEMA + payload.encode(wanted.schema).decode()),))
     return msgspec.structs.replace(chat, messages=(instruction, *chat.messages))
-
-
-def _refuse_addresses(chat: ChatRequest) -> None:
-    for message in chat.messages:
-        for part in message.parts:
-            if isinstance(part, ImagePart) and part.url and not part.url.startswith("data:"):
-                raise InvalidRequest(
-                    "This server takes pictures only as data, not by their address.",
-                    hint="Attach the picture itself, or set the session's option image_urls to true if the server "
-                    "fetches addresses.",
-                )
 
 
 def _fewer_tools(chat: ChatRequest, form: RequestForm) -> ChatRequest:

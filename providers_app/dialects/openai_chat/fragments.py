@@ -72,8 +72,7 @@ class ToolCallDrafts:
             return
         function = raw.get("function")
         body = function if isinstance(function, dict) else raw
-        given_id = raw.get("id")
-        provider_id = str(given_id) if given_id not in (None, "") else None
+        provider_id = str(raw["id"]) if raw.get("id") not in (None, "") else None
         name = payload.text(body.get("name"))
         draft = self._find(payload.count(raw.get("index")), provider_id, name)
         if provider_id and not draft.provider_id:
@@ -104,8 +103,7 @@ class ToolCallDrafts:
         """Emit the whole calls of an ended answer; ``cut`` means that it ended for lack of length."""
         for draft in self._drafts:
             arguments, invalid = payload.arguments("".join(draft.pieces), cut=cut)
-            given = draft.provider_id, invalid, draft.opaque
-            self._answer.call(draft.number, draft.name, arguments, *given)
+            self._answer.call(draft.number, draft.name, arguments, draft.provider_id, invalid, draft.opaque)
 
     def _find(self, index: int | None, provider_id: str | None, name: str) -> _Draft:
         draft: _Draft | None = None

@@ -47,8 +47,7 @@ class ChatReading(Reading):
         self._split: ThinkTags | None = None if think_tags == "off" else ThinkTags(opened=think_tags == "opened")
 
     def done(self) -> None:
-        if self._one is not None:
-            self._continue(self._one)
+        self._continue()
         # An end marker alone is no answer, and words of failure before it are believed.
         self._end() if self._answered and (self._finish or not self.doubt) else self.end()
 
@@ -62,16 +61,14 @@ class ChatReading(Reading):
     def whole(self, value: Any) -> None:
         if isinstance(value.get("choices"), list) and not is_error(value):
             self._chunk(value)
-            if self._one is not None:
-                self._continue(self._one)
+            self._continue()
             self._end() if self._answered else self.fail(BadAnswer("The provider answered without any choice."))
         else:
             self.count_in(value.get("usage"))
             self.refuse(value)
 
     def end(self) -> None:
-        if self._one is not None:
-            self._continue(self._one)
+        self._continue()
         if self._finish is not None:
             self._end()
         else:
@@ -104,11 +101,12 @@ class ChatReading(Reading):
             self._one, self._index = OneChoice(self._index), ...
         return self._one.is_read(choice, alone=len(choices) == 1, ended=self._finish is not None)
 
-    def _continue(self, one: OneChoice) -> None:
+    def _continue(self) -> None:
         """Read the choices that were held until it was known that they continue the answer."""
-        held, one.held = one.held, []
-        for choice in held:
-            self._choice(choice)
+        if (one := self._one) is not None:
+            held, one.held = one.held, []
+            for choice in held:
+                self._choice(choice)
 
     def _choice(self, choice: dict[str, Any]) -> None:
         self._answered = True

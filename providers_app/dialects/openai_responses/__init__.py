@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from providers_app.dialects import error_words, media, tool_forms
-from providers_app.dialects.notes import dropped
+from providers_app.dialects.media import dropped
 from providers_app.dialects.openai_responses.stream import ResponsesReading
 from providers_app.dialects.reducer import BodyReducer
 from providers_app.dialects.request import Conversation, Replay, Turn, joined_text, leading_system, schema, to_bytes
@@ -66,9 +66,7 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
         """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
         chat = tool_forms.wired(chat, OPENAI_NAMES)
         system, turns = leading_system(chat, Conversation(chat, self.ids, Replay(self.family, fits=_fits)).turns())
-        items: list[dict[str, Any]] = []
-        for turn in turns:
-            items += _items(chat, turn)
+        items = [item for turn in turns for item in _items(chat, turn)]
         params = chat.params
         body: dict[str, Any] = {"model": chat.model}
         if system:
@@ -77,14 +75,10 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
         if self.encrypted_reasoning:
             body["include"] = ["reasoning.encrypted_content"]
         body["max_output_tokens"] = params.max_output_tokens
-        body["temperature"] = params.temperature
-        body["top_p"] = params.top_p
-        if params.reasoning_effort is not None:
-            body["reasoning"] = {"effort": params.reasoning_effort}
-            if params.reasoning_effort != "none":
-                body["reasoning"]["summary"] = "auto"
-        if params.response_schema is not None:
-            wanted = params.response_schema
+        body |= {"temperature": params.temperature, "top_p": params.top_p}
+        if (effort := params.reasoning_effort) is not None:
+            body["reasoning"] = {"effort": effort, **({} if effort == "none" else {"summary": "auto"})}
+        if (wanted := params.response_schema) is not None:
             name = OPENAI_NAMES.of(wanted.name)
             form = {"type": "json_schema", "name": name, "schema": wanted.schema, "strict": wanted.strict}
             body["text"] = {"format": form}
@@ -100,10 +94,8 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
                 for tool in chat.tools
             ]
             choice = chat.tool_choice
-            if choice.mode == "tool":
-                body["tool_choice"] = {"type": "function", "name": choice.name}
-            elif choice.mode != "auto":
-                body["tool_choice"] = choice.mode
+            named = {"type": "function", "name": choice.name}
+            body["tool_choice"] = named if choice.mode == "tool" else choice.mode if choice.mode != "auto" else None
             body["parallel_tool_calls"] = params.parallel_tool_calls
         return to_bytes(body, params.extra, self.unsupported)
 

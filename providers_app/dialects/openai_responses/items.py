@@ -9,8 +9,6 @@ from providers_app.dialects.answer import Answer
 from providers_app.types.events import ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
-_CALLS = frozenset({"function_call", "custom_tool_call"})
-
 
 class _Item(msgspec.Struct):
     number: int
@@ -136,8 +134,10 @@ class OutputItems:
             self._message(value, item, raw)
         elif kind == "reasoning":
             self._reasoning(item, raw)
-        elif kind in _CALLS and self._is_ours(raw):
-            self._call(item, raw, custom=kind == "custom_tool_call")
+        elif kind == "function_call":
+            self._call(item, raw)
+        elif kind == "custom_tool_call" and (self.tools is None or payload.text(raw.get("name")) in self.tools):
+            self._call(item, raw, custom=True)
         else:
             self._answer.start()
             if kind == "image_generation_call" and raw.get("result"):
@@ -171,12 +171,6 @@ class OutputItems:
             if item.raw or item.texted
         )
 
-    def _is_ours(self, raw: dict[str, Any]) -> bool:
-        """Tell whether the call is the caller's to run."""
-        return (
-            raw.get("type") != "custom_tool_call" or self.tools is None or payload.text(raw.get("name")) in self.tools
-        )
-
     def _part(self, item: _Item) -> int:
         if item.part is None:
             item.part = self._parts
@@ -206,28 +200,23 @@ class OutputItems:
 
     def _reasoning(self, item: _Item, raw: dict[str, Any]) -> None:
         part = self._part(item)
-        if not item.texted:
-            pieces = [payload.text(payload.mapping(one).get("text")) for one in payload.sequence(raw.get("summary"))]
-            if not any(pieces):
-                content = payload.sequence(raw.get("content"))
-                pieces = [payload.text(payload.mapping(one).get("text")) for one in content]
-            text = "\n\n".join(filter(None, pieces))
-            if text:
+        for parts in ("summary", "content") if not item.texted else ():
+            pieces = [payload.text(payload.mapping(one).get("text")) for one in payload.sequence(raw.get(parts))]
+            if text := "\n\n".join(filter(None, pieces)):
                 self._answer.reasoning(text, part)
+                break
         if raw.get("encrypted_content"):
             kept = {name: raw[name] for name in ("type", "summary", "content", "encrypted_content") if raw.get(name)}
             self._answer.start()
             self._answer.append(ReasoningDelta("", part, {"summary": [], **kept}))
 
-    def _call(self, item: _Item, raw: dict[str, Any], *, custom: bool) -> None:
+    def _call(self, item: _Item, raw: dict[str, Any], *, custom: bool = False) -> None:
         self._named(item, raw)
         index = item.call or 0
         streamed = "".join(item.pieces)
         if custom:
-            text = payload.text(raw.get("input")) or item.final or streamed
-            arguments: dict[str, Any] = {"input": text}
-            invalid = None
-            final = payload.encode(arguments).decode()
+            arguments: dict[str, Any] = {"input": payload.text(raw.get("input")) or item.final or streamed}
+            final, invalid = payload.encode(arguments).decode(), None
         else:
             given = payload.said(raw.get("arguments"))
             # Some servers finish a call with "{}" although its deltas or its done event had the arguments.

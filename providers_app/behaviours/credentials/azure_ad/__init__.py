@@ -1,9 +1,5 @@
 """Entra (Azure AD): access tokens of an application, or of the identity that Azure gave to the machine.
 
-    application   client credentials at Entra, with a secret or a certificate
-    identity      managed identity, asked from the machine's own metadata service
-    codes         what Entra's error codes mean
-
 Both have one function that makes one token, ``mint``. ``AzureADCredentialProvider`` keeps what it made; a sign-in
 stores it with its session.
 """

@@ -2,7 +2,8 @@
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow: there is no refresh token, a new
 token is requested whenever one is needed. A certificate signs a statement instead of a secret (RFC 7523 section 2.2,
-https://learn.microsoft.com/entra/identity-platform/certificate-credentials).
+https://learn.microsoft.com/entra/identity-platform/certificate-credentials). Errors are told by number, never by text,
+which Entra rewords and translates (https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
 """
 
 import asyncio
@@ -18,14 +19,22 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from providers_app.behaviours.credentials.azure_ad.codes import TERMINAL, explained
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.grants import client_credentials, rsa_key
 from providers_app.behaviours.oauth.pkce import base64url
-from providers_app.errors import InvalidCredential, InvalidRequest, UpstreamError
+from providers_app.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    InvalidCredential,
+    InvalidRequest,
+    PermissionDenied,
+    TokenRefused,
+    UpstreamError,
+)
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire.client import Http
+from providers_app.wire.status import recast
 
 AUTHORITY = "https://login.microsoftonline.com"
 SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -39,6 +48,54 @@ CERTIFICATE_HINT = (
 )
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
+
+_RENEWAL = (
+    "Make a new one in the Azure portal (App registrations, Certificates & secrets), copy the column Value, and sign "
+    "in again."
+)
+_TENANT = "Copy the directory (tenant) ID from the application's overview in the Azure portal."
+_SCOPE = "An administrator can change the scope in the settings."
+
+_FINAL = {
+    "AADSTS7000215": (
+        "Entra does not accept the client secret",
+        f"Often the secret's ID was copied instead of its value. {_RENEWAL}",
+    ),
+    "AADSTS7000222": ("The client secret has expired", _RENEWAL),
+    "AADSTS700016": (
+        "Entra knows no application with this client ID in this tenant",
+        "Copy the application (client) ID and the directory (tenant) ID from the same application's overview.",
+    ),
+    "AADSTS90002": ("Entra knows no such tenant", _TENANT),
+    "AADSTS900023": ("Entra cannot read the name of the tenant", _TENANT),
+    "AADSTS7000112": (
+        "The application is disabled in its tenant",
+        "An administrator of the tenant can enable it (Enterprise applications, Properties).",
+    ),
+    "AADSTS700027": (
+        "Entra does not know the certificate, or its signature is wrong",
+        "Upload the certificate at the application (Certificates & secrets), then sign in with it and its key.",
+    ),
+}
+TERMINAL = frozenset(_FINAL)
+"""The codes after which only a person can help."""
+MEANINGS: dict[str, tuple[type[UpstreamError], str, str]] = {
+    **{code: (TokenRefused, *meaning) for code, meaning in _FINAL.items()},
+    "AADSTS700024": (
+        AuthenticationFailed,
+        "Entra finds our signed statement outside its time",
+        "Set the clock of this machine. Maestro then tries again.",
+    ),
+    "AADSTS70011": (BadRequest, "Entra does not know the scope", _SCOPE),
+    "AADSTS1002012": (BadRequest, "The scope must end with /.default", _SCOPE),
+    "AADSTS500011": (BadRequest, "The tenant does not know the service that the scope is for", _SCOPE),
+    "AADSTS53003": (
+        PermissionDenied,
+        "A conditional access policy of the tenant forbids this",
+        "Ask an administrator of the tenant; the policy may allow certain addresses only.",
+    ),
+}
+"""The class, text and hint of an error by its code."""
 
 
 class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,15 +155,8 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
             answer = await client_credentials(endpoint, client, http, extra=extra)
         except UpstreamError as error:
             raise explained(error) from None
-        return tokens_from(
-            answer,
-            flow=flow,
-            client=OAuthClient(id=self.client_id),
-            issuer=f"{self.authority.rstrip('/')}/{self.tenant}/v2.0",
-            now=now,
-            before=before,
-            default_ttl=TTL_S,
-        )
+        issuer, bare = f"{self.authority.rstrip('/')}/{self.tenant}/v2.0", OAuthClient(id=self.client_id)
+        return tokens_from(answer, flow=flow, client=bare, issuer=issuer, now=now, before=before, default_ttl=TTL_S)
 
     def _assertion(self, now: float) -> Secret:
         """Return the client assertion that the certificate's key signs; ``now`` is seconds since the epoch.
@@ -121,17 +171,18 @@ class EntraApplication(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidCredential(
                 f"The certificate ended on {ended}.", hint="Make a new one, and upload it to Entra."
             )
-        claims = {
-            "aud": self.token_url,
-            "iss": self.client_id,
-            "sub": self.client_id,
-            "jti": str(uuid.uuid4()),
-            "iat": int(now),
-            "nbf": int(now),
-            "exp": int(now) + ASSERTION_S,
-        }
+        claims = {"aud": self.token_url, "iss": self.client_id, "sub": self.client_id, "jti": str(uuid.uuid4())}
+        times = {"iat": int(now), "nbf": int(now), "exp": int(now) + ASSERTION_S}
         header = {"alg": "PS256", "typ": "JWT", "x5t#S256": base64url(certificate.fingerprint(hashes.SHA256()))}
-        return Secret(jwt.encode(header, claims, RSAKey(key, key), algorithms=["PS256"]))
+        return Secret(jwt.encode(header, {**claims, **times}, RSAKey(key, key), algorithms=["PS256"]))
+
+
+def explained(error: UpstreamError) -> UpstreamError:
+    """Return the error with an explanation, where its code is known."""
+    if error.upstream_code not in MEANINGS:
+        return error
+    kind, what, hint = MEANINGS[error.upstream_code]
+    return recast(error, kind, hint, f"{what} ({error.upstream_code}).")
 
 
 def _of_key(pem: Secret, key: RSAPrivateKey) -> x509.Certificate:

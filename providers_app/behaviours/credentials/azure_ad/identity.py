@@ -65,17 +65,14 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
         if answer.status != 200:
             raise self._refused(answer)
         found = object_of(answer)
-        tokens = tokens_from(found, flow=flow, client=OAuthClient(), issuer=ISSUER, now=now, before=before)
         known = payload.text(found.get("client_id")) or self.client_id
         client = OAuthClient(id=known if known.isprintable() and len(known) <= 100 else "")
-        return msgspec.structs.replace(tokens, client=client)
+        return tokens_from(found, flow=flow, client=client, issuer=ISSUER, now=now, before=before)
 
     async def _asked(self) -> HttpResponse:
         """Return the first answer that is final, or the last one."""
-        form = "app" if self.header else "imds"
-        query = {"api-version": VERSIONS[form], "resource": self.resource}
-        if self.client_id:
-            query["client_id"] = self.client_id
+        own = {"client_id": self.client_id} if self.client_id else {}
+        query = {"api-version": VERSIONS["app" if self.header else "imds"], "resource": self.resource, **own}
         url = f"{self.url}?{urlencode(query)}"
         headers, secret = ({}, {"x-identity-header": self.header}) if self.header else ({"metadata": "true"}, {})
         answer = await ask_metadata(url, headers, secret=secret)
@@ -90,23 +87,18 @@ class ManagedIdentity(msgspec.Struct, frozen=True, kw_only=True):
     def _refused(self, answer: HttpResponse) -> UpstreamError:
         status = answer.status
         words = words_of(payload.object_in(answer.body), filter(None, [self.header.reveal()]))
-        code, named = words.code, words.named(status)
+        code, named = words.code or None, words.named(status)
         if status == 400:
             whose = f"the identity {self.client_id}" if self.client_id else "an identity of its own"
             return TokenRefused(
                 f"This machine does not have {whose} ({named}).",
                 hint="Give the machine that identity in the Azure portal (Identity), or change the configured one.",
                 status=status,
-                upstream_code=code or None,
+                upstream_code=code,
             )
         kind = ServerError if status == 410 else class_of_status(status) if status >= 400 else BadAnswer
         hint = "It may be starting or being updated; Maestro asks again."
         if issubclass(kind, AuthenticationFailed | PermissionDenied | BadAnswer):
             hint = "Check the configured address and header of the identity service."
-        return kind(
-            f"The identity service at {urlsplit(self.url).netloc} gave no token ({named}).",
-            hint=hint,
-            status=status,
-            upstream_code=code or None,
-            retry_after=retry_after(answer.headers),
-        )
+        message = f"The identity service at {urlsplit(self.url).netloc} gave no token ({named})."
+        return kind(message, hint=hint, status=status, upstream_code=code, retry_after=retry_after(answer.headers))

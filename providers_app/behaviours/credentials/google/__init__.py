@@ -1,10 +1,5 @@
 """Google's own kinds of credentials, for every provider that is reached with a token of Google.
 
-    authority         the token endpoint and the scopes
-    service_account   a key file: a signed statement becomes an access token, again and again
-    authorized_user   a person's refresh token with its OAuth client (application-default credentials)
-    machine           the identity that Google gave this machine
-
 A pasted file is material, never a place to go: no address in it is followed (``token_uri``, ``credential_source``), so
 that a prepared file cannot have secrets sent elsewhere.
 """

@@ -23,10 +23,7 @@ from providers_app.wire.status import recast
 KIND = "authorized_user"
 _RAPT_HINT = "Sign in again. Google ends such logins after the time that the organisation set."
 OTHER_TYPES = (
-    "external_account",
-    "external_account_authorized_user",
-    "impersonated_service_account",
-    "gdch_service_account",
+    *("external_account", "external_account_authorized_user", "impersonated_service_account", "gdch_service_account"),
 )
 """Kinds of credential files that name addresses or programs to fetch tokens from; none of them is followed."""
 
@@ -64,13 +61,9 @@ def read(found: Any) -> AuthorizedUser:
     refresh, client_id, secret = (text_in(found, name) for name in ("refresh_token", "client_id", "client_secret"))
     if not (refresh and client_id and secret):
         raise InvalidCredential("It lacks refresh_token, client_id or client_secret.")
-    project = text_in(found, "quota_project_id")
-    return AuthorizedUser(
-        client=OAuthClient(id=client_id, secret=Secret(secret)),
-        refresh=Secret(refresh),
-        project=project if PROJECT.fullmatch(project) else "",
-        account=text_in(found, "account"),
-    )
+    client, project = OAuthClient(id=client_id, secret=Secret(secret)), text_in(found, "quota_project_id")
+    project = project if PROJECT.fullmatch(project) else ""
+    return AuthorizedUser(client=client, refresh=Secret(refresh), project=project, account=text_in(found, "account"))
 
 
 async def refresh(tokens: Tokens, authority: Authority, http: Http) -> Tokens:

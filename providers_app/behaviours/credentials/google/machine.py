@@ -32,8 +32,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     async def project(self) -> str:
         """Return the machine's own project; empty where the server does not say one. Raises ``UpstreamError``."""
-        answer = await self._ask(PROJECT_ID)
-        word = _word(answer)
+        word = _word(answer := await self._ask(PROJECT_ID))
         return word if answer.status == 200 and PROJECT.fullmatch(word) else ""
 
     async def mint(self, flow: str, before: Tokens | None = None) -> Tokens:
@@ -71,13 +70,9 @@ def _checked(answer: HttpResponse) -> HttpResponse:
             "This machine has no service account.",
             hint="Give the machine a service account with the scope cloud-platform, in Google's console.",
         )
-    if answer.status != 200:
-        kind = class_of_status(answer.status) if answer.status >= 400 else BadAnswer
-        raise kind(
-            f"The metadata server answered with status {answer.status}.",
-            status=answer.status,
-            retry_after=retry_after(answer.headers),
-        )
+    if (status := answer.status) != 200:
+        kind, wait = class_of_status(status) if status >= 400 else BadAnswer, retry_after(answer.headers)
+        raise kind(f"The metadata server answered with status {status}.", status=status, retry_after=wait)
     return answer
 
 

@@ -83,9 +83,8 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
     kind = found.get("type")
     if kind != "service_account":
         reason = _OTHER_TYPES.get(payload.text(kind))
-        if reason:
-            raise InvalidCredential(f"This is not the key of a service account. {reason}", hint=HINT)
-        raise InvalidCredential("This JSON is not the key of a service account.", hint=HINT)
+        message = f"This is not the key of a service account. {reason}" if reason else ""
+        raise InvalidCredential(message or "This JSON is not the key of a service account.", hint=HINT)
     if found.get("universe_domain", UNIVERSE) != UNIVERSE:
         raise InvalidCredential(f"The service account belongs to another cloud than {UNIVERSE}.")
     email, key, key_id = (payload.text(found.get(name)) for name in ("client_email", "private_key", "private_key_id"))
@@ -96,13 +95,8 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
         # The file comes from a person: a token that is fetched from its address could be anybody's trap.
         raise InvalidCredential(f"The key file names another token_uri than {TOKEN_URI}.", hint=HINT)
     project = payload.text(found.get("project_id"))
-    account = ServiceAccount(
-        email=email,
-        key=Secret(key),
-        key_id=key_id,
-        token_uri=token_uri,
-        project=project if PROJECT.fullmatch(project) else "",
-    )
+    project = project if PROJECT.fullmatch(project) else ""
+    account = ServiceAccount(email=email, key=Secret(key), key_id=key_id, token_uri=token_uri, project=project)
     _assertion(account.material, authority, time.time())  # a key that cannot sign is found now
     return account
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from providers_app.behaviours.credentials.azure_ad import AzureADCredentialProvider, EntraApplication, ManagedIdentity
-from providers_app.behaviours.credentials.azure_ad.codes import MEANINGS, TERMINAL, explained
+from providers_app.behaviours.credentials.azure_ad.application import MEANINGS, TERMINAL, explained
 from providers_app.behaviours.oauth.refusals import words_of
 from providers_app.dispatch import clients
 from providers_app.errors import (

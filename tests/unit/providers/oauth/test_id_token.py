@@ -12,7 +12,7 @@ import pytest
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from providers_app.behaviours.oauth import id_token, jwks
+from providers_app.behaviours.oauth import id_token
 from providers_app.errors import BadAnswer, InvalidIdToken, ServerError, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
@@ -197,7 +197,7 @@ async def test_a_token_without_a_key_id_is_tried_with_each_key(server: TokenServ
         (302, b"", BadAnswer),
         (200, b"<html>", BadAnswer),
         (200, {"keys": "none"}, BadAnswer),
-        (200, b" " * (jwks.MAX_BODY + 1), BadAnswer),
+        (200, b" " * (id_token.MAX_KEYS_BODY + 1), BadAnswer),
         (200, {"keys": []}, InvalidIdToken),
         (200, {"keys": [5, {}, {"kty": "RSA"}, {"kty": "RSA", "n": "!", "e": "AQAB"}]}, InvalidIdToken),
     ],
@@ -234,7 +234,7 @@ def published(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_keys_that_are_not_used(entry: dict[str, Any]) -> None:
-    assert jwks.read(json.dumps({"keys": [entry]}).encode()) == ()
+    assert id_token.keys_in(json.dumps({"keys": [entry]}).encode()) == ()
 
 
 def test_reading_claims_without_proof() -> None:
