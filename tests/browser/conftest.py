@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
 
 from tests import guards
 from tests.conftest import need
 from tests.processes import Up, prepared
 
+PATIENCE_MS = 60_000.0
+"""How long an action or a condition may take: other tests run beside these."""
 FLAGS = [
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -28,11 +31,19 @@ def browser() -> Iterator[Browser]:
     # Session scope is right only because the browser tests are a run of their own: the sync API keeps a loop running.
     path = need("chromium")
     guards.watch.loops = False
-    expect.set_options(timeout=15_000)  # as long as an action may take: other tests run beside these
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = launched(playwright, path)
         yield chromium
         chromium.close()
+
+
+def launched(playwright: Playwright, path: str, attempts: int = 3) -> Browser:
+    """A running Chromium, tried ``attempts`` times: on a busy machine one may die or be late before any test began."""
+    for _ in range(attempts - 1):
+        with suppress(Error):
+            return playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE_MS)
+    return playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -70,7 +81,7 @@ def watch() -> Iterator[Callable[[Page], Page]]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
     made = browser.new_context(viewport={"width": 1440, "height": 900})
-    made.set_default_timeout(15_000)
+    made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
 

@@ -1,11 +1,9 @@
 """Answers that hold more than text: a search with sources, a pause that goes on, an image; live and reloaded."""
 
-import re
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_first_answer import finished, send
+from tests.browser.pages import begin, finished, name_model, send
 from tests.processes import Up
 from tests.vendors.anthropic import VALID_KEY
 from tests.vendors.anthropic.stream import SOURCE
@@ -13,28 +11,6 @@ from tests.vendors.gemini import VALID_KEY as GEMINI_KEY
 from tests.vendors.server import VendorServer
 
 pytestmark = pytest.mark.browser
-
-
-def begin(page: Page, server: Up, provider: str, key: str, vendor: VendorServer) -> None:
-    """Connect a session with the vendor's server, and open a new chat."""
-    page.goto(f"{server.base}/sessions/new/?provider={provider}")
-    page.locator("input[name=name]").fill("work")
-    page.get_by_text("Another address").click()
-    page.locator("input[name=base_url]").fill(vendor.base_url)
-    page.locator("input[name=key]").fill(key)
-    page.get_by_role("button", name="Connect", exact=True).click()
-    page.wait_for_url(re.compile(r"/sessions/[0-9a-f-]{36}/"))
-    page.goto(f"{server.base}/chats/")
-    page.get_by_role("button", name="New chat").first.click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
-
-
-def name_model(page: Page, model: str) -> None:
-    """Take a model that is in no list, by its name."""
-    page.locator("#picker-button").click()
-    page.locator("#picker-search").fill(model)
-    page.keyboard.press("Enter")
-    expect(page.locator("#picker-button")).to_contain_text(model)
 
 
 def same_after_reload(page: Page) -> Locator:
@@ -50,7 +26,7 @@ def test_a_search_shows_its_card_and_its_sources_while_it_runs_and_ever_after(
     page: Page, server: Up, anthropic_server: VendorServer
 ) -> None:
     begin(page, server, "anthropic", VALID_KEY, anthropic_server)
-    name_model(page, "claude-opus-5-search-slow-150")
+    name_model(page, "claude-opus-5-search-held")
     send(page, "When does **the ferry** run?")
     expect(page.locator(".message-user .bubble").last).to_have_text("When does **the ferry** run?")
     running = page.locator(".answer[data-state=running]")
@@ -60,6 +36,7 @@ def test_a_search_shows_its_card_and_its_sources_while_it_runs_and_ever_after(
     expect(running.locator(".server-tool")).to_contain_text("Searched the web")
     expect(running.locator(".server-tool")).to_contain_text("1 result")
     expect(page.locator("#chat-say")).to_contain_text("Searched the web.")
+    anthropic_server.release()
     finished(page)
     answer = same_after_reload(page)
     card, chip = answer.locator(".server-tool"), answer.locator("a.source")
@@ -84,7 +61,7 @@ def test_a_search_shows_its_card_and_its_sources_while_it_runs_and_ever_after(
     for place in range(2):
         expect(rows.nth(place)).to_have_attribute("data-excluded", "false")
     send(page, "And back?")
-    expect(page.locator(".answer[data-state=complete]")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".answer[data-state=complete]")).to_have_count(2)
 
 
 def test_a_paused_answer_goes_on_by_itself_and_is_one_answer(
@@ -136,10 +113,11 @@ def own_size(page: Page, image: Locator) -> None:
 
 def test_an_image_is_an_image_in_answer_panel_and_preview(page: Page, server: Up, gemini_server: VendorServer) -> None:
     begin(page, server, "gemini", GEMINI_KEY, gemini_server)
-    name_model(page, "gemini-3-pro-image-slow-100")
+    name_model(page, "gemini-3-pro-image-held")
     send(page, "Draw it.")
     image = page.locator(".answer[data-state=running] .answer-image img")
     expect(image).to_have_js_property("naturalWidth", 320)
+    gemini_server.release()
     finished(page)
     answer = same_after_reload(page)
     expect(answer.locator("img")).to_have_js_property("naturalWidth", 320)
@@ -164,4 +142,4 @@ def test_an_image_is_an_image_in_answer_panel_and_preview(page: Page, server: Up
     expect(view).to_contain_text(" characters)")
     page.keyboard.press("Escape")
     send(page, "And again.")
-    expect(page.locator(".answer[data-state=complete]")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".answer[data-state=complete]")).to_have_count(2)

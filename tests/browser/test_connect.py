@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_first_answer import choose, finished, send
+from tests.browser.pages import choose, finished, send
 from tests.processes import Up
 from tests.vendors.anthropic import VALID_KEY
 from tests.vendors.server import VendorServer

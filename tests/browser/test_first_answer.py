@@ -1,45 +1,17 @@
 """The newcomer's way: the printed link, the demo without a key, a streamed answer, and the context that made it."""
 
-import re
-import time
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.database import answer_chunk, last_stream
+from tests.browser.pages import QUESTION, begin, choose, finished, name_model, send, shown_text, start_demo
 from tests.processes import Up
+from tests.vendors.anthropic import VALID_KEY
+from tests.vendors.server import VendorServer
 
 pytestmark = pytest.mark.browser
-QUESTION = (
-    "How would you write a FastAPI application that handles Stripe-based subscriptions? "
-    "Include error handling and webhook verification."
-)
-
-
-def send(page: Page, text: str) -> None:
-    page.locator("#composer-text").fill(text)
-    page.keyboard.press("Enter")
-
-
-def choose(page: Page, model: str) -> None:
-    """Pick a model of the chosen session in the picker, as a person who types its name does."""
-    page.locator("#picker-button").click()
-    page.locator("#picker-search").fill(model)
-    page.locator(f"#model-picker [data-model='{model}']").click()
-    expect(page.locator("#picker-button")).to_contain_text(model)
-
-
-def shown_text(page: Page, characters: int) -> str:
-    """The text of the running answer, once it has that many characters."""
-    flow = page.locator(".answer .answer-flow").last
-    deadline = time.monotonic() + 30
-    while True:
-        text = flow.inner_text() if flow.count() else ""
-        if len(text) >= characters:
-            return text
-        assert time.monotonic() < deadline, f"only {len(text)} characters were shown"
-        page.wait_for_timeout(50)
 
 
 def at_the_edge(page: Page) -> None:
@@ -52,19 +24,11 @@ def at_the_edge(page: Page) -> None:
     page.set_viewport_size(size)  # type: ignore[arg-type]
 
 
-def finished(page: Page, state: str = "complete", timeout: float = 60_000) -> None:
-    page.locator(f".answer[data-state={state}]").last.wait_for(timeout=timeout)
-
-
 def test_from_the_link_to_a_streamed_answer_whose_context_is_controlled(page: Page, server: Up) -> None:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    start_demo(page)
     expect(page.locator("#context-chunks-empty")).to_be_visible()
     send(page, QUESTION)
     expect(page.locator(".message-user").first).to_contain_text("Stripe-based")
-    shown_text(page, 20)
-    expect(page.locator("#composer-send")).to_contain_text("Stop")
-    at_the_edge(page)
     finished(page)
     answer = page.locator(".answer").last
     for word in ("FastAPI", "Stripe", "signature"):
@@ -108,15 +72,18 @@ def test_from_the_link_to_a_streamed_answer_whose_context_is_controlled(page: Pa
 
     choose(page, "demo-instant")
     send(page, "And now?")
-    expect(page.locator(".answer[data-state=complete]")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".answer[data-state=complete]")).to_have_count(2)
     expect(chunks).to_have_count(5)
 
 
-def test_stop_ends_the_answer_and_keeps_what_was_shown(page: Page, server: Up) -> None:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+def test_stop_ends_the_answer_and_keeps_what_was_shown(page: Page, server: Up, anthropic_server: VendorServer) -> None:
+    begin(page, server, "anthropic", VALID_KEY, anthropic_server)
+    name_model(page, "claude-opus-5-held")
+    at_the_edge(page)
     send(page, QUESTION)
     shown = shown_text(page, 200)
+    expect(page.locator("#composer-send")).to_contain_text("Stop")
+    at_the_edge(page)
     page.keyboard.press("Escape")
     finished(page, "cancelled")
     assert last_stream(server.data)["state"] == "cancelled"
@@ -124,13 +91,13 @@ def test_stop_ends_the_answer_and_keeps_what_was_shown(page: Page, server: Up) -
     assert stored["state"] == "partial"
     assert len(stored["content"]) >= len(shown.strip()) * 0.8
     expect(page.get_by_role("button", name="Regenerate")).to_be_visible()
+    anthropic_server.release()
     page.get_by_role("button", name="Regenerate").click()
     finished(page)
 
 
 def test_faults_are_shown_with_a_code_and_a_way_on(page: Page, server: Up) -> None:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    start_demo(page)
     faults = {
         "demo-error-429": "upstream_rate_limit",
         "demo-midstream-error": "upstream_server_error",
@@ -141,15 +108,14 @@ def test_faults_are_shown_with_a_code_and_a_way_on(page: Page, server: Up) -> No
     for number, (model, code) in enumerate(faults.items(), start=1):
         choose(page, model)
         send(page, "hello")
-        expect(failures).to_have_count(number, timeout=20_000)
+        expect(failures).to_have_count(number)
         expect(failures.last).to_contain_text(code)
         expect(failures.last.get_by_role("button", name="Regenerate")).to_be_visible()
         assert "Traceback" not in page.content()
 
 
 def test_reasoning_and_tool_calls_become_cards_and_a_person_sets_an_intent(page: Page, server: Up) -> None:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
+    start_demo(page)
     choose(page, "demo-reasoning")
     send(page, "think")
     finished(page)
@@ -176,9 +142,7 @@ def test_reasoning_and_tool_calls_become_cards_and_a_person_sets_an_intent(page:
 def test_every_page_obeys_the_policy_in_both_themes_and_widths(
     page: Page, server: Up, context: BrowserContext, watch: Callable[[Page], Page]
 ) -> None:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
-    chat = page.url
+    chat = start_demo(page)
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for width in (1440, 390):

@@ -10,26 +10,25 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import SETTINGS, sign_in
 from tests.browser.database import answer_chunk, last_stream
-from tests.browser.test_first_answer import QUESTION, choose, finished, send, shown_text
+from tests.browser.pages import QUESTION, begin, choose, finished, name_model, send, shown_text, start_demo
 from tests.processes import Up
+from tests.vendors.anthropic import VALID_KEY
+from tests.vendors.server import VendorServer
 
 pytestmark = pytest.mark.browser
 
 
-def start_chat(page: Page) -> str:
-    page.get_by_role("button", name="Try the demo").click()
-    page.wait_for_url(re.compile(r"/chats/[0-9a-f-]{36}/"))
-    return page.url
-
-
 def test_closing_the_tab_and_coming_back_gives_the_whole_answer_byte_for_byte(
-    page: Page, server: Up, context: BrowserContext, watch: Callable[[Page], Page]
+    page: Page, server: Up, context: BrowserContext, watch: Callable[[Page], Page], anthropic_server: VendorServer
 ) -> None:
-    address = start_chat(page)
+    address = begin(page, server, "anthropic", VALID_KEY, anthropic_server)
+    name_model(page, "claude-opus-5-held")
     send(page, QUESTION)
     shown_text(page, 150)
     page.close()
-    deadline = time.monotonic() + 90
+    assert last_stream(server.data)["state"] == "running"
+    anthropic_server.release()
+    deadline = time.monotonic() + 60
     while last_stream(server.data)["state"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -46,19 +45,20 @@ def test_closing_the_tab_and_coming_back_gives_the_whole_answer_byte_for_byte(
 
     # The same answer, read without a break, is the same text: nothing was lost while nobody looked.
     send(back, QUESTION)
-    expect(back.locator(".answer")).to_have_count(2)
-    finished(back)
-    assert len(answer_chunk(server.data)["content"]) >= len(stored) * 0.9
+    expect(back.locator(".answer[data-state=complete]")).to_have_count(2)
+    assert answer_chunk(server.data)["content"] == stored
 
 
-def test_reloading_in_the_middle_catches_up_and_goes_on(page: Page, server: Up) -> None:
-    start_chat(page)
+def test_reloading_in_the_middle_catches_up_and_goes_on(page: Page, server: Up, anthropic_server: VendorServer) -> None:
+    begin(page, server, "anthropic", VALID_KEY, anthropic_server)
+    name_model(page, "claude-opus-5-held")
     send(page, QUESTION)
     shown = shown_text(page, 150)
     page.reload()
     again = shown_text(page, 150)
     assert last_stream(server.data)["state"] == "running", "it is still being written"
     assert squeezed(again).startswith(squeezed(shown)[:100])
+    anthropic_server.release()
     finished(page)
     source = page.locator(".answer template.answer-source").evaluate("element => element.content.textContent")
     assert source == answer_chunk(server.data)["content"]
@@ -67,8 +67,8 @@ def test_reloading_in_the_middle_catches_up_and_goes_on(page: Page, server: Up) 
 def test_killing_the_server_loses_nothing_that_was_shown_and_the_page_says_so(
     page: Page, server: Up, tmp_path: Path
 ) -> None:
-    start_chat(page)
-    choose(page, "demo-slow")
+    start_demo(page)
+    choose(page, "demo-slow")  # half a minute, and new words all the time
     send(page, "Tell me a long story about a lighthouse.")
     shown_text(page, 60)
     server.kill()
@@ -94,7 +94,7 @@ def test_without_a_websocket_the_page_streams_by_events(
     context.add_init_script("window.WebSocket = class { constructor() { throw new Error('no sockets here'); } };")
     page = context.new_page()
     sign_in(page, server)
-    start_chat(page)
+    start_demo(page)
     send(page, "Hello there")
     finished(page)
     expect(page.locator(".chat-main")).to_contain_text("SSE")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import SETTINGS, sign_in
-from tests.browser.test_first_answer import choose, finished, send
+from tests.browser.pages import choose, finished, send
 from tests.processes import Up, prepared
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET, GOOGLE_WEB
 from tests.vendors.auth.workloads import add_rule, add_service_account, workload_token

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -80,11 +81,30 @@ class Vendor(Protocol):
         ...
 
 
+HELD_S = 60.0
+"""After so long a held answer ends by itself, so that a test that forgets it does not wait for ever."""
+
+
+class Gate:
+    """Keeps the ends of held answers back; shut and opened from the test's thread."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+        self.shut, self.open = self._opened.clear, self._opened.set
+
+    async def passed(self) -> None:
+        """Return once the gate is open, or after ``HELD_S`` seconds."""
+        limit = time.monotonic() + HELD_S
+        while not self._opened.is_set() and time.monotonic() < limit:  # noqa: ASYNC110  it is set on another thread
+            await asyncio.sleep(0.005)
+
+
 class VendorApp:
     """An ASGI application around one vendor."""
 
     def __init__(self, vendor: Vendor) -> None:
         self.vendor = vendor
+        self.gate = Gate()
         self._numbers = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -114,7 +134,8 @@ class VendorApp:
         entry.key = self.vendor.key_state(request)
         answer = self.vendor.answer(request, entry)
         self.vendor.ledger.add(entry)
-        work = asyncio.ensure_future(_Delivery(entry, send, scope["reset"]).run(answer))
+        delivery = _Delivery(entry, send, scope["reset"], self.gate, len(self.vendor.ledger.of_model(entry.model)))
+        work = asyncio.ensure_future(delivery.run(answer))
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -136,8 +157,8 @@ async def _disconnected(receive: Receive) -> None:
 class _Delivery:
     """Writes one answer, with its plan's timing, packets and breaks."""
 
-    def __init__(self, entry: Entry, send: Send, reset: Callable[[], None]) -> None:
-        self.entry, self._send, self._reset = entry, send, reset
+    def __init__(self, entry: Entry, send: Send, reset: Callable[[], None], gate: Gate, number: int) -> None:
+        self.entry, self._send, self._reset, self._gate, self._number = entry, send, reset, gate, number
 
     async def run(self, later: Answer | Awaitable[Answer]) -> None:
         answer: Answer = await later if inspect.isawaitable(later) else later
@@ -202,6 +223,8 @@ class _Delivery:
             self.entry.sent_frames += 1
             if plan.slow_ms:
                 await asyncio.sleep(plan.slow_ms / 1000)
+            if plan.holding(self._number) and position == (visible[-1] if visible else 0):
+                await self._gate.passed()
         await self._end()
 
     async def _interrupted(self, streamed: Streamed, frame: Frame) -> bool:

@@ -116,15 +116,13 @@ def _gce_process(_books: dict[str, Book]) -> Iterator[VendorServer]:
 @pytest.fixture
 def anthropic_server(_anthropic_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Messages API; its key is ``tests.vendors.anthropic.VALID_KEY``."""
-    _anthropic_process.ledger.clear()
-    return _anthropic_process
+    return _anthropic_process.fresh()
 
 
 @pytest.fixture
 def openai_server(_openai_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Responses API; its key is ``tests.vendors.openai.VALID_KEY``."""
-    _openai_process.ledger.clear()
-    return _openai_process
+    return _openai_process.fresh()
 
 
 @pytest.fixture(scope="session")
@@ -136,90 +134,78 @@ def _keyless_chat_process() -> Iterator[VendorServer]:
 @pytest.fixture
 def keyless_chat_server(_keyless_chat_process: VendorServer) -> VendorServer:
     """The same for everybody who reaches it, as many servers of one's own are."""
-    _keyless_chat_process.ledger.clear()
-    return _keyless_chat_process
+    return _keyless_chat_process.fresh()
 
 
 @pytest.fixture
 def chat_server(_chat_process: VendorServer) -> VendorServer:
     """A compatible server with Chat Completions; its key is ``tests.vendors.chat.VALID_KEY``."""
-    _chat_process.ledger.clear()
-    return _chat_process
+    return _chat_process.fresh()
 
 
 @pytest.fixture
 def gemini_server(_gemini_process: VendorServer, _clean_books: None) -> VendorServer:
     """The Gemini API; its key is ``tests.vendors.gemini.VALID_KEY``."""
-    _gemini_process.ledger.clear()
-    return _gemini_process
+    return _gemini_process.fresh()
 
 
 @pytest.fixture
 def anthropic_auth(_anthropic_auth_process: VendorServer, _clean_books: None) -> VendorServer:
     """Sign-in at Anthropic; ``.auth`` is its book, whose access tokens ``anthropic_server`` takes."""
-    _anthropic_auth_process.ledger.clear()
-    return _anthropic_auth_process
+    return _anthropic_auth_process.fresh()
 
 
 @pytest.fixture
 def openai_auth(_openai_auth_process: VendorServer, _clean_books: None) -> VendorServer:
     """Sign-in at OpenAI (Codex client, device code, Sign in with ChatGPT); ``openai_server`` takes its tokens."""
-    _openai_auth_process.ledger.clear()
-    return _openai_auth_process
+    return _openai_auth_process.fresh()
 
 
 @pytest.fixture
 def google_auth(_google_auth_process: VendorServer, _clean_books: None) -> VendorServer:
     """Sign-in at Google; ``gemini_server`` takes its tokens."""
-    _google_auth_process.ledger.clear()
-    return _google_auth_process
+    return _google_auth_process.fresh()
 
 
 @pytest.fixture
 def openrouter_server(_openrouter_process: VendorServer, _clean_books: None) -> VendorServer:
     """Sign-in and Chat Completions of OpenRouter; its key is ``tests.vendors.openrouter.VALID_KEY``."""
-    _openrouter_process.ledger.clear()
-    return _openrouter_process
+    return _openrouter_process.fresh()
 
 
 @pytest.fixture
 def azure_server(_azure_process: VendorServer, _clean_books: None) -> VendorServer:
     """A resource of Azure OpenAI, both surfaces; its key is ``tests.vendors.azure.VALID_KEY``."""
-    _azure_process.ledger.clear()
-    return _azure_process
+    return _azure_process.fresh()
 
 
 @pytest.fixture
 def vertex_server(_vertex_process: VendorServer, _clean_books: None) -> VendorServer:
     """Vertex AI: takes tokens of ``google_auth`` and ``gce_metadata``, and ``tests.vendors.vertex.VALID_KEY``."""
-    _vertex_process.ledger.clear()
     assert isinstance(_vertex_process.vendor, VertexVendor)
     _vertex_process.vendor.reset()
-    return _vertex_process
+    return _vertex_process.fresh()
 
 
 @pytest.fixture
 def gce_metadata(_gce_process: VendorServer, _clean_books: None) -> VendorServer:
     """The metadata server of a machine of Google Cloud; its knobs are those of ``tests.vendors.auth.gce``."""
-    _gce_process.ledger.clear()
     assert isinstance(_gce_process.vendor, GceMetadata)
     _gce_process.vendor.reset()
-    return _gce_process
+    return _gce_process.fresh()
 
 
 @pytest.fixture
 def entra_auth(_entra_process: VendorServer, _clean_books: None) -> VendorServer:
     """Entra's token endpoint; ``azure_server`` takes its tokens. ``vendor.register()`` makes an application."""
-    _entra_process.ledger.clear()
     assert isinstance(_entra_process.vendor, EntraAuth)
     _entra_process.vendor.applications.clear()
-    return _entra_process
+    return _entra_process.fresh()
 
 
 @pytest.fixture
 def imds_server(_identity_process: VendorServer, _clean_books: None) -> VendorServer:
     """The identity service of a machine at Azure, in both forms; ``azure_server`` takes its tokens."""
-    _identity_process.ledger.clear()
     assert isinstance(_identity_process.vendor, IdentityService)
     _identity_process.vendor.start_anew()
-    return _identity_process
+    return _identity_process.fresh()

@@ -56,18 +56,18 @@ class Ledger:
         """The entries whose path ends so."""
         return [entry for entry in self if entry.path.endswith(path)]
 
-    def of_model(self, model: str) -> list[Entry]:
+    def of_model(self, model: str | None) -> list[Entry]:
         """The entries that asked this model."""
         return [entry for entry in self if entry.model == model]
 
-    async def until(self, condition: Callable[["Ledger"], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[["Ledger"], bool], seconds: float = 60.0) -> None:
         """Wait until the condition holds. Raises ``AssertionError`` with the entries when it does not in time."""
         limit = time.monotonic() + seconds
         while not condition(self):
             assert time.monotonic() < limit, f"not within {seconds} s; the ledger has {list(self)}"
             await asyncio.sleep(0.01)
 
-    async def disconnect(self, seconds: float = 5.0) -> Entry:
+    async def disconnect(self, seconds: float = 60.0) -> Entry:
         """The first request that the client closed early, waiting for it."""
         await self.until(lambda ledger: any(entry.disconnected_at for entry in ledger), seconds)
         return next(entry for entry in self if entry.disconnected_at)

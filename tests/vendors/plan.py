@@ -18,6 +18,7 @@ midstream-error             half of the answer, then the vendor's error inside t
                             (chat: in a finish reason; an empty chunk and the end), ``-data`` (Gemini: after ``data:``)
 truncate truncate-clean     half of the answer, then a proper end of the body: inside a frame, between two frames
 reset silence               half of the answer, then a TCP reset; then nothing more
+held held-N                 all of the output, but the end only after ``server.release()``; so the Nth request alone
 pause-MS slow-MS            silence of MS in the middle; MS between frames
 one-byte comments plain     one byte per packet; a comment before each frame; ``stream: true`` is ignored
 words-N corrected           N words of text; the first usage report is wrong and corrected later (Anthropic)
@@ -31,9 +32,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 TOKEN = re.compile(
-    r"-(?P<name>text|reasoning|tools|search|paused|image|emptytool|json|refusal|quota|hang|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
+    r"-(?P<name>text|reasoning|tools|search|paused|image|emptytool|json|refusal|quota|hang|held(?!-\d)|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
     r"|one-byte|comments|plain|corrected|repeat-cursor"
-    r"|(?:status|html|empty|retry-after-ms|retry-after-date|retry-after|times|pause|slow|words)-(?P<n>\d+(?:\.\d+)?))"
+    r"|(?:status|html|empty|retry-after-ms|retry-after-date|retry-after|times|held|pause|slow|words)-(?P<n>\d+(?:\.\d+)?))"
     r"(?=-|$)"
 )
 SCRIPTS = {"text", "reasoning", "tools", "emptytool", "json", "refusal", "search", "paused", "image"}
@@ -44,7 +45,7 @@ FLAGS = {"quota", "hang", "one-byte", "comments", "plain", "corrected", "repeat-
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for; ``retry_after`` is a number in the unit that ``retry_form`` names."""
+    """What is asked for; ``retry_after`` is in the unit that ``retry_form`` names, ``held`` is 0 for each request."""
 
     script: str = "text"
     status: int | None = None
@@ -58,6 +59,7 @@ class Plan:
     words: int = 0
     quota: bool = False
     hang: bool = False
+    held: int | None = None
     one_byte: bool = False
     comments: bool = False
     plain: bool = False
@@ -67,6 +69,10 @@ class Plan:
     def failing(self, seen_before: int) -> bool:
         """Does the fault still apply after so many earlier requests?"""
         return self.times is None or seen_before < self.times
+
+    def holding(self, number: int) -> bool:
+        """Is this request, the how many-th for its model, held before its end?"""
+        return self.held in (0, number)
 
     def healthy(self) -> "Plan":
         """The same without its faults."""
@@ -98,6 +104,8 @@ def _change(name: str, number: str | None) -> dict[str, Any]:
     if number is None:
         if name in SCRIPTS:
             return {"script": name}
+        if name == "held":
+            return {"held": 0}
         if name in CUTS:
             return {"cut": name}
         assert name in FLAGS
@@ -109,6 +117,7 @@ def _change(name: str, number: str | None) -> dict[str, Any]:
         return {"retry_after": n, "retry_form": kind}
     changes: dict[str, dict[str, Any]] = {
         "times": {"times": int(n)},
+        "held": {"held": int(n)},
         "words": {"words": int(n)},
         "pause": {"pause_ms": n},
         "slow": {"slow_ms": n},

@@ -42,8 +42,11 @@ class VendorServer:
         self._socket.bind(("127.0.0.1", 0))
         if isinstance(vendor, AuthFront):
             vendor.book.origin = self.origin
+        self._app = VendorApp(vendor)
+        self.release = self._app.gate.open
+        """Let the held answers end: those that wait, and from now on all."""
         config = uvicorn.Config(
-            VendorApp(vendor),
+            self._app,
             http=ResettableProtocol,
             loop="asyncio",
             lifespan="off",
@@ -84,10 +87,16 @@ class VendorServer:
         """What the server saw."""
         return self.vendor.ledger
 
+    def fresh(self) -> Self:
+        """Forget what was seen, and hold answers again: how each test gets its server."""
+        self.ledger.clear()
+        self._app.gate.shut()
+        return self
+
     def start(self) -> Self:
-        """Returns when the server accepts connections. Raises ``RuntimeError`` after 10 seconds without."""
+        """Returns when the server accepts connections. Raises ``RuntimeError`` after a minute without."""
         self._thread.start()
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + 60
         while not self._server.started:
             if time.monotonic() > limit:
                 raise RuntimeError("the vendor server did not start")
@@ -97,7 +106,7 @@ class VendorServer:
     def stop(self) -> None:
         """Ends open answers at once and joins the thread."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self._socket.close()
 
     def __enter__(self) -> Self:

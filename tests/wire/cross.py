@@ -188,7 +188,7 @@ _DEMO = {
     "tools": "demo-instant-tools",
     "json": "demo-instant",
     "truncate": "demo-instant-truncated",
-    "slow-50": "demo-d50",
+    "held": "demo-silence",
     "mystery": "demo-mystery",
     "status-401": "demo-error-401",
     "status-429-retry-after-3": "demo-error-429",

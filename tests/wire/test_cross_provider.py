@@ -44,9 +44,7 @@ def replaying() -> Iterator[Callable[[Row], VendorServer]]:
             return stack.enter_context(server)
 
         def cleared(row: Row) -> VendorServer:
-            server = started(row.id)
-            server.ledger.clear()
-            return server
+            return started(row.id).fresh()
 
         yield cleared
 
@@ -171,7 +169,7 @@ async def test_an_answer_that_breaks_off_keeps_its_text_and_is_not_complete(vend
 
 async def test_leaving_a_stream_closes_it_upstream(vendor: Target) -> None:
     await vendor.connect()
-    stream = provider.stream_chat(vendor.slug, "main", QUESTION, model=vendor.named("slow-50"))
+    stream = provider.stream_chat(vendor.slug, "main", QUESTION, model=vendor.named("held"))
     async for event in stream:
         if isinstance(event, TextDelta):
             break

@@ -191,9 +191,9 @@ async def test_the_interface_works_from_a_loop_that_is_not_the_providers_own(
     events = [event async for event in stream]
     assert isinstance(events[-1], StreamEnd)
     assert not loop.is_current()
-    slow = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-words-300-slow-20")
-    await anext(slow)
-    await slow.aclose()
+    held = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-held")
+    await anext(held)
+    await held.aclose()
     await vendor.server.ledger.disconnect()
     await loop.shutdown()
 
@@ -202,7 +202,7 @@ def test_the_interface_works_without_any_loop(chat_server: VendorServer, session
     loop.detach()
     vendor = Vendor("remote", chat.VALID_KEY, "local-large", chat_server)
     loop.run(connect(vendor))
-    result = loop.run(provider.complete_chat("remote", "main", "Hello", model="local-large"), timeout=10)
+    result = loop.run(provider.complete_chat("remote", "main", "Hello", model="local-large"), timeout=60)
     assert result.complete
     asyncio.run(loop.shutdown())
 

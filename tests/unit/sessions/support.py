@@ -57,8 +57,7 @@ def _chat_vendor() -> Iterator[VendorServer]:
 @pytest.fixture
 def vendor(_chat_vendor: VendorServer) -> Iterator[VendorServer]:
     """A strict local server with Chat Completions; nothing runs on the pool any more when the test is over."""
-    _chat_vendor.ledger.clear()
-    yield _chat_vendor
+    yield _chat_vendor.fresh()
     settle()
 
 

@@ -18,7 +18,7 @@ STOP = {
     "stop_sequence": "stop_sequence",
 }
 SOURCE = "https://ferries.example/timetable"
-VISIBLE = ("text_delta", "input_json_delta", "thinking_delta")
+VISIBLE = ("text_delta", "input_json_delta", "thinking_delta", "citations_delta")
 
 
 def usage(answer: Answer) -> dict[str, Any]:

@@ -49,15 +49,13 @@ async def test_one_byte_per_packet_gives_the_same_tool_calls(vendor: Vendor) -> 
 
 async def test_leaving_the_stream_closes_it_upstream(vendor: Vendor) -> None:
     await vendor.connect()
-    stream = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-words-400-slow-20")
+    stream = provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-held")
     async for event in stream:
         if isinstance(event, TextDelta):
             break
     assert vendor.ledger[-1].disconnected_at is None
     await stream.aclose()
-    entry = await vendor.ledger.disconnect()
-    assert entry.sent_frames < 200
-    assert entry.finished_at is None
+    assert (await vendor.ledger.disconnect()).finished_at is None
 
 
 async def test_cancelling_the_task_closes_it_upstream(vendor: Vendor) -> None:
@@ -65,19 +63,16 @@ async def test_cancelling_the_task_closes_it_upstream(vendor: Vendor) -> None:
     began = asyncio.Event()
 
     async def read() -> None:
-        async for event in provider.stream_chat(
-            vendor.slug, "main", "Hello", model=f"{vendor.model}-words-400-slow-20"
-        ):
+        async for event in provider.stream_chat(vendor.slug, "main", "Hello", model=f"{vendor.model}-held"):
             if isinstance(event, TextDelta):
                 began.set()
 
     task = asyncio.create_task(read())
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    entry = await vendor.ledger.disconnect()
-    assert entry.sent_frames < 200
+    assert (await vendor.ledger.disconnect()).finished_at is None
 
 
 async def test_the_preview_is_what_is_sent_to_the_byte_and_hides_the_key(vendor: Vendor) -> None:
@@ -104,8 +99,12 @@ async def test_many_streams_at_once_do_not_mix(vendor: Vendor) -> None:
     await vendor.connect()
 
     async def one(number: int) -> str:
-        source = provider.stream_chat(vendor.slug, "main", f"Number {number}.", model=f"{vendor.model}-slow-1")
+        source = provider.stream_chat(vendor.slug, "main", f"Number {number}.", model=f"{vendor.model}-held")
         return text_of([event async for event in source])
 
-    texts = await asyncio.gather(*(one(number) for number in range(12)))
+    async def all_running() -> None:
+        await vendor.ledger.until(lambda ledger: sum(entry.sent_frames > 0 for entry in ledger) == 12)
+        vendor.server.release()
+
+    *texts, _ = await asyncio.gather(*(one(number) for number in range(12)), all_running())
     assert texts == [expected_text(f"Number {number}.") for number in range(12)]

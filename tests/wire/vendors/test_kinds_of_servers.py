@@ -45,7 +45,7 @@ def connected(servers: dict[str, VendorServer], store: MemorySessions) -> Any:
 
     async def connect(name: str, **options: str) -> VendorServer:
         server = servers[name]
-        server.ledger.clear()
+        server.fresh()
         await provider.create_session(
             "remote",
             "api_key",

@@ -155,17 +155,17 @@ async def test_cancelling_closes_it_upstream(desk: VertexDesk, model: str) -> No
     began = asyncio.Event()
 
     async def read() -> None:
-        asked = provider.stream_chat("vertex_ai", "main", "Hello", model=f"{model}-words-400-slow-20")
+        asked = provider.stream_chat("vertex_ai", "main", "Hello", model=f"{model}-held")
         async for event in asked:
             if isinstance(event, TextDelta):
                 began.set()
 
     task = asyncio.create_task(read())
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert (await desk.api.ledger.disconnect()).sent_frames < 200
+    assert (await desk.api.ledger.disconnect()).finished_at is None
 
 
 @BOTH
