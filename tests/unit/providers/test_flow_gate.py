@@ -12,7 +12,7 @@ from providers_app.refresh import service as refreshing
 from providers_app.types.credentials import Secret
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.memory_store import MemorySessions
-from tests.unit.providers.test_refreshing import Login, ended, login, row, store
+from tests.unit.providers.refreshing_kit import Login, ended, login, row, store
 
 __all__ = ["login", "row", "store"]
 pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
