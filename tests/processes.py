@@ -41,7 +41,7 @@ def manage(data: Path, *arguments: str, stdin: str | None = None, **extra: str) 
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -107,7 +107,7 @@ class Up:
         self._ready = threading.Event()
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, timeout: float = 60) -> "Up":
+    def start(self, timeout: float = 120) -> "Up":
         """Start, and return when the sign-in line was printed."""
         begun = time.monotonic()
         self.process = subprocess.Popen(
@@ -130,7 +130,7 @@ class Up:
 
     def client(self) -> httpx.Client:
         """A client that is signed in through the printed link."""
-        client = httpx.Client(base_url=self.base, trust_env=False, timeout=20)
+        client = httpx.Client(base_url=self.base, trust_env=False, timeout=60)
         page = client.get(self.link)
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
         assert token, page.text[:500]
@@ -138,7 +138,7 @@ class Up:
         assert answer.status_code == 302, answer.text[:500]
         return client
 
-    def stop(self, number: int = signal.SIGTERM, timeout: float = 10) -> tuple[int, float]:
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 60) -> tuple[int, float]:
         """Send the signal: (exit code, seconds until it was gone)."""
         assert self.process is not None
         begun = time.monotonic()
@@ -154,7 +154,7 @@ class Up:
         """SIGKILL."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
 
     def _read(self) -> None:
         assert self.process is not None and self.process.stdout is not None

@@ -26,7 +26,7 @@ def free_port() -> int:
             return port
 
 
-def wait_for_port(port: int, process: "subprocess.Popen[bytes] | None" = None, timeout: float = 15) -> None:
+def wait_for_port(port: int, process: "subprocess.Popen[bytes] | None" = None, timeout: float = 60) -> None:
     """Return when something listens on the loopback port. Raises ``TimeoutError``."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -110,7 +110,7 @@ class Postgres:
         )
         wait_for_port(port, self._process)
         url = f"postgres://maestro@127.0.0.1:{port}/postgres"
-        for _ in range(100):
+        for _ in range(1000):
             ready = subprocess.run(
                 [str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)], check=False, **quiet
             )
@@ -124,7 +124,7 @@ class Postgres:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
-                self._process.wait(10)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
         shutil.rmtree(self._dir, ignore_errors=True)
@@ -156,4 +156,4 @@ class Redis:
         """Stop it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)

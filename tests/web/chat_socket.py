@@ -40,7 +40,7 @@ class Tab:
         if cookie:
             headers.append((b"cookie", f"sessionid={cookie}".encode()))
         communicator = WebsocketCommunicator(websocket_application, f"/ws/chats/{context}/", headers=headers)
-        connected, _ = await communicator.connect(timeout=5)
+        connected, _ = await communicator.connect(timeout=60)
         assert connected, "the handshake was refused"
         return cls(communicator)
 
@@ -52,7 +52,7 @@ class Tab:
     async def raw(self, data: bytes) -> None:
         await self._communicator.send_to(bytes_data=data)
 
-    async def next(self, *kinds: str, timeout: float = 5) -> dict[str, Any]:
+    async def next(self, *kinds: str, timeout: float = 60) -> dict[str, Any]:
         """The next frame (of one of ``kinds``, passing over others)."""
         async with asyncio.timeout(timeout):
             while True:
@@ -64,7 +64,7 @@ class Tab:
                 if not kinds or frame["type"] in kinds:
                     return frame
 
-    async def closed(self, timeout: float = 5) -> int:
+    async def closed(self, timeout: float = 60) -> int:
         """The close code."""
         try:
             while True:

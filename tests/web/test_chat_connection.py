@@ -40,7 +40,7 @@ def readers(stream: UUID) -> int:
 
 async def test_a_stream_that_is_attached_several_times_at_once_has_one_reader(desk: Desk) -> None:
     chat, sent = await connect(desk)
-    started = await desk.send(model="demo-long-d5")
+    started = await desk.send(model="demo-long-d20")
     await until(lambda: any(frame["type"] == "events" for frame in sent))
     await asyncio.gather(*(chat.attach(started.stream_id, 0) for _ in range(4)))
     await until(lambda: readers(started.stream_id) == 1)

@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.processes import Up, demo_session
+from tests.processes import Up, demo_session, manage
+from tests.vendors.chat import VALID_KEY
+from tests.vendors.server import VendorServer
 
 
 class Page:
@@ -28,13 +30,13 @@ class Page:
     def send(self, **frame: Any) -> None:
         self.socket.send(json.dumps(frame))
 
-    def next(self, *kinds: str, timeout: float = 10) -> dict[str, Any]:
+    def next(self, *kinds: str, timeout: float = 60) -> dict[str, Any]:
         while True:
             frame: dict[str, Any] = json.loads(self.socket.recv(timeout))
             if frame["type"] in kinds:
                 return frame
 
-    def read(self, after: int, *, at_least: int = 1_000_000, timeout: float = 20) -> tuple[list[Any], dict[str, Any]]:
+    def read(self, after: int, *, at_least: int = 1_000_000, timeout: float = 60) -> tuple[list[Any], dict[str, Any]]:
         """Events after the cursor until there are ``at_least`` so many, or the end frame: (events, end or {})."""
         events: list[Any] = []
         deadline = time.monotonic() + timeout
@@ -63,7 +65,7 @@ def test_killed_server_has_everything_that_was_seen_and_says_interrupted(demo_da
     with Up(demo_data) as server:
         client, context, session = chat(server)
         page = Page(server, client, context)
-        page.send(type="send", text="Tell me a long story.", session=session, model="demo-long-d4")
+        page.send(type="send", text="Tell me a long story.", session=session, model="demo-long-d20")
         turn = page.next("turn")
         seen, _ = page.read(0, at_least=60)
         server.kill()
@@ -89,23 +91,28 @@ def test_killed_server_has_everything_that_was_seen_and_says_interrupted(demo_da
             assert list((demo_data / "spool").glob("*.log")) == []
 
 
-def test_tab_that_was_closed_in_the_middle_gets_the_complete_answer(demo_data: Path) -> None:
-    with Up(demo_data) as server:
-        client, context, session = chat(server)
+def test_tab_that_was_closed_in_the_middle_gets_the_complete_answer(demo_data: Path, chat_server: VendorServer) -> None:
+    local = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1"}
+    create = ("sessions", "create", "remote", "api_key", "box", "--base-url", chat_server.base_url, "--key-stdin")
+    made = manage(demo_data, *create, "--json", stdin=VALID_KEY, **local)
+    assert made.returncode == 0, made.stderr
+    with Up(demo_data, **local) as server:
+        client, context, _ = chat(server)
         page = Page(server, client, context)
-        page.send(type="send", text="Hello", session=session, model="demo-d4-n300")
+        session = json.loads(made.stdout)["id"]
+        page.send(type="send", text="Hello", session=session, model="local-large-words-50-held")
         turn = page.next("turn")
         seen, _ = page.read(0, at_least=30)
         page.socket.close()
-        time.sleep(0.2)
         back = Page(server, client, context)
         assert [item["stream"] for item in back.hello["running"]] == [turn["stream"]]
         back.send(type="attach", stream=turn["stream"], after=len(seen))
+        chat_server.release()
         rest, end = back.read(len(seen))
         assert end["state"] == "complete"
         assert text_of([*seen, *rest]) == end["result"]["text"]
         assert end["last_seq"] == len(seen) + len(rest)
-        with client.stream("GET", f"/chats/{context}/events/?stream={turn['stream']}:0", timeout=10) as response:
+        with client.stream("GET", f"/chats/{context}/events/?stream={turn['stream']}:0", timeout=60) as response:
             assert response.headers["content-type"] == "text/event-stream"
             again: list[Any] = []
             for line in response.iter_lines():

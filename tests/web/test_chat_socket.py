@@ -11,6 +11,7 @@ from context_app.models import Turn
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk
 from tests.unit.context.streams_kit import stored, text_of, until
+from tests.vendors.server import VendorServer
 from tests.web.chat_socket import Closed, Tab
 
 
@@ -37,7 +38,7 @@ async def test_all_tabs_of_a_chat_see_the_same(desk: Desk) -> None:
     for tab in tabs:
         await tab.next("hello")
     await tabs[0].send(type="send", text="Hi", model="demo-d2-n40", client_id="c")
-    ends = await asyncio.gather(*(tab.next("end", timeout=10) for tab in tabs))
+    ends = await asyncio.gather(*(tab.next("end") for tab in tabs))
     stream = ends[0]["stream"]
     assert ends[0] == ends[1] == ends[2]
     assert tabs[0].events(stream) == tabs[1].events(stream) == tabs[2].events(stream)
@@ -46,23 +47,25 @@ async def test_all_tabs_of_a_chat_see_the_same(desk: Desk) -> None:
         await tab.leave()
 
 
-async def test_closed_tab_comes_back_and_reads_on_where_it_was(desk: Desk) -> None:
+@pytest.mark.usefixtures("loopback_allowed")
+async def test_closed_tab_comes_back_and_reads_on_where_it_was(desk: Desk, chat_server: VendorServer) -> None:
+    session = await desk.connect(chat_server)
     tab = await Tab.open(desk)
-    await tab.send(type="send", text="Hi", model="demo-long-d3-n200")
+    await tab.send(type="send", text="Hi", session=session, model="local-large-words-50-held")
     turn = await tab.next("turn")
     stream = turn["stream"]
     while len(tab.events(stream)) < 20:
         await tab.next("events")
     seen = tab.events(stream)
     await tab.leave()
-    await asyncio.sleep(0.1)
     again = await Tab.open(desk)
     hello = await again.next()
     (running,) = hello["running"]
     assert (running["stream"], running["turn"]) == (stream, turn["turn"])
     assert running["last_seq"] >= len(seen)
     await again.send(type="attach", stream=stream, after=len(seen))
-    end = await again.next("end", timeout=15)
+    chat_server.release()
+    end = await again.next("end")
     events = [json.loads(event) for event in await in_store(stored, uuid.UUID(stream))]
     assert [*seen, *again.events(stream)] == events
     assert end["state"] == "complete"
@@ -81,7 +84,7 @@ async def test_events_come_together_not_one_frame_each(desk: Desk) -> None:
 
 async def test_stop_retry_and_reset(desk: Desk) -> None:
     tab = await Tab.open(desk)
-    await tab.send(type="send", text="Hi", model="demo-long-d5")
+    await tab.send(type="send", text="Hi", model="demo-long-d20")
     turn = await tab.next("turn")
     await tab.next("events")
     await tab.send(type="stop", stream=turn["stream"])
@@ -98,14 +101,17 @@ async def test_stop_retry_and_reset(desk: Desk) -> None:
     await tab.leave()
 
 
-async def test_repeated_send_after_a_lost_socket_is_the_same_turn(desk: Desk) -> None:
+@pytest.mark.usefixtures("loopback_allowed")
+async def test_repeated_send_after_a_lost_socket_is_the_same_turn(desk: Desk, chat_server: VendorServer) -> None:
+    message = {"text": "Hi", "session": await desk.connect(chat_server), "model": "local-large-held"}
     tab = await Tab.open(desk)
-    await tab.send(type="send", text="Hi", model="demo-d2-n60", client_id="once")
+    await tab.send(type="send", **message, client_id="once")
     turn = await tab.next("turn")
     await tab.leave()
     again = await Tab.open(desk)
-    await again.send(type="send", text="Hi", model="demo-d2-n60", client_id="once")
+    await again.send(type="send", **message, client_id="once")
     repeated = await again.next("turn")
+    chat_server.release()
     assert (repeated["turn"], repeated["stream"]) == (turn["turn"], turn["stream"])
     end = await again.next("end")
     assert again.text(turn["stream"]) == end["result"]["text"]
@@ -142,7 +148,7 @@ async def test_server_that_stops_closes_with_1012_and_marks_the_answer(desk: Des
     from context_app.models import Stream
 
     tab = await Tab.open(desk)
-    await tab.send(type="send", text="Hi", model="demo-long-d5")
+    await tab.send(type="send", text="Hi", model="demo-long-d20")
     turn = await tab.next("turn")
     await tab.next("events")
     begun = asyncio.get_running_loop().time()

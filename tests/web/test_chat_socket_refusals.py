@@ -148,7 +148,7 @@ async def test_idle_socket_is_closed_soon_after_sign_out_and_reads_no_more(
     monkeypatch.setattr(connection_module, "CHECK_S", 0.05)
     client = await in_store(sign_in, desk.user)
     tab = await Tab.open(desk, client=client)
-    await tab.send(type="send", text="Hi", model="demo-long-d10")
+    await tab.send(type="send", text="Hi", model="demo-long-d20")
     turn = await tab.next("turn")
     await in_store(client.logout)
     assert await tab.closed() == 4401

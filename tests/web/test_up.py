@@ -59,7 +59,7 @@ def test_a_signal_stops_everything_with_a_stream_running(demo_data: Path, number
             frame = {"type": "send", "text": "Tell me a long story.", "session": session, "model": "demo-slow"}
             chat_socket.send(json.dumps(frame))
             while len(seen) < 20:
-                message = json.loads(chat_socket.recv(10))
+                message = json.loads(chat_socket.recv(60))
                 if message["type"] == "events":
                     seen += "".join(event.get("text", "") for event in message["events"])
             code, seconds = server.stop(number)
@@ -121,7 +121,7 @@ def test_an_unknown_setting_stops_up_and_names_the_nearest(data: Path) -> None:
 def test_readyz_names_a_worker_that_is_gone(data: Path) -> None:
     with Up(data) as server:
         pulse = server.data / "pulse" / "worker"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             # The schedule writes it again, so an old sign of life has to be looked at before the next one.
             pulse.write_text(repr(time.time() - 3600))
@@ -162,10 +162,10 @@ def test_an_asgi_server_without_manage_py_prepares_itself(tmp_path: Path) -> Non
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for_port(port, process, timeout=30)
+        wait_for_port(port, process, timeout=120)
         answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
         assert answer.status_code == 503
         assert answer.json()["broken"] == ["worker", "beat"], "it says what this process does not have"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

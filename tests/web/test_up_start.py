@@ -44,7 +44,7 @@ background.start()
 first = pulse.age("worker")
 assert first is None or first < time.time() - begun - 0.2, first
 while pulse.age("worker") is None or pulse.age("beat") is None:
-    assert time.time() - begun < 20
+    assert time.time() - begun < 60
     time.sleep(0.02)
 print("seen", flush=True)
 os._exit(0)
@@ -58,7 +58,7 @@ def script(data: Path, code: str, **extra: str) -> subprocess.CompletedProcess[s
         env=environment(data, **extra),
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=120,
         check=False,
     )
 
@@ -90,8 +90,8 @@ def test_an_impatient_operator_ends_it_all_the_same(data: Path, number: int) -> 
         for _ in range(3):
             server.process.send_signal(number)
             time.sleep(0.05)
-        assert server.process.wait(10) == 0, server.lines
-        assert time.monotonic() - begun < 10
+        assert server.process.wait(60) == 0, server.lines
+        assert time.monotonic() - begun < 30
         assert not any("Traceback" in line for line in server.lines), server.lines
 
 
@@ -107,7 +107,7 @@ def test_the_printed_link_works_whatever_the_allowed_hosts(data: Path, host: str
         assert server.link.startswith(f"http://{shown}:{server.port}/welcome/")
         server.base = f"http://{shown}:{server.port}"
         assert server.client().get("/").status_code == 200
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while host in {"0.0.0.0", "::"} and time.monotonic() < deadline:
             if any("MAESTRO_ALLOWED_HOSTS" in line for line in server.lines):
                 break
@@ -129,7 +129,7 @@ def test_processes_that_start_at_once_on_fresh_data_all_work(tmp_path: Path) -> 
         for _ in range(4)
     ]
     for command in commands:
-        out, err = command.communicate(timeout=60)
+        out, err = command.communicate(timeout=120)
         assert (command.returncode, out.strip()) == (0, "[]"), err
 
 
@@ -172,7 +172,7 @@ def test_a_reader_that_leaves_is_no_error(demo_data: Path) -> None:
             env=environment(demo_data),
             capture_output=True,
             text=True,
-            timeout=40,
+            timeout=120,
             check=False,
         )
         assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr, (command, done.stderr)

@@ -107,7 +107,7 @@ class Shell:
             landed = sides.book.approve(url)
             if "127.0.0.1" in landed or "localhost" in landed:
                 try:
-                    httpx.get(landed, follow_redirects=False, trust_env=False, timeout=20)
+                    httpx.get(landed, follow_redirects=False, trust_env=False, timeout=60)
                     return
                 except httpx.ConnectError:  # nobody listens there: its address is pasted
                     pass

@@ -12,6 +12,8 @@ from providers_app import provider
 from sessions_app.models import AuthSession
 from sessions_app.stores.pool import in_store
 from tests.unit.context.streams_kit import Kit, Seen, watch
+from tests.vendors.chat import VALID_KEY
+from tests.vendors.server import VendorServer
 
 
 class Desk:
@@ -25,6 +27,13 @@ class Desk:
 
     async def send(self, text: str = "Hello", *, model: str = "demo-instant-n12", **fields: Any) -> turns.Started:
         return await turns.start(owner=self.user, context_id=self.context.pk, text=text, model=model, **fields)
+
+    async def connect(self, server: VendorServer) -> str:
+        """Another session, with a compatible server: its id."""
+        made = await provider.create_session(
+            "remote", "api_key", name="box", api_key=VALID_KEY, base_url=server.base_url, owner=self.user
+        )
+        return str(made.id)
 
     async def answer(self, text: str = "Hello", **fields: Any) -> tuple[turns.Started, Seen]:
         started = await self.send(text, **fields)

@@ -61,12 +61,16 @@ def make_turn(owner: str, process: str, text: str = "Hello") -> tuple[Stream, Co
     return stream, context
 
 
-def words(count: int, *, every: float = 0, start: int = 0) -> Callable[[], AsyncGenerator[Event, None]]:
-    """An upstream answer of ``count`` words, one read each, with ``every`` seconds between them."""
+def words(
+    count: int, *, every: float = 0, start: int = 0, enough: asyncio.Event | None = None
+) -> Callable[[], AsyncGenerator[Event, None]]:
+    """An upstream answer of ``count`` words, one read each, ``every`` seconds apart; fewer once it is ``enough``."""
 
     async def answer() -> AsyncGenerator[Event, None]:
         yield StreamStart("demo")
         for number in range(start, start + count):
+            if enough is not None and enough.is_set():
+                break
             await asyncio.sleep(every)
             yield TextDelta(f"w{number} ")
         yield StreamEnd("stop")
@@ -150,7 +154,7 @@ def answer_chunks(stream: UUID) -> list[ContextChunk]:
     return list(mine.order_by("order"))
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until something holds; fails after ``seconds``."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110

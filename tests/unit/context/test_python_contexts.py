@@ -25,10 +25,11 @@ from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamSta
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import watch
+from tests.waiting import put_forward, until
 
 MODEL = "demo-instant-n12"
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 64, 48) + bytes(30)
-SLOW = "demo-n200"
+SLOW = "demo-long"
 
 
 async def ask(desk: Desk, messages: Any = "Hello", *, model: str = MODEL, **options: Any) -> list[Any]:
@@ -330,8 +331,13 @@ async def test_a_failure_before_the_first_event_is_the_same_error_and_names_the_
 
 
 async def test_a_late_answer_is_stopped_and_names_the_context(desk: Desk) -> None:
+    asked = asyncio.create_task(
+        provider.complete_chat("demo", "ada_demo", "Hi", model="demo-silence", store=True, timeout=19, owner=desk.user)
+    )
+    await until(lambda: desk.kit.runtime.running())
+    put_forward(19)
     with pytest.raises(errors.UpstreamTimeout) as caught:
-        await provider.complete_chat("demo", "ada_demo", "Hi", model=SLOW, store=True, timeout=0.3, owner=desk.user)
+        await asked
     assert await provider.get_context(caught.value.context_id or "", owner=desk.user)
     (stream,) = await all_of(Stream)
     assert stream.state in ("cancelled", "failed")

@@ -128,14 +128,14 @@ async def test_stop_closes_upstream_at_once_and_keeps_the_text(kit: Kit) -> None
         try:
             yield StreamStart("demo")
             yield TextDelta("so far")
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         finally:
             closed.set()
 
     live = await kit.begin(answer)
     await until(lambda: live.accepted == 2)
     assert kit.runtime.cancel(live.id, STOPPED)
-    await asyncio.wait_for(closed.wait(), 0.5)
+    await asyncio.wait_for(closed.wait(), 60)
     seen = await watch(live.id)
     assert isinstance(seen.last, Ended)
     assert (seen.last.state, seen.last.result["finish_reason"]) == ("cancelled", "cancelled")
@@ -165,7 +165,7 @@ async def test_stop_from_another_process_works_through_the_database(kit: Kit) ->
         stream.save(update_fields=["cancel_requested_at"])
 
     await in_store(ask)
-    seen = await asyncio.wait_for(watch(live.id), 3)
+    seen = await asyncio.wait_for(watch(live.id), 60)
     assert isinstance(seen.last, Ended)
     assert seen.last.state == "cancelled"
 

@@ -131,7 +131,7 @@ async def carry_out(plan: Plan, folder: Path) -> None:
         await asyncio.to_thread(died.stop, 0.01)
         await in_store(Runtime(folder, ContextConfig()).take_over)
     else:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*readers)
             await watch(live.id)
     events = await in_store(stored, live.id)

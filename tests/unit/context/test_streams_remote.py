@@ -49,7 +49,7 @@ def test_layer_makes_a_remote_reader_faster_than_polling(
     transactional_db: Any, tmp_path: Path, redis_layer: str
 ) -> None:
     child = Child(tmp_path, streams=1, words=2500, commit_ms=20)
-    events, times, state = asyncio.run(follow(child, tmp_path / "own", 20))
+    events, times, state = asyncio.run(follow(child, tmp_path / "own", 60))
     child.kill()
     assert state == "complete"
     assert events == stored(child.streams[0])
@@ -64,7 +64,7 @@ def test_layer_that_is_gone_changes_nothing_but_the_pace(
 ) -> None:
     channel_layers.set("default", RedisPubSubChannelLayer(hosts=["redis://127.0.0.1:1/0"]))
     child = Child(tmp_path, streams=1, words=300, commit_ms=20)
-    events, _, state = asyncio.run(follow(child, tmp_path / "own", 20))
+    events, _, state = asyncio.run(follow(child, tmp_path / "own", 60))
     child.kill()
     assert state == "complete"
     assert events == stored(child.streams[0])

@@ -187,7 +187,7 @@ async def test_stop_is_bound_to_the_chat_and_to_its_owner(desk: Desk, where: str
     bob = await open_desk(desk.kit, "bob")
     other = await in_store(lambda: Context.objects.create(owner=desk.user, session=desk.session))
     if where == "here":
-        stream_id = (await desk.send(model="demo-long-d5")).stream_id
+        stream_id = (await desk.send(model="demo-long-d20")).stream_id
     else:
         stream, context = await in_store(make_turn, "ada", "elsewhere")
         stream_id, desk.context = stream.pk, context
@@ -206,7 +206,7 @@ async def test_stop_is_bound_to_the_chat_and_to_its_owner(desk: Desk, where: str
 
 
 async def test_stop_through_the_service_keeps_what_came(desk: Desk) -> None:
-    started = await desk.send(model="demo-long-d5")
+    started = await desk.send(model="demo-long-d20")
     live = desk.kit.runtime.find(started.stream_id)
     assert live is not None
     await until(lambda: live.accepted > 10)
@@ -273,7 +273,7 @@ async def test_retry_in_the_middle_asks_only_what_stood_before_it(desk: Desk) ->
 
 
 async def test_running_answer_is_not_asked_again_and_two_retries_are_one(desk: Desk) -> None:
-    started = await desk.send(model="demo-long-d5")
+    started = await desk.send(model="demo-long-d20")
     with pytest.raises(TurnRunning):
         await turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id)
     await turns.stop(owner=desk.user, stream_id=started.stream_id)
@@ -317,7 +317,7 @@ async def test_excluded_chunks_are_not_sent(desk: Desk) -> None:
 
 
 async def test_chat_deleted_in_the_middle_ends_quietly(desk: Desk) -> None:
-    started = await desk.send(model="demo-long-d5")
+    started = await desk.send(model="demo-long-d20")
     live = desk.kit.runtime.find(started.stream_id)
     assert live is not None
     await until(lambda: live.committed > 3)

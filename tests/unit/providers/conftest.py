@@ -24,9 +24,9 @@ async def on_loop() -> AsyncIterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def loopback() -> Iterator[ProvidersConfig]:
-    """Addresses of this machine may be reached, and nothing is waited for long."""
+    """Addresses of this machine may be reached; what never comes is waited for until ``put_forward(20)``."""
     settings = build_model()(
-        allowed_private_hosts=("127.0.0.1",), connect_timeout_s=2, idle_timeout_s=0.5, lookup_timeout_s=5
+        allowed_private_hosts=("127.0.0.1",), connect_timeout_s=20, idle_timeout_s=20, lookup_timeout_s=60
     )
     with conf.use(settings):
         yield settings

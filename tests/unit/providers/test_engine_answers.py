@@ -15,6 +15,7 @@ from providers_app.wire.answer import Exchange
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
 from tests.unit.providers.test_client import OK, Local, get, reset
+from tests.waiting import until
 
 Start = Callable[..., Awaitable[str]]
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
@@ -22,15 +23,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n"
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    client = Http(guard=Guard(["127.0.0.1"]), limits=HttpLimits(connect_s=1, idle_s=1))
+    client = Http(guard=Guard(["127.0.0.1"]), limits=HttpLimits(connect_s=20, idle_s=20))
     yield client
     await client.aclose()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110  a transport tells nobody of its state
-            await asyncio.sleep(0.01)
 
 
 def saying(*parts: bytes, then: str = "close") -> Any:

@@ -17,7 +17,7 @@ from providers_app.wire.answer import Exchange
 from providers_app.wire.client import Http
 from tests.unit.providers.test_client import OK, get, reset
 from tests.unit.providers.test_engine import EMPTY, Start, failure, make, post
-from tests.unit.providers.test_engine_answers import until
+from tests.waiting import put_forward, until
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_a_connection_that_is_not_used_for_long_is_closed(
         gone.set()
 
     await http.send(get(await raw_server(answer)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await gone.wait()
 
 
@@ -154,7 +154,8 @@ async def test_a_connection_that_is_not_free_in_time_sends_nothing(
         await reader.read()
 
     url = await raw_server(answer)
-    async with http.stream(get(url), idle_timeout=5):
+    async with http.stream(get(url), idle_timeout=60):
+        asyncio.get_running_loop().call_later(0.05, put_forward, 20)
         error = await failure(http, get(url))
     assert (type(error), error.sent) == (ConnectionFailed, False)
     assert "No connection" in error.message
@@ -188,7 +189,7 @@ async def test_a_request_that_is_cancelled_is_seen_to_end_by_the_server(raw_serv
     task = asyncio.create_task(http.send(post(await raw_server(answer))))
     await asked.wait()
     task.cancel()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         await gone.wait()
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from providers_app import loop
 from providers_app.loop.bridge import BUFFER
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +74,7 @@ async def test_cancelling_the_caller_cancels_the_work_and_waits_for_its_clean_up
             cleaned.set()
 
     task = asyncio.create_task(loop.hand_over(work()))
-    await asyncio.to_thread(started.wait, 5)
+    await asyncio.to_thread(started.wait, 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -148,7 +149,7 @@ async def test_cancelling_the_reader_closes_the_source() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await asyncio.to_thread(source.closed.wait, 5)
+    assert await asyncio.to_thread(source.closed.wait, 60)
 
 
 async def test_shutdown_ends_detached_tasks_and_closes_what_lives_on_the_loop() -> None:
@@ -185,7 +186,7 @@ async def test_a_detached_task_has_a_fresh_context_and_can_be_cancelled_from_ano
     while not seen:  # noqa: ASYNC110  filled on another thread
         await asyncio.sleep(0.005)
     loop.cancel(task)
-    assert await asyncio.to_thread(ended.wait, 5)
+    assert await asyncio.to_thread(ended.wait, 60)
     assert seen == ["fresh"]
 
 
@@ -196,19 +197,19 @@ async def test_a_failing_detached_task_is_logged(caplog: pytest.LogCaptureFixtur
         raise ValueError("detached")
 
     loop.spawn(fail(), name="failing")
-    await asyncio.sleep(0.01)
-    assert "detached task failing failed" in caplog.text
+    await until(lambda: "detached task failing failed" in caplog.text)
 
 
 async def test_a_web_loop_takes_over_from_the_thread_loop_which_finishes_its_work() -> None:
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
 
     async def work() -> str:
-        await asyncio.to_thread(release.wait, 5)
+        begun.set()
+        await asyncio.to_thread(release.wait, 60)
         return "finished"
 
     early = asyncio.create_task(loop.hand_over(work()))
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(begun.wait, 60)
     old = loop._state.running
     assert old is not None and old.thread is not None
     loop.attach(asyncio.get_running_loop())

@@ -143,12 +143,12 @@ def test_ctrl_c_cancels_and_prints_the_partial_result(installation: Path) -> Non
     process = start(installation, "--json")
     assert process.stdout is not None
     seen: list[dict[str, Any]] = []
-    guard = threading.Timer(50, process.kill)
+    guard = threading.Timer(110, process.kill)
     guard.start()
     while not any(line["type"] == "text_delta" for line in seen):
         seen.append(json.loads(process.stdout.readline()))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     guard.cancel()
     seen += [json.loads(line) for line in out.splitlines()]
     result = seen[-1]
@@ -163,7 +163,7 @@ def test_a_reader_that_leaves_ends_the_command(installation: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.read(1)
     process.stdout.close()
-    guard = threading.Timer(50, process.kill)
+    guard = threading.Timer(110, process.kill)
     guard.start()
     assert process.wait(50) == 1
     guard.cancel()

@@ -22,6 +22,7 @@ from sessions_app import credentials
 from sessions_app.models import AuthSession, OAuthAttempt, SessionEvent
 from sessions_app.stores import pool
 from tests.unit.providers.login_flow.signer import Side, installed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,9 +53,7 @@ def in_parallel(work: Callable[[], None]) -> threading.Thread:
 
 
 def first_url(side: Side) -> str:
-    limit = time.monotonic() + 10
-    while not side.urls and time.monotonic() < limit:
-        time.sleep(0.02)
+    wait_until(lambda: side.urls)
     return side.urls[0]
 
 
@@ -96,15 +95,15 @@ def test_a_listener_signs_in(alice: User, side: Side, command: Any) -> None:
 
     def browse() -> None:
         address = side.allow(first_url(side))
-        limit = time.monotonic() + 10
+        limit = time.monotonic() + 60
         while not pages and time.monotonic() < limit:
             # The provider made the address; the listener takes an answer once the command has it, and says 400 before.
-            with suppress(urllib.error.HTTPError), urllib.request.urlopen(address, timeout=10) as page:
+            with suppress(urllib.error.HTTPError), urllib.request.urlopen(address, timeout=60) as page:
                 pages.append(page.read().decode())
 
     browser = in_parallel(browse)
     code, out, err = command("login", "signer", "--name", "dev_login", "--json")
-    browser.join(10)
+    browser.join(60)
     assert code == 0, err
     shown, made = (json.loads(line) for line in out.splitlines())
     assert (shown["method"], shown["name"]) == ("loopback", "dev_login") and shown["url"] == side.urls[0]
@@ -114,14 +113,12 @@ def test_a_listener_signs_in(alice: User, side: Side, command: Any) -> None:
 
 def test_a_device_code_signs_in(alice: User, side: Side, command: Any) -> None:
     def type_it() -> None:
-        limit = time.monotonic() + 10
-        while not side.devices and time.monotonic() < limit:
-            time.sleep(0.02)
+        wait_until(lambda: side.devices)
         side.devices[next(iter(side.devices))] = "acc-3"
 
     person = in_parallel(type_it)
     code, out, err = command("login", "signer", "--name", "dev_login", "--method", "device")
-    person.join(10)
+    person.join(60)
     assert code == 0, err
     assert "ABCD-EFGH" in out and "signed in as acc-3@signer.test" in out
 

@@ -65,9 +65,10 @@ class Book:
     now on)? ``early_window``: a refresh is allowed in so many last seconds of the access token, an earlier one burns
     the family; ``None`` leaves it to the client (any time, except 360 for Sign in with ChatGPT), ``inf`` is any time.
     ``lane_check``: two refreshes of one client and account that overlap in time end both logins. ``latency``: seconds
-    that a token request takes at least. ``clock_offset``: seconds that this server's clock is ahead.
-    ``device_enabled``, ``device_interval``: the device flow, and the seconds between two questions that it names.
-    ``blocked``: a text with which the resource server refuses every OAuth token (Anthropic).
+    that a token request takes at least; ``go_on`` ends that, and a ``delay``, when it is set. ``clock_offset``: seconds
+    that this server's clock is ahead. ``device_enabled``, ``device_interval``: the device flow, and the seconds between
+    two questions that it names. ``blocked``: a text with which the resource server refuses every OAuth token
+    (Anthropic).
     """
 
     signed_in: str
@@ -97,6 +98,7 @@ class Book:
             self.early_window = None
             self.lane_check = False
             self.latency = self.clock_offset = 0.0
+            self.go_on = threading.Event()
             self.code_ttl, self.refresh_ttl = 600.0, 30 * 86_400.0
             self.device_enabled, self.device_interval = True, 1.0
             self.blocked = ""

@@ -6,6 +6,7 @@ arrival -> rate limit -> fault "before" -> lane -> spend -> latency -> lane left
 import asyncio
 import json
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -175,7 +176,7 @@ class AuthFront:
         if fault is None or fault.where == "before":
             return reply
         if fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
+            await self._linger(fault.seconds)
             return reply
         return await self._failing(fault, fields)
 
@@ -190,7 +191,7 @@ class AuthFront:
                 passage = book.lanes.enter(*lane)
         try:
             if fault is not None and fault.where == "before":
-                await asyncio.sleep(fault.seconds)
+                await self._linger(fault.seconds)
             noted = len(book.ledger)
             try:
                 reply = spend()
@@ -199,7 +200,7 @@ class AuthFront:
             mine = [line for line in book.ledger[noted:] if line.entry is entry]
             for line in mine:
                 line.fault = f"{fault.where}-{fault.kind}" if fault else ""
-            await asyncio.sleep(max(book.latency, OVERLAP_HOLD if lane else 0.0))
+            await self._linger(max(book.latency, OVERLAP_HOLD if lane else 0.0))
             if passage is not None and passage.spoiled:
                 return self._overlapped(mine, passage.family, fields)
             return reply
@@ -207,6 +208,12 @@ class AuthFront:
             if lane is not None and passage is not None:
                 with book.lock:
                     book.lanes.leave(lane[0], passage)
+
+    async def _linger(self, seconds: float) -> None:
+        """Wait so long, or until the test says to go on."""
+        limit, go_on = time.monotonic() + seconds, self.book.go_on
+        while (left := limit - time.monotonic()) > 0 and not go_on.is_set():  # noqa: ASYNC110  set on another thread
+            await asyncio.sleep(min(left, 0.01))
 
     def _overlapped(self, lines: list[Spend], family: str, fields: dict[str, str]) -> Reply:
         self.book.burn(family, "overlap")

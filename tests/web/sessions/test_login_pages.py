@@ -38,7 +38,7 @@ def at(page: str, part: str) -> str:
     return f"{page}{part}/"
 
 
-def until(client: Browser, page: str, phase: str, seconds: float = 10) -> Any:
+def until(client: Browser, page: str, phase: str, seconds: float = 60) -> Any:
     """Ask as the page does, until it is in this phase; the answer then."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
@@ -94,7 +94,7 @@ def test_a_listener_on_this_machine_goes_on_by_itself(alice: User, vendors: Vend
     page = begin(client, "openrouter", method="loopback")
     assert "Listening" in text_of(client.get(page))
     location = vendors.openrouter.approve(url_of(client, page))
-    with urllib.request.urlopen(location, timeout=10) as landed:
+    with urllib.request.urlopen(location, timeout=60) as landed:
         assert b"Close this tab" in landed.read()
     until(client, page, "done")
     answer = client.post(at(page, "finish"))

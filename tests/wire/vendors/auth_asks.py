@@ -71,14 +71,14 @@ def params(location: str) -> dict[str, str]:
 def codex_token(server: VendorServer, code: str, **changed: str) -> httpx.Response:
     """The exchange of the Codex client."""
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": CODEX}
-    return httpx.post(f"{server.origin}/oauth/token", data={**form, "code_verifier": VERIFIER, **changed}, timeout=5)
+    return httpx.post(f"{server.origin}/oauth/token", data={**form, "code_verifier": VERIFIER, **changed}, timeout=60)
 
 
-def codex_refresh(server: VendorServer, timeout: float = 5) -> Refresh:
-    """Refreshes with a token of the Codex client."""
+def codex_refresh(server: VendorServer, read_s: float = 60) -> Refresh:
+    """Refreshes with a token of the Codex client; the answer is waited for ``read_s`` seconds."""
     body = {"grant_type": "refresh_token", "client_id": CODEX}
     return lambda token: httpx.post(
-        f"{server.origin}/oauth/token", json={**body, "refresh_token": token}, timeout=timeout
+        f"{server.origin}/oauth/token", json={**body, "refresh_token": token}, timeout=httpx.Timeout(60, read=read_s)
     )
 
 

@@ -18,7 +18,7 @@ from tests.vendors.server import VendorServer
 from tests.wire.vendors.memory_store import MemorySessions
 
 SETTINGS = ProvidersConfig(
-    allowed_private_hosts=("127.0.0.1",), idle_timeout_s=10, request_timeout_s=20, lookup_timeout_s=10
+    allowed_private_hosts=("127.0.0.1",), idle_timeout_s=60, request_timeout_s=60, lookup_timeout_s=60
 )
 # slug: (server fixture, key, model, all models that its list should give)
 VENDORS = {
@@ -68,7 +68,7 @@ class Vendor:
 
     async def outcome(self) -> Exception | None:
         """How the last use went, once the store was told (which is not on the caller's time)."""
-        limit = time.monotonic() + 5
+        limit = time.monotonic() + 60
         while not self.store.outcomes and time.monotonic() < limit:  # noqa: ASYNC110  it is told on another loop
             await asyncio.sleep(0.01)
         return self.store.outcomes[-1].error

@@ -86,7 +86,7 @@ class Desk:
 
     def status(self, name: str = "work") -> str:
         """The stored status, once a use was told of, which is not on the caller's time."""
-        limit = time.monotonic() + 5
+        limit = time.monotonic() + 60
         while (found := self.row(name).status) == "active" and time.monotonic() < limit:
             time.sleep(0.02)
         return found

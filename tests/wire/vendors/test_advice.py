@@ -75,7 +75,7 @@ def as_it_is(vendor: Vendor, params: dict[str, Any], tools: list[Any]) -> httpx.
     )
     login = Credential(auth_type="api_key", secret=Secret(vendor.key), base_url=vendor.server.base_url)
     built = authorizer(vendor.slug, "api_key")(login, resolve(vendor.slug, "streaming").build(chat, login))
-    return httpx.post(built.url, headers=built.headers, content=built.body, timeout=10)
+    return httpx.post(built.url, headers=built.headers, content=built.body, timeout=60)
 
 
 @pytest.mark.parametrize(("slug", "model", "params", "tools"), [*TAKEN_OUT, *REFUSED])

@@ -5,18 +5,28 @@ import json
 
 import pytest
 
-from providers_app import conf, errors, provider
-from providers_app.types.events import StreamFailed, TextDelta
+from providers_app import conf, errors, loop, provider
+from providers_app.types.events import Event, StreamFailed, TextDelta
 from tests.vendors.script import expected_text
+from tests.waiting import put_forward
 from tests.wire.vendors.connected import SETTINGS, WEATHER, Vendor, calls_of, text_of
 
 EXPECTED = expected_text("Hello there.")
 HALF = EXPECTED[: len(EXPECTED) // 3]
 
 
+def waited_in_vain() -> None:
+    """What the provider's loop waits for has not come in time."""
+    loop.current().call_soon_threadsafe(put_forward, SETTINGS.idle_timeout_s)
+
+
 async def test_silence_ends_with_a_timeout_and_closes_upstream(vendor: Vendor) -> None:
-    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 0.3}))
-    events = await vendor.stream("silence")
+    await vendor.connect()
+    events: list[Event] = []
+    async for event in provider.stream_chat(vendor.slug, "main", "Hello there.", model=f"{vendor.model}-silence"):
+        events.append(event)
+        if isinstance(event, TextDelta) and text_of(events).startswith(HALF):
+            waited_in_vain()
     assert isinstance(events[-1], StreamFailed)
     assert events[-1].error.code == "upstream_timeout"
     assert text_of(events).startswith(HALF)
@@ -25,14 +35,16 @@ async def test_silence_ends_with_a_timeout_and_closes_upstream(vendor: Vendor) -
 
 
 async def test_no_answer_at_all_is_a_timeout(vendor: Vendor) -> None:
-    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 0.3}))
+    asked = asyncio.create_task(vendor.stream("hang"))
+    await vendor.ledger.until(lambda ledger: len(ledger.of_model(f"{vendor.model}-hang")) == 1)
+    waited_in_vain()
     with pytest.raises(errors.UpstreamTimeout):
-        await vendor.stream("hang")
+        await asked
     await vendor.ledger.disconnect()
 
 
 async def test_a_pause_shorter_than_the_limit_is_no_failure(vendor: Vendor) -> None:
-    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 3}))
+    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 30}))
     assert text_of(await vendor.stream("pause-200")) == EXPECTED
 
 

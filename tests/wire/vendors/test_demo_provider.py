@@ -128,7 +128,7 @@ async def test_an_empty_success_is_a_failure() -> None:
 
 
 async def test_silence_ends_at_the_idle_timeout_and_a_hang_too() -> None:
-    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 0.3}))
+    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 1}))
     await connect()
     events = await ask("demo-instant-silence")
     assert isinstance(events[-1], StreamFailed)
@@ -138,18 +138,19 @@ async def test_silence_ends_at_the_idle_timeout_and_a_hang_too() -> None:
 
 
 async def test_silence_can_be_stopped_at_once() -> None:
+    conf.configure(SETTINGS.model_copy(update={"idle_timeout_s": 300}))
     await connect()
     stream = provider.stream_chat("demo", "demo_login", "Hello", model="demo-instant-silence")
     async for event in stream:
         if isinstance(event, TextDelta):
             break
-    await asyncio.wait_for(stream.aclose(), 2)
+    await asyncio.wait_for(stream.aclose(), 60)
 
 
 async def test_a_stream_without_delays_leaves_the_loop_to_others() -> None:
     await connect()
     long = asyncio.create_task(ask("demo-instant-n20000"))
-    short = await asyncio.wait_for(ask("demo-instant"), 5)
+    short = await asyncio.wait_for(ask("demo-instant"), 60)
     assert isinstance(short[-1], StreamEnd)
     assert not long.done(), "the short answer must not wait for the long one"
     assert len(text_of(await long).split()) == 20_000

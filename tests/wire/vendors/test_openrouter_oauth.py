@@ -66,7 +66,7 @@ def test_a_listener_on_this_machine_takes_the_code(desk: Desk) -> None:
     pending = desk.begin("openrouter", method="loopback")
     assert urlsplit(params_of(pending.url)["callback_url"]).hostname == "localhost"
     landed = desk.book.approve(pending.url)
-    assert httpx.get(landed, follow_redirects=False, trust_env=False, timeout=20).status_code < 400
+    assert httpx.get(landed, follow_redirects=False, trust_env=False, timeout=60).status_code < 400
     session = loop.run(login_flow.wait_login(pending.id, browser=desk.browser, owner=desk.person.pk), 20)
     assert session.status == "active"
     assert text_of(desk.stream(MODEL)) == EXPECTED

@@ -39,7 +39,7 @@ def ask(server: VendorServer, body: dict[str, Any], *, model: str = "", key: str
             headers = {"x-goog-api-key": key or gemini.VALID_KEY}
     if model and "contents" not in body:
         body = {**body, "model": model}
-    return httpx.post(server.origin + path, headers=headers, json=body, timeout=5)
+    return httpx.post(server.origin + path, headers=headers, json=body, timeout=60)
 
 
 @pytest.mark.parametrize(

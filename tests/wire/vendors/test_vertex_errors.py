@@ -5,13 +5,14 @@ import json
 
 import pytest
 
-from providers_app import errors, provider
+from providers_app import errors, loop, provider
 from providers_app.errors.base import Retry
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import StreamEnd, StreamFailed, TextDelta
 from tests.vendors.script import expected_text
 from tests.vendors.vertex import VALID_KEY
 from tests.vendors.vertex.refusals import DISABLED, MISSING, UNBILLED
+from tests.waiting import put_forward
 from tests.wire.vendors.connected import text_of
 from tests.wire.vendors.vertex_desk import CLAUDE, GEMINI, VertexDesk, desk
 
@@ -143,9 +144,11 @@ async def test_a_stream_that_breaks_is_never_a_clean_end(desk: VertexDesk, model
 @BOTH
 async def test_silence_ends_with_a_timeout_and_closes_upstream(desk: VertexDesk, model: str) -> None:
     await desk.connect("service_account")
-    with desk.configured(idle_timeout_s=0.3):
-        events = await desk.stream(f"{model}-silence")
-    assert isinstance(events[-1], StreamFailed) and events[-1].error.code == "upstream_timeout"
+    with desk.configured(idle_timeout_s=60):
+        async for event in provider.stream_chat("vertex_ai", "main", "Hello there.", model=f"{model}-silence"):
+            if isinstance(event, TextDelta):
+                loop.current().call_soon_threadsafe(put_forward, 60)
+    assert isinstance(event, StreamFailed) and event.error.code == "upstream_timeout"
     await desk.api.ledger.disconnect()
 
 

@@ -22,6 +22,7 @@ from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens, to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import BEHAVIOUR, Side
+from tests.waiting import until
 
 BROWSER = "browser-hash-1"
 ORIGIN = "https://maestro.example"
@@ -123,6 +124,7 @@ async def test_of_many_that_answer_at_once_one_exchanges(logins: MemoryLogins, s
     code = side.allow(pending.url)
     side.hold = asyncio.Event()
     givers = [asyncio.create_task(give(pending, code)) for _ in range(8)]
+    await until(lambda: "exchange" in side.asked)
     await asyncio.sleep(0.05)
     side.hold.set()
     ends = await asyncio.gather(*givers, return_exceptions=True)
@@ -298,13 +300,13 @@ async def test_a_caller_that_leaves_does_not_lose_the_login(logins: MemoryLogins
     pending = await begin()
     side.hold = asyncio.Event()
     giver = asyncio.create_task(give(pending, side.allow(pending.url)))
-    await asyncio.sleep(0.1)
-    assert "exchange" in side.asked and logins.state(pending.id).status == "exchanging"
+    await until(lambda: "exchange" in side.asked)
+    assert logins.state(pending.id).status == "exchanging"
     giver.cancel()
     with pytest.raises(asyncio.CancelledError):
         await giver
     side.hold.set()
-    session = await asyncio.wait_for(login_flow.wait_login(pending.id, browser=BROWSER, owner=1), 5)
+    session = await asyncio.wait_for(login_flow.wait_login(pending.id, browser=BROWSER, owner=1), 60)
     assert session.name == "dev_login" and logins.state(pending.id).status == "done"
 
 

@@ -21,6 +21,7 @@ from providers_app.sign_in import flow as login_flow
 from providers_app.sign_in import pending as login_waiting
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import Side
+from tests.waiting import until
 
 
 async def begin(name: str = "dev_login", **given: Any) -> Any:
@@ -33,13 +34,13 @@ async def visit(address: str) -> str:
     reader, writer = await asyncio.open_connection("127.0.0.1", parts.port)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     writer.write(f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer.decode()
 
 
 async def wait(pending: Any, owner: int = 1) -> Any:
-    return await asyncio.wait_for(login_flow.wait_login(pending.id, owner=owner), 10)
+    return await asyncio.wait_for(login_flow.wait_login(pending.id, owner=owner), 60)
 
 
 def free_port() -> int:
@@ -49,7 +50,7 @@ def free_port() -> int:
 
 
 async def is_free(port: int) -> bool:
-    for _ in range(60):
+    for _ in range(1000):
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
         except OSError:
@@ -152,8 +153,8 @@ async def test_a_provider_that_fails_at_the_start_leaves_no_listener(logins: Mem
 async def test_a_device_code_is_asked_for_until_it_was_typed(logins: MemoryLogins, side: Side) -> None:
     pending = await begin(method="device")
     assert pending.user_code == "ABCD-EFGH" and not pending.device_code
-    await asyncio.sleep(0.15)
-    assert side.asked.count("poll") > 1 and logins.state(pending.id).status == "waiting"
+    await until(lambda: side.asked.count("poll") > 1)
+    assert logins.state(pending.id).status == "waiting"
     _type(side, "acc-9")
     assert (await wait(pending)).name == "dev_login"
     polls = side.asked.count("poll")
