@@ -14,6 +14,7 @@ from tests.processes import Up, prepared
 from tests.vendors.auth.clients import GOOGLE_DESKTOP, GOOGLE_SECRET, GOOGLE_WEB
 from tests.vendors.auth.workloads import add_rule, add_service_account, workload_token
 from tests.vendors.server import VendorServer
+from tests.web.sessions.login_support import codex_ports
 
 pytestmark = pytest.mark.browser
 SESSION = re.compile(r"/sessions/[0-9a-f-]{36}/$")
@@ -55,6 +56,7 @@ def server(
         "OPENAI__CHATGPT_BASE_URL": f"{openai_server.origin}/backend-api/codex",
         "OPENAI__ENABLED_FLOWS": "codex,device",
         "OPENAI__OAUTH__ISSUER": oa,
+        "OPENAI__OAUTH__PORTS": ",".join(map(str, codex_ports(vendors["openai"].auth))),
         "OPENAI__OAUTH__AUTHORIZE_URL": f"{oa}/oauth/authorize",
         "OPENAI__OAUTH__TOKEN_URL": f"{oa}/oauth/token",
         "OPENAI__OAUTH__DEVICE_CODE_URL": f"{oa}/api/accounts/deviceauth/usercode",

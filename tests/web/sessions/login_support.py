@@ -16,8 +16,10 @@ from providers_app.registry.settings import config_class
 from providers_app.sign_in import flow as login_flow
 from providers_app.sign_in.exchange import pending_of
 from sessions_app.models import OAuthAttempt
+from tests.servers import free_port
 from tests.unit.sessions.support import settle
 from tests.vendors.auth import Book
+from tests.vendors.auth.clients import CODEX
 from tests.vendors.server import VendorServer
 
 CONNECT = reverse("sessions:connect")
@@ -40,6 +42,13 @@ class Vendors:
         conf.configure(before.model_copy(update={slug: config}))
 
 
+def codex_ports(book: Book) -> tuple[int, int]:
+    """Ports of the test's own for the listener of Codex: its usual ones may be held by another run on this machine."""
+    found = (free_port(), free_port())
+    book.add_client(CODEX, redirects=[f"http://localhost:{port}/auth/callback" for port in (1455, 1457, *found)])
+    return found
+
+
 @pytest.fixture
 def vendors(
     openai_auth: VendorServer,
@@ -59,6 +68,7 @@ def vendors(
             "chatgpt_base_url": f"{openai_server.origin}/backend-api/codex",
             "oauth": {
                 "issuer": oa,
+                "ports": codex_ports(openai_auth.auth),
                 "authorize_url": f"{oa}/oauth/authorize",
                 "token_url": f"{oa}/oauth/token",
                 "revoke_url": f"{oa}/oauth/revoke",
