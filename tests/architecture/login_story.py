@@ -91,7 +91,7 @@ class Story:
     def spoiled(self, failure: str, right: str, book: Book) -> str:
         """The answer of a provider or person who does this wrong."""
         row = attempt()
-        found = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser=row.browser), 10)
+        found = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser=row.browser), 60)
         pending = pending_of(found)
         code = parse_qs(urlsplit(right).query).get("code", [right.partition("#")[0]])[0]
         base = pending.redirect_uri or "http://localhost/nowhere"
@@ -231,7 +231,7 @@ class Story:
 
         def tell(what: str, work: Callable[[], Any]) -> Any:
             try:
-                answer = loop.run(work(), 20)
+                answer = loop.run(work(), 60)
                 self.watch.saw(f"python {what}", f"{answer!r} {answer}")
                 return answer
             except ProviderError as error:
@@ -253,7 +253,7 @@ class Story:
         right = book.approve(pending.url)
         self.watch.collect()
         row = attempt()
-        opened = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser="b"), 10)
+        opened = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser="b"), 60)
         self.watch.saw("python attempt", f"{opened!r} {opened}")
         code = parse_qs(urlsplit(right).query).get("code", [right.partition("#")[0]])[0]
         for wrong in (

@@ -86,7 +86,7 @@ class Watch:
                     self.hide(f"{name} that was sent", value)
 
     def hide_pending(self, row: OAuthAttempt) -> None:
-        found = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser=row.browser), 10)
+        found = loop.run(login_store().find_login(row.owner_id, login_id=str(row.pk), browser=row.browser), 60)
         pending = pending_of(found)
         parts = {pending.state.reveal(), pending.nonce.reveal()} - {""}
         self.on_its_page |= parts

@@ -152,7 +152,7 @@ class Story:
 
     def tell(self, what: str, work: Callable[[], Any]) -> None:
         try:
-            answer = loop.run(work(), 20)
+            answer = loop.run(work(), 60)
             self.watch.saw(f"python {what}", f"{answer!r} {answer}")
         except ProviderError as error:
             logging.getLogger("test").exception("failed")

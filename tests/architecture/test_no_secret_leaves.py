@@ -189,7 +189,7 @@ def use_it(session: AuthSession, owner: User, capsys: pytest.CaptureFixture[str]
             lambda: provider.count_tokens("remote", session.name, "hello", model="m"),
         ):
             try:
-                answer: object = loop.run(action(), timeout=20)
+                answer: object = loop.run(action(), timeout=60)
             except ProviderError as error:
                 logging.getLogger("test").exception("failed")
                 answer = (str(error), repr(error), error.info(), error.hint, error.__cause__, vars(error))

@@ -54,7 +54,13 @@ def server(tmp_path: Path) -> Iterator[Up]:
 
 
 # The demo's long answer lasts half a minute at the speed at which people read.
-SETTINGS = {"MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1", "MAESTRO_PROVIDERS__DEMO__WORD_DELAY_MS": "5"}
+SETTINGS = {
+    "MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
+    "MAESTRO_PROVIDERS__DEMO__WORD_DELAY_MS": "5",
+    # A list of models that comes late on a busy machine is no failure of the page that waits for it.
+    "MAESTRO_PROVIDERS__CONNECT_TIMEOUT_S": "60",
+    "MAESTRO_PROVIDERS__LOOKUP_TIMEOUT_S": "60",
+}
 
 
 @pytest.fixture

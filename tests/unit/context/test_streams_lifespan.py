@@ -69,7 +69,7 @@ async def test_shutdown_marks_flushes_and_leaves_no_spool(kit: Kit) -> None:
     await until(lambda: all(live.accepted > 5 for live in lives))
     begun = time.monotonic()
     await lifespan.shutdown()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     for live in lives:
         stream = await in_store(row, live.id)
         assert (stream.state, stream.last_seq) == ("interrupted", live.accepted)
@@ -91,7 +91,7 @@ async def test_upstream_that_does_not_let_go_does_not_hold_up_the_shutdown(kit: 
     await until(lambda: live.accepted == 1)
     begun = time.monotonic()
     await lifespan.shutdown()
-    assert time.monotonic() - begun < 20  # the upstream lets go after a minute
+    assert time.monotonic() - begun < 30  # the upstream lets go after a minute
     assert len(await in_store(stored, live.id)) == 1
     await in_store(runtime.Runtime(kit.folder, ContextConfig()).take_over)
     assert (await in_store(row, live.id)).state == "interrupted"

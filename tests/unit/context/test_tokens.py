@@ -29,6 +29,6 @@ def test_never_negative_and_never_zero_for_text(text: str) -> None:
 
 
 def test_the_largest_chunk_is_counted_quickly() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     tokens.estimate("слово 日本 word " * 125_000)
-    assert time.perf_counter() - started < 10.0  # not quadratic
+    assert time.process_time() - started < 10.0  # not quadratic

@@ -212,6 +212,6 @@ async def test_a_shutdown_waits_for_nobody_who_only_waits(store: MemoryRefreshes
     await until(lambda: store.steps == ["busy"])
     began = time.monotonic()
     await loop.shutdown(0.1)
-    assert time.monotonic() - began < 10 and login.sent == []
+    assert time.monotonic() - began < 30 and login.sent == []
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)

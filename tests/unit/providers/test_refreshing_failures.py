@@ -13,6 +13,7 @@ from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.refreshing_kit import Login, ended, login, lost, refused, row, store
+from tests.waiting import put_forward
 
 __all__ = ["login", "row", "store"]
 pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
@@ -159,12 +160,12 @@ async def test_a_connection_that_is_not_made_in_time_spends_nothing(
     store: MemoryRefreshes, row: Row, login: Login
 ) -> None:
     async def no_route(tokens: Tokens) -> Tokens:
+        put_forward(conf.current().refresh_timeout_s)
         await asyncio.sleep(conf.current().refresh_timeout_s)  # as ``Http.send`` does, whose error says ``sent=False``
         raise errors.UpstreamTimeout("no connection")
 
     login.answer = no_route
-    with conf.use(conf.current().model_copy(update={"refresh_timeout_s": 0.5})):
-        report = await refreshing.refresh_session("s1", trigger="schedule")
+    report = await refreshing.refresh_session("s1", trigger="schedule")
     assert (report.done, row.intent_open, row.presentations) == ("failed", False, 0)
 
 

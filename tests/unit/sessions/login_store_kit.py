@@ -36,11 +36,11 @@ def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Side]:
 
 def begin(owner: User, **given: Any) -> Any:
     options = {"name": "dev_login", "method": "paste_code", "browser": "b1", "owner": owner.pk, **given}
-    return loop.run(login_flow.begin_login("signer", **options), 20)
+    return loop.run(login_flow.begin_login("signer", **options), 60)
 
 
 def answer(owner: User, pending: Any, text: str) -> Any:
-    return loop.run(login_flow.complete_login(pending.id, answer=text, browser="b1", owner=owner.pk), 20)
+    return loop.run(login_flow.complete_login(pending.id, answer=text, browser="b1", owner=owner.pk), 60)
 
 
 def sign_in(owner: User, side: Side, name: str = "dev_login", account: str = "acc-1") -> AuthSession:

@@ -142,7 +142,7 @@ def test_a_device_code_completes_by_itself(alice: User, side: Side) -> None:
     pending = begin(alice, method="device")
     for code in side.devices:
         side.devices[code] = "acc-7"
-    session = loop.run(login_flow.wait_login(pending.id, browser="b1", owner=alice.pk), 20)
+    session = loop.run(login_flow.wait_login(pending.id, browser="b1", owner=alice.pk), 60)
     assert AuthSession.objects.get(pk=session.id).account_id == "acc-7"
 
 

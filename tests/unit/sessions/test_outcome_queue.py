@@ -176,7 +176,7 @@ def test_the_thread_writes_what_was_reported(alice: User) -> None:
     row = make(alice)
     store = DjangoSessionStore()
     try:
-        found, _ = loop.run(store.lookup(alice.pk, None, "my_key"), 10)
+        found, _ = loop.run(store.lookup(alice.pk, None, "my_key"), 60)
         threads = [
             threading.Thread(target=store.report_outcome, args=(found, error))
             for error in (None, AuthenticationFailed("The key is not valid.", status=401))

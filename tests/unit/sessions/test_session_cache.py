@@ -33,7 +33,7 @@ def closed_pool() -> object:
 
 
 def find(owner: object, ref: str = "my_key") -> tuple[Session, Credential]:
-    return loop.run(DjangoSessionStore().lookup(getattr(owner, "pk", owner), None, ref), 10)
+    return loop.run(DjangoSessionStore().lookup(getattr(owner, "pk", owner), None, ref), 60)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_token_that_another_process_refreshed_is_used_after_a_refusal(
 ) -> None:
     row = make(alice)
     AuthSession.objects.filter(pk=row.pk).update(auth_type="oauth")
-    session, credential = loop.run(DjangoSessionStore().lookup(alice.pk, row.provider, str(row.pk)), 10)
+    session, credential = loop.run(DjangoSessionStore().lookup(alice.pk, row.provider, str(row.pk)), 60)
 
     async def refreshed_elsewhere(session_id: str, **given: Any) -> RefreshReport:
         return RefreshReport(session_id=session_id, done="waited", why="by another process", generation=1)
@@ -125,7 +125,7 @@ def test_a_token_that_another_process_refreshed_is_used_after_a_refusal(
         cursor.execute(change, [columns["sealed_credential"], columns["key_id"]])
     login = OAuthCredentialProvider(alice.pk, session, credential)
     refused = AuthenticationFailed("ended", status=401)
-    found = loop.run(login.renewed(credential, refused, None), 10)  # type: ignore[arg-type]
+    found = loop.run(login.renewed(credential, refused, None), 60)  # type: ignore[arg-type]
     assert found.secret.reveal() == "the-new-access-token"
     assert login.session.generation == 1
 

@@ -56,7 +56,7 @@ def test_a_streamed_call_goes_a_short_way(alice: User, vendor: VendorServer) -> 
         return found
 
     try:
-        found = loop.run(story(), 30)
+        found = loop.run(story(), 60)
     finally:
         settle()
     functions = sum(map(len, found.values()))

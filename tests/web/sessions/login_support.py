@@ -158,7 +158,7 @@ def attempt() -> OAuthAttempt:
 def secrets_of_attempt(user: User) -> list[str]:
     """Verifier and nonce of the newest sign-in, which no page may show."""
     row = attempt()
-    found = loop.run(login_store().find_login(user.pk, login_id=str(row.pk), browser=row.browser), 10)
+    found = loop.run(login_store().find_login(user.pk, login_id=str(row.pk), browser=row.browser), 60)
     pending = pending_of(found)
     return [secret.reveal() for secret in (pending.verifier, pending.nonce, pending.device_code) if secret]
 
@@ -166,4 +166,4 @@ def secrets_of_attempt(user: User) -> list[str]:
 def state_of(user: User) -> str:
     """The status of the newest sign-in, as the core says it."""
     row = attempt()
-    return loop.run(login_flow.login_state(str(row.pk), browser=row.browser, owner=user.pk), 10).status
+    return loop.run(login_flow.login_state(str(row.pk), browser=row.browser, owner=user.pk), 60).status

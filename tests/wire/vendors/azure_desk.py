@@ -115,7 +115,7 @@ class EntraDesk(Desk):
         async def every() -> list[str]:
             return await asyncio.gather(*(one() for _ in range(count)))
 
-        return loop.run(every(), 30)
+        return loop.run(every(), 60)
 
 
 @pytest.fixture

@@ -43,14 +43,14 @@ class Desk:
 
     def begin(self, flow: str, name: str = "work", **more: Any) -> PendingLogin:
         asked = {"flow": flow, "name": name, "browser": self.browser, "owner": self.person.pk} | more
-        return loop.run(login_flow.begin_login(self.slug, **asked), 20)
+        return loop.run(login_flow.begin_login(self.slug, **asked), 60)
 
     def complete(self, pending: PendingLogin, answer: str | Mapping[str, str]) -> Session:
         work = login_flow.complete_login(pending.id, answer=answer, browser=self.browser, owner=self.person.pk)
-        return loop.run(work, 30)
+        return loop.run(work, 60)
 
     def callback(self, params: Mapping[str, str]) -> Session:
-        return loop.run(login_flow.complete_callback(params, browser=self.browser, owner=self.person.pk), 30)
+        return loop.run(login_flow.complete_callback(params, browser=self.browser, owner=self.person.pk), 60)
 
     def sign_in(self, flow: str, name: str = "work", **more: Any) -> Session:
         """The whole way of a pasted code."""
@@ -62,18 +62,18 @@ class Desk:
             source = provider.stream_chat(self.slug, name, messages, model=model, owner=self.person.pk, **more)
             return [event async for event in source]
 
-        return loop.run(read(), 30)
+        return loop.run(read(), 60)
 
     def ask(self, model: str, name: str = "work", **more: Any) -> ChatResult:
         work = provider.complete_chat(self.slug, name, "Hello there.", model=model, owner=self.person.pk, **more)
-        return loop.run(work, 30)
+        return loop.run(work, 60)
 
     def refresh(self, name: str = "work") -> Tokens:
-        return loop.run(provider.refresh_tokens(self.slug, name, owner=self.person.pk), 30)
+        return loop.run(provider.refresh_tokens(self.slug, name, owner=self.person.pk), 60)
 
     def report(self, name: str = "work") -> RefreshReport:
         """What a refresh on request comes to."""
-        return loop.run(provider.refresh_session(str(self.row(name).pk), trigger="command"), 30)
+        return loop.run(provider.refresh_session(str(self.row(name).pk), trigger="command"), 60)
 
     def tokens(self, name: str = "work") -> Tokens:
         """What is stored."""
@@ -96,7 +96,7 @@ class Desk:
         work = ports.login_store().create_session(
             self.person.pk, self.slug, name, tokens, next_refresh_at=tokens.expires_at
         )
-        return loop.run(work, 20)
+        return loop.run(work, 60)
 
 
 def secrets_in(value: Any, *secrets: str) -> list[str]:

@@ -151,10 +151,10 @@ def test_the_default_configuration_refuses_what_anthropic_restricts(
 
 def test_models_counting_tools_and_the_test_are_signed_by_the_login(desk: Desk, anthropic_server: VendorServer) -> None:
     desk.sign_in("claude")
-    assert len(loop.run(provider.list_models("anthropic", "oauth", "work", owner=desk.person.pk), 20)) == 45
-    count = loop.run(provider.count_tokens("anthropic", "work", "Hello", model=MODEL, owner=desk.person.pk), 20)
+    assert len(loop.run(provider.list_models("anthropic", "oauth", "work", owner=desk.person.pk), 60)) == 45
+    count = loop.run(provider.count_tokens("anthropic", "work", "Hello", model=MODEL, owner=desk.person.pk), 60)
     assert count.source == "provider"
-    loop.run(provider.test_session("anthropic", "oauth", "work", owner=desk.person.pk), 20)
+    loop.run(provider.test_session("anthropic", "oauth", "work", owner=desk.person.pk), 60)
     assert len(calls_of(desk.stream(f"{MODEL}-tools", tools=[WEATHER]))) == 2
     assert {entry.key for entry in anthropic_server.ledger} == {"right"}
     assert all(entry.headers["anthropic-beta"] == BETA for entry in anthropic_server.ledger)
@@ -169,7 +169,7 @@ def test_the_beta_name_is_appended_to_the_configured_ones_and_said(
         events = desk.stream(MODEL)
         assert anthropic_server.ledger[-1].headers["anthropic-beta"] == f"context-1m-2025-08-07,{BETA}"
         work = provider.preview_request("anthropic", "work", "Hello", model=MODEL, owner=desk.person.pk)
-        prepared = loop.run(work, 20)
+        prepared = loop.run(work, 60)
     assert isinstance(events[0], StreamStart)
     for advice in (events[0].advice, prepared.advice):
         assert [(one.level, one.field) for one in advice] == [("hint", "anthropic-beta")]

@@ -86,7 +86,7 @@ def test_a_rate_limit_of_the_token_endpoint_spends_nothing(desk: Desk) -> None:
 
 def test_there_is_no_way_to_end_a_login_at_anthropic(desk: Desk) -> None:
     desk.sign_in("claude")
-    assert loop.run(login_flow.revoke_session("anthropic", "work", owner=desk.person.pk), 20) is False
+    assert loop.run(login_flow.revoke_session("anthropic", "work", owner=desk.person.pk), 60) is False
     assert text_of(desk.stream(MODEL)) == EXPECTED
 
 
@@ -109,7 +109,7 @@ def test_a_login_of_the_console_becomes_a_key_and_nothing_else_is_kept(
     assert sent["x-api-key"] == tokens.api_key.reveal()
     assert "authorization" not in sent and "anthropic-beta" not in sent
     assert isinstance(events[0], StreamStart) and events[0].advice == ()
-    assert len(loop.run(provider.list_models("anthropic", "oauth", "work", owner=desk.person.pk), 20)) == 45
+    assert len(loop.run(provider.list_models("anthropic", "oauth", "work", owner=desk.person.pk), 60)) == 45
     with pytest.raises(errors.NotRefreshable):
         desk.refresh()
 
@@ -127,7 +127,7 @@ def test_a_key_endpoint_that_is_away_costs_no_sign_in(
         assert (OAuthAttempt.objects.get().status, OAuthAttempt.objects.get().step) == ("confirm", "finish")
         with pytest.raises(errors.LoginUsed):
             desk.complete(pending, answer)
-    loop.run(login_flow.confirm_login(pending.id, browser=desk.browser, owner=desk.person.pk), 20)
+    loop.run(login_flow.confirm_login(pending.id, browser=desk.browser, owner=desk.person.pk), 60)
     tokens = desk.tokens()
     assert tokens.api_key.reveal().startswith("sk-ant-api03-") and not tokens.access and not tokens.refresh
     assert len([spend for spend in desk.book.ledger if spend.kind == "code"]) == 1

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from providers_app import conf, errors, loop, provider
-from providers_app.types.events import Event, StreamFailed, TextDelta
+from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
 from tests.vendors.script import expected_text
 from tests.waiting import put_forward
 from tests.wire.vendors.connected import SETTINGS, WEATHER, Vendor, calls_of, text_of
@@ -57,6 +57,18 @@ async def test_one_byte_per_packet_gives_the_same_tool_calls(vendor: Vendor) -> 
     whole = calls_of(await vendor.stream("tools", tools=[WEATHER]))
     cut = calls_of(await vendor.stream("tools-one-byte", tools=[WEATHER]))
     assert [call.arguments for call in cut] == [call.arguments for call in whole]
+
+
+async def test_an_answer_that_is_held_has_all_of_its_text_and_no_end_until_it_is_let_go(vendor: Vendor) -> None:
+    await vendor.connect()
+    events: list[Event] = []
+    async for event in provider.stream_chat(vendor.slug, "main", "Hello there.", model=f"{vendor.model}-held"):
+        events.append(event)
+        if isinstance(event, TextDelta) and text_of(events) == EXPECTED:
+            await asyncio.sleep(0.05)
+            assert vendor.ledger[-1].finished_at is None
+            vendor.server.release()
+    assert isinstance(events[-1], StreamEnd) and text_of(events) == EXPECTED
 
 
 async def test_leaving_the_stream_closes_it_upstream(vendor: Vendor) -> None:

@@ -158,7 +158,7 @@ def test_turning_it_off_ends_the_use_of_a_stored_login_and_keeps_it(
         assert "'work' is kept, but not used" in caught.value.message
         assert "MAESTRO_PROVIDERS__AZURE_OPENAI__ENABLED_FLOWS=managed_identity" in caught.value.hint
         with pytest.raises(errors.FlowDisabled):
-            loop.run(provider.test_session("azure_openai", None, "work", owner=desk.person.pk), 5)
+            loop.run(provider.test_session("azure_openai", None, "work", owner=desk.person.pk), 60)
         report = desk.report()
         assert (report.done, report.code) == ("skipped", "flow_disabled"), "nor is it renewed"
         assert "ENABLED_FLOWS=managed_identity" in report.why

@@ -76,7 +76,7 @@ async def test_the_default_model_answers_at_typing_speed() -> None:
     events = [event async for event in provider.stream_chat("demo", "demo_login", "Hello", max_output_tokens=40)]
     assert isinstance(events[0], StreamStart)
     assert isinstance(events[-1], StreamEnd)
-    assert 0.4 < asyncio.get_running_loop().time() - started < 10
+    assert 0.4 < asyncio.get_running_loop().time() - started < 30
 
 
 @pytest.mark.parametrize(

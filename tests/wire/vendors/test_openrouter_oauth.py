@@ -67,7 +67,7 @@ def test_a_listener_on_this_machine_takes_the_code(desk: Desk) -> None:
     assert urlsplit(params_of(pending.url)["callback_url"]).hostname == "localhost"
     landed = desk.book.approve(pending.url)
     assert httpx.get(landed, follow_redirects=False, trust_env=False, timeout=60).status_code < 400
-    session = loop.run(login_flow.wait_login(pending.id, browser=desk.browser, owner=desk.person.pk), 20)
+    session = loop.run(login_flow.wait_login(pending.id, browser=desk.browser, owner=desk.person.pk), 60)
     assert session.status == "active"
     assert text_of(desk.stream(MODEL)) == EXPECTED
 
@@ -80,10 +80,10 @@ def test_a_copied_code_needs_no_address_of_ours(desk: Desk) -> None:
     code = desk.book.approve(pending.url)
     assert desk.complete(pending, f" {code}\n").status == "active"
     assert text_of(desk.stream(MODEL)) == EXPECTED
-    account = loop.run(provider.test_session("openrouter", "oauth", "work", owner=desk.person.pk), 20)
+    account = loop.run(provider.test_session("openrouter", "oauth", "work", owner=desk.person.pk), 60)
     assert account.label.startswith("sk-or-v1-") and "..." in account.label
     # The account's own list, which leaves out what its settings do not allow.
-    assert len(loop.run(provider.list_models("openrouter", "oauth", "work", owner=desk.person.pk), 20)) == 2
+    assert len(loop.run(provider.list_models("openrouter", "oauth", "work", owner=desk.person.pk), 60)) == 2
 
 
 def test_an_answer_of_another_sign_in_is_not_taken(desk: Desk, openrouter_server: VendorServer) -> None:
@@ -161,7 +161,7 @@ def test_the_key_neither_ends_nor_is_ended_here(desk: Desk) -> None:
     desk.sign_in("openrouter", method="paste_code")
     with pytest.raises(errors.NotRefreshable):
         desk.refresh()
-    assert loop.run(login_flow.revoke_session("openrouter", "work", owner=desk.person.pk), 20) is False
+    assert loop.run(login_flow.revoke_session("openrouter", "work", owner=desk.person.pk), 60) is False
     assert desk.row().status == "active"
 
 

@@ -61,32 +61,32 @@ def make_login(owner: User, name: str = "my_login", *, due_in: float | None = -1
 
 def take(session: AuthSession, lease_s: float = 60.0, holder: str = "test") -> RefreshClaim:
     """The lane of this session, which must be free."""
-    found = loop.run(store.claim(str(session.pk), lease_s=lease_s, holder=holder), 10)
+    found = loop.run(store.claim(str(session.pk), lease_s=lease_s, holder=holder), 60)
     assert isinstance(found, RefreshClaim), found
     return found
 
 
 def busy(session: AuthSession) -> RefreshBusy:
     """The answer to a claim of a lane that somebody has."""
-    found = loop.run(store.claim(str(session.pk), lease_s=60, holder="other"), 10)
+    found = loop.run(store.claim(str(session.pk), lease_s=60, holder="other"), 60)
     assert isinstance(found, RefreshBusy), found
     return found
 
 
 def intend(session: AuthSession) -> RefreshClaim:
     """A claim whose intent is written."""
-    marked = loop.run(store.write_intent(take(session)), 10)
+    marked = loop.run(store.write_intent(take(session)), 60)
     assert marked is not None
     return marked
 
 
 def keep(claim: RefreshClaim, tokens: Tokens | None = None, *, due_in: float = 3000.0) -> Any:
-    return loop.run(store.keep(claim, tokens or tokens_of(2), time.time() + due_in), 10)
+    return loop.run(store.keep(claim, tokens or tokens_of(2), time.time() + due_in), 60)
 
 
 def fail(claim: RefreshClaim, spent: str, **given: Any) -> None:
     values: dict[str, Any] = {"code": "some_code", "message": "It went wrong."}
-    loop.run(store.fail(claim, RefreshFailure(spent=spent, **(values | given))), 10)  # type: ignore[arg-type]
+    loop.run(store.fail(claim, RefreshFailure(spent=spent, **(values | given))), 60)  # type: ignore[arg-type]
 
 
 def lease_over(session: AuthSession) -> None:

@@ -47,7 +47,7 @@ def test_one_of_many_at_once_gets_the_lane(alice: User) -> None:
         claims = (store.claim(str(session.pk), lease_s=60, holder=f"worker-{n}") for n in range(24))
         return list(await asyncio.gather(*claims))
 
-    found = loop.run(race(), 30)
+    found = loop.run(race(), 60)
     won = [claim for claim in found if isinstance(claim, RefreshClaim)]
     lost = [claim for claim in found if isinstance(claim, RefreshBusy)]
     assert (len(won), len(lost)) == (1, 23)
@@ -86,7 +86,7 @@ def test_a_short_lease_ends_to_the_millisecond(alice: User) -> None:
     take(session, lease_s=0.3)
     while not isinstance(found := loop.run(store.claim(str(session.pk), lease_s=60, holder="next"), 10), RefreshClaim):
         assert isinstance(found, RefreshBusy) and 0 < found.lease_left <= 0.3
-        assert time.monotonic() - begun < 20, "the lease did not end"
+        assert time.monotonic() - begun < 30, "the lease did not end"
     assert time.monotonic() - begun >= 0.28
 
 
@@ -96,11 +96,11 @@ def test_an_ended_lease_is_taken_over_and_the_former_holder_can_do_nothing(alice
     lease_over(session)
     second = take(session)
     assert second.lease != first.lease
-    assert loop.run(store.write_intent(first), 10) is None
-    loop.run(store.postpone(first, None, "too late"), 10)
+    assert loop.run(store.write_intent(first), 60) is None
+    loop.run(store.postpone(first, None, "too late"), 60)
     assert RefreshLane.objects.get().lease_token == second.lease
     assert row_of(session).next_refresh_at is not None
-    assert loop.run(store.write_intent(second), 10) is not None
+    assert loop.run(store.write_intent(second), 60) is not None
 
 
 def test_two_sessions_of_one_account_and_client_share_a_lane(alice: User, bob: User) -> None:
@@ -108,7 +108,7 @@ def test_two_sessions_of_one_account_and_client_share_a_lane(alice: User, bob: U
     claim = take(mine)
     assert busy(theirs).lease_left > 0
     take(other)
-    loop.run(store.postpone(claim, None, "done"), 10)
+    loop.run(store.postpone(claim, None, "done"), 60)
     assert take(theirs).session_id == str(theirs.pk)
 
 
@@ -146,38 +146,38 @@ def test_an_account_that_becomes_known_moves_the_session(alice: User) -> None:
 def test_what_cannot_be_claimed(alice: User) -> None:
     key = make(alice, "a_key")
     with pytest.raises(NotRefreshable):
-        loop.run(store.claim(str(key.pk), lease_s=60, holder="x"), 10)
+        loop.run(store.claim(str(key.pk), lease_s=60, holder="x"), 60)
     gone = make_login(alice, "gone")
     lifecycle.trash(gone)
     for ref in (str(gone.pk), "not-an-id", "00000000-0000-4000-8000-000000000000"):
         with pytest.raises(UnknownSession):
-            loop.run(store.claim(ref, lease_s=60, holder="x"), 10)
+            loop.run(store.claim(ref, lease_s=60, holder="x"), 60)
         with pytest.raises(UnknownSession):
-            loop.run(store.peek(ref), 10)
+            loop.run(store.peek(ref), 60)
 
 
 def test_a_claim_that_cannot_open_the_session_leaves_the_lane_free(alice: User) -> None:
     session = make_login(alice)
     crypto.configure(crypto.KeyRing.parse(crypto.KeyRing.generate()))
     with pytest.raises(KeyRingError):
-        loop.run(store.claim(str(session.pk), lease_s=60, holder="x"), 10)
+        loop.run(store.claim(str(session.pk), lease_s=60, holder="x"), 60)
     assert RefreshLane.objects.get().lease_token == ""
 
 
 def test_peek_tells_without_opening_anything(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     session = make_login(alice)
-    state = loop.run(store.peek(str(session.pk)), 10)
+    state = loop.run(store.peek(str(session.pk)), 60)
     assert (state.generation, state.status, state.lease_left, state.intent_open) == (0, "active", 0, False)
     intend(session)
     monkeypatch.setattr("sessions_app.crypto.KeyRing.open", None)
-    state = loop.run(store.peek(str(session.pk)), 10)
+    state = loop.run(store.peek(str(session.pk)), 60)
     assert state.intent_open and 50 < state.lease_left <= 60
     assert state.expires_at is not None and state.next_try_at is not None and state.failed_at is None
 
 
 def test_tokens_go_to_their_owner_alone(alice: User, bob: User) -> None:
     session = make_login(alice, refresh=Secret("refresh-x"))
-    assert loop.run(store.tokens_of(alice.pk, str(session.pk)), 10).refresh.reveal() == "refresh-x"
-    assert loop.run(store.tokens_of(SYSTEM, str(session.pk)), 10).refresh.reveal() == "refresh-x"
+    assert loop.run(store.tokens_of(alice.pk, str(session.pk)), 60).refresh.reveal() == "refresh-x"
+    assert loop.run(store.tokens_of(SYSTEM, str(session.pk)), 60).refresh.reveal() == "refresh-x"
     with pytest.raises(UnknownSession):
-        loop.run(store.tokens_of(bob.pk, str(session.pk)), 10)
+        loop.run(store.tokens_of(bob.pk, str(session.pk)), 60)

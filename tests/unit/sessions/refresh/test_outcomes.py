@@ -47,7 +47,7 @@ def test_the_intent_is_counted_and_the_lease_renewed(alice: User) -> None:
     session = make_login(alice)
     claim = take(session, lease_s=60)
     RefreshLane.objects.update(lease_until=timezone.now() + timedelta(seconds=5))
-    marked = loop.run(store.write_intent(claim), 10)
+    marked = loop.run(store.write_intent(claim), 60)
     assert marked is not None and (marked.presentations, marked.intent_written) == (1, True)
     assert marked.claimed >= claim.claimed and not marked.intent_open
     row = row_of(session)
@@ -61,7 +61,7 @@ def test_an_open_intent_is_found_by_the_next_claim(alice: User) -> None:
     lease_over(session)
     claim = take(session)
     assert (claim.intent_open, claim.presentations) == (True, 1)
-    marked = loop.run(store.write_intent(claim), 10)
+    marked = loop.run(store.write_intent(claim), 60)
     assert marked is not None and (marked.presentations, marked.intent_open) == (2, True)
 
 
@@ -75,7 +75,7 @@ def test_nothing_may_be_sent_for_a_session_that_moved_on(alice: User, change: st
         lifecycle.trash(session)
     else:
         assert credentials.swap(session.pk, 0, tokens_of(7), {})
-    assert loop.run(store.write_intent(claim), 10) is None
+    assert loop.run(store.write_intent(claim), 60) is None
     row = row_of(session)
     assert (row.intent_generation, row.presentations) == (None, 0)
     assert free()
@@ -131,7 +131,7 @@ def test_the_swap_decides_even_when_the_lease_ran_out(alice: User) -> None:
     second = take(session)
     assert keep(slow) is not None
     assert RefreshLane.objects.get().lease_token == second.lease, "only one's own lease is given back"
-    assert loop.run(store.write_intent(second), 10) is None, "the token of that generation is spent"
+    assert loop.run(store.write_intent(second), 60) is None, "the token of that generation is spent"
 
 
 def test_storing_twice_is_storing_once(alice: User) -> None:
@@ -199,8 +199,8 @@ def test_a_key_is_added_unless_the_session_moved_on(alice: User) -> None:
     new = tokens_of(2)
     keep(intend(session), new)
     keyed = tokens_of(2, refresh=new.refresh, api_key=Secret("sk-made"))
-    assert not loop.run(store.keep_key(str(session.pk), 0, keyed), 10)
-    assert loop.run(store.keep_key(str(session.pk), 1, keyed), 10)
+    assert not loop.run(store.keep_key(str(session.pk), 0, keyed), 60)
+    assert loop.run(store.keep_key(str(session.pk), 1, keyed), 60)
     row = row_of(session)
     assert credentials.open_credential(row).secret.reveal() == "sk-made" and row.generation == 2
 
@@ -210,7 +210,7 @@ def test_no_key_is_added_while_the_next_refresh_is_under_way(alice: User) -> Non
     new = tokens_of(2)
     keep(intend(session), new)
     under_way = intend(session)
-    assert not loop.run(store.keep_key(str(session.pk), 1, tokens_of(2, api_key=Secret("sk-made"))), 10)
+    assert not loop.run(store.keep_key(str(session.pk), 1, tokens_of(2, api_key=Secret("sk-made"))), 60)
     assert keep(under_way, tokens_of(3)) is not None
 
 
@@ -259,7 +259,7 @@ def test_an_unknown_outcome_leaves_the_intent(alice: User) -> None:
     fail(intend(session), "unknown", code="token_outcome_unknown")
     row = row_of(session)
     assert (row.intent_generation, row.presentations, row.status) == (0, 1, "active")
-    state = loop.run(store.peek(str(session.pk)), 10)
+    state = loop.run(store.peek(str(session.pk)), 60)
     assert state.intent_open and state.resting and 50 < state.lease_left <= 60
     found = busy(session)
     assert found.resting and 50 < found.lease_left <= 60, "nobody presents again before the lease is over"
@@ -334,11 +334,11 @@ def test_a_person_is_told_of_troubles_that_last(alice: User) -> None:
 def test_a_postponed_refresh_sent_nothing(alice: User) -> None:
     session = make_login(alice)
     at = time.time() + 500
-    loop.run(store.postpone(intend(session), at, "not yet"), 10)
+    loop.run(store.postpone(intend(session), at, "not yet"), 60)
     row = row_of(session)
     assert (row.intent_generation, row.presentations, row.refresh_attempts) == (None, 0, 0) and free()
     assert abs(row.next_refresh_at.timestamp() - at) < 0.001  # type: ignore[union-attr]
-    loop.run(store.postpone(take(session), float("inf"), "never"), 10)
+    loop.run(store.postpone(take(session), float("inf"), "never"), 60)
     assert row_of(session).next_refresh_at is None
 
 
@@ -346,6 +346,6 @@ def test_no_secret_is_logged_or_shown(alice: User, caplog: Any) -> None:
     session = make_login(alice, refresh=Secret("canary-refresh-1"), access=Secret("canary-access-1"))
     with caplog.at_level("DEBUG"):
         claim = intend(session)
-        loop.run(store.postpone(claim, None, "not yet"), 10)
+        loop.run(store.postpone(claim, None, "not yet"), 60)
         keep(intend(session), tokens_of(2, refresh=Secret("canary-refresh-2")))
     assert "canary" not in caplog.text + repr(claim)
