@@ -199,8 +199,9 @@ async def complete_chat(
 ) -> ChatResult:
     """Return the whole answer; ``timeout`` in seconds covers all of it.
 
-    ``context_id`` and ``store`` as in ``stream_chat``; the result names the context. Raises typed errors for a refused
-    request; an answer that broke off is returned with ``complete`` false.
+    ``context_id`` and ``store`` as in ``stream_chat``; the result names the context. As there, a failure before the
+    first output is raised, a refusal inside a 200 too; an answer that broke later has its text, its ``error``, and
+    ``complete`` false.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     if store:

@@ -20,25 +20,37 @@ ENDS = (StreamEnd, StreamFailed)
 class AnswerReader:
     """Reader of one answer; once ``ended`` is true, no more events come."""
 
-    __slots__ = ("_bytes", "_max_text", "_reducer", "_text", "ended", "max_bytes")
+    __slots__ = ("_bytes", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
 
-    def __init__(self, dialect: Dialect, *, max_bytes: int | None = None, max_text: int | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        max_bytes: int | None = None,
+        max_text: int | None = None,
+        after: "AnswerReader | None" = None,
+    ) -> None:
         """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments.
 
-        ``None`` is the limit of the settings in force.
+        ``None`` is the limit of the settings in force. What ``after`` has read of the same answer counts as well.
         """
         settings = conf.current()
         self._reducer = dialect.reducer()
-        self.max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
+        self._max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
         self._max_text = settings.max_answer_text_bytes if max_text is None else max_text
-        self._bytes = self._text = 0
+        self._bytes, self._text = (0, 0) if after is None else (after._bytes, after._text)
         self.ended = False
+
+    @property
+    def left(self) -> int:
+        """How many more bytes may come on the wire."""
+        return self._max_bytes - self._bytes
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete. Raises ``AnswerTooLarge``, ``BadAnswer``."""
         self._bytes += len(data)
-        if self._bytes > self.max_bytes:
-            raise AnswerTooLarge(f"The answer is larger than {self.max_bytes} bytes.")
+        if self._bytes > self._max_bytes:
+            raise AnswerTooLarge(f"The answer is larger than {self._max_bytes} bytes.")
         try:
             events = self._reducer.feed(data)
         except ProviderError:

@@ -5,7 +5,8 @@ The order of a request, outermost first:
     deadline → route → attempt [ breaker → queue → slot → limits → breaker permit → credential → open → first event ]
              → stream → checkpoint
 
-In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it),
+In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it;
+an answer in several requests, because the provider pauses it, has one for all of them, and one limit of its size),
 the credential (session looked up through the store, refreshed first where its access token has ended, request prepared
 and signed; after a 401 one more try with a refreshed token, or with the key that replaced the refused one), opening
 with the check of the status, the first event, the stream, and afterwards the report to the store. Route, breaker,
@@ -66,11 +67,12 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
     """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first output only."""
     call: Call | None = await make()
     rounds: Continuation | None = None
+    answer: _Answer | None = None
     while call is not None:
         async with AsyncExitStack() as stack:
-            answer = _Answer(call, stack)
+            answer = _Answer(call, stack, answer)
             try:
-                events = await answer.begin(late=rounds is not None)
+                events = await answer.begin()
                 if rounds is None and answer.pauses:
                     rounds = Continuation(call.chat)
                 for event in events if rounds is None else rounds.shown(events):
@@ -86,15 +88,16 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
 
 
 async def complete(call: Call) -> list[Event]:
-    """Return the events of an answer in one piece. Raises typed errors for everything but a broken body."""
+    """Return the events of an answer in one piece. Raises typed errors where none of them shows anything."""
     asked: Call | None = call
     rounds = Continuation(call.chat)
+    answer: _Answer | None = None
     found: list[Event] = []
     while asked is not None:
         async with AsyncExitStack() as stack:
-            answer = _Answer(asked, stack)
+            answer = _Answer(asked, stack, answer)
             try:
-                found += rounds.shown(await answer.begin(whole=True, late=bool(found)))
+                found += rounds.shown(await answer.begin(whole=True))
             finally:
                 answer.report()
         asked = _next(call, rounds)
@@ -108,11 +111,17 @@ def _next(call: Call, rounds: Continuation) -> Call | None:
 
 
 class _Answer:
-    """The state of one call."""
+    """One request of an answer and what comes of it; after a paused one (``before``) with what that left of the bounds.
 
-    def __init__(self, call: Call, stack: AsyncExitStack) -> None:
+    The size of the answer and the seconds that may pass before it begins are bounded for all its requests together.
+    """
+
+    def __init__(self, call: Call, stack: AsyncExitStack, before: "_Answer | None") -> None:
         self._call = call
         self._stack = stack
+        self._before = before
+        self._seconds = call.timeout_s or conf.current().request_timeout_s
+        self._left_s: float = self._seconds if before is None else before._left_s
         self._session: Session | None = None
         self._last: Event | None = None
         self._error: ProviderError | None = None
@@ -127,44 +136,40 @@ class _Answer:
         """Tell whether the last event was read."""
         return isinstance(self._last, StreamFailed) or self.reader.ended
 
-    async def begin(self, *, whole: bool = False, late: bool = False) -> list[Event]:
+    async def begin(self, *, whole: bool = False) -> list[Event]:
         """Return the events up to the first output, or all of an answer that is read as a ``whole``.
 
-        The first of them has to come within the deadline.
-
-        ``late``: something of the answer was shown already, so that a failure is an event and nothing is raised.
+        The first of them has to come within the deadline. A failure before any output is raised; after a paused
+        request, whose output was shown, it is an event.
         """
+        ends_at = asyncio.get_running_loop().time() + self._left_s
         try:
-            return await self._begin(whole)
-        except ProviderError as error:
-            if not late:
-                raise
-            self._last = StreamFailed(error=error.info())
-            return [self._last]
-
-    async def _begin(self, whole: bool) -> list[Event]:
-        seconds = self._call.timeout_s or conf.current().request_timeout_s
-        try:
-            async with asyncio.timeout(seconds) as deadline:
+            async with asyncio.timeout_at(ends_at) as deadline:
                 await self._open()
-                if whole:
-                    return await self._whole()
-                events: list[Event] = []
-                while not self.ended and all(isinstance(event, HANDSHAKE) for event in events):
+                events = await self._whole() if whole else []
+                while not events:
+                    events = await self._read()
+                self._left_s = ends_at - asyncio.get_running_loop().time()
+                deadline.reschedule(None)
+                while silent := all(isinstance(event, HANDSHAKE) for event in events):
+                    if self.ended:
+                        break
                     events += await self._read()
-                    if events:
-                        deadline.reschedule(None)
-                if isinstance(events[-1], StreamFailed) and all(isinstance(event, HANDSHAKE) for event in events):
+                if silent and isinstance(events[-1], StreamFailed) and self._before is None:
                     raise error_from(events[-1].error)
                 return events
         except TimeoutError:
             if not deadline.expired():
                 raise
-            self._error = UpstreamTimeout(f"The provider did not begin to answer within {seconds:g} s.")
-            raise self._error from None
-        except (UpstreamError, AddressRefused) as error:
+            error: ProviderError = UpstreamTimeout(f"The provider did not begin to answer within {self._seconds:g} s.")
+        except ProviderError as caught:
+            error = caught
+        if isinstance(error, UpstreamError | AddressRefused):
             self._error = error
-            raise
+        if self._before is None:
+            raise error
+        self._last = StreamFailed(error=error.info())
+        return [self._last]
 
     async def more(self) -> list[Event]:
         """Return the next events. Never raises for what the provider or the network does."""
@@ -193,7 +198,7 @@ class _Answer:
 
     async def _whole(self) -> list[Event]:
         try:
-            body = await self._stream.read(self.reader.max_bytes + 1)
+            body = await self._stream.read(self.reader.left + 1)
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
@@ -225,7 +230,7 @@ class _Answer:
                 if not 200 <= answer.status < 300:
                     raise await refusal(answer, dialect, request.url)
                 self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
-                self.reader = AnswerReader(dialect)
+                self.reader = AnswerReader(dialect, after=None if self._before is None else self._before.reader)
             self.pauses = getattr(dialect, "pauses", False)
             self._stream, self._parts = answer, answer.chunks()
             attempt.push_async_callback(self._parts.aclose)
@@ -243,7 +248,7 @@ class _Answer:
         return await self._stored(events) if any(type(event) is GeneratedFile for event in events) else events
 
     async def _stored(self, events: list[Event]) -> list[Event]:
-        """Put generated files into the media store, before anybody is given their events."""
+        """Put generated files into the media store, before their events are given out."""
         if self._session is not None:
             owner = self._session.owner if self._call.owner is SYSTEM else self._call.owner
             return await stored_media.keep(owner, events)

@@ -85,6 +85,17 @@ def test_an_answer_is_bounded_in_bytes_on_the_wire() -> None:
         reader.feed(b":")
 
 
+def test_the_readers_of_one_answer_share_its_limits() -> None:
+    first = reader_of(Scripted([TextDelta("12")]), max_bytes=9, max_text=3)
+    first.feed(b"12345")
+    second = AnswerReader(OpenAIChat(), max_bytes=9, max_text=3, after=first)
+    assert second.left == 4
+    with pytest.raises(AnswerTooLarge, match="larger than 9 bytes"):
+        second.feed(b":::::")
+    with pytest.raises(AnswerTooLarge, match="more than 3 bytes"):
+        AnswerReader(Scripted([TextDelta("34")]), max_text=3, after=first).feed(b"")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("content", "size"), [("Hello", 5), ("h\u00e9", 3), ("\U0001f600", 4)])
 def test_an_answer_is_bounded_in_bytes_of_text(content: str, size: int) -> None:
     reader = reader_of(Scripted([TextDelta(content)], [ToolCallDelta(0, "t", "x")]), max_text=size)

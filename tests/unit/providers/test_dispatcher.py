@@ -1,6 +1,7 @@
 """The dispatcher against a strict local server and against servers of raw bytes."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -28,6 +29,17 @@ DONE = b'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"
 
 def chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def answering(body: str) -> Callable[..., Awaitable[None]]:
+    """The server that answers one request with this JSON."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body.encode())
+        await writer.drain()
+
+    return answer
 
 
 async def connect(url: str, key: str = VALID_KEY) -> None:
@@ -242,13 +254,34 @@ async def test_complete_gives_the_whole_result(chat_server: VendorServer, sessio
     assert result.usage is not None
 
 
-async def test_html_with_status_200_is_no_answer(chat_server: VendorServer, sessions: MemorySessions) -> None:
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_refusal_inside_a_200_is_raised_before_any_output_streamed_or_not(
+    raw_server: Start, sessions: MemorySessions, chat_server: VendorServer, whole: bool
+) -> None:
+    async def way(name: str) -> Any:
+        asked = provider.complete_chat("remote", "box", "Hello", model=name) if whole else ask(name)
+        return await asked
+
     await connect(chat_server.base_url)
-    result = await provider.complete_chat("remote", "box", "Hello", model="local-large-html-200")
-    assert not result.complete
-    assert result.error is not None
     with pytest.raises(errors.BadAnswer):
-        await ask("local-large-html-200")
+        await way("local-large-html-200")
+    body = json.dumps({"error": {"message": "Slow down.", "code": 429, "type": "rate_limit_exceeded"}})
+    await provider.delete_session("remote", "api_key", "box")
+    await connect(await raw_server(answering(body)))
+    with pytest.raises(errors.RateLimited, match="Slow down") as caught:
+        await way("m")
+    assert (await outcomes(sessions))[-1] is caught.value
+
+
+async def test_a_whole_answer_that_has_text_and_an_error_keeps_both(
+    raw_server: Start, sessions: MemorySessions
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Half"}, "finish_reason": "error"}
+    body = json.dumps({"id": "1", "choices": [choice | {"error": {"code": 502, "message": "It broke."}}]})
+    await connect(await raw_server(answering(body)))
+    result = await provider.complete_chat("remote", "box", "Hello", model="m")
+    assert (result.text, result.complete, result.error and result.error.message) == ("Half", False, "It broke.")
+    assert isinstance((await outcomes(sessions))[-1], errors.UpstreamError)
 
 
 async def test_a_request_that_is_too_large_is_not_sent(

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from providers_app import provider
-from providers_app.dispatch import continuation
+from providers_app import conf, provider
+from providers_app.dispatch import continuation, dispatcher
 from providers_app.dispatch.continuation import Continuation
 from providers_app.streaming import fold
-from providers_app.types.chat import ChatRequest, Message, TextPart
+from providers_app.types.chat import ChatRequest, ChatResult, Message, TextPart
 from providers_app.types.events import (
     Event,
     ReasoningDelta,
@@ -67,6 +67,40 @@ async def test_a_later_round_that_is_refused_keeps_what_was_shown(vendor: Vendor
     seen = await vendor.stream("paused", "When?")
     assert isinstance(seen[-1], StreamFailed) and seen[-1].error.code == "upstream_bad_request"
     assert fold(seen).text.startswith("I look it up.")
+
+
+@ONLY
+@pytest.mark.parametrize("whole", [True, False])
+async def test_the_requests_of_one_answer_share_its_limit_of_text(vendor: Vendor, whole: bool) -> None:
+    with conf.use(conf.current().model_copy(update={"max_answer_text_bytes": 25})):
+        found = await _asked(vendor, whole)
+    assert found.error is not None and found.error.code == "answer_too_large", "13 and 21 bytes"
+    assert (found.text, len(vendor.ledger)) == ("I look it up.", 2)
+
+
+@ONLY
+@pytest.mark.parametrize("whole", [True, False])
+async def test_the_requests_of_one_answer_share_its_deadline(vendor: Vendor, whole: bool, monkeypatch: Any) -> None:
+    class Slow(dispatcher._Answer):
+        async def begin(self, *, whole: bool = False) -> list[Event]:
+            events = await super().begin(whole=whole)
+            if self._before is not None:
+                return events
+            assert 0 < self._left_s < self._seconds
+            self._left_s = 0  # as slow as it may be; there is one further request
+            return events
+
+    monkeypatch.setattr(dispatcher, "_Answer", Slow)
+    found = await _asked(vendor, whole)
+    assert found.error is not None and found.error.code == "upstream_timeout"
+    assert found.text == "I look it up."
+
+
+async def _asked(vendor: Vendor, whole: bool) -> ChatResult:
+    if not whole:
+        return fold(await vendor.stream("paused", "When?"))
+    await vendor.connect()
+    return await provider.complete_chat("anthropic", "main", "When?", model=f"{vendor.model}-paused")
 
 
 def _broken(rounds: Continuation) -> ChatRequest | None:
