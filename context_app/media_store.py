@@ -41,9 +41,9 @@ class DjangoMediaStore:
         """Store a file and return its reference. Raises ``MediaRefused`` and ``StoreUnavailable``."""
         return str(await in_store(store, owner, media_type, data, name))
 
-    async def read(self, owner: Owner, ref: str) -> tuple[str, bytes]:
-        """Return the media type and the bytes of a file. Raises ``UnknownMedia``."""
-        return await in_store(_read, owner, ref)
+    async def read(self, owner: Owner, ref: str, *, at_most: int | None = None) -> tuple[str, bytes]:
+        """Return the media type and the bytes of a file. Raises ``UnknownMedia``; over ``at_most`` ``MediaRefused``."""
+        return await in_store(_read, owner, ref, at_most)
 
 
 def store(owner_id: Pk, media_type: str, data: bytes, name: str = "") -> UUID:
@@ -147,10 +147,12 @@ def _folder() -> Path:
     return Path(settings.DATA_DIR) / "media"
 
 
-def _read(owner: Owner, ref: str) -> tuple[str, bytes]:
+def _read(owner: Owner, ref: str, at_most: int | None) -> tuple[str, bytes]:
     try:
         key = UUID(str(ref))
         row = MediaFile.objects.get(pk=key) if owner is SYSTEM else find(owner, key)
+        if at_most is not None and row.size > at_most:
+            raise MediaRefused(f"The file has {row.size:,} bytes; at most {at_most:,} can be read here.")
         return row.media_type, path_of(key).read_bytes()
     except (ValueError, MediaFile.DoesNotExist, FileNotFoundError):
         raise UnknownMedia("There is no such file.") from None

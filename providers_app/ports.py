@@ -215,8 +215,11 @@ class MediaStore(Protocol):
     async def put(self, owner: Owner, media_type: str, data: bytes, *, name: str = "") -> str:
         """Store a file and return its reference. Raises ``MediaRefused`` and ``StoreUnavailable``."""
 
-    async def read(self, owner: Owner, ref: str) -> tuple[str, bytes]:
-        """Return the media type and the bytes of a file. Raises ``UnknownMedia``."""
+    async def read(self, owner: Owner, ref: str, *, at_most: int | None = None) -> tuple[str, bytes]:
+        """Return the media type and the bytes of a file.
+
+        Raises ``UnknownMedia``, and ``MediaRefused``, without reading it, where it has more than ``at_most`` bytes.
+        """
 
 
 class People(Protocol):

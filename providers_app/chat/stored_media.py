@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from providers_app import conf, ports
-from providers_app.errors import ContextTooLong, ProviderError, UnknownMedia
+from providers_app.errors import ContextTooLong, MediaRefused, ProviderError, UnknownMedia
 from providers_app.ports import Owner
 from providers_app.types.chat import ImagePart, Message, Part, TextPart
 from providers_app.types.events import Event, GeneratedFile
@@ -65,29 +65,35 @@ def dimensions(data: bytes) -> tuple[int, int]:
 async def load(owner: Owner, messages: Iterable[Message]) -> tuple[Message, ...]:
     """Return the messages with the bytes of pictures that they name by reference.
 
-    A picture that is gone is said in words. Raises ``ContextTooLong`` when they cannot fit into one request.
+    A picture that is gone is said in words. Raises ``ContextTooLong`` before the first one is read that does not fit
+    into one request any more.
     """
     loaded: list[Message] = []
-    size = 0
+    left = most = conf.current().max_request_bytes
     for message in messages:
-        if any(isinstance(part, ImagePart) and part.ref for part in message.parts):
-            parts = [await _loaded(owner, part) for part in message.parts]
-            size += sum(len(part.data or "") for part in parts if isinstance(part, ImagePart))
-            if size > conf.current().max_request_bytes:
-                raise ContextTooLong(f"The pictures alone have more than {conf.current().max_request_bytes:,} bytes.")
-            message = Message(message.role, tuple(parts))
-        loaded.append(message)
+        parts: list[Part] = []
+        for part in message.parts:
+            try:
+                part = await _loaded(owner, part, left)
+            except MediaRefused:
+                left = -1
+            left -= len(part.data or "") if isinstance(part, ImagePart) else 0
+            if left < 0:
+                raise ContextTooLong(f"The pictures alone have more than {most:,} bytes.")
+            parts.append(part)
+        loaded.append(Message(message.role, tuple(parts)))
     return tuple(loaded)
 
 
-async def _loaded(owner: Owner, part: Part) -> Part:
+async def _loaded(owner: Owner, part: Part, left: int) -> Part:
+    """Return the part with its bytes, which may have ``left`` characters in base64. Raises ``MediaRefused``."""
     if not isinstance(part, ImagePart) or not part.ref or part.data:
         return part
     store = ports.media_store()
     try:
         if store is None:
             raise UnknownMedia("No media store is installed.")
-        media_type, data = await store.read(owner, part.ref)
+        media_type, data = await store.read(owner, part.ref, at_most=left * 3 // 4)
     except UnknownMedia:
         gone = ImagePart(part.media_type, url=part.url, origin=part.origin, source=part.source)
         return gone if part.url else TextPart(GONE, source=part.source)

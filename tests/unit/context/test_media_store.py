@@ -116,15 +116,22 @@ def test_the_size_of_a_picture_is_read_from_its_head(data: bytes, size: tuple[in
     assert stored_media.dimensions(data) == size
 
 
-async def test_pictures_that_fill_a_request_are_refused_before_they_fill_the_memory(monkeypatch: Any) -> None:
+@pytest.mark.parametrize("together", [True, False])
+async def test_pictures_that_fill_a_request_are_refused_before_they_fill_the_memory(
+    monkeypatch: Any, together: bool
+) -> None:
     ada = await person()
     (kept,) = await stored_media.keep(ada, [GeneratedFile("image/png", data=PNG)])
     assert isinstance(kept, GeneratedFile)
     small = type("Conf", (), {"max_request_bytes": 200})
     monkeypatch.setattr(stored_media.conf, "current", lambda: small)
-    many = [Message("user", (ImagePart(ref=kept.ref),))] * 3
-    with pytest.raises(ContextTooLong, match="pictures alone"):
+    read = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or PNG)
+    one = ImagePart(ref=kept.ref)
+    many = [Message("user", (one,) * 9)] if together else [Message("user", (one,))] * 9
+    with pytest.raises(ContextTooLong, match="pictures alone have more than 200 bytes"):
         await stored_media.load(ada, many)
+    assert len(read) == 2, "88 bytes each in base64"
 
 
 async def test_a_disk_that_takes_nothing_is_said_in_the_event(folder: Path) -> None:
