@@ -29,6 +29,7 @@ from providers_app.ports import SYSTEM, Chunk, Owner
 from providers_app.types.chat import Message
 from providers_app.types.contexts import NewTurn, StoredContext
 from providers_app.types.events import Event, GeneratedFile
+from providers_app.types.intent import ToolIntent
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store, on_pool
 
@@ -125,15 +126,18 @@ class DjangoContextStore:
     @on_pool
     def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
         """Delete a chunk (and the other half of a tool call) as an edit."""
-        owner_id = _context(owner, context_id).owner_id if owner is SYSTEM else owner
+        chunk = _chunk(owner, context_id, chunk_id)
+        chunks.delete(chunk=chunk, actor=chunk.context.owner_id)
+
+    @on_pool
+    def state_intent(self, owner: Owner, context_id: str, chunk_id: str, said: ToolIntent) -> Chunk:
+        """Store what a person says a tool call is for. Raises ``InvalidRequest`` for what has no intent to set."""
+        chunk = _chunk(owner, context_id, chunk_id)
         try:
-            chunk = selectors.get_chunk(owner_id, UUID(str(context_id)), UUID(str(chunk_id)))
-        except (ValueError, ContextChunk.DoesNotExist):
-            chunk = None
-        if chunk is None or chunk.deleted_at is not None:
-            _context(owner, context_id)  # whichever of the two is missing is named
-            raise UnknownContext("There is no such chunk in this context.", hint="See provider.list_context_chunks().")
-        chunks.delete(chunk=chunk, actor=owner_id)
+            chunks.state_intent(chunk=chunk, actor=chunk.context.owner_id, said=said)
+        except chunks.ChunkRefused as error:
+            raise InvalidRequest(str(error)) from None
+        return _as_chunk(_chunk(owner, context_id, chunk_id))
 
 
 async def _keep_pictures(person: Pk, chunks: Iterable[dict[str, Any]]) -> None:
@@ -175,6 +179,15 @@ def _context(owner: Owner, context_id: str) -> Context:
         if found := _owned(owner).filter(pk=UUID(str(context_id))).first():
             return found
     raise UnknownContext("There is no such context.", hint=HINTS[UnknownContext])
+
+
+def _chunk(owner: Owner, context_id: str, chunk_id: str) -> ContextChunk:
+    mine = ContextChunk.objects.filter(context__in=_owned(owner), deleted_at=None).select_related("context")
+    with suppress(ValueError):
+        if found := mine.filter(context=UUID(str(context_id)), pk=UUID(str(chunk_id))).first():
+            return found
+    _context(owner, context_id)  # whichever of the two is missing is named
+    raise UnknownContext("There is no such chunk in this context.", hint="See provider.list_context_chunks().")
 
 
 def _check_length(text: str) -> None:

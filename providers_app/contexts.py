@@ -26,6 +26,8 @@ from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import ChatResult, Chunk
 from providers_app.types.contexts import NewTurn, StoredContext
 from providers_app.types.events import Event
+from providers_app.types.intent import Purpose, RiskLevel
+from providers_app.types.intent_rules import parse_intent
 
 MAX_LISTED = 10_000
 KINDS = dict.fromkeys(("user", "note", "file", "summary"), "user") | {"assistant": "assistant", "system": "system"}
@@ -92,6 +94,28 @@ async def append_chunk(
     return await ports.context_store().append_chunk(
         await find_owner(owner), context_id, _text("content", content), **given
     )
+
+
+@on_provider_loop
+async def state_intent(
+    context_id: str,
+    chunk_id: str,
+    *,
+    purpose: Purpose | None = None,
+    scope: str = "",
+    risk_level: RiskLevel | None = None,
+    owner: Any = None,
+) -> Chunk:
+    """State what a stored tool call is for, as an edit that the chat page can undo; return the call.
+
+    What is left out stays as it is known. The risk of the call may rise by this, and never falls.
+
+    Raises ``UnknownContext``, ``InvalidIntent``, ``InvalidRequest`` (no tool call, or its answer is still being
+    written), ``OwnerRequired``.
+    """
+    risk = "low" if risk_level is None else risk_level
+    said = parse_intent({"purpose": purpose, "scope": _text("scope", scope), "risk_level": risk})
+    return await ports.context_store().state_intent(await find_owner(owner), context_id, chunk_id, said)
 
 
 @on_provider_loop

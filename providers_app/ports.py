@@ -13,6 +13,7 @@ from providers_app.types.chat import Chunk, Message
 from providers_app.types.contexts import NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
+from providers_app.types.intent import ToolIntent
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
@@ -207,6 +208,8 @@ class ContextStore(Protocol):
     ) -> list[Chunk]: ...
 
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None: ...
+    async def state_intent(self, owner: Owner, context_id: str, chunk_id: str, said: ToolIntent) -> Chunk:
+        """Store a person's statement about a tool call. Raises ``InvalidRequest`` for what has no intent to set."""
 
 
 class MediaStore(Protocol):
@@ -289,7 +292,7 @@ def refresh_store() -> RefreshStore:
 
 def login_store() -> LoginStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _ports.logins or _missing("login store is installed, so nobody can sign in to a provider")
+    return _ports.logins or _missing("login store is installed, so no sign-in to a provider is possible")
 
 
 def context_store() -> ContextStore:

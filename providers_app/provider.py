@@ -29,6 +29,7 @@ from providers_app.contexts import (
     get_context,
     list_context_chunks,
     list_contexts,
+    state_intent,
 )
 from providers_app.dispatch import clients, dispatcher, prepare
 from providers_app.dispatch.credentials import client_of, open_session
@@ -92,6 +93,7 @@ __all__ = [
     "refresh_session",
     "refresh_tokens",
     "revoke_session",
+    "state_intent",
     "stream_chat",
     "test_session",
     "try_credential",

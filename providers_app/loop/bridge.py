@@ -25,7 +25,7 @@ async def await_elsewhere(coro: Coroutine[Any, Any, T], target: asyncio.Abstract
             ended.set_result(None)
 
     def finished(_: asyncio.Task[T]) -> None:
-        with suppress(RuntimeError):  # the caller's loop may be closed by now; then nobody waits
+        with suppress(RuntimeError):  # the caller's loop may be closed by now; then nothing waits there
             here.call_soon_threadsafe(settle)
 
     def begin() -> None:

@@ -67,7 +67,7 @@ class Library:
         os.register_at_fork(after_in_child=self._new_locks)  # a thread that held a lock is not there in the child
 
     def _new_locks(self) -> None:
-        self._reading = threading.RLock()  # held while files are read; whoever must not wait does not take it
+        self._reading = threading.RLock()  # held while files are read; callers that must not wait do not take it
         self._lock = threading.Lock()  # held for the change of a few names only
         self._threads: dict[str, threading.Thread] = {}
 

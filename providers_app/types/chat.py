@@ -211,6 +211,8 @@ class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
 class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     """A whole answer. ``complete`` is true only when the provider ended it itself, without an error.
 
+    ``text`` is the model's words as they came, its blocks joined without a space: what a program reads on (JSON, code,
+    sentences that a provider cuts to cite within them). ``shown_text`` is for people.
     ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
     was changed in the request, and what was doubtful about it. ``citations``, ``server_tools``, ``images`` (files of
     other types too) and ``opaque`` are in the order in which they came. ``parts`` is the answer as it has to stand in
@@ -235,6 +237,12 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     opaque: tuple[OpaqueBlock, ...] = ()
     parts: tuple[Part, ...] = ()
     context_id: str | None = None
+
+    @property
+    def shown_text(self) -> str:
+        """The text as the page shows it: separate blocks a blank line apart, with transcripts and a refusal's text."""
+        blocks = (part.text.strip("\n") for part in self.parts if isinstance(part, TextPart))
+        return "\n\n".join(filter(None, blocks))
 
     @property
     def message(self) -> Message:

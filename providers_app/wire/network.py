@@ -71,7 +71,7 @@ class GuardedConnector(aiohttp.TCPConnector):
             if (lost := current.protocol.closed) is None:  # the server closed it already
                 connection.close()
                 raise aiohttp.ServerDisconnectedError
-            lost.add_done_callback(asyncio.Future.exception)  # its error would be logged if nobody had looked at it
+            lost.add_done_callback(asyncio.Future.exception)  # an error that is never retrieved is logged
         current.sending = True
         return connection
 

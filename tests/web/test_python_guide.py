@@ -65,6 +65,7 @@ def test_the_samples_run(tmp_path: Path, anthropic_server: VendorServer, openrou
     assert [line for line in lines if line.startswith("[sample")] == [f"[sample {n}]" for n in range(len(SAMPLES))]
     told = "\n".join(lines)
     assert "my_router active" in told and "finished: stop" in told and "On call 4" in told
+    assert "maintenance get_weather high stated by the person" in told
     assert "Did you mean 'anthropic'?" in told and "create_context" in told and "upstream_rate_limit" in told
 
     first, second = (entry.body["messages"] for entry in anthropic_server.ledger.of("/messages")[-2:])

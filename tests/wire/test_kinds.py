@@ -257,6 +257,7 @@ def test_separate_blocks_of_text_are_shown_apart(name: str) -> None:
     assert "".join(one.text for one in found if isinstance(one, TextDelta)) == "One.\n\nTwo."
     result = streaming.fold(found)
     assert result.text == "One.Two.", "the words of the model alone"
+    assert result.shown_text == "One.\n\nTwo.", "as the page shows them"
     sent_back = [part.text for part in result.parts if isinstance(part, TextPart)]
     assert sent_back == (["One.", "Two."] if between else ["One.\n\nTwo."])
 

@@ -24,7 +24,7 @@ def why_disabled(slug: str, flow: OAuthFlow) -> FlowDisabled | None:
     position = " ".join(part for part in (flow.position, flow.position_url) if part)
     return FlowDisabled(
         f"The sign-in '{flow.label}' is off here. {position}".rstrip(),
-        hint=f"Whoever runs Maestro can turn it on with {setting_for(slug, flow.name)}.",
+        hint=f"An administrator can turn it on with {setting_for(slug, flow.name)}.",
     )
 
 

@@ -39,7 +39,7 @@ DENIALS: dict[str, tuple[str, str]] = {
     "unsupported_response_type": ("The provider does not sign in with codes (unsupported_response_type).", _CLIENT),
     "invalid_scope": ("The provider does not know a permission that was asked for (invalid_scope).", _CLIENT),
     "server_error": ("The provider failed while signing in (server_error).", _AGAIN),
-    "temporarily_unavailable": ("The provider cannot sign in anybody at the moment.", _AGAIN),
+    "temporarily_unavailable": ("The provider's sign-in is unavailable at the moment.", _AGAIN),
     "login_required": ("The provider wants its own sign-in first.", "Sign in at the provider, then begin again."),
     "consent_required": ("The provider wants a consent that was not given.", ""),
     "interaction_required": ("The provider wants something from you that its page did not ask for.", _AGAIN),

@@ -22,6 +22,7 @@ from providers_app.chat import stored_media
 from providers_app.streaming import fold
 from providers_app.types.chat import FilePart, ImagePart, Message, TextPart
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
+from providers_app.types.intent import ToolIntent
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import watch
@@ -125,6 +126,7 @@ async def test_foreign_and_missing_contexts_do_not_exist_and_the_hint_says_how_t
         lambda key: provider.append_chunk(key, "x", owner=bob.user),
         lambda key: provider.list_context_chunks("demo", "bob_demo", key, owner=bob.user),
         lambda key: provider.delete_context_chunk("demo", "bob_demo", key, str(uuid.uuid4()), owner=bob.user),
+        lambda key: provider.state_intent(key, str(uuid.uuid4()), owner=bob.user),
         lambda key: provider.complete_chat("demo", "bob_demo", "Hi", context_id=key, owner=bob.user),
         lambda key: provider.complete_chat("demo", "bob_demo", "Hi", context_id=key, store=True, owner=bob.user),
     ]
@@ -135,6 +137,35 @@ async def test_foreign_and_missing_contexts_do_not_exist_and_the_hint_says_how_t
             assert "create_context" in caught.value.hint
     assert made.id not in {one.id for one in await provider.list_contexts(owner=bob.user)}
     assert await all_of(Turn) == [] and len(await kinds(desk, made.id)) == 1
+
+
+@pytest.mark.both
+async def test_a_person_states_the_intent_of_a_call_and_can_undo_it(desk: Desk) -> None:
+    tools = [{"name": "wipe", "parameters": {"type": "object", "properties": {}}, "destructive": True}]
+    events = await ask(desk, "Clean up", model="demo-tool-empty-args-d0", tools=tools)
+    context_id = events[0].context_id
+    asked, call = await only_chunk(desk, context_id, "user"), await only_chunk(desk, context_id, "tool_call")
+    assert (call.intent.source, call.intent.risk_level) == ("rule", "high")
+    stated = await provider.state_intent(context_id, call.id, purpose="maintenance", scope="/tmp", owner=desk.user)
+    assert stated.intent == ToolIntent("maintenance", "/tmp", "high", "person"), "the risk does not fall"
+    assert (await only_chunk(desk, context_id, "tool_call")).intent == stated.intent
+    again = await provider.state_intent(context_id, call.id, purpose="test_pass", owner=desk.user)
+    assert again.intent == ToolIntent("test_pass", "/tmp", "high", "person"), "what is left out stays"
+    for wrong in ({"purpose": "fun"}, {"risk_level": "none"}, {"scope": "x" * 201}):
+        with pytest.raises(errors.InvalidIntent):
+            await provider.state_intent(context_id, call.id, owner=desk.user, **wrong)
+    with pytest.raises(errors.InvalidRequest, match="Only a tool call"):
+        await provider.state_intent(context_id, asked.id, purpose="maintenance", owner=desk.user)
+    with pytest.raises(errors.UnknownContext, match="no such chunk"):
+        await provider.state_intent(context_id, str(uuid.uuid4()), owner=desk.user)
+    await in_store(lambda: undo.undo(context=Context.objects.get(pk=context_id)))
+    assert (await only_chunk(desk, context_id, "tool_call")).intent == stated.intent
+
+
+async def only_chunk(desk: Desk, context_id: str, kind: str) -> Any:
+    """The only chunk of this kind."""
+    (found,) = await provider.list_context_chunks("demo", "ada_demo", context_id, kinds=[kind], owner=desk.user)
+    return found
 
 
 @pytest.mark.both

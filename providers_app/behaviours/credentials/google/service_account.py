@@ -92,7 +92,7 @@ def read(text: Secret, authority: Authority) -> ServiceAccount:
         raise InvalidCredential("The key file lacks client_email or private_key.", hint=HINT)
     token_uri = payload.text(found.get("token_uri")) or TOKEN_URI
     if token_uri not in (TOKEN_URI, authority.token_url):
-        # The file comes from a person: a token that is fetched from its address could be anybody's trap.
+        # The file comes from a person: a token that is fetched from its address could be a trap.
         raise InvalidCredential(f"The key file names another token_uri than {TOKEN_URI}.", hint=HINT)
     project = payload.text(found.get("project_id"))
     project = project if PROJECT.fullmatch(project) else ""
