@@ -38,7 +38,8 @@ class AnswerReader:
         self._reducer = dialect.reducer()
         self._max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
         self._max_text = settings.max_answer_text_bytes if max_text is None else max_text
-        self._bytes, self._text = (0, 0) if after is None else (after._bytes, after._text)
+        self._bytes: int = 0 if after is None else after._bytes
+        self._text: int = 0 if after is None else after._text
         self.ended = False
 
     @property
