@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol, TypedDict, Unpack
 
 import msgspec
 
@@ -232,74 +232,65 @@ class People(Protocol):
         """Return the e-mail address of the owner, empty without one."""
 
 
-class _Ports:
-    def __init__(self) -> None:
-        self.sessions: SessionStore | None = None
-        self.contexts: ContextStore | None = None
-        self.refreshes: RefreshStore | None = None
-        self.logins: LoginStore | None = None
-        self.people: People | None = None
-        self.media: MediaStore | None = None
+class Stores(TypedDict, total=False):
+    """What can be installed, by name."""
+
+    sessions: SessionStore
+    contexts: ContextStore
+    refreshes: RefreshStore
+    logins: LoginStore
+    people: People
+    media: MediaStore
 
 
-_ports = _Ports()
+_installed: Stores = {}
 
 
-def install(
-    *,
-    sessions: SessionStore | None = None,
-    contexts: ContextStore | None = None,
-    refreshes: RefreshStore | None = None,
-    logins: LoginStore | None = None,
-    people: People | None = None,
-    media: MediaStore | None = None,
-) -> None:
+def install(**stores: Unpack[Stores]) -> None:
     """Install stores, once, from the apps' ``ready()``. A later call replaces."""
-    given = {"sessions": sessions, "contexts": contexts, "refreshes": refreshes, "logins": logins, "people": people}
-    vars(_ports).update({name: store for name, store in (given | {"media": media}).items() if store is not None})
+    _installed.update(stores)
 
 
 @contextmanager
-def use(**stores: Any) -> Iterator[None]:
-    """Install stores, named as in ``install``, inside the block; the earlier ones are back after it."""
-    before = dict(vars(_ports))
-    install(**stores)
+def use(**stores: Unpack[Stores]) -> Iterator[None]:
+    """Install stores inside the block; the earlier ones are back after it."""
+    global _installed
+    before, _installed = _installed, _installed | stores
     try:
         yield
     finally:
-        vars(_ports).update(before)
+        _installed = before
 
 
 def people() -> People | None:
     """Return the directory of people, if one is installed."""
-    return _ports.people
+    return _installed.get("people")
 
 
 def media_store() -> MediaStore | None:
     """Return the store of files, if one is installed; without one they stay in memory, in their events."""
-    return _ports.media
+    return _installed.get("media")
 
 
 def session_store() -> SessionStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _ports.sessions or _missing("session store is installed, so no named session can be found")
+    return _installed.get("sessions") or _missing("session store is installed, so no named session can be found")
 
 
 def refresh_store() -> RefreshStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _ports.refreshes or _missing("refresh store is installed, so no session can be refreshed")
+    return _installed.get("refreshes") or _missing("refresh store is installed, so no session can be refreshed")
 
 
 def login_store() -> LoginStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _ports.logins or _missing("login store is installed, so no sign-in to a provider is possible")
+    return _installed.get("logins") or _missing("login store is installed, so no sign-in to a provider is possible")
 
 
 def context_store() -> ContextStore:
     """Return the installed store. Raises ``NotConfigured``."""
-    return _ports.contexts or _missing("context store is installed, so no context can be read")
+    return _installed.get("contexts") or _missing("context store is installed, so no context can be read")
 
 
 def _missing(what: str) -> NoReturn:
-    hint = "Call maestro_site.setup() first."
-    raise NotConfigured(f"No {what}.", hint=hint)
+    raise NotConfigured(f"No {what}.", hint="Call maestro_site.setup() first.")

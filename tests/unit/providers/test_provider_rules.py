@@ -83,7 +83,7 @@ async def test_the_owner_rule(on_loop: Any, sessions: MemorySessions) -> None:
 
 async def test_without_a_store_the_error_says_what_to_run(on_loop: Any) -> None:
     with ports.use():
-        ports._ports.sessions = None
+        ports._installed.pop("sessions", None)
         with pytest.raises(errors.NotConfigured) as caught:
             await provider.list_models("openai", "api_key", "any")
     assert "maestro_site.setup()" in caught.value.hint
