@@ -233,7 +233,7 @@ class People(Protocol):
 
 
 class Stores(TypedDict, total=False):
-    """What can be installed, by name."""
+    """The stores that can be installed, by name."""
 
     sessions: SessionStore
     contexts: ContextStore

@@ -44,7 +44,7 @@ class AnswerReader:
 
     @property
     def left(self) -> int:
-        """How many more bytes may come on the wire."""
+        """The bytes that may still come on the wire."""
         return self._max_bytes - self._bytes
 
     def feed(self, data: bytes) -> list[Event]:
