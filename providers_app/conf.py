@@ -1,7 +1,7 @@
 """The settings in force in this process: injected at start by ``maestro_site``, or the defaults.
 
-Knows no model and no provider package, so that every layer may ask it. The models of the settings, with their
-defaults, are in ``registry.settings``, and are built when a value is asked for that was not injected.
+Knows no model and no provider package, so that every layer may ask it: ``registry.settings`` has the models, and builds
+a default when it is asked for.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,22 +27,18 @@ class _InForce:
     defaults: Callable[[], Defaults] | None = None
 
 
-_in_force = _InForce()
-
-
 def configure(value: "ProvidersConfig | None", platform: Any = None) -> None:
     """Inject the settings of this process; ``None`` goes back to the defaults.
 
-    ``value`` may have further fields, named by slug: the settings of providers. ``platform`` is the
-    ``GenAIPlatformConfig`` of a gateway in front of them.
+    ``value`` may have the settings of providers as further fields, by slug. ``platform`` is a ``GenAIPlatformConfig``.
     """
-    _in_force.value, _in_force.platform = value, platform
+    _InForce.value, _InForce.platform = value, platform
 
 
 @contextmanager
 def use(value: "ProvidersConfig", platform: Any = None) -> Iterator[None]:
     """Put the given settings in force inside the block, and the earlier ones after it."""
-    before = _in_force.value, _in_force.platform
+    before = _InForce.value, _InForce.platform
     configure(value, platform)
     try:
         yield
@@ -52,23 +48,23 @@ def use(value: "ProvidersConfig", platform: Any = None) -> Iterator[None]:
 
 def defaults_from(source: Callable[[], Defaults]) -> None:
     """Have ``source`` called for the defaults, each time that a value is asked for which was not injected."""
-    _in_force.defaults = source
+    _InForce.defaults = source
 
 
 def current() -> "ProvidersConfig":
     """Return the common settings in force."""
-    return _in_force.value or _defaults().common()
+    return _InForce.value or _defaults().common()
 
 
 def platform() -> Any:
     """Return the ``GenAIPlatformConfig`` that was injected, or ``None``."""
-    return _in_force.platform
+    return _InForce.platform
 
 
 def provider(slug: str) -> Any:
     """Return the provider's own ``Config`` value. Raises ``UnknownProvider``, ``ProviderBroken``."""
     # vars(): a slug may be the name of a method that models have. A field that is no model is a common setting.
-    value = vars(_in_force.value).get(slug) if _in_force.value is not None else None
+    value = vars(_InForce.value).get(slug) if _InForce.value is not None else None
     return value if hasattr(type(value), "model_fields") else _defaults().provider(slug)
 
 
@@ -90,5 +86,5 @@ def user_agent() -> str:
 
 
 def _defaults() -> Defaults:
-    assert _in_force.defaults is not None, "the package names them when it is imported"
-    return _in_force.defaults()
+    assert _InForce.defaults is not None, "the package names them when it is imported"
+    return _InForce.defaults()

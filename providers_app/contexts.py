@@ -11,8 +11,7 @@ import msgspec
 
 from providers_app import ports
 from providers_app.chat.messages import MessagesInput, parse_messages
-from providers_app.chat.parameters import parse_params, parse_tool_choice, parse_tools
-from providers_app.chat.request import check_timeout
+from providers_app.chat.request import check_timeout, parse_params, parse_tool_choice, parse_tools
 from providers_app.dispatch import prepare
 from providers_app.dispatch.faults import deadline
 from providers_app.errors import InvalidRequest, ProviderError, UpstreamTimeout
@@ -45,10 +44,7 @@ async def create_context(*, title: str = "", system: str = "", owner: Any = None
 async def list_contexts(
     *, query: str = "", archived: bool = False, limit: int = 100, owner: Any = None
 ) -> list[StoredContext]:
-    """Return the contexts that have ``query`` in their title or text, the one that changed last first.
-
-    Raises ``InvalidRequest``, ``OwnerRequired``.
-    """
+    """Return the contexts with ``query`` in title or text, the last changed first. Raises ``InvalidRequest``."""
     if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MAX_LISTED:
         raise InvalidRequest(f"limit must be a number from 1 to {MAX_LISTED:,}, not {quoted(limit)}.")
     store, found = ports.context_store(), await find_owner(owner)
@@ -129,7 +125,7 @@ async def list_context_chunks(
     auth_type: AuthType | None = None,
     owner: Any = None,
 ) -> list[Chunk]:
-    """Return the chunks of a context in order, only those that contain ``query`` and are of ``kinds`` where given.
+    """Return the chunks of a context in order: those that contain ``query`` and are of ``kinds``, where given.
 
     Raises ``UnknownContext``, ``UnknownSession``, ``OwnerRequired``, ``NotConfigured``.
     """
@@ -150,10 +146,7 @@ async def delete_context_chunk(
 
 
 async def answer(*args: Any, context_id: Any, **options: Any) -> AsyncGenerator[Event, None]:
-    """Store a question and yield the events of its answer; the arguments are those of ``_ask``.
-
-    Every error carries the ``context_id``.
-    """
+    """Store a question and yield the events of its answer, as ``_ask``; every error carries the ``context_id``."""
     try:
         context_id, events = await _ask(*args, context_id=context_id, **options)
         async with aclosing(events):
@@ -167,8 +160,7 @@ async def answer(*args: Any, context_id: Any, **options: Any) -> AsyncGenerator[
 async def complete(*args: Any, context_id: Any, **options: Any) -> ChatResult:
     """Store a question and return its whole answer, as ``answer``; the time-out covers all of it."""
     timeout_s = args[5]
-    if timeout_s is not None:
-        check_timeout(timeout_s)
+    check_timeout(timeout_s)
     try:
         async with deadline(timeout_s, UpstreamTimeout(f"The answer was not complete within {timeout_s} s.")):
             context_id, events = await _ask(*args, context_id=context_id, **options)
@@ -195,11 +187,9 @@ async def _ask(
 ) -> tuple[str, AsyncGenerator[Event, None]]:
     """Store ``messages`` in a context (``None``: a new one); return its id and the events of the answer.
 
-    ``options`` are ``tools``, ``tool_choice`` and ``strict`` of ``stream_chat``. What cannot be sent is refused before
-    anything is stored.
+    ``options`` are further ones of ``stream_chat``. What cannot be sent is refused before anything is stored.
     """
-    if timeout_s is not None:
-        check_timeout(timeout_s)
+    check_timeout(timeout_s)
     registry.card(provider)
     options["tools"] = parse_tools(options["tools"])
     parse_tool_choice(options["tool_choice"], options["tools"])

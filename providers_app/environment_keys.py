@@ -1,7 +1,6 @@
 """Logins that the settings of this installation hold (``OPENAI_API_KEY`` ...): material for sessions.
 
-No request is signed with one. An administrator stores it as a session; so what is sent with it has an owner, a name,
-a trail, and an end.
+No request is signed with one. Stored as a session, what is sent with it has an owner, a name, a trail, and an end.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,10 +23,7 @@ FILE_FIELD = "credentials_file"
 
 
 def key_of(slug: str) -> Secret:
-    """Return the key that the settings hold for this provider.
-
-    Raises ``InvalidCredential``, naming the variables, where they hold none, ``UnknownProvider``, ``ProviderBroken``.
-    """
+    """Return the key that the settings hold. Raises ``InvalidCredential``, ``UnknownProvider``, ``ProviderBroken``."""
     if key := _key(slug):
         return key
     names = names_of(slug)

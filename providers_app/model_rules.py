@@ -6,14 +6,13 @@ import msgspec
 
 from providers_app.dialects.anthropic_messages import BUDGET_MODELS
 from providers_app.types.credentials import Credential
-from providers_app.types.rules import ModelRule
+from providers_app.types.rules import EFFORTS, ModelRule
 
 
 class ModelRules(msgspec.Struct, frozen=True):
-    """The ``rules`` behaviour of a provider.
+    """The ``rules`` behaviour of a provider: those of families, and ``more`` of a model, which come first.
 
-    ``rules`` are those of families; each knows its models. ``more`` gives further ones of a model, which come first,
-    ``vendor_id`` the vendor's own id of a model that a session calls otherwise.
+    ``vendor_id`` gives the vendor's own id of a model that a session calls otherwise.
     """
 
     rules: tuple[ModelRule, ...] = ()
@@ -36,6 +35,8 @@ _CHAT = ("openai_chat",)
 _NO_CHAT = ("gpt-5-chat", "gpt-5.1-chat", "gpt-5.2-chat", "gpt-5.3-chat")
 _FROM_5_4 = ("gpt-5.4", "gpt-5.5", "gpt-5.6", "gpt-5.7", "gpt-5.8", "gpt-5.9", "gpt-6")
 _FIXED = "This model reasons, and takes no sampling parameters."
+_TOOLS = "Over Chat Completions this model takes tools only with the reasoning effort none."
+_ONE_CALL = "This model makes one tool call at a time and takes no such switch."
 _WHILE_REASONING = "This model takes sampling parameters only with the reasoning effort none."
 
 
@@ -50,21 +51,9 @@ def _knows(
 OPENAI: tuple[ModelRule, ...] = (
     ModelRule(("gpt-3.5", "gpt-4", "chatgpt-4o", *_NO_CHAT), _EFFORT, "This model does not reason."),
     # Chat Completions answers 400 and names the Responses API; there both go together.
-    ModelRule(
-        _FROM_5_4,
-        _EFFORT,
-        "Over Chat Completions this model takes tools only with the reasoning effort none.",
-        dialects=_CHAT,
-        when=("tools", "reasoning"),
-        instead="none",
-    ),
+    ModelRule(_FROM_5_4, _EFFORT, _TOOLS, dialects=_CHAT, when=("tools", "reasoning"), instead="none"),
     _knows(("o1", "o3", "o4"), "low", "medium", "high"),
-    _knows(
-        ("gpt-5",),
-        *("minimal", "low", "medium", "high"),
-        but=("gpt-5.", *_NO_CHAT),
-        opening="This model always reasons: it knows",
-    ),
+    _knows(("gpt-5",), *EFFORTS[1:5], but=("gpt-5.", *_NO_CHAT), opening="This model always reasons: it knows"),
     _knows(("gpt-5.1",), "none", "low", "medium", "high", but=_NO_CHAT),
     ModelRule(("o1", "o3", "o4"), SAMPLING, _FIXED),
     ModelRule(("gpt-5",), SAMPLING, _FIXED, but=("gpt-5.", *_NO_CHAT)),
@@ -74,11 +63,7 @@ OPENAI: tuple[ModelRule, ...] = (
     ModelRule(
         ("o3", "o4", "gpt-5", "gpt-6"), ("stop",), "This model takes no stop sequences.", but=_NO_CHAT, dialects=_CHAT
     ),
-    ModelRule(
-        ("o1", "o3-mini"),
-        ("parallel_tool_calls",),
-        "This model makes one tool call at a time and takes no such switch.",
-    ),
+    ModelRule(("o1", "o3-mini"), ("parallel_tool_calls",), _ONE_CALL),
 )
 """OpenAI's models (developers.openai.com/api/docs/guides/reasoning and the model pages; refusals seen on the wire)."""
 
@@ -116,19 +101,11 @@ def without_sampling(why: str) -> ModelRule:
     return ModelRule(("",), SAMPLING, why)
 
 
+_JSON_OR_TOOLS = "This model writes JSON or calls tools, not both in one request."
+
 GEMINI: tuple[ModelRule, ...] = (
     ModelRule(("gemini-1", "gemini-2.0", "gemma"), _EFFORT, "This model does not reason."),
-    ModelRule(
-        ("gemini-2.5-pro",),
-        _EFFORT,
-        "This model always thinks.",
-        takes=("minimal", "low", "medium", "high", "xhigh", "max"),
-    ),
-    ModelRule(
-        ("gemini-1", "gemini-2"),
-        ("response_schema",),
-        "This model writes JSON or calls tools, not both in one request.",
-        when=("tools",),
-    ),
+    ModelRule(("gemini-2.5-pro",), _EFFORT, "This model always thinks.", takes=EFFORTS[1:]),
+    ModelRule(("gemini-1", "gemini-2"), ("response_schema",), _JSON_OR_TOOLS, when=("tools",)),
 )
 """Gemini (ai.google.dev/gemini-api/docs: thinking, structured output)."""

@@ -60,6 +60,6 @@ async def find_owner(owner: Any = None) -> Owner:
 
 
 async def email_of(owner: Owner | None) -> str:
-    """Return the e-mail address of the owner; empty without an owner, an address, or an installed ``People``."""
+    """Return the e-mail address of the owner; empty without an owner, an address, or ``People``."""
     people = ports.people()
     return "" if owner is None or people is None else await people.email_of(owner)

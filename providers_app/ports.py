@@ -33,11 +33,10 @@ Owner = int | str | _System
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored.
 
-    ``generation`` counts the credentials of the session: the outcome of a call with an older one does not concern a
-    newer one. ``expires_at`` is the end of its credential, in seconds since the epoch (``None``: never, or not
-    known). ``flow`` is the sign-in that gave it, empty for a key. ``account`` is ``Tokens.account_id`` of the sign-in
-    (empty: none, or not known). ``last_used_at`` is in seconds since the epoch, to the minute; ``troubled``: its last
-    use failed, or it is limited. ``advice`` is what was doubtful when it was created; it is not stored.
+    ``generation`` counts its credentials: the outcome of a call with an older one does not concern a newer one.
+    ``expires_at`` is the end of its credential (``None``: never, or not known), ``last_used_at`` to the minute; both in
+    seconds since the epoch. ``flow`` is the sign-in that gave it (empty: a key), ``account`` its ``Tokens.account_id``.
+    ``troubled``: its last use failed, or it is limited. ``advice`` is what was doubtful at its creation; not stored.
     """
 
     id: str
@@ -71,9 +70,8 @@ class SessionStore(Protocol):
     ) -> tuple[Session, Credential]:
         """Return the session that ``ref`` names (id, name, or ``auth_type:name``) and its credential.
 
-        It may be a moment old, but not where its generation is ``after`` or below: then it is as stored now.
-        Raises ``UnknownSession`` (its hint lists the caller's own candidates), ``AmbiguousSession``, ``NotConfigured``
-        (the key ring cannot open it).
+        It may be a moment old, but where its generation is ``after`` or below, it is as stored now. Raises
+        ``UnknownSession`` (its hint lists the owner's candidates), ``AmbiguousSession``, ``NotConfigured`` (key ring).
         """
 
     async def create(
@@ -104,16 +102,10 @@ class RefreshStore(Protocol):
         """Take the session's lane, then read it. Raises ``UnknownSession``, ``NotRefreshable``, ``NotConfigured``."""
 
     async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
-        """Record that this generation's token is about to be sent, count the presentation, renew the lease.
-
-        ``None`` when the lease is not ours any more or the session has moved on: nothing may be sent then.
-        """
+        """Record that this generation's token is about to be sent, and renew the lease; ``None``: send nothing."""
 
     async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
-        """Store new tokens by compare-and-swap on the generation, close the intent, give the lane back.
-
-        ``None`` when the session has another login meanwhile (a person signed in again) or is gone.
-        """
+        """Store new tokens by compare-and-swap, close the intent, free the lane; ``None``: another login, or gone."""
 
     async def keep_key(self, session_id: str, generation: int, tokens: Tokens) -> bool:
         """Store tokens whose ``api_key`` was obtained after ``keep``; ``False`` when the session has moved on."""
@@ -131,10 +123,7 @@ class LoginStore(Protocol):
     async def open_login(
         self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
     ) -> LoginState:
-        """Store a new one (its ``id`` is set); ``state_token`` finds it again when only the callback's state is known.
-
-        Raises ``InvalidRequest`` when the person has too many open sign-ins.
-        """
+        """Store one that its ``id`` or ``state_token`` finds. Raises ``InvalidRequest`` for too many open ones."""
 
     async def find_login(
         self, owner: Owner, *, login_id: str = "", state_token: Secret | None = None, browser: str = ""
@@ -145,10 +134,7 @@ class LoginStore(Protocol):
         """Take a sign-in from ``status`` to ``exchanging``. ``False`` when another caller has it, or it is over."""
 
     async def poll_turn(self, login_id: str, *, held: str, seconds: float) -> str:
-        """Take the turn to poll for a waiting device login, for so many seconds; return a mark to renew it (``held``).
-
-        The mark is empty when another process has the turn or the login is no longer waiting.
-        """
+        """Take the turn to poll a waiting device login, for so many seconds; return the mark to renew it, else ""."""
 
     async def advance_login(
         self,
@@ -175,10 +161,7 @@ class LoginStore(Protocol):
     async def replace_tokens(
         self, owner: Owner, session_id: str, tokens: Tokens, *, next_refresh_at: float | None, detail: str = ""
     ) -> Session:
-        """Sign a session in again, in place: same row, new generation, trail kept.
-
-        Raises ``UnknownSession``, ``DuplicateSession`` (another session holds this very login).
-        """
+        """Sign a session in again, in place, with a new generation. Raises ``UnknownSession``, ``DuplicateSession``."""
 
     async def drop_tokens(self, owner: Owner, session_id: str, *, reason: str) -> None:
         """Destroy the secrets of a login that was revoked, switch its session off. Raises ``UnknownSession``."""

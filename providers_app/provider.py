@@ -113,10 +113,7 @@ async def create_session(
     settings: Mapping[str, str] | None = None,
     owner: Any = None,
 ) -> Session:
-    """Store a named login.
-
-    The key's format and the address are checked, and ``Session.advice`` has what is doubtful about them; the provider
-    is not asked (``test_session`` is).
+    """Store a named login; its form is checked, and ``Session.advice`` has what is doubtful. ``test_session`` asks it.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
     ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
@@ -162,14 +159,14 @@ def stream_chat(
     """Stream the answer as events; the last one is ``StreamEnd`` or ``StreamFailed``.
 
     ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``; what
-    the provider or model does not take is left out, and ``StreamStart.advice`` says so, or with ``strict`` refused. A
+    the provider or model does not take is left out, as ``StreamStart.advice`` says, or with ``strict`` refused. A
     failure before the first output is raised, on iteration; a later one is the last event. Leaving the iteration
     (``aclose``, or cancelling the task) closes the upstream request.
 
-    ``context_id`` puts a stored context in front of ``messages``. With ``store`` they and the answer are stored in it
-    (without a ``context_id``: in a new one), as one turn of the chat page: ``messages`` are then the new ones only, the
-    last of them a user's text or results of tools, and ``system`` becomes the context's. ``StreamStart`` and every
-    error have the ``context_id``; leaving the iteration is Stop. Raises ``TurnRunning`` while an answer runs there.
+    ``context_id`` puts a stored context in front of ``messages``. With ``store`` they and the answer are stored in it,
+    or in a new one, as one turn of the chat page: ``messages`` are then the new ones only, the last a user's text or
+    results of tools, and ``system`` becomes the context's. ``StreamStart`` and every error have the ``context_id``;
+    leaving the iteration is Stop. Raises ``TurnRunning`` while an answer runs there.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
@@ -251,10 +248,7 @@ async def preview_request(
     owner: Any = None,
     **params: Any,
 ) -> PreparedRequest:
-    """Return the exact request of ``stream_chat`` (or ``complete_chat`` with ``stream=False``). Nothing is sent.
-
-    Secret headers are redacted.
-    """
+    """Return the exact request of ``stream_chat`` (``stream``) or ``complete_chat``, secrets redacted; send nothing."""
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     call = await _call(owner, provider, session, auth_type, messages, None, stream, params, model=model, **options)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
@@ -283,8 +277,7 @@ async def _call(
     **options: Any,
 ) -> Call:
     """Check the arguments of a call; ``options`` are further ones of ``build_chat``."""
-    if timeout_s is not None:
-        check_timeout(timeout_s)
+    check_timeout(timeout_s)
     found = await find_owner(owner)
     chat = await build_chat(found, provider, messages, stream=stream, params=params, **options)
     return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)

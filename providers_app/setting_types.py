@@ -6,6 +6,7 @@ A field says with these words, in ``Annotated``, what the environment reader of 
 """
 
 import json
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -23,8 +24,7 @@ def setting(default: Any, description: str, **limits: Any) -> Any:
 
 
 class Env:
-    """Names of variables that other programs use for the same thing. They are read where ours is not set, in this
-    order; they keep their own spelling, without ``MAESTRO_``."""
+    """Variables of other programs for the same thing, read in this order where ours is not set, as they are spelt."""
 
     def __init__(self, *names: str) -> None:
         self.names = names
@@ -45,10 +45,7 @@ KEEPS_EMPTY = KeepsEmpty()
 URL_WITH_SECRET = UrlWithSecret()
 
 EnvironmentKey = SecretStr
-"""A ``Config``'s field ``api_key``: a key in the environment, which belongs to no session.
-
-People who look after the installation store it as a session of theirs; requests are signed with sessions only.
-"""
+"""A ``Config``'s field ``api_key``: a key in the environment, to be stored as a session before it signs anything."""
 
 
 def key_field() -> Any:
@@ -65,19 +62,14 @@ def split(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        try:
-            items = json.loads(value)
-        except (ValueError, RecursionError):
-            items = None  # an address in brackets, [::1]
-        if isinstance(items, list):
-            return items
+        with suppress(ValueError, RecursionError):  # an address in brackets, [::1]
+            if isinstance(items := json.loads(value), list):
+                return items
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
-"""A list of names."""
 Ports = Annotated[tuple[int, ...], BeforeValidator(split)]
-"""A list of port numbers."""
 
 
 class ProviderSettings(Settings):

@@ -16,30 +16,13 @@ from providers_app.dialects.reader import AnswerReader
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
 from providers_app.registry import resolver
 from providers_app.text import quoted
+from providers_app.types import events as kinds
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.dialect import Dialect
-from providers_app.types.events import (
-    Citation,
-    Event,
-    GeneratedFile,
-    OpaqueBlock,
-    ReasoningDelta,
-    ServerToolEvent,
-    StreamEnd,
-    StreamFailed,
-    StreamStart,
-    TextDelta,
-    ToolCall,
-    Usage,
-    UsageReport,
-)
 
 
 def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
-    """Return the dialect that is meant: a value, a name, or the provider's own.
-
-    Raises ``InvalidRequest``, ``UnknownProvider``.
-    """
+    """Return the dialect: a value, by name, or the provider's own. Raises ``InvalidRequest``, ``UnknownProvider``."""
     if isinstance(dialect, str):
         return dialects.by_name(dialect)
     if dialect is not None:
@@ -53,7 +36,7 @@ def dialect_of(provider: str, dialect: str | Dialect | None = None) -> Dialect:
 
 async def parse_stream(
     provider: str, chunks: AsyncIterable[bytes], *, dialect: str | Dialect | None = None
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[kinds.Event]:
     """Yield the events of a streamed answer whose ``chunks`` may be cut anywhere; the last one ends or fails it.
 
     Reading stops with the answer's end, even where the server keeps the connection open. An exception of ``chunks``
@@ -81,10 +64,7 @@ def parse_response(
     *,
     dialect: str | Dialect | None = None,
 ) -> ChatResult:
-    """Parse a whole answer of any status; an error answer has ``complete`` false and its ``error``.
-
-    Raises ``InvalidRequest`` for a body that is no bytes and a number that is no status.
-    """
+    """Parse a whole answer of any status; an error answer has its ``error``. Raises ``InvalidRequest`` for no bytes."""
     spoken, data = dialect_of(provider, dialect), _bytes(body)
     if isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 999:
         raise InvalidRequest(f"{quoted(status)} is not an HTTP status.")
@@ -104,45 +84,44 @@ def _bytes(given: object) -> bytes:
     raise InvalidRequest(f"An answer is read from bytes, not from {type(given).__name__}.")
 
 
-async def collect(events: AsyncIterable[Event]) -> ChatResult:
+async def collect(events: AsyncIterable[kinds.Event]) -> ChatResult:
     """Collect the whole result of a stream of events."""
     return fold([event async for event in events])
 
 
-def fold(events: Iterable[Event]) -> ChatResult:
+def fold(events: Iterable[kinds.Event]) -> ChatResult:
     """Add events up to the whole result. Without an end among them it is incomplete."""
-    parts, start = AnswerParts(), StreamStart()
-    end: StreamEnd | StreamFailed = StreamFailed(StreamInterrupted("The answer has no end.").info(), "incomplete")
-    usage: Usage | None = None
-    text: list[str] = []
-    refusal: list[str] = []
-    reasoning: list[str] = []
+    parts, start = AnswerParts(), kinds.StreamStart()
+    missing = StreamInterrupted("The answer has no end.").info()
+    end: kinds.StreamEnd | kinds.StreamFailed = kinds.StreamFailed(missing, "incomplete")
+    usage: kinds.Usage | None = None
+    text, refusal, reasoning = list[str](), list[str](), list[str]()
     reasoning_part = 0
     calls: dict[int, ResultToolCall] = {}
-    others: dict[type[Event], list[Any]] = defaultdict(list)
+    others: dict[type[kinds.Event], list[Any]] = defaultdict(list)
     for event in events:
         parts.add(event)
         match event:
-            case TextDelta(aside=False):
+            case kinds.TextDelta(aside=False):
                 (refusal if event.refusal else text).append(event.text)
-            case ReasoningDelta(text=piece) if piece:
+            case kinds.ReasoningDelta(text=piece) if piece:
                 if event.part != reasoning_part and reasoning:
                     reasoning.append("\n\n")
                 reasoning_part = event.part
                 reasoning.append(piece)
-            case ToolCall():
+            case kinds.ToolCall():
                 calls[event.index] = ResultToolCall(
                     **{name: getattr(event, name) for name in ResultToolCall.__struct_fields__}
                 )
-            case StreamStart():
+            case kinds.StreamStart():
                 start = event
-            case UsageReport():
+            case kinds.UsageReport():
                 usage = event.usage
-            case StreamEnd() | StreamFailed():
+            case kinds.StreamEnd() | kinds.StreamFailed():
                 end = event
             case _:
                 others[type(event)].append(event)
-    error = end.error if isinstance(end, StreamFailed) else None
+    error = end.error if isinstance(end, kinds.StreamFailed) else None
     return ChatResult(
         text="".join(text),
         reasoning_text="".join(reasoning),
@@ -150,16 +129,16 @@ def fold(events: Iterable[Event]) -> ChatResult:
         finish_reason=end.finish_reason,
         finish_reason_raw=end.finish_reason_raw,
         usage=usage,
-        model=(isinstance(end, StreamEnd) and end.model) or start.model,
+        model=(isinstance(end, kinds.StreamEnd) and end.model) or start.model,
         response_id=start.response_id,
         complete=error is None,
         error=error,
         refusal="".join(refusal) or None,
         advice=start.advice,
-        citations=tuple(others[Citation]),
-        server_tools=tuple(others[ServerToolEvent]),
-        images=tuple(others[GeneratedFile]),
-        opaque=tuple(others[OpaqueBlock]),
+        citations=tuple(others[kinds.Citation]),
+        server_tools=tuple(others[kinds.ServerToolEvent]),
+        images=tuple(others[kinds.GeneratedFile]),
+        opaque=tuple(others[kinds.OpaqueBlock]),
         parts=parts.parts(),
         context_id=start.context_id,
     )

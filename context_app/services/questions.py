@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from context_app import tokens
-from providers_app.chat import parameters, request
+from providers_app.chat import request
 from providers_app.chat.counting import IMAGE_TOKENS
 from providers_app.errors import EmptyPrompt, InvalidRequest, UnsupportedContent
 from providers_app.types.chat import (
@@ -43,9 +43,9 @@ class Offer(msgspec.Struct, frozen=True):
 
 def offer_of(tools: request.ToolsInput | None, tool_choice: request.ToolChoiceInput | None) -> Offer:
     """Return the offer with these tools. Raises ``InvalidRequest``."""
-    parsed = parameters.parse_tools(tools)
+    parsed = request.parse_tools(tools)
     check_stored("tools", parsed, MAX_TOOLS_BYTES)
-    return Offer(parsed, parameters.parse_tool_choice(tool_choice, parsed))
+    return Offer(parsed, request.parse_tool_choice(tool_choice, parsed))
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from context_app.services.questions import MAX_PARAMS_BYTES, Offer, Question, ch
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
-from providers_app.chat import parameters, request
+from providers_app.chat import request
 from providers_app.errors import (
     ContextTooLong,
     EmptyPrompt,
@@ -199,7 +199,7 @@ def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     if not isinstance(chosen, dict):
         raise InvalidRequest("params is an object with the names of parameters.")
     check_stored("params", chosen, MAX_PARAMS_BYTES)
-    parameters.parse_params(chosen)
+    request.parse_params(chosen)
     return chosen
 
 

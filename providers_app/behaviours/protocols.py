@@ -10,7 +10,7 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
-from providers_app.types.imports import ImportedLogin, ImportFormat
+from providers_app.types.logins import ImportedLogin, ImportFormat
 from providers_app.types.rules import FormatRules, ModelRule
 from providers_app.wire.client import Http
 

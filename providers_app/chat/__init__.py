@@ -1,8 +1,7 @@
 """The arguments of a call, checked and typed.
 
-request         the arguments of a call -> ``ChatRequest``
+request         parameters, tools, the tool choice -> typed values; all arguments -> ``ChatRequest``
 messages        messages in every accepted form -> typed messages
-parameters      parameters, tools and the tool choice -> typed values
 media           pictures, documents and recordings in messages
 stored_media    files that models make, in the owner's media store
 answer_parts    an answer -> the parts that stand in the next request

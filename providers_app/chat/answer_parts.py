@@ -5,20 +5,10 @@ from typing import Any
 
 import msgspec
 
+from providers_app.types import events
 from providers_app.types.chat import BlockPart, ImagePart, Part, ReasoningPart, TextPart, ToolCallPart
-from providers_app.types.events import (
-    Event,
-    GeneratedFile,
-    OpaqueBlock,
-    Origin,
-    ReasoningDelta,
-    ServerToolEvent,
-    StreamStart,
-    TextDelta,
-    ToolCall,
-)
 
-Whole = ToolCall | ServerToolEvent | OpaqueBlock | GeneratedFile
+Whole = events.ToolCall | events.ServerToolEvent | events.OpaqueBlock | events.GeneratedFile
 """Events that are a part by themselves."""
 
 
@@ -28,35 +18,44 @@ class _Draft(msgspec.Struct):
     pieces: list[str] = []
     opaque: dict[str, Any] | None = None
 
+    def extend(self, text: str, opaque: dict[str, Any] | None) -> None:
+        if text:
+            self.pieces.append(text)
+        if opaque:
+            self.opaque = {**(self.opaque or {}), **opaque}
+
 
 class AnswerParts:
-    """Collects events. A tool call whose arguments are no object is left out, since it cannot be run or answered."""
+    """Collects events. A tool call whose arguments are no object is left out, since it cannot be run or answered.
 
-    __slots__ = ("_drafts", "_origin")
+    ``origin`` is the provider, model and session that answered; it is taken from ``StreamStart``.
+    """
 
-    def __init__(self, origin: Origin | None = None) -> None:
+    __slots__ = ("_drafts", "origin")
+
+    def __init__(self, origin: events.Origin | None = None) -> None:
         self._drafts: list[_Draft | Whole] = []
-        self._origin = origin
+        self.origin = origin
 
-    def add(self, event: Event) -> None:
-        """Add the next event of the answer; the origin is taken from ``StreamStart``."""
-        if isinstance(event, TextDelta):
-            last = self._drafts[-1] if self._drafts else None
-            if event.aside and not event.text.strip() and (not isinstance(last, _Draft) or last.kind != "text"):
-                return
-            if not isinstance(last, _Draft) or last.kind != "text":
-                last = _Draft("text")
-                self._drafts.append(last)
-            self._extend(last, event.text, event.opaque)
-        elif isinstance(event, ReasoningDelta):
-            self._extend(self._reasoning(event.part), event.text, event.opaque)
-        elif isinstance(event, ToolCall):
-            if event.invalid_arguments is None:
+    def add(self, event: events.Event) -> None:
+        """Add the next event of the answer."""
+        match event:
+            case events.TextDelta():
+                last = self._drafts[-1] if self._drafts else None
+                if not isinstance(last, _Draft) or last.kind != "text":
+                    if event.aside and not event.text.strip():
+                        return
+                    last = _Draft("text")
+                    self._drafts.append(last)
+                last.extend(event.text, event.opaque)
+            case events.ReasoningDelta():
+                self._reasoning(event.part).extend(event.text, event.opaque)
+            case events.ToolCall(invalid_arguments=None):
                 self._drafts.append(event)
-        elif isinstance(event, ServerToolEvent | OpaqueBlock | GeneratedFile):
-            self._drafts.append(event)
-        elif isinstance(event, StreamStart) and event.origin is not None:
-            self._origin = event.origin
+            case events.ServerToolEvent() | events.OpaqueBlock() | events.GeneratedFile():
+                self._drafts.append(event)
+            case events.StreamStart(origin=events.Origin() as origin):
+                self.origin = origin
 
     def parts(self) -> tuple[Part, ...]:
         """Return the parts collected so far, without empty text."""
@@ -67,15 +66,10 @@ class AnswerParts:
                 continue
             text = "".join(draft.pieces)
             if draft.kind == "reasoning":
-                found.append(ReasoningPart(text, draft.opaque, self._origin))
+                found.append(ReasoningPart(text, draft.opaque, self.origin))
             elif text or draft.opaque:
-                found.append(TextPart(text, draft.opaque, self._origin if draft.opaque else None))
+                found.append(TextPart(text, draft.opaque, self.origin if draft.opaque else None))
         return tuple(found)
-
-    @property
-    def origin(self) -> Origin | None:
-        """The provider, model and session that answered, where known."""
-        return self._origin
 
     def _reasoning(self, number: int) -> _Draft:
         for draft in reversed(self._drafts):
@@ -85,22 +79,15 @@ class AnswerParts:
         self._drafts.append(draft)
         return draft
 
-    @staticmethod
-    def _extend(draft: _Draft, text: str, opaque: dict[str, Any] | None) -> None:
-        if text:
-            draft.pieces.append(text)
-        if opaque:
-            draft.opaque = {**(draft.opaque or {}), **opaque}
-
     def _whole(self, event: Whole) -> list[Part]:
         match event:
-            case ToolCall():
-                given = event.arguments, event.provider_id, event.opaque, self._origin, event.intent
+            case events.ToolCall():
+                given = event.arguments, event.provider_id, event.opaque, self.origin, event.intent
                 return [ToolCallPart(event.id, event.name, *given)]
-            case GeneratedFile():
+            case events.GeneratedFile():
                 if not event.media_type.startswith("image/") or not (event.ref or event.data or event.url):
                     return []
                 data = base64.b64encode(event.data).decode() if event.data else None
-                return [ImagePart(event.media_type, data, event.url or None, event.ref, self._origin, event.opaque)]
+                return [ImagePart(event.media_type, data, event.url or None, event.ref, self.origin, event.opaque)]
             case _:
-                return [BlockPart(event.kind, event.data, self._origin)]
+                return [BlockPart(event.kind, event.data, self.origin)]

@@ -30,7 +30,11 @@ _SAME = {"audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "a
 _FORMATS = {"wav": "audio/wav", "mp3": "audio/mpeg", "m4a": "audio/mp4"}
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _PIECE = 64 * 1024
-_KNOWN = {"picture": IMAGE_TYPES, "document": DOCUMENT_TYPES, "recording": AUDIO_TYPES}
+_KNOWN: dict[type, tuple[str, frozenset[str]]] = {
+    ImagePart: ("picture", IMAGE_TYPES),
+    FilePart: ("document", DOCUMENT_TYPES),
+    AudioPart: ("recording", AUDIO_TYPES),
+}
 
 MediaPart = ImagePart | FilePart | AudioPart
 M = TypeVar("M", bound=MediaPart)
@@ -45,7 +49,7 @@ def parse_media(location: str, part: Mapping[str, Any]) -> MediaPart | None:
 
 def checked_media(location: str, part: M) -> M:
     """Return the part. Raises ``InvalidRequest`` unless its type, content and size may be sent."""
-    what = _kind(part)
+    what, known = _KNOWN[type(part)]
     url = None if isinstance(part, AudioPart) else part.url
     name = part.name if isinstance(part, FilePart) else ""
     if not isinstance(part.media_type, str) or not isinstance(url or "", str) or not isinstance(name, str):
@@ -56,8 +60,8 @@ def checked_media(location: str, part: M) -> M:
         if not url.startswith(("https://", "http://", "gs://")):
             raise InvalidRequest(f"{location}: a {what}'s URL must begin with https://, http:// or data:.")
         return part
-    if part.media_type not in _KNOWN[what]:
-        accepted = f"Accepted: {', '.join(sorted(_KNOWN[what]))}."
+    if part.media_type not in known:
+        accepted = f"Accepted: {', '.join(sorted(known))}."
         raise InvalidRequest(f"{location}: {what}s of type {quoted(part.media_type)} are not accepted.", hint=accepted)
     _check_data(location, what, part.data)
     return part
@@ -75,16 +79,12 @@ def _check_data(location: str, what: str, data: Any) -> None:
 
 
 def _is_base64(data: str) -> bool:
-    """Check base64 piece by piece without decoding, so that a large file neither blocks the loop nor is copied."""
+    """Check base64 in pieces without decoding, so that a large file neither blocks the loop nor is copied."""
     if not data or len(data) % 4 or not data.isascii():
         return False
     end = len(data) - (2 if data.endswith("==") else 1 if data.endswith("=") else 0)
     pieces = (data[at : min(at + _PIECE, end)] for at in range(0, end, _PIECE))
     return not any(piece.encode("ascii").translate(None, _BASE64) for piece in pieces)
-
-
-def _kind(part: MediaPart) -> str:
-    return "picture" if isinstance(part, ImagePart) else "document" if isinstance(part, FilePart) else "recording"
 
 
 def _type(given: Any, default: str) -> str:

@@ -5,8 +5,8 @@ libraries use them (content a string or parts; pictures, documents and recording
 ``tool_calls`` of an assistant; ``tool_call_id`` of a tool).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 import msgspec
 
@@ -31,13 +31,7 @@ from providers_app.types.events import Origin
 
 MessagesInput = str | Message | Sequence[Message | Mapping[str, Any]]
 
-ROLES: dict[str, Role] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-}
+ROLES: dict[str, Role] = {role: role for role in get_args(Role)} | {"developer": "system"}
 KNOWN_PARTS = "text, image_url, image, file, document, input_audio"
 
 
@@ -46,8 +40,7 @@ def parse_messages(
 ) -> tuple[Message, ...]:
     """Return ``before`` (a context's messages) and then ``given``, with ``system`` in front of all.
 
-    With ``continues``, tool results may answer calls that are not among these messages.
-    Raises ``EmptyPrompt`` when there is no content, ``InvalidRequest`` with the number of the wrong message.
+    With ``continues``, tool results may answer calls that are not here. Raises ``EmptyPrompt``, ``InvalidRequest``.
     """
     messages = [*before, *_parse(given)]
     if system is not None and not isinstance(system, str):
@@ -87,10 +80,12 @@ def _parse(given: MessagesInput | None) -> list[Message]:
 def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     """Parse one message. ``names`` collects tool names by call id, since a tool's message need not repeat its name."""
     location = f"Message {number}"
-    if isinstance(item, Message):
-        message = _checked(location, item)
+    if isinstance(item, Message):  # its fields are not checked by Python
+        if item.role not in ROLES.values() or not isinstance(item.parts, list | tuple):
+            raise InvalidRequest(f"{location} is not a message with a role and a tuple of parts.")
+        message = Message(item.role, tuple(_checked_part(location, part) for part in item.parts))
         names.update({part.id: part.name for part in message.parts if isinstance(part, ToolCallPart)})
-        return message
+        return _fitting(location, message)
     if not isinstance(item, Mapping):
         raise InvalidRequest(f"{location} must be a dictionary with role and content, not {type(item).__name__}.")
     given = item.get("role")
@@ -115,37 +110,28 @@ def _one(number: int, item: Any, names: dict[str, str]) -> Message:
     return _fitting(location, Message(role, tuple(parts)))
 
 
-def _checked(location: str, message: Message) -> Message:
-    """Return a ``Message`` whose fields, which Python does not check, have the right types."""
-    if message.role not in ROLES.values() or not isinstance(message.parts, list | tuple):
-        raise InvalidRequest(f"{location} is not a message with a role and a tuple of parts.")
-    return _fitting(location, Message(message.role, tuple(_checked_part(location, part) for part in message.parts)))
+_HELD: dict[Role, tuple[str, Callable[[Part], bool]]] = {
+    "system": ("text", lambda part: isinstance(part, TextPart)),
+    "assistant": (
+        "text, reasoning, pictures, tool calls and a provider's own blocks",
+        lambda part: not isinstance(part, FilePart | AudioPart),
+    ),
+    "user": ("text, pictures, documents and recordings", lambda part: not isinstance(part, BlockPart)),
+}
+"""The parts that a message of a role may hold."""
 
 
 def _fitting(location: str, message: Message) -> Message:
     """Return the message. Raises ``InvalidRequest`` unless its role may hold such parts."""
-    wrong = {
-        "system": [part for part in message.parts if not isinstance(part, TextPart)],
-        "assistant": [part for part in message.parts if isinstance(part, FilePart | AudioPart)],
-        "user": [part for part in message.parts if isinstance(part, BlockPart)],
-    }
-    if wrong.get(message.role):
-        raise InvalidRequest(f"{location} ({message.role}) may hold {_HELD[message.role]} only.")
+    words, may_hold = _HELD.get(message.role, ("", lambda part: True))
+    if not all(map(may_hold, message.parts)):
+        raise InvalidRequest(f"{location} ({message.role}) may hold {words} only.")
     return message
-
-
-_HELD = {
-    "system": "text",
-    "assistant": "text, reasoning, pictures, tool calls and a provider's own blocks",
-    "user": "text, pictures, documents and recordings",
-}
 
 
 def _checked_part(location: str, part: Any) -> Part:
     match part:
-        case TextPart(text=str()) | ReasoningPart(text=str()):
-            fine = True
-        case BlockPart(kind=str(), data=dict()):
+        case TextPart(text=str()) | ReasoningPart(text=str()) | BlockPart(kind=str(), data=dict()):
             fine = True
         case ImagePart() | FilePart() | AudioPart():
             return checked_media(location, part)

@@ -17,10 +17,7 @@ GONE = "(A picture stood here that is not stored any more.)"
 
 
 async def keep(owner: Owner, events: list[Event]) -> list[Event]:
-    """Store the bytes of generated files, in place; their events then hold references.
-
-    The event of a file that could not be stored says why. Without a media store the bytes stay where they are.
-    """
+    """Store the bytes of generated files, in place; their events then hold references, or say why they do not."""
     store = ports.media_store()
     for number, event in enumerate(events):
         if store is None or not isinstance(event, GeneratedFile) or not event.data:
@@ -63,10 +60,9 @@ def dimensions(data: bytes) -> tuple[int, int]:
 
 
 async def load(owner: Owner, messages: Iterable[Message]) -> tuple[Message, ...]:
-    """Return the messages with the bytes of pictures that they name by reference.
+    """Return the messages with the bytes of pictures that they name by reference; a missing one is said in words.
 
-    A picture that is gone is said in words. Raises ``ContextTooLong`` before the first one is read that does not fit
-    into one request any more.
+    Raises ``ContextTooLong`` before the first one is read that does not fit into one request any more.
     """
     loaded: list[Message] = []
     left = most = conf.current().max_request_bytes

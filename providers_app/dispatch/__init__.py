@@ -4,7 +4,6 @@ dispatcher      the order of a request
 prepare         session and credential -> the signed request
 credentials     what signs the requests of a session, and what is tried after a refusal
 clients         the HTTP client of the provider loop, and the enterprise gateway in front of it
-annotate        events of an answer, marked with their origin and with ids of their own
-report          the outcome of a call, told to the store
+events          events of an answer: marked with their origin and with ids of their own, paused answers joined
 faults          exceptions of a provider's own code, turned into typed errors
 """

@@ -1,7 +1,7 @@
 """The HTTP client of the provider loop, and the gateway that a session's requests may pass.
 
-``http`` goes straight to the address of a request (sign-ins, token endpoints). ``http_for`` is what a session's
-requests go through: straight as well, or by the enterprise gateway where one stands in front of its provider.
+``http`` goes straight to an address (sign-ins, token endpoints), ``http_for`` by the enterprise gateway in front of a
+provider, where there is one.
 """
 
 from functools import partial

@@ -1,12 +1,4 @@
-"""One session, ready to be asked: the template that every request of every provider is made by.
-
-    credentials   what signs the request: a key, a stored login that is refreshed when it must be, nothing
-    endpoint      where it goes: the provider's address, the session's own, or the enterprise gateway in front
-    client        what sends it
-
-``open_session`` finds a session and makes its client; ``call`` asks with a credential that is good now, and after a
-refusal once more with another one, where there can be another one.
-"""
+"""One session, ready to be asked: its credentials, its endpoint (or the enterprise gateway in front), its client."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -15,18 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from providers_app import ports
+from providers_app import errors, ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
 from providers_app.dispatch.prepare import Prepared, find, prepare
-from providers_app.errors import (
-    AuthenticationFailed,
-    NotConfigured,
-    PermissionDenied,
-    RefreshFailed,
-    RefreshTooEarly,
-    TokenOutcomeUnknown,
-)
 from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
 from providers_app.ports import Owner, Session
 from providers_app.refresh import service
@@ -41,48 +25,46 @@ logger = logging.getLogger("maestro.dispatcher")
 T = TypeVar("T")
 
 
-class OAuthCredentialProvider:
-    """A stored login. Its tokens are refreshed by one process at a time, and what another one got is used."""
+class _Stored(msgspec.Struct):
+    """A session as it is stored, which its renewal replaces."""
 
-    def __init__(self, owner: Owner, session: Session, credential: Credential) -> None:
-        self._owner = owner
-        self._credential = credential
-        self.session = session
+    owner: Owner
+    session: Session
+    current: Credential
+
+
+class OAuthCredentialProvider(_Stored):
+    """A stored login. Its tokens are refreshed by one process at a time, and what another one got is used."""
 
     async def credential(self, http: Http) -> Credential:
         """Return the access token, refreshed first where it has ended. Raises as ``refresh.service.fresh``."""
-        self.session, self._credential = await service.fresh(self._owner, self.session, self._credential)
-        return self._credential
+        self.session, self.current = await service.fresh(self.owner, self.session, self.current)
+        return self.current
 
-    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+    async def renewed(self, refused: Credential, error: errors.AuthenticationFailed, http: Http) -> Credential:
         """Return the access token after one forced refresh. Raises as ``refresh.service.renewed``."""
-        if refused.secret == self._credential.secret:
-            self.session, self._credential = await service.renewed(self._owner, self.session, error)
-        return self._credential
+        if refused.secret == self.current.secret:
+            self.session, self.current = await service.renewed(self.owner, self.session, error)
+        return self.current
 
 
-class StoredKeyProvider:
+class StoredKeyProvider(_Stored):
     """A stored key. After a refusal the one that replaced it meanwhile is used, if there is one."""
-
-    def __init__(self, owner: Owner, session: Session, credential: Credential) -> None:
-        self._owner = owner
-        self._credential = credential
-        self.session = session
 
     async def credential(self, http: Http) -> Credential:
         """Return the key."""
-        return self._credential
+        return self.current
 
-    async def renewed(self, refused: Credential, error: AuthenticationFailed, http: Http) -> Credential:
+    async def renewed(self, refused: Credential, error: errors.AuthenticationFailed, http: Http) -> Credential:
         """Return the key that is stored now. Raises ``error`` where it is the refused one."""
         known = self.session
         try:
-            found, credential = await find(self._owner, known.provider, known.id, after=known.generation)
-        except NotConfigured:  # the database is away: the refusal is what is known
+            found, credential = await find(self.owner, known.provider, known.id, after=known.generation)
+        except errors.NotConfigured:  # the database is away: the refusal is what is known
             raise error from None
         if found.generation <= known.generation:
             raise error
-        self.session, self._credential = found, credential
+        self.session, self.current = found, credential
         return credential
 
 
@@ -122,10 +104,10 @@ class SessionClient:
             try:
                 with nullcontext() if platform is None else watched(passage):
                     return await work(credential)
-            except PermissionDenied as error:
+            except errors.PermissionDenied as error:
                 passage.blame(error)
                 raise
-            except AuthenticationFailed as error:
+            except errors.AuthenticationFailed as error:
                 last = error
             refused()
             if platform is not None and not gateway_renewed:
@@ -137,7 +119,7 @@ class SessionClient:
                 raise last
             try:
                 credential = await self._credentials.renewed(credential, last, self._direct)
-            except (RefreshFailed, RefreshTooEarly, TokenOutcomeUnknown):
+            except (errors.RefreshFailed, errors.RefreshTooEarly, errors.TokenOutcomeUnknown):
                 report(self.session, last)  # a later refresh may help; until then the provider takes nothing
                 raise
             self.renewed = True
@@ -146,16 +128,13 @@ class SessionClient:
         """Run ``attempt``, and report a login that is refused although it was just renewed."""
         try:
             return await self.attempt(lambda credential: work(self.session, credential))
-        except AuthenticationFailed as error:
+        except errors.AuthenticationFailed as error:
             if self.renewed:
                 report(self.session, error)
             raise
 
     async def prepare(self, credential: Credential, chat: ChatRequest, *, preview: bool = False) -> Prepared:
-        """Make the request as it is sent: built, signed, and where a gateway stands in front, addressed to it.
-
-        In a ``preview`` no token of the gateway is asked for; its place is marked.
-        """
+        """Make the request as it is sent: built, signed, addressed. A ``preview`` only marks a gateway's token."""
         prepared = prepare(self.session, credential, chat)
         if self._platform is None:
             return prepared

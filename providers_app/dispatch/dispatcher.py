@@ -5,12 +5,10 @@ The order of a request, outermost first:
     deadline → route → attempt [ breaker → queue → slot → limits → breaker permit → credential → open → first event ]
              → stream → checkpoint
 
-In force: the deadline (it covers everything up to the first event, and for an answer that is not streamed all of it;
-an answer in several requests, because the provider pauses it, has one for all of them, and one limit of its size),
-the credential (session looked up through the store, refreshed first where its access token has ended, request prepared
-and signed; after a 401 one more try with a refreshed token, or with the key that replaced the refused one), opening
-with the check of the status, the first event, the stream, and afterwards the report to the store. Route, breaker,
-queue, slot, limits and checkpoint have no part in it: but for that one retry each call is one attempt.
+In force: the deadline (up to the first event, or over all of an answer that is not streamed; an answer in several
+requests, because the provider pauses it, has one for all of them, and one limit of its size), the credential (refreshed
+first where it has ended; after a 401 one more try with a refreshed token, or with the key that replaced the refused
+one), opening with the check of the status, the first event, the stream, and afterwards the report to the store.
 
 Before the first output (text, reasoning, a call, a source, a file, a block) a failure is raised as a typed error.
 Providers also refuse inside a 200, after the events that open an answer, so these are held until then. After it nothing
@@ -25,22 +23,13 @@ from functools import partial
 
 import msgspec
 
-from providers_app import conf
+from providers_app import conf, errors
 from providers_app.chat import stored_media
 from providers_app.dialects.reader import AnswerReader, unreadable
-from providers_app.dispatch.annotate import Annotator
-from providers_app.dispatch.continuation import Continuation
 from providers_app.dispatch.credentials import SessionClient, open_session, report
+from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import refusal
-from providers_app.errors import (
-    AddressRefused,
-    AuthenticationFailed,
-    ProviderError,
-    UpstreamError,
-    UpstreamTimeout,
-    error_from,
-)
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
@@ -105,7 +94,6 @@ async def complete(call: Call) -> list[Event]:
 
 
 def _next(call: Call, rounds: Continuation) -> Call | None:
-    """Return the request that goes on with an answer which the provider paused."""
     chat = rounds.next_chat()
     return None if chat is None else msgspec.structs.replace(call, chat=chat)
 
@@ -124,7 +112,7 @@ class _Answer:
         self._left_s: float = self._seconds if before is None else before._left_s
         self._session: Session | None = None
         self._last: Event | None = None
-        self._error: ProviderError | None = None
+        self._error: errors.ProviderError | None = None
         self._stream: HttpStream
         self._parts: AsyncGenerator[bytes, None]
         self.reader: AnswerReader
@@ -133,14 +121,12 @@ class _Answer:
 
     @property
     def ended(self) -> bool:
-        """Tell whether the last event was read."""
         return isinstance(self._last, StreamFailed) or self.reader.ended
 
     async def begin(self, *, whole: bool = False) -> list[Event]:
         """Return the events up to the first output, or all of an answer that is read as a ``whole``.
 
-        The first of them has to come within the deadline. A failure before any output is raised; after a paused
-        request, whose output was shown, it is an event.
+        Raises a failure before any output; after a paused request, whose output was shown, it is an event.
         """
         ends_at = asyncio.get_running_loop().time() + self._left_s
         try:
@@ -156,15 +142,16 @@ class _Answer:
                         break
                     events += await self._read()
                 if silent and isinstance(events[-1], StreamFailed) and self._before is None:
-                    raise error_from(events[-1].error)
+                    raise errors.error_from(events[-1].error)
                 return events
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error: ProviderError = UpstreamTimeout(f"The provider did not begin to answer within {self._seconds:g} s.")
-        except ProviderError as caught:
+            late = f"The provider did not begin to answer within {self._seconds:g} s."
+            error: errors.ProviderError = errors.UpstreamTimeout(late)
+        except errors.ProviderError as caught:
             error = caught
-        if isinstance(error, UpstreamError | AddressRefused):
+        if isinstance(error, errors.UpstreamError | errors.AddressRefused):
             self._error = error
         if self._before is None:
             raise error
@@ -176,7 +163,7 @@ class _Answer:
         try:
             while not (events := await self._read()):
                 pass
-        except ProviderError as error:
+        except errors.ProviderError as error:
             return await self._stored(self._kept(self.reader.fail(error)))
         return events
 
@@ -192,14 +179,14 @@ class _Answer:
         if self._error is not None:
             report(self._session, self._error)
         elif isinstance(self._last, StreamFailed):
-            report(self._session, error_from(self._last.error))
+            report(self._session, errors.error_from(self._last.error))
         elif self._last is not None:
             report(self._session, None)
 
     async def _whole(self) -> list[Event]:
         try:
             body = await self._stream.read(self.reader.left + 1)
-        except ProviderError:
+        except errors.ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
@@ -211,7 +198,7 @@ class _Answer:
         # Nothing was shown yet. An access token may have ended before its time, a key may have been replaced.
         try:
             await client.attempt(partial(self._send, client), refused=self._refused)
-        except AuthenticationFailed:
+        except errors.AuthenticationFailed:
             self._session = client.session
             raise
 
@@ -240,7 +227,7 @@ class _Answer:
         """Return the events of one read of the network, or of the end of the body."""
         try:
             data = await anext(self._parts, None)
-        except ProviderError:
+        except errors.ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None

@@ -1,21 +1,14 @@
 """From a session's name to the signed request, and from an answer's status to a typed error."""
 
 import asyncio
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app import conf
+from providers_app import conf, errors
 from providers_app.advice.fitting import fitted, merged
 from providers_app.dispatch.faults import faults_of
-from providers_app.errors import (
-    BadAnswer,
-    ContextTooLong,
-    InvalidCredential,
-    NeedsReauth,
-    ProviderError,
-    SessionDisabled,
-)
 from providers_app.model_data.library import host_of, library
 from providers_app.ports import Owner, Session
 from providers_app.registry.resolver import authorizer, lookup, resolve, spoken
@@ -36,16 +29,16 @@ async def find(
 ) -> tuple[Session, Credential]:
     """Return the owner's session and its credential, and load what files tell of its provider's models.
 
-    Raises as the store does, ``SessionDisabled``, and ``InvalidCredential`` or ``NeedsReauth`` for a session whose key
-    was dropped.
+    Raises as the store does, ``SessionDisabled``, and where its key was dropped ``InvalidCredential``, ``NeedsReauth``.
     """
     found, credential = await lookup(owner, provider, session, auth_type, after=after)
+    name = f"The session {found.name!r}"
     if found.status == "disabled":
-        raise SessionDisabled(f"The session {found.name!r} is disabled.")
+        raise errors.SessionDisabled(f"{name} is disabled.")
     if credential.auth_type == "api_key" and not credential.secret:
-        raise InvalidCredential(f"The session {found.name!r} has no key.", hint="Give it one on the session's page.")
+        raise errors.InvalidCredential(f"{name} has no key.", hint="Give it one on the session's page.")
     if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
-        raise NeedsReauth(f"The session {found.name!r} is not signed in: {found.status_reason or 'its login is gone'}.")
+        raise errors.NeedsReauth(f"{name} is not signed in: {found.status_reason or 'its login is gone'}.")
     await library.ready(found.provider, host_of(credential.base_url))  # what comes next is worked out on the loop
     return found, credential
 
@@ -61,10 +54,9 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prepared:
-    """Make the signed request, byte for byte as it is sent: the only way from a chat to a request.
+    """Make the signed request, byte for byte as it is sent; ``advice`` says what did not fit and was taken out.
 
-    What does not fit is taken out here, and said. Raises ``InvalidParameter``, ``UnsupportedParameter``, and
-    ``ContextTooLong`` over the configured size.
+    Raises ``InvalidParameter``, ``UnsupportedParameter``, and ``ContextTooLong`` over the configured size.
     """
     slug = session.provider
     chat = msgspec.structs.replace(chat, asked=Origin(slug, chat.model, session.id))
@@ -75,29 +67,25 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
         request = resolve(slug, "streaming").build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:
-            raise ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
+            raise errors.ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
         request = authorizer(slug, credential.auth_type)(credential, request)
     return Prepared(
         session=session, credential=credential, dialect=dialect, request=request, advice=merged(advice, chat.notes)
     )
 
 
-async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> ProviderError:
+async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> errors.ProviderError:
     """Return the typed error of an answer that is no success; its body is read within limits, redirects are named."""
     if 300 <= answer.status < 400:
-        return BadAnswer(_redirect_message(answer, url), status=answer.status)
+        target = ""
+        with suppress(ValueError):
+            place = urlsplit(answer.headers.get("location", ""))
+            target = f" to {place.scheme or urlsplit(url).scheme}://{place.hostname}" if place.hostname else ""
+        message = f"The address answered with a redirect{target}; redirects are not followed."
+        return errors.BadAnswer(message, status=answer.status)
     try:
         async with asyncio.timeout(ERROR_BODY_S):
             body = await answer.read(ERROR_BODY)
-    except (TimeoutError, ProviderError):
+    except (TimeoutError, errors.ProviderError):
         body = b""  # the status alone still says what happened
     return dialect.error(answer.status, answer.headers, body)
-
-
-def _redirect_message(answer: HttpStream, url: str) -> str:
-    try:
-        target = urlsplit(answer.headers.get("location", ""))
-        where = f" to {target.scheme or urlsplit(url).scheme}://{target.hostname}" if target.hostname else ""
-    except ValueError:
-        where = ""
-    return f"The address answered with a redirect{where}; redirects are not followed."

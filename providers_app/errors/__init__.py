@@ -1,14 +1,13 @@
 """Every error that leaves ``providers_app``. An error knows its stable code, its HTTP meaning and whether to try again.
 
-``caller``: the call itself is wrong, trying again changes nothing. ``upstream``: the provider, or the way to it,
-answered with an error. ``base`` has the root of both. ``docs/python.md`` shows the tree.
+``caller``: the root, and calls that are wrong: trying again changes nothing. ``upstream``: the provider, or the way to
+it, answered with an error. ``docs/python.md`` shows the tree.
 """
 
 import msgspec
 
-from providers_app.errors.base import *  # noqa: F403
-from providers_app.errors.base import ProviderError
 from providers_app.errors.caller import *  # noqa: F403
+from providers_app.errors.caller import ProviderError
 from providers_app.errors.upstream import *  # noqa: F403
 from providers_app.errors.upstream import UpstreamError
 from providers_app.types.events import ErrorInfo

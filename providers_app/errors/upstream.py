@@ -4,8 +4,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app.errors.base import ProviderError, Retry
-from providers_app.errors.caller import ContextTooLong, NeedsReauth
+from providers_app.errors.caller import ContextTooLong, NeedsReauth, ProviderError, Retry
 from providers_app.types.events import ErrorInfo
 
 
@@ -58,10 +57,7 @@ class AuthenticationFailed(UpstreamError, code="upstream_authentication", status
 
 
 class TokenRefused(AuthenticationFailed, code="token_refused", status=401):
-    """A token endpoint's final word; ``upstream_code`` is its own name for it (``invalid_grant``).
-
-    ``skew`` is by how many seconds our clock is behind the endpoint's, where its answer told.
-    """
+    """A token endpoint's final word (``upstream_code``); ``skew``: by so many seconds our clock is behind its own."""
 
     skew: float | None = None
     default_hint = NeedsReauth.default_hint

@@ -80,8 +80,7 @@ def is_current() -> bool:
 def run(coro: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
     """Run ``coro`` on the provider loop from synchronous code and return its result.
 
-    ``timeout`` is in seconds; when it passes, the coroutine is cancelled and ``TimeoutError`` raised. On the provider
-    loop's own thread it raises ``RuntimeError`` at once, because waiting there would never end.
+    After ``timeout`` seconds it is cancelled. Raises ``TimeoutError``, and ``RuntimeError`` on the loop's own thread.
     """
     if _here() is not None:
         coro.close()

@@ -26,8 +26,7 @@ class RunningLoop:
     async def close(self, grace: float) -> None:
         """Cancel the detached tasks, give them ``grace`` seconds, then close what was opened on the loop.
 
-        What a cancelled task starts while it cleans up (a report of how it went) has the same time to end. Lasting
-        tasks are cancelled only when their own time is over.
+        What they start while they clean up has the same time; lasting tasks are cancelled when theirs is over.
         """
         me = asyncio.current_task()
         for task in self.tasks - self.lasting.keys() - {me}:

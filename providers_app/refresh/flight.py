@@ -14,20 +14,13 @@ import msgspec
 from providers_app import conf, errors, loop
 from providers_app.behaviours.oauth import OAuth
 from providers_app.dispatch import clients
-from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.ports import RefreshStore, Session
-from providers_app.refresh import gate, outcome, rules
+from providers_app.refresh import gate, rules
 from providers_app.registry.resolver import resolve
+from providers_app.types import refresh as types
 from providers_app.types.credentials import Secret
-from providers_app.types.refresh import (
-    Done,
-    RefreshBusy,
-    RefreshClaim,
-    RefreshFailure,
-    RefreshReport,
-    RefreshState,
-    Trigger,
-)
+from providers_app.types.refresh import Done, RefreshClaim, RefreshFailure, RefreshReport, RefreshState
 from providers_app.types.tokens import Rotation, Tokens
 
 logger = logging.getLogger("maestro.refresh")
@@ -50,8 +43,7 @@ def holder_of(pid: int) -> str:
 
 def rotation_of(slug: str, flow: str) -> Rotation:
     """Return how a refresh rotates tokens in this flow; an unknown flow counts as single use."""
-    found = next((each for each in resolve(slug, "oauth").flows if each.name == flow), None)
-    return found.rotation if found is not None else "single_use"
+    return next((each.rotation for each in resolve(slug, "oauth").flows if each.name == flow), "single_use")
 
 
 class Flight(msgspec.Struct, frozen=True):
@@ -59,7 +51,7 @@ class Flight(msgspec.Struct, frozen=True):
 
     store: RefreshStore
     id: str
-    trigger: Trigger
+    trigger: types.Trigger
     seen: int
     within_s: float
 
@@ -76,11 +68,8 @@ class Flight(msgspec.Struct, frozen=True):
             if report is not None:
                 return report
 
-    async def _rest(self, busy: RefreshBusy) -> RefreshReport:
-        """Return the state of a lane in which a token was presented, so that no other may be yet.
-
-        The answer may still be under way at the provider: nothing is presented before the lease of that intent ends.
-        """
+    async def _rest(self, busy: types.RefreshBusy) -> RefreshReport:
+        """Report a lane in which a token was presented; nothing may be, before the lease of that intent ends."""
         state = await self.store.peek(self.id)
         if (settled := self._settled(state)) is not None:
             return settled
@@ -90,8 +79,8 @@ class Flight(msgspec.Struct, frozen=True):
             why = "another session of this account waits for the outcome of its refresh"
             return self._report(state, "failed", why, code=errors.RefreshFailed.code)
         works = state.expires_at is None or state.expires_at > time.time()
-        why = "an earlier refresh has no known outcome yet"
-        return self._report(state, "kept" if works else "unknown", why, code=errors.TokenOutcomeUnknown.code)
+        done: Done = "kept" if works else "unknown"
+        return self._report(state, done, "an earlier refresh has no known outcome yet", code="token_outcome_unknown")
 
     def _settled(self, state: RefreshState) -> RefreshReport | None:
         if state.generation > self.seen:
@@ -141,13 +130,10 @@ class Flight(msgspec.Struct, frozen=True):
                 failure = RefreshFailure(spent="refused", code=found.code, message=found.why, reason=rules.REFUSED)
                 return await self._failed(claim, failure)
             case _:
-                return await self._left_alone(claim, found)
-
-    async def _left_alone(self, claim: RefreshClaim, found: rules.Decision) -> RefreshReport:
-        settled = found.action == "keep" or found.code == rules.NOT_REFRESHABLE
-        until = found.until if found.until is not None or settled else claim.due_at
-        await self.store.postpone(claim, until, found.why)
-        return self._report(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, at=until)
+                settled = found.action == "keep" or found.code == rules.NOT_REFRESHABLE
+                until = found.until if found.until is not None or settled else claim.due_at
+                await self.store.postpone(claim, until, found.why)
+                return self._report(claim, _DONE.get(found.action, "skipped"), found.why, code=found.code, at=until)
 
     async def _send(self, claim: RefreshClaim, behaviour: OAuth, rotation: Rotation) -> RefreshReport:
         marked = await self.store.write_intent(claim)
@@ -155,15 +141,19 @@ class Flight(msgspec.Struct, frozen=True):
             why = "the lane or the session was taken over meanwhile"
             return await self._current("skipped", why, code="refresh_failed")
         seconds = conf.current().refresh_timeout_s
-        if time.monotonic() + seconds + outcome.spare(seconds) > marked.claimed + marked.lease_s:
-            # An answer that comes after the lease has ended could meet a second sender.
-            slow = errors.RefreshFailed("this machine was too slow; nothing was sent")
-            found: outcome.Outcome = outcome.failure_of(slow, marked, rotation, self.trigger, now=time.time())
-        else:
-            found = await outcome.request(behaviour, marked, rotation, self.trigger, seconds)
-        if isinstance(found, RefreshFailure):
-            return await self._failed(marked, found)
-        return await self._keep(marked, found, behaviour)
+        longest = seconds + min(seconds / 10, 1.0)  # the request's own deadline, whose error says if anything was sent
+        try:
+            if time.monotonic() + longest > marked.claimed + marked.lease_s:
+                # An answer that comes after the lease has ended could meet a second sender.
+                raise errors.RefreshFailed("this machine was too slow; nothing was sent")
+            late = errors.TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
+            async with deadline(longest, late):
+                with faults_of(marked.provider):
+                    tokens = await behaviour.refresh(marked.tokens, clients.http())
+        except errors.ProviderError as error:
+            failure = rules.failure_of(error, marked, rotation, self.trigger, now=time.time())
+            return await self._failed(marked, failure)
+        return await self._keep(marked, tokens, behaviour)
 
     async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
         now = time.time()
@@ -178,14 +168,8 @@ class Flight(msgspec.Struct, frozen=True):
         why = "refreshed"
         if tokens.api_key and self.trigger == "unauthorized":
             why = await self._renew_key(claim, session, tokens, behaviour)
-        return RefreshReport(
-            session_id=claim.session_id,
-            done="refreshed",
-            why=why,
-            generation=session.generation,
-            expires_at=tokens.expires_at,
-            next_try_at=next_at,
-        )
+        report = self._report(claim, "refreshed", why, at=next_at)
+        return msgspec.structs.replace(report, generation=session.generation, expires_at=tokens.expires_at)
 
     async def _discard(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> None:
         """End a pair that came too late to be stored, since nothing else would. One that is kept by others is left."""
@@ -242,15 +226,11 @@ def _unless_off(claim: RefreshClaim, found: rules.Decision) -> rules.Decision:
 
 
 async def _retried(write: Callable[[], Awaitable[T]]) -> T:
-    """Retry a write of a refresh's outcome for some minutes while the database is unreachable."""
     return await retry_write(write, tries=STORE_TRIES, what="the outcome of a refresh", logger=logger)
 
 
 async def retry_write(write: Callable[[], Awaitable[T]], *, tries: int, what: str, logger: logging.Logger) -> T:
-    """Write, with so many retries at growing intervals while the database is unreachable. Raises ``NotConfigured``.
-
-    For what must not be lost because it was obtained once: tokens, the answer to a sign-in.
-    """
+    """Write what was obtained once, with so many retries while the database is away. Raises ``NotConfigured``."""
     for number in range(tries):
         try:
             return await write()

@@ -1,8 +1,4 @@
-"""Refuses stored logins whose kind of sign-in was turned off since.
-
-Turning a restricted flow off also ends the use of its logins: no request is signed with them and none is refreshed.
-They are kept, and work again when the flow is on again.
-"""
+"""Refuses stored logins whose kind of sign-in was turned off: they are kept, and used again when it is on again."""
 
 from providers_app.behaviours.oauth import enabled
 from providers_app.errors import FlowDisabled, ProviderBroken, UnknownProvider, UnsupportedOperation
@@ -14,10 +10,7 @@ RECHECK_S = 300.0
 
 
 def why_off(provider: str, flow: str) -> FlowDisabled | None:
-    """Return the error for a login of this flow; ``None`` when the flow is on.
-
-    A flow that the provider does not know (its package is another version, or gone) does not count as turned off.
-    """
+    """Return the error for a login of this flow; ``None`` when the flow is on, or its provider does not know it."""
     try:
         flows = resolve(provider, "oauth").flows if flow else ()
     except (ProviderBroken, UnknownProvider, UnsupportedOperation):

@@ -1,4 +1,4 @@
-"""Decides what a process does that holds the lease of a refresh lane. Pure.
+"""Decides what a process does that holds the lease of a refresh lane, and what an error means for the token. Pure.
 
 found                                    rotation           decision
 switched off, or a person is needed      any                skip, person
@@ -10,6 +10,16 @@ failed, not yet to be tried again        any                skip until then, unl
 no open intent                           any                send
 open intent, lease over                  none, minted       send again
 same                                     single use         keep while the access token works, then send again
+
+what came back                                                       single use    kept or minted anew
+tokens                                                               tokens        tokens
+a terminal code or status                                            refused       refused
+proof that nothing was spent: not sent, 429, another 4xx             not spent     not spent
+no proof: silence, 408, 409, 5xx, a redirect, 2xx without tokens     unknown       not spent
+
+``behaviours.oauth.endpoint`` reads from the answer whether it is such a proof. A token that is refused after an
+unknown outcome was spent then: its answer was lost. An unknown one is presented again once the access token has ended,
+when nothing can be lost any more, with back-off until an answer settles it.
 """
 
 import random
@@ -17,8 +27,8 @@ from typing import Literal
 
 import msgspec
 
-from providers_app.errors import SessionDisabled
-from providers_app.types.refresh import RefreshClaim, Trigger
+from providers_app import errors
+from providers_app.types.refresh import RefreshClaim, RefreshFailure, Trigger
 from providers_app.types.tokens import Rotation
 
 FORCED: frozenset[Trigger] = frozenset({"command", "button", "unauthorized"})
@@ -59,16 +69,20 @@ def decide(
     tokens = claim.tokens
     refused = trigger == "unauthorized"
     if claim.status == "disabled":
-        return Decision(action="skip", why="the session is disabled", code=SessionDisabled.code)
+        return Decision(action="skip", why="the session is disabled", code=errors.SessionDisabled.code)
     if seen_generation is not None and claim.generation > seen_generation:
         return Decision(action="done", why="refreshed meanwhile")
     if claim.status == "needs_reauth":
         return Decision(action="person", why="the session needs a new sign-in", code="needs_reauth")
     if tokens.read_only or (rotation != "minted" and not tokens.refresh):
-        return _unrefreshable(claim, refused=refused, now=now)
+        why = tokens.read_only or "the provider gave nothing to refresh with"
+        if refused or tokens.expired(now):
+            return Decision(action="person", why=f"The login has ended: {why}.", code=NOT_REFRESHABLE)
+        return Decision(action="skip", why=why, code=NOT_REFRESHABLE)
     if trigger in ("command", "button") and claim.refreshed_at is not None and abs(now - claim.refreshed_at) < FRESH_S:
         return Decision(action="done", why="refreshed a moment ago")
-    if trigger not in FORCED and not _due(claim, trigger, now + within_s, now):
+    ends = trigger == "use" and tokens.expired(now, USE_WITHIN_S)
+    if trigger not in FORCED and not ends and (claim.due_at is None or claim.due_at > now + within_s):
         return Decision(action="skip", why="not due")
     if tokens.earliest_refresh_at is not None and now < tokens.earliest_refresh_at:
         why = "the provider does not allow it yet"
@@ -103,15 +117,21 @@ def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float)
     return not (kept and trigger == "unauthorized")
 
 
-def _due(claim: RefreshClaim, trigger: Trigger, latest: float, now: float) -> bool:
-    if trigger == "use" and claim.tokens.expired(now, USE_WITHIN_S):
-        return True
-    return claim.due_at is not None and claim.due_at <= latest
-
-
-def _unrefreshable(claim: RefreshClaim, *, refused: bool, now: float) -> Decision:
-    tokens = claim.tokens
-    why = tokens.read_only or "the provider gave nothing to refresh with"
-    if refused or tokens.expired(now):
-        return Decision(action="person", why=f"The login has ended: {why}.", code=NOT_REFRESHABLE)
-    return Decision(action="skip", why=why, code=NOT_REFRESHABLE)
+def failure_of(
+    error: errors.ProviderError, claim: RefreshClaim, rotation: Rotation, trigger: Trigger, *, now: float
+) -> RefreshFailure:
+    """Return what an error means for the token that ``claim`` presented; ``now`` is seconds since the epoch."""
+    single_use = rotation == "single_use"
+    if isinstance(error, errors.TokenRefused):
+        message, reason = error.message, REFUSED
+        if single_use and claim.intent_open:
+            lost = "and its answer was lost, and the token is not accepted a second time. Sign in again."
+            message, reason = f"A refresh was sent to {claim.provider} {lost}", ANSWER_LOST
+        return RefreshFailure(spent="refused", code=error.code, message=message, reason=reason)
+    at = now + backoff(claim.attempts, error.retry_after if isinstance(error, errors.UpstreamError) else None)
+    if not single_use or not isinstance(error, errors.TokenOutcomeUnknown | errors.ProviderBroken):
+        return RefreshFailure(spent="no", code=error.code, message=error.message, next_try_at=at)
+    at = max(at, now + claim.lease_s)
+    if trigger != "unauthorized" and claim.tokens.expires_at is not None:
+        at = max(at, claim.tokens.expires_at)
+    return RefreshFailure(spent="unknown", code=error.code, message=error.message, next_try_at=at)

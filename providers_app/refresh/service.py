@@ -61,9 +61,9 @@ async def refresh_session(
 
 @asynccontextmanager
 async def lane_of(session_id: str) -> AsyncIterator[None]:
-    """Hold the session's lane for the block, so that no refresh is under way; wait for one that is.
+    """Hold the session's lane for the block: wait for a refresh that is under way, but not for a lane that only rests.
 
-    A lane that only rests after an unknown outcome is not waited for. Raises ``RefreshFailed``, and as ``claim``.
+    Raises ``RefreshFailed``, and as ``claim``.
     """
     store, settings = ports.refresh_store(), conf.current()
     give_up = time.monotonic() + settings.refresh_timeout_s
@@ -107,7 +107,7 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
     """Return the session ready for use, refreshed first when its access token has ended.
 
     Raises ``NeedsReauth``, ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``, ``SessionDisabled``, and
-    ``FlowDisabled`` where its kind of sign-in was turned off.
+    ``FlowDisabled``.
     """
     if session.auth_type == "oauth":
         gate.require_on(session)
@@ -126,8 +126,7 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
 async def renewed(owner: Owner, session: Session, error: errors.AuthenticationFailed) -> tuple[Session, Credential]:
     """Return the session after one forced refresh, because the provider refused its access token.
 
-    Raises ``error`` where a refresh cannot help (a key; only a person can), else ``RefreshFailed``,
-    ``RefreshTooEarly`` or ``TokenOutcomeUnknown``.
+    Raises ``error`` where a refresh cannot help, else ``RefreshFailed``, ``RefreshTooEarly``, ``TokenOutcomeUnknown``.
     """
     if session.auth_type != "oauth":
         raise error
@@ -144,9 +143,8 @@ async def renewed(owner: Owner, session: Session, error: errors.AuthenticationFa
 
 async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
     """Return what is stored now. Raises ``SessionDisabled`` when a person disabled the session meanwhile."""
-    found, credential = await ports.session_store().lookup(
-        owner, session.provider, session.id, after=session.generation
-    )
+    store = ports.session_store()
+    found, credential = await store.lookup(owner, session.provider, session.id, after=session.generation)
     if found.status == "disabled":
         raise errors.SessionDisabled(f"The session {found.name!r} is disabled.")
     return found, credential

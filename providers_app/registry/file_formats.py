@@ -6,7 +6,7 @@ from typing import Any
 from providers_app.dispatch.faults import faults_of
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve, supports
-from providers_app.types.imports import ImportedLogin, ImportFormat
+from providers_app.types.logins import ImportedLogin, ImportFormat
 
 
 def formats() -> dict[str, tuple[str, ImportFormat]]:

@@ -31,11 +31,10 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a model: each is known by itself, or not (``None``), and has a source and a day.
+    """The figures of a model, each known by itself or not (``None``).
 
-    Token limits are tokens, prices are US dollars per million tokens. ``parameters`` are the request parameters that
-    the model takes, by our names. Dates are ``YYYY-MM-DD``; ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or
-    ``retired``.
+    Limits are tokens, prices US dollars per million tokens, dates ``YYYY-MM-DD``. ``parameters`` are those of requests,
+    by our names. ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``.
     """
 
     context_window: int | None = None
@@ -55,9 +54,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(Figures, frozen=True, kw_only=True):
-    """One model. ``figures`` says of each figure that is known where it comes from; ``source`` is that of the entry as
-    a whole. ``underlying`` is the vendor's model behind a name that an operator chose, such as an Azure deployment.
-    ``raw`` is the provider's own entry.
+    """One model. ``figures`` has the source of each known figure, ``source`` is that of the whole entry.
+
+    ``underlying`` is the vendor's model behind a name that an operator chose, such as an Azure deployment.
     """
 
     id: str
@@ -104,12 +103,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     """An option of a session that its provider declares: the Connect page, admin and commands ask for it by themselves.
 
-    Its value is text under ``name`` in ``Credential.settings``; empty means that the provider's configuration decides.
-    ``choices`` are the only values that it takes, where there are some (``choice_labels``: their words, in the same
-    order; ``addresses``: the base URL of a session that chose it and gave none, in the same order). ``pattern`` is a
-    regular expression that a value must match as a whole, ``problem`` says what it asks for. ``advanced`` ones are
-    folded away on pages. ``auth_types`` are those that have the option; empty: all. A sign-in is asked for its options
-    once it is stored; what it needs to begin is a field of its flow. Never a secret: it is shown on pages.
+    Its value is text under ``name`` in ``Credential.settings``; empty: the provider's configuration decides. Never a
+    secret. ``choices`` are the only values that it takes, where there are some (in the same order, ``choice_labels``:
+    their words, ``addresses``: the base URL of a session that chose it and gave none). ``pattern`` is a regular
+    expression for the whole value, ``problem`` says what it asks for. ``advanced`` ones are folded away on pages.
+    ``auth_types`` are those that have the option; empty: all. A sign-in is asked for its options once it is stored.
     """
 
     name: str
@@ -131,11 +129,10 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a provider, declared as ``PROVIDER`` in its package's ``__init__.py``.
 
     ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
-    key ("sk-ant-..."), ``key_url`` where a person gets one, ``base_url_required`` asks for an address on the Connect
-    page, ``base_url_editable`` allows another one, ``models_in_order`` says that its models are listed in an
-    order that means something and is kept (else they are sorted by id). ``settings`` are the options of its sessions,
-    ``also_called`` are names under which other programs keep its keys, in small letters (``claude``).
-    ``address_options`` are pairs: a parameter that the query of a copied address may have, and the option it becomes.
+    key ("sk-ant-..."), ``key_url`` where a person gets one. ``models_in_order``: its list has an order that is kept
+    (else sorted by id). ``settings`` are the options of its sessions, ``also_called`` the names under which other
+    programs keep its keys, in small letters (``claude``), ``address_options`` pairs: a parameter that the query of a
+    copied address may have, and the option it becomes.
     """
 
     slug: str
@@ -166,10 +163,9 @@ class PartialList(list[ModelInfo]):
 class ModelListing(msgspec.Struct, frozen=True, kw_only=True):
     """The models of a session, with how far the list can be trusted.
 
-    ``fetched_at`` is when the provider gave it (POSIX seconds); ``None`` when it gave none, and these are the models
-    that files and configuration tell of. ``stale`` says that it is older than lists are kept, ``refreshing`` that the
-    provider is being asked anew, ``error`` why it could not be asked, or that it has no list at all. ``lacks`` says
-    which part of the list could not be read, empty when it is whole.
+    ``fetched_at`` is when the provider gave it (POSIX seconds); ``None``: these are those of files and configuration.
+    ``stale``: older than lists are kept; ``refreshing``: asked anew; ``error``: why it could not be asked, or has no
+    list at all; ``lacks``: which part could not be read.
     """
 
     models: tuple[ModelInfo, ...] = ()

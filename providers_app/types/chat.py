@@ -4,17 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from providers_app.types import events
 from providers_app.types.advice import Advice
-from providers_app.types.events import (
-    Citation,
-    ErrorInfo,
-    FinishReason,
-    GeneratedFile,
-    OpaqueBlock,
-    Origin,
-    ServerToolEvent,
-    Usage,
-)
 from providers_app.types.intent import ToolIntent, scoped
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -27,28 +18,21 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class TextPart(_Part, frozen=True, tag="text"):
-    """Plain text.
-
-    ``opaque`` is what the provider attached to it and wants back (a Gemini thought signature); it goes back only to its
-    ``origin``.
-    """
+    """Plain text; ``opaque`` is what its ``origin`` attached to it and alone gets back (a Gemini thought signature)."""
 
     text: str
     opaque: dict[str, Any] | None = None
-    origin: Origin | None = None
+    origin: events.Origin | None = None
 
 
 class ImagePart(_Part, frozen=True, tag="image"):
-    """A picture: inline (``data`` is base64), by ``url``, or by ``ref`` of the owner's media store.
-
-    A picture that a model made has its ``origin``, and ``opaque`` as a ``TextPart``.
-    """
+    """A picture: inline (base64), by ``url``, or by ``ref`` of the owner's media store; a model's has an ``origin``."""
 
     media_type: str = "image/png"
     data: str | None = None
     url: str | None = None
     ref: str = ""
-    origin: Origin | None = None
+    origin: events.Origin | None = None
     opaque: dict[str, Any] | None = None
 
 
@@ -73,14 +57,13 @@ class ReasoningPart(_Part, frozen=True, tag="reasoning"):
 
     text: str
     opaque: dict[str, Any] | None = None
-    origin: Origin | None = None
+    origin: events.Origin | None = None
 
 
 class ToolCallPart(_Part, frozen=True, tag="tool_call"):
-    """A tool call the assistant made.
+    """A tool call the assistant made; without an ``intent`` it has that of the rule.
 
     ``id`` is Maestro's and pairs it with its ``ToolResultPart``; ``provider_id`` is the id that ``origin`` gave it.
-    Without an ``intent`` it has that of the rule.
     """
 
     id: str
@@ -88,7 +71,7 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
     arguments: dict[str, Any]
     provider_id: str | None = None
     opaque: dict[str, Any] | None = None
-    origin: Origin | None = None
+    origin: events.Origin | None = None
     intent: ToolIntent = ToolIntent()
 
     def __post_init__(self) -> None:
@@ -96,14 +79,11 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
 
 
 class BlockPart(_Part, frozen=True, tag="block"):
-    """A block in the provider's own form (a server tool, its result, a kind that Maestro does not know).
-
-    It is sent back to its ``origin`` alone, in its place and unchanged.
-    """
+    """A block in the provider's own form (a server tool, its result, an unknown kind), sent back to its ``origin``."""
 
     kind: str
     data: dict[str, Any]
-    origin: Origin | None = None
+    origin: events.Origin | None = None
 
 
 class ToolResultPart(_Part, frozen=True, tag="tool_result"):
@@ -175,10 +155,9 @@ class ChatParams(msgspec.Struct, frozen=True, kw_only=True):
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The input from which a dialect builds one request body.
 
-    ``strict``: a request whose parameters would not be sent as they are is refused. ``asked`` is the provider, model
-    and session that are asked: parts with another origin are not replayed. ``notes`` is where a dialect tells, while it
-    builds the body, what it does to parts that have a ``source``. ``context_id`` is the stored context that
-    ``messages`` begin with.
+    ``strict``: refuse parameters that would not be sent as they are. ``asked`` is who is asked: parts with another
+    origin are not replayed. ``notes`` is where a dialect tells what it does to parts that have a ``source``.
+    ``context_id`` is the stored context that ``messages`` begin with.
     """
 
     model: str
@@ -188,7 +167,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: ChatParams = ChatParams()
     stream: bool = True
     strict: bool = False
-    asked: Origin | None = None
+    asked: events.Origin | None = None
     notes: list[Advice] = []
     context_id: str | None = None
 
@@ -202,7 +181,7 @@ class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
     provider_id: str | None = None
     invalid_arguments: str | None = None
     intent: ToolIntent = ToolIntent()
-    intent_error: ErrorInfo | None = None
+    intent_error: events.ErrorInfo | None = None
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "intent", scoped(self.intent, self.name))
@@ -213,28 +192,27 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ``text`` is the model's words as they came, its blocks joined without a space: what a program reads on (JSON, code,
     sentences that a provider cuts to cite within them). ``shown_text`` is for people.
-    ``refusal`` is the text of a refusal where the provider keeps it apart from ``text``. ``advice`` says what
-    was changed in the request, and what was doubtful about it. ``citations``, ``server_tools``, ``images`` (files of
-    other types too) and ``opaque`` are in the order in which they came. ``parts`` is the answer as it has to stand in
-    the next request, reasoning included. ``context_id`` is that of ``StreamStart``.
+    ``refusal`` is its text where the provider keeps it apart. ``advice`` says what was changed in the request, or is
+    doubtful. ``images`` are files of other types too. ``parts`` is the answer as it has to stand in the next request,
+    reasoning included.
     """
 
     text: str = ""
     reasoning_text: str = ""
     tool_calls: tuple[ResultToolCall, ...] = ()
-    finish_reason: FinishReason = "incomplete"
+    finish_reason: events.FinishReason = "incomplete"
     finish_reason_raw: str | None = None
-    usage: Usage | None = None
+    usage: events.Usage | None = None
     model: str | None = None
     response_id: str | None = None
     complete: bool = False
-    error: ErrorInfo | None = None
+    error: events.ErrorInfo | None = None
     refusal: str | None = None
     advice: tuple[Advice, ...] = ()
-    citations: tuple[Citation, ...] = ()
-    server_tools: tuple[ServerToolEvent, ...] = ()
-    images: tuple[GeneratedFile, ...] = ()
-    opaque: tuple[OpaqueBlock, ...] = ()
+    citations: tuple[events.Citation, ...] = ()
+    server_tools: tuple[events.ServerToolEvent, ...] = ()
+    images: tuple[events.GeneratedFile, ...] = ()
+    opaque: tuple[events.OpaqueBlock, ...] = ()
     parts: tuple[Part, ...] = ()
     context_id: str | None = None
 
@@ -257,11 +235,9 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of a context, as the universal interface shows it.
+    """One piece of a context. ``not_sent`` is the code of the reason why it is not sent next (empty: it is).
 
-    ``not_sent`` is the code of the reason why it is not part of the next request; empty, it is sent.
-    ``intent`` is that of a tool call (never ``None`` there), for audits; ``intent_error`` quotes what a model stated
-    that is none.
+    ``intent`` is that of a tool call (never ``None`` there); ``intent_error`` quotes what a model stated that is none.
     """
 
     id: str

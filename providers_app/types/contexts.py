@@ -28,8 +28,8 @@ class StoredContext(msgspec.Struct, frozen=True, kw_only=True):
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A question in a stored context; without a ``context_id``, in a new one.
 
-    ``messages`` are the new ones, ``system`` becomes the context's system text. ``session`` is an id. ``options`` are
-    further arguments of ``stream_chat``, for this request alone.
+    ``messages`` are the new ones, ``system`` becomes the context's system text, ``options`` are further arguments of
+    ``stream_chat``.
     """
 
     context_id: str | None

@@ -42,8 +42,7 @@ class Secret:
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The credential that requests of one session are signed with.
 
-    ``base_url`` replaces the provider's own address where a person set one. ``settings`` are non-secret options of the
-    session (organisation, project, API version ...).
+    ``base_url`` replaces the provider's own address, ``settings`` are its options (organisation, project, API version).
     """
 
     auth_type: AuthType

@@ -1,6 +1,6 @@
 """The closed union of events that a streamed answer consists of, for every provider alike.
 
-Order of a whole stream: ``StreamStart``, any number of deltas, calls, citations and usage reports, then exactly one of
+In order: ``StreamStart``, any number of deltas, calls, citations and usage reports, then exactly one of
 ``StreamEnd`` (the provider ended the answer) or ``StreamFailed`` (it broke, or was cut).
 """
 
@@ -18,8 +18,7 @@ UsageSource = Literal["provider", "estimated", "partial"]
 class Origin(msgspec.Struct, frozen=True):
     """The source of a part of an answer: signatures, encrypted reasoning and ids are sent back there alone.
 
-    ``provider`` is a slug, ``model`` the name as in the request, ``session`` an id; ``None``: not
-    known, which binds to nothing.
+    ``model`` is the name as in the request, ``session`` an id; ``None``: not known, which binds to nothing.
     """
 
     provider: str
@@ -31,11 +30,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """The tokens that an answer consumed, in one meaning for every provider.
 
     ``input_tokens`` is everything that was sent, cache reads and cache writes included; ``output_tokens`` is everything
-    that was generated, reasoning included. ``cached_input_tokens``, ``cache_write_tokens`` and ``reasoning_tokens`` are
-    parts of those two, never to be added again. ``None`` means that the provider did not say.
-
-    ``source`` is ``provider`` when the provider's final figures arrived, ``partial`` when the stream broke after
-    provisional figures, ``estimated`` when Maestro counted itself. ``raw`` keeps the provider's own object.
+    that was generated, reasoning included. The cached, cache-write and reasoning tokens are parts of those two.
+    ``None``: the provider did not say. ``source``: the ``provider``'s final figures, ``partial`` (the stream broke
+    after provisional ones) or ``estimated`` by Maestro. ``raw`` keeps the provider's own object.
     """
 
     input_tokens: int | None = None
@@ -51,8 +48,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An error as data: what a page, a frame or a log may show of a ``ProviderError``.
 
-    ``code`` is Maestro's stable code, ``type`` and ``upstream_code`` the provider's own words for it, ``status`` the
-    HTTP status (``None`` for an error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
+    ``type`` and ``upstream_code`` are the provider's own words for it, ``status`` the HTTP status (``None`` for an
+    error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
     """
 
     code: str
@@ -69,11 +66,7 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):
-    """The provider accepted the request and began to answer; ``advice`` says what was changed in it.
-
-    ``origin`` is who answers: what the answer's parts carry for replay goes back only there. ``context_id`` is the
-    stored context that was sent, if there is one.
-    """
+    """The provider (``origin``) accepted the request and began to answer; ``advice`` says what was changed in it."""
 
     model: str | None = None
     response_id: str | None = None
@@ -85,9 +78,9 @@ class StreamStart(_Event, frozen=True, tag="stream_start"):
 class TextDelta(_Event, frozen=True, tag="text_delta"):
     """A piece of the answer's text.
 
-    ``opaque`` is what the provider attached to this text and wants back (such an event may have no text); ``refusal``
-    says that the text is the model's refusal, which providers keep apart from an answer. ``aside`` is shown
-    but no text of the answer: a blank line between blocks that are separate on the wire, the transcript of a recording.
+    ``opaque`` is what the provider attached to it and wants back (there may be no text). ``refusal``: it is the model's
+    refusal, which providers keep apart from an answer. ``aside``: it is shown but no text of the answer (a blank line
+    between blocks that are separate on the wire, the transcript of a recording).
     """
 
     text: str
@@ -97,11 +90,7 @@ class TextDelta(_Event, frozen=True, tag="text_delta"):
 
 
 class ReasoningDelta(_Event, frozen=True, tag="reasoning_delta"):
-    """A piece of reasoning (thinking, or a summary of it).
-
-    ``opaque`` carries what the provider wants back unmodified in a later request (a signature, encrypted content);
-    such an event may have no text. ``part`` numbers the reasoning parts of one answer, from 0.
-    """
+    """A piece of reasoning or its summary; ``part`` numbers those of one answer, ``opaque`` is as in ``TextDelta``."""
 
     text: str = ""
     part: int = 0
@@ -120,10 +109,9 @@ class ToolCallDelta(_Event, frozen=True, tag="tool_call_delta"):
 class ToolCall(_Event, frozen=True, tag="tool_call"):
     """A whole tool call that the caller is asked to run.
 
-    ``id`` is Maestro's own, unique over all answers; ``provider_id`` the provider's (``None`` where it sends none, and
-    some begin anew with ``call_0`` in every answer). ``invalid_arguments`` holds the raw text when it was not a JSON
-    object; ``arguments`` is then empty and the call must not be run. ``opaque`` as in ``ReasoningDelta``.
-    ``intent_error`` says that the model stated an intent that is none; ``intent`` is then the tool's or the rule's.
+    ``id`` is Maestro's own, unique over all answers; ``provider_id`` the provider's (``None`` where it sends none).
+    ``invalid_arguments`` is the raw text where it is no JSON object: ``arguments`` is then empty, and the call must not
+    be run. ``intent_error``: the model stated an intent that is none; ``intent`` is then the tool's or the rule's.
     """
 
     index: int
@@ -141,10 +129,7 @@ class ToolCall(_Event, frozen=True, tag="tool_call"):
 
 
 class Citation(_Event, frozen=True, tag="citation"):
-    """A source that the answer refers to; ``data`` is the provider's own description of it.
-
-    ``quote`` is the passage of the source that was cited. A field is empty where the provider does not give it.
-    """
+    """A source of the answer and the cited passage, as far as given; ``data`` is the provider's own description."""
 
     data: dict[str, Any]
     url: str = ""
@@ -153,10 +138,7 @@ class Citation(_Event, frozen=True, tag="citation"):
 
 
 class ServerToolEvent(_Event, frozen=True, tag="server_tool"):
-    """A block of a tool that the provider ran itself (search, code execution ...), or of its result: never run by us.
-
-    ``data`` is the whole block, which goes back to the same provider unchanged.
-    """
+    """A block (``data``) of a tool that the provider ran itself, or of its result; it goes back there unchanged."""
 
     kind: str
     data: dict[str, Any]
@@ -197,11 +179,7 @@ class UsageReport(_Event, frozen=True, tag="usage"):
 
 
 class StreamEnd(_Event, frozen=True, tag="stream_end"):
-    """The provider ended the answer.
-
-    ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any. ``model`` is who answered, where
-    a fallback of the provider made it another than at the start.
-    """
+    """The provider ended the answer, in its own word for ``finish_reason_raw``; ``model`` is set by its fallback."""
 
     finish_reason: FinishReason
     finish_reason_raw: str | None = None
@@ -210,11 +188,7 @@ class StreamEnd(_Event, frozen=True, tag="stream_end"):
 
 
 class StreamFailed(_Event, frozen=True, tag="stream_failed"):
-    """The answer broke: an error from the provider, a lost connection, or an end without an end marker.
-
-    ``finish_reason`` is ``error``, ``incomplete`` (cut) or ``cancelled``, or what the provider had given before the
-    error.
-    """
+    """The answer broke (``error``, ``incomplete``, ``cancelled``, or the provider's reason before the error)."""
 
     error: ErrorInfo
     finish_reason: FinishReason = "error"

@@ -53,10 +53,9 @@ class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalResponder(Protocol):
-    """The responder that a provider without a network declares as ``LOCAL`` in its module ``local``.
+    """The responder of a provider without a network, ``LOCAL`` in its module ``local``, for its scheme (``demo://``).
 
-    It serves the URL scheme that equals the provider's slug (``demo://``), and raises ``ConnectionError`` or
-    ``TimeoutError`` where a network would have failed, before or between chunks.
+    It raises ``ConnectionError`` or ``TimeoutError`` where a network would have failed, before or between chunks.
     """
 
     async def __call__(self, request: HttpRequest) -> LocalAnswer: ...

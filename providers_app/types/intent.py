@@ -14,12 +14,11 @@ MAX_SCOPE = 200
 
 
 class ToolIntent(msgspec.Struct, frozen=True):
-    """The purpose of a call, what it touches, and how much it may break.
+    """The purpose of a call, what it touches (``scope``, at most ``MAX_SCOPE`` characters), and how much it may break.
 
-    ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (it follows a rule of good work:
-    a review, a lint, a document), ``maintenance`` (upkeep), or ``None`` where none is declared. ``scope`` names what
-    is touched, at most ``MAX_SCOPE`` characters. ``source`` says who decided: the tool's declaration, a statement of
-    the person or of the model, or the rule for calls without one.
+    ``purpose``: ``test_pass`` (it makes or proves that tests pass), ``best_practice`` (a review, a lint, a document),
+    ``maintenance`` (upkeep), or ``None`` where none is declared. ``source`` says who decided: the tool's declaration,
+    a statement of the person or of the model, or the rule for calls without one.
     """
 
     purpose: Purpose | None = None

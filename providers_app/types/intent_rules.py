@@ -1,14 +1,13 @@
 """The rules that decide the intent of a tool call.
 
 1. ``Tool.intent``, where the tool declares one.
-2. Where ``Tool.ask_intent`` is set, the model is offered one more argument, ``maestro_intent``, and what it states
-   there says purpose and scope. The argument is taken out again: the tool receives what it would receive without it.
+2. With ``Tool.ask_intent`` the model is offered one more argument, ``maestro_intent``, and states purpose and scope
+   there. The argument is taken out again.
 3. The rule: no purpose, scope the tool's name, risk ``low`` for a tool that only reads, ``high`` for one that destroys,
    ``medium`` for all others.
 
-A person may state the intent of a stored call as a model does. A statement can raise the risk that a call has, and
-never lower it. A model's statement that is no intent is not lost: the call keeps the intent of 1 or 3, and says in
-``intent_error`` what was stated.
+A person may state the intent of a stored call as a model does. A statement can raise the risk, and never lower it.
+Where a model's statement is no intent, the call keeps that of 1 or 3, and ``intent_error`` says what was stated.
 """
 
 from collections.abc import Mapping
@@ -38,10 +37,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def parse_intent(given: Any, where: str = "The intent", *, risk: RiskLevel = "medium") -> ToolIntent:
-    """Return an intent from one or from a dictionary (``risk`` is ``risk_level``). Raises ``InvalidIntent``.
-
-    The argument ``risk`` is the level of a dictionary that names none.
-    """
+    """Return an intent from one, or from a dictionary (``risk``: where it has no level). Raises ``InvalidIntent``."""
     if isinstance(given, ToolIntent):
         given = {name: getattr(given, name) for name in _FIELDS}
     if not isinstance(given, Mapping):
@@ -93,10 +89,8 @@ def check_tool(tool: Tool) -> None:
     """Raise ``InvalidRequest`` for a tool that asks for a statement and has an argument of that name itself."""
     properties = tool.parameters.get("properties")
     if tool.ask_intent and isinstance(properties, Mapping) and INTENT_PROPERTY in properties:
-        raise InvalidRequest(
-            f"The tool {tool.name!r} has a parameter {INTENT_PROPERTY!r} of its own.",
-            hint="Rename it, or leave ask_intent off.",
-        )
+        message = f"The tool {tool.name!r} has a parameter {INTENT_PROPERTY!r} of its own."
+        raise InvalidRequest(message, hint="Rename it, or leave ask_intent off.")
 
 
 def decided(call: ToolCall, tool: Tool | None) -> ToolCall:

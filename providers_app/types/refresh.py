@@ -10,12 +10,9 @@ Trigger = Literal["schedule", "command", "button", "use", "unauthorized"]
 """The cause of a refresh: the schedule, ``refresh_tokens``, a person, a use of an ended token, a 401 in a request."""
 
 Done = Literal["refreshed", "waited", "skipped", "kept", "failed", "unknown", "needs_person"]
-"""The outcome of a refresh.
-
-``refreshed`` by this call; ``waited`` for another one that did; ``skipped``: nothing was due; ``kept``: an earlier
+"""``refreshed`` by this call; ``waited`` for another one that did; ``skipped``: nothing was due; ``kept``: an earlier
 refresh has no known outcome and the access token still works; ``failed``: to be tried again; ``unknown``: sent, and no
-answer could be read; ``needs_person``: only a new sign-in helps.
-"""
+answer could be read; ``needs_person``: only a new sign-in helps."""
 
 
 class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +28,11 @@ class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """A session whose lane is ours until the lease ends; everything in it was read after the lane was claimed.
+    """A session whose lane is ours until the lease ends, ``lease_s`` after ``claimed`` (``time.monotonic()``).
 
     ``presentations`` counts how often the refresh token of this ``generation`` was (or may have been) sent before;
-    ``intent_open`` says that the outcome of the last time is not known. ``due_at`` is the stored time of the next
-    refresh, ``refreshed_at`` of the last good one. ``claimed`` is ``time.monotonic()`` from before the claim: the lease
-    ends ``lease_s`` after it. ``intent_written`` is set by ``write_intent``, which counted one more presentation.
+    ``intent_open``: the outcome of the last time is not known. ``due_at`` is the stored time of the next refresh,
+    ``refreshed_at`` of the last good one. ``intent_written`` is set by ``write_intent``, which counts a presentation.
     """
 
     session_id: str
@@ -58,10 +54,7 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshBusy(msgspec.Struct, frozen=True, kw_only=True):
-    """Another process holds the lease; ``lease_left`` is in seconds, ``generation`` the session's at that time.
-
-    ``resting``: a token was presented with an unknown outcome, and the lease of that request is not over.
-    """
+    """Another process holds the lease (``lease_left`` in seconds), or it is ``resting`` after an unknown outcome."""
 
     lease_left: float
     generation: int
@@ -87,10 +80,9 @@ class RefreshState(msgspec.Struct, frozen=True, kw_only=True):
 class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
     """The reason why a refresh failed.
 
-    ``spent``: ``no`` (it is certain that nothing was accepted: the presentation does not count), ``unknown`` (the
-    intent stays open, and the lane rests until its lease ends) or ``refused`` (terminal: the session needs a person).
-    ``next_try_at`` is seconds since the epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal
-    failure (``answer_lost``, ``refused``), ``message`` is for people.
+    ``spent``: ``no`` (certainly not accepted: the presentation does not count), ``unknown`` (the intent stays open, and
+    the lane rests until its lease ends) or ``refused`` (the session needs a person). ``next_try_at`` is seconds since
+    the epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal failure.
     """
 
     spent: Literal["no", "unknown", "refused"]

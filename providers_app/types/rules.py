@@ -12,37 +12,28 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 Condition = Literal[
     "reasoning", "reasoning_not_off", "tools", "forced_tool", "temperature", "temperature_not_1", "top_p_below_0.95"
 ]
-"""When a rule applies.
-
-``reasoning``: an effort is asked for. ``reasoning_not_off``: it is not asked for ``none`` (the model may reason by
-default). ``forced_tool``: the model has to call a tool. The others are what they say of the parameter.
-"""
+"""When a rule applies. ``reasoning``: an effort is asked for. ``reasoning_not_off``: it is not ``none`` (the model may
+reason by default). ``forced_tool``: the model has to call a tool. The others are what they say of the parameter."""
 
 
 class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters and values that one wire format takes, as one server speaks it to one model.
 
-    ``places`` are the parameters that can be sent, each with the field of the body that carries it
-    (``generationConfig.topP``); the others are left out. ``refused_fields`` are top-level fields that this server does
-    not know: their parameters, and tools or the choice among them, are left out as well. ``ranges`` are inclusive.
-    ``defaults`` are values that the format has anyway and no word for.
+    ``places`` are the parameters that can be sent, with the field of the body that carries each
+    (``generationConfig.topP``); the others are left out, and so are those of ``refused_fields``, top-level fields that
+    this server does not know. ``ranges`` are inclusive, ``defaults`` values that the format has anyway and no word for.
 
-    ``renamed_efforts`` are efforts that the format has no word for and that are sent as their neighbour. Where a model
-    knows a budget of thinking tokens instead, ``budgets`` has it by effort; one below ``least_budget`` cannot be sent,
-    and with ``budget_in_output`` it has to stay below the output limit, which is ``default_max_output`` where the
-    caller names none.
+    ``renamed_efforts`` are sent as their neighbour. Where a model knows a budget of thinking tokens instead,
+    ``budgets`` has it by effort; one below ``least_budget`` cannot be sent, and with ``budget_in_output`` it has to
+    stay below the output limit, which is ``default_max_output`` where the caller names none.
 
-    ``tool_name`` is the pattern of a tool's name and ``tool_name_words`` says it in words; ``tool_tops`` are the JSON
-    Schema keywords that the top of a tool's schema may not have, ``strict_tools`` says whether a tool can ask for
-    strict arguments.
+    ``tool_name`` is the pattern of a tool's name, ``tool_name_words`` the same in words; ``tool_tops`` are JSON Schema
+    keywords that the top of a tool's schema may not have. ``named_tool_choice``: the format can say which tool to call.
+    ``fewer_tools``: where it cannot, a choice is made by sending the named tool alone, or none.
 
-    ``named_tool_choice``: the format can say which tool to call. ``fewer_tools``: where it cannot, or has no word for
-    a choice at all, a choice is made by sending the named tool alone, or none.
-
-    ``schema`` is how the answer's schema is taken: ``strict`` (the subset with every property required and nothing
-    else allowed), ``object`` (an object at the top), ``any``, or ``unsent`` (that the answer is JSON is all that can be
-    said; the schema stands in words). ``lenient``: servers of this format differ, so its limits are warnings and
-    nothing is refused by them.
+    ``schema`` is how the answer's schema is taken: ``strict`` (every property required, nothing else allowed),
+    ``object`` (an object at the top), ``any``, or ``unsent`` (the schema stands in words). ``lenient``: servers of this
+    format differ, so its limits are warnings.
     """
 
     places: dict[str, str]
@@ -71,12 +62,11 @@ class FormatRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRule(msgspec.Struct, frozen=True):
-    """A limit of models beside those of their format.
+    """A limit of models beside those of their format; ``why`` is a sentence for a person.
 
-    It is about models whose id begins with one of ``models`` and with none of ``but`` (lower case; ``""`` is every
-    model), in the formats named in ``dialects`` (empty: in all), and applies when all of ``when`` hold. The parameters
-    ``params`` are then left out; with ``takes``, another value is replaced by the nearest of those; with ``instead``,
-    by that value. ``why`` is a sentence for a person.
+    It is about ids that begin with one of ``models`` and with none of ``but`` (lower case; ``""`` is every model), in
+    the formats ``dialects`` (empty: all), when all of ``when`` hold. ``params`` are then left out; with ``takes``,
+    another value is replaced by the nearest of those; with ``instead``, by that value.
     """
 
     models: tuple[str, ...]

@@ -9,13 +9,9 @@ import msgspec
 from providers_app.types.credentials import Secret
 
 Rotation = Literal["none", "single_use", "minted"]
-"""The effect of a refresh on the material that it is done with.
-
-``none``: the refresh token stays valid (Google). ``single_use``: each refresh token is accepted once, and using one
-again may end the login (Anthropic, OpenAI). ``minted``: there is no refresh token, a new access token is made from
-lasting material (service account, client credentials, workload identity).
-"""
-
+"""The effect of a refresh: ``none``: the refresh token stays valid (Google). ``single_use``: each is accepted once, and
+using one again may end the login (Anthropic, OpenAI). ``minted``: there is none, a new access token is made from
+lasting material (service account, client credentials, workload identity)."""
 
 HOURLY_S = 3600.0
 """Seconds between two refreshes of a login whose token endpoint names no end."""
@@ -36,13 +32,12 @@ class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """A login as the provider's token endpoint gave it; times are seconds since the epoch, ``None`` where unknown.
 
-    ``api_key`` is the key that requests are signed with where the flow exchanges its tokens for one; without it the
-    access token signs. ``account_id`` never changes for one account (empty: unknown), ``account_label`` is for people.
-    ``facts`` are not secret and become the session's settings (account header, project, plan, mode ...). ``material``
-    is secret and lasts: what a ``minted`` flow makes its tokens from. ``base_url`` is the address that the person gave
-    with the login and that its requests go to (empty: the provider's own); it is sealed with the tokens and changes
-    only with a new sign-in. ``refresh_until`` is when the refresh token
-    itself ends. ``read_only`` says why these tokens must never be refreshed here (empty: they may be).
+    ``api_key`` signs where the flow exchanges its tokens for one, else the access token. ``account_id`` never changes
+    for one account (empty: unknown). ``facts`` are not secret and become the session's settings (account header,
+    project, plan, mode ...), ``material`` is secret and lasts: what a ``minted`` flow makes its tokens from.
+    ``base_url`` is the address that the person gave with the login (empty: the provider's own); only a new sign-in
+    changes it. ``refresh_until`` is the end of the refresh token. ``read_only`` says why these tokens must never be
+    refreshed here (empty: they may be).
     """
 
     flow: str
@@ -73,9 +68,9 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_at is not None and self.expires_at <= now + within
 
     def due_at(self, margin: float, now: float) -> float:
-        """Return when to refresh: ``margin`` seconds before the end, at most half of what is left before it.
+        """Return when to refresh: ``margin`` seconds before the end, but at most half of what is left, once allowed.
 
-        Never before it is allowed. Where no end is known: hourly, or never without anything to refresh with.
+        Where no end is known: hourly, or never without anything to refresh with.
         """
         if self.expires_at is not None:
             at = self.expires_at - min(margin, max(self.expires_at - now, 0.0) / 2)
@@ -111,12 +106,7 @@ def from_plain(plain: bytes, kind: type[T]) -> T:
 
 
 def _decoder(kind: type) -> msgspec.json.Decoder[Any]:
-    """Return the decoder of a type, made once and by one thread.
-
-    msgspec (0.22) reads the fields of a type at its first use; two threads that do so at once end the process with a
-    segmentation fault.
-    """
-    with _making:
+    with _making:  # msgspec 0.22 reads a type's fields at its first use; two threads at once are a segmentation fault
         if kind not in _decoders:
             _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_wrap)
         return _decoders[kind]

@@ -6,7 +6,7 @@ from typing import Any
 
 from providers_app.errors import InvalidRequest
 from providers_app.registry import file_formats
-from providers_app.types.imports import ImportedLogin
+from providers_app.types.logins import ImportedLogin
 from sessions_app.import_sources import keys, legacy
 
 LEGACY, LLM, ENV, SETTINGS = "saved-authentications", "llm-keys", "env", "settings"

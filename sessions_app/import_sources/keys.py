@@ -12,7 +12,7 @@ from providers_app import environment_keys
 from providers_app.registry import file_formats
 from providers_app.registry.discovery import list_providers
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, unusable
+from providers_app.types.logins import ImportedLogin, unusable
 
 LONGEST_NAME = 30  # characters of a name that is quoted: keys of providers are longer, names of them are not
 LARGEST = 1024 * 1024  # bytes of a file of another program that are read

@@ -21,7 +21,7 @@ from providers_app.errors import InvalidRequest
 from providers_app.registry.resolver import resolve, supports
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, held_elsewhere, unusable
+from providers_app.types.logins import ImportedLogin, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
 from sessions_app.import_sources.keys import shown, slug_of
 from sessions_app.names import MAX_LENGTH

@@ -23,7 +23,7 @@ from django.utils.dateparse import parse_datetime
 from providers_app import conf as providers_conf
 from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin
+from providers_app.types.logins import ImportedLogin
 from sessions_app import credentials, selectors
 from sessions_app.credentials import oauth_columns
 from sessions_app.import_sources.formats import LEGACY

@@ -19,7 +19,7 @@ from providers_app.errors import InvalidCredential
 from providers_app.providers.anthropic.oauth import PROFILE, word
 from providers_app.providers.anthropic.requests import SLUG
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
+from providers_app.types.logins import ImportedLogin, ImportFormat, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire import payload
 

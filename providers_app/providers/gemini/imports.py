@@ -14,7 +14,7 @@ from providers_app.errors import InvalidCredential
 from providers_app.providers.gemini.oauth import GOOGLE, people, service_accounts
 from providers_app.providers.gemini.requests import SLUG
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, read_login
+from providers_app.types.logins import ImportedLogin, ImportFormat, read_login
 from providers_app.types.tokens import Tokens
 
 ADC = ImportFormat(

@@ -13,7 +13,7 @@ from providers_app.behaviours.oauth.enabled import setting_for
 from providers_app.behaviours.oauth.id_token import unverified_claims
 from providers_app.providers.openai import account
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, held_elsewhere, unusable
+from providers_app.types.logins import ImportedLogin, ImportFormat, held_elsewhere, unusable
 from providers_app.types.tokens import OAuthClient, Tokens
 from providers_app.wire import payload
 

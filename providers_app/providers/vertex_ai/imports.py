@@ -13,7 +13,7 @@ from providers_app.errors import InvalidCredential
 from providers_app.providers.vertex_ai.oauth import ADC, CONCLUDED, authority
 from providers_app.providers.vertex_ai.requests import SLUG, settings
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin, ImportFormat, read_login
+from providers_app.types.logins import ImportedLogin, ImportFormat, read_login
 from providers_app.types.tokens import Tokens
 
 GCLOUD = ImportFormat(

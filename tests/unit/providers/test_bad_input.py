@@ -7,7 +7,7 @@ import pytest
 
 from providers_app import errors, provider
 from providers_app.chat.messages import parse_messages
-from providers_app.chat.parameters import parse_params, parse_tools
+from providers_app.chat.request import parse_params, parse_tools
 from providers_app.errors import InvalidRequest
 from providers_app.text import LONGEST, quoted
 from providers_app.types.chat import ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from providers_app.chat.parameters import parse_tools
+from providers_app.chat.request import parse_tools
 from providers_app.errors import InvalidIntent, InvalidRequest
 from providers_app.types import intent_rules as intents
 from providers_app.types.chat import ResultToolCall, Tool, ToolCallPart

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from providers_app.advice.values import check
-from providers_app.chat.parameters import parse_params, parse_tool_choice, parse_tools
+from providers_app.chat.request import parse_params, parse_tool_choice, parse_tools
 from providers_app.errors import InvalidParameter, InvalidRequest
 from providers_app.types.chat import ChatParams, JsonSchema, Tool, ToolChoice
 

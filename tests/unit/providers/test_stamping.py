@@ -2,7 +2,7 @@
 
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.tool_forms import OPENAI_NAMES
-from providers_app.dispatch.annotate import Annotator
+from providers_app.dispatch.events import Annotator
 from providers_app.ports import Session
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatRequest, ReasoningPart, TextPart, Tool, ToolCallPart

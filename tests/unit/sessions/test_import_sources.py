@@ -10,7 +10,7 @@ from providers_app import conf
 from providers_app.errors import InvalidRequest
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin
+from providers_app.types.logins import ImportedLogin
 from sessions_app.import_sources import formats, legacy
 from sessions_app.providers import slugs
 

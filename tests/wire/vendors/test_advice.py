@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from providers_app import conf, provider
-from providers_app.chat.parameters import parse_params, parse_tools
+from providers_app.chat.request import parse_params, parse_tools
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.registry.resolver import authorizer, resolve
 from providers_app.types.chat import ChatRequest, JsonSchema, Message, TextPart

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from providers_app import conf, provider
-from providers_app.dispatch import continuation, dispatcher
-from providers_app.dispatch.continuation import Continuation
+from providers_app.dispatch import dispatcher
+from providers_app.dispatch import events as request_events
+from providers_app.dispatch.events import Continuation
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatRequest, ChatResult, Message, TextPart
 from providers_app.types.events import (
@@ -56,7 +57,7 @@ async def test_the_same_in_one_piece_and_again_in_the_next_turn(vendor: Vendor) 
 
 @ONLY
 async def test_a_pause_without_end_ends_after_some_requests(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(continuation, "ROUNDS", 1)
+    monkeypatch.setattr(request_events, "ROUNDS", 1)
     found = fold(await vendor.stream("paused", "When?"))
     assert (found.finish_reason, len(vendor.ledger)) == ("pause", 1)
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from providers_app import errors, loop, provider
-from providers_app.errors.base import Retry
+from providers_app.errors import Retry
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import StreamEnd, StreamFailed, TextDelta
 from tests.vendors.script import expected_text

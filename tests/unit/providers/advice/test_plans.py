@@ -11,7 +11,7 @@ import pytest
 
 from providers_app import conf
 from providers_app.advice import fitting
-from providers_app.chat.parameters import parse_params
+from providers_app.chat.request import parse_params
 from providers_app.model_data.library import library
 from providers_app.ports import Session
 from providers_app.registry.discovery import registry

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from providers_app import provider
 from providers_app.advice.draft import PARAMETERS
 from providers_app.advice.fitting import refuse
-from providers_app.chat.parameters import parse_params
+from providers_app.chat.request import parse_params
 from providers_app.errors import InvalidParameter, UnsupportedParameter
 from providers_app.types.chat import ChatParams
 from providers_app.types.rules import EFFORTS

@@ -12,7 +12,7 @@ from providers_app.providers.vertex_ai.config import Config
 from providers_app.registry import file_formats as importing
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
-from providers_app.types.imports import ImportedLogin
+from providers_app.types.logins import ImportedLogin
 
 PEM = (
     rsa.generate_private_key(65537, 2048)

@@ -1,0 +1,138 @@
+"""The events of one answer as the caller gets them, and the requests of a paused answer, read as one.
+
+``Annotator`` marks the events of one request: origin and advice, ids of tool calls that are Maestro's own, no secrets.
+``Continuation`` joins the requests of an answer that a provider pauses (a long turn of its own tools, a compaction).
+"""
+
+import hashlib
+from uuid import uuid4
+
+import msgspec
+
+from providers_app.chat.answer_parts import AnswerParts
+from providers_app.dialects.tool_forms import own_names
+from providers_app.ports import Session
+from providers_app.types import events as kinds
+from providers_app.types.advice import Advice
+from providers_app.types.chat import ChatRequest, Message
+from providers_app.types.dialect import Dialect
+from providers_app.types.events import Event, Usage
+from providers_app.types.intent_rules import decided
+from providers_app.wire.answer import Mask
+
+CHANGED = frozenset({kinds.StreamStart, kinds.StreamFailed, kinds.ToolCallDelta, kinds.ToolCall})
+ROUNDS = 5
+"""Requests that one answer takes at most; the last one's pause is then the end that the caller sees."""
+_TOKENS = ("total", "input", "output", "cached_input", "cache_write", "reasoning")
+
+
+class Annotator:
+    """One for each request. The ids of its tool calls are its own: servers begin with ``call_0`` in every answer."""
+
+    __slots__ = ("_advice", "_context_id", "_mark", "_mask", "_names", "_origin", "_tools")
+
+    def __init__(
+        self,
+        chat: ChatRequest,
+        session: Session,
+        dialect: Dialect,
+        advice: tuple[Advice, ...] = (),
+        mask: Mask | None = None,
+    ) -> None:
+        """``chat`` is the request as the caller made it; ``mask`` knows the secrets of the request that was sent."""
+        form = getattr(dialect, "tool_names", None) if chat.tools else None
+        self._names = own_names(chat, form) if form is not None else {}
+        self._tools = {tool.name: tool for tool in chat.tools}
+        self._origin = kinds.Origin(session.provider, chat.model, session.id)
+        self._advice, self._context_id, self._mask, self._mark = advice, chat.context_id, mask, uuid4().hex
+
+    def events(self, events: list[Event]) -> list[Event]:
+        """Annotate the events of one read, in place."""
+        for number, event in enumerate(events):
+            if type(event) in CHANGED:
+                events[number] = self._changed(event)
+        return events
+
+    def _changed(self, event: Event) -> Event:
+        replace = msgspec.structs.replace
+        match event:
+            case kinds.StreamStart():
+                return replace(event, origin=self._origin, advice=self._advice, context_id=self._context_id)
+            case kinds.StreamFailed() if self._mask is not None:
+                return replace(event, error=self._mask.error(event.error))
+            case kinds.ToolCallDelta(name=name) if name in self._names:
+                return replace(event, name=self._names[name])
+            case kinds.ToolCall():
+                own = self._names.get(event.name, event.name)
+                unique = "call_" + hashlib.sha256(f"{self._mark}\0{event.id}".encode()).hexdigest()[:24]
+                return decided(replace(event, id=unique, name=own), self._tools.get(own))
+            case _:
+                return event
+
+
+class Continuation:
+    """The requests of one answer to ``chat``. Pure.
+
+    The end of a paused one and the start of the next are not shown, the numbers of reasoning and calls go on, and the
+    tokens of all are added.
+    """
+
+    def __init__(self, chat: ChatRequest) -> None:
+        self._chat = chat
+        self._parts = AnswerParts()
+        self._rounds = 1
+        self._paused = False
+        self._before: list[Usage] = []
+        self._usage: Usage | None = None
+        self._first = [0, 0]  # of this request: the first number of reasoning, and of calls
+        self._next = [0, 0]
+
+    def shown(self, events: list[Event]) -> list[Event]:
+        """Return what the caller sees of these events of a request."""
+        return [shown for event in events if (shown := self._one(event)) is not None]
+
+    def next_chat(self) -> ChatRequest | None:
+        """Return the next request: with all that was answered so far, unchanged. ``None``: the answer has ended."""
+        if not self._paused:
+            return None
+        self._paused = False
+        self._rounds += 1
+        self._first = list(self._next)
+        if self._usage is not None:
+            self._before.append(self._usage)
+            self._usage = None
+        answered = Message("assistant", self._parts.parts())
+        return msgspec.structs.replace(self._chat, messages=(*self._chat.messages, answered))
+
+    def _one(self, event: Event) -> Event | None:
+        match event:
+            case kinds.StreamStart() if self._rounds > 1:
+                return kinds.TextDelta("\n\n", aside=True)  # the text of two requests is apart where it is shown
+            case kinds.StreamEnd(finish_reason="pause") if self._rounds < ROUNDS:
+                self._paused = True
+                return None
+            case kinds.UsageReport(usage=usage):
+                self._usage = usage
+                return kinds.UsageReport(added([*self._before, usage]))
+            case kinds.ReasoningDelta():
+                event = msgspec.structs.replace(event, part=self._counted(0, event.part))
+            case kinds.ToolCall() | kinds.ToolCallDelta():
+                event = msgspec.structs.replace(event, index=self._counted(1, event.index))
+        self._parts.add(event)
+        return event
+
+    def _counted(self, which: int, number: int) -> int:
+        number += self._first[which]
+        self._next[which] = max(self._next[which], number + 1)
+        return number
+
+
+def added(rounds: list[Usage]) -> Usage:
+    """Return the tokens of several requests as one; ``raw`` keeps the parts."""
+    if len(rounds) == 1:
+        return rounds[0]
+    totals = {}
+    for name in (f"{kind}_tokens" for kind in _TOKENS):
+        known = [count for usage in rounds if (count := getattr(usage, name)) is not None]
+        totals[name] = sum(known) if known else None
+    return msgspec.structs.replace(rounds[-1], **totals, raw={"rounds": [one.raw for one in rounds]})
