@@ -26,8 +26,7 @@ from providers_app.errors import (
     UnknownContext,
 )
 from providers_app.ports import SYSTEM, Chunk, Owner
-from providers_app.types.chat import Message
-from providers_app.types.contexts import NewTurn, StoredContext
+from providers_app.types.chat import Message, NewTurn, StoredContext
 from providers_app.types.events import Event, GeneratedFile
 from providers_app.types.intent import ToolIntent
 from sessions_app.models import Pk

@@ -1,7 +1,6 @@
 """Makes the provider core an app of Django, for its system checks only; nothing else here knows Django.
 
-``manage.py check --tag providers`` fails for a broken provider. Django runs the checks before other commands as well;
-there it is reported and stops nothing, because one broken provider must not take the installation down.
+Only ``manage.py check`` fails for a broken provider: it must not take the installation down.
 """
 
 import sys

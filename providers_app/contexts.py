@@ -22,8 +22,7 @@ from providers_app.registry.resolver import lookup
 from providers_app.streaming import fold
 from providers_app.text import checked_names, nearest, quoted
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chat import ChatResult, Chunk
-from providers_app.types.contexts import NewTurn, StoredContext
+from providers_app.types.chat import ChatResult, Chunk, NewTurn, StoredContext
 from providers_app.types.events import Event
 from providers_app.types.intent import Purpose, RiskLevel
 from providers_app.types.intent_rules import parse_intent

@@ -19,9 +19,9 @@ _acting: ContextVar[Owner | None] = ContextVar("maestro_owner", default=None)
 
 
 def as_owner(user: Any) -> Owner:
-    """Return the owner that ``user`` stands for: ``SYSTEM``, a primary key, or an object with one (``pk``).
+    """Return the owner that ``user`` stands for: ``SYSTEM``, a primary key, or a stored object (``pk``).
 
-    Raises ``OwnerRequired`` for ``None``, an anonymous user, an object that was never saved, and what is no user.
+    Raises ``OwnerRequired`` for everything else.
     """
     key = user if user is SYSTEM else getattr(user, "pk", user)
     if key is SYSTEM:

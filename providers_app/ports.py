@@ -9,8 +9,7 @@ import msgspec
 from providers_app.errors import NotConfigured
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
-from providers_app.types.chat import Chunk, Message
-from providers_app.types.contexts import NewTurn, StoredContext
+from providers_app.types.chat import Chunk, Message, NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event
 from providers_app.types.intent import ToolIntent

@@ -13,6 +13,7 @@ from providers_app.types.chat import (
     BlockPart,
     ImagePart,
     Message,
+    NewTurn,
     Part,
     ReasoningPart,
     TextPart,
@@ -21,7 +22,6 @@ from providers_app.types.chat import (
     ToolChoice,
     ToolResultPart,
 )
-from providers_app.types.contexts import NewTurn
 
 Columns = dict[str, Any]
 PICTURE = "Attached image"

@@ -73,8 +73,7 @@ class Annotator:
 class Continuation:
     """The requests of one answer to ``chat``. Pure.
 
-    The end of a paused one and the start of the next are not shown, the numbers of reasoning and calls go on, and the
-    tokens of all are added.
+    Neither the end of a paused one nor the start of the next is shown; numbers go on, and tokens are added.
     """
 
     def __init__(self, chat: ChatRequest) -> None:

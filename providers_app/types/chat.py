@@ -1,4 +1,4 @@
-"""Requests to a model (``ChatRequest``), their results (``ChatResult``), and the pieces of a context (``Chunk``)."""
+"""Requests to a model, their results, and stored contexts with their pieces (``Chunk``) and questions."""
 
 from typing import Any, Literal
 
@@ -252,3 +252,37 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     intent: ToolIntent | None = None
     intent_error: str = ""
+
+
+class StoredContext(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored conversation. ``session`` is the id of that of its last request; times are seconds since the epoch.
+
+    ``chunks`` and ``tokens`` count what is not deleted.
+    """
+
+    id: str
+    title: str
+    session: str | None
+    model: str
+    pinned: bool
+    archived: bool
+    created_at: float
+    updated_at: float
+    chunks: int
+    tokens: int
+
+
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A question in a stored context; without a ``context_id``, in a new one.
+
+    ``messages`` are the new ones, ``system`` becomes the context's system text, ``options`` are further arguments of
+    ``stream_chat``.
+    """
+
+    context_id: str | None
+    session: str
+    model: str | None
+    messages: tuple[Message, ...]
+    system: str
+    params: dict[str, Any]
+    options: dict[str, Any]

@@ -53,7 +53,7 @@ class LocalAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalResponder(Protocol):
-    """The responder of a provider without a network, ``LOCAL`` in its module ``local``, for its scheme (``demo://``).
+    """The responder ``LOCAL`` of a provider without a network, in its module ``local``, for its scheme (``demo://``).
 
     It raises ``ConnectionError`` or ``TimeoutError`` where a network would have failed, before or between chunks.
     """

@@ -45,8 +45,8 @@ class LoginState(msgspec.Struct, frozen=True, kw_only=True):
 class LoginAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """A stored sign-in with its sealed part opened. ``pending`` is the encoded ``PendingLogin`` (see ``sealing``).
 
-    ``browser`` is the hash of the browser session that began it (empty: none). ``expected_account`` is the account id
-    of the session that is signed in again (empty: not known).
+    ``browser`` is the hash of the browser session that began it, ``expected_account`` the account id of the session to
+    sign in again; both may be empty.
     """
 
     state: LoginState

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from providers_app import loop, provider
 from providers_app.errors import InvalidCredential, InvalidRequest, OwnerRequired, ProviderError, UnknownContext
 from providers_app.types.catalogue import ModelInfo
-from providers_app.types.contexts import StoredContext
+from providers_app.types.chat import StoredContext
 from providers_app.types.credentials import Secret
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable

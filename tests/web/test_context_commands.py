@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from context_app.management.commands.contexts import as_markdown
-from providers_app.types.chat import Chunk
-from providers_app.types.contexts import StoredContext
+from providers_app.types.chat import Chunk, StoredContext
 from providers_app.types.intent import ToolIntent
 from tests.processes import manage, rows
 

@@ -10,8 +10,7 @@ from context_app import server_tools
 from context_app.models import ContextChunk
 from context_app.tool_intents import shown_intent
 from providers_app import loop, ports, provider
-from providers_app.types.chat import Chunk
-from providers_app.types.contexts import StoredContext
+from providers_app.types.chat import Chunk, StoredContext
 from sessions_app.management import terminal
 
 HEADINGS = {"tool_call": "Tool call", "tool_result": "Tool result", "server_tool": "Server tool", "block": "Block"}

@@ -15,7 +15,7 @@ from context_app.streams import runner, writes
 from context_app.streams.live import AnswerChunk, Ending
 from context_app.views.panel import frame
 from providers_app import provider
-from providers_app.chat.parameters import parse_tools
+from providers_app.chat.request import parse_tools
 from providers_app.errors import ContextTooLong, InvalidRequest
 from providers_app.types.chat import Tool, ToolChoice
 from providers_app.types.events import StreamStart, ToolCall
