@@ -74,7 +74,12 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Chats, searchable by title, owner and session, with archiving and deletion in bulk."""
 
     list_display = ("shown_title", "owner", "session", "model", "chunk_count", "pinned", *SHOWN_TIMES)
-    list_filter = ("pinned", *((name, admin.EmptyFieldListFilter) for name in SHOWN_TIMES[:2]), "session__provider")
+    list_filter = (
+        "pinned",
+        ("archived_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "session__provider",
+    )
     list_select_related = ("owner", "session")
     list_per_page = 50
     search_fields = ("title", "owner__username", "session__name", "model", "=id")
@@ -128,8 +133,10 @@ class ContextChunkAdmin(KeptRows):
     """Chunks by kind, state, size and the intent of tool calls, with full-text search."""
 
     list_display = ("preview", "kind", "role", "risk", "tokens", "state", "pinned", "excluded", "context", "created_at")
-    flags = ("role", "state", "pinned", "excluded", "not_sent")
-    list_filter = ("kind", RiskFilter, PurposeFilter, *flags, ("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    list_filter = (
+        "kind", RiskFilter, PurposeFilter, "role", "state", "pinned", "excluded", "not_sent",
+        ("deleted_at", admin.EmptyFieldListFilter), "created_at",
+    )  # fmt: skip
     list_select_related = ("context",)
     list_per_page = 50
     search_fields = ("content", "context__title", "context__owner__username", "=id", "=context__id")

@@ -80,7 +80,8 @@ class Flight(msgspec.Struct, frozen=True):
             return self._report(state, "failed", why, code=errors.RefreshFailed.code)
         works = state.expires_at is None or state.expires_at > time.time()
         done: Done = "kept" if works else "unknown"
-        return self._report(state, done, "an earlier refresh has no known outcome yet", code="token_outcome_unknown")
+        why = "an earlier refresh has no known outcome yet"
+        return self._report(state, done, why, code=errors.TokenOutcomeUnknown.code)
 
     def _settled(self, state: RefreshState) -> RefreshReport | None:
         if state.generation > self.seen:
@@ -141,7 +142,8 @@ class Flight(msgspec.Struct, frozen=True):
             why = "the lane or the session was taken over meanwhile"
             return await self._current("skipped", why, code="refresh_failed")
         seconds = conf.current().refresh_timeout_s
-        longest = seconds + min(seconds / 10, 1.0)  # the request's own deadline, whose error says if anything was sent
+        # A little more than the request's own deadline, whose error says whether anything was sent.
+        longest = seconds + min(seconds / 10, 1.0)
         try:
             if time.monotonic() + longest > marked.claimed + marked.lease_s:
                 # An answer that comes after the lease has ended could meet a second sender.

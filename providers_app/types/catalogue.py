@@ -33,8 +33,8 @@ class Figure(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a model, each known by itself or not (``None``).
 
-    Limits are tokens, prices US dollars per million tokens, dates ``YYYY-MM-DD``. ``parameters`` are those of requests,
-    by our names. ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``.
+    Limits are tokens, prices US dollars per million tokens, dates ``YYYY-MM-DD``. ``parameters`` are those that the
+    model takes, by our names. ``lifecycle`` is ``preview``, ``active``, ``deprecated`` or ``retired``.
     """
 
     context_window: int | None = None
@@ -56,7 +56,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 class ModelInfo(Figures, frozen=True, kw_only=True):
     """One model. ``figures`` has the source of each known figure, ``source`` is that of the whole entry.
 
-    ``underlying`` is the vendor's model behind a name that an operator chose, such as an Azure deployment.
+    ``underlying`` is the vendor's model behind a name that an operator chose, such as an Azure deployment; ``raw`` is
+    the provider's own entry.
     """
 
     id: str
@@ -129,8 +130,9 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a provider, declared as ``PROVIDER`` in its package's ``__init__.py``.
 
     ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
-    key ("sk-ant-..."), ``key_url`` where a person gets one. ``models_in_order``: its list has an order that is kept
-    (else sorted by id). ``settings`` are the options of its sessions, ``also_called`` the names under which other
+    key ("sk-ant-..."), ``key_url`` where a person gets one. ``base_url_required`` asks for an address on the Connect
+    page, ``base_url_editable`` allows another one. ``models_in_order``: its list has an order that is kept (else sorted
+    by id). ``settings`` are the options of its sessions, ``also_called`` the names under which other
     programs keep its keys, in small letters (``claude``), ``address_options`` pairs: a parameter that the query of a
     copied address may have, and the option it becomes.
     """

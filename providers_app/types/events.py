@@ -48,8 +48,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     """An error as data: what a page, a frame or a log may show of a ``ProviderError``.
 
-    ``type`` and ``upstream_code`` are the provider's own words for it, ``status`` the HTTP status (``None`` for an
-    error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
+    ``code`` is Maestro's and stable; ``type`` and ``upstream_code`` are the provider's own words for it. ``status`` is
+    the HTTP status (``None`` for an error inside a 200), ``retry_after`` seconds to wait (``None`` when unknown).
     """
 
     code: str
@@ -66,7 +66,10 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 
 
 class StreamStart(_Event, frozen=True, tag="stream_start"):
-    """The provider (``origin``) accepted the request and began to answer; ``advice`` says what was changed in it."""
+    """The provider (``origin``) accepted the request and began to answer; ``advice`` says what was changed in it.
+
+    ``context_id`` is the stored context that was sent, if there is one.
+    """
 
     model: str | None = None
     response_id: str | None = None
@@ -179,7 +182,11 @@ class UsageReport(_Event, frozen=True, tag="usage"):
 
 
 class StreamEnd(_Event, frozen=True, tag="stream_end"):
-    """The provider ended the answer, in its own word for ``finish_reason_raw``; ``model`` is set by its fallback."""
+    """The provider ended the answer.
+
+    ``finish_reason_raw`` is its own word for why, ``message`` its explanation if any. ``model`` is who answered, where
+    a fallback of the provider made it another than at the start.
+    """
 
     finish_reason: FinishReason
     finish_reason_raw: str | None = None
@@ -188,7 +195,10 @@ class StreamEnd(_Event, frozen=True, tag="stream_end"):
 
 
 class StreamFailed(_Event, frozen=True, tag="stream_failed"):
-    """The answer broke (``error``, ``incomplete``, ``cancelled``, or the provider's reason before the error)."""
+    """The answer broke: an error from the provider, a lost connection, or an end without an end marker.
+
+    ``finish_reason`` is ``error``, ``incomplete`` (cut), ``cancelled``, or what the provider gave before the error.
+    """
 
     error: ErrorInfo
     finish_reason: FinishReason = "error"

@@ -142,7 +142,7 @@ def _after_login(request: HttpRequest, query: str) -> HttpResponse:
     value = signing.dumps({"query": query, "browser": browser}, salt=_SALT, compress=True)
     if query and len(value) <= COOKIE_MAX_CHARS:
         secure, path = settings.SESSION_COOKIE_SECURE or request.is_secure(), reverse("oauth-callback")
-        response.set_cookie(COOKIE, value, COOKIE_S, path=path, secure=secure, httponly=True, samesite="Lax")
+        response.set_cookie(COOKIE, value, max_age=COOKIE_S, path=path, secure=secure, httponly=True, samesite="Lax")
     return response
 
 

@@ -214,6 +214,14 @@ def test_pages_carry_the_security_headers(client: Client) -> None:
     policy = answer["Content-Security-Policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
     assert answer["X-Frame-Options"] == "DENY" and answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin" and answer["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_cookies_stay_on_this_site_and_out_of_scripts(client: Client, nora: User) -> None:
+    client.get("/login/")
+    client.post("/login/", {"username": "nora", "password": PASSWORD})
+    session, csrf = client.cookies["sessionid"], client.cookies["csrftoken"]
+    assert session["httponly"] and session["samesite"] == csrf["samesite"] == "Lax"
 
 
 def test_browser_sessions_that_are_over_are_forgotten(client: Client, nora: User) -> None:

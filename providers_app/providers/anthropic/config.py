@@ -38,21 +38,27 @@ class OAuthConfig(Settings):
         "https://api.anthropic.com/api/oauth/profile",
         "Whose login it is, asked where the token endpoint does not say it; empty: never asked.",
     )
-    beta: str = setting("oauth-2025-04-20", "Beta name that the API requires with access tokens.", min_length=1)
+    beta: str = setting(
+        "oauth-2025-04-20", "The anthropic-beta name that the API requires with access tokens.", min_length=1
+    )
 
 
 class FederationConfig(Settings):
     """``MAESTRO_PROVIDERS__ANTHROPIC__FEDERATION__...``: the flow ``federation``, on once the first three are set."""
 
     token_file: str = setting(
-        "", "File with this workload's identity token (a JWT), with which every user here may sign in."
+        "",
+        "File with this workload's identity token (a JWT), read again for each access token. Every user here may sign "
+        "in with it.",
     )
     federation_rule_id: str = setting("", "The rule in the Anthropic console that takes the token.")
     organization_id: str = setting("", "The organization's id (a UUID).")
     service_account_id: str = setting("", "The service account to act as; empty: the rule's own.")
     workspace_id: str = setting("", "The workspace to act in; empty: the rule's own.")
     token_url: str = setting("", "Where the identity token becomes an access token; empty: below the base URL.")
-    beta: str = setting("oidc-federation-2026-04-01", "Further beta name of that request.", min_length=1)
+    beta: str = setting(
+        "oidc-federation-2026-04-01", "Further name in the anthropic-beta header of that request.", min_length=1
+    )
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class AnthropicOAuth(OAuth):
                 name=CONSOLE_KEY,
                 label="API key through the console's sign-in",
                 rotation="none",
-                description="Creates an API key in the console. Pasting a key has the same result and is allowed.",
+                description="Creates an API key in the console; Maestro keeps only the key. Pasting a key has the same "
+                "result and is allowed.",
             ),
             OAuthFlow(
                 name=FEDERATION,

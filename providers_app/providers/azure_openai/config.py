@@ -43,7 +43,8 @@ class IdentityConfig(Settings):
     )
     hosts: Names = setting(
         HOSTS,
-        "Hosts that the machine's tokens may be sent to, comma-separated: .endings (https only) or whole hosts.",
+        "Hosts that the machine's tokens may be sent to, comma-separated: endings of names that begin with a dot "
+        "(https only), or whole hosts.",
         min_length=1,
     )
     retry_pause_s: float = setting(0.8, "Seconds before a service that is not ready is asked again.", ge=0, le=10)

@@ -52,7 +52,8 @@ class AzureOAuth(OAuth):
                 label="Entra application",
                 methods=("direct",),
                 rotation="minted",
-                description="For servers. It needs the role Cognitive Services OpenAI User on the resource.",
+                description="For servers: an application of your tenant with a client secret or a certificate. It "
+                "needs the role Cognitive Services OpenAI User on the resource.",
                 position="Microsoft recommends Entra instead of keys.",
                 position_url=ROLE_URL,
                 fields=(
@@ -180,7 +181,8 @@ def _check_receiver(base_url: str) -> None:
             return
     raise AddressRefused(
         "The identity of this machine is not sent to that address.",
-        hint="Use the resource's https address. Other hosts: MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
+        hint="Use the resource's own https address. An administrator can allow other hosts: "
+        "MAESTRO_PROVIDERS__AZURE_OPENAI__IDENTITY__HOSTS.",
     )
 
 

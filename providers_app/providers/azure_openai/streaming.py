@@ -21,7 +21,10 @@ from providers_app.wire.status import recast
 STREAM_OPTIONS = MAX_COMPLETION_TOKENS = "2024-09-01"
 JSON_SCHEMA = "2024-08-01"
 REASONING_EFFORT = "2024-12-01"
-ROLE = "Assign the role Cognitive Services OpenAI User on the resource. It takes effect within a few minutes."
+ROLE = (
+    "Assign the role Cognitive Services OpenAI User on the resource (Access control in Azure's portal). It takes "
+    "effect within a few minutes."
+)
 NO_KEYS = "Key access is switched off for this resource. Connect it with an application of Entra instead."
 PAIR = "Check that the key or sign-in and the endpoint belong to the same resource."
 ADDRESS = "Check the surface, the API version and the endpoint, for example https://NAME.openai.azure.com."

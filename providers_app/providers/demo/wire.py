@@ -116,9 +116,8 @@ def pace(knobs: Knobs, config: Config) -> tuple[float, float]:
         return min(config.first_delay_ms, knobs.delay_ms) / 1000, knobs.delay_ms / 1000
     if knobs.speed == "instant":
         return 0.0, 0.0
-    return config.first_delay_ms / 1000, (
-        config.slow_delay_ms if knobs.speed == "slow" else config.word_delay_ms
-    ) / 1000
+    between = config.slow_delay_ms if knobs.speed == "slow" else config.word_delay_ms
+    return config.first_delay_ms / 1000, between / 1000
 
 
 async def deliver(

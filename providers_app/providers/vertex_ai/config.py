@@ -22,14 +22,18 @@ class OAuthConfig(Settings):
     scopes: str = setting(
         "https://www.googleapis.com/auth/cloud-platform", "Scopes of a service account, separated by spaces."
     )
-    metadata_url: str = setting("http://metadata.google.internal", "The metadata server of the flow metadata.")
+    metadata_url: str = setting(
+        "http://metadata.google.internal", "The server that the flow metadata asks for this machine's identity."
+    )
 
 
 class Config(LoginSettings):
     """``MAESTRO_PROVIDERS__VERTEX_AI__...``"""
 
     credentials_file: Annotated[str, Env("GOOGLE_APPLICATION_CREDENTIALS")] = setting(
-        "", "A gcloud or service account file to store as a session with `manage.py import_sessions --env`."
+        "",
+        "A gcloud or service account file to store as a session with `manage.py import_sessions --env`; it is used for "
+        "nothing before that.",
     )
     base_url: str = setting(
         "",
@@ -38,7 +42,9 @@ class Config(LoginSettings):
     )
     api_version: str = setting("v1beta1", "The version in the address of Google's models.", pattern=VERSION)
     claude_api_version: str = setting("v1", "The version in the address of Anthropic's models.", pattern=VERSION)
-    list_api_version: str = setting("v1beta1", "The API version of the model lists.", pattern=VERSION)
+    list_api_version: str = setting(
+        "v1beta1", "The API version of the model lists; not every version has them.", pattern=VERSION
+    )
     anthropic_version: str = setting("vertex-2023-10-16", "The anthropic_version in requests to Anthropic's models.")
     project: Annotated[str, Env("GOOGLE_CLOUD_PROJECT")] = setting(
         "", "The id of the project for sessions that name none.", pattern=rf"^(?:{PROJECT})?$"

@@ -25,7 +25,10 @@ from providers_app.wire.client import Http
 
 SERVICE_ACCOUNT, ADC, METADATA = service_account.FLOW, "adc", machine.FLOW
 FILE_FIELD = "credentials"
-FILE_HINT = "Paste the file that `gcloud auth application-default login` writes to ~/.config/gcloud."
+FILE_HINT = (
+    "Paste application_default_credentials.json, which `gcloud auth application-default login` writes to "
+    "~/.config/gcloud."
+)
 LOCATIONS_URL = "https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations"
 
 Given = dict[str, Secret]

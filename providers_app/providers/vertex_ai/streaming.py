@@ -63,7 +63,10 @@ WORDS = ErrorWords(
     refining={**_GOOGLE.refining, **_ANTHROPIC.refining, **_MISSING.refining, **KINDS},
     kinds={**_GOOGLE.kinds, **_ANTHROPIC.kinds},
 )
-_SHARED = "The location's shared capacity is used up. Retry, use the location global, or buy provisioned throughput."
+_SHARED = (
+    "The location's shared capacity is used up for now; Maestro retries. The location global has the most; provisioned "
+    "throughput is not shared."
+)
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes, location: str = "") -> errors.UpstreamError:
