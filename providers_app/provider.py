@@ -113,7 +113,9 @@ async def create_session(
     settings: Mapping[str, str] | None = None,
     owner: Any = None,
 ) -> Session:
-    """Store a named login; its form is checked, and ``Session.advice`` has what is doubtful. ``test_session`` asks it.
+    """Store a named login. The key's format and the address are checked, and ``Session.advice`` has what is doubtful.
+
+    The provider is not asked; ``test_session`` does that.
 
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
     ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.

@@ -71,7 +71,10 @@ async def list_models(
 async def model_listing(
     provider: str, auth_type: AuthType | None, name: str, *, refresh: bool = False, owner: Any = None
 ) -> ModelListing:
-    """Return the same list with its age, for pages: when the provider fails, the last list with the reason."""
+    """Return the same list with its age, for pages: when the provider fails, the last list with the reason.
+
+    Raises what finding the session raises.
+    """
     return _listing_of(await _asked(await find_owner(owner), provider, name, auth_type, refresh=refresh))
 
 

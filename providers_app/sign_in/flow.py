@@ -32,7 +32,10 @@ POLL_EVERY_S = 0.5
 
 @on_provider_loop
 async def offered_flows(provider: str, *, origin: str = "", local_browser: bool = True) -> list[OfferedFlow]:
-    """Return the ways to sign in, and the methods that can work with this browser. Raises as ``resolve`` does."""
+    """Return the ways to sign in: whether each is enabled, and which methods can work with this browser.
+
+    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``ProviderBroken``.
+    """
     flows = _flows(provider, resolve(provider, "oauth"))
     return [checks.offered(provider, flow, origin=origin, local_browser=local_browser) for flow in flows]
 

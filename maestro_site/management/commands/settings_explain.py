@@ -16,7 +16,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = "a variable, an alias or a path such as providers.openai.base_url; without it, all that were changed"
+        words = "a variable, alias or path (providers.openai.base_url); without it, all that differ from their defaults"
         parser.add_argument("name", nargs="?", default="", help=words)
         parser.add_argument("--all", action="store_true", help="without NAME: every setting")
         parser.add_argument("--json", action="store_true", help="machine-readable")

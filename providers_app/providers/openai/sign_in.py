@@ -143,7 +143,8 @@ def identified(tokens: Tokens, who: account.Account, detected: account.Detected)
 async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
     """Obtain a key of the API platform. Raise ``LoginError`` where the account can have none, ``UpstreamError``."""
     way_on = (
-        "Finish the set-up at https://platform.openai.com, sign in with the mode chatgpt, or connect with an API key."
+        "Finish the set-up at https://platform.openai.com and sign in again, sign in with the mode chatgpt, or connect "
+        "with an API key."
     )
     if not (tokens.facts.get("organization") and tokens.facts.get("project")):
         lacking = " and ".join(name for name in ("organization", "project") if not tokens.facts.get(name))

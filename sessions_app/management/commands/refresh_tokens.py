@@ -43,7 +43,7 @@ class Command(terminal.TerminalCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--provider", default="", help="only sessions of this provider")
         parser.add_argument("--session", default="", help="this one alone, due or not: id, name, or auth_type:name")
-        parser.add_argument("--owner", default="", metavar="USER", help="only this person's; without it, those of all")
+        parser.add_argument("--owner", default="", metavar="USER", help="only this user's; without it, every user's")
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
             "--within", type=_duration, default=0.0, metavar="TIME", help="also what is due within 90s, 10m, 2h or 1d"
