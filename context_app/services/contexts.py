@@ -43,8 +43,6 @@ def update(*, context: Context, **columns: Any) -> Context:
     """
     if "title" in columns:
         columns["title"] = _title(columns["title"])
-    if "model" in columns:
-        columns["model"] = _model(columns["model"])
     for name, value in columns.items():
         setattr(context, name, value)
     Context.objects.filter(pk=context.pk).update(**columns)

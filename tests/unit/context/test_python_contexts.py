@@ -11,17 +11,28 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
 from context_app import rendering
 from context_app.media_store import DjangoMediaStore
 from context_app.models import Context, ContextChunk, ContextEdit, MediaFile, Stream, Turn
 from context_app.services import contexts, turns, undo
 from context_app.streams import runner
+from context_app.streams.runtime import Runtime
 from providers_app import errors, ports, provider
 from providers_app.chat import stored_media
 from providers_app.streaming import fold
-from providers_app.types.chat import FilePart, ImagePart, Message, TextPart
-from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta
+from providers_app.types.chat import (
+    BlockPart,
+    FilePart,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from providers_app.types.events import Event, Origin, StreamEnd, StreamFailed, StreamStart, TextDelta
 from providers_app.types.intent import ToolIntent
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
@@ -221,6 +232,30 @@ async def test_earlier_messages_and_the_system_text_are_stored_in_front(desk: De
     assert next(chunk.content for chunk in await all_of(ContextChunk) if chunk.turn_id == turn.pk) == "Three"
 
 
+async def test_every_part_of_the_messages_in_front_is_stored_and_sent_as_it_was(desk: Desk) -> None:
+    origin = Origin("demo", MODEL, str(desk.session.pk))
+    intent = ToolIntent("best_practice", "the station", "high", "tool")
+    call = ToolCallPart("call_1", "get_weather", {"city": "Rīga"}, "up_1", {"signature": "c"}, origin, intent)
+    answer = (
+        ReasoningPart("Let me think.", {"signature": "r"}, origin),
+        TextPart("Looking.", {"signature": "t"}, origin),
+        BlockPart("web_search", {"query": "x"}, origin),
+        call,
+    )
+    history = (
+        Message("user", (TextPart("Weather?"),)),
+        Message("assistant", answer),
+        Message("tool", (ToolResultPart("call_1", "get_weather", "No station.", is_error=True),)),
+        Message("assistant", (TextPart("It is unknown."),)),
+    )
+    context_id = (await ask(desk, [*history, Message("user", (TextPart("And now?"),))]))[0].context_id
+    sent = await ports.context_store().messages(desk.user.pk, context_id)
+    bare = [Message(one.role, tuple(replace(part, source="") for part in one.parts)) for one in sent]
+    assert tuple(bare[:4]) == history and bare[4].parts == (TextPart("And now?"),)
+    shown = dict(await kinds(desk, context_id))
+    assert (shown["tool_call"], shown["block"]) == ('{\n  "city": "Rīga"\n}', "web_search")
+
+
 async def test_a_tools_result_goes_on_with_the_stored_call(desk: Desk) -> None:
     tools = [{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]
     events = await ask(desk, "Weather?", model="demo-tool-empty-args-d0", tools=tools)
@@ -359,6 +394,16 @@ async def test_a_failure_before_the_first_event_is_the_same_error_and_names_the_
     assert [kind for kind, _ in await kinds(desk, caught.value.context_id or "")] == ["user"]
     (stream,) = await all_of(Stream)
     assert stream.state == "failed"
+
+
+async def test_a_failure_keeps_its_type_also_where_it_is_no_upstreams_or_was_left_in_the_database(desk: Desk) -> None:
+    def unfit(request: runner.TurnRequest) -> AsyncGenerator[Event, None]:
+        raise errors.NeedsReauth("The login has ended.")
+
+    with patch.object(runner.TurnRequest, "open", unfit), pytest.raises(errors.NeedsReauth, match="has ended"):
+        await ask(desk)
+    with patch.object(Runtime, "find", lambda *_: None), pytest.raises(errors.RateLimited):
+        await ask(desk, "Hi", model="demo-error-429")
 
 
 async def test_a_late_answer_is_stopped_and_names_the_context(desk: Desk) -> None:

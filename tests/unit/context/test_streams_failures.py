@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -23,7 +24,8 @@ from django.utils import timezone
 
 from context_app.conf import ContextConfig
 from context_app.models import Stream
-from context_app.streams import spool, takeover
+from context_app.streams import spool, takeover, writes
+from context_app.streams.journal import ATTEMPTS, MAX_BACKOFF_S
 from context_app.streams.reader import Ended
 from context_app.streams.runtime import Runtime
 from context_app.streams.spool import SpoolFile
@@ -220,6 +222,61 @@ async def test_a_bug_in_one_stream_is_said_at_once_and_not_taken_for_an_outage(
     assert alone == 1
     assert kit.runtime.journal.failing_since is None
     assert "no column takes this" in caplog.text
+
+
+async def test_an_error_from_outside_the_database_is_tried_three_times_on_a_new_connection_each(kit: Kit) -> None:
+    journal = kit.runtime.journal
+    tried: list[str] = []
+    original, drop = journal._commit, journal._drop_connection
+
+    def commit(pieces: Any) -> Any:
+        if any(piece.live is doomed for piece in pieces):
+            tried.append("commit")
+            raise RuntimeError("no disk takes this")
+        return original(pieces)
+
+    def dropped() -> None:
+        tried.append("drop")
+        drop()
+
+    journal._commit, journal._drop_connection = commit, dropped  # type: ignore[method-assign]
+    doomed = await kit.begin(words(100_000, every=0.003))
+    await until(lambda: kit.runtime.find(doomed.id) is None)
+    assert tried == ["commit", "drop"] * ATTEMPTS
+    assert journal.failing_since is None, "it is no outage"
+    other = await kit.begin(words(3))
+    seen = await watch(other.id)
+    assert isinstance(seen.last, Ended) and seen.last.state == "complete"
+
+
+async def test_a_round_that_breaks_ends_neither_the_journal_nor_an_answer(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed, pauses = 0, []
+    original, pause = writes.cancel_requests, kit.runtime.journal._pause
+
+    def breaking(process: str) -> set[UUID]:
+        nonlocal failed
+        failed += 1
+        if failed <= 2:
+            raise RuntimeError("a bug")
+        return original(process)
+
+    def pausing(seconds: float, *, whole: bool = False) -> None:
+        pauses.append(seconds)
+        pause(min(seconds, 0.01), whole=whole)
+
+    monkeypatch.setattr(writes, "cancel_requests", breaking)
+    kit.runtime.journal._pause = pausing  # type: ignore[method-assign]
+    enough = asyncio.Event()
+    live = await kit.begin(words(100_000, every=0.003, enough=enough))
+    watching = asyncio.create_task(watch(live.id))
+    await until(lambda: failed > 3)
+    enough.set()
+    seen = await watching
+    assert isinstance(seen.last, Ended) and seen.last.state == "complete"
+    assert seen.events == await in_store(stored, live.id)
+    assert pauses.count(MAX_BACKOFF_S) == 2, "a journal that cannot work does not spin"
 
 
 async def test_owner_deleted_in_the_middle_ends_only_that_stream(kit: Kit) -> None:

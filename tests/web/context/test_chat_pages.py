@@ -197,7 +197,14 @@ def test_a_deleted_chat_is_gone_until_it_is_brought_back(ada: Person) -> None:
 
 @pytest.mark.parametrize(
     ("text", "title"),
-    [("Why?", "Why?"), ("\n\n# A heading\nmore", "A heading"), ("word " * 40, "word " * 14 + "word…"), ("   ", "")],
+    [
+        ("Why?", "Why?"),
+        ("\n\n# A heading\nmore", "A heading"),
+        ("word " * 40, "word " * 14 + "word…"),
+        (f"{'a' * 38} {'b' * 39} more", f"{'a' * 38} {'b' * 39}…"),
+        ("x" * 80, "x" * 80),
+        ("   ", ""),
+    ],
 )
 def test_the_title_comes_from_the_first_message(ada: Person, text: str, title: str) -> None:
     context = Context.objects.create(owner=ada.user)
