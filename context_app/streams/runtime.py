@@ -107,14 +107,15 @@ class Runtime:
         for live in self.running():
             self.cancel(live.id, reason)
 
-    async def runners_ended(self, seconds: float) -> bool:
-        """Wait at most ``seconds`` until no runner is left; return whether none is. Call it on the provider loop."""
+    async def runners_ended(self, seconds: float) -> None:
+        """Wait at most ``seconds`` until no runner is left. Call it on the provider loop."""
         with self._lock:
             tasks = [task for task in self._tasks.values() if not task.done()]
-        return not tasks or not (await asyncio.wait(tasks, timeout=seconds))[1]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
 
     def wait_for_runners(self, seconds: float) -> bool:
-        """Block as ``runners_ended`` waits. Call it from a thread without the provider loop."""
+        """Block as ``runners_ended`` waits; return whether none is left. Call it on a thread without the loop."""
         with self._lock:
             return self._lock.wait_for(lambda: not self._tasks, seconds)
 

@@ -1,11 +1,14 @@
 """An answer from the first event to the stored chunk, in one process."""
 
 import asyncio
+from typing import Any
+from uuid import UUID
 
 import pytest
 
-from context_app.models import ContextChunk
+from context_app.models import ContextChunk, Stream
 from context_app.streams import live as live_module
+from context_app.streams import reader
 from context_app.streams.reader import Ended, Reset, UnknownStream
 from context_app.streams.runner import STOPPED
 from providers_app.errors import Overloaded, RateLimited
@@ -22,7 +25,18 @@ from providers_app.types.events import (
     UsageReport,
 )
 from sessions_app.stores.pool import in_store
-from tests.unit.context.streams_kit import Kit, answer_chunks, row, scripted, stored, text_of, until, watch, words
+from tests.unit.context.streams_kit import (
+    Kit,
+    answer_chunks,
+    make_turn,
+    row,
+    scripted,
+    stored,
+    text_of,
+    until,
+    watch,
+    words,
+)
 
 
 @pytest.mark.both
@@ -213,6 +227,27 @@ async def test_cursor_beyond_the_end_is_reset_with_the_stored_length(kit: Kit) -
     await in_store(lambda: None)
     kit.runtime._release(live)
     assert (await watch(live.id, after=9)).last == Reset(3)
+
+
+async def test_cursor_beyond_what_another_process_has_stored_is_given_time_and_then_reset(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, _ = await in_store(make_turn, "ada", "another process")
+    await in_store(lambda: Stream.objects.filter(pk=stream.pk).update(last_seq=2))
+    fetched, fetch = [], reader._fetch
+
+    def counted(stream_id: UUID, cursor: int) -> Any:
+        fetched.append(cursor)
+        return fetch(stream_id, cursor)
+
+    monkeypatch.setattr(reader, "_fetch", counted)
+    monkeypatch.setattr(reader, "POLL_S", 0.01)
+    monkeypatch.setattr(reader, "BEYOND_GRACE_S", 3600)
+    waiting = asyncio.create_task(watch(stream.pk, after=9))
+    await until(lambda: len(fetched) > 3)
+    assert not waiting.done(), "it may be ahead of the journal"
+    monkeypatch.setattr(reader, "BEYOND_GRACE_S", 0)
+    assert (await waiting).last == Reset(2)
 
 
 async def test_reader_of_no_stream_is_told_so(kit: Kit) -> None:
