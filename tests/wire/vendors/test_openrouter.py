@@ -173,9 +173,8 @@ async def test_credits_that_run_out_in_the_middle_are_named(vendor: Vendor) -> N
 async def test_a_whole_answer_that_is_an_error_fails(vendor: Vendor) -> None:
     await vendor.connect()
     model = f"{vendor.model}-midstream-error"
-    result = await provider.complete_chat("openrouter", "main", "Hello", model=model)
-    assert not result.complete
-    assert result.error is not None and result.error.code == "upstream_server_error"
+    with pytest.raises(errors.ServerError, match="Provider returned error"):
+        await provider.complete_chat("openrouter", "main", "Hello", model=model)
 
 
 async def test_reasoning_is_asked_for_in_openrouters_own_field(vendor: Vendor) -> None:
