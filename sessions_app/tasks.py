@@ -27,15 +27,15 @@ def email_notices() -> None:
 
 @shared_task(name="sessions_app.watch", ignore_result=True)  # type: ignore[untyped-decorator]
 def watch() -> None:
-    """Close the Notices whose reason is gone, and tell of logins that ended."""
+    """Close the Notices whose reason is gone, tell of logins that ended, and end sign-ins whose time is over."""
     retention.settle()
     retention.tell_ended()
+    logins.prune_logins()
 
 
 @shared_task(name="sessions_app.retire_dead", ignore_result=True)  # type: ignore[untyped-decorator]
 def retire_dead() -> None:
-    """Warn of dead logins, switch off those whose owners were warned, and forget old Notices, sign-ins and backups."""
+    """Warn of dead logins, switch off those whose owners were warned, and forget old Notices and backups."""
     retention.retire_dead()
     notices.prune()
-    logins.prune_logins()
     imports.prune_backups()

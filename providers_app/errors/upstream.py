@@ -167,7 +167,7 @@ class AnswerTooLarge(BadAnswer, code="answer_too_large", status=502):
 class InvalidIdToken(BadAnswer, code="invalid_id_token", status=502):
     """The id token is not signed, not for this client, or of another time."""
 
-    default_hint = "Check the clock of this machine and the configured issuer, then sign in again."
+    default_hint = "Sign in again; if it stays, the provider's id tokens cannot be used here."
 
 
 class RefreshFailed(UpstreamError, code="refresh_failed", status=502, retry=Retry.AFTER_WAIT):

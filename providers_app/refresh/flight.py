@@ -32,6 +32,8 @@ STORE_TRIES = 60
 SLOWEST_RETRY_S = 5.0
 LASTING_S = 10.0
 """Seconds that a stopping process leaves for storing an answer, after the time that the answer may take."""
+KEYS_S = 5.0
+"""Seconds for the look-up of the keys of a refresh's id token: callers wait for it."""
 _FAILED: dict[str, Done] = {"no": "failed", "unknown": "unknown", "refused": "needs_person"}
 _DONE: dict[str, Done] = {"done": "waited", "keep": "kept", "person": "needs_person"}
 
@@ -155,6 +157,10 @@ class Flight(msgspec.Struct, frozen=True):
         except errors.ProviderError as error:
             failure = rules.failure_of(error, marked, rotation, self.trigger, now=time.time())
             return await self._failed(marked, failure)
+        if (other := rules.of_another_account(tokens, marked)) is not None:
+            report = await self._failed(marked, other)
+            await discard(claim.provider, tokens, claim.name)
+            return report
         return await self._keep(marked, tokens, behaviour)
 
     async def _keep(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> RefreshReport:
@@ -165,23 +171,38 @@ class Flight(msgspec.Struct, frozen=True):
         next_at = due if math.isfinite(due) else None
         session = await _retried(lambda: self.store.keep(claim, tokens, next_at))
         if session is None:
-            await self._discard(claim, tokens, behaviour)
+            await discard(claim.provider, tokens, claim.name)
             return await self._current("waited", "signed in again or revoked meanwhile")
         why = "refreshed"
+        if tokens.id_token != claim.tokens.id_token:
+            why, tokens = await self._identify(claim, session, tokens, behaviour)
         if tokens.api_key and self.trigger == "unauthorized":
             why = await self._renew_key(claim, session, tokens, behaviour)
         report = self._report(claim, "refreshed", why, at=next_at)
         return msgspec.structs.replace(report, generation=session.generation, expires_at=tokens.expires_at)
 
-    async def _discard(self, claim: RefreshClaim, tokens: Tokens, behaviour: OAuth) -> None:
-        """End a pair that came too late to be stored, since nothing else would. One that is kept by others is left."""
-        if rotation_of(claim.provider, claim.tokens.flow) != "single_use":
-            return
+    async def _identify(
+        self, claim: RefreshClaim, session: Session, tokens: Tokens, behaviour: OAuth
+    ) -> tuple[str, Tokens]:
+        """Verify the id token of a refresh once the pair is stored; return the report's reason and what is stored now.
+
+        Nothing that comes of it drops the pair, which came over TLS for the session's own refresh token. With keys that
+        cannot be looked up for now, the account's facts stay as they were; an id token that is refused is not kept
+        either, and is named in the report and the log.
+        """
+        why, found = "refreshed", tokens
         try:
-            with faults_of(claim.provider):
-                await behaviour.revoke(tokens, clients.http())
+            async with deadline(KEYS_S, errors.UpstreamTimeout(f"The issuer's keys did not come in {KEYS_S:g} s.")):
+                with faults_of(claim.provider):
+                    found = await behaviour.identified(tokens, clients.http())
         except errors.ProviderError as error:
-            logger.warning("a pair of %s/%s that came late was not revoked: %s", claim.provider, claim.name, error.code)
+            why = f"refreshed, but its id token was not verified: {error.message}"
+            logger.warning("%s/%s was %s", claim.provider, claim.name, why)
+            if isinstance(error, errors.InvalidIdToken):
+                found = msgspec.structs.replace(tokens, id_token=claim.tokens.id_token)
+        if found != tokens:
+            await _retried(lambda: self.store.keep_key(claim.session_id, session.generation, found))
+        return why, found
 
     async def _renew_key(self, claim: RefreshClaim, session: Session, tokens: Tokens, behaviour: OAuth) -> str:
         """Obtain another API key, since the one obtained with the tokens was refused as well."""
@@ -216,6 +237,19 @@ class Flight(msgspec.Struct, frozen=True):
             next_try_at=at if isinstance(found, RefreshClaim) else found.next_try_at,
             code=code,
         )
+
+
+async def discard(provider: str, tokens: Tokens, name: str) -> None:
+    """End at the provider a pair that no session holds, since nothing else would. Failing is logged, never raised.
+
+    One that is kept by others (its refresh token stays valid, so revoking it may end other logins) is left alone.
+    """
+    try:
+        if rotation_of(provider, tokens.flow) == "single_use":
+            with faults_of(provider):
+                await resolve(provider, "oauth").revoke(tokens, clients.http())
+    except errors.ProviderError as error:
+        logger.warning("a pair of %s/%s that is not kept was not revoked: %s", provider, name, error.code)
 
 
 def _unless_off(claim: RefreshClaim, found: rules.Decision) -> rules.Decision:

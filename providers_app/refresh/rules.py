@@ -13,6 +13,7 @@ same                                     single use         keep while the acces
 
 what came back                                                       single use    kept or minted anew
 tokens                                                               tokens        tokens
+tokens of another account                                            refused       refused
 a terminal code or status                                            refused       refused
 proof that nothing was spent: not sent, 429, another 4xx             not spent     not spent
 no proof: silence, 408, 409, 5xx, a redirect, 2xx without tokens     unknown       not spent
@@ -29,7 +30,7 @@ import msgspec
 
 from providers_app import errors
 from providers_app.types.refresh import RefreshClaim, RefreshFailure, Trigger
-from providers_app.types.tokens import Rotation
+from providers_app.types.tokens import Rotation, Tokens
 
 FORCED: frozenset[Trigger] = frozenset({"command", "button", "unauthorized"})
 FRESH_S = 10.0
@@ -115,6 +116,14 @@ def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float)
     ends = claim.tokens.expires_at
     kept = claim.intent_open and ends is not None and now < ends <= due_at + 1
     return not (kept and trigger == "unauthorized")
+
+
+def of_another_account(tokens: Tokens, claim: RefreshClaim) -> RefreshFailure | None:
+    """Return the failure of tokens that are not of the session's account (OpenID Connect Core, section 12.2)."""
+    if claim.tokens.account_id in ("", tokens.account_id):
+        return None
+    message = "The refresh was answered with tokens of another account, which were not taken. Sign in again."
+    return RefreshFailure(spent="refused", code=errors.TokenRefused.code, message=message, reason=REFUSED)
 
 
 def failure_of(

@@ -1,14 +1,15 @@
 """Turns an answer into a stored session, for all methods (callback, listener, paste, poll).
 
 One caller claims the sign-in and exchanges the answer; one that is not ours, or unreadable, leaves it waiting. Once the
-code is spent, the tokens are sealed in the attempt: the later steps (key, account, store) alone are tried again, and it
-never waits for an answer again.
+code is spent, the tokens are sealed in the attempt: the later steps (id token, key, account, store) alone are tried
+again, and it never waits for an answer again. What was obtained and comes to no session is revoked.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -19,7 +20,7 @@ from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.listing.cache import latest
 from providers_app.ports import Session
-from providers_app.refresh.flight import retry_write, rotation_of
+from providers_app.refresh.flight import discard, retry_write, rotation_of
 from providers_app.registry.resolver import resolve
 from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
@@ -41,10 +42,11 @@ STALLED_S = 120.0
 STORE_TRIES = 8
 UNFINISHED = "finish"
 """The step of an attempt whose code is spent and whose tokens are sealed, until its session is stored."""
+KEPT = "The sign-in is kept, encrypted. Try the last step again; you need not sign in again."
 _LATE = f"The provider did not finish the sign-in within {EXCHANGE_S:g} s."
 _PASSING = (errors.UpstreamError, errors.AddressRefused, errors.NotConfigured)
-_FINAL = (errors.AuthenticationFailed, errors.PermissionDenied, errors.BadRequest)
-"""Of the errors that may pass, those with which the provider refused the step for good."""
+_FINAL = (errors.AuthenticationFailed, errors.PermissionDenied, errors.BadRequest, errors.InvalidIdToken)
+"""Of the errors that may pass, those with which the step was refused for good, unless they say when to retry."""
 
 
 def sealed(value: msgspec.Struct) -> Secret:
@@ -82,6 +84,7 @@ async def expire(attempt: LoginAttempt) -> None:
     if await store.claim_login(state.id, status=state.status):
         error = errors.LoginExpired("This sign-in was not finished in time.")
         await store.advance_login(state.id, status="failed", error=error)
+        _discard_sealed(attempt)
         raise error
 
 
@@ -128,37 +131,56 @@ async def complete(attempt: LoginAttempt, obtain: Callable[[], Awaitable[Tokens]
 async def finish(
     attempt: LoginAttempt, tokens: Tokens, secrets: Collection[str] = (), *, confirmed: bool = False
 ) -> Session:
-    """Take the steps after the exchange: the key, the account, the store. The tokens are sealed in the attempt first.
+    """Take the steps after the exchange: id token and key (unless ``confirmed``), account, store.
 
-    A step that fails for now leaves the attempt to be confirmed with the step ``finish``, which takes it again.
+    The tokens are sealed in the attempt first. After a step that fails for now it is to be confirmed (step ``finish``),
+    which takes it again; after one that fails for good they are revoked.
     """
     try:
         await advance(attempt, step=UNFINISHED, tokens=sealed(tokens))
-        tokens = await _with_key(attempt, tokens)
-        other = None if confirmed else _other_account(attempt, tokens)
-        if other is not None:
-            kept = {"tokens": sealed(tokens), "account": tokens.account_label}
-            await advance(attempt, status="confirm", step="account", error=other, **kept)
-            raise other
-        return await store_tokens(attempt, tokens)
+        if not confirmed:
+            tokens = await _completed(attempt, tokens)
+            if (other := _other_account(attempt, tokens)) is not None:
+                kept = {"tokens": sealed(tokens), "account": tokens.account_label}
+                await advance(attempt, status="confirm", step="account", error=other, **kept)
+                raise other
+        session = await _stored(attempt, tokens)
     except errors.WrongAccount:
         raise
     except errors.ProviderError as error:
         scrubbed(error, [*secrets, *secrets_of(tokens)])
-        if isinstance(error, _PASSING) and not isinstance(error, _FINAL):
-            error.hint = "The sign-in is kept, encrypted. Try the last step again; you need not sign in again."
+        final = isinstance(error, _FINAL) and error.retry is errors.Retry.NEVER
+        if isinstance(error, _PASSING) and not final:
+            error.hint = f"{KEPT} {error.hint}" if isinstance(error, errors.InvalidIdToken) else KEPT
             await advance(attempt, status="confirm", step=UNFINISHED, error=error)
         else:
             await advance(attempt, status="failed", error=error)
+            _discard(attempt, tokens)
         raise
     except BaseException:
-        await _stopped(attempt)
+        await _stopped(attempt, status="confirm", step=UNFINISHED, hint=KEPT)
         raise
+    latest().forget(session.id)  # it may be another account, which not every provider names
+    await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
+    return session
 
 
-async def _stopped(attempt: LoginAttempt) -> None:
-    stopped = errors.LoginError("Maestro stopped in the middle of this sign-in.", hint="Begin the sign-in again.")
-    await ports.login_store().advance_login(attempt.state.id, status="failed", error=stopped)
+async def _stopped(attempt: LoginAttempt, *, hint: str = "Begin the sign-in again.", **left: Any) -> None:
+    stopped = errors.LoginError("Maestro stopped in the middle of this sign-in.", hint=hint)
+    await ports.login_store().advance_login(attempt.state.id, **{"status": "failed", **left}, error=stopped)
+
+
+def _discard(attempt: LoginAttempt, tokens: Tokens) -> None:
+    """Revoke tokens that come to no session, in the background: the person and the first error do not wait for it."""
+    tokens = msgspec.structs.replace(tokens, flow=tokens.flow or attempt.state.flow)
+    loop.spawn(discard(attempt.state.provider, tokens, attempt.state.name), name="login-discard", lasting_s=LASTING_S)
+
+
+def _discard_sealed(attempt: LoginAttempt) -> None:
+    """Revoke the tokens that an ended sign-in was left with; those of the step ``store`` may be a session's."""
+    if attempt.tokens and attempt.state.step in (UNFINISHED, "account"):
+        with suppress(errors.UnknownLogin):
+            _discard(attempt, _opened(attempt.tokens, Tokens))
 
 
 async def advance(attempt: LoginAttempt, **given: Any) -> None:
@@ -166,7 +188,7 @@ async def advance(attempt: LoginAttempt, **given: Any) -> None:
     await retried(lambda: ports.login_store().advance_login(attempt.state.id, **given))
 
 
-async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
+async def _stored(attempt: LoginAttempt, tokens: Tokens) -> Session:
     """Store the tokens in a new session, or the one signed in again; retried while the database is unreachable."""
     store, state = ports.login_store(), attempt.state
     who, detail = attempt.owner, f"{state.flow}, {state.method}"
@@ -178,10 +200,7 @@ async def store_tokens(attempt: LoginAttempt, tokens: Tokens) -> Session:
         return await store.create_session(who, state.provider, state.name, tokens, **kept)
 
     await advance(attempt, step="store")
-    session = await retried(write)
-    latest().forget(session.id)  # it may be another account, which not every provider names
-    await advance(attempt, status="done", step="done", session_id=session.id, account=tokens.account_label)
-    return session
+    return await retried(write)
 
 
 async def confirm(attempt: LoginAttempt) -> Session:
@@ -207,6 +226,7 @@ async def cancel(attempt: LoginAttempt) -> None:
     if not await store.claim_login(state.id, status=before):
         raise ended(state) if state.status != before else errors.LoginUsed("This sign-in has its answer already.")
     await store.advance_login(state.id, status="cancelled")
+    _discard_sealed(attempt)
 
 
 async def detached(coro: Coroutine[Any, Any, T]) -> T:
@@ -236,12 +256,20 @@ async def take(attempt: LoginAttempt, pending: PendingLogin, found: LoginAnswer)
     return await detached(complete(attempt, exchange, [*secrets_of(pending), *secrets_of(found)]))
 
 
-async def _with_key(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
-    """Obtain the API key where the flow exchanges its tokens for one; without a refresh, keep the key alone."""
+async def _completed(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
+    """Add the account, and the key where the flow exchanges its tokens for one; without a refresh, keep that alone."""
     slug, flow = attempt.state.provider, tokens.flow or attempt.state.flow
     async with deadline(EXCHANGE_S, errors.UpstreamTimeout(_LATE)):
         with faults_of(slug):
-            credential = await resolve(slug, "oauth").api_credentials(tokens, clients.http())
+            behaviour, http = resolve(slug, "oauth"), clients.http()
+            try:
+                tokens = await behaviour.identified(tokens, http, pending_of(attempt))
+            except errors.UpstreamError as error:
+                if not isinstance(error, errors.InvalidIdToken):
+                    # A look-up without a credential: whatever its answer is, it does not refuse the login.
+                    error.retry = errors.Retry.AFTER_WAIT
+                raise
+            credential = await behaviour.api_credentials(tokens, http)
     key = credential.secret if credential.secret != tokens.access else tokens.api_key
     if key and rotation_of(slug, flow) == "none":
         gone = dict.fromkeys(("access", "refresh", "id_token"), Secret(""))

@@ -131,7 +131,7 @@ def _see_through(command: TerminalCommand, login_id: str, method: str, owner: Pk
         return loop.run(door.confirm_login(login_id, owner=owner), BEGIN_S)
     except errors.UpstreamError as error:
         if loop.run(door.login_state(login_id, owner=owner), BEGIN_S).status == "confirm":
-            error.hint = f"The login is kept. Take the step again: `manage.py sessions complete {login_id} --confirm`."
+            error.hint = f"{error.hint} Take it again: `manage.py sessions complete {login_id} --confirm`."
         raise
     except KeyboardInterrupt:
         loop.run(door.cancel_login(login_id, owner=owner), BEGIN_S)

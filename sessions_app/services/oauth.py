@@ -29,10 +29,15 @@ def create(
 ) -> AuthSession:
     """Store a login under a name, sealed, in one transaction. ``next_refresh_at`` is in seconds since the epoch.
 
+    Safe to repeat: a second call returns what the first one stored, whose commit may have succeeded unseen.
     Raises as ``connect.create``, ``DuplicateSession`` also for a login that another session holds already.
     """
     name = validate_name(name)
     connect.offering(provider, OAUTH)
+    if mark := token_print(tokens):
+        stored = selectors.owned(owner_id).filter(provider=provider, auth_type=OAUTH, name=name, token_print=mark)
+        if (session := stored.first()) is not None:
+            return session
     row_id = uuid4()
     columns = credentials.sealed_columns(row_id, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
     session = AuthSession(id=row_id, owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name, **columns)

@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from providers_app import loop, provider
 from providers_app.errors import InvalidRequest, LoginExpired, ProviderError, UnknownLogin, UnknownSession
 from providers_app.ports import Owner, Session
 from providers_app.types.credentials import Secret
@@ -30,6 +31,7 @@ FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Stat
 GIVEN = ("provider", "flow", "method", "name", "return_to")
 # An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
 STALLED = timedelta(minutes=2)
+EXPIRE_S = 20.0
 
 
 class DjangoLoginStore:
@@ -166,18 +168,26 @@ class DjangoLoginStore:
 
 
 def prune_logins() -> int:
-    """End sign-ins whose time is over and delete those past their retention; return how many rows were touched."""
+    """End sign-ins whose time is over and delete those past their retention; return how many rows were touched.
+
+    Tokens that were not confirmed in time are revoked at the provider.
+    """
     now = timezone.now()
     late = Q(status__in=(OAuthAttempt.Status.WAITING, OAuthAttempt.Status.CONFIRM), expires_at__lte=now)
     stalled = Q(status=OAuthAttempt.Status.EXCHANGING, expires_at__lte=now - STALLED)
-    ended = OAuthAttempt.objects.filter(late | stalled).update(
+    over = OAuthAttempt.objects.filter(late | stalled)
+    held = list(over.exclude(sealed_tokens=b""))
+    for row in held:
+        with suppress(ProviderError, TimeoutError):
+            loop.run(provider.login_state(str(row.pk), browser=row.browser, owner=row.owner_id), EXPIRE_S)
+    ended = over.update(
         status=OAuthAttempt.Status.FAILED,
         **_error_columns(LoginExpired("This sign-in was not finished in time.")),
         **credentials.ATTEMPT_DESTROYED,
     )
     kept = now - timedelta(days=settings.MAESTRO.sessions.logins_kept_days)
     deleted, _ = OAuthAttempt.objects.filter(status__in=FINAL, created_at__lt=kept).delete()
-    return ended + deleted
+    return len(held) + ended + deleted
 
 
 def as_state(row: OAuthAttempt) -> LoginState:

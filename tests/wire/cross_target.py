@@ -95,7 +95,7 @@ class Target(Vendor):
         if method != "direct":
             answer = answers.parse(self.sides.book.approve(pending.url))
             answers.check(pending, answer)
-        tokens = await behaviour.exchange(pending, answer, http)
+        tokens = await behaviour.identified(await behaviour.exchange(pending, answer, http), http, pending)
         return tokens, await behaviour.api_credentials(tokens, http)
 
 

@@ -95,6 +95,7 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     ``device_code`` and ``interval`` (seconds between two questions) are ours. ``id``, ``name`` and ``expires_at``
     (seconds since the epoch) are set by the universal interface. ``given`` are the answers to the flow's fields.
     ``client_of`` says in words whose client it is, where it was issued to one account ("one ChatGPT account").
+    ``issuer`` is the only one that the answer may name (RFC 9207; empty: not known); ``names_issuer``: it must name it.
     """
 
     flow: str
@@ -110,6 +111,8 @@ class PendingLogin(msgspec.Struct, frozen=True, kw_only=True):
     interval: float = 5.0
     given: dict[str, Secret] = msgspec.field(default_factory=dict)
     client_of: str = ""
+    issuer: str = ""
+    names_issuer: bool = False
     id: str = ""
     name: str = ""
     expires_at: float | None = None
@@ -160,7 +163,18 @@ class OAuth(Protocol):
 
     @abstractmethod
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
-        """Return the tokens for a checked answer (empty for ``direct``). Raises ``LoginError``, ``UpstreamError``."""
+        """Return the tokens for a checked answer (empty for ``direct``). Raises ``LoginError``, ``UpstreamError``.
+
+        With one request: what else is asked of the network belongs to ``identified``, which may be tried again.
+        """
+
+    async def identified(self, tokens: Tokens, http: Http, pending: PendingLogin | None = None) -> Tokens:
+        """Return the tokens with what their verified id token says of the account; called once they are sealed.
+
+        ``pending`` is the sign-in that they are of; after a refresh there is none. Raises ``LoginError``,
+        ``InvalidIdToken`` and the other ``UpstreamError`` of keys that cannot be fetched.
+        """
+        return tokens
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
         """Poll a device flow once; return the tokens, or the login that still waits (its ``interval`` may have grown).
@@ -172,6 +186,8 @@ class OAuth(Protocol):
     @abstractmethod
     async def refresh(self, tokens: Tokens, http: Http) -> Tokens:
         """Return new tokens, with one request and no retry. What the answer leaves out is kept from ``tokens``.
+
+        Another ``account_id`` than that of ``tokens`` says that they are another account's; they are not kept then.
 
         Raises ``TokenRefused`` (never again), ``TokenOutcomeUnknown`` (sent, and no answer could be read), and any
         other ``UpstreamError`` or ``AddressRefused`` where it is certain that nothing was spent.

@@ -66,7 +66,7 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
     """Check that the answer belongs to this sign-in and has a code.
 
     A sign-in that has a state takes only an answer with the same one; a bare code is taken where the page shows
-    nothing else. Raises ``InvalidLoginAnswer`` (wrong or missing state, no code) and ``LoginDenied``.
+    nothing else. Raises ``InvalidLoginAnswer`` (wrong or missing state or issuer, no code) and ``LoginDenied``.
     """
     error = answer.params.get("error", "")
     if pending.state:
@@ -81,6 +81,7 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
                 "The answer belongs to another sign-in (its state differs).",
                 hint="Use the page that was opened last, or begin the sign-in again.",
             )
+    _check_issuer(pending, answer.params.get("iss"))
     if error:
         known = [*secrets_of(pending), *secrets_of(answer)]
         if pending.client_of and error in ISSUED_CLIENT:
@@ -89,6 +90,17 @@ def check(pending: PendingLogin, answer: LoginAnswer) -> None:
         raise denial(code_of(error, known), said.get("error_description", ""), said.get("error_subtype", ""))
     if not answer.code:
         raise InvalidLoginAnswer("The answer has no code in it.", hint=_COPY)
+
+
+def _check_issuer(pending: PendingLogin, named: str | None) -> None:
+    """Raise ``InvalidLoginAnswer`` for an answer, also an error, of another issuer (RFC 9207, section 2.4)."""
+    if not pending.issuer or named == pending.issuer or (named is None and not pending.names_issuer):
+        return
+    raise InvalidLoginAnswer(
+        f"The answer {'does not say' if named is None else 'names another server as the one'} that it comes from "
+        f"{pending.issuer}, where this sign-in was begun (iss).",
+        hint="It was not used. Paste the whole address that you landed on last, or begin the sign-in again.",
+    )
 
 
 def _of_address(before: str, query: str) -> LoginAnswer:
@@ -114,8 +126,8 @@ def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the parameters by name. Raises ``InvalidLoginAnswer`` for one that came twice (RFC 6749 section 3.1)."""
     params: dict[str, str] = {}
     for name, value in pairs:
-        if name in params and name in ("code", "state", "error"):
-            raise InvalidLoginAnswer("The answer names its code, state or error twice.", hint=_COPY)
+        if name in params and name in ("code", "state", "error", "iss"):
+            raise InvalidLoginAnswer("The answer names its code, state, issuer or error twice.", hint=_COPY)
         params.setdefault(name, value)
     return params
 

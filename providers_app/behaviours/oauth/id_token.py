@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from providers_app import conf, loop
 from providers_app.behaviours.oauth.endpoint import skew_of
-from providers_app.errors import BadAnswer, InvalidIdToken
+from providers_app.errors import BadAnswer, InvalidIdToken, Retry
 from providers_app.types.credentials import Secret
 from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
@@ -27,6 +27,8 @@ ALGORITHMS = {"RS256": "RSA", "ES256": "EC"}
 MAX_LENGTH = 64 * 1024
 KEEP_S = 600.0
 REFETCH_S = 30.0
+CLOCKS_AGREE_S = 30.0
+"""Seconds up to which two clocks count as the same; half of the leeway."""
 MAX_KEYS_BODY = 256 * 1024
 MAX_KEYS = 100
 SMALLEST_RSA = 2048
@@ -105,27 +107,29 @@ def check_claims(
     ``now`` is seconds since the epoch, ``skew`` the seconds by which our clock is behind the issuer's, where known.
     """
     if claims.get("iss") not in issuers:
-        raise InvalidIdToken("The id token is from another issuer than the configured one.")
+        hint = f"Check the configured issuer ({issuers[0]}), then sign in again."
+        raise InvalidIdToken("The id token is from another issuer than the configured one (iss).", hint=hint)
     given = claims.get("aud")
     audiences = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    client = "Check the configured client id, then sign in again."
     if audience not in audiences:
-        raise InvalidIdToken("The id token was made for another client (aud).")
+        raise InvalidIdToken("The id token was made for another client (aud).", hint=client)
     if len(audiences) > 1 and claims.get("azp") != audience:
-        raise InvalidIdToken("The id token is for several clients, and was not issued to ours (azp).")
-    clocks = _clocks(skew)
+        raise InvalidIdToken("The id token is for several clients, and was not issued to ours (azp).", hint=client)
     ends, made, begins = (_time(claims, name) for name in ("exp", "iat", "nbf"))
     if ends is None or made is None:
         raise InvalidIdToken("The id token does not say when it was made and when it ends (iat, exp).")
     if ends + leeway <= now:
-        raise InvalidIdToken(f"The id token ended {round(now - ends)} s ago.{clocks}")
+        raise _ill_timed(f"ended {round(now - ends)} s ago", skew)
     if made - leeway > now:
-        raise InvalidIdToken(f"The id token was made {round(made - now)} s in the future.{clocks}")
+        raise _ill_timed(f"was made {round(made - now)} s in the future", skew)
     if begins is not None and begins - leeway > now:
-        raise InvalidIdToken(f"The id token is valid only in {round(begins - now)} s.{clocks}")
+        raise _ill_timed(f"is valid only in {round(begins - now)} s", skew)
     if nonce is not None:
         said = claims.get("nonce")
         if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.reveal().encode()):
-            raise InvalidIdToken("The id token belongs to another sign-in (its nonce differs).")
+            hint = "Begin the sign-in again, and use only the page that it opens."
+            raise InvalidIdToken("The id token belongs to another sign-in (its nonce differs).", hint=hint)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not subject.strip():
         raise InvalidIdToken("The id token names no account (sub).")
@@ -140,16 +144,28 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _clocks(skew: float | None) -> str:
-    if skew is None or abs(skew) < 30:
-        return ""
-    return f" The clock of this machine is {round(abs(skew))} s {'behind' if skew > 0 else 'ahead of'} the issuer's."
+def _ill_timed(what: str, skew: float | None) -> InvalidIdToken:
+    """Return the error for a token of another time; it may pass where this machine's clock is, or may be, the cause."""
+    if skew is not None and abs(skew) < CLOCKS_AGREE_S:
+        hint = "The clock of this machine agrees with the issuer's, so the token itself is wrong. Sign in again."
+        return InvalidIdToken(f"The id token {what}.", hint=hint)
+    clocks, hint = "", "Check the clock of this machine, then try again."
+    if skew is not None:
+        seconds, way, turn = round(abs(skew)), *(("behind", "forward") if skew > 0 else ("ahead of", "back"))
+        clocks = f" The clock of this machine is {seconds} s {way} the issuer's."
+        hint = f"Set the clock of this machine {turn} by {seconds} s, then try again."
+    return _passing(InvalidIdToken(f"The id token {what}.{clocks}", hint=hint))
+
+
+def _passing(error: InvalidIdToken) -> InvalidIdToken:
+    error.retry = Retry.AFTER_WAIT
+    return error
 
 
 def _header(token: Secret) -> dict[str, Any]:
     text = token.reveal()
     if not text:
-        raise InvalidIdToken("The provider gave no id token.")
+        raise InvalidIdToken("The provider gave no id token.", hint="Check the configured scopes (openid).")
     if len(text) > MAX_LENGTH:
         raise InvalidIdToken("The id token is too long.")
     try:
@@ -220,7 +236,8 @@ def _key(entry: dict[str, Any]) -> Key | None:
 def _signed(token: Secret, header: dict[str, Any], keys: Keys) -> dict[str, Any]:
     candidates = keys.find(header)
     if not candidates:
-        raise InvalidIdToken("The id token is signed with a key that its issuer does not publish.")
+        hint = "The issuer may be changing its keys: try again in a minute, then check their address (jwks_url)."
+        raise _passing(InvalidIdToken("The id token is signed with a key that its issuer does not publish.", hint=hint))
     text, algorithms = token.reveal().encode("ascii"), [str(header["alg"])]
     for key in candidates:
         try:
@@ -230,4 +247,5 @@ def _signed(token: Secret, header: dict[str, Any], keys: Keys) -> dict[str, Any]
         if (claims := payload.object_in(content)) is None:
             raise InvalidIdToken("The id token has no claims that can be read.")
         return claims
-    raise InvalidIdToken("The signature of the id token is wrong.")
+    hint = "Check the configured issuer and the address of its keys (jwks_url), then sign in again."
+    raise InvalidIdToken("The signature of the id token is wrong.", hint=hint)

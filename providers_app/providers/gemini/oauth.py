@@ -16,7 +16,7 @@ from providers_app.behaviours.credentials.google.authority import advice, checke
 from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, revoke, tokens_from
 from providers_app.behaviours.oauth.grants import Fields, authorization_code, code_page
-from providers_app.behaviours.oauth.id_token import verify
+from providers_app.behaviours.oauth.id_token import unverified_claims, verify
 from providers_app.behaviours.oauth.pkce import new_nonce
 from providers_app.errors import InvalidRequest, LoginError, MissingScope
 from providers_app.providers.gemini import api_key
@@ -87,7 +87,9 @@ class GeminiOAuth(OAuth):
         checked_project(text_of(start.given, "project"), "quota project")
         nonce = new_nonce() if "openid" in config.scopes.split() else Secret("")
         more: Fields = {"nonce": nonce, "access_type": "offline", "prompt": "consent"}
-        return code_page(start, config.authorize_url, config.scopes, more, client=client, nonce=nonce)
+        # Google names its issuer in answers, but does not promise it in its discovery document.
+        fixed = {"client": client, "nonce": nonce, "issuer": config.issuer}
+        return code_page(start, config.authorize_url, config.scopes, more, **fixed)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens. Raise ``LoginError``, ``InvalidCredential``, ``UpstreamError``."""
@@ -98,19 +100,26 @@ class GeminiOAuth(OAuth):
         found = await authorization_code(TokenEndpoint(url=config.token_url), pending, answer, http)
         tokens = tokens_from(found, flow=GOOGLE, client=pending.client, issuer=config.issuer, now=time.time())
         # Without a scope in the answer everything that was asked for was granted (RFC 6749 section 5.1).
-        tokens = msgspec.structs.replace(tokens, scopes=tokens.scopes or tuple(config.scopes.split()))
-        _check_granted(tokens, config)
-        claims: dict[str, Any] = {}
-        if pending.nonce:  # the configured scopes ask for an id token
+        return msgspec.structs.replace(tokens, scopes=tokens.scopes or tuple(config.scopes.split()))
+
+    async def identified(self, tokens: Tokens, http: Http, pending: PendingLogin | None = None) -> Tokens:
+        """Verify the id token and add the account. Raise ``LoginError``, ``UpstreamError``."""
+        if tokens.flow == service_account.FLOW:
+            return tokens
+        config, claims = _config(), dict[str, Any]()
+        if pending is None or pending.nonce:  # the configured scopes ask for an id token
             claims = await verify(
                 tokens.id_token,
                 # Either form occurs (developers.google.com/identity/openid-connect/openid-connect).
                 issuer=(config.issuer, config.issuer.removeprefix("https://")),
-                audience=pending.client.id,
+                audience=tokens.client.id,
                 jwks_url=config.jwks_url,
                 http=http,
-                nonce=pending.nonce,
+                nonce=pending.nonce if pending else None,
             )
+        if pending is None:
+            return tokens
+        _check_granted(tokens, config)
         return msgspec.structs.replace(
             tokens,
             account_id=claims.get("sub", ""),
@@ -123,7 +132,9 @@ class GeminiOAuth(OAuth):
         if tokens.flow == service_account.FLOW:
             return await service_account.mint(tokens, service_accounts(), http)
         tokens = msgspec.structs.replace(tokens, client=_client(tokens.client))
-        return await authorized_user.refresh(tokens, people(), http)
+        new = await authorized_user.refresh(tokens, people(), http)
+        subject = str(unverified_claims(new.id_token).get("sub") or "")
+        return msgspec.structs.replace(new, account_id=subject) if tokens.account_id and subject else new
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """Ends every login of this account and OAuth client. Raises ``UpstreamError``."""

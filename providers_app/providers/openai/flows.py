@@ -133,8 +133,14 @@ def codex_page(start: LoginStart, config: OAuthConfig, page: str) -> PendingLogi
     """Begin in the browser with the client ``config.client_id``. Raise ``InvalidRequest``."""
     account.checked_mode(text_of(start.given, "mode"))
     client, redirect = OAuthClient(id=config.client_id), _redirect(start, "localhost", config.ports)
-    more = {"id_token_add_organizations": "true", "codex_cli_simplified_flow": "true", "originator": config.originator}
-    return code_page(start, page, config.scopes, more, client=client, redirect_uri=redirect)
+    nonce = new_nonce()
+    more: Fields = {
+        "id_token_add_organizations": "true",
+        "codex_cli_simplified_flow": "true",
+        "originator": config.originator,
+        "nonce": nonce,
+    }
+    return code_page(start, page, config.scopes, more, client=client, redirect_uri=redirect, nonce=nonce)
 
 
 def _redirect(start: LoginStart, host: str, ports: tuple[int, ...] = ()) -> str:
@@ -159,29 +165,35 @@ DISCOVERED = {
     "revoke": "revocation_endpoint",
     "jwks": "jwks_uri",
 }
+NAMING = "authorization_response_iss_parameter_supported"
 KEPT_S = 3600.0
 
 
 class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
-    """The URLs of one flow's requests; ``revoke`` is empty where the server has no such URL."""
+    """The URLs of one flow's requests; ``revoke`` is empty where the server has no such URL.
+
+    ``names_issuer``: the discovery document says that the answers of this ``authorize`` page name the issuer (RFC 9207
+    section 3).
+    """
 
     issuer: str
     authorize: str
     token: str
     revoke: str
     jwks: str
+    names_issuer: bool = False
 
 
 async def endpoints(config: OAuthConfig | SiwcConfig, http: Http, *needed: str) -> Endpoints:
     """Return the URLs of a flow, discovered where ``needed``. Raise ``UpstreamError``, ``BadAnswer``."""
-    known = {name: str(getattr(config, f"{name}_url")) for name in DISCOVERED}
+    known, naming = {name: str(getattr(config, f"{name}_url")) for name in DISCOVERED}, ""
     if not all(known[name] for name in needed):
         found = await _discovered(config.issuer, http)
-        known = {name: value or found[name] for name, value in known.items()}
+        known, naming = {name: value or found[name] for name, value in known.items()}, found[NAMING]
     missing = [name for name in needed if not known[name] and name != "revoke"]
     if missing:
         raise BadAnswer(f"The discovery document of {config.issuer} names no {DISCOVERED[missing[0]]}.")
-    return Endpoints(issuer=config.issuer, **known)
+    return Endpoints(issuer=config.issuer, names_issuer=known["authorize"] == naming, **known)
 
 
 async def _discovered(issuer: str, http: Http) -> dict[str, str]:
@@ -200,6 +212,8 @@ async def _discovered(issuer: str, http: Http) -> dict[str, str]:
     for name, value in found.items():
         if value and origin_of(value).lower() != origin_of(issuer).lower():
             raise BadAnswer(f"The discovery document of {issuer} sends {DISCOVERED[name]} to another host.")
+    # The document speaks of the page that it names; another client's may be another one.
+    found[NAMING] = found["authorize"] if document.get(NAMING) is True else ""
     cache[issuer] = (time.monotonic() + KEPT_S, found)
     return found
 

@@ -9,7 +9,7 @@ from providers_app.behaviours.oauth.enabled import require_enabled
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, revoke
 from providers_app.errors import BadAnswer, InvalidLoginAnswer, LoginError, NotFound, UpstreamError
 from providers_app.providers.openai import account, api_key, flows, models, requests, sign_in
-from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.providers.openai.config import OAuthConfig
 from providers_app.providers.openai.flows import config_of, endpoints
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account
@@ -32,21 +32,24 @@ class OpenAIOAuth(OAuth):
         config = config_of(start.flow.name)
         if isinstance(config, OAuthConfig) and start.flow.name == flows.DEVICE:
             return await begin_device(start, config, http)
-        page = (await endpoints(config, http, "authorize")).authorize
+        # With the keys, which the exchange needs: a server that cannot be asked leads nobody to its page in vain.
+        at = await endpoints(config, http, "authorize", "jwks")
         if isinstance(config, OAuthConfig):
-            return flows.codex_page(start, config, page)
-        return flows.chatgpt_page(start, config, page)
+            pending = flows.codex_page(start, config, at.authorize)
+        else:
+            pending = flows.chatgpt_page(start, config, at.authorize)
+        return msgspec.structs.replace(pending, issuer=at.issuer, names_issuer=at.names_issuer)
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Exchange the answer for tokens. Raise ``LoginError``, ``UpstreamError``."""
         if not answer.code:
             raise InvalidLoginAnswer("The answer has no code in it.")
-        config = config_of(pending.flow)
         # Discovered before the code is spent, so that a server that cannot be asked costs no code.
-        at = await endpoints(config, http, "token", "jwks")
-        if isinstance(config, SiwcConfig):
-            return await sign_in.plan_tokens(pending, answer, config, at, http)
-        return await sign_in.account_tokens(pending, answer, config, at, http)
+        return await sign_in.exchanged(pending, answer, await _endpoints(pending.flow, http, "token", "jwks"), http)
+
+    async def identified(self, tokens: Tokens, http: Http, pending: PendingLogin | None = None) -> Tokens:
+        """Verify the id token and add the account. Raise ``LoginError``, ``UpstreamError``."""
+        return await sign_in.identified(tokens, await _endpoints(tokens.flow, http, "jwks"), http, pending)
 
     async def poll(self, pending: PendingLogin, http: Http) -> Tokens | PendingLogin:
         """Poll once. Raise ``LoginDenied``, ``LoginExpired``, ``LoginError``, ``UpstreamError``."""
@@ -73,12 +76,12 @@ class OpenAIOAuth(OAuth):
     async def api_credentials(self, tokens: Tokens, http: Http) -> Credential:
         """Return the token or key that signs. Raise ``LoginError`` where there can be no key, ``UpstreamError``."""
         if tokens.facts.get("mode") == "api_key" and not tokens.api_key:
-            tokens = await sign_in.with_key(tokens, await endpoints(config_of(tokens.flow), http, "token"), http)
+            tokens = await sign_in.with_key(tokens, await _endpoints(tokens.flow, http, "token"), http)
         return await super().api_credentials(tokens, http)
 
     async def revoke(self, tokens: Tokens, http: Http) -> bool:
         """Ends the refresh token, and with it the login (RFC 7009). Raises ``UpstreamError``."""
-        at = await endpoints(config_of(tokens.flow), http, "revoke")
+        at = await _endpoints(tokens.flow, http, "revoke")
         token, kind = (tokens.refresh, "refresh_token") if tokens.refresh else (tokens.access, "access_token")
         if not at.revoke or not token:
             return False
@@ -93,6 +96,10 @@ class OpenAIOAuth(OAuth):
     def advise(self, chat: ChatRequest, credential: Credential) -> list[Advice]:
         """Tell what the login takes out of the request and adds to it, and a mode that was only assumed."""
         return requests.advice(chat, credential)
+
+
+async def _endpoints(flow: str, http: Http, *needed: str) -> flows.Endpoints:
+    return await endpoints(config_of(flow), http, *needed)
 
 
 MAX_CODE = 100

@@ -13,7 +13,7 @@ from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, grants, id
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, tokens_from
 from providers_app.behaviours.oauth.token_answer import A_DURATION, seconds, token_in
 from providers_app.providers.openai import account, flows
-from providers_app.providers.openai.config import OAuthConfig, SiwcConfig
+from providers_app.providers.openai.config import SiwcConfig
 from providers_app.providers.openai.flows import Endpoints, config_of, endpoints
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -46,45 +46,55 @@ def client_of(pending: PendingLogin, answer: LoginAnswer) -> OAuthClient:
     return pending.client
 
 
-async def plan_tokens(
-    pending: PendingLogin, answer: LoginAnswer, config: SiwcConfig, at: Endpoints, http: Http
-) -> Tokens:
-    """Sign in with ChatGPT, from the code on. Raises ``LoginError``, ``UpstreamError``."""
-    pending = msgspec.structs.replace(pending, client=client_of(pending, answer))
-    extra = {"resource": config.resource}
+async def exchanged(pending: PendingLogin, answer: LoginAnswer, at: Endpoints, http: Http) -> Tokens:
+    """Return the tokens for the code, whose account ``identified`` adds. Raise ``LoginError``, ``UpstreamError``."""
+    config, extra = config_of(pending.flow), {}
+    if isinstance(config, SiwcConfig):
+        pending = msgspec.structs.replace(pending, client=client_of(pending, answer))
+        extra = {"resource": config.resource}
     try:
         found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http, extra=extra)
     except (errors.AuthenticationFailed, errors.PermissionDenied) as error:
         if pending.client_of and error.upstream_code in refusals.ISSUED_CLIENT:
             raise refusals.of_another(pending.client_of, error.upstream_code) from None
         raise
-    tokens = tokens_of(found, flow=flows.CHATGPT, client=pending.client, issuer=at.issuer)
-    claims = await _claims(tokens, at, http, nonce=pending.nonce)
-    who = account.read(claims)
-    if flows.PLAN_SCOPE not in tokens.scopes:
-        raise errors.MissingScope(
-            "You are signed in, but the permission to use your ChatGPT plan was not given.",
-            hint="Sign in again and allow the use of your plan. Plus and Pro accounts have it; in a workspace its "
-            "administrator may have turned it off.",
-        )
-    return identified(tokens, who, account.Detected(mode="plan", source="flow"))
+    return tokens_of(found, flow=pending.flow, client=pending.client, issuer=at.issuer)
 
 
-async def account_tokens(
-    pending: PendingLogin, answer: LoginAnswer, config: OAuthConfig, at: Endpoints, http: Http
-) -> Tokens:
-    """Exchange the code of the flows ``codex`` and ``device``. Raise ``LoginError``, ``UpstreamError``."""
-    found = await grants.authorization_code(TokenEndpoint(url=at.token), pending, answer, http)
-    tokens = tokens_of(found, flow=pending.flow, client=pending.client, issuer=at.issuer)
-    who = account.read(await _claims(tokens, at, http))
-    chosen = text_of(pending.given, "mode") or config.mode
-    detected = account.detect(who, chosen)
-    if detected.mode == "chatgpt" and not who.account_id:
-        raise errors.LoginError(
-            "The sign-in names no ChatGPT account, so ChatGPT mode cannot be used.",
-            hint="Sign in again with the mode api_key, or connect a session with a key of the API platform.",
-        )
-    return identified(tokens, who, detected)
+async def identified(tokens: Tokens, at: Endpoints, http: Http, pending: PendingLogin | None) -> Tokens:
+    """Return the tokens with the account that their verified id token names. Raise ``LoginError``, ``UpstreamError``.
+
+    After a refresh (no ``pending``) only the plan is taken, which is shown: the mode and what it needs stay as they
+    were at the sign-in.
+    """
+    nonce = pending.nonce or None if pending else None
+    claims = await id_token.verify(
+        tokens.id_token, issuer=at.issuer, audience=tokens.client.id, jwks_url=at.jwks, http=http, nonce=nonce
+    )
+    who, config = account.read(claims), config_of(tokens.flow)
+    if pending is None:
+        return msgspec.structs.replace(tokens, facts={**tokens.facts, "plan": who.plan}) if who.plan else tokens
+    if isinstance(config, SiwcConfig):
+        detected = account.Detected(mode="plan", source="flow")
+        if flows.PLAN_SCOPE not in tokens.scopes:
+            raise errors.MissingScope(
+                "You are signed in, but the permission to use your ChatGPT plan was not given.",
+                hint="Sign in again and allow the use of your plan. Plus and Pro accounts have it; in a workspace its "
+                "administrator may have turned it off.",
+            )
+    else:
+        detected = account.detect(who, text_of(pending.given, "mode") or config.mode)
+        if detected.mode == "chatgpt" and not who.account_id:
+            raise errors.LoginError(
+                "The sign-in names no ChatGPT account, so ChatGPT mode cannot be used.",
+                hint="Sign in again with the mode api_key, or connect a session with a key of the API platform.",
+            )
+    return msgspec.structs.replace(
+        tokens,
+        account_id=who.identity,
+        account_label=who.email or who.account_id or who.subject,
+        facts=account.facts(who, detected, tokens.flow),
+    )
 
 
 def tokens_of(
@@ -130,16 +140,6 @@ def _time_of(token: Secret, name: str) -> float | None:
     return float(value) if fits and isinstance(value, int | float) else None
 
 
-def identified(tokens: Tokens, who: account.Account, detected: account.Detected) -> Tokens:
-    """Add to the tokens whose they are and how they are used."""
-    return msgspec.structs.replace(
-        tokens,
-        account_id=who.identity,
-        account_label=who.email or who.account_id or who.subject,
-        facts=account.facts(who, detected, tokens.flow),
-    )
-
-
 async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
     """Obtain a key of the API platform. Raise ``LoginError`` where the account can have none, ``UpstreamError``."""
     way_on = (
@@ -164,19 +164,6 @@ async def with_key(tokens: Tokens, at: Endpoints, http: Http) -> Tokens:
     return msgspec.structs.replace(tokens, api_key=key)
 
 
-async def _claims(tokens: Tokens, at: Endpoints, http: Http, *, nonce: Secret | None = None) -> dict[str, object]:
-    if not tokens.id_token:
-        raise errors.InvalidIdToken(
-            "The token endpoint answered without an id token.", hint="Check the configured scopes."
-        )
-    claims = await id_token.verify(
-        tokens.id_token, issuer=at.issuer, audience=tokens.client.id, jwks_url=at.jwks, http=http, nonce=nonce
-    )
-    if not account.read(claims).subject:
-        raise errors.InvalidIdToken("The id token names no subject.")
-    return claims
-
-
 TERMINAL = frozenset(
     {
         "invalid_grant",
@@ -192,8 +179,8 @@ TERMINAL = frozenset(
 async def refreshed(tokens: Tokens, http: Http) -> Tokens:
     """Refresh with one request. Raise ``TokenRefused``, ``TokenOutcomeUnknown``, others where nothing was spent.
 
-    No keys are fetched for the new id token, since that could lose the pair: it came from the token endpoint over TLS,
-    which OpenID Connect Core 3.1.3.7 takes in place of its signature, and only its subject counts here.
+    No keys are fetched for the new id token, since that could lose the pair: ``identified`` verifies it once the pair
+    is stored. Until then the account's facts stay, and only a token that claims another account is told apart.
     """
     config = config_of(tokens.flow)
     at = await endpoints(config, http, "token")
@@ -207,7 +194,7 @@ async def refreshed(tokens: Tokens, http: Http) -> Tokens:
         answer = await grants.refresh_token(token_endpoint, tokens, http)
         answer = completed(answer, tokens)
     new = tokens_of(answer, flow=tokens.flow, client=tokens.client, issuer=tokens.issuer, before=tokens)
-    return of_the_same_account(new, tokens)
+    return claimed(new, tokens)
 
 
 def completed(answer: dict[str, object], before: Tokens) -> dict[str, object]:
@@ -222,17 +209,7 @@ def completed(answer: dict[str, object], before: Tokens) -> dict[str, object]:
     return {**answer, **kept} if left is None else {**answer, **kept, "expires_at": left}
 
 
-def of_the_same_account(new: Tokens, before: Tokens) -> Tokens:
-    """``new``, with the plan that its id token names. Raises ``TokenRefused`` when it is another account's."""
-    if new.id_token == before.id_token:
-        return new
+def claimed(new: Tokens, before: Tokens) -> Tokens:
+    """``new``, with another account's id where its id token, not verified yet, is not of the account ``before``."""
     who = account.read(id_token.unverified_claims(new.id_token))
-    if before.account_id and not who.is_still(before.account_id):
-        raise errors.TokenRefused(
-            "The refresh was answered with tokens of another account, which were not taken.",
-            upstream_code="account_changed",
-            hint="Sign in again with the account that the session had.",
-        )
-    # The mode and what it needs stay as they were verified at the sign-in; the plan is only shown.
-    facts = {**before.facts, "plan": who.plan} if who.plan else before.facts
-    return msgspec.structs.replace(new, facts=facts)
+    return new if who.is_still(before.account_id) else msgspec.structs.replace(new, account_id=who.identity)

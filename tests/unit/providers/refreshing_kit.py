@@ -58,6 +58,9 @@ class Login:
     async def exchange(self, pending: Any, answer: Any, http: Any) -> Tokens:
         raise errors.InvalidRequest("not here")
 
+    async def identified(self, tokens: Tokens, http: Any, pending: Any = None) -> Tokens:
+        return tokens
+
     async def poll(self, pending: Any, http: Any) -> Any:
         raise errors.InvalidRequest("not here")
 

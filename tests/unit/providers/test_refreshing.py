@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from providers_app import conf, errors, loop, provider
+from providers_app.refresh import flight
 from providers_app.refresh import service as refreshing
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import Tokens
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.refreshing_kit import HOUR, Login, login, refresh_failure, row, store
-from tests.waiting import until
+from tests.waiting import put_forward, until
 
 __all__ = ["login", "row", "store"]
 pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
@@ -215,3 +216,23 @@ async def test_a_shutdown_waits_for_nobody_who_only_waits(store: MemoryRefreshes
     assert time.monotonic() - began < 30 and login.sent == []
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
+
+
+async def test_the_look_up_of_keys_is_not_waited_for_long(
+    store: MemoryRefreshes, row: Row, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pair is stored before, and the lane is free meanwhile."""
+    seen: list[list[str]] = []
+
+    async def identified(tokens: Tokens, http: Any) -> Tokens:
+        seen.append(list(store.steps))
+        put_forward(flight.KEYS_S + 1)
+        await asyncio.Event().wait()
+        return tokens
+
+    monkeypatch.setattr(login, "identified", identified, raising=False)
+    login.answer = lambda tokens: msgspec.structs.replace(login.rotate(tokens), id_token=Secret("i2"))
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert report.done == "refreshed" and "did not come in 5 s" in report.why
+    assert seen == [["claim", "intent", "keep"]] and row.lease == ""
+    assert (row.tokens.refresh, row.tokens.id_token) == (Secret("refresh-1"), Secret("i2"))

@@ -22,6 +22,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from tests.vendors.asgi import Reply
 from tests.vendors.auth import clients, device_codes, mints
 from tests.vendors.auth.hashes import challenge_of, hash_of
 from tests.vendors.auth.keys import Signer
@@ -45,6 +46,7 @@ from tests.vendors.auth.records import (
 )
 from tests.vendors.auth.summary import summarize
 from tests.vendors.ledger import Entry
+from tests.vendors.replies import json_reply
 
 TTL = {"anthropic": 28_800.0, "openai": 3_600.0, "google": 3_599.0, "openrouter": math.inf, "entra": 3_599.0}
 
@@ -69,6 +71,9 @@ class Book:
     that this server's clock is ahead. ``device_enabled``, ``device_interval``: the device flow, and the seconds between
     two questions that it names. ``blocked``: a text with which the resource server refuses every OAuth token
     (Anthropic).
+    ``promises_issuer``: the discovery document says that answers name the issuer (RFC 9207); ``iss``: what they name
+    (``None``: the issuer, empty: nothing). ``claims``: changes to the claims of id tokens from now on. ``keys_away``:
+    so many look-ups of the published keys fail.
     """
 
     signed_in: str
@@ -81,6 +86,10 @@ class Book:
     device_enabled: bool
     device_interval: float
     blocked: str
+    promises_issuer: bool
+    iss: str | None
+    claims: dict[str, Any]
+    keys_away: int
 
     def __init__(self, style: str) -> None:
         self.style = style
@@ -102,6 +111,7 @@ class Book:
             self.code_ttl, self.refresh_ttl = 600.0, 30 * 86_400.0
             self.device_enabled, self.device_interval = True, 1.0
             self.blocked = ""
+            self.promises_issuer, self.iss, self.claims, self.keys_away = False, None, {}, 0
             self.signer.reset()
             self.faults: deque[Fault] = deque()
             self.ledger: list[Spend] = []
@@ -168,6 +178,14 @@ class Book:
         """Sign id tokens with a new key; the old one is published no longer unless it is to be kept."""
         with self.lock:
             self.signer.rotate(keep_old=keep_old)
+
+    def published(self) -> Reply:
+        """The answer of the address of the keys."""
+        with self.lock:
+            if self.keys_away > 0:
+                self.keys_away -= 1
+                return json_reply(503, {"error": "temporarily_unavailable"})
+            return json_reply(200, self.signer.jwks())
 
     def approve(self, url: str, *, account: str | None = None, deny: bool = False) -> str:
         """What the browser's click on Allow (or Deny) leads to: the ``Location``, or the code that the page shows.
@@ -244,7 +262,7 @@ class Book:
         if family.nonce:
             claims["nonce"] = family.nonce
         with self.lock:
-            self.id_tokens.append(self.signer.sign(claims | changed))
+            self.id_tokens.append(self.signer.sign(claims | self.claims | changed))
             return self.id_tokens[-1]
 
     def verified(self, token: str) -> dict[str, Any] | None:

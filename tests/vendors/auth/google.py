@@ -50,7 +50,7 @@ class GoogleAuth(AuthFront):
             ("POST", "/revoke"): self._revoke,
             ("GET", "/tokeninfo"): self._info,
             ("GET", "/oauth2/v3/userinfo"): self._person,
-            ("GET", "/oauth2/v3/certs"): lambda request, entry: json_reply(200, self.book.signer.jwks()),
+            ("GET", "/oauth2/v3/certs"): lambda request, entry: self.book.published(),
             ("GET", "/.well-known/openid-configuration"): lambda request, entry: json_reply(200, self._discovery()),
         }
 
@@ -92,8 +92,9 @@ class GoogleAuth(AuthFront):
             nonce=asked.nonce,
             extra={"offline": "yes" if offline else ""},
         ).code
-        scope = " ".join(asked.scopes)
-        return back(asked.redirect_uri, state=asked.state, code=code, scope=scope, authuser="0", prompt="consent"), ""
+        iss = self.book.origin if self.book.iss is None else self.book.iss
+        said = {"iss": iss, "scope": " ".join(asked.scopes), "authuser": "0", "prompt": "consent"}
+        return back(asked.redirect_uri, state=asked.state, code=code, **said), ""
 
     # Tokens
 

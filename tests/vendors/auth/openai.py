@@ -50,7 +50,7 @@ class OpenAIAuth(AuthFront):
             ("POST", "/oauth/authorize"): self.authorize,
             ("POST", "/oauth/token"): self._token,
             ("POST", "/oauth/revoke"): self._revoke,
-            ("GET", "/.well-known/jwks.json"): lambda request, entry: json_reply(200, self.book.signer.jwks()),
+            ("GET", "/.well-known/jwks.json"): lambda request, entry: self.book.published(),
             **siwc.routes(),
             **device.routes(),
         }
@@ -80,7 +80,8 @@ class OpenAIAuth(AuthFront):
         code = self.book.new_code(client_id=client_id, account=account, redirect_uri=asked.redirect_uri, **bound)
         said = {"code": code.code, "state": asked.state, "client_id": issued}
         if issued:
-            said |= {"scope": " ".join(asked.scopes), "iss": self.book.origin}
+            iss = self.book.origin if self.book.iss is None else self.book.iss
+            said |= {"scope": " ".join(asked.scopes), "iss": iss}
         return back(asked.redirect_uri, **said), ""
 
     # Tokens

@@ -63,6 +63,7 @@ class SignInWithChatGPT:
             "code_challenge_methods_supported": ["S256"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "subject_types_supported": ["public"],
+            "authorization_response_iss_parameter_supported": self.book.promises_issuer,
         }
 
     def check(self, query: dict[str, str]) -> Asked:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 
 from maestro_site.logs import formatter
+from providers_app import loop
 from sessions_app.models import AuthSession
 from sessions_app.views import oauth
 from tests.vendors.auth.clients import GOOGLE_SECRET, GOOGLE_WEB
@@ -45,15 +46,50 @@ def test_what_came_back_is_spent_and_leaves_the_address_bar(alice: User, vendors
 
 
 def test_a_web_client_at_google_comes_back_here(alice: User, vendors: Vendors) -> None:
-    vendors.google.add_client(GOOGLE_WEB, redirects=[f"http://localhost:8000{CALLBACK}"])
     client = browser_at(alice)
-    given = {"flow_project": "proj-1", "client_id": GOOGLE_WEB, "client_secret": GOOGLE_SECRET, "method": "callback"}
-    page = begin(client, "gemini", "google", **given)
-    location = urlsplit(vendors.google.approve(url_of(client, page)))
-    assert client.get(f"{location.path}?{location.query}")["Location"] == page
+    page, back = google(client, vendors)
+    assert client.get(back)["Location"] == page
     assert client.get(page).context["view"].phase == "done", text_of(client.get(page))
     again = client.post(reverse("sessions:reauthorize", args=[AuthSession.objects.get().pk]))["Location"]
     assert GOOGLE_WEB in url_of(client, again), "the client and the project of the stored login are used again"
+
+
+def google(client: Browser, vendors: Vendors) -> tuple[str, str]:
+    """A sign-in at Google by callback: its page, and the path that Google leads back to."""
+    vendors.google.add_client(GOOGLE_WEB, redirects=[f"http://localhost:8000{CALLBACK}"])
+    given = {"flow_project": "proj-1", "client_id": GOOGLE_WEB, "client_secret": GOOGLE_SECRET, "method": "callback"}
+    page = begin(client, "gemini", "google", **given)
+    location = urlsplit(vendors.google.approve(url_of(client, page)))
+    return page, f"{location.path}?{location.query}"
+
+
+def test_an_answer_of_another_issuer_is_shown_and_the_page_waits_on(alice: User, vendors: Vendors) -> None:
+    client = browser_at(alice)
+    vendors.google.iss = "https://evil.example"
+    page, back = google(client, vendors)
+    client.get(back)
+    shown = client.get(page)
+    assert shown.context["view"].phase == "open" and vendors.google.ledger == []
+    assert "names another server as the one that it comes from" in text_of(shown)
+    assert "begin the sign-in again" in text_of(shown) and "evil" not in text_of(shown)
+
+
+def test_keys_that_are_away_are_a_step_to_take_again(alice: User, vendors: Vendors) -> None:
+    client = browser_at(alice)
+    page, back = google(client, vendors)
+    vendors.google.keys_away = 1
+    loop.run(forget_keys())
+    client.get(back)
+    shown = client.get(page)
+    assert shown.context["view"].phase == "confirm"
+    for words in ("not finished yet", "keys could not be fetched", "need not sign in again", "Try again"):
+        assert words in text_of(shown), words
+    client.post(reverse("sessions:login-confirm", args=[attempt().pk]))
+    assert client.get(page).context["view"].phase == "done" and AuthSession.objects.get().account_label
+
+
+async def forget_keys() -> None:
+    loop.local("oauth-jwks", dict).clear()
 
 
 def test_the_same_answer_twice_is_one_session(alice: User, vendors: Vendors) -> None:

@@ -116,13 +116,17 @@ class OpenAIDesk:
         answers.check(pending, answer)
 
         async def exchange() -> Tokens:
-            return await resolve("openai", "oauth").exchange(pending, answer, clients.http())
+            behaviour = resolve("openai", "oauth")
+            tokens = await behaviour.exchange(pending, answer, clients.http())
+            return await behaviour.identified(tokens, clients.http(), pending)
 
         return await loop.hand_over(exchange())
 
     async def poll(self, pending: PendingLogin) -> Tokens | PendingLogin:
         async def ask() -> Tokens | PendingLogin:
-            return await resolve("openai", "oauth").poll(pending, clients.http())
+            behaviour = resolve("openai", "oauth")
+            found = await behaviour.poll(pending, clients.http())
+            return await behaviour.identified(found, clients.http(), pending) if isinstance(found, Tokens) else found
 
         return await loop.hand_over(ask())
 

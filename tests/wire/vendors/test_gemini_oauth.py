@@ -83,7 +83,8 @@ async def begin(
 async def finish(pending: PendingLogin, landed: str) -> Tokens:
     answer = answers.parse(landed)
     answers.check(pending, answer)
-    return await act(lambda http: BEHAVIOUR.exchange(pending, answer, http))
+    tokens = await act(lambda http: BEHAVIOUR.exchange(pending, answer, http))
+    return await act(lambda http: BEHAVIOUR.identified(tokens, http, pending))
 
 
 async def sign_in(book: Book) -> Tokens:

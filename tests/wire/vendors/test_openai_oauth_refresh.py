@@ -113,9 +113,12 @@ async def test_a_client_that_the_server_does_not_know_is_not_the_end_of_the_logi
 @pytest.mark.parametrize("flow", FLOWS)
 async def test_tokens_of_another_account_are_not_taken(desk: OpenAIDesk, flow: str) -> None:
     tokens = await desk.sign_in(flow)
-    theirs = msgspec.structs.replace(tokens, account_id="acct-2/user-acct-2", id_token=Secret(""))
-    with pytest.raises(errors.TokenRefused, match="another account"):
-        await desk.refresh(theirs)
+    session = await desk.connect(msgspec.structs.replace(tokens, account_id="acct-2/user-acct-2"))
+    report = await refresh_on_loop(session.id, "command")
+    assert report.done == "needs_person" and "another account" in report.why
+    kept = desk.sessions.refreshes.rows[session.id]
+    assert kept.session.status == "needs_reauth" and kept.tokens.access == tokens.access
+    assert [family.burned for family in desk.book.families.values()] == ["revoked_by_client"], "nobody holds the pair"
 
 
 @pytest.mark.parametrize("flow", FLOWS)

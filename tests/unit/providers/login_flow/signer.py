@@ -216,6 +216,9 @@ class Signer:
             raise TokenRefused("The signer refused the code.", upstream_code="invalid_grant")
         return SIDE.tokens(pending.flow, known[2])
 
+    async def identified(self, tokens: Tokens, http: Any, pending: PendingLogin | None = None) -> Tokens:
+        return tokens
+
     async def poll(self, pending: PendingLogin, http: Any) -> Tokens | PendingLogin:
         SIDE.asked.append("poll")
         if SIDE.faults:

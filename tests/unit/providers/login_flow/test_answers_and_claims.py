@@ -3,6 +3,7 @@
 import asyncio
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 
 from providers_app import errors
@@ -18,6 +19,7 @@ from providers_app.errors import (
     UnknownLogin,
 )
 from providers_app.sign_in import flow as login_flow
+from providers_app.sign_in.exchange import sealed
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens, to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
@@ -249,6 +251,83 @@ async def test_a_step_after_the_exchange_is_taken_again_alone(
     assert logins.state(pending.id).status == "done" and not logins.rows[pending.id].attempt.tokens
 
 
+@pytest.mark.parametrize("failed", [errors.PermissionDenied("No keys for you."), errors.BadAnswer("No keys.")])
+async def test_a_look_up_that_fails_drops_nothing(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch, failed: errors.UpstreamError
+) -> None:
+    """It is made without a credential: whatever its answer is, it is not about the login."""
+    failing: list[Exception] = [failed]
+
+    async def identified(tokens: Tokens, http: object, pending: PendingLogin) -> Tokens:
+        assert pending.flow == "page" and pending.verifier, "the sign-in that the tokens are of"
+        if failing:
+            raise failing.pop()
+        return msgspec.structs.replace(tokens, account_label="verified")
+
+    monkeypatch.setattr(BEHAVIOUR, "identified", identified)
+    pending = await begin()
+    with pytest.raises(type(failed)):
+        await give(pending, side.allow(pending.url))
+    assert (logins.state(pending.id).status, logins.state(pending.id).step) == ("confirm", "finish")
+    session = await login_flow.confirm_login(pending.id, browser=BROWSER, owner=1)
+    assert logins.tokens[session.id].account_label == "verified" and side.asked.count("exchange") == 1
+    assert side.revoked == []
+
+
+async def test_an_id_token_that_is_refused_ends_the_sign_in_and_the_login(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing: list[Exception] = [ServerError("No revocation now.")]
+
+    async def identified(tokens: Tokens, http: object, pending: PendingLogin) -> Tokens:
+        side.faults.extend(failing)
+        failing.clear()
+        raise errors.InvalidIdToken("Not signed.")
+
+    monkeypatch.setattr(BEHAVIOUR, "identified", identified)
+    first, second = await begin(), await begin(name="another")
+    for pending in (first, second):
+        with pytest.raises(errors.InvalidIdToken, match="Not signed"):
+            await give(pending, side.allow(pending.url))
+        state = logins.state(pending.id)
+        assert (state.status, state.error) == ("failed", "Not signed.")
+        await until(lambda: not side.faults)
+    await until(lambda: len(side.revoked) == 1)
+    said = "a pair of signer/dev_login that is not kept was not revoked: upstream_server_error"
+    assert [text for text in caplog.messages if "revoked" in text] == [said]
+
+
+async def test_a_stop_after_the_exchange_keeps_the_tokens(
+    logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops = [asyncio.CancelledError()]
+
+    async def identified(tokens: Tokens, http: object, pending: PendingLogin) -> Tokens:
+        if stops:
+            raise stops.pop()
+        return tokens
+
+    monkeypatch.setattr(BEHAVIOUR, "identified", identified)
+    pending = await begin()
+    with pytest.raises(asyncio.CancelledError):
+        await give(pending, side.allow(pending.url))
+    state = logins.state(pending.id)
+    assert (state.status, state.step) == ("confirm", "finish") and "need not sign in again" in state.hint
+    await login_flow.confirm_login(pending.id, browser=BROWSER, owner=1)
+    assert logins.state(pending.id).status == "done"
+
+
+async def test_tokens_that_may_be_a_session_s_are_not_revoked(logins: MemoryLogins, side: Side) -> None:
+    """The process ended between storing them and saying so."""
+    pending = await begin()
+    await logins.claim_login(pending.id)
+    await logins.advance_login(pending.id, step="store", tokens=sealed(side.tokens("page", "acc-1")))
+    logins.age(pending.id, 900)
+    assert (await login_flow.login_state(pending.id, browser=BROWSER, owner=1)).status == "failed"
+    await asyncio.sleep(0)
+    assert side.revoked == []
+
+
 async def test_a_step_that_is_refused_for_good_ends_the_sign_in(
     logins: MemoryLogins, side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +339,7 @@ async def test_a_step_that_is_refused_for_good_ends_the_sign_in(
     with pytest.raises(errors.PermissionDenied, match=r"\*\*\*"):
         await give(pending, side.allow(pending.url))
     assert logins.state(pending.id).status == "failed" and not logins.rows[pending.id].attempt.tokens
+    await until(lambda: len(side.revoked) == 1)
 
 
 async def test_a_code_that_was_accepted_is_never_asked_for_again(

@@ -31,6 +31,7 @@ from providers_app.types.credentials import Credential
 from providers_app.types.tokens import Tokens
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
 from tests.unit.providers.login_flow.signer import BEHAVIOUR, Side
+from tests.waiting import until
 
 TERMS = "Signer wants only its own program to do this. https://signer.test/terms"
 
@@ -222,6 +223,8 @@ async def test_another_account_can_be_declined(logins: MemoryLogins, side: Side)
     pending = await other_account(logins, side)
     await login_flow.cancel_login(pending.id, owner=1)
     assert not logins.rows[pending.id].attempt.tokens
+    await until(lambda: len(side.revoked) == 1)
+    assert side.revoked != [tokens.refresh.reveal() for tokens in logins.tokens.values()]
     with pytest.raises(LoginUsed):
         await login_flow.confirm_login(pending.id, owner=1)
     assert [tokens.account_id for tokens in logins.tokens.values()] == ["acc-1"]
@@ -233,6 +236,7 @@ async def test_a_word_that_comes_too_late_stores_nothing(logins: MemoryLogins, s
     with pytest.raises(LoginExpired):
         await login_flow.confirm_login(pending.id, owner=1)
     assert [tokens.account_id for tokens in logins.tokens.values()] == ["acc-1"]
+    await until(lambda: len(side.revoked) == 1)
 
 
 async def test_there_is_nothing_to_confirm_before_an_answer(logins: MemoryLogins, side: Side) -> None:

@@ -189,3 +189,47 @@ def test_secrets_of_an_answer_are_not_printed() -> None:
     found = answers.parse(f"https://h/cb?code={quote('se/cret')}&state=alsosecret")
     assert "se/cret" not in repr(found)
     assert "alsosecret" not in repr(found)
+
+
+ISSUER = "https://issuer.example"
+
+
+@pytest.mark.parametrize(
+    ("promised", "named", "said"),
+    [
+        (False, None, ""),
+        (False, ISSUER, ""),
+        (True, ISSUER, ""),
+        (True, None, "does not say that it comes from"),
+        (True, "https://evil.example", "names another server"),
+        (False, "https://evil.example", "names another server"),
+        (False, f"{ISSUER}/", "names another server"),
+        (False, "", "names another server"),
+    ],
+)
+@pytest.mark.parametrize("error", ["", "access_denied"])
+def test_the_issuer_of_an_answer(promised: bool, named: str | None, said: str, error: str) -> None:
+    """RFC 9207 section 2.4, for answers and errors alike."""
+    state = Secret("s")
+    login = PendingLogin(flow="f", method="callback", state=state, issuer=ISSUER, names_issuer=promised)
+    params = {name: value for name, value in (("iss", named), ("error", error or None)) if value is not None}
+    found = LoginAnswer(code=Secret("c"), state=state, params=params)
+    if said:
+        with pytest.raises(InvalidLoginAnswer, match=said) as caught:
+            answers.check(login, found)
+        assert ISSUER in caught.value.message and "evil" not in caught.value.message
+    elif error:
+        with pytest.raises(LoginDenied):
+            answers.check(login, found)
+    else:
+        answers.check(login, found)
+
+
+def test_an_issuer_that_is_not_known_is_not_compared() -> None:
+    login = PendingLogin(flow="f", method="callback", state=Secret("s"))
+    answers.check(login, LoginAnswer(code=Secret("c"), state=Secret("s"), params={"iss": "https://any.example"}))
+
+
+def test_an_issuer_is_named_once() -> None:
+    with pytest.raises(InvalidLoginAnswer, match="twice"):
+        answers.parse(f"https://h/cb?code=a&state=s&iss={ISSUER}&iss=https://evil.example")

@@ -108,7 +108,8 @@ def granted(pending: PendingLogin, **changes: Any) -> dict[str, Any]:
 async def exchanged(server: TokenServer, http: Http, pending: PendingLogin, **changes: Any) -> Tokens:
     server.answer(200, granted(pending, **changes))
     server.answer(200, {"keys": [SIGNER.as_dict(private=False)]})
-    return await BEHAVIOUR.exchange(pending, LoginAnswer(code=Secret("4/c")), http)
+    tokens = await BEHAVIOUR.exchange(pending, LoginAnswer(code=Secret("4/c")), http)
+    return await BEHAVIOUR.identified(tokens, http, pending)
 
 
 async def test_the_page_is_asked_for_a_lasting_login(http: Http) -> None:

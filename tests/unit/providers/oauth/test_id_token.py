@@ -13,7 +13,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from providers_app.behaviours.oauth import id_token
-from providers_app.errors import BadAnswer, InvalidIdToken, ServerError, UpstreamError
+from providers_app.errors import BadAnswer, InvalidIdToken, Retry, ServerError, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
 from tests.unit.providers.oauth.conftest import TokenServer
@@ -216,6 +216,56 @@ async def test_a_clock_that_is_wrong_is_named(server: TokenServer, http: Http) -
     token = sign(claims(iat=int(time.time()) + 600, exp=int(time.time()) + 4200))
     with pytest.raises(InvalidIdToken, match=r"clock of this machine is (599|600) s behind"):
         await verified(server, http, token)
+
+
+HINTS: list[tuple[dict[str, Any], str]] = [
+    ({"iss": "https://evil.example"}, f"configured issuer ({ISSUER})"),
+    ({"aud": "you"}, "configured client id"),
+    ({"aud": ["me", "you"]}, "configured client id"),
+    ({"nonce": "nonce-2"}, "only the page that it opens"),
+    ({"sub": ""}, "Sign in again; if it stays"),
+]
+
+
+@pytest.mark.parametrize(("change", "hint"), HINTS)
+async def test_a_refusal_says_what_to_do_about_its_cause(
+    server: TokenServer, http: Http, change: dict[str, Any], hint: str
+) -> None:
+    publish(server, RSA)
+    with pytest.raises(InvalidIdToken) as caught:
+        await verified(server, http, sign(claims(**change)))
+    assert hint in caught.value.hint and "clock" not in caught.value.hint
+    assert caught.value.retry is Retry.NEVER
+
+
+async def test_a_signature_or_key_that_is_wrong_names_the_keys(server: TokenServer, http: Http) -> None:
+    publish(server, RSA)
+    stranger = RSAKey.generate_key(2048, {"kid": "r1"})
+    for key, retry in ((stranger, Retry.NEVER), (RSA2, Retry.AFTER_WAIT)):
+        with pytest.raises(InvalidIdToken) as caught:
+            await verified(server, http, sign(claims(), key))
+        assert "jwks_url" in caught.value.hint and caught.value.retry is retry
+
+
+@pytest.mark.parametrize(
+    ("ahead", "turn"),
+    [(600, "Set the clock of this machine forward by"), (-600, "Set the clock of this machine back by")],
+)
+async def test_where_it_is_the_clock_the_difference_is_said(
+    server: TokenServer, http: Http, ahead: int, turn: str
+) -> None:
+    now = time.time() + ahead
+    publish(server, RSA, Date=email.utils.formatdate(now, usegmt=True))
+    with pytest.raises(InvalidIdToken, match=r"clock of this machine is \d+ s") as caught:
+        await verified(server, http, sign(claims(iat=int(now), exp=int(now) + 300)))
+    assert turn in caught.value.hint and caught.value.retry is Retry.AFTER_WAIT
+
+
+async def test_where_it_is_not_the_clock_that_is_said(server: TokenServer, http: Http) -> None:
+    publish(server, RSA, Date=email.utils.formatdate(usegmt=True))
+    with pytest.raises(InvalidIdToken, match="ended") as caught:
+        await verified(server, http, sign(claims(exp=5)))
+    assert "agrees with the issuer's" in caught.value.hint and caught.value.retry is Retry.NEVER
 
 
 def published(**changes: Any) -> dict[str, Any]:

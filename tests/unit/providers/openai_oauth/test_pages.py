@@ -10,7 +10,7 @@ from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuthFlow, P
 from providers_app.dispatch.clients import make
 from providers_app.errors import FlowDisabled, InvalidLoginAnswer, InvalidRequest
 from providers_app.providers.openai import flows, sign_in
-from providers_app.providers.openai.config import Config
+from providers_app.providers.openai.config import Config, OAuthConfig, SiwcConfig
 from providers_app.providers.openai.oauth import BEHAVIOUR
 from providers_app.registry.settings import build_model
 from providers_app.types.credentials import Secret
@@ -21,8 +21,9 @@ LOCAL = "http://127.0.0.1:50123/auth/callback"
 
 @pytest.fixture(autouse=True)
 def settings() -> Any:
-    """Everything is enabled."""
-    config = Config(enabled_flows=("codex", "device"))
+    """Everything is enabled, and no address is left to be discovered."""
+    keys = {"jwks_url": "https://auth.openai.com/.well-known/jwks.json"}
+    config = Config(enabled_flows=("codex", "device"), oauth=OAuthConfig(**keys), siwc=SiwcConfig(**keys))
     with conf.use(build_model()(openai=config)):
         yield config
 
@@ -32,7 +33,7 @@ def flow(name: str) -> OAuthFlow:
 
 
 async def begin(name: str, *, client: str = "", redirect: str = LOCAL, **given: str) -> PendingLogin:
-    """No flow that has a page asks anybody before it is opened."""
+    """No flow that has a page asks anybody before it is opened, where every address is known."""
     http = make(conf.current())
     try:
         fields = {key: Secret(value) for key, value in given.items()}
@@ -90,8 +91,10 @@ async def test_the_browser_page_of_the_public_client() -> None:
         "id_token_add_organizations": "true",
         "codex_cli_simplified_flow": "true",
         "state": pending.state.reveal(),
+        "nonce": pending.nonce.reveal(),
         "originator": "maestro",
     }
+    assert len(pending.nonce.reveal()) == 43 and pending.nonce != pending.state
     assert pending.given == {"mode": Secret("api_key")}
 
 

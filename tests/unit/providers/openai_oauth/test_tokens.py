@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers_app.errors import TokenOutcomeUnknown, TokenRefused
+from providers_app.errors import TokenOutcomeUnknown
 from providers_app.providers.openai import sign_in
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient, Tokens
@@ -105,30 +105,24 @@ def identity(account: str = "acct-1", plan: str = "pro", sub: str = "user-1") ->
     return {"sub": sub, "https://api.openai.com/auth": {"chatgpt_account_id": account, "chatgpt_plan_type": plan}}
 
 
-def test_the_plan_follows_the_new_id_token_and_the_mode_does_not() -> None:
-    new = sign_in.tokens_of(
-        {"access_token": "a", "id_token": jwt(**identity(plan="HC"))},
-        flow="codex",
-        client=BEFORE.client,
-        issuer="",
-        before=BEFORE,
-    )
-    found = sign_in.of_the_same_account(new, BEFORE)
-    assert found.facts == {**BEFORE.facts, "plan": "enterprise"}
-    assert found.account_id == BEFORE.account_id
+def refreshed(id_token: str) -> Tokens:
+    answer = {"access_token": "a", "id_token": id_token}
+    new = sign_in.tokens_of(answer, flow="codex", client=BEFORE.client, issuer="", before=BEFORE)
+    return sign_in.claimed(new, BEFORE)
+
+
+def test_nothing_of_an_id_token_is_taken_before_it_is_verified() -> None:
+    found = refreshed(jwt(**identity(plan="HC")))
+    assert (found.facts, found.account_id) == (BEFORE.facts, BEFORE.account_id)
 
 
 @pytest.mark.parametrize("claims", [identity(account="acct-2"), identity(sub="user-2")])
-def test_tokens_of_another_account_are_not_taken(claims: dict[str, Any]) -> None:
-    answer = {"access_token": "a", "id_token": jwt(**claims)}
-    new = sign_in.tokens_of(answer, flow="codex", client=BEFORE.client, issuer="", before=BEFORE)
-    with pytest.raises(TokenRefused, match="another account") as caught:
-        sign_in.of_the_same_account(new, BEFORE)
-    assert caught.value.upstream_code == "account_changed"
+def test_tokens_that_claim_another_account_say_so(claims: dict[str, Any]) -> None:
+    found = refreshed(jwt(**claims))
+    assert found.account_id not in ("", BEFORE.account_id) and found.access == Secret("a")
 
 
 def test_an_id_token_that_cannot_be_read_loses_no_login() -> None:
     for broken in ("garbage", jwt(), jwt(sub=5)):
-        answer = {"access_token": "a", "id_token": broken}
-        new = sign_in.tokens_of(answer, flow="codex", client=BEFORE.client, issuer="", before=BEFORE)
-        assert sign_in.of_the_same_account(new, BEFORE).access == Secret("a")
+        found = refreshed(broken)
+        assert (found.access, found.account_id) == (Secret("a"), BEFORE.account_id)
