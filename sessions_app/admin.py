@@ -22,6 +22,7 @@ from sessions_app.names import validate_name
 from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle, outcomes, refresh
 from sessions_app.services import options as option_service
+from sessions_app.views.access import add_advice
 
 ASKED_AT_ONCE = 20
 # What a sign-in keeps beside its sealed tokens; shown, and written by the services alone.
@@ -159,6 +160,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 actor_id=request.user.pk,
             )
             obj.pk, obj._state.adding = stored.pk, False
+            add_advice(request, stored)
             return
         stored = selectors.visible().get(pk=obj.pk)
         lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
@@ -171,6 +173,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             option_service.change(stored, after, actor_id=request.user.pk, whole=True)
         if key:
             connect.replace_key(stored, key, actor_id=request.user.pk)
+            add_advice(request, stored)
 
     def delete_model(self, request: HttpRequest, obj: AuthSession) -> None:
         with suppress(UnknownSession):  # gone is what was asked for

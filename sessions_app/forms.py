@@ -8,12 +8,12 @@ from django import forms
 from django.utils.html import escape
 
 from providers_app import errors
+from providers_app.behaviours.keys import MAX_KEY_CHARS
 from providers_app.behaviours.oauth import LoginField
 from providers_app.registry import options
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.types.credentials import Secret
 from sessions_app.names import MAX_LENGTH
-from sessions_app.services.connect import MAX_KEY_CHARS
 
 QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}  # kept and corrected by no browser
 NOTHING_CHOSEN = "As configured"  # the label of an empty choice: the provider's configuration decides

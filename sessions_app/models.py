@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from providers_app.types.advice import Advice
 from sessions_app.session_cache import session_cache
 
 Pk = Any  # the primary key of a user: an int, or whatever the installation's user model has
@@ -126,6 +127,8 @@ class AuthSession(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AuthSessions.as_manager()
+    advice: tuple[Advice, ...] = ()
+    """Changes that were made to the credential that was just given; no column."""
 
     class Meta:
         verbose_name = "session"

@@ -16,6 +16,7 @@ from providers_app import errors, ports, provider
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.dispatch.faults import deadline
 from providers_app.ports import Session
+from providers_app.types.advice import Advice
 from sessions_app.stores.sessions import outcome_queue
 
 STEPS: tuple[tuple[str, Callable[[Plan, State], Awaitable[str]], bool], ...] = (
@@ -96,6 +97,7 @@ class Run:
         if plan.auth_type not in card.auth_types:
             known = ", ".join(card.auth_types)
             raise errors.InvalidRequest(f"{card.name} has no auth type {plan.auth_type!r}.", hint=f"It has: {known}.")
+        advice: tuple[Advice, ...] = ()
         if not plan.session:
             if plan.auth_type == "oauth":
                 await steps.require_consent(plan)
@@ -103,8 +105,8 @@ class Run:
             else:
                 # Shielded: a session that is stored while the run is stopped must be known, to be deleted.
                 self._making = asyncio.ensure_future(steps.create(plan, state))
-                await asyncio.shield(self._making)
-        return await steps.test_login(plan, state)
+                advice = (await asyncio.shield(self._making)).advice
+        return " ".join((await steps.test_login(plan, state), *(item.message for item in advice)))
 
     async def _clean_up(self, plan: Plan, state: State) -> str:
         if plan.session:

@@ -1,5 +1,6 @@
-"""A key in a header: the way nearly every provider signs requests."""
+"""A key in a header: the way nearly every provider signs requests. What is copied with a key, and stands for one."""
 
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -14,8 +15,19 @@ from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 
 Sign = Callable[[Credential, HttpRequest], HttpRequest]
-MAX_LENGTH = 16_384
+MAX_KEY_CHARS = 16_384
 SHORT = 8
+_COPIED_ALONG = {
+    "a byte order mark": "^[\ufeff\u200b]+|[\ufeff\u200b]+$",
+    # A key that is padded Base64 may end with "=", so something else has to follow.
+    "the variable name in front of it": r"^(?:export |\$env:)?(?:[A-Z][A-Z0-9_]*|\w*(?:key|token))\s*=\s*(?=.*[^=\s])",
+    "the quotes around it": "^[\"'`“”‘’«»]+|[\"'`“”‘’«»]+[,;]?$",
+}
+_STANDS_FOR_ONE = re.compile(
+    r"\.\.\.|…|\*\*\*|^<.*>$|^\[.*\]$|^[$%{]|(?:\b|_)your[-_ ]|(?:key|token)[-_ ]here|change[-_ ]?me|placeholder"
+    r"|\b(?:replace|insert|paste)[-_ ]|^(?:[a-z]+-)*x{4,}$|^(?-i:[A-Z_]+_(?:KEY|TOKEN)=?)$",
+    re.IGNORECASE,
+)
 
 
 class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +51,7 @@ class HeaderKey(msgspec.Struct, frozen=True, kw_only=True):
 
     def validate(self, key: str) -> list[Advice]:
         """Return advice on the key's format; the key itself is never quoted."""
-        problem = _problem(key)
+        problem = problem_of(key)
         what = problem or self._doubt(key)
         return [Advice(level="error" if problem else "warning", field="api_key", what=what)] if what else []
 
@@ -85,11 +97,23 @@ def bearer(credential: Credential, request: HttpRequest) -> HttpRequest:
     return request.with_headers({"authorization": f"Bearer {credential.secret.reveal()}"}, secret=True)
 
 
-def _problem(key: str) -> str:
+def bare(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the key in a pasted or read text, and what was copied with it: quotes, a name, a byte order mark."""
+    key, removed = text.strip(), dict[str, None]()
+    for what, pattern in (*_COPIED_ALONG.items(),) * 2:  # quotes are around the value, or the whole assignment
+        if (left := re.sub(pattern, "", key).strip()) != key:
+            key, removed[what] = left, None
+    return key, tuple(removed)
+
+
+def problem_of(key: str) -> str:
+    """Return why a text can be no provider's key, without quoting it; empty where it can."""
     if not key.strip():
         return "The key is empty."
-    if len(key) > MAX_LENGTH:
-        return f"The key is longer than {MAX_LENGTH} characters."
+    if len(key) < MAX_KEY_CHARS and _STANDS_FOR_ONE.search(key):
+        return "This is a placeholder or a shortened key, not the key itself."
+    if len(key) > MAX_KEY_CHARS:
+        return f"The key is longer than {MAX_KEY_CHARS} characters."
     if any(ord(char) < 32 or ord(char) == 127 for char in key):
         return "The key contains line breaks or control characters."
     if any(char.isspace() for char in key):

@@ -8,6 +8,7 @@ import msgspec
 
 from providers_app import conf, errors, ports
 from providers_app.behaviours import addresses
+from providers_app.behaviours import keys as key_text
 from providers_app.dispatch import clients
 from providers_app.dispatch.credentials import client_of, client_of_credential
 from providers_app.dispatch.faults import deadline, faults_of
@@ -43,16 +44,16 @@ def make_credential(
         raise errors.UnsupportedOperation(what, hint="Use begin_login.")
     base_url, settings = options.copied(card, base_url, settings)
     chosen = options.checked(card, auth_type, settings)
-    secret, address = _checked_key(card, auth_type, api_key), _checked_address(card, base_url, chosen)
-    return Credential(auth_type=auth_type, secret=secret, base_url=address, settings=chosen)
+    (secret, advice), address = checked_key(card, auth_type, api_key), checked_address(card, base_url, chosen)
+    return Credential(auth_type=auth_type, secret=secret, base_url=address, settings=chosen, advice=advice)
 
 
 def advice_on(provider: str, credential: Credential) -> tuple[Advice, ...]:
-    """Return what is doubtful about the format of a key that is no error; the key itself is not in it."""
+    """Return what was removed from around a key, and what is doubtful about its format; the key is not in it."""
     key = credential.secret.reveal()
     if not key or credential.auth_type != "api_key":
         return ()
-    return tuple(
+    return credential.advice + tuple(
         msgspec.structs.replace(item, what=item.what.replace(key, "***"), why=item.why.replace(key, "***"))
         for item in resolve(provider, "api_key").validate(key)
     )
@@ -105,23 +106,36 @@ async def _test(provider: str, owner: Owner | None, credential: Credential) -> A
         return await tested.test(credential, http)
 
 
-def _checked_key(card: ProviderInfo, auth_type: AuthType, given: str | Secret | None) -> Secret:
-    key = given.reveal() if isinstance(given, Secret) else (given or "")
+def checked_key(
+    card: ProviderInfo, auth_type: AuthType, given: str | Secret | None
+) -> tuple[Secret, tuple[Advice, ...]]:
+    """Return the key in what was pasted or read, and advice on what was removed from around it.
+
+    Raises ``InvalidCredential``: none where one is needed or the reverse, a placeholder, characters that no key has.
+    """
+    text = given.reveal() if isinstance(given, Secret) else (given or "")
+    if not isinstance(text, str):
+        raise errors.InvalidCredential("The key must be a string.")
+    key, removed = key_text.bare(text)
     if auth_type == "none":
         if key:
             what = f"{card.name} takes no key with the auth type 'none'."
             raise errors.InvalidCredential(what, hint="Leave the key out.")
-        return Secret("")
-    if not isinstance(key, str):
-        raise errors.InvalidCredential("The key must be a string.")
-    for advice in resolve(card.slug, "api_key").validate(key):
-        if advice.level == "error":
-            hint = f"Keys look like {card.key_hint}." if card.key_hint else ""
-            raise errors.InvalidCredential(advice.message, hint=hint)
-    return Secret(key)
+        return Secret(""), ()
+    hint = f"Its keys look like {card.key_hint}." if card.key_hint else ""
+    if not key:
+        raise errors.InvalidCredential(f"{card.name} needs a key.", hint=hint)
+    found = [advice.message for advice in resolve(card.slug, "api_key").validate(key) if advice.level == "error"]
+    if problem := next(filter(None, (*found, key_text.problem_of(key))), ""):
+        # A provider package may quote what it was given.
+        raise errors.InvalidCredential(problem.replace(key, "***"), hint=hint)
+    what = f"Removed from the key: {', '.join(removed)}."
+    advice = Advice(level="warning", field="api_key", what=what, code="key_cleaned")
+    return Secret(key), (advice,) if removed else ()
 
 
-def _checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
+def checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
+    """Return a session's address, ``None`` for the provider's own. Raises ``InvalidRequest``, ``AddressRefused``."""
     if base_url and not isinstance(base_url, str):
         raise errors.InvalidRequest("The base URL must be a string.")
     base_url = options.address(card, base_url, chosen)

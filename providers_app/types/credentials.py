@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
 
 
@@ -43,9 +44,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     """The credential that requests of one session are signed with.
 
     ``base_url`` replaces the provider's own address, ``settings`` are its options (organisation, project, API version).
+    ``advice`` is what was changed about a key that was just given; it is not stored.
     """
 
     auth_type: AuthType
     secret: Secret = Secret("")
     base_url: str | None = None
     settings: dict[str, str] = msgspec.field(default_factory=dict)
+    advice: tuple[Advice, ...] = ()

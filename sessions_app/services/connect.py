@@ -8,22 +8,17 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from providers_app import conf as providers_conf
-from providers_app.behaviours import addresses
-from providers_app.errors import InvalidCredential, InvalidRequest, UnknownSession, UnsupportedOperation
+from providers_app.errors import InvalidRequest, UnknownSession, UnsupportedOperation
 from providers_app.registry import options
-from providers_app.registry.resolver import resolve
+from providers_app.sign_in import keys
 from providers_app.types.catalogue import AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
-from providers_app.wire.guard import check_url
 from sessions_app import credentials, selectors
 from sessions_app.models import AuthSession, Pk, status_columns
 from sessions_app.names import MAX_LENGTH, validate_name
 from sessions_app.providers import usable
 from sessions_app.services import notices, trail
 from sessions_app.services.lifecycle import duplicate, free_name
-
-MAX_KEY_CHARS = 16_384
 
 
 def create(
@@ -39,6 +34,7 @@ def create(
 ) -> AuthSession:
     """Store a login under a name, sealed, in one transaction; nothing is asked of the provider.
 
+    ``advice`` of the session is what was removed from around the key.
     Raises as ``check``, and ``InvalidName``, ``DuplicateSession``, ``InvalidRequest`` (limit), ``NotConfigured``.
     """
     name = validate_name(name)
@@ -54,6 +50,7 @@ def create(
         options=credential.settings,
         **credentials.sealed_columns(row_id, credential.secret),
     )
+    session.advice = credential.advice
     with free_name(provider, auth_type, name):
         claim_place(owner_id)
         session.save(force_insert=True)
@@ -82,14 +79,7 @@ def check(
     if auth_type == AuthSession.AuthType.OAUTH.value:
         hint = f"Use manage.py sessions login {info.slug}, or Connect in the browser."
         raise UnsupportedOperation(f"A session of {info.name} with OAuth begins with a sign-in.", hint=hint)
-    address, said = options.copied(info, base_url, settings)
-    chosen = options.checked(info, auth_type, said)
-    return Credential(
-        auth_type=cast(AuthType, auth_type),
-        secret=_checked_secret(info, auth_type, secret),
-        base_url=_checked_base_url(info, options.address(info, address, chosen)) or None,
-        settings=chosen,
-    )
+    return keys.make_credential(provider, cast(AuthType, auth_type), secret, base_url, settings)
 
 
 def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
@@ -97,7 +87,7 @@ def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = N
     info = usable(session.provider)
     if session.auth_type != AuthSession.AuthType.API_KEY:
         raise UnsupportedOperation(f"The session '{session.name}' has no key to replace.")
-    secret = _checked_secret(info, session.auth_type, secret)
+    secret, session.advice = keys.checked_key(info, "api_key", secret)
     with transaction.atomic():
         generation = credentials.replace(session, secret, fresh_columns(session))
         trail.note(session, trail.KEY_REPLACED, actor_id=actor_id)
@@ -109,7 +99,7 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     """Change the address and drop the key, given for the old one; ``False`` if it is the same. Raises as ``check``."""
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
-    base_url = _checked_base_url(info, address or "")
+    base_url = keys.checked_address(info, address, {}) or ""
     if base_url == session.base_url:
         return False
     if session.auth_type == AuthSession.AuthType.OAUTH:
@@ -155,34 +145,3 @@ def claim_place(owner_id: Pk, adding: int = 1) -> None:
     if selectors.owned(owner_id).count() + adding > limit:
         hint = "Delete one that is not needed, or raise MAESTRO_SESSIONS__PER_OWNER_LIMIT."
         raise InvalidRequest(f"You have {limit} sessions, which is the limit.", hint=hint)
-
-
-def _checked_secret(info: ProviderInfo, auth_type: str, secret: Secret) -> Secret:
-    key = secret.reveal().strip()
-    if auth_type == AuthSession.AuthType.NONE:
-        if key:
-            raise InvalidCredential(f"{info.name} takes no key with the auth type 'none'.", hint="Leave the key out.")
-        return Secret("")
-    shape = f"Its keys look like {info.key_hint}." if info.key_hint else ""
-    if not key:
-        raise InvalidCredential(f"{info.name} needs a key.", hint=shape)
-    if len(key) > MAX_KEY_CHARS:
-        raise InvalidCredential(f"The key is longer than {MAX_KEY_CHARS} characters.", hint=shape)
-    if any(ord(character) < 32 or ord(character) == 127 for character in key):
-        raise InvalidCredential("The key contains line breaks or control characters.", hint=shape or "Paste it again.")
-    for advice in resolve(info.slug, "api_key").validate(key):
-        if advice.level == "error":
-            # A provider package may quote what it was given.
-            raise InvalidCredential(advice.message.replace(key, "***"), hint=shape)
-    return Secret(key)
-
-
-def _checked_base_url(info: ProviderInfo, base_url: str) -> str:
-    base_url = base_url.strip()
-    if not base_url:
-        if addresses.required(info):
-            raise InvalidRequest(f"{info.name} needs a base URL.", hint="Give an address such as https://host/v1.")
-        return ""
-    if not (info.base_url_editable or info.base_url_required):
-        raise InvalidRequest(f"{info.name} has one address, which cannot be changed.", hint="Leave the base URL out.")
-    return check_url(base_url, providers_conf.current().allowed_private_hosts)

@@ -22,6 +22,7 @@ from django.utils.dateparse import parse_datetime
 
 from providers_app import conf as providers_conf
 from providers_app.errors import InvalidRequest, ProviderError
+from providers_app.types.advice import Advice
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import ImportedLogin
 from sessions_app import credentials, selectors
@@ -238,21 +239,26 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
     names = chain([login.name], (f"{login.name[: MAX_LENGTH - 5]}_{number}" for number in count(2)))
     row.name = next(name for name in names if (owner_id, row.provider, row.auth_type, name) not in stored.by_name)
     stored.add(row, secret)
-    return Line(login, "create", row.name, owner_id, login.note, row)
+    why = " ".join(filter(None, (login.note, *(advice.message for advice in row.advice))))
+    return Line(login, "create", row.name, owner_id, why, row)
 
 
 def _row(login: ImportedLogin, owner_id: Pk) -> tuple[AuthSession, Secret]:
     """Return the unsaved session of a login, checked as a typed one would be. Raises ``ProviderError``."""
     row_id, now = uuid4(), timezone.now()
+    advice: tuple[Advice, ...] = ()
     if login.tokens is None:
         judged = connect.check(login.provider, login.auth_type, login.secret, login.base_url, login.settings)
         secret, columns = judged.secret, {"base_url": judged.base_url or "", "options": judged.settings}
+        advice = judged.advice
     else:
         due = login.tokens.due_at(providers_conf.refresh_margin(login.provider), now.timestamp())
         secret, columns = login.tokens.signing, oauth_columns(login.tokens, due)
     columns |= credentials.sealed_columns(row_id, secret, login.tokens)
     names = {"id": row_id, "owner_id": owner_id, "provider": login.provider, "auth_type": login.auth_type}
-    return AuthSession(**names, name=login.name, created_at=now, status_changed_at=now, **columns), secret
+    row = AuthSession(**names, name=login.name, created_at=now, status_changed_at=now, **columns)
+    row.advice = advice
+    return row, secret
 
 
 def _people(wanted: set[str]) -> dict[str, Any]:

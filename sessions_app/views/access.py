@@ -119,6 +119,12 @@ def add_message(request: HttpRequest, level: int, message: str, *, error: Provid
     messages.add_message(request, level, message, extra_tags=error.code if error else "")
 
 
+def add_advice(request: HttpRequest, session: AuthSession) -> None:
+    """Leave messages for the next page about what was changed of the credential that was just given."""
+    for advice in session.advice:
+        messages.warning(request, advice.message)
+
+
 def toast(response: HttpResponse, message: str, *, error: ProviderError | None = None, undo: str = "") -> HttpResponse:
     """Let the page show a toast beside this answer."""
     detail: dict[str, str] = {"message": message}

@@ -34,7 +34,7 @@ from sessions_app.services import outcomes
 from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
-from sessions_app.views.access import add_message, text_of
+from sessions_app.views.access import add_advice, add_message, text_of
 
 # The fields, and the refusals that are about what was typed there.
 _REFUSED = {
@@ -132,6 +132,7 @@ def _connect(request: HttpRequest, info: ProviderInfo, kind: str, form: ConnectF
     except errors.ProviderError as error:
         add_error(form, error)
         return None
+    add_advice(request, session)
     label = result.account.label if result.account else ""
     outcomes.record(session.pk, result.error, tested=True, generation=0, account=label)
     if result.error:

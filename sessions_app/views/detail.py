@@ -26,7 +26,7 @@ from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 from sessions_app.services import connect, lifecycle, notices, outcomes
 from sessions_app.services import options as option_service
-from sessions_app.views.access import add_message, card_context, row_context, text_of, toast, with_session
+from sessions_app.views.access import add_advice, add_message, card_context, row_context, text_of, toast, with_session
 
 MODELS_SHOWN = 100
 STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}  # by choice of the lifecycle filter
@@ -91,6 +91,7 @@ def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
     if form.is_valid():
         with errors_in(form):
             connect.replace_key(session, form.cleaned_data["key"], actor_id=request.user.pk)
+            add_advice(request, session)
             _test(request, session, "The key is replaced, and it works.", "The key is replaced, but its test failed")
             return redirect("sessions:detail", pk=session.pk)
     return _page(request, session, key_form=form)

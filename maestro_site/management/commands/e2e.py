@@ -17,6 +17,7 @@ from django.core.management.base import CommandParser
 from maestro_site.e2e.plan import Plan, Report, Step
 from maestro_site.e2e.run import STEPS, Run
 from providers_app import environment_keys, loop
+from providers_app.behaviours.keys import MAX_KEY_CHARS
 from providers_app.behaviours.oauth import PendingLogin
 from providers_app.errors import InvalidRequest, ProviderError
 from providers_app.types.credentials import Secret
@@ -24,7 +25,6 @@ from providers_app.types.tokens import OAuthClient
 from sessions_app.management import sign_in, terminal
 from sessions_app.management.terminal import TerminalCommand
 from sessions_app.models import AuthSession
-from sessions_app.services.connect import MAX_KEY_CHARS
 
 INTERRUPTED = 130
 CLEANING_S = 180.0

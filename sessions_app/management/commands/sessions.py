@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from providers_app import environment_keys
+from providers_app.behaviours.keys import MAX_KEY_CHARS
 from providers_app.errors import InvalidRequest
 from providers_app.ports import Session
 from providers_app.types.catalogue import SettingField
@@ -15,7 +16,6 @@ from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
 from sessions_app.services import connect, lifecycle
 from sessions_app.services import options as option_service
-from sessions_app.services.connect import MAX_KEY_CHARS
 
 TIMES = ("created_at", "last_used_at", "tested_at", "expires_at")
 SETTINGS = "="  # stands for ``--key-env`` without a name: no variable can be called so
@@ -92,6 +92,8 @@ class Command(terminal.TerminalCommand):
             settings=option_service.parse(options["set"]),
             actor_id=owner,
         )
+        for advice in session.advice:
+            self.note(f"{advice.level}: {advice.message}")
         words = f"Stored {session} as {session.pk}. Nothing was asked of the provider yet."
         self.answer(as_dict(selectors.get(owner, session.pk)), words)
 

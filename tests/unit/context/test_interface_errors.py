@@ -111,7 +111,7 @@ async def test_an_unknown_operation_or_auth_type_is_unsupported(desk: Desk) -> N
 
 async def test_the_warnings_about_a_key_reach_the_caller(desk: Desk) -> None:
     made = await provider.create_session(
-        "openai", "api_key", name="mine", api_key="sk-ant-" + "x" * 40, owner=desk.user
+        "openai", "api_key", name="mine", api_key="sk-ant-" + "k" * 40, owner=desk.user
     )
     (advice,) = made.advice
     assert (advice.level, advice.what) == ("warning", "This looks like a key of Anthropic.")

@@ -116,8 +116,8 @@ def test_a_declaration_that_cannot_work_breaks_its_package_alone(field: SettingF
 def test_all_shipped_declarations_are_sound_and_end_in_a_credential() -> None:
     for slug in registry.packages():
         assert not card_problem(registry.card(slug))
-    credential = logins.make_credential("openai", "api_key", "sk-" + "x" * 40, None, {"organization": "org-1"})
+    credential = logins.make_credential("openai", "api_key", "sk-" + "k" * 40, None, {"organization": "org-1"})
     assert credential.settings == {"organization": "org-1"}
     with pytest.raises(InvalidOption, match="no option 'organisation'") as found:
-        logins.make_credential("openai", "api_key", "sk-" + "x" * 40, None, {"organisation": "org-1"})
+        logins.make_credential("openai", "api_key", "sk-" + "k" * 40, None, {"organisation": "org-1"})
     assert found.value.hint == "Did you mean 'organization'?"

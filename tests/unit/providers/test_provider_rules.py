@@ -98,7 +98,7 @@ async def test_without_a_store_the_error_says_what_to_run(on_loop: Any) -> None:
         ("openai", "api_key", {}, errors.InvalidCredential),
         ("openai", "api_key", {"api_key": "  "}, errors.InvalidCredential),
         ("openai", "api_key", {"api_key": "sk-a b"}, errors.InvalidCredential),
-        ("openai", "api_key", {"api_key": "sk-\n"}, errors.InvalidCredential),
+        ("openai", "api_key", {"api_key": "sk-\nx"}, errors.InvalidCredential),
         ("openai", "api_key", {"api_key": "sk-é"}, errors.InvalidCredential),
         ("openai", "api_key", {"api_key": "s" * 20_000}, errors.InvalidCredential),
         ("remote", "none", {"api_key": "x", "base_url": "https://a.example"}, errors.InvalidCredential),

@@ -18,7 +18,7 @@ from sessions_app.services import lifecycle, options
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import CANARY, fresh, make
 
-OPENAI: dict[str, Any] = {"provider": "openai", "secret": Secret("sk-" + "x" * 40)}
+OPENAI: dict[str, Any] = {"provider": "openai", "secret": Secret("sk-" + "k" * 40)}
 
 
 @pytest.mark.both
@@ -126,7 +126,7 @@ def test_text_is_parsed_and_what_is_no_assignment_is_not_repeated() -> None:
 
 
 def test_create_takes_options_and_list_shows_them(alice: User, run: Run) -> None:
-    key = "sk-" + "x" * 40
+    key = "sk-" + "k" * 40
     arguments = ("sessions", "create", "openai", "api_key", "work_gpt", "--key-stdin", "--set", "organization=org-1")
     code, out, err = run(*arguments, "--json", stdin=key)
     assert code == 0, err

@@ -97,7 +97,7 @@ def test_an_unknown_name_lists_the_owners_own_candidates_and_nobody_elses(alice:
 
 def test_an_ambiguous_name_lists_the_owners_own_candidates(alice: User, bob: User) -> None:
     make(alice, "main_key")
-    make(alice, "main_key", provider="openai", secret=Secret("sk-" + "x" * 40))
+    make(alice, "main_key", provider="openai", secret=Secret("sk-" + "k" * 40))
     make(bob, "main_key")
     with pytest.raises(errors.AmbiguousSession) as found:
         selectors.find(alice.pk, None, "main_key")
@@ -128,7 +128,7 @@ def test_a_foreign_session_does_not_exist(alice: User, bob: User) -> None:
 
 def test_search_and_filters_stay_with_the_owner(alice: User, bob: User) -> None:
     make(alice, "work_claude")
-    make(alice, "work_gpt", provider="openai", secret=Secret("sk-" + "x" * 40))
+    make(alice, "work_gpt", provider="openai", secret=Secret("sk-" + "k" * 40))
     make(bob, "work_other")
     assert {row.name for row in selectors.filtered(alice.pk, query="work")} == {"work_claude", "work_gpt"}
     assert [row.name for row in selectors.filtered(alice.pk, provider="openai")] == ["work_gpt"]

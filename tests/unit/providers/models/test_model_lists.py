@@ -61,7 +61,7 @@ async def listing(slug: str = "openai", *, refresh: bool = False) -> Any:
     return await provider.model_listing(slug, None, "box", refresh=refresh)
 
 
-async def connect(slug: str = "openai", key: str = "sk-" + "x" * 40) -> None:
+async def connect(slug: str = "openai", key: str = "sk-" + "k" * 40) -> None:
     await provider.create_session(slug, "api_key", name="box", api_key=key)
 
 
