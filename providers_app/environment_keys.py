@@ -5,19 +5,21 @@ No request is signed with one. Stored as a session, what is sent with it has an 
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from providers_app import conf
 from providers_app.errors import InvalidCredential, ProviderBroken
 from providers_app.registry import settings
-from providers_app.registry.discovery import registry
+from providers_app.registry.discovery import list_providers, registry
 from providers_app.setting_types import Env
 from providers_app.types.credentials import Secret
 
 T = TypeVar("T")
 
 FIELD = "api_key"
+ADDRESS_FIELD = "base_url"
 FILE_FIELD = "credentials_file"
 """A file with a login, as another program left it (``GOOGLE_APPLICATION_CREDENTIALS``)."""
 
@@ -41,6 +43,23 @@ def files() -> dict[str, str]:
     return dict(_held(lambda slug: str(getattr(conf.provider(slug), FILE_FIELD, None) or "")))
 
 
+def address_of(slug: str) -> str:
+    """Return the address that the settings hold for keys of a provider; empty where it is the provider's own."""
+    address = str(getattr(conf.provider(slug), ADDRESS_FIELD, ""))
+    return "" if address == _own_address(slug) else address
+
+
+def provider_at(slug: str, base_url: str) -> str:
+    """Return the provider for a key of ``slug`` whose address is given: another where the host is not the vendor's."""
+    try:
+        own, host = (f".{urlsplit(address).hostname or ''}" for address in (_own_address(slug), base_url))
+    except ValueError:  # refused later, where addresses are judged
+        return slug
+    if not base_url or host.endswith(own) or not registry.card(slug).imitated:
+        return slug
+    return next((card.slug for card in list_providers() if any(one.addresses for one in card.settings)), slug)
+
+
 def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
     """Return the variables that a field is read from, the strongest first; none where there is no such field."""
     info = settings.config_class(slug).model_fields.get(field)
@@ -53,6 +72,11 @@ def names_of(slug: str, field: str = FIELD) -> tuple[str, ...]:
 def slugs_by_name(field: str = FIELD) -> dict[str, str]:
     """Return, by the name of each variable, the provider whose key (or other field) it holds."""
     return {name: slug for slug, names in _held(lambda slug: names_of(slug, field)) for name in names}
+
+
+def _own_address(slug: str) -> str:
+    field = settings.config_class(slug).model_fields.get(ADDRESS_FIELD)
+    return str(field.default) if field is not None else ""
 
 
 def _held(read: Callable[[str], T | None]) -> Iterator[tuple[str, T]]:

@@ -134,7 +134,8 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     page, ``base_url_editable`` allows another one. ``models_in_order``: its list has an order that is kept (else sorted
     by id). ``settings`` are the options of its sessions, ``also_called`` the names under which other
     programs keep its keys, in small letters (``claude``), ``address_options`` pairs: a parameter that the query of a
-    copied address may have, and the option it becomes.
+    copied address may have, and the option it becomes. ``imitated``: compatible servers are set up with the same
+    variables, so a key with another host's address is one of the provider for such servers.
     """
 
     slug: str
@@ -152,6 +153,7 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     settings: tuple[SettingField, ...] = ()
     also_called: tuple[str, ...] = ()
     address_options: tuple[tuple[str, str], ...] = ()
+    imitated: bool = False
 
 
 class PartialList(list[ModelInfo]):

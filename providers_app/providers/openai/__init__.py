@@ -22,6 +22,7 @@ PROVIDER = ProviderInfo(
     monogram="Oa",
     description="GPT models over the Responses API.",
     also_called=("chatgpt",),
+    imitated=True,
     auth_types=("api_key", "oauth"),
     capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="sk-...",

@@ -35,6 +35,19 @@ def none_held() -> Iterator[None]:
         yield
 
 
+def test_a_key_in_the_environment_goes_to_the_address_beside_it(alice: User, run: Run) -> None:
+    address = "https://proxy.example/v1"
+    with conf.use(site_conf.load({"OPENAI_API_KEY": OPENAI, "OPENAI_BASE_URL": address}).providers):
+        code, out, _ = run("import_sessions", "--env")
+    row = AuthSession.objects.get()
+    assert (code, row.provider, row.name, row.base_url) == (0, "remote", "env_openai", address)
+    assert f"Used at {address} only." in out
+    private = "http://127.0.0.1:27411/ok/v1"
+    with conf.use(site_conf.load({"OPENAI_API_KEY": OPENAI, "OPENAI_BASE_URL": private}).providers):
+        code, out, _ = run("import_sessions", "--env")
+    assert code == 1 and "127.0.0.1" in out and AuthSession.objects.count() == 1
+
+
 def test_the_command_stores_each_as_a_session_once(alice: User, run: Run, held: None) -> None:
     code, out, _ = run("import_sessions", "--env", "--dry-run")
     assert code == 0 and "2 would be created" in out and not AuthSession.objects.exists()

@@ -194,7 +194,55 @@ def test_env_files() -> None:
     assert found["gemini"] == ("AIza", "")
     assert "another variable" in found["remote"][1]
     assert "empty" in found["openrouter"][1]
-    assert set(found) == {"openai", "anthropic", "gemini", "remote", "openrouter"}
+    assert set(found) == {"openai", "anthropic", "gemini", "remote", "openrouter", ""}
+    assert [(login.where, login.problem) for login in read(text) if not login.provider] == [
+        ("line 6, PATH", "It is no key of a provider."),
+        ("line 7, SECRET_KEY", "It is no key of a provider."),
+        ("line 9", "It is not NAME=value."),
+    ]
+
+
+def test_a_key_goes_to_the_address_beside_it() -> None:
+    def found(text: str) -> list[tuple[str, str, str, str]]:
+        return [(login.provider, login.name, login.base_url, login.problem) for login in read(text)]
+
+    other, own = "http://127.0.0.1:27411/ok/v1", "https://eu.api.openai.com/v1"
+    assert found(f"OPENAI_API_KEY=sk-1\nOPENAI_BASE_URL={other}") == [("remote", "env_openai", other, "")]
+    assert found(f"export OPENAI_API_BASE='{other}'\nOPENAI_API_KEY=sk-1") == [("remote", "env_openai", other, "")]
+    assert found(f"OPENAI_API_KEY=sk-1\nOPENAI_BASE_URL={own}") == [("openai", "env_openai", own, "")]
+    proxy = "https://claude.proxy.example"
+    assert found(f"ANTHROPIC_API_KEY=sk-ant-1\nANTHROPIC_BASE_URL={proxy}") == [
+        ("anthropic", "env_anthropic", proxy, "")
+    ]
+    (other_provider,) = found(f"ANTHROPIC_API_KEY=sk-ant-1\nOPENAI_BASE_URL={other}")[:1]
+    assert other_provider == ("anthropic", "env_anthropic", "", ""), "an address is beside its own key alone"
+    assert "No key of this provider" in found(f"ANTHROPIC_API_KEY=sk-ant-1\nOPENAI_BASE_URL={other}")[1][3]
+    (two,) = found(f"OPENAI_API_KEY=sk-1\nOPENAI_BASE_URL={other}\nOPENAI_API_BASE={own}")
+    assert "several addresses" in two[3]
+
+
+def test_plural_names_values_of_several_lines_and_servers() -> None:
+    text = (
+        "\ufeffOPENAI_API_KEYS=sk-one; sk-two\r\n"
+        'GEMINI_API_KEYS="AIza-1\r\nAIza-2"\r\n'
+        "NOTE='two\nOPENAI_API_KEY=not-a-line\nlines'\n"
+        "GROQ_API_KEY=gsk-1\n"
+        "OPENROUTER_API_KEY='unclosed\n"
+        "ANTHROPIC_API_KEY='sk-ant-1'\n"
+    )
+    found = [(login.where, login.provider, login.secret.reveal(), login.settings) for login in read(text)]
+    assert found == [
+        ("line 1, OPENAI_API_KEYS", "openai", "sk-one", {}),
+        ("line 1, OPENAI_API_KEYS", "openai", "sk-two", {}),
+        ("line 2, GEMINI_API_KEYS", "gemini", "AIza-1", {}),
+        ("line 2, GEMINI_API_KEYS", "gemini", "AIza-2", {}),
+        ("line 4, NOTE", "", "", {}),
+        ("line 7, GROQ_API_KEY", "remote", "gsk-1", {"server": "groq"}),
+        ("line 8, OPENROUTER_API_KEY", "openrouter", "'unclosed", {}),
+        ("line 9, ANTHROPIC_API_KEY", "anthropic", "sk-ant-1", {}),
+    ]
+    (login,) = read({"mistral": "key-1"})
+    assert (login.provider, login.settings, login.name) == ("remote", {"server": "mistral"}, "llm_mistral")
 
 
 ROW = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-1"}

@@ -41,6 +41,16 @@ def test_checking_stores_nothing_and_importing_does_once(client: Client, person:
     assert "1 stored already" in page and "<html" not in page and AuthSession.objects.count() == 1
 
 
+def test_every_line_of_an_env_file_is_taken_or_named(client: Client, person: User) -> None:
+    text = f"OPENAI_API_KEY='{KEY}'\nOPENAI_BASE_URL=https://proxy.example/v1\nDATABASE_URL=x\nMISTRAL_API_KEY=sk-..."
+    _, page = post(client, text=text)
+    row = AuthSession.objects.get()
+    assert (row.provider, row.base_url, row.name) == ("remote", "https://proxy.example/v1", "env_openai")
+    assert "Used at https://proxy.example/v1 only." in page and "line 2" not in page
+    assert "line 3, DATABASE_URL" in page and "It is no key of a provider." in page
+    assert "line 4, MISTRAL_API_KEY" in page and "placeholder" in page
+
+
 def test_a_file(client: Client, person: User) -> None:
     upload = SimpleUploadedFile("keys.json", json.dumps({"openai": KEY}).encode())
     status, page = post(client, uploads=upload)
