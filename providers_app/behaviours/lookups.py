@@ -43,12 +43,14 @@ def json_of(answer: HttpResponse) -> Any:
 def items_of(found: Any, *keys: str) -> list[dict[str, Any]]:
     """Return the objects of the list in a decoded body: the body itself, or the first of ``keys`` in it.
 
-    ``null`` is an empty list. Raises ``BadAnswer`` when there is no such list.
+    A plain text, as some servers list models, stands for an object with that ``id``; ``null`` is an empty list. Raises
+    ``BadAnswer`` when there is no such list.
     """
     items = next((found[key] for key in keys if key in found), found) if isinstance(found, dict) else found
     if not isinstance(items, list | None):
         raise BadAnswer("The address answered, but not with a list of models.")
-    return [item for item in items or () if isinstance(item, dict)]
+    found = ({"id": item} if isinstance(item, str) else item for item in items or ())
+    return [item for item in found if isinstance(item, dict)]
 
 
 def number(value: Any) -> int | None:

@@ -176,7 +176,7 @@ FLAGS = {
 
 def read(entry: dict[str, Any]) -> ModelInfo | None:
     """Read one entry of the list; ``None`` for one that is switched off or not for chat."""
-    model = read_model(entry)
+    model = read_model({"id": entry.get("name"), **entry})  # some servers give names alone
     flags = entry.get("capabilities")
     if model is None or entry.get("active") is False:
         return None

@@ -1,7 +1,7 @@
 """``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives; with ``--context`` in a stored chat.
 
-Exit code 0 means a whole answer, or one that the provider ended early, as stderr then says; 3 that it shows nothing; 1
-any error. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
+Exit code 0 means a complete answer, 3 that the provider ended it early or that it shows nothing, 1 any error, as stderr
+says. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
 """
 
 import sys
@@ -22,7 +22,7 @@ from sessions_app.management import parameters, terminal
 MAX_PROMPT_CHARS = 8_000_000
 CLOSING_S = 5.0
 INTERRUPTED = 130
-SHOWS_NOTHING = 3
+ENDED_EARLY = 3
 EARLY_ENDS = {
     "length": ("The answer reached its limit of tokens", "Allow more with --max-output-tokens."),
     "content_filter": ("The provider's filter ended the answer", ""),
@@ -63,8 +63,7 @@ class Command(terminal.TerminalCommand):
             broken = ProviderError(problem.message, hint=problem.hint)
             broken.code = problem.code  # type: ignore[misc]
             self.report(broken)
-            if not (result.complete and _is_shown(result)):
-                raise SystemExit(SHOWS_NOTHING if result.complete else 1)
+            raise SystemExit(ENDED_EARLY if result.complete else 1)
 
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""

@@ -49,6 +49,9 @@ class Command(terminal.TerminalCommand):
         else:
             listed = terminal.models_of(session)
         found = search(listed, query, provider.provider_capabilities(session.provider))
+        if not found:
+            nothing = "Nothing is known of its models." if options["cached"] else "The provider lists no models."
+            self.note("No model matches these filters." if listed else nothing)
         if self.as_json:
             # Without the provider's own entry.
             plain = (msgspec.to_builtins(model).items() for model in found)

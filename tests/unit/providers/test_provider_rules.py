@@ -33,6 +33,18 @@ async def test_a_server_without_keys_is_sent_none(on_loop: Any, raw_server: Any,
 
 
 @pytest.mark.parametrize(
+    "body", [b'["one", "two"]', b'{"models": [{"name": "one"}, "two"]}', b'{"data": ["one", "two"]}']
+)
+async def test_lists_of_texts_and_of_names_are_read(
+    on_loop: Any, raw_server: Any, sessions: MemorySessions, body: bytes
+) -> None:
+    url = await raw_server(json_server([], 200, body))
+    await provider.create_session("remote", "none", name="open", base_url=url)
+    assert [model.id for model in await provider.list_models("remote", "none", "open")] == ["one", "two"]
+    assert (await provider.test_session("remote", "none", "open")).models == 2
+
+
+@pytest.mark.parametrize(
     "body", [b"<html>login</html>", b'{"ok": true}', b'{"data": "no"}', b"[1, 2", b'"text"', b"\xff\xfe"]
 )
 async def test_a_page_that_is_no_list_of_models_fails_the_test(

@@ -60,7 +60,7 @@ def test_a_broken_answer_is_printed_and_not_a_success(demo: AuthSession, run: Ru
         ("s-reasoning-only.sse", 3, "error[answer_length]: The answer reached its limit of tokens (length), and there"),
         ("gemini-g-malformed.sse", 1, "error[upstream_error]: Malformed function call"),
         ("t-doubleencoded.sse", 0, ""),
-        ("s-length.sse", 0, "error[answer_length]: The answer reached its limit of tokens (length). (Allow more"),
+        ("s-length.sse", 3, "error[answer_length]: The answer reached its limit of tokens (length). (Allow more"),
         ("p-emptydata.sse", 0, ""),
     ],
 )
