@@ -64,7 +64,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         try:
             data["name"] = validate_name(data["name"])
             owner_id = data["owner"].pk if new else self.instance.owner_id
-            if new or data["name"] != self.initial["name"]:
+            if new or data["name"].lower() != self.initial["name"].lower():
                 connect.require_free(owner_id, provider, auth_type, data["name"])
             data["chosen"] = option_service.parse(filter(str.strip, data.get("chosen", "").splitlines()))
             data["options_changed"] = option_service.changes(self.instance.options, data["chosen"])

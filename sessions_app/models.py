@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from providers_app.types.advice import Advice
@@ -134,10 +135,9 @@ class AuthSession(models.Model):
         verbose_name = "session"
         ordering = ("provider", "name")
         constraints = (
+            # Names that differ only in case are one name.
             models.UniqueConstraint(
-                fields=("owner", "provider", "auth_type", "name"),
-                condition=NOT_DELETED,
-                name="auth_session_unique_name",
+                "owner", "provider", "auth_type", Lower("name"), condition=NOT_DELETED, name="auth_session_unique_name"
             ),
         )
         indexes = (

@@ -108,7 +108,7 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
     rows = of_owner(owner)
     if reference.auth_type and auth_type and reference.auth_type != auth_type:
         raise _unknown(rows, provider, ref)
-    named = rows.filter(pk=reference.id) if reference.id else rows.filter(name=reference.name)
+    named = rows.filter(pk=reference.id) if reference.id else rows.filter(name__iexact=reference.name)
     named = _narrowed(named, provider=provider, auth_type=kind)
     found = list(named[: CANDIDATES_SHOWN + 1])
     if len(found) == 1:

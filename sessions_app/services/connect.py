@@ -7,6 +7,7 @@ from uuid import uuid4
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models.functions import Lower
 
 from providers_app.errors import InvalidRequest, UnknownSession, UnsupportedOperation
 from providers_app.registry import options
@@ -119,14 +120,14 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
 
 def require_free(owner_id: Pk, provider: str, auth_type: str, name: str) -> None:
     """Raise ``DuplicateSession`` when the name is taken; a check before the test, ``create`` decides."""
-    if selectors.owned(owner_id).filter(provider=provider, auth_type=auth_type, name=name).exists():
+    if selectors.owned(owner_id).filter(provider=provider, auth_type=auth_type, name__iexact=name).exists():
         raise duplicate(provider, auth_type, name)
 
 
 def suggest_name(owner_id: Pk, provider: str) -> str:
     """Return a free name for a new session of this provider, for a form to start with."""
     stem = f"my_{provider}"[: MAX_LENGTH - 4]
-    taken = set(selectors.owned(owner_id).filter(name__startswith=stem).values_list("name", flat=True))
+    taken = set(selectors.owned(owner_id).filter(name__istartswith=stem).values_list(Lower("name"), flat=True))
     return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 

@@ -198,14 +198,14 @@ class _Stored:
             self.add(row, credentials.open_credential(row).secret)
 
     def add(self, row: AuthSession, secret: Secret) -> None:
-        self.by_name[row.owner_id, row.provider, row.auth_type, row.name] = row
+        self.by_name[row.owner_id, row.provider, row.auth_type, row.name.lower()] = row
         self.by_secret[row.owner_id, row.provider, row.auth_type, secret, row.base_url] = row
         if row.token_print:
             self.prints[row.token_print] = row
 
     def find(self, row: AuthSession, secret: Secret, login: ImportedLogin) -> AuthSession | None:
         """Return the session that holds this very login. Two that cannot sign yet are not equal for that reason."""
-        named = self.by_name.get((row.owner_id, row.provider, row.auth_type, login.name))
+        named = self.by_name.get((row.owner_id, row.provider, row.auth_type, login.name.lower()))
         if secret and (same := self.by_secret.get((row.owner_id, row.provider, row.auth_type, secret, row.base_url))):
             return same
         if secret or row.token_print:
@@ -225,7 +225,7 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
         return Line(login, "refused", login.name, owner_id, f"{error.message} {error.hint}".strip())
     if (same := stored.find(row, secret, login)) is not None:
         return Line(login, "unchanged", same.name, owner_id, "stored already")
-    taken = stored.by_name.get((owner_id, row.provider, row.auth_type, login.name))
+    taken = stored.by_name.get((owner_id, row.provider, row.auth_type, login.name.lower()))
     if taken is not None and kind == LEGACY:
         if not replace:
             why = f"the session '{login.name}' has another login; it is replaced with --replace"
@@ -237,7 +237,8 @@ def _line(login: ImportedLogin, kind: str, owner_id: Pk, stored: _Stored, replac
         stored.add(row, secret)
         return Line(login, "replace", row.name, owner_id, "had another login", row)
     names = chain([login.name], (f"{login.name[: MAX_LENGTH - 5]}_{number}" for number in count(2)))
-    row.name = next(name for name in names if (owner_id, row.provider, row.auth_type, name) not in stored.by_name)
+    place = (owner_id, row.provider, row.auth_type)
+    row.name = next(name for name in names if (*place, name.lower()) not in stored.by_name)
     stored.add(row, secret)
     why = " ".join(filter(None, (login.note, *(advice.message for advice in row.advice))))
     return Line(login, "create", row.name, owner_id, why, row)
