@@ -166,6 +166,7 @@ class AuthSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         lifecycle.rename(stored, data["name"], actor_id=request.user.pk)
         if "base_url" in form.changed_data:
             connect.change_base_url(stored, data["base_url"], actor_id=request.user.pk)
+            add_advice(request, stored)
         if data["options_changed"]:
             # Upon what is stored by now: a copied address may have brought options of its own.
             after = {**stored.options, **data["options_changed"]}

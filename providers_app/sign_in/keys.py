@@ -1,5 +1,6 @@
 """Makes the credential of a session without a sign-in, and tests credentials."""
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -24,6 +25,9 @@ from providers_app.types.catalogue import Account, AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.guard import check_url
 
+_ENDPOINT = re.compile(r"/(?:chat/completions|completions|responses|messages|embeddings|models)$")
+"""The end of an address that was copied with the path of one endpoint."""
+
 
 def make_credential(
     provider: str,
@@ -44,15 +48,17 @@ def make_credential(
         raise errors.UnsupportedOperation(what, hint="Use begin_login.")
     base_url, settings = options.copied(card, base_url, settings)
     chosen = options.checked(card, auth_type, settings)
-    (secret, advice), address = checked_key(card, auth_type, api_key), checked_address(card, base_url, chosen)
+    secret, removed = checked_key(card, auth_type, api_key)
+    address, shortened = checked_address(card, base_url, chosen)
+    advice = removed + shortened
     return Credential(auth_type=auth_type, secret=secret, base_url=address, settings=chosen, advice=advice)
 
 
 def advice_on(provider: str, credential: Credential) -> tuple[Advice, ...]:
-    """Return what was removed from around a key, and what is doubtful about its format; the key is not in it."""
+    """Return the changes to what was given, and what is doubtful about the key's format; the key is not in it."""
     key = credential.secret.reveal()
     if not key or credential.auth_type != "api_key":
-        return ()
+        return credential.advice
     return credential.advice + tuple(
         msgspec.structs.replace(item, what=item.what.replace(key, "***"), why=item.why.replace(key, "***"))
         for item in resolve(provider, "api_key").validate(key)
@@ -134,8 +140,13 @@ def checked_key(
     return Secret(key), (advice,) if removed else ()
 
 
-def checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]) -> str | None:
-    """Return a session's address, ``None`` for the provider's own. Raises ``InvalidRequest``, ``AddressRefused``."""
+def checked_address(
+    card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]
+) -> tuple[str | None, tuple[Advice, ...]]:
+    """Return a session's address (``None``: the provider's own), without an endpoint's path, and advice on that.
+
+    Raises ``InvalidRequest``, ``AddressRefused``.
+    """
     if base_url and not isinstance(base_url, str):
         raise errors.InvalidRequest("The base URL must be a string.")
     base_url = options.address(card, base_url, chosen)
@@ -144,8 +155,13 @@ def checked_address(card: ProviderInfo, base_url: str | None, chosen: Mapping[st
             raise errors.InvalidRequest(
                 f"{card.name} needs a base URL.", hint="Give an address such as https://host/v1."
             )
-        return None
+        return None, ()
     if not (card.base_url_editable or card.base_url_required):
         what = f"{card.name} has one address, which cannot be changed."
         raise errors.InvalidRequest(what, hint="Leave the base URL out.")
-    return check_url(base_url, conf.current().allowed_private_hosts)
+    found = check_url(base_url, conf.current().allowed_private_hosts)
+    # Where a copied address is read for its options, the provider's package reads its path as well.
+    short = found if card.address_options else _ENDPOINT.sub("", found)
+    what = f"Removed from the base URL: {found.removeprefix(short)}."
+    advice = Advice(level="warning", field="base_url", what=what, code="address_shortened")
+    return short, (advice,) if short != found else ()

@@ -100,7 +100,8 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     """Change the address and drop the key, given for the old one; ``False`` if it is the same. Raises as ``check``."""
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
-    base_url = keys.checked_address(info, address, {}) or ""
+    found, session.advice = keys.checked_address(info, address, {})
+    base_url = found or ""
     if base_url == session.base_url:
         return False
     if session.auth_type == AuthSession.AuthType.OAUTH:

@@ -107,6 +107,7 @@ def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
     if form.is_valid():
         with errors_in(form):
             changed = connect.change_base_url(session, form.cleaned_data["base_url"], actor_id=request.user.pk)
+            add_advice(request, session)
             if changed and session.auth_type == AuthSession.AuthType.API_KEY:
                 messages.warning(request, "The address is changed and the stored key is gone. Give the key again.")
             else:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from providers_app.behaviours.addresses import address, post
 from providers_app.dialects.openai_chat import OpenAIChat
-from providers_app.errors import BadRequest, UpstreamError
+from providers_app.errors import BadRequest, NotFound, UpstreamError
 from providers_app.providers.remote.options import server_of
 from providers_app.providers.remote.servers import SLUG, Server
 from providers_app.types.chat import ChatRequest
@@ -40,13 +41,22 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 
+_VERSION = re.compile(r"/v\d")
+
 
 class RemoteChat(OpenAIChat, frozen=True, kw_only=True):
-    """The common dialect; a refusal of a field names the option that helps. Nothing is sent again by itself."""
+    """The common dialect; a refusal of a field names the option that helps. Nothing is sent again by itself.
+
+    ``likely`` is the base URL to try where this one is not found; empty where it has the usual path.
+    """
+
+    likely: str = ""
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Return the typed error of an answer with an error status."""
         error = super().error(status, headers, body)
+        if self.likely and type(error) is NotFound:
+            return recast(error, NotFound, f"Is the base URL complete? Try {self.likely}.")
         if status not in REFUSING or type(error) is not BadRequest:
             return error
         hint = advice(f"{error.message} {_place(body)}")
@@ -81,12 +91,16 @@ def _place_of(word: str, message: str) -> int | None:
 
 def dialect(credential: Credential | None = None) -> RemoteChat:
     """Return the dialect of the session's server, the very same one for the same row."""
-    return _of_server(server_of(credential))
+    return _of_server(server_of(credential), credential.base_url or "" if credential else "")
 
 
 @lru_cache(maxsize=1024)
-def _of_server(server: Server) -> RemoteChat:
-    return RemoteChat(request=server.form, think_tags=server.think_tags)
+def _of_server(server: Server, base_url: str) -> RemoteChat:
+    parts = urlsplit(base_url)
+    usual = urlsplit(server.base_url).path if server.base_url or server.hosts else "/v1"
+    complete = not base_url or not usual or _VERSION.search(parts.path)
+    likely = "" if complete else f"{parts.scheme}://{parts.netloc}{'' if server.base_url else parts.path}{usual}"
+    return RemoteChat(request=server.form, think_tags=server.think_tags, likely=likely)
 
 
 class RemoteStreaming:
