@@ -18,7 +18,10 @@ from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
 from providers_app.advice.draft import CHANGES
+from providers_app.errors import AuthenticationFailed, NeedsReauth
 from providers_app.types.advice import Advice
+
+DEAD_LOGIN = (AuthenticationFailed.code, NeedsReauth.code)
 
 
 def turn_frame(context_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
@@ -99,7 +102,8 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
         "reasoning_html": markup.to_html(reasoning),
         "reasoning_tokens": usage.get("reasoning_tokens") or estimate(reasoning),
         "changes": changes(data.get("advice") or ()),
-        "failure": _failure(state, data, chunks),
+        "failure": (failure := _failure(state, data, chunks)),
+        "dead_login": _dead_login(turn, failure or {}),
     }
 
 
@@ -111,6 +115,12 @@ def _state(stream: Stream | None, data: Mapping[str, Any], chunks: list[ContextC
         return stream.state
     partial = any(chunk.state == ContextChunk.State.PARTIAL for chunk in chunks)
     return Stream.State.INTERRUPTED if partial or not chunks else Stream.State.COMPLETE
+
+
+def _dead_login(turn: Turn, failure: Mapping[str, str]) -> UUID | None:
+    """Return the session to sign in again after this failure; ``None`` where that is no help."""
+    session = turn.session if failure.get("code") in DEAD_LOGIN else None
+    return session.pk if session is not None and session.auth_type == "oauth" else None
 
 
 def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) -> dict[str, str] | None:

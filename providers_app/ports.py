@@ -35,7 +35,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ``generation`` counts its credentials: the outcome of a call with an older one does not concern a newer one.
     ``expires_at`` is the end of its credential (``None``: never, or not known), ``last_used_at`` to the minute; both in
     seconds since the epoch. ``flow`` is the sign-in that gave it (empty: a key), ``account`` its ``Tokens.account_id``.
-    ``troubled``: its last use failed, or it is limited. ``advice`` is what was doubtful at its creation; not stored.
+    ``troubled``: its last use failed, or it is limited. ``page``: the address where a person mends it. ``advice`` is
+    what was doubtful at its creation; not stored.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     last_used_at: float | None = None
     troubled: bool = False
+    page: str = ""
     advice: tuple[Advice, ...] = ()
 
 

@@ -51,6 +51,14 @@ def of_owner(owner: Owner) -> "QuerySet[AuthSession]":
     return visible() if owner is SYSTEM else visible().filter(owner_id=cast(Pk, owner))
 
 
+def page_of(session_id: UUID | str) -> str:
+    """Return the address of a session's page, with the host where ``public_url`` names it.
+
+    It is spelled out, since looking it up would load every page's code into commands.
+    """
+    return f"{settings.MAESTRO.public_url.rstrip('/')}/sessions/{session_id}/"
+
+
 def id_of(session_id: UUID | str) -> UUID:
     """Parse the id of a session. Raises ``UnknownSession`` for text that is none."""
     try:

@@ -68,6 +68,10 @@ class StoredKeyProvider(_Stored):
         return credential
 
 
+_SAID_OF_ANY = (errors.AuthenticationFailed.default_hint, errors.NeedsReauth.default_hint)
+"""Hints of a refused login that name neither its kind nor its page; a provider's own is more exact."""
+
+
 class SessionClient:
     """A session with its credentials, its endpoint and its client. It belongs to the provider loop, for one call."""
 
@@ -109,6 +113,8 @@ class SessionClient:
                 raise
             except errors.AuthenticationFailed as error:
                 last = error
+                if self.session.auth_type == "oauth" and error.hint in _SAID_OF_ANY:
+                    error.hint = errors.NeedsReauth.hint_at(self.session.page)
             refused()
             if platform is not None and not gateway_renewed:
                 gateway_renewed = True

@@ -38,7 +38,8 @@ async def find(
     if credential.auth_type == "api_key" and not credential.secret:
         raise errors.InvalidCredential(f"{name} has no key.", hint="Give it one on the session's page.")
     if credential.auth_type == "oauth" and not credential.secret and found.expires_at is None:
-        raise errors.NeedsReauth(f"{name} is not signed in: {found.status_reason or 'its login is gone'}.")
+        what = f"{name} is not signed in: {found.status_reason or 'its login is gone'}."
+        raise errors.NeedsReauth(what, hint=errors.NeedsReauth.hint_at(found.page))
     await library.ready(found.provider, host_of(credential.base_url))  # what comes next is worked out on the loop
     return found, credential
 

@@ -259,6 +259,11 @@ class NeedsReauth(CallerError, code="needs_reauth", status=401):
 
     default_hint = "Sign in again on the session's page: the session keeps its name and its trail."
 
+    @classmethod
+    def hint_at(cls, page: str) -> str:
+        """Return the hint with the address of the session's page, where that is known."""
+        return cls.default_hint.replace("on the session's page", f"at {page}") if page else cls.default_hint
+
 
 class AddressRefused(CallerError, code="address_refused", status=403):
     """The guard against SSRF forbids the address."""

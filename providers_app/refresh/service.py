@@ -137,7 +137,7 @@ async def renewed(owner: Owner, session: Session, error: errors.AuthenticationFa
         raise error
     failure = _error_of(session, report)
     if isinstance(failure, errors.RefreshTooEarly):
-        failure.hint = errors.NeedsReauth.default_hint
+        failure.hint = errors.NeedsReauth.hint_at(session.page)
     raise failure from error
 
 
@@ -163,7 +163,7 @@ def _error_of(session: Session, report: RefreshReport) -> errors.ProviderError:
     match report:
         case RefreshReport(done="needs_person"):
             why = f": {report.why}" if report.code != "needs_reauth" else "."
-            return errors.NeedsReauth(f"{name} needs a new sign-in{why}")
+            return errors.NeedsReauth(f"{name} needs a new sign-in{why}", hint=errors.NeedsReauth.hint_at(session.page))
         case RefreshReport(code=errors.FlowDisabled.code):
             return errors.FlowDisabled(f"{name} is kept, but not used: {report.why}")
         case RefreshReport(code="refresh_too_early", next_try_at=at):

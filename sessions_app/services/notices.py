@@ -20,6 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from providers_app.errors import NeedsReauth as LoginEnded
 from sessions_app.models import AuthSession, Notice, Pk
 
 logger = logging.getLogger("maestro.notices")
@@ -161,6 +162,7 @@ def _body(found: list[Notice]) -> str:
     base, lines = settings.MAESTRO.public_url.rstrip("/"), []
     for notice in found[:LISTED]:
         link = f"{base}{reverse('sessions:detail', args=[notice.session_id])}" if base and notice.session_id else ""
+        link = LoginEnded.hint_at(link) if notice.kind in (NEEDS_REAUTH, ANSWER_LOST, ENDED, SWITCHED_OFF) else link
         lines += [*filter(None, (notice.title, notice.text, link)), ""]
     if len(found) > LISTED:
         lines += [f"And {len(found) - LISTED} more.", ""]

@@ -101,6 +101,7 @@ def as_session(row: AuthSession) -> Session:
         account=row.account_id,
         last_used_at=row.last_used_at.timestamp() if row.last_used_at else None,
         troubled=bool(row.last_error_code or row.limited_until),
+        page=selectors.page_of(row.pk),
     )
 
 

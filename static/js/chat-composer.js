@@ -100,7 +100,12 @@ export class Composer {
   }
 
   showError({ message, hint, code }) {
-    this.error.querySelector(".composer-error-text").textContent = [message, hint].filter(Boolean).join(" ");
+    const text = this.error.querySelector(".composer-error-text");
+    text.textContent = [message, hint].filter(Boolean).join(" ");
+    const page = /\/sessions\/[0-9a-f-]{36}\//.exec(hint ?? "");
+    if (page) {
+      text.append(" ", Object.assign(document.createElement("a"), { href: page[0], textContent: "Sign in again" }));
+    }
     const button = this.error.querySelector(".error-code");
     button.hidden = !code;
     button.dataset.copy = button.textContent = code ?? "";

@@ -63,6 +63,9 @@ class Command(terminal.TerminalCommand):
             self.dump([row | {name: row[name] and row[name].isoformat() for name in TIMES} for row in rows])
         elif rows:
             self.print_table([[name.replace("_", " ").upper() for name in COLUMNS], *map(_cells, rows)])
+            for row in rows:
+                if row["hint"]:
+                    self.note(f"{row['session']}: {row['hint']}")
         else:
             self.say("Nothing is due. `--all` refreshes every login.")
         if found := {_gravity(row) for row in rows} - {0}:
@@ -143,7 +146,8 @@ def _stored(session: AuthSession) -> dict[str, Any]:
 
 def _row(session: AuthSession, done: str, why: str, code: str, next_try: datetime | None) -> dict[str, Any]:
     row = {"id": str(session.pk), "session": str(session), "done": done, "why": why, "code": code or None}
-    return row | {"generation": session.generation, "expires": session.expires_at, "next_try": next_try}
+    hint = errors.NeedsReauth.hint_at(selectors.page_of(session.pk)) if done == "needs_person" else ""
+    return row | {"hint": hint, "generation": session.generation, "expires": session.expires_at, "next_try": next_try}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from providers_app import environment_keys
 from providers_app.behaviours.keys import MAX_KEY_CHARS
-from providers_app.errors import InvalidRequest
+from providers_app.errors import InvalidRequest, NeedsReauth
 from providers_app.ports import Session
 from providers_app.types.catalogue import SettingField
 from providers_app.types.credentials import Secret
@@ -82,6 +82,9 @@ class Command(terminal.TerminalCommand):
         columns = ("name", "provider", "auth_type", "state", "reason", "id")
         heads = [column.upper() for column in columns]
         self.print_table([heads, *([str(row[column]) for column in columns] for row in sessions)])
+        for row in sessions:
+            if row["hint"]:
+                self.note(f"{row['name']}: {row['hint']}")
 
     def _create(self, options: dict[str, Any]) -> None:
         owner = terminal.owner_id(options["owner"])
@@ -154,6 +157,7 @@ def as_dict(session: AuthSession) -> dict[str, Any]:
         **{name: getattr(session, name) for name in ("provider", "auth_type", "name", "status")},
         "state": status.state,
         "reason": status.words,
+        "hint": NeedsReauth.hint_at(selectors.page_of(session.pk)) if status.action == "reauth" else "",
         "base_url": session.base_url or None,
         "options": dict(session.options),
         "account": session.account_label or None,

@@ -32,6 +32,7 @@ from providers_app.types.events import (
     ToolCall,
 )
 from providers_app.types.intent import ToolIntent
+from sessions_app.models import AuthSession
 
 pytestmark = pytest.mark.django_db
 CASES = Path(__file__).parents[2] / "cases"
@@ -136,6 +137,28 @@ def test_an_answer_that_is_not_whole_says_why(turn: Turn, state: str, result: Ch
     assert f'data-retry="{turn.pk}"' in html
     assert "<script" not in html
     assert (result.text in html) or not result.text
+
+
+@pytest.mark.parametrize(
+    ("code", "flow", "offered"),
+    [
+        ("needs_reauth", "claude", True),
+        ("upstream_authentication", "claude", True),
+        ("upstream_authentication", "", False),
+        ("upstream_overloaded", "claude", False),
+    ],
+)
+def test_an_answer_that_a_dead_login_ended_leads_to_the_sign_in(
+    turn: Turn, code: str, flow: str, offered: bool
+) -> None:
+    kind = "oauth" if flow else "api_key"
+    turn.session = AuthSession.objects.create(
+        owner=turn.context.owner, provider="anthropic", auth_type=kind, name="work", flow=flow
+    )
+    turn.save()
+    html = ended(turn, "failed", ChatResult(error=ErrorInfo(code=code, message="No.", hint="Do it.")))
+    link = f'href="{reverse("sessions:detail", args=[turn.session.pk])}">Sign in again</a>'
+    assert (link in html) is offered and ("Sign in again" in html) is offered
 
 
 def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:

@@ -167,3 +167,24 @@ async def test_a_session_that_was_switched_off_during_its_refresh_is_not_used(
     store.keep = kept_and_switched_off  # type: ignore[assignment, method-assign]
     with pytest.raises(errors.SessionDisabled):
         await refreshing.fresh(1, row.session, Credential(auth_type="oauth", secret=Secret("access-0")))
+
+
+PAGE = "https://maestro.example/sessions/s1/"
+
+
+@pytest.mark.parametrize("how", ["ended", "refused", "refused twice", "refused early"])
+async def test_a_login_that_dies_in_use_says_where_to_sign_in_again(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any, how: str
+) -> None:
+    row.session = msgspec.structs.replace(row.session, page=PAGE)
+    mirror(store, sessions, await serve(raw_server, set(), []))
+    if how == "ended":
+        ended(row)
+    if how == "refused early":
+        row.tokens = msgspec.structs.replace(row.tokens, earliest_refresh_at=time.time() + 1200)
+    elif how != "refused twice":
+        login.answer = lambda tokens: (_ for _ in ()).throw(errors.TokenRefused("no", upstream_code="invalid_grant"))
+    with pytest.raises(errors.ProviderError) as caught:
+        await chat()
+    assert caught.value.hint == f"Sign in again at {PAGE}: the session keeps its name and its trail."
+    assert caught.value.code in ("needs_reauth", "upstream_authentication", "refresh_too_early")

@@ -17,6 +17,7 @@ from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle
 from tests.processes import ROOT, environment
 from tests.unit.sessions.commands import Run
+from tests.unit.sessions.logins import ago, make_login
 from tests.unit.sessions.support import CANARY, make, make_remote, settle
 from tests.vendors.server import VendorServer
 
@@ -189,3 +190,18 @@ def test_a_list_whose_reader_leaves_ends_quietly(installation: Path) -> None:
     process.stdout.close()
     assert process.wait(50) == 1
     assert process.stderr.read() == ""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("command", ["chat", "sessions", "refresh_tokens"])
+def test_a_dead_login_says_where_to_sign_in_again(alice: User, run: Run, command: str) -> None:
+    session = make_login(alice, "dead", status="needs_reauth", status_reason="Refused.", expires_at=ago(hours=1))
+    make_login(alice, "well", account_id="b")
+    arguments = {"chat": ("dead", "Hello", "--model", "gpt-5.6"), "sessions": ("list",), "refresh_tokens": ()}[command]
+    code, out, err = run(command, *arguments)
+    assert code == (0 if command == "sessions" else 1)
+    sentence = f"Sign in again at /sessions/{session.pk}/: the session keeps its name and its trail."
+    assert err.count(sentence) == 1 and "well" not in err, err
+    if command != "chat":
+        rows = json.loads(run(command, *arguments, "--json")[1])
+        assert sentence in [row["hint"] for row in rows] and sentence not in out

@@ -66,7 +66,7 @@ def test_several_notices_of_one_person_are_one_letter_with_links_and_without_sec
     assert letter["To"] == ADDRESS and letter["Subject"] == "Maestro: 3 sessions need you"
     text = body(mail)
     for session in AuthSession.objects.all():
-        assert f"https://maestro.example/sessions/{session.pk}/" in text and session.name in text
+        assert f"Sign in again at https://maestro.example/sessions/{session.pk}/: " in text and session.name in text
     assert "https://maestro.example/sessions/notices/" in text and "Refused." in text
     assert ACCESS not in text and REFRESH not in text
     assert all(notice.emailed_at and notice.email_attempts == 1 for notice in Notice.objects.all())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.urls import reverse
 from django.utils import timezone
 
 from providers_app import errors
@@ -13,6 +14,7 @@ from providers_app.types.credentials import Secret
 from sessions_app import selectors
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
+from sessions_app.stores.sessions import as_session
 from tests.unit.sessions.support import fresh, make
 
 pytestmark = pytest.mark.both
@@ -142,3 +144,12 @@ def test_the_sole_owner_is_the_only_active_user(alice: User) -> None:
     bob.is_active = False
     bob.save()
     assert selectors.sole_owner() == alice.pk
+
+
+def test_the_page_of_a_session(alice: User, settings: Any) -> None:
+    """It is spelled out in the code, and must be the page that there is."""
+    session = make(alice, "work_claude")
+    path = reverse("sessions:detail", args=[session.pk])
+    assert selectors.page_of(session.pk) == path
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"public_url": "https://maestro.example/"})
+    assert selectors.page_of(session.pk) == as_session(session).page == f"https://maestro.example{path}"
