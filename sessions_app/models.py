@@ -26,6 +26,9 @@ class RefreshLane(models.Model):
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)  # free when past
     holder = models.CharField(max_length=100, blank=True)
+    # The start of the holder's machine, and the end of the lease in seconds since then.
+    boot = models.CharField(max_length=40, blank=True)
+    boot_until = models.FloatField(default=0.0)
 
     class Meta:
         verbose_name = "refresh lane"

@@ -7,21 +7,25 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from providers_app import conf, errors, loop
 from providers_app.behaviours.oauth import OAuth
+from providers_app.behaviours.oauth.endpoint import skew_of
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.ports import RefreshStore, Session
-from providers_app.refresh import gate, rules
+from providers_app.refresh import clock, gate, rules
 from providers_app.registry.resolver import resolve
 from providers_app.types import refresh as types
 from providers_app.types.credentials import Secret
+from providers_app.types.http import HttpRequest
 from providers_app.types.refresh import Done, RefreshClaim, RefreshFailure, RefreshReport, RefreshState
 from providers_app.types.tokens import Rotation, Tokens
+from providers_app.wire.answer import HttpResponse
 
 logger = logging.getLogger("maestro.refresh")
 
@@ -119,7 +123,13 @@ class Flight(msgspec.Struct, frozen=True):
             await self.store.postpone(claim, time.time() + rules.backoff(claim.attempts), error.message)
             return self._report(claim, "failed", error.message, code=error.code)
         found = rules.decide(
-            claim, rotation, trigger=self.trigger, seen_generation=self.seen, now=time.time(), within_s=self.within_s
+            claim,
+            rotation,
+            trigger=self.trigger,
+            seen_generation=self.seen,
+            now=time.time(),
+            within_s=self.within_s,
+            possible=clock.possible(claim.provider, claim.tokens.skew),
         )
         if found.action == "send":
             found = _unless_off(claim, found)
@@ -146,14 +156,14 @@ class Flight(msgspec.Struct, frozen=True):
         seconds = conf.current().refresh_timeout_s
         # A little more than the request's own deadline, whose error says whether anything was sent.
         longest = seconds + min(seconds / 10, 1.0)
+        check = clock.last_check(marked, longest)
         try:
-            if time.monotonic() + longest > marked.claimed + marked.lease_s:
-                # An answer that comes after the lease has ended could meet a second sender.
-                raise errors.RefreshFailed("this machine was too slow; nothing was sent")
+            check()
             late = errors.TokenOutcomeUnknown(f"The provider did not answer the refresh within {seconds:g} s.")
             async with deadline(longest, late):
                 with faults_of(marked.provider):
-                    tokens = await behaviour.refresh(marked.tokens, clients.http())
+                    http = clients.http().watched(check, partial(_learn, marked.provider))
+                    tokens = await behaviour.refresh(marked.tokens, http)
         except errors.ProviderError as error:
             failure = rules.failure_of(error, marked, rotation, self.trigger, now=time.time())
             return await self._failed(marked, failure)
@@ -169,6 +179,7 @@ class Flight(msgspec.Struct, frozen=True):
         if tokens.expired(now, rules.USE_WITHIN_S):
             due = max(due, now + rules.BACKOFF_S)  # it ended before it arrived: the schedule must not loop
         next_at = due if math.isfinite(due) else None
+        tokens = msgspec.structs.replace(tokens, skew=clock.skew_of(claim.provider))
         session = await _retried(lambda: self.store.keep(claim, tokens, next_at))
         if session is None:
             await discard(claim.provider, tokens, claim.name)
@@ -250,6 +261,12 @@ async def discard(provider: str, tokens: Tokens, name: str) -> None:
                 await resolve(provider, "oauth").revoke(tokens, clients.http())
     except errors.ProviderError as error:
         logger.warning("a pair of %s/%s that is not kept was not revoked: %s", provider, name, error.code)
+
+
+def _learn(provider: str, request: HttpRequest, answer: HttpResponse) -> None:
+    """Compare the clocks. Only answers to a POST never come from a cache, with an old ``Date``."""
+    if request.method == "POST":
+        clock.learn(provider, skew_of(answer.headers, time.time()))
 
 
 def _unless_off(claim: RefreshClaim, found: rules.Decision) -> rules.Decision:

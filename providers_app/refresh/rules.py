@@ -5,11 +5,13 @@ switched off, or a person is needed      any                skip, person
 refreshed since the caller looked        any                done
 nothing to refresh with                  any                skip while the token works, else person
 not due and not forced                   any                skip
-earlier than the provider allows         any                skip until then
+earlier than the provider allows (1)     any                skip until then
 failed, not yet to be tried again        any                skip until then, unless a person asks
 no open intent                           any                send
 open intent, lease over                  none, minted       send again
-same                                     single use         keep while the access token works, then send again
+same                                     single use         keep while the access token works (1), then send again
+
+(1) by the earliest time that it may be: see ``clock``
 
 what came back                                                       single use    kept or minted anew
 tokens                                                               tokens        tokens
@@ -29,6 +31,7 @@ from typing import Literal
 import msgspec
 
 from providers_app import errors
+from providers_app.refresh.clock import STEP_S
 from providers_app.types.refresh import RefreshClaim, RefreshFailure, Trigger
 from providers_app.types.tokens import Rotation, Tokens
 
@@ -65,9 +68,13 @@ def decide(
     seen_generation: int | None,
     now: float,
     within_s: float = 0.0,
+    possible: tuple[float, float] | None = None,
 ) -> Decision:
-    """Return the action and its reason. ``now`` is seconds since the epoch; ``within_s`` lets a refresh come early."""
-    tokens = claim.tokens
+    """Return the action and its reason. ``now`` is seconds since the epoch; ``within_s`` lets a refresh come early.
+
+    ``possible`` are the earliest and the latest time that it may be, where clocks disagree.
+    """
+    tokens, (earliest, latest) = claim.tokens, possible or (now, now)
     refused = trigger == "unauthorized"
     if claim.status == "disabled":
         return Decision(action="skip", why="the session is disabled", code=errors.SessionDisabled.code)
@@ -77,7 +84,7 @@ def decide(
         return Decision(action="person", why="the session needs a new sign-in", code="needs_reauth")
     if tokens.read_only or (rotation != "minted" and not tokens.refresh):
         why = tokens.read_only or "the provider gave nothing to refresh with"
-        if refused or tokens.expired(now):
+        if refused or tokens.expired(earliest):
             return Decision(action="person", why=f"The login has ended: {why}.", code=NOT_REFRESHABLE)
         return Decision(action="skip", why=why, code=NOT_REFRESHABLE)
     if trigger in ("command", "button") and claim.refreshed_at is not None and abs(now - claim.refreshed_at) < FRESH_S:
@@ -85,7 +92,8 @@ def decide(
     ends = trigger == "use" and tokens.expired(now, USE_WITHIN_S)
     if trigger not in FORCED and not ends and (claim.due_at is None or claim.due_at > now + within_s):
         return Decision(action="skip", why="not due")
-    if tokens.earliest_refresh_at is not None and now < tokens.earliest_refresh_at:
+    # Refreshing too early ends some logins. It is allowed before an access token ends, and a refused one has ended.
+    if tokens.earliest_refresh_at is not None and (latest if refused else earliest) < tokens.earliest_refresh_at:
         why = "the provider does not allow it yet"
         return Decision(action="skip", why=why, until=tokens.earliest_refresh_at, code="refresh_too_early")
     if claim.due_at is not None and _backs_off(claim, trigger, claim.due_at, now):
@@ -93,7 +101,7 @@ def decide(
         return Decision(action="skip", why=why, until=claim.due_at, code="refresh_failed")
     if not claim.intent_open or rotation != "single_use":
         return Decision(action="send", why="due" if trigger not in FORCED else trigger)
-    if not refused and not tokens.expired(now):
+    if not refused and not tokens.expired(earliest):
         why = "an earlier refresh has no known outcome; the access token still works"
         return Decision(action="keep", why=why, until=tokens.expires_at)
     return Decision(action="send", why="an earlier refresh has no known outcome: presented again")
@@ -110,8 +118,10 @@ def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float)
     """Return True between a failure and the next try, so that many uses do not flood an endpoint that backs off.
 
     A token kept for a lost answer is due when the access token ends; a provider that refuses that one has ended it.
+    A failure in the future was before the wall clock was set back, and the time of the next try is not of that clock.
     """
-    if trigger not in ("use", "unauthorized") or not claim.attempts or due_at <= now:
+    set_back = claim.failed_at is not None and claim.failed_at > now + STEP_S
+    if trigger not in ("use", "unauthorized") or not claim.attempts or due_at <= now or set_back:
         return False
     ends = claim.tokens.expires_at
     kept = claim.intent_open and ends is not None and now < ends <= due_at + 1

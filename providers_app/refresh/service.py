@@ -20,7 +20,7 @@ from providers_app import conf, errors, loop, ports
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
-from providers_app.refresh import gate
+from providers_app.refresh import clock, gate
 from providers_app.refresh.flight import POLL_S, Flight, holder_of
 from providers_app.refresh.rules import NOT_REFRESHABLE, USE_WITHIN_S
 from providers_app.registry.resolver import lookup
@@ -116,8 +116,8 @@ async def fresh(owner: Owner, session: Session, credential: Credential) -> tuple
     report = await refresh_session(session.id, trigger="use", seen_generation=session.generation)
     if report.generation > session.generation:
         return await _again(owner, session)
-    if session.expires_at > time.time() and report.done != "needs_person":
-        return session, credential
+    if session.expires_at > clock.possible(session.provider)[0] and report.done != "needs_person":
+        return session, credential  # if it has ended nevertheless, a 401 settles it
     if (await ports.refresh_store().tokens_of(owner, session.id)).api_key:
         return session, credential  # an API key signs, which does not end with the tokens
     raise _error_of(session, report)

@@ -28,11 +28,12 @@ class RefreshReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
-    """A session whose lane is ours until the lease ends, ``lease_s`` after ``claimed`` (``time.monotonic()``).
+    """A session whose lane is ours until the lease ends, ``lease_s`` after ``claimed`` (``clock.elapsed()``).
 
     ``presentations`` counts how often the refresh token of this ``generation`` was (or may have been) sent before;
     ``intent_open``: the outcome of the last time is not known. ``due_at`` is the stored time of the next refresh,
-    ``refreshed_at`` of the last good one. ``intent_written`` is set by ``write_intent``, which counts a presentation.
+    ``refreshed_at`` of the last good one, ``failed_at`` of the last failure. ``intent_written`` is set by
+    ``write_intent``, which counts a presentation.
     """
 
     session_id: str
@@ -50,6 +51,7 @@ class RefreshClaim(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     due_at: float | None = None
     refreshed_at: float | None = None
+    failed_at: float | None = None
     intent_written: bool = False
 
 

@@ -37,7 +37,8 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     project, plan, mode ...), ``material`` is secret and lasts: what a ``minted`` flow makes its tokens from.
     ``base_url`` is the address that the person gave with the login (empty: the provider's own); only a new sign-in
     changes it. ``refresh_until`` is the end of the refresh token. ``read_only`` says why these tokens must never be
-    refreshed here (empty: they may be).
+    refreshed here (empty: they may be). ``skew`` is the seconds by which this machine's clock was behind the provider's
+    when the times were set.
     """
 
     flow: str
@@ -57,6 +58,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     material: dict[str, Secret] = msgspec.field(default_factory=dict)
     base_url: str = ""
     read_only: str = ""
+    skew: float = 0.0
 
     @property
     def signing(self) -> Secret:

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -134,9 +134,13 @@ class Mask:
 
 
 class Exchange(msgspec.Struct):
-    """The progress of one request; ``sending`` is true once a byte of it may have left, not while it connects."""
+    """The progress of one request; ``sending`` is true once a byte of it may have left, not while it connects.
+
+    ``check`` is called between the two, and may raise.
+    """
 
     sending: bool = False
+    check: Callable[[], None] | None = None
     host: str = ""
     opened: bool = False
     protocol: Any = None

@@ -59,11 +59,22 @@ class Http:
         self._user_agent = user_agent
         self._local = local
         self._route: Route | None = None
+        self._check: Callable[[], None] | None = None
+        self._heard: Callable[[HttpRequest, HttpResponse], None] = lambda request, answer: None
 
     def through(self, route: Route) -> Self:
         """Return the same client, with the same connections, that sends every request where ``route`` says."""
         view = copy.copy(self)
         view._route = route
+        return view
+
+    def watched(self, check: Callable[[], None], heard: Callable[[HttpRequest, HttpResponse], None]) -> Self:
+        """Return the same client, which calls ``check`` on a made connection, as the last step before ``send`` writes.
+
+        A request that it raises for is not sent. ``heard`` is called with each whole answer.
+        """
+        view = copy.copy(self)
+        view._check, view._heard = check, heard
         return view
 
     async def routed(self, request: HttpRequest) -> HttpRequest:
@@ -93,7 +104,7 @@ class Http:
         Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and ``BadAnswer``
         for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
         """
-        exchange = Exchange()
+        exchange = Exchange(check=self._check)
         seconds = timeout if timeout is not None else self.limits.request_s
         limit = max_body if max_body is not None else self.limits.max_body
         try:
@@ -113,7 +124,9 @@ class Http:
             raise late from None
         if len(body) > limit:
             raise BadAnswer(f"{_where(request.url)} answered with more than {limit} bytes.", status=answer.status)
-        return HttpResponse(status=answer.status, headers=answer.headers, body=body)
+        found = HttpResponse(status=answer.status, headers=answer.headers, body=body)
+        self._heard(request, found)
+        return found
 
     @asynccontextmanager
     async def stream(

@@ -72,6 +72,12 @@ class GuardedConnector(aiohttp.TCPConnector):
                 connection.close()
                 raise aiohttp.ServerDisconnectedError
             lost.add_done_callback(asyncio.Future.exception)  # an error that is never retrieved is logged
+        if current.check is not None:
+            try:
+                current.check()
+            except BaseException:
+                connection.close()
+                raise
         current.sending = True
         return connection
 

@@ -12,11 +12,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from providers_app import conf, loop
 from providers_app.errors import NotRefreshable, ProviderError
 from providers_app.provider import refresh_session
+from providers_app.refresh.clock import STEP_S, Watch
 from providers_app.types.refresh import RefreshReport, Trigger
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable
@@ -33,6 +35,7 @@ KEPT_ALIVE = (AuthSession.Status.ACTIVE, AuthSession.Status.FORBIDDEN, AuthSessi
 BROKEN_AGAIN_S = 1800.0  # seconds until the next try of a session whose refresh could not begin (e.g. unopened secret)
 RUN_S = 60.0  # seconds after which a run of the schedule starts no further refresh; the next run takes the rest
 ANSWER_MARGIN_S = 10.0
+_watch = Watch()
 
 
 def due_sessions(
@@ -66,7 +69,17 @@ def backing_off(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[
 
 
 def refresh_due() -> list[RefreshReport]:
-    """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once."""
+    """Run the schedule once: refresh what is due, some at a time. Two runs at once do each session once.
+
+    A process that sees the wall clock set back makes due what was stored before, which would else wait so much longer.
+    Where that is not allowed yet by the new time, the next use brings a 401, which has the login refreshed.
+    """
+    if _watch.was_set_back():
+        now = timezone.now()
+        stored_at = Coalesce("refresh_failed_at", "refreshed_at", "created_at")
+        rows = _narrowed("", None).annotate(stored_at=stored_at)
+        rows = rows.filter(next_refresh_at__gt=now, stored_at__gt=now + timedelta(seconds=STEP_S))
+        logger.warning("the clock was set back: %d logins are refreshed now", rows.update(next_refresh_at=now))
     return refresh_many(due(settings.MAESTRO.sessions.refresh_batch), trigger="schedule", run_s=RUN_S)
 
 

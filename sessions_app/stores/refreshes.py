@@ -4,7 +4,6 @@ In every transaction the lane's row is written before the session's, so that no 
 """
 
 import logging
-import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from providers_app.errors import AuthenticationFailed, NotRefreshable
 from providers_app.ports import Owner, Session
+from providers_app.refresh import clock
 from providers_app.refresh.rules import ANSWER_LOST
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
@@ -44,12 +44,11 @@ class DjangoRefreshStore:
     @on_pool
     def peek(self, session_id: str) -> RefreshState:
         """Return the state of the session's refresh: one query, no secret opened. Raises ``UnknownSession``."""
-        rows = _rows(session_id).defer("sealed_credential").annotate(lease_left=lanes.left())
-        row: Any = selectors.one(rows.annotate(lease=F("lane__lease_token")))
+        row, lease_left = _with_lane(session_id)
         return RefreshState(
             generation=row.generation,
             status=row.status,
-            lease_left=_seconds(row.lease_left),
+            lease_left=lease_left,
             failed_at=epoch(row.refresh_failed_at),
             error_code=row.refresh_error_code,
             error=row.refresh_error,
@@ -57,7 +56,7 @@ class DjangoRefreshStore:
             expires_at=epoch(row.expires_at),
             next_try_at=epoch(row.next_refresh_at),
             intent_open=_intent_open(row),
-            resting=not row.lease,
+            resting=not (row.lane and row.lane.lease_token),
         )
 
     @on_pool
@@ -65,9 +64,7 @@ class DjangoRefreshStore:
         """Claim the session's lane for ``lease_s`` seconds, then read the session. Raises as ``tokens_of``."""
         tries = LANE_CHANGES
         while True:
-            rows = _rows(session_id).defer("sealed_credential").select_related("lane")
-            row: Any = selectors.one(rows.annotate(lease_left=lanes.left()))
-            lease_left = _seconds(row.lease_left)
+            row, lease_left = _with_lane(session_id)
             if lease_left > 0 or not tries:
                 # Looked at before it is written: under SQLite even an update that changes nothing waits for its turn.
                 resting = lease_left > 0 and not row.lane.lease_token
@@ -75,7 +72,7 @@ class DjangoRefreshStore:
             tries -= 1
             # Its tokens are opened for the key of the lane alone; the claim reads them anew.
             lane: RefreshLane = row.lane or _move(row, _opened(selectors.one(_rows(session_id))))
-            lease, claimed = uuid4().hex, time.monotonic()
+            lease, claimed = uuid4().hex, clock.elapsed()
             if not lanes.take(lane.key, lease, holder, lease_s):
                 continue
             found: RefreshClaim | None = None
@@ -93,7 +90,7 @@ class DjangoRefreshStore:
     @on_pool
     def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
         """Record that this generation's token is about to be sent; ``None``, lane freed: nothing may be sent."""
-        claimed, presentations = time.monotonic(), claim.presentations + 1
+        claimed, presentations = clock.elapsed(), claim.presentations + 1
         usable = _rows(claim.session_id).filter(generation=claim.generation).exclude(status=AuthSession.Status.DISABLED)
         with transaction.atomic():
             if not lanes.renew(claim.lane, claim.lease, claim.lease_s):
@@ -211,6 +208,13 @@ def _rows(session_id: UUID | str) -> "QuerySet[AuthSession]":
     return selectors.visible().filter(pk=selectors.id_of(session_id))
 
 
+def _with_lane(session_id: str) -> tuple[Any, float]:
+    """Return the session with its lane, without its secret, and the seconds that the lane's lease still has."""
+    rows = _rows(session_id).defer("sealed_credential").select_related("lane")
+    row: Any = selectors.one(rows.annotate(by_database=lanes.left_by_database()))
+    return row, lanes.seconds_left(row.lane, row.by_database)
+
+
 def _opened(row: AuthSession) -> Tokens:
     tokens = credentials.open_tokens(row) if row.auth_type == AuthSession.AuthType.OAUTH else None
     if tokens is None:
@@ -244,6 +248,7 @@ def claim_of(
         attempts=row.refresh_attempts,
         due_at=epoch(row.next_refresh_at),
         refreshed_at=epoch(row.refreshed_at),
+        failed_at=epoch(row.refresh_failed_at),
     )
 
 
@@ -254,7 +259,3 @@ def _intent_open(row: AuthSession) -> bool:
 def epoch(at: datetime | None) -> float | None:
     """Return seconds since the epoch."""
     return at.timestamp() if at is not None else None
-
-
-def _seconds(left: Any) -> float:
-    return max(left.total_seconds(), 0.0) if left is not None else 0.0

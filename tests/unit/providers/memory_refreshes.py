@@ -7,6 +7,7 @@ import msgspec
 
 from providers_app.errors import NotConfigured, UnknownSession
 from providers_app.ports import Owner, Session
+from providers_app.refresh import clock
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
 from providers_app.types.tokens import Tokens
 
@@ -80,13 +81,14 @@ class MemoryRefreshes:
             tokens=row.tokens,
             lease=row.lease,
             lane="lane",
-            claimed=now,
+            claimed=clock.elapsed(),
             lease_s=lease_s,
             presentations=row.presentations,
             intent_open=row.intent_open,
             attempts=row.attempts,
             due_at=row.due_at,
             refreshed_at=row.refreshed_at,
+            failed_at=row.failed_at,
         )
 
     async def write_intent(self, claim: RefreshClaim) -> RefreshClaim | None:
@@ -96,7 +98,7 @@ class MemoryRefreshes:
             return None
         row.presentations += 1
         row.intent_open = True
-        return msgspec.structs.replace(claim, presentations=row.presentations, claimed=time.monotonic())
+        return msgspec.structs.replace(claim, presentations=row.presentations, claimed=clock.elapsed())
 
     async def keep(self, claim: RefreshClaim, tokens: Tokens, next_refresh_at: float | None) -> Session | None:
         row = self._row(claim.session_id)

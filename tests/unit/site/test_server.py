@@ -29,7 +29,7 @@ def test_a_child_with_a_refresh_under_way_is_waited_for(monkeypatch: pytest.Monk
     child = subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, start_new_session=True)
     assert child.stdout is not None and child.stdout.readline() == b"up\n"
     pid = child.pid if refreshes else child.pid + 1
-    RefreshLane.objects.create(key="k", holder=holder_of(pid), lease_until=timezone.now() + timedelta(hours=1))
+    RefreshLane.objects.create(key="k", holder=holder_of(pid), lease_until=timezone.now() + timedelta(minutes=10))
     stopping = threading.Thread(target=stop, args=(child,))
     stopping.start()
     stopping.join(2 if refreshes else None)

@@ -91,7 +91,8 @@ def fail(claim: RefreshClaim, spent: str, **given: Any) -> None:
 
 def lease_over(session: AuthSession) -> None:
     """Let the lease on the session's lane have ended, as after a crash of its holder."""
-    session.lane.__class__.objects.filter(pk=session.lane_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    ended = timezone.now() - timedelta(seconds=1)
+    session.lane.__class__.objects.filter(pk=session.lane_id).update(lease_until=ended, boot_until=0.0)
 
 
 def row_of(session: AuthSession) -> AuthSession:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from providers_app import loop, ports
 from providers_app.errors import NotRefreshable, UnknownSession
 from providers_app.ports import SYSTEM
+from providers_app.refresh import clock
 from providers_app.types.credentials import Secret
 from providers_app.types.refresh import RefreshBusy, RefreshClaim
 from sessions_app import crypto
@@ -58,12 +59,12 @@ def test_one_of_many_at_once_gets_the_lane(alice: User) -> None:
 def test_a_claim_shows_the_session_as_it_is(alice: User) -> None:
     tokens = tokens_of(facts={"plan": "pro"})
     session = make_login(alice, tokens=tokens, due_in=120)
-    before = time.monotonic()
+    before = clock.elapsed()
     claim = take(session, lease_s=30)
     assert claim.tokens == tokens and tokens.refresh.reveal() not in repr(claim)
     assert (claim.session_id, claim.provider, claim.name) == (str(session.pk), "anthropic", "my_login")
     assert (claim.generation, claim.presentations, claim.intent_open, claim.intent_written) == (0, 0, False, False)
-    assert before <= claim.claimed <= time.monotonic() and claim.lease_s == 30
+    assert before <= claim.claimed <= clock.elapsed() and claim.lease_s == 30
     assert claim.due_at is not None and abs(claim.due_at - time.time() - 120) < 10
     lane = RefreshLane.objects.get()
     assert lane.lease_token == claim.lease and lane.holder == "test"
