@@ -16,8 +16,7 @@ from context_app.tool_intents import NOT_DECLARED, PURPOSE_LABELS, intent_of_chu
 from providers_app.types.intent import RISK_LEVELS
 from sessions_app.admin_records import ReadOnlyAdmin
 
-SHOWN_TIMES = ("archived_at", "deleted_at", "updated_at")
-TIMES = (*SHOWN_TIMES, "created_at")
+TIMES = ("archived_at", "deleted_at", "created_at", "updated_at")
 
 
 class KeptRows(ReadOnlyAdmin):
@@ -73,7 +72,9 @@ class PurposeFilter(IntentFilter):
 class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Chats, searchable by title, owner and session, with archiving and deletion in bulk."""
 
-    list_display = ("shown_title", "owner", "session", "model", "chunk_count", "pinned", *SHOWN_TIMES)
+    list_display = (
+        "shown_title", "owner", "session", "model", "chunk_count", "pinned", "archived_at", "deleted_at", "updated_at",
+    )  # fmt: skip
     list_filter = (
         "pinned",
         ("archived_at", admin.EmptyFieldListFilter),

@@ -136,8 +136,11 @@ class ChatConnection:
         # Registered before anything is awaited: the next caller replaces this reader instead of adding a second one.
         task = _create_task(self._guarded(READ_FAILED, self._pump, stream, after, earlier), f"read {stream}")
         self._readers[stream] = task
-        # A reader that was replaced leaves its successor alone.
-        task.add_done_callback(lambda task: self._readers.get(stream) is task and self._readers.pop(stream))
+        task.add_done_callback(lambda task: self._read_ended(stream, task))
+
+    def _read_ended(self, stream: UUID, task: asyncio.Task[None]) -> None:
+        if self._readers.get(stream) is task:  # one that was replaced leaves its successor alone
+            del self._readers[stream]
 
     async def _pump(self, stream: UUID, after: int, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:

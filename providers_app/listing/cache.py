@@ -99,18 +99,19 @@ class ModelLists:
             self._kept.pop(session_id, None)
 
 
-_latest = [ModelLists()]
+class _Latest:
+    lists = ModelLists()
 
 
 def lists() -> ModelLists:
     """Return the lists of this process. Call it on the provider loop."""
-    _latest[0] = loop.local("models", ModelLists)
-    return _latest[0]
+    _Latest.lists = loop.local("models", ModelLists)
+    return _Latest.lists
 
 
 def latest() -> ModelLists:
     """Return what ``lists`` returned last, empty ones before. May be called from any thread."""
-    return _latest[0]
+    return _Latest.lists
 
 
 def identity_of(session: Session, credential: Credential) -> int:

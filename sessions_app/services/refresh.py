@@ -148,7 +148,7 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
     # Postponed if it is due, so that a session that can never be refreshed does not fill every run.
     rows = AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now)
     with suppress(StoreUnavailable):
-        await in_store(rows.update, next_refresh_at=again and now + timedelta(seconds=again))
+        await in_store(rows.update, next_refresh_at=None if again is None else now + timedelta(seconds=again))
     return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
 
 

@@ -32,7 +32,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     async def project(self) -> str:
         """Return the machine's own project; empty where the server does not say one. Raises ``UpstreamError``."""
-        word = _word(answer := await self._ask(PROJECT_ID))
+        answer = await self._ask(PROJECT_ID)
+        word = _word(answer)
         return word if answer.status == 200 and PROJECT.fullmatch(word) else ""
 
     async def mint(self, flow: str, before: Tokens | None = None) -> Tokens:
