@@ -106,5 +106,6 @@ def test_a_result_is_json_ready_with_the_names_of_the_interface() -> None:
     result = streaming.parse_response("remote", case.body, dialect="anthropic_messages").to_dict()
     assert {"text", "reasoning_text", "tool_calls", "finish_reason", "usage", "complete", "error"} <= set(result)
     assert {"id", "provider_id", "name", "arguments"} <= set(result["tool_calls"][0])
+    assert result["usage"]["source"] == "provider", "else it is an estimate"
     again = streaming.parse_response("remote", case.body, dialect="anthropic_messages").to_dict()
     assert again["tool_calls"] == result["tool_calls"]  # ids are stable

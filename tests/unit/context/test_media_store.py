@@ -108,6 +108,8 @@ JPEG = b"\xff\xd8\xff\xe0" + struct.pack(">H", 16) + bytes(14)
         (JPEG, (0, 0)),
         (JPEG + b"\xff\xe1\0\0" + bytes(20), (0, 0)),
         (b"\xff\xd8\xff", (0, 0)),
+        (b"RIFF----WAVEVP8 " + bytes(10) + struct.pack("<HH", 640, 480), (0, 0)),
+        (b"JUNK----WEBPVP8 " + bytes(10) + struct.pack("<HH", 640, 480), (0, 0)),
         (b"<svg/>", (0, 0)),
         (b"", (0, 0)),
     ],

@@ -1,6 +1,7 @@
 """A login whose kind of sign-in was turned off: not used, not refreshed, and kept as it is."""
 
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from providers_app.refresh import service as refreshing
 from providers_app.types.credentials import Secret
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.memory_store import MemorySessions
-from tests.unit.providers.refreshing_kit import Login, ended, login, row, store
+from tests.unit.providers.refreshing_kit import Login, chat, ended, login, mirror, row, serve, store
 
 __all__ = ["login", "row", "store"]
 pytestmark = pytest.mark.usefixtures("on_loop", "loopback")
@@ -42,6 +43,17 @@ async def test_asking_for_a_refresh_names_the_setting(row: Row, sessions: Memory
     with pytest.raises(errors.FlowDisabled, match="'work' is kept, but not used") as caught:
         await provider.refresh_tokens("remote", "work", owner=1)
     assert "MAESTRO_PROVIDERS__REMOTE__ENABLED_FLOWS=page" in caught.value.hint
+
+
+@pytest.mark.usefixtures("off")
+async def test_a_chat_does_not_use_the_login(
+    store: MemoryRefreshes, row: Row, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    mirror(store, sessions, await serve(raw_server, {"access-0"}, seen))
+    with pytest.raises(errors.FlowDisabled, match="'work' is kept, but not used"):
+        await chat()
+    assert seen == []
 
 
 @pytest.mark.usefixtures("off")

@@ -7,6 +7,7 @@ import pytest
 from providers_app.behaviours.openai_models import read_model
 from providers_app.providers.anthropic import models as anthropic
 from providers_app.providers.gemini import models as gemini
+from providers_app.types.catalogue import ModelInfo
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,8 @@ def test_gemini_lists_what_generates_content_only() -> None:
     assert model is not None
     assert model.id == "gem"
     assert {"reasoning", "count_tokens"} <= set(model.capabilities)
+
+
+def test_a_model_of_which_no_more_is_said_reads_and_writes_text() -> None:
+    model = ModelInfo(id="m")
+    assert (model.input_modalities, model.output_modalities) == (("text",), ("text",))

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from providers_app.types.credentials import Secret
 from providers_app.types.events import ErrorInfo
 from providers_app.types.http import HttpRequest
+from providers_app.types.tokens import OAuthClient, Tokens, secrets_of
 from providers_app.wire.answer import Mask
 
 KEY = "correct-horse-battery"
@@ -42,3 +44,12 @@ def test_a_key_is_found_in_every_spelling_that_json_has_for_it() -> None:
     for body in (json.dumps({"message": key}), json.dumps({"message": key}).replace("/", "\\/")):
         assert json.loads(body)["message"] == key
         assert json.loads(mask.data(body.encode())) == {"message": "***"}
+
+
+def test_every_secret_of_a_login_is_known_also_that_of_its_client_and_what_lasts() -> None:
+    client = OAuthClient(id="app", secret=Secret("client-secret"))
+    material = {"assertion": Secret("assertion-secret"), "empty": Secret("")}
+    tokens = Tokens(
+        flow="page", access=Secret("access-secret"), client=client, material=material, facts={"plan": "pro"}
+    )
+    assert sorted(secrets_of(tokens)) == ["access-secret", "assertion-secret", "client-secret"]

@@ -43,6 +43,12 @@ def test_dictionaries_of_every_role() -> None:
     assert parsed[3].parts == (ToolResultPart(call_id="c1", name="add", content=""),)
 
 
+@pytest.mark.parametrize("reasoning", ["", None, 7, {"text": "hm"}])
+def test_reasoning_that_is_no_text_is_no_part(reasoning: Any) -> None:
+    (message,) = parse_messages([{"role": "assistant", "content": "Two.", "reasoning_content": reasoning}])
+    assert message.parts == (TextPart("Two."),)
+
+
 def test_pictures_by_address_and_inline() -> None:
     parsed = parse_messages(
         [

@@ -75,6 +75,15 @@ async def test_a_token_that_may_be_spent_is_kept_while_the_access_works_and_then
     assert "answer was lost" in row.session.status_reason
 
 
+async def test_a_token_that_may_be_spent_is_left_alone_for_good_where_the_access_has_no_end(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    row.intent_open, row.presentations = True, 1
+    row.tokens = msgspec.structs.replace(row.tokens, expires_at=None)
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, row.due_at, login.sent) == ("kept", None, [])
+
+
 @pytest.mark.parametrize("trigger", ["schedule", "button", "command", "use", "unauthorized"])
 async def test_nobody_presents_again_before_the_lease_of_the_intent_is_over(
     store: MemoryRefreshes, row: Row, login: Login, trigger: Any

@@ -26,8 +26,8 @@ async def test_the_key_that_was_obtained_with_the_tokens_is_renewed_with_them(
     row.tokens = msgspec.structs.replace(row.tokens, api_key=Secret("key-0"))
     await refreshing.refresh_session("s1", trigger="schedule")
     assert (row.tokens.api_key, login.keys) == (Secret("key-0"), 0), "a key that works is kept"
-    await refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=1)
-    assert row.tokens.api_key == Secret("key-1")
+    report = await refreshing.refresh_session("s1", trigger="unauthorized", seen_generation=1)
+    assert (row.tokens.api_key, report.why) == (Secret("key-1"), "refreshed, with a new key")
 
 
 async def test_a_401_is_answered_with_one_refresh_and_one_retry(
@@ -50,6 +50,17 @@ async def test_a_second_401_is_final(
     mirror(store, sessions, await serve(raw_server, set(), seen))
     with pytest.raises(errors.AuthenticationFailed):
         await chat()
+    assert seen == ["access-0", "access-1"]
+    assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
+
+
+async def test_a_second_401_of_what_is_no_chat_is_final_and_recorded_too(
+    store: MemoryRefreshes, row: Row, login: Login, sessions: MemorySessions, raw_server: Any
+) -> None:
+    seen: list[str] = []
+    mirror(store, sessions, await serve(raw_server, set(), seen))
+    with pytest.raises(errors.AuthenticationFailed):
+        await provider.list_models("remote", "oauth", "work", owner=1, refresh=True)
     assert seen == ["access-0", "access-1"]
     assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
 
