@@ -63,6 +63,16 @@ def test_calls_without_index_and_id_are_told_apart_by_their_name() -> None:
     ) == [("f", {"x": 1}, None), ("f", {"x": 2}, None)]
 
 
+def test_a_closing_message_completes_the_call_with_its_id_wherever_it_stands() -> None:
+    whole = {"tool_calls": [{"id": "b", "function": {"name": "g", "arguments": '{"y": 2}'}}]}
+    closing = {"id": "c", "model": "m", "choices": [{"index": 0, "message": whole, "finish_reason": "tool_calls"}]}
+    assert calls(
+        tool(index=0, id="a", function={"name": "f", "arguments": '{"x": 1}'}),
+        tool(index=1, id="b", function={"name": "g", "arguments": '{"y":'}),
+        b"data: " + json.dumps(closing).encode() + b"\n\n",
+    ) == [("f", {"x": 1}, "a"), ("g", {"y": 2}, "b")]
+
+
 @pytest.mark.parametrize("arguments", [None, "", "null", {}, "  "])
 def test_no_arguments_in_any_spelling_is_an_empty_object(arguments: Any) -> None:
     assert calls(tool(index=0, id="a", function={"name": "f", "arguments": arguments})) == [("f", {}, "a")]

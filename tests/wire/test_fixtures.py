@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from providers_app import dialects, streaming
-from providers_app.types.events import StreamEnd, StreamFailed, ToolCall
+from providers_app.types.events import StreamEnd, StreamFailed, ToolCall, ToolCallDelta
 from tests.wire import fixture_cases, recordings
 from tests.wire.cutting import events_of, pieces, single_bytes
 from tests.wire.fixture_cases import FixtureCase
@@ -99,6 +99,15 @@ async def test_an_answer_without_any_byte_is_interrupted() -> None:
         assert (result.complete, result.finish_reason) == (False, "incomplete")
         assert result.error is not None
         assert result.error.code == "stream_interrupted"
+
+
+@pytest.mark.parametrize("case", ANSWERED, ids=_names(ANSWERED))
+def test_the_pieces_of_a_call_are_told_with_its_name_and_the_providers_id(case: FixtureCase) -> None:
+    events = events_of(dialects.by_name(case.dialect), [case.body])
+    whole = {event.index: (event.name, event.provider_id) for event in events if isinstance(event, ToolCall)}
+    for event in events:
+        if isinstance(event, ToolCallDelta) and event.index in whole:
+            assert (event.name, event.provider_id) == whole[event.index]
 
 
 def test_a_result_is_json_ready_with_the_names_of_the_interface() -> None:

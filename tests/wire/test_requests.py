@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from providers_app import dialects
 from providers_app.dialects.anthropic_messages import AnthropicMessages
@@ -49,6 +50,17 @@ def test_chat_completions_body() -> None:
     assert body["tools"][0]["function"]["parameters"] == WEATHER.parameters
     assert body["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
     assert body["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tool_is_told_with_its_description_or_without_one(name: str) -> None:
+    def tool_of(given: Tool) -> dict[str, Any]:
+        tool = body_of(dialects.by_name(name), ask(say("Weather?"), tools=(given,)))["tools"][0]
+        found: dict[str, Any] = tool.get("function") or tool.get("functionDeclarations", [tool])[0]
+        return found
+
+    assert tool_of(replace(WEATHER, description="Look at the sky."))["description"] == "Look at the sky."
+    assert not tool_of(replace(WEATHER, description="")).get("description")
 
 
 def test_responses_body() -> None:

@@ -72,6 +72,13 @@ def test_everything_is_a_chunk_in_its_place() -> None:
     assert made[1].metadata["call_id"] == made[2].metadata["call_id"], "a tool and its result go together"
 
 
+def test_a_result_goes_with_the_call_that_it_names_and_not_with_its_own_id() -> None:
+    called = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "x1", "name": "search"}
+    found = {"type": "custom_tool_call_output", "id": "ctco_1", "call_id": "x1", "output": "Ferries."}
+    made = answer_chunks([ServerToolEvent(str(one["type"]), one) for one in (called, found)], "openai")
+    assert [one.metadata["call_id"] for one in made] == ["x1", "x1"]
+
+
 def test_the_messages_made_of_the_chunks_have_the_parts_of_the_answer() -> None:
     parts = AnswerParts()
     for event in EVENTS:

@@ -167,6 +167,14 @@ def test_a_file_lives_as_long_as_its_chat(folder: Path) -> None:
     assert media_store.sweep() == 2 and files(folder) == []
 
 
+def test_a_file_that_waits_for_its_chat_is_left_alone(folder: Path) -> None:
+    _, context = make_turn("ada", "p")
+    waiting = media_store.store(context.owner_id, "image/png", PNG)
+    MediaFile.objects.update(created_at=timezone.now() - timedelta(days=29))
+    retention.prune()
+    assert list(MediaFile.objects.values_list("pk", flat=True)) == [waiting] and len(files(folder)) == 1
+
+
 def test_one_run_deletes_every_file_and_chat_that_is_due(folder: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     _, context = make_turn("ada", "p")

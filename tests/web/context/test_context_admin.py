@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.models import Context, ContextChunk, ContextEdit, MediaFile
 from tests.web.context.conftest import BACKEND, Person
 
 MODELS = ["context", "contextchunk", "contextedit", "stream", "turn"]
@@ -64,6 +64,7 @@ def test_pages_of_single_rows_open(operator: Client, ada: Person) -> None:
         ("contextchunk", chunk.pk),
         ("turn", turn.pk),
         ("stream", turn.stream_id),
+        ("mediafile", MediaFile.objects.create(owner=ada.user, media_type="image/png", size=5).pk),
     ):
         response = operator.get(reverse(f"admin:context_app_{model}_change", args=[pk]))
         assert response.status_code == 200
