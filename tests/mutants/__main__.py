@@ -24,9 +24,17 @@ _CHAT = ("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py
 TESTS: dict[str, tuple[str, ...]] = {
     "providers_app": ("tests/unit/providers", "tests/wire", "tests/unit/demo"),
     "providers_app.advice": ("tests/unit/providers", "tests/wire/request_forms"),
-    "providers_app.chat": ("tests/unit/providers", "tests/wire/test_media.py", "tests/wire/test_tool_forms.py"),
+    "providers_app.chat": (
+        *("tests/unit/providers", "tests/wire/test_media.py", "tests/wire/test_tool_forms.py"),
+        *("tests/wire/test_kept_blocks.py", "tests/unit/context/test_media_store.py"),
+    ),
+    "providers_app.dialects": ("tests/wire", "tests/unit/providers"),
+    "providers_app.dispatch": ("tests/unit/providers", "tests/wire/vendors"),
     "providers_app.refresh": ("tests/unit/providers", "tests/unit/sessions/refresh"),
-    "providers_app.types": ("tests/unit/providers", "tests/unit/context", "tests/wire/test_tool_forms.py"),
+    "providers_app.types": (
+        *("tests/unit/providers", "tests/unit/context", "tests/wire/test_tool_forms.py", "tests/wire/test_fixtures.py"),
+        *("tests/wire/test_requests.py", "tests/web/sessions/test_session_pages.py"),
+    ),
     "sessions_app": ("tests/unit/sessions", "tests/web/sessions"),
     "context_app": (*_CHAT, "tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
     "context_app.services": _CHAT,

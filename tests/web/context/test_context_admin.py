@@ -71,6 +71,12 @@ def test_pages_of_single_rows_open(operator: Client, ada: Person) -> None:
         assert b"<script>alert(1)" not in response.content
 
 
+def test_the_list_of_files_is_searched_by_their_owner(operator: Client, ada: Person) -> None:
+    MediaFile.objects.create(owner=ada.user, media_type="image/webp", size=5)
+    page = operator.get(reverse("admin:context_app_mediafile_changelist"), {"q": "ada"}).content.decode()
+    assert "image/webp" in page
+
+
 def test_bulk_actions_archive_and_delete(operator: Client, ada: Person) -> None:
     url = reverse("admin:context_app_context_changelist")
     operator.post(url, {"action": "put_away", "_selected_action": [str(ada.context.pk)]})
