@@ -123,4 +123,4 @@ def _reveal(value: Any) -> Any:
 def _wrap(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise NotImplementedError(kind.__name__)
+    raise ValueError(kind.__name__)

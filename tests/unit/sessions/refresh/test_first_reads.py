@@ -1,8 +1,11 @@
-"""The first sealed values of a process are opened by several threads of the pool at once."""
+"""Sealed values are read: the first ones by several threads of the pool at once, and ones that are none."""
 
 import subprocess
 import sys
 
+import pytest
+
+from providers_app.types.tokens import Tokens, from_plain
 from tests.processes import ROOT
 
 MANY_FIRST_READS = """
@@ -41,3 +44,11 @@ def test_threads_that_open_the_first_value_together_do_not_end_the_process() -> 
         [sys.executable, "-c", MANY_FIRST_READS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("plain", [b"", b"7", b'{"access": 7331}', b'{"access": "a", "client": "7331"}'])
+def test_what_is_no_stored_value_is_refused_and_not_quoted(plain: bytes) -> None:
+    with pytest.raises(ValueError, match="this is no stored Tokens") as raised:
+        from_plain(plain, Tokens)
+    assert "7331" not in str(raised.value)
+    assert raised.value.__cause__ is None
