@@ -129,7 +129,7 @@ class Flight(msgspec.Struct, frozen=True):
             seen_generation=self.seen,
             now=time.time(),
             within_s=self.within_s,
-            possible=clock.possible(claim.provider, claim.tokens.skew),
+            earliest=clock.possible(claim.provider, claim.tokens.skew)[0],
         )
         if found.action == "send":
             found = _unless_off(claim, found)

@@ -68,13 +68,13 @@ def decide(
     seen_generation: int | None,
     now: float,
     within_s: float = 0.0,
-    possible: tuple[float, float] | None = None,
+    earliest: float | None = None,
 ) -> Decision:
     """Return the action and its reason. ``now`` is seconds since the epoch; ``within_s`` lets a refresh come early.
 
-    ``possible`` are the earliest and the latest time that it may be, where clocks disagree.
+    ``earliest`` is the earliest time that it may be, where clocks disagree.
     """
-    tokens, (earliest, latest) = claim.tokens, possible or (now, now)
+    tokens, earliest = claim.tokens, now if earliest is None else earliest
     refused = trigger == "unauthorized"
     if claim.status == "disabled":
         return Decision(action="skip", why="the session is disabled", code=errors.SessionDisabled.code)
@@ -92,8 +92,8 @@ def decide(
     ends = trigger == "use" and tokens.expired(now, USE_WITHIN_S)
     if trigger not in FORCED and not ends and (claim.due_at is None or claim.due_at > now + within_s):
         return Decision(action="skip", why="not due")
-    # Refreshing too early ends some logins. It is allowed before an access token ends, and a refused one has ended.
-    if tokens.earliest_refresh_at is not None and (latest if refused else earliest) < tokens.earliest_refresh_at:
+    # Refreshing too early ends some logins; that the access token is refused does not make it allowed.
+    if tokens.earliest_refresh_at is not None and earliest < tokens.earliest_refresh_at:
         why = "the provider does not allow it yet"
         return Decision(action="skip", why=why, until=tokens.earliest_refresh_at, code="refresh_too_early")
     if claim.due_at is not None and _backs_off(claim, trigger, claim.due_at, now):
