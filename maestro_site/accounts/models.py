@@ -17,6 +17,3 @@ class BrowserSession(models.Model):
         verbose_name = "signed-in browser"
         verbose_name_plural = "signed-in browsers"
         ordering = ("-last_seen_at",)
-
-    def __str__(self) -> str:
-        return f"{self.user} since {self.created_at:%Y-%m-%d}"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.mutants import __main__ as mutants
 from tests.mutants import tree
-from tests.mutants.changes import changes_of
+from tests.mutants.changes import changes_of, statement_at
 from tests.mutants.tree import Outcome
 from tests.processes import ROOT
 
@@ -50,10 +50,28 @@ def test_what_is_changed_and_what_is_not() -> None:
         assert ast.dump(ast.parse(change.applied(MODULE))) != ast.dump(ast.parse(MODULE))
 
 
+def test_a_statement_is_all_its_lines_and_a_head_ends_where_its_body_begins() -> None:
+    source = b"""class A:
+    a = (
+        1,
+        2,
+    )
+    def f(self,
+          b=1):
+        if (b and
+            self):
+            return b
+        with x:
+            pass
+"""
+    spans = [statement_at(source, line) for line in range(1, 13)]
+    assert spans == [(1, 1), *[(2, 5)] * 4, *[(6, 7)] * 2, *[(8, 9)] * 2, (10, 10), (11, 11), (12, 12)]
+
+
 def test_the_same_seed_chooses_the_same_changes_and_every_table_entry_exists() -> None:
     first, again, other = (mutants.chosen("context_app.streams", 5, seed) for seed in (1, 1, 2))
     assert first == again != other and len(first) == 5
-    for package, paths in mutants.TESTS.items():
+    for package, paths in (*mutants.TESTS.items(), *mutants.STARTS.items()):
         assert (ROOT / package.replace(".", "/")).is_dir() and all((ROOT / path).exists() for path in paths)
     assert mutants.tests_for("context_app.streams.live") == mutants.TESTS["context_app.streams"]
     assert mutants.tests_for("context_app.models") == mutants.TESTS["context_app"]
@@ -63,15 +81,32 @@ def test_a_module_is_put_back_whatever_happens_and_only_in_the_copy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout, work = tmp_path / "checkout", tmp_path / "work"
-    (checkout / "app").mkdir(parents=True)
+    (checkout / "app/site").mkdir(parents=True)
     (checkout / "app" / "m.py").write_bytes(b"a = 1\n")
+    for left_out in (".venv", "site"):
+        (checkout / left_out).mkdir()
+    (checkout / ".env.example").touch()
     monkeypatch.setattr(tree, "ROOT", checkout)
     copy = tree.Tree(work)
+    assert sorted(path.name for path in copy.root.iterdir()) == [".env.example", ".git", "app"]
+    assert (copy.root / "app/site").is_dir()
     with pytest.raises(KeyboardInterrupt), copy.changed("app/m.py", b"a = 2\n"):
         assert (copy.root / "app/m.py").read_bytes() == b"a = 2\n"
         assert (checkout / "app/m.py").read_bytes() == b"a = 1\n"
         raise KeyboardInterrupt
     assert (copy.root / "app/m.py").read_bytes() == b"a = 1\n"
+
+
+@pytest.mark.parametrize("hung", ["import time\ntime.sleep(999)", "def test_it():\n    while True:\n        pass"])
+def test_tests_that_hang_are_ended_and_count_as_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hung: str
+) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    (checkout / "test_m.py").write_text(hung)
+    monkeypatch.setattr(tree, "ROOT", checkout)
+    outcome = tree.Tree(tmp_path / "work").run(["test_m.py"], 1.0)
+    assert outcome.what == "timed out" and outcome.what not in mutants.SURVIVED
 
 
 @pytest.mark.parametrize(("least", "code"), [("85", 0), ("90", 1)])
@@ -104,6 +139,9 @@ def test_a_failure_counts_only_where_the_same_test_passes_without_the_change() -
             self.now = True
             yield
             self.now = False
+
+        def passes(self, tests: tuple[str, ...], limit_s: float) -> bool:
+            return self.run(tests, limit_s).what == "passed"
 
         def run(self, arguments: tuple[str, ...], limit_s: float, *, first: bool = False) -> Outcome:
             failed = [name for name in arguments if name == "t::weak" or (name == "t::good" and self.now)]

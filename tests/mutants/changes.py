@@ -64,6 +64,19 @@ def changes_of(source: bytes) -> list[Change]:
     return sorted(set(found))
 
 
+def statement_at(source: bytes, line: int) -> tuple[int, int]:
+    """Return the first and last line of the statement at ``line``, of its head where it has a body.
+
+    Coverage notes a statement of several lines at some of them only.
+    """
+    found = line, line
+    for node in ast.walk(ast.parse(source)):  # inner statements come later
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
+            body = getattr(node, "body", None)
+            found = node.lineno, max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or 0
+    return found if found[0] <= line <= found[1] else (line, line)
+
+
 def _replaced(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
     """Yield each node below ``node`` that can be changed, with its new text; not what is checked before it runs."""
     for child in _run(node):

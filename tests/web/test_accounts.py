@@ -5,6 +5,7 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -162,6 +163,18 @@ def test_browsers_are_listed_and_signed_out(client: Client, nora: User) -> None:
     client.post(reverse("account-sign-out-browser", args=[pk]))
     assert other.get("/").status_code == 302
     assert client.get("/").status_code == 200
+
+
+def test_a_browser_is_recorded_again_after_five_minutes_at_the_earliest(
+    client: Client, nora: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(nora)
+    start = timezone.now()
+    for minutes, seen in ((0, 0), (4, 0), (6, 6), (9, 6)):
+        now = start + timedelta(minutes=minutes)
+        monkeypatch.setattr(browsers, "timezone", SimpleNamespace(now=lambda now=now: now))
+        client.get("/account/")
+        assert BrowserSession.objects.get().last_seen_at == start + timedelta(minutes=seen)
 
 
 def test_after_a_new_password_only_this_browser_is_signed_in_and_listed(client: Client, nora: User) -> None:

@@ -1,6 +1,7 @@
 """Home in its states, the demo, and that the pages of signing in, errors and the admin render."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from context_app.models import Context, Stream, Turn
-from sessions_app.models import AuthSession
+from maestro_site import health, home
+from sessions_app.models import AuthSession, Notice
 
 
 @pytest.fixture
@@ -65,6 +67,47 @@ def test_home_shows_what_needs_a_person_first_and_only_ones_own(page: Client, no
     assert "not_yours" not in text
     assert "Not your chat" not in text
     assert '<span class="nav-badge"' in text
+
+
+def test_home_counts_and_orders_what_it_shows(page: Client, nora: User) -> None:
+    def session(name: str, **values: Any) -> AuthSession:
+        return AuthSession.objects.create(owner=nora, provider="openai", auth_type="api_key", name=name, **values)
+
+    now = timezone.now()
+    soon = now + timedelta(seconds=30)
+    session("off", status="disabled")
+    session("fine")
+    session("used", last_used_at=now)
+    session("ends_soon", expires_at=soon)
+    session("limited", limited_until=soon)
+    session("away", last_error_code="connection_failed")
+    session("ended", expires_at=now - timedelta(days=1))
+    session("forbidden", status="forbidden")
+    lost = session("lost", status="needs_reauth")
+    for at in range(5):
+        Notice.objects.create(owner=nora, session=lost, key=str(at), kind="x", title=f"Notice {at}")
+        Context.objects.create(owner=nora, title=f"Chat {at}")
+    Context.objects.create(owner=nora, title="Later", model="gpt-x", session=lost)
+    Context.objects.create(owner=nora, title="Put away", archived_at=now)
+    found = page.get("/").context
+    assert [row["session"].name for row in found["rows"]] == ["lost", "forbidden", "ended", "away"]
+    AuthSession.objects.filter(name__in=("lost", "forbidden", "ended", "away")).update(status="disabled")
+    assert [row["session"].name for row in home.session_rows(nora.pk)] == ["limited", "ends_soon", "used", "fine"]
+    counts = found["counts"]
+    assert (counts["all"], counts["active"], found["soon"], counts["attention"]) == (9, 2, 2, 4)
+    assert (len(found["notices"]), found["hidden"]) == (3, 2)
+    assert [chat.title for chat in found["chats"]] == ["Later", "Chat 4", "Chat 3", "Chat 2", "Chat 1"]
+    assert found["providers"] == [{"slug": "openai", "monogram": "Oa", "sessions": 9, "problem": ""}]
+
+
+def test_what_does_not_work_is_told_at_home(page: Client, nora: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    Context.objects.create(owner=nora)
+    checks = [health.Check(name, name in ("database", "key ring"), "seen 50 s ago") for name in home._CHECK_WORDS]
+    monkeypatch.setattr(health, "readiness", lambda: checks)
+    told = [(fact.name, fact.detail) for fact in page.get("/").context["broken"]]
+    assert told == [(name, "last seen 50 s ago") for name in ("Queue", "Worker", "Schedule")]
+    facts = [(fact.name, fact.detail) for fact in home.installation() if fact.ok]
+    assert facts == [("Encryption key made", "keep a copy of it"), ("Database ready", "seen 50 s ago")]
 
 
 def test_home_asks_the_database_a_bounded_number_of_times(

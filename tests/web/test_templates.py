@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django import forms
+from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
+from django.utils import timezone
 
 from maestro_site.templatetags import site_tags
 
@@ -188,4 +191,41 @@ def test_a_count_is_short(value: int | None, words: str) -> None:
 
 def test_a_pill_escapes_its_words_and_knows_its_kinds() -> None:
     assert site_tags.pill("bad", "<b>") == '<span class="pill pill-bad">&lt;b&gt;</span>'
-    assert "pill-mute" in site_tags.pill("nonsense", "x")
+    assert site_tags.pill("nonsense", "x") == '<span class="pill pill-mute">x</span>'
+
+
+@pytest.mark.parametrize(
+    ("person", "letters"), [("nora", "NO"), ("nora.keller", "NK"), ("Ada M. Lovelace", "AL"), ("x", "X"), ("_", "?")]
+)
+def test_a_person_is_two_letters(person: str, letters: str) -> None:
+    assert site_tags.initials(person) == letters
+    assert site_tags.initials(User(username="zz", first_name="Ada", last_name="King")) == "AK"
+
+
+def test_a_price_has_no_needless_digits() -> None:
+    assert [site_tags.money(value) for value in (3, 0.25, 0.075, None)] == ["3", "0.25", "0.075", "–"]
+
+
+def test_a_time_ahead_is_near_or_not() -> None:
+    ahead = timezone.now() + timedelta(seconds=30)
+    assert site_tags.until(ahead, 60) and not site_tags.until(ahead, 10) and not site_tags.until(ahead)
+    assert site_tags.until(timezone.now() - timedelta(seconds=1)) and not site_tags.until(None, 60)
+
+
+class Example(forms.Form):
+    name = forms.CharField(help_text="Any name.", widget=forms.TextInput({"class": "mono"}))
+    kind = forms.ChoiceField(choices=[("a", "A")])
+    text = forms.CharField(widget=forms.Textarea, required=False)
+    keep = forms.BooleanField(required=False)
+
+
+def test_a_control_has_our_class_and_is_tied_to_its_help_and_error() -> None:
+    form = Example({"name": "", "kind": "a"})
+    name = site_tags.control(form["name"], hx_get="/x/", **{"class": "wide"})
+    assert 'class="input mono wide"' in name and 'hx-get="/x/"' in name
+    assert 'aria-describedby="id_name_help id_name_error"' in name and 'aria-invalid="true"' in name
+    classes = {field.name: site_tags.control(field) for field in form if field.name != "name"}
+    for field, kind in (("kind", "select"), ("text", "textarea"), ("keep", "checkbox")):
+        assert f'class="{kind}"' in classes[field] and "aria-" not in classes[field]
+    assert [site_tags.is_checkbox(field) for field in form] == [False, False, False, True]
+    assert site_tags.with_codes(form["name"].errors) == [("This field is required.", "")]

@@ -140,8 +140,9 @@ def test_nobody_signs_in(name: str, shell: Shell, request: pytest.FixtureRequest
     assert OAuthAttempt.objects.count() == 1 and not OAuthAttempt.objects.filter(status__in=OPEN).exists()
 
 
-def test_an_input_that_ends_is_no_answer(shell: Shell, request: pytest.FixtureRequest) -> None:
-    row = ALL["openrouter-oauth-openrouter-paste_code"]
+@pytest.mark.parametrize("name", ["openrouter-oauth-openrouter-paste_code", "openai-oauth-codex-paste_url"])
+def test_an_input_that_ends_is_no_answer(name: str, shell: Shell, request: pytest.FixtureRequest) -> None:
+    row = ALL[name]
     with open("/dev/null") as nothing:
         code, out, _ = shell.run(row, row.sides(request), "--json", stdin=nothing, stderr=Terminal(lambda *_: None))
     assert code == 1 and code_of(report(out), "authentication") == "invalid_request"

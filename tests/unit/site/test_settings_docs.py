@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dotenv
 import pytest
@@ -115,6 +116,38 @@ def test_the_command_here() -> None:
     call_command("settings_docs", check=True)
     with pytest.raises(CommandError, match="unrecognized"):
         call_command("settings_docs", "--unknown")
+
+
+def test_a_long_difference_is_cut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for count, lines in ((20, 20), (21, 21), (30, 21)):
+        monkeypatch.setattr(settings_reference, "differences", lambda count=count: [f"+{at}" for at in range(count)])
+        with pytest.raises(CommandError, match="out of date"):
+            call_command("settings_docs", check=True)
+        shown = capsys.readouterr().out.splitlines()
+        assert len(shown) == lines and shown[19] == "+19"
+        assert shown[20:] == ([f"... and {count - 20} more lines"] if count > 20 else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (ROOT / "var", "var/"),
+        (ROOT / "ca.pem", str(ROOT / "ca.pem")),
+        (ROOT, str(ROOT)),
+        (Path("/somewhere/else"), "/somewhere/else"),
+        (30.0, "30"),
+        (0.5, "0.5"),
+        (1e16, "1e+16"),
+        (None, ""),
+        (True, "true"),
+        ({}, ""),
+        ({"a": 1}, '{"a":1}'),
+        ({3, 1, 2}, "1,2,3"),
+        (["b", "a"], "b,a"),
+    ],
+)
+def test_a_default_is_written_as_a_variable_would_hold_it(value: Any, text: str) -> None:
+    assert settings_reference.text_of(value) == text
 
 
 def _copy(target: Path) -> Path:

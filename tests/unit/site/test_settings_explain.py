@@ -69,6 +69,33 @@ def test_a_group_and_all_settings() -> None:
     )
 
 
+def test_a_table_has_columns_of_equal_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAESTRO_ALLOWED_HOSTS", "a" * 61)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://theirs.example/v1")
+    monkeypatch.setenv("MAESTRO_PROVIDERS__OPENAI__BASE_URL", "https://ours.example/v1")
+    lines = explain()[0].splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert rows["MAESTRO_ALLOWED_HOSTS"] == ["a" * 57 + "...", "MAESTRO_ALLOWED_HOSTS"]
+    hidden = "MAESTRO_PROVIDERS__OPENAI__BASE_URL, hides OPENAI_BASE_URL"
+    assert " ".join(rows["MAESTRO_PROVIDERS__OPENAI__BASE_URL"]) == f"https://ours.example/v1 {hidden}"
+    value, source = lines[0].index("VALUE"), lines[0].index("FROM")
+    assert source - value == 62 and all(
+        (line[value - 1], line[value - 3 : value], line[source - 2 : source]) == (" ", "  ", "  ")
+        or line[value - 2 : value] == line[source - 2 : source] == "  "
+        for line in lines
+    )
+
+
+def test_nothing_differs_and_what_is_unknown_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAESTRO_DATA_DIR")
+    assert explain() == ("Every setting has its default. `settings_explain --all` lists them.\n", "")
+    monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
+    (sentence,) = conf.unknown_variables()
+    assert explain()[1] == f"{sentence}\n"
+    answer = json.loads(explain("--json")[0])
+    assert answer == {"settings": [], "problems": [], "warnings": [sentence]}
+
+
 def test_without_a_name_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAESTRO_CONTEXT__SEGMENT_RETENTION_DAYS", "9")
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
@@ -128,6 +155,8 @@ def test_secrets_in_addresses_that_are_no_secrets_themselves(monkeypatch: pytest
     assert SECRET not in str(effective_settings())
     (found,) = effective_settings().find("providers.openai.base_url")
     assert found.value == "https://***@x/v1?api_key=***&v=1"
+    for name in ("api_key", "Access-Token", "secret", "password", "pwd", "sig", "Authorization", "credentials"):
+        assert masked_url(f"https://h/?v=1&{name}={SECRET}") == f"https://h/?v=1&{name}=***"
     assert masked_url("plain words with @ and ? in them") == "plain words with @ and ? in them"
 
 

@@ -1,0 +1,113 @@
+"""``/readyz`` and its parts: what each says where it works and where it does not. Signs of life in files or Redis."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+from django.test import Client
+
+from maestro_site import health, pulse
+from providers_app.errors import NotConfigured
+from sessions_app import crypto
+
+pytestmark = pytest.mark.django_db
+PARTS = ["database", "broker", "key ring", "worker", "beat"]
+
+
+@pytest.fixture(params=["files", "redis"])
+def signs(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
+    """Where the signs of life are kept."""
+    settings.DATA_DIR = tmp_path
+    for name in ("pulse", "queue/control"):
+        (tmp_path / name).mkdir(parents=True)
+    settings.REDIS_URL = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    pulse._redis.cache_clear()
+    if settings.REDIS_URL:
+        pulse._redis(settings.REDIS_URL).flushdb()
+    return str(request.param)
+
+
+def ready(client: Client) -> tuple[int, dict[str, Any]]:
+    answer = client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+def test_the_process_answers(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+    assert "no-store" in answer["Cache-Control"] and client.post("/healthz").status_code == 405
+
+
+def test_every_part_works(client: Client, signs: str) -> None:
+    pulse.beat("worker")
+    pulse.beat("beat")
+    code, found = ready(client)
+    redis = signs == "redis"
+    assert (code, found["status"], found["broken"]) == (200, "ready", [])
+    assert found["shared_state"] == ("Redis" if redis else "per process")
+    assert list(found["checks"]) == PARTS and all(check["ok"] for check in found["checks"].values())
+    words = {name: check["detail"] for name, check in found["checks"].items()}
+    assert words["database"] == ("SQLite" if connection.vendor == "sqlite" else "Postgres")
+    assert words["broker"] == ("Redis" if redis else "files in the data folder")
+    assert words["key ring"] == "every key in use opens"
+    assert words["worker"] == words["beat"] == "seen 0 s ago"
+
+
+def test_every_part_is_broken(client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DATA_DIR = tmp_path / "away"
+
+    def away(*_: Any) -> Any:
+        raise DatabaseError
+
+    monkeypatch.setattr(connection, "cursor", away)
+    monkeypatch.setattr(crypto, "current", lambda: (_ for _ in ()).throw(NotConfigured("No key.")))
+    code, found = ready(client)
+    assert (code, found["status"], found["broken"]) == (503, "not ready", PARTS)
+    words = {name: check["detail"] for name, check in found["checks"].items()}
+    assert words["database"].endswith(" does not answer") and words["key ring"] == "No key."
+    assert words["broker"] == "the queue folder is not writable"
+    assert words["worker"] == words["beat"] == "not seen yet"
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert ready(client)[1]["checks"]["broker"] == {"ok": False, "detail": "Redis does not answer"}
+
+
+def test_a_sign_of_life_gets_old(signs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pulse.age("worker") is None
+    monkeypatch.setattr(pulse, "time", clock := SimpleNamespace(time=lambda: 1000.0))
+    pulse.beat("worker")
+    for seconds, fine in ((45, True), (46, False), (-5, True)):
+        clock.time = lambda later=1000.0 + seconds: later
+        assert health._seen("worker") == health.Check("worker", fine, f"seen {max(0, seconds)} s ago")
+    pulse.forget("worker", "beat")
+    assert (pulse.age("worker") is None) is (signs == "files"), "in Redis a sign may be a living worker's"
+
+
+def test_a_sign_that_cannot_be_read_is_none(signs: str, settings: Any) -> None:
+    if signs == "files":
+        (settings.DATA_DIR / "pulse/worker").write_text("half a num")
+    else:
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert pulse.age("worker") is None
+
+
+def test_a_proof_of_the_keys_holds_for_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    proven: list[Any] = []
+    now = [1000.0]
+    monkeypatch.setattr(health.crypto, "verify_in_use", proven.append)
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(health._Proof, "ring", None)
+    for seconds, times in ((0, 1), (29, 1), (31, 2), (60, 2)):
+        now[0] = 1000.0 + seconds
+        assert health._key_ring().ok and len(proven) == times, seconds
+    other = crypto.KeyRing.parse(crypto.KeyRing.generate())
+    monkeypatch.setattr(crypto, "current", lambda: other)
+    assert health._key_ring().ok and proven[2:] == [other], "another ring is proven at once"
+
+    def away(ring: Any) -> None:
+        raise DatabaseError
+
+    monkeypatch.setattr(health.crypto, "verify_in_use", away)
+    now[0] += 31
+    assert health._key_ring() == health.Check("key ring", False, "cannot be compared with the database")
