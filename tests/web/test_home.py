@@ -100,6 +100,28 @@ def test_home_counts_and_orders_what_it_shows(page: Client, nora: User) -> None:
     assert found["providers"] == [{"slug": "openai", "monogram": "Oa", "sessions": 9, "problem": ""}]
 
 
+def test_every_state_has_its_place(nora: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "ROWS_SHOWN", 99)
+    now = timezone.now()
+    soon, long_ago = now + timedelta(seconds=30), now - timedelta(days=1)
+    states: dict[str, dict[str, Any]] = {
+        "active": {},
+        "expiring": {"expires_at": soon},
+        "limited": {"limited_until": soon},
+        "failing": {"next_refresh_at": long_ago},
+        "unknown": {"refresh_error_code": "x", "intent_generation": 0},
+        "unreachable": {"last_error_code": "connection_failed"},
+        "refused": {"last_error_code": "upstream_authentication"},
+        "expired": {"expires_at": long_ago},
+        "misconfigured": {"status": "misconfigured"},
+        "forbidden": {"status": "forbidden"},
+        "needs_reauth": {"status": "needs_reauth"},
+    }
+    for name, values in states.items():
+        AuthSession.objects.create(owner=nora, provider="openai", auth_type="oauth", name=name, **values)
+    assert [row["session"].name for row in home.session_rows(nora.pk)] == [*reversed(states)]
+
+
 def test_what_does_not_work_is_told_at_home(page: Client, nora: User, monkeypatch: pytest.MonkeyPatch) -> None:
     Context.objects.create(owner=nora)
     checks = [health.Check(name, name in ("database", "key ring"), "seen 50 s ago") for name in home._CHECK_WORDS]

@@ -273,6 +273,66 @@ def test_rows_of_the_earlier_product_in_their_shapes(row: dict[str, Any]) -> Non
         )
 
 
+COLUMNS = (
+    "provider provider_id provider_name provider_slug",
+    "auth_type authentication_type authtype type auth_method",
+    "username email owner user_email user user_id",
+    "access_token accesstoken access",
+    "refresh_token refreshtoken refresh",
+    "expires_at expiresat expiry expiry_date expires",
+    "account_id accountid chatgpt_account_id organization_uuid",
+    "account_label account_email account",
+    "client_id clientid",
+    "client_secret clientsecret",
+    "flow oauth_flow",
+    "api_key apikey key secret token",
+    "base_url endpoint api_base base_uri url",
+)
+
+
+@pytest.mark.parametrize(("first", "column"), [(x.split()[0], name) for x in COLUMNS for name in x.split()])
+def test_every_column_of_the_earlier_products_is_read(first: str, column: str) -> None:
+    who = {"provider": "google", "username": "ada@x.example"}
+    oauth = {
+        **who, "auth_type": "oauth", "access_token": "a", "refresh_token": "r", "expires_at": FUTURE,
+        "account_id": "acc", "account_label": "Ada", "client_id": "cid", "client_secret": "shh", "flow": "google",
+    }  # fmt: skip
+    key = {**who, "auth_type": "api_key", "api_key": "k", "base_url": "https://x.example/v1"}
+    rows = [row for row in (oauth, key) if first in row]
+    renamed = [{column if name == first else name: value for name, value in row.items()} for row in rows]
+    found = legacy.read(json.dumps(renamed), slugs())
+    assert found == legacy.read(json.dumps(rows), slugs()) and not any(login.problem for login in found)
+    tokens = next((login.tokens for login in found if login.tokens), None)
+    if tokens is not None:
+        client = tokens.client.id, tokens.client.secret.reveal()
+        assert (tokens.access.reveal(), tokens.refresh.reveal(), tokens.expires_at, *client) == (
+            *("a", "r", FUTURE, "cid", "shh"),
+        )
+        assert (tokens.account_id, tokens.account_label) == ("acc", "Ada")
+    assert all(login.person == "ada@x.example" for login in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        *((name, "api_key") for name in ("api_key", "apikey", "api-key", "key")),
+        *((name, "oauth") for name in ("oauth", "oauth2", "oauth_token")),
+        *((name, "none") for name in ("none", "no_auth")),
+    ],
+)
+def test_every_word_for_an_auth_type_is_read(written: str, kind: str) -> None:
+    row = {"provider": "google", "auth_type": written, "api_key": "k", "refresh_token": "r"}
+    (login,) = legacy.read(json.dumps([row]), slugs())
+    assert (login.auth_type, login.problem) == (kind, "")
+
+
+@pytest.mark.parametrize("column", ["credentials", "auth_data", "data", "payload", "tokens", "value"])
+def test_every_column_that_packs_others_is_read(column: str) -> None:
+    row = {"provider": "openai", "auth_type": "api_key", column: {"api_key": "sk-1"}}
+    (login,) = legacy.read(json.dumps([row]), slugs())
+    assert login.secret.reveal() == "sk-1"
+
+
 @pytest.mark.parametrize(
     ("row", "word"),
     [

@@ -1,6 +1,7 @@
 """``manage.py models`` with its filters, and ``manage.py model_data``."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from django.core.management import CommandError
 from providers_app import conf
 from providers_app.model_data.file import read
 from providers_app.model_data.library import facts, library
+from providers_app.types.catalogue import ModelInfo
+from sessions_app.management.commands.models import _line
 from sessions_app.models import AuthSession
+from sessions_app.presenters import model_rows
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import make, make_remote
 from tests.vendors.server import VendorServer
@@ -171,3 +175,11 @@ def test_a_folder_that_cannot_be_written(own: Path, downloaded: Path, run: Run) 
     own.write_text("a file where the folder should be")
     with pytest.raises(CommandError, match="cannot be"):
         run("model_data", "--from-file", str(downloaded), "--provider", "openrouter")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"), [("provider", "provider"), ("shipped", "from the model file"), ("configured", "configured")]
+)
+def test_a_model_without_figures_says_where_it_comes_from(source: Any, words: str) -> None:
+    row = model_rows.row(ModelInfo(id="m", source=source), date(2026, 12, 1))
+    assert _line(row) == ("m", "-", "-", "-", "text", "", words)

@@ -204,6 +204,16 @@ def test_a_hundred_plain_uses_take_two_queries(alice: User) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("ago_s", "written"), [(-30, False), (0, False), (59, False), (60, True)])
+def test_a_use_within_a_minute_of_the_stored_one_is_not_written(alice: User, ago_s: int, written: bool) -> None:
+    row, now = make(alice), timezone.now()
+    stored = now - timedelta(seconds=ago_s)
+    AuthSession.objects.update(last_used_at=stored)
+    outcomes.record_all([Outcome(session(id=str(row.pk)), None, now)])
+    assert fresh(row).last_used_at == (now if written else stored)
+
+
+@pytest.mark.django_db
 def test_a_batch_says_nothing_of_a_newer_credential_or_a_session_that_is_gone(alice: User) -> None:
     row = make(alice)
     refused = AuthenticationFailed("The key is not valid.", status=401)

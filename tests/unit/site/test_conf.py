@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.core.management import call_command
+from pydantic import ValidationError
 
 from maestro_site import apps, conf, datadir
+from providers_app import conf as providers_conf
 
 
 def test_comma_lists_nested_names_and_secret_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +109,21 @@ def test_checks_name_variables_that_nothing_reads(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
     (found,) = apps.check_settings()
     assert (found.id, found.msg) == ("maestro_site.W002", conf.unknown_variables()[0])
+
+
+def test_the_check_of_settings_is_one_of_djangos(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAESTRO_LOGLEVEL", "debug")
+    call_command("check", tags=["settings"])
+    assert "maestro_site.W002" in capsys.readouterr().err
+
+
+def test_settings_stay_as_they_were_read_and_model_data_lies_in_the_data_folder() -> None:
+    read = conf.load({})
+    with pytest.raises(ValidationError):
+        read.debug = True
+    assert providers_conf.current().model_data_dir == str(settings.DATA_DIR / "models")
 
 
 def test_a_gateway_that_is_enabled_names_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,12 @@ def test_every_part_works(client: Client, signs: str) -> None:
     assert words["worker"] == words["beat"] == "seen 0 s ago"
 
 
+@pytest.mark.parametrize(("vendor", "name"), [("sqlite", "SQLite"), ("postgresql", "Postgres"), ("other", "other")])
+def test_a_database_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, vendor: str, name: str) -> None:
+    monkeypatch.setattr(connection, "vendor", vendor)
+    assert health._database() == health.Check("database", True, name)
+
+
 def test_every_part_is_broken(client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DATA_DIR = tmp_path / "away"
 

@@ -1,7 +1,10 @@
 """Log lines: whole, and without what signs somebody in."""
 
 import logging
+import re
+from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from django.test import Client
 
@@ -25,6 +28,15 @@ def test_a_sign_in_link_is_in_no_line(json: bool) -> None:
     line = logs.formatter(json).format(record)
     assert TOKEN not in line
     assert line.count("/welcome/***") >= 3 and "Forbidden" in line
+
+
+def test_a_line_begins_with_its_time_and_names_level_and_logger() -> None:
+    record = logging.LogRecord("sessions_app.x", logging.WARNING, __file__, 1, "It is %s.", ("late",), None)
+    plain = re.fullmatch(r"(\S+) \[warning\s*\] It is late. +\[sessions_app\.x\]", logs.formatter().format(record))
+    told = msgspec.json.decode(logs.formatter(json=True).format(record))
+    times = told.pop("timestamp"), plain[1] if plain else ""
+    assert told == {"event": "It is late.", "level": "warning", "logger": "sessions_app.x"}
+    assert all(datetime.fromisoformat(time).utcoffset() == timedelta(0) for time in times)
 
 
 @pytest.mark.django_db
