@@ -47,11 +47,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/unit/site", "tests/unit/sessions/test_crypto.py", "tests/unit/sessions/test_lifecycle.py"),
         *("tests/web/test_accounts.py", "tests/web/test_home.py", "tests/web/test_people_admin.py"),
         *("tests/web/test_failures.py", "tests/web/test_templates.py", "tests/wire/test_e2e_failures.py"),
-        *(
-            "tests/wire/test_e2e_command.py",
-            "tests/architecture/test_start.py",
-            "tests/architecture/test_migrations.py",
-        ),
+        *("tests/wire/test_e2e_command.py", "tests/architecture/test_start.py"),
     ),
 }
 """The tests that judge a package; the longest name that a package begins with counts."""
