@@ -33,6 +33,7 @@ Columns = Mapping[str, Any]
 DESTROYED: Columns = {"sealed_credential": b"", "key_id": ""}
 BACKUP_DESTROYED: Columns = {"sealed_backup": b"", "key_id": ""}
 ATTEMPT_DESTROYED: Columns = {"sealed_pending": b"", "pending_key_id": "", "sealed_tokens": b"", "tokens_key_id": ""}
+ATTEMPT_HOLDS_TOKENS = ~Q(sealed_tokens=b"")
 NO_ERROR: Columns = {"last_error_code": "", "last_error": "", "last_error_at": None}
 NO_INTENT: Columns = {"intent_generation": None, "intent_at": None, "presentations": 0}
 NO_ATTEMPT: Columns = {**NO_INTENT, "refresh_attempts": 0, "refresh_error_code": "", "refresh_error": ""}

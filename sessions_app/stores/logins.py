@@ -176,7 +176,7 @@ def prune_logins() -> int:
     late = Q(status__in=(OAuthAttempt.Status.WAITING, OAuthAttempt.Status.CONFIRM), expires_at__lte=now)
     stalled = Q(status=OAuthAttempt.Status.EXCHANGING, expires_at__lte=now - STALLED)
     over = OAuthAttempt.objects.filter(late | stalled)
-    held = list(over.exclude(sealed_tokens=b""))
+    held = list(over.filter(credentials.ATTEMPT_HOLDS_TOKENS))
     for row in held:
         with suppress(ProviderError, TimeoutError):
             loop.run(provider.login_state(str(row.pk), browser=row.browser, owner=row.owner_id), EXPIRE_S)

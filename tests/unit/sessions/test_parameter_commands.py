@@ -86,7 +86,7 @@ def test_chat_with_parameters_sends_them(demo: AuthSession, run: Run) -> None:
     arguments = ("--max-output-tokens", "5", "--temperature", "0.5", "--effort", "low", "--param", "seed=3")
     code, out, err = run("chat", "try_demo", "Hello", "--model", "demo-n50-d0", "--json", *arguments)
     result = json.loads(out.splitlines()[-1])
-    assert code == 0 and result["finish_reason"] == "length", err
+    assert code == 3 and result["finish_reason"] == "length", err
 
 
 def test_advise_says_what_would_happen(run: Run) -> None:
