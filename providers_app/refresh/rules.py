@@ -129,8 +129,11 @@ def _backs_off(claim: RefreshClaim, trigger: Trigger, due_at: float, now: float)
 
 
 def of_another_account(tokens: Tokens, claim: RefreshClaim) -> RefreshFailure | None:
-    """Return the failure of tokens that are not of the session's account (OpenID Connect Core, section 12.2)."""
-    if claim.tokens.account_id in ("", tokens.account_id):
+    """Return the failure of tokens that are not of the session's account (OpenID Connect Core, section 12.2).
+
+    Tokens that name no account are no proof of another one.
+    """
+    if not (tokens.account_id and claim.tokens.account_id) or tokens.account_id == claim.tokens.account_id:
         return None
     message = "The refresh was answered with tokens of another account, which were not taken. Sign in again."
     return RefreshFailure(spent="refused", code=errors.TokenRefused.code, message=message, reason=REFUSED)

@@ -236,3 +236,17 @@ async def test_the_look_up_of_keys_is_not_waited_for_long(
     assert report.done == "refreshed" and "did not come in 5 s" in report.why
     assert seen == [["claim", "intent", "keep"]] and row.lease == ""
     assert (row.tokens.refresh, row.tokens.id_token) == (Secret("refresh-1"), Secret("i2"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"), [("a", "b", False), ("a", "a", True), ("a", "", True), ("", "b", True)]
+)
+async def test_tokens_of_another_account_are_not_taken_but_revoked(
+    store: MemoryRefreshes, row: Row, login: Login, before: str, after: str, taken: bool
+) -> None:
+    row.tokens = msgspec.structs.replace(row.tokens, account_id=before)
+    login.answer = lambda tokens: msgspec.structs.replace(login.rotate(tokens), account_id=after)
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert report.done == ("refreshed" if taken else "needs_person")
+    assert row.tokens.refresh == Secret("refresh-1" if taken else "refresh-0")
+    assert login.revoked == ([] if taken else ["refresh-1"])
