@@ -126,7 +126,8 @@ class SessionClient:
             try:
                 credential = await self._credentials.renewed(credential, last, self._direct)
             except (errors.RefreshFailed, errors.RefreshTooEarly, errors.TokenOutcomeUnknown):
-                report(self.session, last)  # a later refresh may help; until then the provider takes nothing
+                last.mendable = True
+                report(self.session, last)  # until a later refresh the provider takes nothing
                 raise
             self.renewed = True
 

@@ -51,8 +51,9 @@ class PromptTooLong(BadRequest, code="context_too_long", status=400):
 
 
 class AuthenticationFailed(UpstreamError, code="upstream_authentication", status=401):
-    """The provider does not accept the credential."""
+    """The provider does not accept the credential; ``mendable``: a later refresh may bring one that it accepts."""
 
+    mendable: bool = False
     default_hint = "The provider refused the key. Replace it on the session's page."
 
 

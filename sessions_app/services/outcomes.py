@@ -197,11 +197,12 @@ def _status_for(error: Exception, session: AuthSession, *, tested: bool) -> Auth
             # There is no key that could be replaced: the server wants one, or the address is another server's.
             return AuthSession.Status.MISCONFIGURED
         case errors.AuthenticationFailed():
-            # A later refresh may mend the login: one is not allowed yet, failed for now or is unknown.
+            # A later refresh may mend the login: one is not allowed yet, failed for now or is unknown. Whether it is
+            # allowed yet is the core's word where the wall clock was set.
             failed = bool(session.refresh_error_code) and session.next_refresh_at is not None
             early = session.earliest_refresh_at is not None and session.earliest_refresh_at > timezone.now()
             open_intent = session.intent_generation == session.generation
-            return None if open_intent or early or failed else AuthSession.Status.NEEDS_REAUTH
+            return None if error.mendable or open_intent or early or failed else AuthSession.Status.NEEDS_REAUTH
         case errors.PermissionDenied() | errors.BillingRequired():
             return AuthSession.Status.FORBIDDEN
         case errors.AddressRefused():

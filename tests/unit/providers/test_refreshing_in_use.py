@@ -52,6 +52,7 @@ async def test_a_second_401_is_final(
         await chat()
     assert seen == ["access-0", "access-1"]
     assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
+    assert not sessions.outcomes[0][1].mendable
 
 
 async def test_a_second_401_of_what_is_no_chat_is_final_and_recorded_too(
@@ -88,6 +89,7 @@ async def test_a_401_before_a_refresh_is_allowed_is_recorded_and_says_when(
         await chat()
     assert "Sign in again" in caught.value.hint and login.sent == []
     assert await outcomes_of(sessions) == [errors.AuthenticationFailed]
+    assert sessions.outcomes[0][1].mendable, "a later refresh may bring a token that is accepted"
 
 
 async def test_an_ended_token_is_refreshed_before_it_is_used(

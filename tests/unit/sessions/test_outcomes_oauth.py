@@ -73,6 +73,16 @@ def test_a_refusal_that_a_later_refresh_may_mend_is_recorded_and_never_shown_as_
     assert describe(fresh(session)).state != "refused"
 
 
+def test_a_refusal_is_not_final_where_the_core_waits_for_a_refresh_although_the_wall_clock_was_set_forward(
+    alice: User,
+) -> None:
+    session = make_login(alice, earliest_refresh_at=ago(minutes=5), next_refresh_at=ago(minutes=5))
+    refused = errors.AuthenticationFailed("The token is not valid.", status=401)
+    refused.mendable = True
+    record(session.pk, refused, tested=False, generation=0)
+    assert fresh(session).status == "active" and describe(fresh(session)).state == "refused"
+
+
 @pytest.mark.parametrize(
     "error",
     [
