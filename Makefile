@@ -41,6 +41,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
 	@$(PYTHON) -m tests.proofs sent-list --write docs/proofs-sent-list.md
 	@$(PYTHON) -m tests.proofs scripts --write docs/proofs-scripts.md
+	@$(PYTHON) -m tests.proofs reliability --write docs/reliability.md
 	@$(MAKE) --no-print-directory contract
 
 mutants: .venv/.development ## list changes of the code that no test notices (MUTANTS="--package context_app.streams --size 20 --seed 1")

@@ -1,4 +1,4 @@
-"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip|sent-list|scripts``.
+"""The proofs: ``python -m tests.proofs race|crash|refresh|round-trip|sent-list|scripts|reliability``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
@@ -6,6 +6,7 @@
     round-trip [--examples 10000] [--write FILE]
     sent-list [--examples 1000] [--write FILE]
     scripts [--runs 110] [--write FILE]
+    reliability [--size full|small] [--only WORDS] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
@@ -17,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tests.processes import ROOT
@@ -51,7 +53,17 @@ def main() -> int:
     scripts = proofs.add_parser("scripts", help="scripts that end right after a stream, in every way")
     scripts.add_argument("--runs", type=int, default=110)
     scripts.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
+    fault = proofs.add_parser("reliability", help="fault stories with the real server: memory and recovery")
+    fault.add_argument("--size", choices=("full", "small"), default="full")
+    fault.add_argument("--only", default="", help="only the stories whose name contains this")
+    fault.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
     options = parser.parse_args()
+    if options.proof == "reliability":
+        from tests.proofs import reliability
+
+        stories = [story for story in reliability.STORIES if options.only in story.name]
+        tell = partial(reliability.run, stories=stories)
+        return _generated(tell, reliability.__doc__ or "", options.size == "full", options.write)
     if options.proof == "round-trip":
         from tests.proofs import round_trip
 
@@ -76,14 +88,14 @@ def main() -> int:
     return 0 if run_crash(options.runs, options.database, _say) else 1
 
 
-def _generated(run: Callable[..., bool], about: str, examples: int, page: Path | None) -> int:
+def _generated(run: Callable[..., bool], about: str, size: int, page: Path | None) -> int:
     lines: list[str] = []
 
     def say(line: str) -> None:
         lines.append(line)
         _say(line)
 
-    whole = run(examples, say)
+    whole = run(size, say)
     if page is not None:
         title, text = about.split("\n\n", 1)
         table = "\n".join(lines)
