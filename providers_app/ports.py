@@ -1,6 +1,6 @@
 """The stores that the interface needs from the apps above, and the one place where they are installed."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol, TypedDict, Unpack
 
@@ -216,6 +216,13 @@ class People(Protocol):
         """Return the e-mail address of the owner, empty without one."""
 
 
+class PolicyStore(Protocol):
+    """The store of what the owner of the installation decided for every session."""
+
+    async def allowed_pairs(self) -> Collection[str]:
+        """Return the private ``host:port`` pairs that may be reached, as stored now. Raises ``StoreUnavailable``."""
+
+
 class Stores(TypedDict, total=False):
     """The stores that can be installed, by name."""
 
@@ -225,6 +232,7 @@ class Stores(TypedDict, total=False):
     logins: LoginStore
     people: People
     media: MediaStore
+    policies: PolicyStore
 
 
 _installed: Stores = {}
@@ -254,6 +262,12 @@ def people() -> People | None:
 def media_store() -> MediaStore | None:
     """Return the store of files, if one is installed; without one they stay in memory, in their events."""
     return _installed.get("media")
+
+
+async def allowed_pairs() -> Collection[str]:
+    """Return the private ``host:port`` pairs that the owner allowed; without a store there are none."""
+    store = _installed.get("policies")
+    return await store.allowed_pairs() if store is not None else ()
 
 
 def session_store() -> SessionStore:

@@ -120,7 +120,8 @@ async def create_session(
     Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
     ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
     """
-    credential = keys.make_credential(provider, auth_type, api_key, base_url, settings)
+    allowed = await ports.allowed_pairs() if base_url or settings else ()
+    credential = keys.make_credential(provider, auth_type, api_key, base_url, settings, allowed)
     made = await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
     return msgspec.structs.replace(made, advice=keys.advice_on(provider, credential))
 

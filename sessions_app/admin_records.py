@@ -7,7 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from sessions_app.models import ImportRun, Notice, OAuthAttempt, RefreshLane
+from sessions_app.models import AllowedAddress, ImportRun, Notice, OAuthAttempt, RefreshLane
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -74,6 +74,12 @@ class NoticeAdmin(ReadOnlyAdmin):
     def resolve_selected(self, request: HttpRequest, queryset: "QuerySet[Notice]") -> None:
         number = queryset.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
         self.message_user(request, f"{number} resolved.", messages.SUCCESS)
+
+
+@admin.register(AllowedAddress)
+class AllowedAddressAdmin(ReadOnlyAdmin):
+    list_display = fields = ("pair", "allowed_by", "allowed_at")
+    list_select_related = ("allowed_by",)
 
 
 @admin.register(ImportRun)

@@ -12,7 +12,9 @@ class SessionsConfig(AppConfig):
         # The stores need the models, which exist only now.
         from providers_app import ports
         from sessions_app.stores.logins import DjangoLoginStore
+        from sessions_app.stores.policies import DjangoPolicyStore
         from sessions_app.stores.refreshes import DjangoRefreshStore
         from sessions_app.stores.sessions import DjangoSessionStore
 
         ports.install(sessions=DjangoSessionStore(), refreshes=DjangoRefreshStore(), logins=DjangoLoginStore())
+        ports.install(policies=DjangoPolicyStore())

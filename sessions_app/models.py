@@ -131,8 +131,7 @@ class AuthSession(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AuthSessions.as_manager()
-    advice: tuple[Advice, ...] = ()
-    """Changes that were made to the credential that was just given; no column."""
+    advice: tuple[Advice, ...] = ()  # changes that were made to the credential that was just given; no column
 
     class Meta:
         verbose_name = "session"
@@ -260,6 +259,20 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class AllowedAddress(models.Model):
+    """A private ``host:port`` that the owner of the installation allowed every session to reach."""
+
+    pair = models.CharField(max_length=300, unique=True)
+    allowed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    allowed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "allowed address", "allowed addresses"
+
+    def __str__(self) -> str:
+        return self.pair
 
 
 class ImportRun(models.Model):

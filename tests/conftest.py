@@ -8,6 +8,7 @@ import pytest
 from django.test import override_settings
 
 from providers_app import conf as providers_conf
+from providers_app import ports
 from providers_app.registry.discovery import registry
 from sessions_app import crypto
 from tests import guards, servers
@@ -49,6 +50,23 @@ def key_ring() -> None:
 def quick_passwords() -> Iterator[None]:
     """Argon2 is slow on purpose: half a second for each user of a test. ``test_passwords`` checks the product's own."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+class NoAddresses:
+    """A ``PolicyStore`` that allows no private address, for tests without a database."""
+
+    async def allowed_pairs(self) -> tuple[str, ...]:
+        return ()
+
+
+@pytest.fixture(autouse=True)
+def policies_without_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that does not ask for the database has an owner who allowed nothing."""
+    if request.node.get_closest_marker("django_db") or {"db", "transactional_db"} & set(request.fixturenames):
+        yield
+        return
+    with ports.use(policies=NoAddresses()):
         yield
 
 

@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers_app import conf
+from providers_app import conf, ports
 from providers_app.errors import InvalidRequest
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
+from providers_app.wire.guard import check_url
 
 JSON = "application/json"
 
@@ -28,6 +29,11 @@ def address(slug: str, credential: Credential, path: str) -> str:
         raise InvalidRequest(f"The provider {slug!r} has no address.", hint="Set the session's base URL.")
     first = "/" + path.lstrip("/").split("/", 1)[0]
     return base + (path.removeprefix(first) if base.endswith(first) and path.startswith(first + "/") else path)
+
+
+async def permitted_url(url: str) -> str:
+    """Return a base URL, checked by ``check_url``, by the policy in force."""
+    return check_url(url, conf.current().allowed_private_hosts, await ports.allowed_pairs())
 
 
 def required(card: ProviderInfo) -> bool:

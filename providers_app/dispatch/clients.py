@@ -7,7 +7,7 @@ provider, where there is one.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from providers_app import conf, loop
+from providers_app import conf, loop, ports
 from providers_app.genai_platform.endpoint import Platform, caller_of, hosts_of
 from providers_app.ports import Owner
 from providers_app.registry.discovery import registry
@@ -74,7 +74,7 @@ def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http
 def make(settings: "ProvidersConfig", also_allowed: tuple[str, ...] = ()) -> Http:
     """Make a client from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
     return Http(
-        guard=Guard((*settings.allowed_private_hosts, *also_allowed)),
+        guard=Guard((*settings.allowed_private_hosts, *also_allowed), ports.allowed_pairs),
         limits=HttpLimits(
             connect_s=settings.connect_timeout_s,
             idle_s=settings.idle_timeout_s,

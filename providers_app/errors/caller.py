@@ -266,6 +266,16 @@ class NeedsReauth(CallerError, code="needs_reauth", status=401):
 
 
 class AddressRefused(CallerError, code="address_refused", status=403):
-    """The guard against SSRF forbids the address."""
+    """The guard against SSRF forbids the address. ``pair`` is the ``host:port`` that could be allowed, if any."""
 
-    default_hint = "Add the host to MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS if this address is meant to be reached."
+    pair: str = ""
+
+    @classmethod
+    def private(cls, pair: str) -> "AddressRefused":
+        """Return the refusal of a private or reserved address, which the owner of the installation can allow."""
+        error = cls(
+            f"{pair} is a private address, and those are blocked by default.",
+            hint=f"Allow it with `manage.py addresses allow {pair}` or MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS.",
+        )
+        error.pair = pair
+        return error

@@ -27,7 +27,9 @@ class ProvidersConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     allowed_private_hosts: Names = setting(
-        (), "Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to."
+        (),
+        "Hosts, host:port pairs and CIDR ranges of private networks that base URLs may point to, beside those that an "
+        "owner allowed (`manage.py addresses`). Never metadata services.",
     )
     connect_timeout_s: float = setting(10.0, "Seconds to wait for a connection.", gt=0, le=300)
     idle_timeout_s: float = setting(

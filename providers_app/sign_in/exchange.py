@@ -14,7 +14,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from providers_app import conf, errors, loop, ports
+from providers_app import errors, loop, ports
+from providers_app.behaviours.addresses import permitted_url
 from providers_app.behaviours.oauth import LoginAnswer, PendingLogin, answers, grants
 from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
@@ -26,7 +27,6 @@ from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt
 from providers_app.types.tokens import Tokens, from_plain, secrets_of, to_plain
-from providers_app.wire.guard import check_url
 
 logger = logging.getLogger("maestro.logins")
 
@@ -276,7 +276,7 @@ async def _completed(attempt: LoginAttempt, tokens: Tokens) -> Tokens:
         never = dict.fromkeys(("expires_at", "earliest_refresh_at", "refresh_until"))
         tokens = msgspec.structs.replace(tokens, **gone, **never)
     facts = {**tokens.facts, **credential.settings}
-    address = check_url(tokens.base_url, conf.current().allowed_private_hosts) if tokens.base_url else ""
+    address = await permitted_url(tokens.base_url) if tokens.base_url else ""
     return msgspec.structs.replace(tokens, flow=flow, api_key=key, facts=facts, base_url=address)
 
 

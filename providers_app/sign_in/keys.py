@@ -1,7 +1,7 @@
 """Makes the credential of a session without a sign-in, and tests credentials."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 
@@ -35,9 +35,11 @@ def make_credential(
     api_key: str | Secret | None,
     base_url: str | None,
     settings: Mapping[str, str] | None,
+    allowed_pairs: Collection[str] = (),
 ) -> Credential:
     """Return a credential whose parts are checked, without asking the provider.
 
+    ``allowed_pairs`` are the private ``host:port`` pairs that the owner allowed.
     Raises ``UnknownProvider``, ``ProviderBroken``, ``UnsupportedOperation``, ``InvalidCredential``, ``InvalidOption``,
     ``InvalidRequest``, ``AddressRefused``.
     """
@@ -49,7 +51,7 @@ def make_credential(
     base_url, settings = options.copied(card, base_url, settings)
     chosen = options.checked(card, auth_type, settings)
     secret, removed = checked_key(card, auth_type, api_key)
-    address, shortened = checked_address(card, base_url, chosen)
+    address, shortened = checked_address(card, base_url, chosen, allowed_pairs)
     advice = removed + shortened
     return Credential(auth_type=auth_type, secret=secret, base_url=address, settings=chosen, advice=advice)
 
@@ -141,7 +143,7 @@ def checked_key(
 
 
 def checked_address(
-    card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str]
+    card: ProviderInfo, base_url: str | None, chosen: Mapping[str, str], allowed_pairs: Collection[str]
 ) -> tuple[str | None, tuple[Advice, ...]]:
     """Return a session's address (``None``: the provider's own), without an endpoint's path, and advice on that.
 
@@ -159,7 +161,7 @@ def checked_address(
     if not (card.base_url_editable or card.base_url_required):
         what = f"{card.name} has one address, which cannot be changed."
         raise errors.InvalidRequest(what, hint="Leave the base URL out.")
-    found = check_url(base_url, conf.current().allowed_private_hosts)
+    found = check_url(base_url, conf.current().allowed_private_hosts, allowed_pairs)
     # Where a copied address is read for its options, the provider's package reads its path as well.
     short = found if card.address_options else _ENDPOINT.sub("", found)
     what = f"Removed from the base URL: {found.removeprefix(short)}."

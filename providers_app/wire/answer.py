@@ -136,12 +136,14 @@ class Mask:
 class Exchange(msgspec.Struct):
     """The progress of one request; ``sending`` is true once a byte of it may have left, not while it connects.
 
-    ``check`` is called between the two, and may raise.
+    ``check`` is called between the two, and may raise. ``allowed_pair`` is the private ``host:port`` that the owner
+    allowed, where it goes to one.
     """
 
     sending: bool = False
     check: Callable[[], None] | None = None
     host: str = ""
+    allowed_pair: str = ""
     opened: bool = False
     protocol: Any = None
     transport: asyncio.Transport | None = None

@@ -2,12 +2,15 @@
 
 Judged twice: ``check_url`` when a form is filled in (a courtesy: literal addresses only), and ``Guard.judge`` where the
 connection is made, on the addresses that the name resolved to, which are then the ones connected to (``wire.network``).
+
+One policy holds at both: the operator's setting (hosts, ports and ranges), and the ``host:port`` pairs that the owner
+of the installation allowed (``ports.PolicyStore``). Neither opens a metadata service.
 """
 
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from providers_app.errors import AddressRefused, InvalidRequest
@@ -15,8 +18,13 @@ from providers_app.errors import AddressRefused, InvalidRequest
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Public by number, yet answered by the machine's own cloud provider with credentials or control.
-METADATA = frozenset({ipaddress.ip_address("168.63.129.16"), ipaddress.ip_address("fd00:ec2::254")})
+# Answered by the machine's own cloud provider with credentials or control: never reached, whatever is allowed. All of
+# link-local belongs to them (169.254.169.254, 169.254.170.2 ...); the others are those of Azure, AWS, Google, Alibaba
+# and Oracle outside of it.
+_METADATA = (
+    "169.254.0.0/16", "fe80::/10", "168.63.129.16", "fd00:ec2::/32", "fd20:ce::254", "100.100.100.200", "192.0.0.192",
+)  # fmt: skip
+METADATA = tuple(map(ipaddress.ip_network, _METADATA))
 # Reserved ranges that not every supported version of Python knows as such.
 _RESERVED_4 = ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15")
 _RESERVED_6 = ("64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "3fff::/20", "5f00::/16")
@@ -27,27 +35,50 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_URL = 500
 
 
+AllowedPairs = Callable[[], Awaitable[Collection[str]]]
+"""The ``host:port`` pairs that the owner of the installation allowed, as stored now."""
+
+
+async def _no_pairs() -> Collection[str]:
+    return ()
+
+
 class Guard:
     """Judges addresses against the public internet and an allow-list of hosts, ``host:port`` pairs and CIDR ranges."""
 
-    def __init__(self, allowed: Iterable[str] = ()) -> None:
-        """Raises ``ValueError`` for an entry that is none of the three."""
+    def __init__(
+        self, allowed: Iterable[str] = (), allowed_pairs: AllowedPairs = _no_pairs, *, metadata: bool = False
+    ) -> None:
+        """``allowed_pairs`` is asked for what is not on the list; ``metadata`` lets the list name metadata services.
+
+        Raises ``ValueError`` for an entry of the list that is none of the three.
+        """
         self._hosts: set[tuple[str, int | None]] = set()
         self._networks: list[tuple[Network, int | None]] = []
+        self._allowed_pairs = allowed_pairs
+        self._metadata = metadata
         for entry in allowed:
             self._allow(entry.strip().lower())
 
-    def judge(self, host: str, port: int, addresses: Sequence[str]) -> list[str]:
-        """Return the addresses to connect to. Raises ``AddressRefused``: one that is refused refuses the name."""
+    def judge(self, host: str, port: int, addresses: Sequence[str], pair: str = "") -> list[str]:
+        """Return the addresses to connect to. Raises ``AddressRefused``: one that is refused refuses the name.
+
+        ``pair`` is the ``host:port`` that ``permits`` found to be allowed; it covers that host and port alone.
+        """
         name = _plain(host)
-        if (name, None) in self._hosts or (name, port) in self._hosts:
+        found = [_parse(text) for text in addresses]
+        if not self._metadata and any(address is not None and is_metadata(address) for address in found):
+            raise AddressRefused(f"{name} is a metadata service of a cloud provider, which is never reached from here.")
+        if (name, None) in self._hosts or (name, port) in self._hosts or pair == pair_of(name, port):
             return list(addresses)
-        for text in addresses:
-            address = _parse(text)
+        for address in found:
             if address is None or (not is_public(address) and not self._listed(address, port)):
-                what = "an address of a private or reserved network"
-                raise AddressRefused(f"{name} is {what} and is not reached from here.")
+                raise AddressRefused.private(pair_of(name, port))
         return list(addresses)
+
+    async def permits(self, refused: AddressRefused) -> bool:
+        """Return whether the owner allowed the ``host:port`` that was refused. Raises as the store does."""
+        return bool(refused.pair) and refused.pair in await self._allowed_pairs()
 
     def _listed(self, address: Address, port: int) -> bool:
         if any(only in (None, port) and address in network for network, only in self._networks):
@@ -73,9 +104,41 @@ class Guard:
         self._hosts.add((_plain(host), port))
 
 
+def pair_of(host: str, port: int) -> str:
+    """Return ``host:port`` as it is written in an address, the host in one spelling."""
+    name = _plain(host)
+    literal = literal_address(name)
+    name = str(literal) if literal is not None else name
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def pair_in(text: str) -> str:
+    """Return the ``host:port`` of an address that a person typed, with or without ``http://`` and a path.
+
+    Raises ``InvalidRequest``: no plain address, or one without a port; ``AddressRefused``: a metadata service.
+    """
+    url = text.strip() if "://" in text else f"http://{text.strip()}"
+    parts = urlsplit(check_shape(url))
+    if "://" not in text and parts.port is None:
+        raise InvalidRequest("The address has no port.", hint="Give host and port, such as 127.0.0.1:11434.")
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme.lower()]
+    literal = literal_address(host)
+    if literal is not None and is_metadata(literal):
+        Guard().judge(host, port, [str(literal)])
+    return pair_of(host, port)
+
+
+def is_metadata(address: Address) -> bool:
+    """Say whether an address is, or carries inside, that of a metadata service or any link-local one."""
+    inner = _embedded(address)
+    if isinstance(address, ipaddress.IPv6Address) and address in V4_COMPATIBLE:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return any(address in network for network in METADATA) or (inner is not None and is_metadata(inner))
+
+
 def is_public(address: Address) -> bool:
     """Say whether an address is one of the public internet; one that carries an IPv4 inside is judged by that."""
-    if address in METADATA or any(address in network for network in RESERVED):
+    if any(address in network for network in (*METADATA, *RESERVED)):
         return False
     if (inner := _embedded(address)) is not None:
         return is_public(inner)
@@ -85,12 +148,24 @@ def is_public(address: Address) -> bool:
     return address.is_global and not (inside or address.is_multicast or address.is_reserved)
 
 
-def check_url(url: str, allowed: Iterable[str] = ()) -> str:
+def check_url(url: str, allowed: Iterable[str] = (), allowed_pairs: Collection[str] = ()) -> str:
     """Return a base URL that a person typed, without trailing slashes.
 
+    ``allowed`` is the operator's list, ``allowed_pairs`` are the ``host:port`` pairs that the owner allowed.
     Raises ``InvalidRequest`` when it is no plain http(s) address, ``AddressRefused`` when it names a private address
     outright. A name that resolves to a private address is refused later, where the connection is made.
     """
+    url = check_shape(url)
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme.lower()]
+    if (literal := literal_address(host)) is not None:
+        pair = pair_of(host, port)
+        Guard(allowed).judge(host, port, [str(literal)], pair if pair in allowed_pairs else "")
+    return url
+
+
+def check_shape(url: str) -> str:
+    """Return a base URL without trailing slashes. Raises ``InvalidRequest`` when it is no plain http(s) address."""
     url = url.strip()
     if not url:
         raise InvalidRequest("The base URL is empty.", hint="Give an address such as https://host/v1.")
@@ -100,7 +175,7 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
         raise InvalidRequest("The base URL contains spaces, backslashes or control characters.")
     try:
         parts = urlsplit(url)
-        port = parts.port
+        parts.port  # noqa: B018  raises for one that is none
     except ValueError:
         raise InvalidRequest("The base URL is not a valid address.") from None
     for wrong, rule, hint in (
@@ -112,9 +187,7 @@ def check_url(url: str, allowed: Iterable[str] = ()) -> str:
     ):
         if wrong:
             raise InvalidRequest(f"The base URL {rule}.", hint=hint)
-    host = _checked_host(parts)
-    if (literal := literal_address(host)) is not None:
-        Guard(allowed).judge(host, port or DEFAULT_PORTS[parts.scheme.lower()], [str(literal)])
+    _check_host(parts)
     return url.rstrip("/")
 
 
@@ -134,18 +207,17 @@ def literal_address(host: str) -> Address | None:
     return address
 
 
-def _checked_host(parts: SplitResult) -> str:
+def _check_host(parts: SplitResult) -> None:
     if not (host := parts.hostname):
         raise InvalidRequest("The base URL names no host.")
     if ":" in host:
-        return host
+        return
     try:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:
         name = ""
     if not name or not all(char.isalnum() or char in ".-_" for char in name):
         raise InvalidRequest("The base URL's host is not a valid name.")
-    return name
 
 
 def _plain(host: str) -> str:

@@ -14,6 +14,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from providers_app.errors import AddressRefused
 from providers_app.wire.answer import Exchange, UnknownName
 from providers_app.wire.client import Resolver
 from providers_app.wire.guard import Guard
@@ -59,7 +60,13 @@ class GuardedConnector(aiohttp.TCPConnector):
         current = exchange.get()
         while True:
             current.opened = False
-            connection = await super().connect(req, traces, timeout)
+            try:
+                connection = await super().connect(req, traces, timeout)
+            except AddressRefused as refused:
+                if current.allowed_pair or not await self._guard.permits(refused):
+                    raise
+                current.allowed_pair = refused.pair
+                continue
             if current.opened or _is_quiet(connection):
                 break
             stale = connection.transport
@@ -72,6 +79,8 @@ class GuardedConnector(aiohttp.TCPConnector):
                 connection.close()
                 raise aiohttp.ServerDisconnectedError
             lost.add_done_callback(asyncio.Future.exception)  # an error that is never retrieved is logged
+            if current.allowed_pair:
+                current.protocol.force_close()  # the next request asks anew whether it is still allowed
         if current.check is not None:
             try:
                 current.check()
@@ -85,7 +94,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         family, kind, protocol, _, address = info
         current = exchange.get()
         current.opened = True
-        self._guard.judge(current.host, address[1], [address[0]])
+        self._guard.judge(current.host, address[1], [address[0]], current.allowed_pair)
         return socket.socket(family, kind, protocol)
 
 
@@ -103,7 +112,7 @@ class _GuardedResolver(AbstractResolver):
             found = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
             raise UnknownName("the name is not known") from error
-        addresses = self._guard.judge(host, port, found)
+        addresses = self._guard.judge(host, port, found, exchange.get().allowed_pair)
         if not addresses:
             raise UnknownName("the name has no address")
         return [

@@ -18,7 +18,7 @@ from sessions_app import credentials, selectors
 from sessions_app.models import AuthSession, Pk, status_columns
 from sessions_app.names import MAX_LENGTH, validate_name
 from sessions_app.providers import usable
-from sessions_app.services import notices, trail
+from sessions_app.services import addresses, notices, trail
 from sessions_app.services.lifecycle import duplicate, free_name
 
 
@@ -80,7 +80,8 @@ def check(
     if auth_type == AuthSession.AuthType.OAUTH.value:
         hint = f"Use manage.py sessions login {info.slug}, or Connect in the browser."
         raise UnsupportedOperation(f"A session of {info.name} with OAuth begins with a sign-in.", hint=hint)
-    return keys.make_credential(provider, cast(AuthType, auth_type), secret, base_url, settings)
+    allowed = addresses.allowed_pairs()
+    return keys.make_credential(provider, cast(AuthType, auth_type), secret, base_url, settings, allowed)
 
 
 def replace_key(session: AuthSession, secret: Secret, *, actor_id: Pk | None = None) -> int:
@@ -100,7 +101,7 @@ def change_base_url(session: AuthSession, base_url: str, *, actor_id: Pk | None 
     """Change the address and drop the key, given for the old one; ``False`` if it is the same. Raises as ``check``."""
     info = usable(session.provider)
     address, said = options.copied(info, base_url, None)
-    found, session.advice = keys.checked_address(info, address, {})
+    found, session.advice = keys.checked_address(info, address, {}, addresses.allowed_pairs())
     base_url = found or ""
     if base_url == session.base_url:
         return False

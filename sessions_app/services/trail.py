@@ -30,6 +30,8 @@ REFRESH_FAILED = "refresh-failed"
 REFRESH_UNKNOWN = "refresh-unknown"
 REFRESH_REFUSED = "refresh-refused"
 REFRESH_ASKED = "refresh-asked"
+ADDRESS_ALLOWED = "address-allowed"
+ADDRESS_REVOKED = "address-revoked"
 
 
 def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:
@@ -47,6 +49,11 @@ def line(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | 
         action=action,
         detail=detail[:500],
     )
+
+
+def note_address(pair: str, action: str, *, actor_id: Pk) -> None:
+    """Write one line about an allowed address, which belongs to no session but to the person who decided."""
+    SessionEvent.objects.create(session_label=pair[:120], owner_id=actor_id, actor_id=actor_id, action=action)
 
 
 def prune() -> int:

@@ -32,7 +32,7 @@ async def ask_metadata(
     """
     parts = urlsplit(url)
     place = f"{parts.hostname}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
-    http = Http(guard=Guard((place,)), limits=HttpLimits(connect_s=CONNECT_S))
+    http = Http(guard=Guard((place,), metadata=True), limits=HttpLimits(connect_s=CONNECT_S))
     hint = "This kind of login works only on a machine of that cloud that was given an identity."
     try:
         request = HttpRequest(method="GET", url=url, headers={"accept": "application/json", **headers})

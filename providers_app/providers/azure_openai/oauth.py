@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf
+from providers_app.behaviours.addresses import permitted_url
 from providers_app.behaviours.credentials.azure_ad import EntraApplication, ManagedIdentity, application, identity
 from providers_app.behaviours.oauth import LoginAnswer, LoginField, LoginStart, OAuth, OAuthFlow, PendingLogin, text_of
 from providers_app.behaviours.oauth.enabled import require_enabled
@@ -24,7 +25,6 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens
 from providers_app.wire.client import Http
-from providers_app.wire.guard import check_url
 
 ENTRA = application.FLOW
 IDENTITY = identity.FLOW
@@ -95,7 +95,7 @@ class AzureOAuth(OAuth):
     async def begin(self, start: LoginStart, http: Http) -> PendingLogin:
         """Begin a sign-in. Raise ``InvalidRequest``, ``InvalidCredential``, ``AddressRefused``; nothing is sent yet."""
         given = start.given
-        _endpoint(given, start.flow.name)
+        await _endpoint(given, start.flow.name)
         if start.flow.name == ENTRA:
             entra = _application(text_of(given, TENANT), text_of(given, CLIENT), given)
             await asyncio.to_thread(entra.check)
@@ -103,7 +103,7 @@ class AzureOAuth(OAuth):
 
     async def exchange(self, pending: PendingLogin, answer: LoginAnswer, http: Http) -> Tokens:
         """Mint. Raise ``FlowDisabled``, ``AddressRefused``, ``InvalidCredential``, ``UpstreamError``."""
-        given, address = pending.given, _endpoint(pending.given, pending.flow)
+        given, address = pending.given, await _endpoint(pending.given, pending.flow)
         # The API version of a copied target; an option of the session takes precedence.
         version = read_target(text_of(given, ENDPOINT)).api_version
         facts = {"api_version": version} if re.fullmatch(VERSION, version) else {}
@@ -161,10 +161,10 @@ class AzureOAuth(OAuth):
         )
 
 
-def _endpoint(given: dict[str, Secret], flow: str) -> str:
+async def _endpoint(given: dict[str, Secret], flow: str) -> str:
     """Return the given address as a base URL, or an empty text. Raise ``InvalidRequest``, ``AddressRefused``."""
     text = given.get(ENDPOINT, Secret("")).reveal()
-    found = check_url(without_query(text), conf.current().allowed_private_hosts) if text else ""
+    found = await permitted_url(without_query(text)) if text else ""
     if flow == IDENTITY:
         _check_receiver(found)
     return found

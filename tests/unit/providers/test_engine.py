@@ -12,7 +12,7 @@ from providers_app.errors import AddressRefused, ConnectionFailed, UpstreamError
 from providers_app.types.http import HttpRequest
 from providers_app.wire import engine  # noqa: F401  loaded late, it would use up the seconds of the first test
 from providers_app.wire.client import Http, HttpLimits
-from providers_app.wire.guard import Guard
+from providers_app.wire.guard import Guard, pair_of
 from tests.unit.providers.test_client import OK, reset
 from tests.waiting import put_forward
 
@@ -136,7 +136,7 @@ async def test_a_name_with_one_private_address_among_others_is_refused(raw_serve
 
     http = make(resolver=private)
     port = (await raw_server(answer, at_once=True)).rpartition(":")[2]
-    assert (await refused(http, f"http://name.example:{port}/")).startswith("name.example is an address of a private")
+    assert (await refused(http, f"http://name.example:{port}/")).startswith(f"name.example:{port} is a private address")
     assert connected == []
     await http.aclose()
 
@@ -257,7 +257,9 @@ async def test_an_address_written_out_is_judged_in_every_spelling(raw_server: St
 
     port = (await raw_server(answer)).rpartition(":")[2]
     http = make(Guard())
-    assert (await refused(http, f"http://{host}:{port}/")).startswith(host.strip("[]"))
+    assert (await refused(http, f"http://{host}:{port}/")).startswith(
+        f"{pair_of(host, int(port))} is a private address"
+    )
     await http.aclose()
 
 

@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 
 from providers_app.errors import AddressRefused, InvalidRequest
-from providers_app.wire.guard import Guard, check_url, is_public
+from providers_app.wire.guard import Guard, check_url, is_metadata, is_public, pair_in, pair_of
 
 PRIVATE = [
     "127.0.0.1",
@@ -45,8 +45,13 @@ def test_private_and_reserved_addresses_are_refused(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
     with pytest.raises(AddressRefused) as caught:
         Guard().judge("model.example", 443, [address])
-    assert "ALLOWED_PRIVATE_HOSTS" in caught.value.hint
     assert address not in caught.value.message
+    if is_metadata(ipaddress.ip_address(address)):
+        assert not caught.value.pair and not caught.value.hint
+    else:
+        assert caught.value.pair == "model.example:443"
+        assert "addresses allow model.example:443" in caught.value.hint
+        assert "ALLOWED_PRIVATE_HOSTS" in caught.value.hint
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -144,3 +149,67 @@ def test_a_literal_private_address_is_refused_in_any_spelling(url: str) -> None:
 def test_an_allowed_literal_address_and_ordinary_names_pass_without_their_last_slash() -> None:
     assert check_url("http://127.0.0.1:8000/v1/", ["127.0.0.1:8000"]) == "http://127.0.0.1:8000/v1"
     assert check_url("  https://api.example.com/v1 ") == "https://api.example.com/v1"
+
+
+METADATA = [
+    "169.254.169.254", "169.254.170.2", "169.254.1.1", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fe80::1",
+    "fd00:ec2::254", "fd20:ce::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1",
+    "::169.254.169.254",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_a_metadata_service_is_never_reached_whatever_is_allowed(address: str) -> None:
+    entry = f"[{address}]:80" if ":" in address else f"{address}:80"
+    guard = Guard(["0.0.0.0/0", "::/0", "model.example", "model.example:80", entry])
+    with pytest.raises(AddressRefused, match="never reached") as caught:
+        guard.judge("model.example", 80, ["8.8.8.8", address], "model.example:80")
+    assert not caught.value.pair
+    with pytest.raises(AddressRefused, match="never reached"):
+        guard.judge(address, 80, [address], pair_of(address, 80))
+    with pytest.raises(AddressRefused, match="never reached"):
+        pair_in(entry)
+    assert Guard([entry], metadata=True).judge(address, 80, [address]) == [address]
+
+
+def test_an_allowed_pair_is_that_host_and_port_and_nothing_else() -> None:
+    guard, pair = Guard(), "127.0.0.1:11434"
+    assert guard.judge("127.0.0.1", 11434, ["127.0.0.1"], pair) == ["127.0.0.1"]
+    for host, port, address in (
+        ("127.0.0.1", 11435, "127.0.0.1"),
+        ("localhost", 11434, "127.0.0.1"),
+        ("127.0.0.2", 11434, "127.0.0.2"),
+        ("evil.example", 11434, "127.0.0.1"),
+    ):
+        with pytest.raises(AddressRefused) as caught:
+            guard.judge(host, port, [address], pair)
+        assert caught.value.pair == f"{host}:{port}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "pair"),
+    [
+        ("127.0.0.1:11434", "127.0.0.1:11434"),
+        (" http://127.0.0.1:11434/v1/ ", "127.0.0.1:11434"),
+        ("http://2130706433:11434", "127.0.0.1:11434"),
+        ("https://Ollama.LAN./v1", "ollama.lan:443"),
+        ("http://ollama.lan", "ollama.lan:80"),
+        ("[::1]:8000", "[::1]:8000"),
+        ("http://[0:0::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_a_typed_address_is_one_host_and_port(typed: str, pair: str) -> None:
+    assert pair_in(typed) == pair
+
+
+@pytest.mark.parametrize("typed", ["", "ollama.lan", "10.0.0.0/8", "http://u:p@host:1", "ftp://host:1", "host:99999"])
+def test_what_is_no_host_and_port_is_not_taken(typed: str) -> None:
+    with pytest.raises(InvalidRequest):
+        pair_in(typed)
+
+
+def test_a_form_takes_an_allowed_pair_in_any_spelling_of_its_host() -> None:
+    allowed = ("127.0.0.1:8000",)
+    assert check_url("http://0x7f.1:8000/v1", (), allowed) == "http://0x7f.1:8000/v1"
+    with pytest.raises(AddressRefused):
+        check_url("http://127.0.0.1:8001/v1", (), allowed)
