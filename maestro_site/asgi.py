@@ -7,18 +7,20 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402 - these need Django's apps
 from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from context_app import lifespan as context_lifespan  # noqa: E402
+from context_app.connection import RESTART  # noqa: E402
 from context_app.consumers import websocket_urlpatterns  # noqa: E402
-from maestro_site import bootstrap  # noqa: E402
+from maestro_site import bootstrap, health, request_threads  # noqa: E402
 from providers_app import loop as provider_loop  # noqa: E402
 from sessions_app import crypto  # noqa: E402
 from sessions_app.stores.sessions import outcome_queue  # noqa: E402
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 1.0
 """Seconds that the end of the process waits for the database to take the last outcomes of calls."""
 
+django_application = request_threads.Handler(
+    request_threads.RequestThreads(settings.MAESTRO.database_connections - request_threads.OTHERS)
+)
 websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 
 
@@ -37,9 +42,30 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         case "lifespan":
             await serve_lifespan(receive, send)
         case "websocket":
-            await websocket_application(scope, receive, send)
+            await serve_socket(scope, receive, send)
+        case "http" if scope["path"] in health.PATHS:
+            await django_application.send_response(await health.probe(scope), send)
         case _:
             await django_application(scope, receive, send)
+
+
+async def serve_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve a chat socket; while the database is away, close it with 1012, upon which pages connect again."""
+    accepted = False
+
+    async def sending(message: dict[str, Any]) -> None:
+        nonlocal accepted
+        accepted = accepted or message["type"] == "websocket.accept"
+        await send(message)
+
+    try:
+        await websocket_application(scope, receive, sending)
+    except Exception as error:
+        if accepted or not health.is_outage(error):
+            raise
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": RESTART})
 
 
 async def serve_lifespan(receive: Any, send: Any) -> None:

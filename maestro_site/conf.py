@@ -66,6 +66,13 @@ class MaestroSettings(BaseModel):
     database_url: Annotated[SecretStr | None, Env("DATABASE_URL"), URL_WITH_SECRET] = setting(
         None, "`postgres://user:password@host:port/name`. Without it, SQLite in the data folder is used."
     )
+    database_connections: int = setting(
+        30,
+        "Postgres connections that a web process opens at most. More requests than it has connections for wait, and "
+        "are answered 503 after 15 seconds.",
+        ge=16,
+        le=1000,
+    )
     redis_url: Annotated[SecretStr | None, Env("REDIS_URL"), URL_WITH_SECRET] = setting(
         None, "`redis://host:port/0`: broker, channel layer and shared state for several processes or machines."
     )
@@ -161,8 +168,15 @@ def database(settings: MaestroSettings) -> dict[str, Any]:
         raise ConfigError("DATABASE_URL is not an address: its host or port is malformed.") from None
     if url.scheme not in {"postgres", "postgresql"}:
         raise ConfigError("DATABASE_URL must begin with postgres://. Leave it out to use SQLite.")
-    # A host that does not answer is an error within seconds, not after minutes.
-    options: dict[str, Any] = {"connect_timeout": "10", **dict(parse_qsl(url.query))}
+    # A host that does not answer is an error within seconds, not after minutes; so is one that falls silent later.
+    options: dict[str, Any] = {
+        "connect_timeout": "10",
+        "keepalives_idle": "15",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "30000",
+        **dict(parse_qsl(url.query)),
+    }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.lstrip("/")),

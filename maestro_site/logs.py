@@ -3,6 +3,8 @@
 import logging
 import re
 import sys
+import threading
+import time
 
 # structlog imports these where they are installed, for features that are not used here; None makes an import fail.
 _LEFT_OUT = {"rich", "twisted"} - sys.modules.keys()
@@ -31,6 +33,58 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return _IN_ADDRESSES.sub(r"\1\2***", super().format(record))
+
+
+class OutageFilter(logging.Filter):
+    """Keep an outage of the database or of Redis to a few lines.
+
+    Every request, task and connection reports it, many with a traceback of pages. Such a record is cut to one line, and
+    of those of one logger with one message only the first within ``EVERY_S`` seconds passes, with the number of those
+    that were left out before it.
+    """
+
+    EVERY_S = 30.0
+    # Errors of an outage by the package and name of their class, so that no driver is imported for the sake of the log.
+    PACKAGES = frozenset({"django", "psycopg", "sqlite3", "redis", "kombu", "sessions_app"})
+    NAMES = frozenset({"OperationalError", "InterfaceError", "ConnectionError", "TimeoutError", "StoreUnavailable"})
+    # These report an outage in their own words, without an exception.
+    LOGGERS = ("celery.worker.consumer", "celery.beat", "kombu")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is logged; a record of an outage loses its traceback."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if error is not None and _is_of_outage(error):
+            name = type(error).__name__
+        elif getattr(record, "status_code", 0) == 503 or record.name.startswith(self.LOGGERS):
+            name = ""
+        else:
+            return True
+        key = (record.name, name or str(record.msg))
+        now = time.monotonic()
+        with self._lock:
+            at, left_out = self._told.get(key, (-self.EVERY_S, 0))
+            if now - at < self.EVERY_S:
+                self._told[key] = (at, left_out + 1)
+                return False
+            self._told[key] = (now, 0)
+        reason = f" ({name}: {next(iter(str(error).strip().splitlines()), '')})" if name else ""
+        more = f" [{left_out} more like it were not logged]" if left_out else ""
+        record.msg, record.args = " ".join(f"{record.getMessage()}{reason}{more}".split()), ()
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+def _is_of_outage(error: BaseException) -> bool:
+    """Return whether an error says that the database or Redis is away."""
+    return any(
+        each.__name__ in OutageFilter.NAMES and each.__module__.partition(".")[0] in OutageFilter.PACKAGES
+        for each in type(error).__mro__
+    )
 
 
 def formatter(json: bool = False) -> logging.Formatter:

@@ -140,7 +140,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "maestro_site.logs.formatter", "json": MAESTRO.log_json}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"outages": {"()": "maestro_site.logs.OutageFilter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["outages"]}},
     "root": {"handlers": ["stderr"], "level": MAESTRO.log_level},
     "loggers": {
         # Django's own handlers would write lines that do not pass the formatter above: those of `runserver` name the

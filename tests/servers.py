@@ -11,6 +11,9 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
 
 
 class Missing(Exception):
@@ -43,10 +46,13 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes] | None" = None, t
 class Postgres:
     """A throw-away Postgres cluster. As root it runs as the ``postgres`` user, in a folder that user can enter."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_connections: int = 200) -> None:
         self._bin = self.binaries()
         self._dir = Path(tempfile.mkdtemp(prefix="maestro-pg-", dir="/tmp"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._prefix: list[str] = []
+        self._port = free_port()
+        self._max_connections = max_connections
 
     @staticmethod
     def binaries() -> Path:
@@ -62,19 +68,16 @@ class Postgres:
 
     def start(self) -> str:
         """Start it; the ``DATABASE_URL``."""
-        prefix: list[str] = []
         if os.geteuid() == 0:
             user = pwd.getpwnam("postgres")
             os.chown(self._dir, user.pw_uid, user.pw_gid)
-            prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        data = self._dir / "data"
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+            self._prefix = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         subprocess.run(
             [
-                *prefix,
+                *self._prefix,
                 str(self._bin / "initdb"),
                 "-D",
-                str(data),
+                str(self._dir / "data"),
                 "-A",
                 "trust",
                 "-U",
@@ -85,17 +88,26 @@ class Postgres:
             ],
             check=True,
             cwd=self._dir,
-            **quiet,
+            **QUIET,
         )
-        port = free_port()
+        return self.resume()
+
+    def halt(self) -> None:
+        """Stop it at once, as a crash does; its files stay for ``resume``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(60)
+
+    def resume(self) -> str:
+        """Start it on the port and the files that it has; the ``DATABASE_URL``."""
         self._process = subprocess.Popen(
             [
-                *prefix,
+                *self._prefix,
                 str(self._bin / "postgres"),
                 "-D",
-                str(data),
+                str(self._dir / "data"),
                 "-p",
-                str(port),
+                str(self._port),
                 "-h",
                 "127.0.0.1",
                 "-k",
@@ -103,21 +115,25 @@ class Postgres:
                 "-c",
                 "fsync=off",
                 "-c",
-                "max_connections=200",
+                f"max_connections={self._max_connections}",
             ],
             cwd=self._dir,
-            **quiet,
+            **QUIET,
         )
-        wait_for_port(port, self._process)
-        url = f"postgres://maestro@127.0.0.1:{port}/postgres"
+        wait_for_port(self._port, self._process)
         for _ in range(1000):
             ready = subprocess.run(
-                [str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(port)], check=False, **quiet
+                [str(self._bin / "pg_isready"), "-h", "127.0.0.1", "-p", str(self._port)], check=False, **QUIET
             )
             if ready.returncode == 0:
-                return url
+                return self.url
             time.sleep(0.05)
         raise TimeoutError("Postgres did not become ready")
+
+    @property
+    def url(self) -> str:
+        """The ``DATABASE_URL``, whether it runs or not."""
+        return f"postgres://maestro@127.0.0.1:{self._port}/postgres"
 
     def stop(self) -> None:
         """Stop it and remove its files."""
@@ -138,19 +154,28 @@ class Redis:
         if binary is None:
             raise Missing("redis-server is not installed")
         self._binary = binary
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """Start it; the ``REDIS_URL``."""
-        port = free_port()
+        """Start it, again on the same port after ``stop``; the ``REDIS_URL``."""
+        port = str(self._port)
         self._process = subprocess.Popen(
-            [self._binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            stdin=subprocess.DEVNULL,
+            [self._binary, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"], **QUIET
         )
-        wait_for_port(port, self._process)
-        return f"redis://127.0.0.1:{port}/0"
+        wait_for_port(self._port, self._process)
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The ``REDIS_URL``, whether it runs or not."""
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def kill(self) -> None:
+        """Kill it; ``start`` gives it back, empty."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(60)
 
     def stop(self) -> None:
         """Stop it."""

@@ -227,7 +227,7 @@ class Journal:
 
     def _commit(self, pieces: list[Piece]) -> tuple[set[UUID], set[UUID]]:
         """Commit one transaction. Returns the streams that another process took over, and those that were deleted."""
-        with transaction.atomic():
+        with connection.wrap_database_errors, transaction.atomic():
             running = [piece for piece in pieces if piece.ending is None]
             lost: set[UUID] = set()
             for heartbeat in (True, False):

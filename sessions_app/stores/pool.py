@@ -19,6 +19,7 @@ from django.db import (
     InterfaceError,
     ProgrammingError,
     close_old_connections,
+    connection,
     connections,
 )
 
@@ -98,7 +99,9 @@ def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         # An unusable connection is dropped before and after; a good one persists.
         close_old_connections()
-        return function(*args, **kwargs)
+        # A driver's own exception, as the closing of a server-side cursor raises it, becomes Django's.
+        with connection.wrap_database_errors:
+            return function(*args, **kwargs)
     except (UnicodeEncodeError, OverflowError, DataError) as error:
         if isinstance(error, DataError) and "NUL" not in str(error):
             raise

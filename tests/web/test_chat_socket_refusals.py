@@ -2,12 +2,16 @@
 
 import json
 import uuid
+from typing import Any
 
 import pytest
+from channels.testing import WebsocketCommunicator
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from context_app import connection as connection_module
 from context_app.models import Context, Stream, Turn
+from maestro_site import asgi
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
 from tests.unit.context.streams_kit import until
@@ -88,6 +92,19 @@ async def test_who_is_not_signed_in_is_closed_with_4401(desk: Desk) -> None:
     for cookie in ("", "no-such-session"):
         tab = await Tab.connect(cookie, desk.context.pk)
         assert await tab.closed() == 4401
+
+
+@pytest.mark.parametrize("kind", [OperationalError, connection.Database.OperationalError])
+async def test_a_database_that_is_away_closes_a_new_socket_with_1012(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    async def away(*_: Any) -> None:
+        raise kind("the connection was refused")
+
+    monkeypatch.setattr(asgi, "websocket_application", away)
+    socket = WebsocketCommunicator(asgi.application, f"/ws/chats/{NOBODY}/")
+    assert (await socket.connect(timeout=60))[0]
+    assert (await socket.receive_output(60)) == {"type": "websocket.close", "code": 1012}
 
 
 async def test_foreign_deleted_and_unknown_chats_are_closed_with_4403(desk: Desk) -> None:

@@ -116,6 +116,25 @@ async def test_lost_connection_of_the_journal_is_opened_again(kit: Kit) -> None:
     assert seen.last.state == "complete"
 
 
+async def test_an_error_in_the_words_of_the_driver_gives_no_stream_up(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, failed = writes.insert_segments, 0
+
+    def insert(rows: Any) -> None:
+        nonlocal failed
+        if (failed := failed + 1) <= 2 * ATTEMPTS:
+            raise connection.Database.OperationalError("terminating connection due to administrator command")
+        original(rows)
+
+    monkeypatch.setattr(writes, "insert_segments", insert)
+    live = await kit.begin(words(20, every=0.003))
+    seen = await watch(live.id)
+    assert failed > 2 * ATTEMPTS
+    assert seen.events == await in_store(stored, live.id)
+    assert isinstance(seen.last, Ended) and seen.last.state == "complete"
+
+
 async def test_repeated_commit_whose_answer_was_lost_changes_nothing(kit: Kit) -> None:
     enough = asyncio.Event()
     live = await kit.begin(words(100_000, every=0.003, enough=enough))

@@ -116,9 +116,10 @@ def test_a_lookup_without_the_right_key_says_so(alice: User) -> None:
     assert found.value.code == "key_ring"
 
 
-def test_a_database_that_does_not_answer_is_a_typed_error() -> None:
+@pytest.mark.parametrize("kind", [OperationalError, connection.Database.OperationalError])
+def test_a_database_that_does_not_answer_is_a_typed_error(kind: type[Exception]) -> None:
     def broken() -> None:
-        raise OperationalError("database is locked: /secret/place")
+        raise kind("database is locked: /secret/place")
 
     with pytest.raises(StoreUnavailable) as found:
         loop.run(pool.in_store(broken), 60)

@@ -1,19 +1,23 @@
 """``/readyz`` and its parts: what each says where it works and where it does not. Signs of life in files or Redis."""
 
+import json
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import django.db
 import pytest
 from django.db import DatabaseError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from maestro_site import health, pulse
+from maestro_site.asgi import application
 from providers_app.errors import NotConfigured
 from sessions_app import crypto
 
 pytestmark = pytest.mark.django_db
-PARTS = ["database", "broker", "key ring", "worker", "beat"]
+PARTS = ["database", "key ring", "broker", "worker", "beat"]
 
 
 @pytest.fixture(params=["files", "redis"])
@@ -117,3 +121,65 @@ def test_a_proof_of_the_keys_holds_for_half_a_minute(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(health.crypto, "verify_in_use", away)
     now[0] += 31
     assert health._key_ring() == health.Check("key ring", False, "cannot be compared with the database")
+
+
+async def probe(path: str, method: str = "GET", host: bytes = b"localhost") -> tuple[int, Any]:
+    """Ask as a probe does, past every middleware."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    head = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [(b"host", host)]}
+    await application(head, send, send)
+    assert b"no-store" in dict(sent[0]["headers"]).get(b"Cache-Control", b"no-store")
+    body = b"".join(message.get("body", b"") for message in sent[1:])
+    return sent[0]["status"], json.loads(body) if body.startswith(b"{") else body
+
+
+async def test_a_probe_needs_no_middleware(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.PARTS, "database", lambda: [health.Check("database", True, "here")])
+    monkeypatch.setitem(health.PARTS, "broker", lambda: [health.Check("broker", False, "away")])
+    monkeypatch.setattr(application.__globals__["django_application"], "_middleware_chain", None)
+    assert await probe("/healthz") == (200, {"status": "alive"})
+    code, found = await probe("/readyz")
+    assert (code, found["broken"]) == (503, ["broker"])
+    assert (await probe("/healthz", "POST"))[0] == (await probe("/readyz", "POST"))[0] == 405
+    assert (await probe("/readyz", host=b"elsewhere.example"))[0] == 400
+
+
+async def test_a_part_that_hangs_is_named_and_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    gate = threading.Event()
+
+    def hang() -> list[health.Check]:
+        asked.append(1)
+        gate.wait(60)
+        return [health.Check("broker", True, "Redis")]
+
+    monkeypatch.setattr(health, "ANSWER_S", 0.01)
+    monkeypatch.delitem(health.PARTS, "database")
+    monkeypatch.setitem(health.PARTS, "broker", hang)
+    for _ in range(3):
+        code, found = await probe("/readyz")
+        assert (code, found["broken"]) == (503, ["broker"])
+        assert found["checks"]["broker"]["detail"] == "did not answer within 0.01 s"
+    assert asked == [1]
+    monkeypatch.setattr(health, "ANSWER_S", 60)
+    gate.set()
+    assert (await probe("/readyz"))[0] == 200
+    assert (await probe("/readyz"))[0] == 200 and len(asked) > 1, "a part that came back is asked anew"
+
+
+@pytest.mark.parametrize("kind", ["OperationalError", "InterfaceError"])
+def test_an_outage_is_503_in_the_words_of_django_and_of_the_driver(kind: str, rf: RequestFactory) -> None:
+    for error in (getattr(django.db, kind), getattr(connection.Database, kind)):
+        try:
+            raise error("away")
+        except Exception:
+            answer = health.server_error(rf.get("/"))
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        assert health.server_error(rf.get("/")).status_code == 500

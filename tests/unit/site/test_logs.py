@@ -3,12 +3,16 @@
 import logging
 import re
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+import redis
+from django.db import IntegrityError, OperationalError
 from django.test import Client
 
 from maestro_site import logs
+from sessions_app.errors import StoreUnavailable
 
 TOKEN = "Zm9vYmFy-_Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm8"
 
@@ -49,3 +53,43 @@ def test_a_refused_sign_in_leaves_no_live_link_in_the_log(
     assert any(TOKEN in str(record.__dict__) for record in caplog.records), "Django says the address"
     for record in caplog.records:
         assert TOKEN not in logs.formatter().format(record)
+
+
+def record_of(
+    error: BaseException | None, name: str = "x", message: str = "It failed.", **extra: object
+) -> logging.LogRecord:
+    info = None if error is None else (type(error), error, error.__traceback__)
+    record = logging.LogRecord(name, logging.ERROR, __file__, 1, message, (), info)
+    vars(record).update(extra)
+    return record
+
+
+def test_an_outage_is_one_line_per_logger_and_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(logs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    outages = logs.OutageFilter()
+
+    def told(record: logging.LogRecord) -> str:
+        return logs.formatter(json=False).format(record).strip() if outages.filter(record) else ""
+
+    away = OperationalError("connection refused\nIs the server running?")
+    first = told(record_of(away))
+    assert "It failed. (OperationalError: connection refused)" in first and "\n" not in first
+    assert told(record_of(away)) == told(record_of(away, message="Another request failed.")) == ""
+    assert "Error: gone" in told(record_of(redis.ConnectionError("gone"))), "another server"
+    assert "[y]" in told(record_of(StoreUnavailable("away"), "y")), "another logger"
+    assert told(record_of(None, "django.request", "Service Unavailable: %s", status_code=503))
+    assert told(record_of(None, "django.request", "Service Unavailable: %s", status_code=503)) == ""
+    assert told(record_of(None, "celery.worker.consumer.consumer", "Cannot connect.\nTrying again")).count("\n") == 0
+    now[0] += 31
+    assert "[2 more like it were not logged]" in told(record_of(away))
+    assert "more like it" not in told(record_of(away, "z"))
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), IntegrityError("twice"), ConnectionError("a provider"), None])
+def test_other_errors_are_logged_whole_each_time(error: Exception | None) -> None:
+    outages = logs.OutageFilter()
+    for _ in range(2):
+        record = record_of(error)
+        assert outages.filter(record) and record.msg == "It failed."
+        assert (record.exc_info is None) is (error is None)
