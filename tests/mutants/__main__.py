@@ -2,9 +2,13 @@
 
     python -m tests.mutants --package context_app.streams --size 20 --seed 1 [--least 85]
 
-Comparisons, conditions, constants, sums, returned values and calls are changed, in a copy of the tree. The package's
-tests (``TESTS``) run once unchanged to learn which test runs which line; a change is then judged by the tests of its
-line. A test that fails without a change judges nothing; a change with which tests hang is noticed, by their time limit.
+Comparisons, conditions, constants, sums, returned values and calls are changed, in a copy of the tree. The app's tests
+(``TESTS``) run once unchanged to learn which test runs which statement. Then one pytest loads them all, and forks a
+process for each change, in which the functions of the changed module have their new code; the tests that run the
+changed statement judge it there. A statement that runs as its module loads is judged by a pytest that is started anew,
+with the tests that use what the statement makes (``Tree.tests_behind``).
+
+A test that fails without a change judges nothing; a change with which tests hang is noticed, by their time limit.
 The exit code is 1 where fewer than ``--least`` percent of the changes of any package were noticed, 2 where nothing
 could be judged, 130 after Ctrl-C, 143 after SIGTERM; the copy and the tests that run in it are gone in every case.
 """
@@ -15,33 +19,26 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.mutants.changes import Change, changes_of, statement_at
-from tests.mutants.tree import Outcome, Tree
+from tests.mutants.changes import Change, changes_of
+from tests.mutants.judges import Outcome, Patch
+from tests.mutants.tree import LOADING, Tree
 from tests.processes import ROOT
 
-_CHAT = ("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py", "tests/web/test_chat_socket.py")
 TESTS: dict[str, tuple[str, ...]] = {
-    "providers_app": ("tests/unit/providers", "tests/wire", "tests/unit/demo"),
-    "providers_app.advice": ("tests/unit/providers", "tests/wire/request_forms"),
-    "providers_app.chat": (
-        *("tests/unit/providers", "tests/wire/test_media.py", "tests/wire/test_tool_forms.py"),
-        *("tests/wire/test_kept_blocks.py", "tests/unit/context/test_media_store.py"),
-    ),
-    "providers_app.dialects": ("tests/wire", "tests/unit/providers"),
-    "providers_app.dispatch": ("tests/unit/providers", "tests/wire/vendors"),
-    "providers_app.refresh": ("tests/unit/providers", "tests/unit/sessions/refresh"),
-    "providers_app.types": (
-        *("tests/unit/providers", "tests/unit/context", "tests/wire/test_tool_forms.py", "tests/wire/test_fixtures.py"),
-        *("tests/wire/test_requests.py", "tests/web/sessions/test_session_pages.py"),
+    "providers_app": (
+        *("tests/unit/providers", "tests/wire", "tests/unit/demo", "tests/unit/sessions/refresh"),
+        *("tests/unit/context", "tests/web/sessions/test_session_pages.py"),
     ),
     "sessions_app": ("tests/architecture/test_migrations.py", "tests/unit/sessions", "tests/web/sessions"),
-    "context_app": (*_CHAT, "tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
-    "context_app.services": _CHAT,
-    "context_app.streams": _CHAT,
+    "context_app": (
+        *("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py", "tests/web/test_chat_socket.py"),
+        *("tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
+        "tests/web/test_context_commands.py",
+    ),
     "maestro_site": (
         "tests/architecture/test_migrations.py",
         *("tests/unit/site", "tests/unit/sessions/test_crypto.py", "tests/unit/sessions/test_lifecycle.py"),
@@ -50,15 +47,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/wire/test_e2e_command.py", "tests/architecture/test_start.py"),
     ),
 }
-"""The tests that judge a package; the longest name that a package begins with counts."""
-
-
+"""The tests that judge the packages of an app."""
 STARTS: dict[str, tuple[str, ...]] = {
     "maestro_site": ("tests/web/test_up.py", "tests/web/test_up_start.py", "tests/wire/test_e2e_command.py")
 }
 """Tests that start processes, in which no line is measured: they judge what the tests above let pass."""
-FEW = 100
-"""So many tests of a module are asked before all, where a line runs as the module loads."""
 SURVIVED = ("passed", "no test")
 
 
@@ -81,49 +74,88 @@ def main() -> int:
     shares = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         tree = Tree(Path(folder))
-        for package, seed in itertools.product(options.package, options.seed):
-            sample = chosen(package, options.size, seed)
-            if not sample:
-                parser.error(f"nothing can be changed in {package}")
-            _say(f"{package}, seed {seed}:")
-            shares.append(judge(tree, package, sample, tuple(options.tests or tests_for(package))))
+        for app, packages in itertools.groupby(options.package, key=lambda name: name.split(".")[0]):
+            with Bench(tree, app, tuple(options.tests or TESTS[app])) as bench:
+                for package, seed in itertools.product(packages, options.seed):
+                    _say(f"{package}, seed {seed}:")
+                    shares.append(judge(bench, package, chosen(package, options.size, seed, tree.root)))
     return 1 if min(shares) < options.least else 0
 
 
-def chosen(package: str, size: int, seed: int) -> list[Mutant]:
+def chosen(package: str, size: int, seed: int, root: Path = ROOT) -> list[Mutant]:
     """Return a sample of the changes of a package or module, the same one for the same seed and code."""
-    base = ROOT / package.replace(".", "/")
+    base = root / package.replace(".", "/")
     modules = [base.with_suffix(".py")] if base.with_suffix(".py").is_file() else sorted(base.rglob("*.py"))
-    names = [path.relative_to(ROOT).as_posix() for path in modules if "migrations" not in path.parts]
-    every = [Mutant(name, change) for name in names for change in changes_of((ROOT / name).read_bytes())]
+    names = [path.relative_to(root).as_posix() for path in modules if "migrations" not in path.parts]
+    every = [Mutant(name, change) for name in names for change in changes_of((root / name).read_bytes())]
     return sorted(random.Random(seed).sample(every, min(size, len(every))))
 
 
-def tests_for(package: str) -> tuple[str, ...]:
-    """Return the tests that judge a package. Raises ``KeyError`` for one that is not the product's."""
-    names = package.split(".")
-    known = [".".join(names[:length]) for length in range(len(names), 0, -1)]
-    return next((TESTS[name] for name in known if name in TESTS), TESTS[names[0]])
+class Bench:
+    """The tests of an app, ready to judge changes of it; a context manager. Exits with 2 where they do not run."""
+
+    def __init__(self, tree: Tree, app: str, paths: tuple[str, ...]) -> None:
+        self._tree, self._starts = tree, set(STARTS.get(app, ()))
+        code, self.unfit, seconds = tree.measure(app, paths)
+        _say(f"{app}: {len(paths)} paths of tests, {seconds:.0f} s unchanged, {len(self.unfit)} fail already")
+        for name in sorted(self.unfit):
+            _say(f"  judges nothing: {name}")
+        self._limit_s = 300 + 3 * seconds  # a test that hangs is ended long before; this ends what hangs between tests
+        self._passing = set[str]()
+        self._judges = tree.judges((*paths, *sorted(self._starts)))
+        if code not in (0, 1) or self._judges.loaded.what != "passed":
+            sys.exit(2)
+
+    def outcome(self, mutant: Mutant) -> Outcome:
+        """Return how the tests of a change end. A failure counts only where the same test passes without the change."""
+        module, change = mutant
+        before = (self._tree.root / module).read_bytes()
+        name = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        patch = Patch(name, before, change.applied(before))
+
+        def loaded(tests: set[str]) -> Outcome:
+            with self._tree.changed(module, patch.after):  # for the processes that a test starts
+                return self._judges.run(tests, self._limit_s, patch)
+
+        def loading(tests: set[str]) -> Outcome:
+            with self._tree.changed(module, patch.after), self._tree.judges(sorted(tests)) as judges:
+                return judges.run(tests, self._limit_s)
+
+        tests = self._tree.tests_of(module, change.line)
+        outcome = self._first(tests - {LOADING}, loaded)
+        if outcome.what == "broken" or (outcome.what in SURVIVED and LOADING in tests):
+            tests |= self._tree.tests_behind(module, change.line)
+            outcome = self._first(tests - {LOADING}, loading)
+        return self._first(self._starts, loaded) if outcome.what in SURVIVED and self._starts else outcome
+
+    def _first(self, tests: set[str], run: Callable[[set[str]], Outcome]) -> Outcome:
+        while tests := tests - self.unfit:
+            outcome = run(tests)
+            if not outcome.test or outcome.test in self._passing:
+                return outcome
+            if self._judges.run({outcome.test}, self._limit_s).what == "passed":
+                self._passing.add(outcome.test)
+                return outcome
+            self.unfit.add(outcome.test)
+        return Outcome("no test")
+
+    def __enter__(self) -> "Bench":
+        self._judges.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._judges.__exit__(*error)
 
 
-def judge(tree: Tree, package: str, sample: Iterable[Mutant], paths: tuple[str, ...]) -> float:
+def judge(bench: Bench, package: str, sample: Iterable[Mutant]) -> float:
     """Print what became of each change, and return the percentage that was noticed."""
-    unchanged = tree.measure(package, paths)
-    if unchanged.what not in ("passed", "failed"):
-        _say(f"{package}: its tests do not run: {' / '.join(unchanged.failed)}")
-        sys.exit(2)
-    limit_s = 600 + 3 * unchanged.seconds  # a test that hangs is ended long before; this ends what hangs between tests
-    unfit = set(unchanged.failed) if unchanged.what == "failed" else set()
-    _say(f"{package}: {len(paths)} paths of tests, {unchanged.seconds:.0f} s unchanged, {len(unfit)} fail already")
-    for name in sorted(unfit):
-        _say(f"  judges nothing: {name}")
     noticed, survivors = 0, []
-    for module, change in sample:
-        outcome = _outcome(tree, Mutant(module, change), paths, unfit, limit_s)
+    for mutant in sample:
+        outcome = bench.outcome(mutant)
+        line = f"{mutant.module}:{mutant.change.line}  {mutant.change}"
+        by = f", {outcome.test}" if outcome.test else ""
         survived = outcome.what in SURVIVED
         noticed += not survived
-        line = f"{module}:{change.line}  {change}"
-        by = f", {outcome.failed[0]}" if outcome.what == "failed" else ""
         _say(f"  {'SURVIVED' if survived else 'noticed '} ({outcome.what}, {outcome.seconds:.0f} s{by})  {line}")
         survivors += [f"{line}  ({outcome.what})"] if survived else []
     share = 100 * noticed / (noticed + len(survivors))
@@ -131,44 +163,6 @@ def judge(tree: Tree, package: str, sample: Iterable[Mutant], paths: tuple[str, 
     for survivor in survivors:
         _say(f"  survived: {survivor}")
     return share
-
-
-def _outcome(tree: Tree, mutant: Mutant, paths: tuple[str, ...], unfit: set[str], limit_s: float) -> Outcome:
-    """Return how the tests of a change ended: those of its line, or every test where it runs as its module loads."""
-    change = mutant.change
-    first, last = statement_at((tree.root / mutant.module).read_bytes(), change.line)
-    tests = tree.tests_of(mutant.module, first, max(last, change.line + change.old.count("\n")))
-    judges = [(tests, paths)]
-    if tests is None and len(users := tree.users_of(mutant.module)) <= FEW:
-        judges.insert(0, (users, paths))
-    judges += [(None, starts)] if (starts := STARTS.get(mutant.module.split("/")[0])) else []
-    outcome = Outcome("no test")
-    for chosen_tests, from_paths in judges:
-        outcome = _of(tree, mutant, chosen_tests, from_paths, unfit, limit_s)
-        if outcome.what not in SURVIVED:
-            break
-    return outcome
-
-
-def _of(
-    tree: Tree, mutant: Mutant, tests: set[str] | None, paths: tuple[str, ...], unfit: set[str], limit_s: float
-) -> Outcome:
-    """Return how these tests, or all, end with a change. A failure counts only where the test passes without it."""
-    outcome = Outcome("no test")
-    for _ in range(3):
-        if tests is not None and not tests - unfit:
-            return Outcome("no test")
-        whole = (*paths, *(f"--deselect={name}" for name in sorted(unfit)))
-        arguments = whole if tests is None else tuple(sorted(tests - unfit))
-        with tree.changed(mutant.module, mutant.change.applied((tree.root / mutant.module).read_bytes())):
-            outcome = tree.run(arguments, limit_s, first=True)
-        if outcome.what not in ("failed", "broken"):
-            return outcome
-        if tree.passes(outcome.failed if outcome.what == "failed" else arguments, limit_s):
-            return outcome
-        unfit |= set(outcome.failed)
-        tests = tests if outcome.what == "failed" else None
-    return outcome
 
 
 def _say(text: str) -> None:

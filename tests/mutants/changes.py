@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 COMPARED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Eq: (ast.NotEq,),
@@ -30,6 +30,7 @@ UNPROVEN = ("logger", "logging", "warnings")
 """Calls of these say something to operators; that they are left out is not a fault of behaviour."""
 
 
+INSIDE = (ast.stmt, ast.excepthandler, ast.match_case)
 DECLARING = ("annotation", "returns", "decorator_list", "type_params")
 
 
@@ -43,8 +44,9 @@ class Change(NamedTuple):
     new: str
 
     def applied(self, source: bytes) -> bytes:
-        """Return the module with this change."""
-        return source[: self.start] + self.new.encode() + source[self.end :]
+        """Return the module with this change, every other line where it was."""
+        lines = "\n" * self.old.count("\n")
+        return source[: self.start] + f"{self.new}{lines}".encode() + source[self.end :]
 
     def __str__(self) -> str:
         return f"{' '.join(self.old.split())[:90]}  ->  {' '.join(self.new.split())[:90]}"
@@ -64,17 +66,46 @@ def changes_of(source: bytes) -> list[Change]:
     return sorted(set(found))
 
 
-def statement_at(source: bytes, line: int) -> tuple[int, int]:
-    """Return the first and last line of the statement at ``line``, of its head where it has a body.
+class Statement(NamedTuple):
+    """A statement without its body: its lines, the names that it reads, and those by which others reach what it makes.
+
+    The latter are the names that it binds and those of the classes and functions that it belongs to.
+    """
+
+    first: int
+    last: int
+    reads: frozenset[str]
+    makes: frozenset[str]
+
+
+def statements_of(source: bytes) -> list[Statement]:
+    """Return every statement of a module, outer ones before those inside them.
 
     Coverage notes a statement of several lines at some of them only.
     """
-    found = line, line
-    for node in ast.walk(ast.parse(source)):  # inner statements come later
-        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):
-            body = getattr(node, "body", None)
-            found = node.lineno, max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or 0
-    return found if found[0] <= line <= found[1] else (line, line)
+    return list(_statements(ast.parse(source), frozenset(), local=False))
+
+
+def _statements(node: ast.AST, around: frozenset[str], *, local: bool) -> Iterator[Statement]:
+    for child in ast.iter_child_nodes(node):
+        inside, inner = around, local or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(child, ast.stmt):
+            names = [name for part in _run(child) if not isinstance(part, INSIDE) for name in ast.walk(part)]
+            reads = {name.attr if isinstance(name, ast.Attribute) else name.id for name in names if _reads(name)}
+            makes = {name.id for name in names if isinstance(name, ast.Name) and not _reads(name) and not local}
+            if isinstance(child, ast.ImportFrom):
+                reads, makes = {name.name for name in child.names}, {name.asname or name.name for name in child.names}
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                inside |= {child.name}
+            body = getattr(child, "body", None)
+            last = max(child.lineno, body[0].lineno - 1) if body else child.end_lineno or 0
+            yield Statement(child.lineno, last, frozenset(reads), inside | makes)
+        if isinstance(child, INSIDE):
+            yield from _statements(child, inside, local=inner)
+
+
+def _reads(node: ast.AST) -> TypeGuard[ast.Name | ast.Attribute]:
+    return isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load)
 
 
 def _replaced(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
