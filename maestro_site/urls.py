@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from maestro_site import health, home
+from maestro_site import health, home, settings_page
 from maestro_site.accounts import views as accounts
 from sessions_app.views import oauth
 
@@ -17,6 +17,9 @@ urlpatterns = [
     path("welcome/<str:token>", accounts.welcome_page, name="welcome"),
     path("account/", accounts.account, name="account"),
     path("account/browsers/<int:pk>/sign-out/", accounts.sign_out_browser, name="account-sign-out-browser"),
+    path("settings/", settings_page.settings_page, name="settings"),
+    path("settings/addresses/allow/", settings_page.allow_address, name="settings-allow-address"),
+    path("settings/addresses/remove/", settings_page.remove_address, name="settings-remove-address"),
     path("", home.home, name="home"),
     path("try-demo/", home.try_demo, name="try-demo"),
     path("sessions/", include("sessions_app.urls")),

@@ -26,11 +26,15 @@ def key_of(name: str) -> str:
 
 
 class CodedError(forms.ValidationError):
-    """A typed error beside a field; pages show its stable code (``shown_code``) as something to copy."""
+    """A typed error beside a field; pages show its stable code (``shown_code``) as something to copy.
 
-    def __init__(self, message: str, *, code: str) -> None:
+    ``private_address`` is the address that an owner of the installation can allow (``http://127.0.0.1:11434``), if any.
+    """
+
+    def __init__(self, message: str, *, code: str, private_address: str = "") -> None:
         super().__init__(message, code=code)
         self.shown_code = code
+        self.private_address = private_address
 
 
 class SecretArea(forms.Textarea):
@@ -173,9 +177,14 @@ def add_error(
         field = key_of(error.field)
     if field is None:
         field = next((name for kind, name in _FIELDS if isinstance(error, kind)), None)
-    code = f"[{error.code}]" if code_in_text else ""
-    text = " ".join(part for part in (error.message, error.hint, code) if part)
-    form.add_error(field if field in form.fields else None, CodedError(text, code=error.code))
+    code, hint, address = f"[{error.code}]" if code_in_text else "", error.hint, ""
+    if isinstance(error, errors.AddressRefused) and error.pair and not code_in_text:
+        typed = str(form.data.get(field or "", "")).strip().lower()
+        # The page has a button for what the hint says.
+        hint, address = "", f"{'https' if typed.startswith('https:') else 'http'}://{error.pair}"
+    text = " ".join(part for part in (error.message, hint, code) if part)
+    found = CodedError(text, code=error.code, private_address=address)
+    form.add_error(field if field in form.fields else None, found)
 
 
 @contextmanager

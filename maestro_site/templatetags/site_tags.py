@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from sessions_app import selectors as sessions
+from sessions_app.services import addresses
 
 register = template.Library()
 
@@ -118,6 +119,19 @@ def control(field: BoundField, **attributes: str) -> SafeString:
 def with_codes(errors: Any) -> list[tuple[str, str]]:
     """Return the errors of a form field as (text, code); the code is blank where the error has none to show."""
     return [(" ".join(error.messages), getattr(error, "shown_code", "")) for error in errors.as_data()]
+
+
+@register.filter
+def private_address(form: forms.BaseForm) -> str:
+    """Return the private address that was refused in a form and can be allowed, else an empty text."""
+    found = (error for errors in form.errors.as_data().values() for error in errors)
+    return next((address for error in found if (address := getattr(error, "private_address", ""))), "")
+
+
+@register.simple_tag
+def installation_owners() -> str:
+    """Return the names of the people who may allow private addresses."""
+    return addresses.owners()
 
 
 @register.filter

@@ -6,9 +6,9 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import QuerySet
 
-from providers_app.errors import InvalidRequest
+from providers_app.errors import AddressRefused, InvalidRequest
 from providers_app.wire.guard import pair_in
-from sessions_app.models import AllowedAddress, Pk
+from sessions_app.models import AllowedAddress, AuthSession, Pk, status_columns
 from sessions_app.services import trail
 
 OWNERS_NAMED = 3
@@ -51,6 +51,12 @@ def allow(address: str, *, actor_id: Pk) -> str:
         _, added = AllowedAddress.objects.get_or_create(pair=pair, defaults={"allowed_by_id": actor_id})
         if added:
             trail.note_address(pair, trail.ADDRESS_ALLOWED, actor_id=actor_id)
+            # What kept these sessions from working is gone; their next use says whether they do.
+            refused = {
+                "status": AuthSession.Status.MISCONFIGURED,
+                "status_reason": AddressRefused.private(pair).message,
+            }
+            AuthSession.objects.filter(**refused).update(**status_columns(AuthSession.Status.ACTIVE))
     return pair
 
 

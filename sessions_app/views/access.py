@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render, resolve_url
@@ -18,13 +19,14 @@ from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from providers_app.behaviours.oauth import OAuth
-from providers_app.errors import ProviderError, UnknownSession
+from providers_app.errors import AddressRefused, ProviderError, UnknownSession
 from providers_app.registry.resolver import resolve
+from providers_app.wire.guard import pair_in
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
-from sessions_app.services import trail
+from sessions_app.services import addresses, trail
 
 HISTORY = (
     trail.REFRESHED, trail.REFRESH_FAILED, trail.REFRESH_UNKNOWN, trail.REFRESH_REFUSED, trail.REFRESH_ASKED,
@@ -73,7 +75,20 @@ def row_context(session: AuthSession) -> dict[str, Any]:
         "monogram": providers.monogram(session.provider),
         "provider": providers.info(session.provider),
         "has_secret": has_secret(session),
+        "refused_address": _refused_address(session),
     }
+
+
+def _refused_address(session: AuthSession) -> str:
+    """Return the session's private address that was refused when it was used last, else an empty text."""
+    if session.status != AuthSession.Status.MISCONFIGURED or not session.base_url:
+        return ""
+    try:
+        pair = pair_in(session.base_url)
+    except ProviderError:
+        return ""
+    refused = session.status_reason == AddressRefused.private(pair).message
+    return f"{session.base_url.partition('://')[0]}://{pair}" if refused else ""
 
 
 def card_context(session: AuthSession) -> dict[str, Any]:
@@ -107,6 +122,23 @@ def answer(
     else:
         response = render(request, "sessions/_status.html", card_context(session))
     return toast(trigger_client_event(response, "sessions-changed", {}), message, error=error, undo=undo)
+
+
+def allow_asked(request: HttpRequest) -> None:
+    """Allow the private address that the pressed button names (``allow``), and leave a message.
+
+    Raises ``PermissionDenied`` for a person who does not own the installation.
+    """
+    if not (asked := request.POST.get("allow", "")):
+        return
+    if not addresses.may_allow(request.user):
+        raise PermissionDenied
+    try:
+        pair = addresses.allow(asked, actor_id=request.user.pk)
+    except ProviderError as error:
+        add_message(request, messages.ERROR, text_of(error), error=error)
+    else:
+        messages.success(request, f"{pair} is allowed.")
 
 
 def see_other(address: str) -> HttpResponse:

@@ -34,7 +34,7 @@ from sessions_app.services import outcomes
 from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
-from sessions_app.views.access import add_advice, add_message, text_of
+from sessions_app.views.access import add_advice, add_message, allow_asked, text_of
 
 # The fields, and the refusals that are about what was typed there.
 _REFUSED = {
@@ -48,7 +48,8 @@ _REFUSED = {
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def connect(request: HttpRequest) -> HttpResponse:
-    """Show the cards of the providers, or the form of the chosen one."""
+    """Show the cards of the providers, or the form of the chosen one. A button may allow its private address first."""
+    allow_asked(request)
     slug = request.GET.get("provider", "")[:40]
     if not slug:
         return _cards(request)

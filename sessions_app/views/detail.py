@@ -26,7 +26,16 @@ from sessions_app.models import AuthSession
 from sessions_app.presenters import model_rows
 from sessions_app.services import connect, lifecycle, notices, outcomes
 from sessions_app.services import options as option_service
-from sessions_app.views.access import add_advice, add_message, card_context, row_context, text_of, toast, with_session
+from sessions_app.views.access import (
+    add_advice,
+    add_message,
+    allow_asked,
+    card_context,
+    row_context,
+    text_of,
+    toast,
+    with_session,
+)
 
 MODELS_SHOWN = 100
 STAGES = {"current": ("active", "preview"), "ending": ("deprecated", "retired")}  # by choice of the lifecycle filter
@@ -101,6 +110,7 @@ def key(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @with_session
 def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Change the base URL; the stored key goes with the old one. The address of a sign-in is its provider's."""
+    allow_asked(request)
     if session.auth_type == AuthSession.AuthType.OAUTH:
         raise Http404("The address of a sign-in cannot be changed.")
     form = AddressForm(request.POST)

@@ -1,0 +1,73 @@
+"""The settings page, for owners of the installation: so far the private addresses that sessions may reach."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
+
+from providers_app import conf
+from providers_app.errors import ProviderError
+from providers_app.wire.guard import pair_in
+from sessions_app import selectors
+from sessions_app.services import addresses
+from sessions_app.views.access import allow_asked
+
+SETTING = "MAESTRO_PROVIDERS__ALLOWED_PRIVATE_HOSTS"
+
+
+@login_required
+@require_safe
+def settings_page(request: HttpRequest) -> HttpResponse:
+    """Show what is allowed, by whom, and which sessions go there."""
+    _require_owner(request)
+    used = _users_of_addresses(request)
+    rows = [{"address": row, "used": used.get(row.pair, [])} for row in addresses.listing()]
+    context = {"rows": rows, "entries": conf.current().allowed_private_hosts, "setting": SETTING}
+    return render(request, "settings/settings.html", context)
+
+
+@login_required
+@require_POST
+def allow_address(request: HttpRequest) -> HttpResponse:
+    """Allow the address in ``allow``; go on at ``next``, else at the settings."""
+    if not request.POST.get("allow", "").strip():
+        messages.error(request, "Give a host and port, such as 192.168.1.40:8000.")
+    allow_asked(request)
+    to = request.POST.get("next", "")
+    return redirect(to if to and url_has_allowed_host_and_scheme(to, None) else "settings")
+
+
+@login_required
+@require_POST
+def remove_address(request: HttpRequest) -> HttpResponse:
+    """Take back the permission of ``pair``."""
+    _require_owner(request)
+    pair = request.POST.get("pair", "")
+    if addresses.revoke(pair, actor_id=request.user.pk):
+        messages.success(request, f"{pair} is removed. The next request there is refused.")
+    return redirect("settings")
+
+
+def _require_owner(request: HttpRequest) -> None:
+    if not addresses.may_allow(request.user):
+        raise PermissionDenied
+
+
+def _users_of_addresses(request: HttpRequest) -> dict[str, list[dict[str, Any]]]:
+    """Return the sessions of all people by the ``host:port`` of their base URL, the one that was used last first."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    sessions = selectors.visible().exclude(base_url="").order_by("-last_used_at", "name")
+    for session in sessions.only("id", "name", "base_url", "last_used_at", "owner__username").select_related("owner"):
+        try:
+            pair = pair_in(session.base_url)
+        except ProviderError:
+            continue
+        mine = session.owner_id == request.user.pk
+        row = {"session": session, "mine": mine, "owner": session.owner.get_username()}
+        found.setdefault(pair, []).append(row)
+    return found
