@@ -102,6 +102,7 @@ def end(stream: UUID, turn: UUID | None, ended: Ended, html: str) -> str:
 def error(problem: ProviderError, client_id: str = "") -> str:
     """Return an ``error`` frame."""
     frame = {"type": "error", "code": problem.code, "message": problem.message, "hint": problem.hint}
+    frame["step"] = problem.step.value
     if client_id:
         frame["client_id"] = client_id
     return encode(frame)

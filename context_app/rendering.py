@@ -13,15 +13,12 @@ from uuid import UUID
 import msgspec
 from django.template.loader import render_to_string
 
-from context_app import answer_view, markup
+from context_app import answer_view, markup, next_step
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
 from providers_app.advice.draft import CHANGES
-from providers_app.errors import AuthenticationFailed, NeedsReauth
 from providers_app.types.advice import Advice
-
-DEAD_LOGIN = (AuthenticationFailed.code, NeedsReauth.code)
 
 
 def turn_frame(context_id: UUID, turn_id: UUID) -> dict[str, Any] | None:
@@ -102,8 +99,7 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
         "reasoning_html": markup.to_html(reasoning),
         "reasoning_tokens": usage.get("reasoning_tokens") or estimate(reasoning),
         "changes": changes(data.get("advice") or ()),
-        "failure": (failure := _failure(state, data, chunks)),
-        "dead_login": _dead_login(turn, failure or {}),
+        "failure": _failure(turn, state, data, chunks),
     }
 
 
@@ -117,27 +113,21 @@ def _state(stream: Stream | None, data: Mapping[str, Any], chunks: list[ContextC
     return Stream.State.INTERRUPTED if partial or not chunks else Stream.State.COMPLETE
 
 
-def _dead_login(turn: Turn, failure: Mapping[str, str]) -> UUID | None:
-    """Return the session to sign in again after this failure; ``None`` where that is no help."""
-    session = turn.session if failure.get("code") in DEAD_LOGIN else None
-    return session.pk if session is not None and session.auth_type == "oauth" else None
-
-
-def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) -> dict[str, str] | None:
+def _failure(turn: Turn, state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) -> dict[str, Any] | None:
     """Return why an answer is incomplete, with the next step and a code to copy; ``None`` for a whole one."""
-    error = {name: str(value or "") for name, value in (data.get("error") or {}).items()}
+    error = data.get("error") or {}
+    told, code = str(error.get("message") or ""), str(error.get("code") or "")
     kept = "What was received has been saved." if chunks else "Nothing was received."
     match state:
         case Stream.State.CANCELLED:
             return {"kind": "mute", "title": "You stopped this answer", "text": kept}
         case Stream.State.INTERRUPTED:
-            text = error.get("message") or "The server stopped while this answer was being written."
-            code = error.get("code") or "interrupted"
-            return {"kind": "warn", "title": "The answer was interrupted", "text": f"{text} {kept}", "code": code}
+            text = f"{told or 'The server stopped while this answer was being written.'} {kept}"
+            return {"kind": "warn", "title": "The answer was interrupted", "text": text, "code": code or "interrupted"}
         case Stream.State.FAILED:
             title = "The answer was cut short" if chunks else "No response"
-            text = error.get("message") or "The provider gave no reason."
-            return error | {"kind": "bad", "title": title, "text": f"{text} {kept}" if chunks else text}
+            text = f"{told or 'The provider gave no reason.'}{f' {kept}' if chunks else ''}"
+            return {"kind": "bad", "title": title, "text": text, "code": code, **_way_on(turn, error)}
     finish = str(data.get("finish_reason"))
     title, text = {
         "length": ("The answer reached its length limit", "Raise “Max output” in Parameters for a longer one."),
@@ -149,6 +139,15 @@ def _failure(state: str, data: Mapping[str, Any], chunks: list[ContextChunk]) ->
         came = f"{'Only reasoning' if data.get('reasoning_text') else 'No text, tool call or image'} was received."
         title, text = title or "The answer is empty", came if finish == "content_filter" else f"{came} {text}".strip()
     return {"kind": "warn", "title": title, "text": text} if title else None
+
+
+def _way_on(turn: Turn, error: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the next step after an error, and its hint where that says more than the button."""
+    code, hint, after = str(error.get("code") or ""), str(error.get("hint") or ""), error.get("retry_after")
+    ended = turn.stream.ended_at if turn.stream is not None else None
+    kind = next_step.step_of(code)
+    step = next_step.next_step(kind, turn.session, failed_at=ended, retry_after=float(after) if after else None)
+    return {"step": step, "hint": "" if step and hint == next_step.default_hint_of(code) else hint}
 
 
 def advice_view(item: Advice) -> dict[str, str]:

@@ -113,8 +113,8 @@ def turns(context: Context, *, before: Turn | None = None, limit: int = TURNS_SH
     if before is not None:
         rows = rows.filter(Q(created_at__lt=before.created_at) | Q(created_at=before.created_at, pk__lt=before.pk))
     pieces = Prefetch("chunks", queryset=ContextChunk.objects.order_by("order", "created_at"))
-    ordered = rows.order_by("-created_at", "-pk").select_related("stream").prefetch_related(pieces)
-    found = list(ordered[: limit + 1])
+    ordered = rows.order_by("-created_at", "-pk").select_related("stream", "session")
+    found = list(ordered.prefetch_related(pieces).defer("session__sealed_credential")[: limit + 1])
     return found[:limit][::-1], len(found) > limit
 
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from maestro_site import health, home, settings_page
+from maestro_site import error_reference, health, home, settings_page
 from maestro_site.accounts import views as accounts
 from sessions_app.views import oauth
 
@@ -22,6 +22,7 @@ urlpatterns = [
     path("settings/addresses/remove/", settings_page.remove_address, name="settings-remove-address"),
     path("", home.home, name="home"),
     path("try-demo/", home.try_demo, name="try-demo"),
+    path("help/errors/", error_reference.errors_page, name="error-help"),
     path("sessions/", include("sessions_app.urls")),
     path("oauth/callback/", oauth.callback, name="oauth-callback"),
     # A person who registers the address at a provider may leave the last stroke out.

@@ -34,6 +34,9 @@ MAX_STORE_WAIT_S = 5.0
 class UnknownStream(CallerError, code="unknown_stream", status=404):
     """No such stream, or not the caller's."""
 
+    why = "Its chat was deleted, or the page is older than the stored answer."
+    fix = "Reload the page."
+
 
 class Batch(msgspec.Struct, frozen=True):
     """Encoded events from ``first_seq`` on, without gaps."""

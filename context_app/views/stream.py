@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from context_app import access, connection, frames, rendering
 from context_app.access import Viewer
 from context_app.connection import ChatConnection
-from context_app.errors import BadFrame
+from context_app.errors import BadFrame, FrameTooLarge
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, ShuttingDown
 from sessions_app.stores.pool import in_store
@@ -63,7 +63,7 @@ async def post(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
 
 def _frame(request: HttpRequest, kind: str) -> Any:
     if len(request.body) > settings.MAESTRO.context.max_frame_bytes:
-        raise BadFrame("The frame is too large.")
+        raise FrameTooLarge("The message is too long to send at once.")
     try:
         data = json.loads(request.body)
     except (ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """Every error that leaves ``providers_app``. An error knows its stable code, its HTTP meaning and whether to try again.
 
-``caller``: the root, and calls that are wrong: trying again changes nothing. ``upstream``: the provider, or the way to
+``caller``: the root, and calls that are wrong: trying again changes nothing; ``sessions``: those of them that are
+about sessions and sign-ins. ``upstream``: the provider, or the way to
 it, answered with an error. ``docs/python.md`` shows the tree.
 """
 
@@ -8,6 +9,7 @@ import msgspec
 
 from providers_app.errors.caller import *  # noqa: F403
 from providers_app.errors.caller import ProviderError
+from providers_app.errors.sessions import *  # noqa: F403
 from providers_app.errors.upstream import *  # noqa: F403
 from providers_app.errors.upstream import UpstreamError
 from providers_app.types.events import ErrorInfo

@@ -99,16 +99,24 @@ export class Composer {
     }
   }
 
-  showError({ message, hint, code }) {
-    const text = this.error.querySelector(".composer-error-text");
-    text.textContent = [message, hint].filter(Boolean).join(" ");
-    const page = /\/sessions\/[0-9a-f-]{36}\//.exec(hint ?? "");
-    if (page) {
-      text.append(" ", Object.assign(document.createElement("a"), { href: page[0], textContent: "Sign in again" }));
+  showError({ message, hint, code, step }) {
+    this.error.querySelector(".composer-error-text").textContent = [message, hint].filter(Boolean).join(" ");
+    const session = document.getElementById("picker-button")?.dataset ?? {};
+    for (const button of this.error.querySelectorAll("[data-step]")) {
+      const link = button.tagName === "A";
+      button.hidden = button.dataset.step !== step || (link && !session.sessionUrl);
+      if (link && session.sessionUrl) {
+        button.href = session.sessionUrl;
+      }
+      if (button.dataset.step === "renew" && session.renew) {
+        button.textContent = session.renew;
+      }
     }
-    const button = this.error.querySelector(".error-code");
-    button.hidden = !code;
-    button.dataset.copy = button.textContent = code ?? "";
+    const place = this.error.querySelector("[data-step-code]");
+    const about = place.querySelector("a");
+    place.hidden = !code;
+    place.querySelector("[data-copy]").dataset.copy = about.textContent = code ?? "";
+    about.hash = code ?? "";
     this.error.hidden = false;
   }
 

@@ -10,6 +10,7 @@ import { Link } from "./chat-link.js";
 import { LiveLine, Speaker } from "./chat-live.js";
 import { Outbox } from "./chat-outbox.js";
 import { picker } from "./chat-picker.js";
+import { countdowns } from "./chat-retry.js";
 import { Follower } from "./chat-scroll.js";
 import { element } from "./chat-stencils.js";
 import { Answer } from "./chat-stream.js";
@@ -22,6 +23,7 @@ const ENDED = { complete: "Answer finished.", cancelled: "Answer stopped.", fail
 
 const side = drawers();
 copying();
+countdowns();
 chatHead(root, side);
 const follower = new Follower(document.getElementById("chat-scroll"), document.getElementById("jump"));
 const live = new LiveLine(document.getElementById("live-line"));
@@ -47,7 +49,7 @@ let greeted = false;
 
 function send(text) {
   if (!outbox.fits(text)) {
-    composer.showError({ message: "This message is too long to send at once.", hint: "Put the larger part into a note.", code: "frame_too_large" });
+    composer.showError({ message: "This message is too long to send at once.", hint: "Put the larger part into a note.", code: "frame_too_large", step: "open_panel" });
     return false;
   }
   outbox.send(text);

@@ -26,6 +26,8 @@ ENDED_EARLY = 3
 EARLY_ENDS = {
     "length": ("The answer reached its limit of tokens", "Allow more with --max-output-tokens."),
     "content_filter": ("The provider's filter ended the answer", ""),
+    "pause": ("The provider paused the answer", "Ask it to go on."),
+    "stop": ("The provider ended the answer", "Ask again, or choose another model."),
 }
 
 

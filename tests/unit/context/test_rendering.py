@@ -1,5 +1,6 @@
 """A turn as HTML, in every state that an answer can be in."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from context_app.streams.live import Ending
 from context_app.streams.transcript import Transcript
 from providers_app.dialects import by_name
 from providers_app.dialects.reader import AnswerReader
+from providers_app.errors import RateLimited
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.events import (
     Citation,
@@ -119,7 +121,7 @@ def test_a_complete_answer_has_text_source_and_usage(turn: Turn) -> None:
         (
             "failed",
             ChatResult(error=ErrorInfo(code="upstream_overloaded", message=f"Too busy {EVIL}", hint="Wait.")),
-            ["No response", "Too busy", "Wait.", "upstream_overloaded"],
+            ["No response", "Too busy", "Wait.", "upstream_overloaded", "Retry now"],
         ),
         (
             "failed",
@@ -159,6 +161,17 @@ def test_an_answer_that_a_dead_login_ended_leads_to_the_sign_in(
     html = ended(turn, "failed", ChatResult(error=ErrorInfo(code=code, message="No.", hint="Do it.")))
     link = f'href="{reverse("sessions:detail", args=[turn.session.pk])}">Sign in again</a>'
     assert (link in html) is offered and ("Sign in again" in html) is offered
+
+
+def test_a_hint_that_the_button_says_is_not_said_twice_and_a_limit_counts_down(turn: Turn) -> None:
+    error = RateLimited("Too many requests.", retry_after=42.0).info()
+    html = ended(turn, "failed", ChatResult(text="half", error=error))
+    assert turn.stream is not None
+    turn.stream.refresh_from_db()
+    assert turn.stream.ended_at is not None
+    until = (turn.stream.ended_at + timedelta(seconds=42)).isoformat(timespec="seconds")[:19]
+    assert RateLimited.default_hint not in html and "Retry now" in html and f'data-countdown="{until}' in html
+    assert html.count("What was received has been saved.") == 1
 
 
 def test_a_tool_call_is_a_card_with_intent_and_result(turn: Turn) -> None:
