@@ -28,8 +28,8 @@ CHATS_SHOWN = 5
 
 # Worst first: what needs a person, then what recovers by itself, then what works. Disabled sessions are left out.
 _URGENCY = (
-    "needs_reauth", "forbidden", "misconfigured", "expired", "refused", "unreachable",
-    "unknown", "failing", "limited", "expiring", "active",
+    "needs_reauth", "forbidden", "misconfigured", "expired", "refused",
+    "retrying", "unreachable", "unknown", "failing", "limited", "expiring", "active",
 )  # fmt: skip
 
 _CHECK_WORDS = {

@@ -24,11 +24,13 @@ from sessions_app.names import parse_reference
 CANDIDATES_SHOWN = 8
 
 # Which chip of the list a state belongs to. A chip without members is not drawn, `all` and `active` always are.
+# A session about which a Notice is open needs attention whatever its state is (`with_group`): badge, Home, list and
+# Notices agree. What Maestro retries by itself (a network failure, a refresh that fails for now) is nobody's task.
 GROUPS: dict[str, tuple[str, ...]] = {
     "active": ("active",),
-    "expiring": ("expiring", "failing", "unknown"),
-    "limited": ("limited",),
-    "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "refused", "unreachable"),
+    "expiring": ("expiring", "failing", "unknown", "retrying"),
+    "limited": ("limited", "unreachable"),
+    "attention": ("needs_reauth", "forbidden", "misconfigured", "expired", "refused"),
     "disabled": ("disabled",),
 }
 # The last error that says: the provider was not there at all.
@@ -81,18 +83,21 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
     """
     now = now or timezone.now()
     soon = now + timedelta(seconds=settings.MAESTRO.sessions.expiring_within_s)
+    failing = ~Q(refresh_error_code="")
     overdue = now - timedelta(seconds=OVERDUE_S + settings.MAESTRO.sessions.refresh_every_s)
     # While a refresh is under way its intent is open too, and that is nothing to tell.
     settled = now - timedelta(seconds=providers_conf.current().refresh_lease_s)
     others = (value for value in AuthSession.Status.values if value != AuthSession.Status.ACTIVE)
-    doubtful = Q(intent_at__lte=settled) | ~Q(refresh_error_code="")
+    doubtful = Q(intent_at__lte=settled) | failing
     return sessions.annotate(
         state=Case(
             *(When(status=value, then=Value(value)) for value in others),
+            When(failing, expires_at__lte=now, next_refresh_at__gt=overdue, read_only_reason="",
+                 then=Value("retrying")),
             When(expires_at__lte=now, then=Value("expired")),
             When(auth_type="oauth", last_error_code=AuthenticationFailed.code, then=Value("refused")),
             When(doubtful, intent_generation=F("generation"), then=Value("unknown")),
-            When(~Q(refresh_error_code=""), next_refresh_at__isnull=False, then=Value("failing")),
+            When(failing, next_refresh_at__isnull=False, then=Value("failing")),
             When(next_refresh_at__lte=overdue, then=Value("failing")),
             When(limited_until__gt=now, then=Value("limited")),
             When(last_error_code__in=UNREACHABLE_CODES, then=Value("unreachable")),
@@ -102,6 +107,15 @@ def with_state(sessions: "QuerySet[AuthSession]", now: datetime | None = None) -
             output_field=CharField(),
         )
     )  # fmt: skip
+
+
+def with_group(sessions: "QuerySet[AuthSession]") -> "QuerySet[AuthSession]":
+    """Annotate rows that were read ``with_state`` with ``group``, the one of ``GROUPS`` that each belongs to."""
+    told = Notice.objects.filter(session=OuterRef("pk"), resolved_at__isnull=True)
+    by_state = (When(state__in=states, then=Value(group)) for group, states in GROUPS.items())
+    return sessions.annotate(
+        group=Case(When(Exists(told), then=Value("attention")), *by_state, output_field=CharField())
+    )
 
 
 def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
@@ -131,22 +145,19 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
 
 def counts(owner_id: Pk, sessions: "QuerySet[AuthSession] | None" = None) -> dict[str, int]:
     """Return the number of sessions in each group of ``GROUPS``, and in ``all``; one query."""
-    rows = with_state(owned(owner_id) if sessions is None else sessions)
-    by_state: dict[str, int] = dict(rows.order_by().values_list(F("state")).annotate(n=Count("pk")))
-    found = {group: sum(by_state.get(state, 0) for state in states) for group, states in GROUPS.items()}
-    return {"all": sum(by_state.values()), **found}
+    rows = with_group(with_state(owned(owner_id) if sessions is None else sessions))
+    found: dict[str, int] = dict(rows.order_by().values_list(F("group")).annotate(n=Count("pk")))
+    return {"all": sum(found.values()), **{group: found.get(group, 0) for group in GROUPS}}
 
 
 def in_group(sessions: "QuerySet[AuthSession]", group: str) -> "QuerySet[AuthSession]":
     """Return those of the sessions, read ``with_state``, that belong to a group of ``GROUPS``; ``all`` keeps all."""
-    return sessions if group == "all" else sessions.filter(Q(("state__in", GROUPS[group])))
+    return sessions if group == "all" else with_group(sessions).filter(Q(("group", group)))
 
 
 def attention_count(owner_id: Pk) -> int:
-    """Return how many sessions need a person: their state says so, or a Notice about them is open."""
-    told = Notice.objects.filter(session=OuterRef("pk"), resolved_at__isnull=True)
-    rows = with_state(owned(owner_id))
-    return rows.filter(Q(("state__in", GROUPS["attention"])) | Exists(told)).count()
+    """Return how many sessions need attention: their state says so, or a Notice about them is open."""
+    return in_group(with_state(owned(owner_id)), "attention").count()
 
 
 def filtered(owner_id: Pk, *, query: str = "", provider: str = "", auth_type: str = "") -> "QuerySet[AuthSession]":

@@ -13,6 +13,7 @@ export MAESTRO_ENV_FILE=/dev/null
 trap 'rm -rf "$data"' EXIT
 MAESTRO_DATA_DIR=$data $bin/python manage.py check --fail-level WARNING
 $bin/python manage.py settings_docs --check
+MAESTRO_DATA_DIR=$data $bin/python manage.py error_docs --check
 MAESTRO_DATA_DIR=$data $bin/python manage.py makemigrations --check --dry-run
 if grep -nE 'https?://|file:|/' constraints.txt tests/contract/constraints.txt tests/peers/constraints.txt; then
     echo "error: a constraints file names a host or a path" >&2

@@ -45,7 +45,7 @@ class StatusView:
     @property
     def urgent(self) -> bool:
         """``True`` where the session is of no use before ``action`` was taken."""
-        return self.state in ("needs_reauth", "expired", "refused")
+        return self.state in ("needs_reauth", "expired", "retrying", "refused")
 
     @property
     def joint(self) -> str:
@@ -87,14 +87,14 @@ def describe(session: AuthSession) -> StatusView:
             reason = _reason(session.status_reason, "The address is not right")
             fix: tuple[ActionKind, str] = ("details", "How to fix") if oauth else ("address", "Edit")
             return StatusView("misconfigured", "Misconfigured", "mute", reason, since, *fix)
-        case "expired" if refreshable(session):
+        case "expired" | "retrying" if refreshable(session):
             more = f"The last refresh failed: {session.refresh_error}" if session.refresh_error else _overdue(session)
             words, when, next_at = "Access ended", ends, session.next_refresh_at
             if session.refresh_error_code and next_at and next_at > timezone.now():
                 words, when = "Trying again", next_at
             if session.intent_generation == session.generation:
                 more = _OPEN
-            return StatusView("expired", "Expired", "bad", words, when, "refresh", "Refresh now", more)
+            return StatusView(state, "Expired", "bad", words, when, "refresh", "Refresh now", more)
         case "expired":
             return StatusView("expired", "Expired", "bad", "Ended", ends, *again, more=read_only)
         case "refused":

@@ -26,12 +26,16 @@ _STATUS = AuthSession.Status
 
 
 def tell_ended() -> int:
-    """Raise a Notice for each session whose access ended and that nothing refreshed; return how many are new."""
+    """Raise a Notice for each session whose access ended and that nothing refreshed; return how many are new.
+
+    One whose refresh is tried again is left out: the next answer settles it.
+    """
     said = Notice.objects.filter(session=OuterRef("pk"), kind=notices.ENDED, created_at__gte=OuterRef("expires_at"))
     told = Notice.objects.filter(session=OuterRef("pk"), kind__in=notices.SIGN_IN, resolved_at__isnull=True)
     rows = selectors.visible().defer("sealed_credential")
     ended = rows.filter(status=_STATUS.ACTIVE, expires_at__lte=timezone.now() - GRACE)
-    found = list(selectors.with_state(ended.exclude(Exists(said)).exclude(Exists(told)))[:BATCH])
+    untold = selectors.with_state(ended.exclude(Exists(said)).exclude(Exists(told)))
+    found = list(untold.filter(Q(("state", "expired")))[:BATCH])
     for session in found:
         what = "could not be refreshed in time" if refreshable(session) else "has ended"
         notices.raise_notice(session, notices.ENDED, f"{session.name} {what}", describe(session).more)

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from providers_app.errors import AuthenticationFailed, NotRefreshable
+from providers_app.errors import AuthenticationFailed, NotRefreshable, Retry, class_of
 from providers_app.ports import Owner, Session
 from providers_app.refresh import clock
 from providers_app.refresh.rules import ANSWER_LOST
@@ -29,7 +29,7 @@ from sessions_app.stores.sessions import as_session
 
 logger = logging.getLogger("maestro.refresh")
 
-FAILING_AFTER = 5  # after so many failures in a row a person is told
+FAILING_AFTER = 5  # after so many failures in a row that are no outage a person is told
 LANE_CHANGES = 5  # tries of a claim whose session is moved to another lane meanwhile
 
 
@@ -199,7 +199,9 @@ def _tell(session: AuthSession, failure: RefreshFailure) -> None:
     elif session.refresh_attempts == 1:
         # One line per trouble, not per try.
         trail.note(session, trail.REFRESH_FAILED, what)
-    if session.refresh_attempts == FAILING_AFTER:
+    known = class_of(failure.code)
+    outage = failure.spent == "unknown" or (known is not None and known.retry != Retry.NEVER)
+    if session.refresh_attempts == FAILING_AFTER and not outage:
         title = f"{session.name} cannot be refreshed"
         notices.raise_notice(session, notices.REFRESH_FAILING, title, failure.message)
 

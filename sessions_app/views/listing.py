@@ -27,7 +27,7 @@ from sessions_app.views.access import add_message, answer, row_context, signed_i
 PER_PAGE = 50
 LONGEST = {"q": 100, "provider": 40, "auth_type": 16}  # characters of each filter that are read
 CHIPS = {
-    "all": "All", "active": "Active", "expiring": "Expiring", "limited": "Limited", "attention": "Needs a person",
+    "all": "All", "active": "Active", "expiring": "Expiring", "limited": "Limited", "attention": "Needs attention",
     "disabled": "Disabled",
 }  # fmt: skip
 

@@ -94,7 +94,7 @@ def test_home_counts_and_orders_what_it_shows(page: Client, nora: User) -> None:
     AuthSession.objects.filter(name__in=("lost", "forbidden", "ended", "away")).update(status="disabled")
     assert [row["session"].name for row in home.session_rows(nora.pk)] == ["limited", "ends_soon", "used", "fine"]
     counts = found["counts"]
-    assert (counts["all"], counts["active"], found["soon"], counts["attention"]) == (9, 2, 2, 4)
+    assert (counts["all"], counts["active"], found["soon"], counts["attention"]) == (9, 2, 3, 3)
     assert (len(found["notices"]), found["hidden"]) == (3, 2)
     assert [chat.title for chat in found["chats"]] == ["Later", "Chat 4", "Chat 3", "Chat 2", "Chat 1"]
     assert found["providers"] == [{"slug": "openai", "monogram": "Oa", "sessions": 9, "problem": ""}]
@@ -111,6 +111,7 @@ def test_every_state_has_its_place(nora: User, monkeypatch: pytest.MonkeyPatch) 
         "failing": {"next_refresh_at": long_ago},
         "unknown": {"refresh_error_code": "x", "intent_generation": 0},
         "unreachable": {"last_error_code": "connection_failed"},
+        "retrying": {"expires_at": long_ago, "refresh_error_code": "x", "next_refresh_at": soon},
         "refused": {"last_error_code": "upstream_authentication"},
         "expired": {"expires_at": long_ago},
         "misconfigured": {"status": "misconfigured"},
@@ -228,3 +229,14 @@ def test_the_admin_wears_the_mark(client: Client, nora: User) -> None:
     text = text_of(client.get("/admin/"))
     assert "Maestro admin" in text
     assert "css/admin.css" in text
+
+
+def test_home_has_no_card_without_data(page: Client, nora: User) -> None:
+    AuthSession.objects.create(owner=nora, provider="demo", auth_type="none", name="mine")
+    text = text_of(page.get("/"))
+    titles = re.findall(r'<h2 class="card-title" id="[^"]+">([^<]+)</h2>', text)
+    assert titles == ["Session health", "Providers", "Recent chats"]
+    assert "No usage" not in text and "once requests are recorded" not in text
+    AuthSession.objects.all().delete()
+    Context.objects.create(owner=nora, title="A chat")
+    assert ">Providers</h2>" not in text_of(page.get("/"))

@@ -62,11 +62,11 @@ def test_counts_are_one_query_and_agree_with_the_groups(alice: User, bob: User, 
     make(bob, "not_hers")
     with django_assert_num_queries(1):
         counts = selectors.counts(alice.pk)
-    assert counts == {"all": 12, "active": 4, "expiring": 1, "limited": 1, "attention": 5, "disabled": 1}
+    assert counts == {"all": 12, "active": 4, "expiring": 1, "limited": 2, "attention": 4, "disabled": 1}
     for group in selectors.GROUPS:
         rows = selectors.in_group(selectors.with_state(selectors.owned(alice.pk)), group)
         assert rows.count() == counts[group]
-    assert selectors.attention_count(alice.pk) == 5 and selectors.attention_count(bob.pk) == 0
+    assert selectors.attention_count(alice.pk) == 4 and selectors.attention_count(bob.pk) == 0
 
 
 def test_a_session_is_named_by_id_name_or_type_and_name(alice: User) -> None:

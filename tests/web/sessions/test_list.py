@@ -50,7 +50,7 @@ def test_every_state_is_said_in_words_with_one_next_action(alice: User) -> None:
         assert label in page and action in page
         for reason in ("status_reason", "last_error"):
             assert values.get(reason, "") in page
-    assert "Needs a person 4" in page and "All 8" in page
+    assert "Needs attention 3" in page and "All 8" in page
 
 
 def test_filters_chips_and_search_narrow_the_table(alice: User) -> None:

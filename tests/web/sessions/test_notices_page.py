@@ -31,7 +31,7 @@ def badge(page: Any) -> str:
 
 def test_without_a_notice_the_page_says_what_it_is_for(alice: User) -> None:
     page = signed_in(alice).get(PAGE)
-    assert "Nothing needs you" in text_of(page) and badge(page) == ""
+    assert "Nothing needs your attention" in text_of(page) and badge(page) == ""
     assert "MAESTRO_EMAIL__HOST" in text_of(page)
 
 
@@ -65,7 +65,7 @@ def test_dismissing_answers_with_the_list_the_number_and_an_undo(alice: User) ->
     notice = told(alice, status="disabled")
     client = signed_in(alice)
     answer = client.post(reverse("sessions:notice-dismiss", args=[notice.pk]), {"part": ""}, headers=HTMX)
-    assert "Nothing needs you" in text_of(answer) and badge(answer) == ""
+    assert "Nothing needs your attention" in text_of(answer) and badge(answer) == ""
     assert 'hx-swap-oob="true"' in answer.content.decode()
     undo = reverse("sessions:notice-reopen", args=[notice.pk])
     assert undo in answer["HX-Trigger"]

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from providers_app import loop
 from providers_app.types.credentials import Secret
-from sessions_app import credentials
+from sessions_app import credentials, selectors
 from sessions_app.models import AuthSession, Notice, RefreshLane, SessionEvent
-from sessions_app.services import lifecycle, trail
+from sessions_app.services import lifecycle, notices, trail
 from tests.fixtures_atomic import short_transactions
 from tests.unit.sessions.refresh.support import (
     busy,
@@ -243,6 +243,27 @@ def test_a_failure_that_spent_nothing_takes_the_intent_back(alice: User) -> None
     assert (row.refresh_error_code, row.refresh_error, row.status) == ("upstream_rate_limit", "Slow down.", "active")
     assert abs(row.next_refresh_at.timestamp() - at) < 0.001 and row.refresh_failed_at is not None  # type: ignore[union-attr]
     assert actions(session) == [trail.REFRESH_FAILED] and free() and not Notice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "spent", "told"),
+    [
+        ("upstream_permission", "no", 1),
+        ("a_code_of_nobody", "no", 1),
+        ("connection_failed", "no", 0),
+        ("upstream_server_error", "no", 0),
+        ("token_outcome_unknown", "unknown", 0),
+    ],
+)
+def test_a_person_is_told_of_refreshes_that_keep_failing_unless_it_is_an_outage(
+    alice: User, code: str, spent: str, told: int
+) -> None:
+    session = make_login(alice)
+    for _ in range(7):
+        fail(intend(session), spent, code=code)
+        lease_over(session)
+    found = Notice.objects.filter(kind=notices.REFRESH_FAILING, resolved_at=None)
+    assert found.count() == told == selectors.attention_count(alice.pk)
 
 
 def test_an_intent_that_was_open_before_stays_open(alice: User) -> None:

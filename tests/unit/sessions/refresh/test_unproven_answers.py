@@ -79,7 +79,8 @@ def test_an_outage_that_commits_nothing_costs_no_login(
             code, row = told(run)
             assert (code, row["done"]) == (3, "unknown") and row["next_try"], row
     view = shown(session)
-    assert (view.state, view.words, view.action) == ("expired", "Trying again", "refresh")
+    assert (view.state, view.words, view.action) == ("retrying", "Trying again", "refresh")
+    assert selectors.attention_count(alice.pk) == 0 and not Notice.objects.exists(), "nothing that a person can do"
     assert view.when is not None and view.when > timezone.now()
     due_now(session)
     assert refresh.refresh_due()[0].done == "refreshed"
