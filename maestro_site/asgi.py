@@ -9,21 +9,24 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
 import django
 
-django.setup(set_prefix=False)
+from maestro_site import bootstrap
 
-from channels.auth import AuthMiddlewareStack  # noqa: E402 - these need Django's apps
-from channels.routing import URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
-from django.conf import settings  # noqa: E402
-from django.db import connections  # noqa: E402
+with bootstrap.ending_in_one_line():
+    django.setup(set_prefix=False)
 
-from context_app import lifespan as context_lifespan  # noqa: E402
-from context_app.connection import RESTART  # noqa: E402
-from context_app.consumers import websocket_urlpatterns  # noqa: E402
-from maestro_site import bootstrap, health, request_threads  # noqa: E402
-from providers_app import loop as provider_loop  # noqa: E402
-from sessions_app import crypto  # noqa: E402
-from sessions_app.stores.sessions import outcome_queue  # noqa: E402
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
+from django.db import connections
+
+from context_app import lifespan as context_lifespan
+from context_app.connection import RESTART
+from context_app.consumers import websocket_urlpatterns
+from maestro_site import health, request_threads
+from providers_app import loop as provider_loop
+from sessions_app import crypto
+from sessions_app.stores.sessions import outcome_queue
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +81,10 @@ async def serve_lifespan(receive: Any, send: Any) -> None:
         provider_loop.attach(asyncio.get_running_loop())
         await context_lifespan.startup()
     except Exception as error:
-        logger.exception("start-up failed")
+        if isinstance(error, bootstrap.PROBLEMS):
+            logger.error("%s", error)
+        else:
+            logger.exception("start-up failed")
         await send({"type": "lifespan.startup.failed", "message": str(error)})
         return
     await send({"type": "lifespan.startup.complete"})
@@ -94,6 +100,7 @@ async def serve_lifespan(receive: Any, send: Any) -> None:
 
 def _prepare() -> None:
     try:
+        bootstrap.prepare_redis()
         bootstrap.prepare_database()
         bootstrap.prepare_key_ring()
     finally:

@@ -1,12 +1,14 @@
 """Preparation before any command runs: settings, data folder, database, key ring; errors become one line.
 
-With the embedded database every command first applies pending migrations, under a file lock. With ``DATABASE_URL`` it
-refuses instead, and names the line to run: migrating a shared server is a decision.
+With the embedded database every command first applies pending migrations, one process at a time. With
+``DATABASE_URL`` it refuses instead, and names the line to run: migrating a shared server is a decision.
 """
 
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import django
@@ -77,9 +79,19 @@ def prepare_script() -> None:
 
 
 def _prepare() -> None:
+    prepare_redis()
     prepare_database()
     prepare_key_ring()
     prepare_owner()
+
+
+@contextmanager
+def ending_in_one_line() -> Iterator[None]:
+    """Let a process that a server program loads, and not ``manage.py``, end with the same line."""
+    try:
+        yield
+    except PROBLEMS as error:
+        raise SystemExit(f"error: {_problem(error)}") from None
 
 
 def _problem(error: Exception) -> str:
@@ -105,6 +117,15 @@ def _run_without_settings(argv: list[str]) -> int:
     return 0
 
 
+def prepare_redis() -> None:
+    """Raise ``StartError`` when Redis refuses what ``REDIS_URL`` says. One that is away may come back."""
+    if settings.REDIS_URL:
+        from maestro_site import pulse
+
+        if sentence := pulse.refusal():
+            raise StartError(sentence)
+
+
 def prepare_database() -> None:
     """Bring the schema of the database up to date, or refuse. Raises ``StartError``."""
     try:
@@ -112,9 +133,7 @@ def prepare_database() -> None:
             return
         if not settings.EMBEDDED_DATABASE:
             raise StartError("The database is not up to date. Run `manage.py migrate`, then this command again.")
-        with datadir.locked(settings.DATA_DIR / "migrate.lock"):
-            if pending_migrations():
-                call_command("migrate", verbosity=0, interactive=False)
+        call_command("migrate", verbosity=0, interactive=False)  # waits for another process that migrates
     except DatabaseError as error:
         raise StartError(_problem(error)) from error
 

@@ -10,31 +10,71 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import redis
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.beat import EmbeddedService, PersistentScheduler
-from celery.signals import worker_ready
+from celery.signals import beat_init, worker_init, worker_ready
 from celery.worker import WorkController
+from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
 from django.conf import settings
 
-from maestro_site import pulse
+from maestro_site import bootstrap, pulse
+
+with bootstrap.ending_in_one_line():
+    settings.DATA_DIR  # noqa: B018 - reads the settings, which may be wrong
 
 logger = logging.getLogger(__name__)
 
+RECONNECT_S = 2
+"""Longest pause, in seconds, between two attempts to reach a broker that is away."""
+
+
+class _BrokerConnection(Connection):
+    """A connection whose pauses between two attempts stay short; kombu's own grow to half a minute."""
+
+    def _ensure_connection(self, *args: Any, **options: Any) -> Any:
+        return super()._ensure_connection(*args, **{**options, "interval_max": RECONNECT_S})
+
+
+class _Amqp(AMQP):
+    Connection = _BrokerConnection
+
 
 class PulsingScheduler(PersistentScheduler):
-    """Celery's own scheduler, which also records that it is alive."""
+    """Celery's own scheduler, which also records that it is alive, and leaves tasks due while the broker is away."""
 
     _recorded = 0.0
+    _away_since: float | None = None
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Send what is due, and return the seconds until the next call."""
+        try:
+            pulse.ping_broker()
+        except (OSError, redis.RedisError) as error:
+            if self._away_since is None:
+                self._away_since = time.monotonic()
+                logger.warning("the schedule is paused: the broker does not answer (%s)", error)
+            return RECONNECT_S / 2
+        if self._away_since is not None:
+            logger.warning("the schedule goes on after %.0f s", time.monotonic() - self._away_since)
+            self._away_since = None
         if time.monotonic() - self._recorded >= pulse.PERIOD_S:
             pulse.beat("beat")
             self._recorded = time.monotonic()
         interval: float = super().tick(*args, **kwargs)
         return interval
+
+
+@worker_init.connect
+@beat_init.connect
+def _end_unless_redis_takes_its_settings(**_: Any) -> None:
+    """End a worker or a schedule that could only try for ever."""
+    if sentence := pulse.refusal():
+        raise SystemExit(f"error: {sentence}")
 
 
 @worker_ready.connect
@@ -56,13 +96,16 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
 
 
-app = Celery("maestro")
+app = Celery("maestro", amqp=_Amqp)
 app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # for ever
+    # No task here is acknowledged late, so there is none to cancel; Celery warns where this is not set.
+    worker_cancel_long_running_tasks_on_connection_loss=True,
     timezone="UTC",
     beat_scheduler=PulsingScheduler,
     beat_schedule_filename=str(settings.DATA_DIR / "beat"),

@@ -188,3 +188,22 @@ def database(settings: MaestroSettings) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
+
+
+def redis_url(settings: MaestroSettings) -> str:
+    """Return the address of Redis, blank for none. Raises ``ConfigError`` for one that can never work."""
+    if settings.redis_url is None:
+        return ""
+    text = settings.redis_url.get_secret_value()
+    try:
+        url = urlsplit(text)
+        well_formed = bool(url.hostname) and (url.port is None or url.port > 0)
+    except ValueError:  # its message may hold a piece of the password
+        well_formed = False
+    if not text.startswith(("redis://", "rediss://")):
+        raise ConfigError("REDIS_URL must begin with redis:// or rediss://. Leave it out to do without Redis.")
+    if not well_formed:
+        raise ConfigError("REDIS_URL is not an address: its host or port is malformed.")
+    if not (url.path.strip("/") or "0").isdecimal():
+        raise ConfigError("REDIS_URL must end with the number of a database, such as redis://host:6379/0.")
+    return text

@@ -1,6 +1,7 @@
 """Signs of life of the worker and the schedule: files in the data folder, or keys in Redis where it is configured."""
 
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 import redis
@@ -21,9 +22,10 @@ def _redis(url: str) -> redis.Redis:
 
 
 def beat(name: str) -> None:
-    """Record that ``name`` is alive now."""
+    """Record that ``name`` is alive now; while Redis is away, nothing is recorded."""
     if settings.REDIS_URL:
-        _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=STALE_S * 10)
+        with suppress(redis.RedisError):
+            _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=STALE_S * 10)
     else:
         (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
 
@@ -45,6 +47,19 @@ def age(name: str) -> float | None:
         return max(0.0, time.time() - float(text))
     except (OSError, ValueError, redis.RedisError):
         return None
+
+
+def refusal() -> str:
+    """Return why Redis refuses what ``REDIS_URL`` says, as a sentence; blank when it takes it, or is away for now."""
+    try:
+        ping_broker()
+    except (redis.AuthenticationError, redis.ResponseError) as error:
+        if isinstance(error, redis.AuthenticationError) or "HELLO AUTH" in str(error):
+            return "Redis refuses REDIS_URL: its password (redis://:password@host:6379/0) is missing or wrong."
+        return f"Redis refuses REDIS_URL: {error}."
+    except (OSError, redis.RedisError):
+        return ""
+    return ""
 
 
 def ping_broker() -> str:

@@ -20,7 +20,7 @@ SECRET_KEY = (
 ALLOWED_HOSTS = list(MAESTRO.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = list(MAESTRO.trusted_origins)
 EMBEDDED_DATABASE = MAESTRO.database_url is None
-REDIS_URL = MAESTRO.redis_url.get_secret_value() if MAESTRO.redis_url else ""
+REDIS_URL = conf.redis_url(MAESTRO)
 
 INSTALLED_APPS = [
     "maestro_site",

@@ -8,6 +8,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,8 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 logger = logging.getLogger(__name__)
 
 RETRY_S = 5.0
+"""Seconds for which a layer that failed is left alone."""
+SEND_S = 2.0
 
 OnMessage = Callable[[dict[str, Any]], None]
 
@@ -61,15 +64,22 @@ def remote_layer() -> Any | None:
     return None if layer is None or isinstance(layer, InMemoryChannelLayer) else layer
 
 
+class _Outage:
+    """Until when (``time.monotonic``) nothing is sent, so that no reader waits for a layer that is away."""
+
+    until = 0.0
+
+
 async def send(group: str, message: dict[str, Any]) -> None:
     """Send a message to a group of listeners in other processes; drop it when the layer does not take it."""
     layer = remote_layer()
-    if layer is None:
+    if layer is None or time.monotonic() < _Outage.until:
         return
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SEND_S):
             await layer.group_send(group, message)
     except Exception as error:  # noqa: BLE001 - the drivers' errors have no common base
+        _Outage.until = time.monotonic() + RETRY_S
         logger.debug("the channel layer did not take a message (%s)", error)
 
 

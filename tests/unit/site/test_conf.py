@@ -8,6 +8,7 @@ from django.core.management import call_command
 from pydantic import ValidationError
 
 from maestro_site import apps, conf, datadir
+from maestro_site.environment import ConfigError
 from providers_app import conf as providers_conf
 
 
@@ -82,6 +83,25 @@ def test_another_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://x/y")
     with pytest.raises(conf.ConfigError, match="postgres://"):
         conf.database(conf.load())
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://somewhere", "begin with redis://"),
+        ("redis://host:port/0", "malformed"),
+        ("redis:///0", "malformed"),
+        ("redis://host:6379/first", "number of a database"),
+    ],
+)
+def test_an_address_of_redis_that_can_never_work_is_refused(address: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=f"^REDIS_URL .*{why}"):
+        conf.redis_url(conf.load({"REDIS_URL": address}))
+
+
+@pytest.mark.parametrize("address", ["redis://host", "rediss://user:secret@host:6380/2", "redis://[::1]:6379/"])
+def test_an_address_of_redis_is_taken_as_it_is(address: str) -> None:
+    assert conf.redis_url(conf.load({"REDIS_URL": address})) == address
 
 
 def test_sqlite_waits_for_writers(monkeypatch: pytest.MonkeyPatch) -> None:
