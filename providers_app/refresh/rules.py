@@ -145,11 +145,10 @@ def failure_of(
     """Return what an error means for the token that ``claim`` presented; ``now`` is seconds since the epoch."""
     single_use = rotation == "single_use"
     if isinstance(error, errors.TokenRefused):
-        message, reason = error.message, REFUSED
-        if single_use and claim.intent_open:
-            lost = "and its answer was lost, and the token is not accepted a second time. Sign in again."
-            message, reason = f"A refresh was sent to {claim.provider} {lost}", ANSWER_LOST
-        return RefreshFailure(spent="refused", code=error.code, message=message, reason=reason)
+        lost = f"A refresh was sent to {claim.provider} and its answer was lost, and the token is not accepted a second"
+        lost = f"{lost} time. Sign in again." if single_use else ""
+        message, reason = (lost, ANSWER_LOST) if lost and claim.intent_open else (error.message, REFUSED)
+        return RefreshFailure(spent="refused", code=error.code, message=message, reason=reason, overtaken=lost)
     at = now + backoff(claim.attempts, error.retry_after if isinstance(error, errors.UpstreamError) else None)
     if not single_use or not isinstance(error, errors.TokenOutcomeUnknown | errors.ProviderBroken):
         return RefreshFailure(spent="no", code=error.code, message=error.message, next_try_at=at)

@@ -84,7 +84,8 @@ class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
 
     ``spent``: ``no`` (certainly not accepted: the presentation does not count), ``unknown`` (the intent stays open, and
     the lane rests until its lease ends) or ``refused`` (the session needs a person). ``next_try_at`` is seconds since
-    the epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal failure.
+    the epoch, ``None`` for never. ``reason`` is the stored status reason of a terminal failure. ``overtaken`` is the
+    message where another process took the lane over and presented the token as well; empty where it may come twice.
     """
 
     spent: Literal["no", "unknown", "refused"]
@@ -92,3 +93,4 @@ class RefreshFailure(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     next_try_at: float | None = None
     reason: str = ""
+    overtaken: str = ""

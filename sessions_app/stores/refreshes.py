@@ -153,26 +153,32 @@ class DjangoRefreshStore:
         """Record why a refresh failed (error, next try, status, trail, Notice), and give the lane back, or let it rest.
 
         A session that has another login, is gone, or whose lane another process holds by now is left alone. Only a
-        refusal is recorded without the lane: a refused token stays refused.
+        refusal is recorded without the lane: a refused token stays refused. One that the other process presented as
+        well may have been spent by it.
         """
         rows = _rows(claim.session_id).filter(generation=claim.generation)
         now, refused = timezone.now(), failure.spent == "refused"
-        changes: dict[str, Any] = {
-            "refresh_error_code": (failure.reason or failure.code)[:60],
-            "refresh_error": failure.message[:500],
-            "refresh_failed_at": now,
-            "refresh_attempts": F("refresh_attempts") + 1,
-            "next_refresh_at": None if refused else as_time(failure.next_try_at),
-        }
-        if failure.spent == "no":
-            changes |= _taken_back(claim)
-        elif refused and claim.intent_written and not claim.intent_open:
-            # The outcome is known: refused. An earlier one that was open stays open, so that nothing is sent again.
-            changes |= NO_INTENT
         leave = lanes.rest if failure.spent == "unknown" else lanes.give_back
         with transaction.atomic():
             ours = leave(claim.lane, claim.lease)
-            if not (ours or refused) or not rows.update(**changes):
+            if not (ours or refused):
+                return
+            overtaken = not ours and rows.filter(presentations__gt=claim.presentations).exists()
+            if overtaken and failure.overtaken:
+                failure = msgspec.structs.replace(failure, reason=ANSWER_LOST, message=failure.overtaken)
+            changes: dict[str, Any] = {
+                "refresh_error_code": (failure.reason or failure.code)[:60],
+                "refresh_error": failure.message[:500],
+                "refresh_failed_at": now,
+                "refresh_attempts": F("refresh_attempts") + 1,
+                "next_refresh_at": None if refused else as_time(failure.next_try_at),
+            }
+            if failure.spent == "no":
+                changes |= _taken_back(claim)
+            elif refused and claim.intent_written and not overtaken and not claim.intent_open:
+                # The outcome is known: refused. Another one that was open stays open, so that nothing is sent again.
+                changes |= NO_INTENT
+            if not rows.update(**changes):
                 return
             if refused:
                 changes = status_columns(AuthSession.Status.NEEDS_REAUTH, failure.message, at=now)

@@ -10,13 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from providers_app import conf
+from providers_app import conf, errors, loop
+from providers_app.refresh.rules import failure_of
 from sessions_app import credentials, selectors
-from sessions_app.models import AuthSession, Notice
+from sessions_app.models import AuthSession, Notice, RefreshLane
 from sessions_app.presenters.status import StatusView, describe
 from sessions_app.services import refresh
 from tests.unit.sessions.commands import Run
-from tests.unit.sessions.refresh.support import lease_over, row_of
+from tests.unit.sessions.refresh.support import intend, lease_over, make_login, row_of, store, take
 from tests.unit.sessions.refresh.test_schedule import auth, book_of, signed_in
 from tests.vendors.auth.records import Fault, FaultKind
 from tests.vendors.server import VendorServer
@@ -130,3 +131,24 @@ def test_an_answer_that_comes_after_the_deadline_is_not_overtaken(alice: User, a
     book.go_on.set()
     wait_until(lambda: book.summary()["presentations"])
     assert (book.summary()["overlaps"], book.summary()["presentations"], book.summary()["burned"]) == (0, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("presented", "reason"), [(True, "answer_lost"), (False, "refused")], ids=["presented", "claimed alone"]
+)
+def test_the_refusal_of_a_token_that_another_process_presented_meanwhile_is_a_lost_answer(
+    alice: User, presented: bool, reason: str
+) -> None:
+    session = make_login(alice)
+    frozen = intend(session)
+    lease_over(session)
+    second = take(session)
+    if presented:
+        assert loop.run(store.write_intent(second), 60) is not None
+    failure = failure_of(errors.TokenRefused("reused", status=400), frozen, "single_use", "schedule", now=time.time())
+    loop.run(store.fail(frozen, failure), 60)
+    row = row_of(session)
+    assert (row.status, row.refresh_error_code) == ("needs_reauth", reason)
+    assert row.intent_generation == (0 if presented else None), "the intent of the other process stays open"
+    assert ("its answer was lost" in row.status_reason) is presented
+    assert RefreshLane.objects.get().lease_token == second.lease
