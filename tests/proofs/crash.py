@@ -5,13 +5,9 @@ schedule does (it waits for the lease to end), and a third one after it, which m
 server whose refresh tokens rotate and end the login when they come twice, once at one where they stay.
 """
 
-import json
 import os
 import queue
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +16,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from tests.processes import ROOT
 from tests.proofs.crash_worker import AFTER_ANSWER, DURING_POST, POINTS
 from tests.proofs.installation import (
     Installation,
@@ -30,6 +25,7 @@ from tests.proofs.installation import (
     stored_access,
     token_url,
 )
+from tests.proofs.zygote import Zygote
 from tests.vendors.auth.anthropic import AnthropicAuth
 from tests.vendors.auth.book import Book
 from tests.vendors.auth.records import Fault
@@ -46,49 +42,6 @@ Say = Callable[[str], None]
 
 class TooSlow(Exception):
     """This machine did not get a request to its own server and back in time: another case than the one to be shown."""
-
-
-class Zygote:
-    """The process from which the others are forked, and what they say."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.proofs.crash_worker"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._lock = threading.Lock()
-        self._numbers = 0
-        self._heard: dict[str, queue.SimpleQueue[dict[str, Any]]] = {}
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def start(self, order: dict[str, Any]) -> "queue.SimpleQueue[dict[str, Any]]":
-        """Let a child do this; what it says, and last of all its exit code, comes through the queue."""
-        assert self._process.stdin is not None
-        with self._lock:
-            self._numbers += 1
-            name = str(self._numbers)
-            heard = self._heard[name] = queue.SimpleQueue()
-            self._process.stdin.write(json.dumps(order | {"id": name}) + "\n")
-            self._process.stdin.flush()
-        return heard
-
-    def stop(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(15)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-    def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            said = json.loads(line)
-            self._heard[said["id"]].put(said)
 
 
 @dataclass
@@ -131,7 +84,7 @@ def run(runs: int, database: str, say: Say = print) -> bool:
     rows = [Row(point, rotates) for rotates in (True, False) for point in POINTS]
     begun = time.monotonic()
     with open_installation(database, settings) as installation:
-        zygote = Zygote(installation.environment)
+        zygote = Zygote("tests.proofs.crash_worker", installation.environment)
         try:
             with ThreadPoolExecutor(len(rows)) as pool:
                 shares = [runs // len(rows) + (number < runs % len(rows)) for number in range(len(rows))]
@@ -141,7 +94,7 @@ def run(runs: int, database: str, say: Say = print) -> bool:
     wrong = [f"{row.point}, {row.cells()[1]}: {line}" for row in rows for line in row.wrong]
     repeated = sum(row.repeated for row in rows)
     say(f"database {database}, lease {LEASE_S:g} s, {time.monotonic() - begun:.0f} s, {repeated} slow runs repeated")
-    for line in _table([COLUMNS, *(row.cells() for row in rows if row.runs)]):
+    for line in table([COLUMNS, *(row.cells() for row in rows if row.runs)]):
         say(line)
     for text in wrong[:20]:
         say(f"wrong: {text}")
@@ -236,8 +189,9 @@ def _spread(counts: Counter[int]) -> str:
     return ", ".join(f"{number} (x{times})" for number, times in sorted(counts.items()))
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """The lines of a table whose first row is its head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]

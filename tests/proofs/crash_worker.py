@@ -7,12 +7,11 @@ test code; the product has no such switch. After each child its exit code is wri
 """
 
 import importlib
-import json
 import os
-import select
 import signal
-import sys
 from typing import Any
+
+from tests.proofs.zygote import say, serve
 
 BEFORE_CLAIM, AFTER_CLAIM, AFTER_INTENT = "before claim", "after claim", "after intent"
 DURING_POST, AFTER_ANSWER, AFTER_STORE = "during the POST", "after the answer", "after the store"
@@ -75,11 +74,6 @@ def refresh(order: dict[str, Any]) -> dict[str, Any]:
     return {"done": report.done, "why": report.why, "code": report.code, "generation": report.generation}
 
 
-def say(value: dict[str, Any]) -> None:
-    """One line, written at once: children share this pipe."""
-    os.write(1, (json.dumps(value) + "\n").encode())
-
-
 def child(order: dict[str, Any]) -> None:
     """What the forked process does; it never returns."""
     code = 1
@@ -113,27 +107,8 @@ def main() -> None:
     bootstrap.prepare_key_ring()
     connections.close_all()
     preload()
-    children: dict[int, str] = {}
-    text = b""
-    open_ = True
-    while open_ or children:
-        if open_ and select.select([0], [], [], 0.02)[0]:
-            data = os.read(0, 65536)
-            open_ = bool(data)
-            text += data
-        while b"\n" in text:
-            line, text = text.split(b"\n", 1)
-            order = json.loads(line)
-            pid = os.fork()
-            if pid == 0:
-                child(order)
-            children[pid] = order["id"]
-        while children:
-            pid, status = os.waitpid(-1, 0 if not open_ else os.WNOHANG)
-            if pid == 0:
-                break
-            say({"id": children.pop(pid), "exit": os.waitstatus_to_exitcode(status)})
+    serve(child)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

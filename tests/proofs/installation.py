@@ -99,10 +99,6 @@ def store_login(owner: Any, book: Book, account: str, name: str, issuer: str, *,
     """A session with a login that the book issues; ``ended``: its access token is over, and it is due."""
     from providers_app.types.credentials import Secret
     from providers_app.types.tokens import OAuthClient, Tokens
-    from sessions_app import credentials
-    from sessions_app.credentials import oauth_columns
-    from sessions_app.models import AuthSession
-    from sessions_app.stores import lanes
 
     if account not in book.accounts:
         book.add_account(account, f"{account}@example.com")
@@ -120,11 +116,22 @@ def store_login(owner: Any, book: Book, account: str, name: str, issuer: str, *,
     )
     if ended:
         book.end_access(issued.access)
-    columns = oauth_columns(tokens, now - 1 if ended else now + 3600)
-    row = AuthSession(id=uuid4(), owner=owner, provider=PROVIDER, auth_type="oauth", name=name, **columns)
+    return store_tokens(owner, PROVIDER, tokens, name, now - 1 if ended else now + 3600)
+
+
+def store_tokens(owner: Any, provider: str, tokens: Any, name: str, due_at: float) -> Any:
+    """A session with these tokens, whose next refresh is due at this time."""
+    from sessions_app import credentials
+    from sessions_app.credentials import oauth_columns
+    from sessions_app.models import AuthSession
+    from sessions_app.stores import lanes
+
+    row = AuthSession(
+        id=uuid4(), owner=owner, provider=provider, auth_type="oauth", name=name, **oauth_columns(tokens, due_at)
+    )
     for column, value in credentials.sealed_columns(row.pk, tokens.signing, tokens).items():
         setattr(row, column, value)
-    row.lane = lanes.lane_of(PROVIDER, tokens, row.pk)
+    row.lane = lanes.lane_of(provider, tokens, row.pk)
     row.save(force_insert=True)
     return row
 
