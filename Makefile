@@ -32,8 +32,9 @@ bench-peers: .venv/.development .venv-peers/.installed ## measure Maestro beside
 race: .venv/.development ## let processes race for refreshes (RACE="--processes 4 --expiries 200 --database sqlite")
 	@$(PYTHON) -m tests.proofs race $(RACE)
 
-crash: .venv/.development ## kill a process at every step of a refresh (CRASH="--runs 60 --database postgres")
+crash: .venv/.development ## kill a process at every step of a refresh, answer it wrongly in every way (CRASH="--runs 60", OUTCOMES="--seed 2 --only 7")
 	@$(PYTHON) -m tests.proofs crash $(CRASH)
+	@$(PYTHON) -m tests.proofs outcomes $(OUTCOMES)
 
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
