@@ -16,6 +16,8 @@ class Context(models.Model):
         "sessions_app.AuthSession", null=True, blank=True, on_delete=models.SET_NULL, related_name="contexts"
     )
     model = models.CharField(max_length=200, blank=True)
+    # Maestro chose the model, since neither a person nor the configuration had.
+    model_suggested = models.BooleanField(default=False, editable=False)
     params = models.JSONField(default=dict, blank=True)
     # Of the tools that the latest request offered.
     tool_tokens = models.PositiveIntegerField(default=0, editable=False)

@@ -4,26 +4,31 @@
 each session, and files. ``listed`` asks the provider.
 """
 
+from datetime import UTC, datetime
+
 from django.core.cache import cache
 
-from providers_app import loop, provider
+from providers_app import conf, loop, provider
 from providers_app.errors import ProviderError
 from providers_app.listing import models as listing
-from providers_app.model_data.library import facts, host_of
+from providers_app.listing.general import general_model
+from providers_app.model_data.library import facts, host_of, known_models
 from providers_app.types.catalogue import ModelInfo, ModelListing, ProviderInfo
 from sessions_app.models import AuthSession
 
 ASK_SECONDS = 20.0
+FIRST_SECONDS = 5.0
+"""Seconds that the first chat of a session waits for its list of models."""
 FAILED_SECONDS = 60
 """Seconds after a failed request before pages that only need the window ask again."""
 
 
-def listed(session: AuthSession, *, refresh: bool = False) -> ModelListing:
+def listed(session: AuthSession, *, refresh: bool = False, seconds: float = ASK_SECONDS) -> ModelListing:
     """Return the session's models with the age of the list. A provider's failure is in it, not raised."""
     try:
         return loop.run(
             provider.model_listing(session.provider, None, str(session.pk), owner=session.owner_id, refresh=refresh),
-            timeout=ASK_SECONDS,
+            timeout=seconds,
         )
     except ProviderError as error:
         cache.set(_failed_key(session), True, FAILED_SECONDS)
@@ -62,9 +67,29 @@ def monogram(slug: str) -> str:
 
 
 def default_model(session: AuthSession) -> str:
-    """Return the provider's default model, with which a new chat begins; blank when it declares none."""
+    """Return the model that the configuration or the provider names for calls without one, else a blank."""
     found = card(session.provider)
-    return found.default_model if found is not None else ""
+    return (getattr(conf.provider(found.slug), "default_model", "") or found.default_model) if found is not None else ""
+
+
+def first_model(session: AuthSession, *, ask: bool = False) -> tuple[str, bool]:
+    """Return the model with which a new chat begins, and whether Maestro chose it.
+
+    It is the default, else the provider's current general model, found in the session's remembered list or in the model
+    files. With ``ask`` the provider may be asked for the list, for some seconds. Blank where nothing is known.
+    """
+    named, found = default_model(session), card(session.provider)
+    if named or found is None:
+        return named, False
+    today = datetime.now(UTC).date()
+    remembered = listing.cached(str(session.pk), session.account_id)
+    models = remembered.models if remembered is not None else ()
+    if not models and ask and not is_remembered(session):
+        models = listed(session, seconds=FIRST_SECONDS).models
+    if not models and found.general_model:
+        models = tuple(known_models(session.provider, host=host_of(session.base_url), session=session.name))
+    chosen = general_model(models, found.general_model, today)
+    return chosen, bool(chosen)
 
 
 def _failed_key(session: AuthSession) -> str:

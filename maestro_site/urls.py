@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from maestro_site import error_reference, health, home, settings_page
+from maestro_site import error_reference, health, home, local_servers, settings_page
 from maestro_site.accounts import views as accounts
 from sessions_app.views import oauth
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path("settings/", settings_page.settings_page, name="settings"),
     path("settings/addresses/allow/", settings_page.allow_address, name="settings-allow-address"),
     path("settings/addresses/remove/", settings_page.remove_address, name="settings-remove-address"),
+    path("local-servers/", local_servers.look, name="local-servers"),
+    path("local-servers/connect/", local_servers.connect_one, name="local-servers-connect"),
     path("", home.home, name="home"),
     path("try-demo/", home.try_demo, name="try-demo"),
     path("help/errors/", error_reference.errors_page, name="error-help"),

@@ -16,14 +16,20 @@ KEEP_DELETED = timedelta(days=1)
 """The time in which a deleted chat can be restored."""
 
 
-def create(*, owner: Any, session: AuthSession | None = None, model: str = "") -> Context:
-    """Create a chat, or return the person's untouched one, so that clicking twice creates one chat."""
+def create(
+    *, owner: Any, session: AuthSession | None = None, model: str = "", model_suggested: bool = False
+) -> Context:
+    """Create a chat, or return the person's untouched one, so that clicking twice creates one chat.
+
+    ``model_suggested``: Maestro chose the model.
+    """
     with transaction.atomic():
         untouched = Context.objects.filter(
             owner=owner, deleted_at=None, archived_at=None, title="", pinned=False, turns=None, chunks=None
         )
         context = untouched.order_by("-created_at").first() or Context(owner=owner)
         context.session, context.model, context.params = session, _model(model), {}
+        context.model_suggested = model_suggested and bool(context.model)
         context.save()
     return context
 

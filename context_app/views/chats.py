@@ -41,13 +41,14 @@ def chat_list(request: HttpRequest) -> HttpResponse:
     """Show the chats, and a composer that begins a new one."""
     person = owner(request)
     sessions = selectors.sessions(person.pk)
-    session, model = _preferred(person, sessions)
+    session, model, suggested = _preferred(person, sessions)
     data = {
         **_sidebar(request),
         "context": None,
         "sessions": sessions,
         "session": session,
         "model": model,
+        "suggested": suggested,
         "params_form": ParametersForm(),
     }
     return render(request, "chats/page.html", data)
@@ -64,6 +65,7 @@ def detail(request: HttpRequest, context: Context) -> HttpResponse:
         "sessions": selectors.sessions(owner(request).pk),
         "session": session_of(context),
         "model": context.model,
+        "suggested": context.model_suggested,
         "turns": rendering.render_turns(turns),
         "more_turns": more,
         **params_drawer(context, system.content if system else ""),
@@ -100,9 +102,11 @@ def new(request: HttpRequest) -> HttpResponse:
     session = next((item for item in sessions if str(item.pk) == wanted), None)
     if wanted and session is None:
         raise Http404("There is no such session.")
-    session, model = _preferred(person, [session] if session else sessions)
-    model = request.POST.get("model", "").strip() or model
-    context = contexts.create(owner=person, session=session, model=model)
+    session, model, suggested = _preferred(person, [session] if session else sessions, ask=True)
+    given = request.POST.get("model", "").strip()
+    if given and given != model:
+        model, suggested = given, False
+    context = contexts.create(owner=person, session=session, model=model, model_suggested=suggested)
     return redirect("chats:detail", pk=context.pk)
 
 
@@ -199,15 +203,21 @@ def _sidebar(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _preferred(person: Any, sessions: list[AuthSession]) -> tuple[AuthSession | None, str]:
-    """Return session and model of the newest chat with an active session, else the first that has a default model.
+def _preferred(person: Any, sessions: list[AuthSession], *, ask: bool = False) -> tuple[AuthSession | None, str, bool]:
+    """Return session and model of the newest chat with an active session, and whether Maestro chose the model.
 
-    Other sessions are considered only if none is active. The model need not be in the provider's list: many models
-    that can be used are not listed.
+    Without such a chat they are the first session that has a model to begin with, which ``ask`` may find out. Other
+    sessions are considered only if none is active. The model need not be in the provider's list: many models that can
+    be used are not listed.
     """
     usable = [item for item in sessions if item.status == AuthSession.Status.ACTIVE] or sessions
     rows = selectors.owned(person.pk).filter(session__in=usable).exclude(model="").order_by("-updated_at")
-    if last := rows.values_list("session_id", "model").first():
-        return next(item for item in usable if item.pk == last[0]), last[1]
-    first = next((item for item in usable if session_models.default_model(item)), usable[0] if usable else None)
-    return first, session_models.default_model(first) if first else ""
+    if last := rows.values_list("session_id", "model", "model_suggested").first():
+        return next(item for item in usable if item.pk == last[0]), last[1], last[2]
+    for item in usable:
+        model, suggested = session_models.first_model(item)
+        if model:
+            return item, model, suggested
+    if not usable:
+        return None, "", False
+    return usable[0], *(session_models.first_model(usable[0], ask=True) if ask else ("", False))

@@ -50,7 +50,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "chosen": chosen,
         "unlisted": bool(chosen and found.models and found.get(chosen) is None and known is None),
         "near": next(iter(get_close_matches(chosen, [model.id for model in found.models], n=1)), ""),
-        "default_model": session_models.default_model(session),
+        "default_model": session_models.first_model(session)[0],
     }
     return render(request, "chats/_models.html", data)
 
@@ -63,7 +63,7 @@ def choose(request: HttpRequest, context: Context) -> HttpResponse:
         trigger = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
         return HttpResponse(status=422, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
     session = _session_or_404(request, str(form.cleaned_data["session"]))
-    contexts.update(context=context, session=session, model=form.cleaned_data["model"])
+    contexts.update(context=context, session=session, model=form.cleaned_data["model"], model_suggested=False)
     data = {**panel(context), "session": session, "model": context.model}
     response = render(request, "chats/_chosen.html", data)
     response["HX-Trigger"] = "model-chosen"  # the advice about the parameters was about another model

@@ -166,7 +166,7 @@ class Registry:
 
 def card_problem(card: ProviderInfo) -> str:
     """Return what makes a card unusable, or an empty text; Python does not check the types of its fields."""
-    for field in ("slug", "name", "monogram", "description", "key_hint", "key_url", "default_model"):
+    for field in ("slug", "name", "monogram", "description", "key_hint", "key_url", "default_model", "general_model"):
         if not isinstance(getattr(card, field), str):
             return f"has a {field} that is no text"
     if not isinstance(card.capabilities, Capabilities) or not isinstance(card.capabilities.names, frozenset):

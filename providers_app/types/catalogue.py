@@ -130,12 +130,14 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The card of a provider, declared as ``PROVIDER`` in its package's ``__init__.py``.
 
     ``monogram`` is two letters for its tile, ``description`` one line for the Connect page, ``key_hint`` the shape of a
-    key ("sk-ant-..."), ``key_url`` where a person gets one. ``base_url_required`` asks for an address on the Connect
-    page, ``base_url_editable`` allows another one. ``models_in_order``: its list has an order that is kept (else sorted
-    by id). ``settings`` are the options of its sessions, ``also_called`` the names under which other
-    programs keep its keys, in small letters (``claude``), ``address_options`` pairs: a parameter that the query of a
-    copied address may have, and the option it becomes. ``imitated``: compatible servers are set up with the same
-    variables, so a key with another host's address is one of the provider for such servers.
+    key ("sk-ant-..."), ``key_url`` where a person gets one. ``default_model`` is asked where a call names none; without
+    one a chat begins with the newest model whose id fits ``general_model``, a regular expression.
+    ``base_url_required`` asks for an address on the Connect page, ``base_url_editable`` allows another one.
+    ``models_in_order``: its list has an order that is kept (else sorted by id). ``settings`` are the options of its
+    sessions, ``also_called`` the names under which other programs keep its keys, in small letters (``claude``),
+    ``address_options`` pairs: a parameter that the query of a copied address may have, and the option it becomes.
+    ``imitated``: compatible servers are set up with the same variables, so a key with another host's address is one of
+    the provider for such servers.
     """
 
     slug: str
@@ -147,6 +149,7 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     key_hint: str = ""
     key_url: str = ""
     default_model: str = ""
+    general_model: str = ""
     base_url_required: bool = False
     base_url_editable: bool = True
     models_in_order: bool = False

@@ -126,9 +126,9 @@ def require_free(owner_id: Pk, provider: str, auth_type: str, name: str) -> None
         raise duplicate(provider, auth_type, name)
 
 
-def suggest_name(owner_id: Pk, provider: str) -> str:
-    """Return a free name for a new session of this provider, for a form to start with."""
-    stem = f"my_{provider}"[: MAX_LENGTH - 4]
+def suggest_name(owner_id: Pk, provider: str, *, stem: str = "") -> str:
+    """Return a free name for a new session of this provider, ``stem`` or with a number behind it."""
+    stem = (stem or f"my_{provider}")[: MAX_LENGTH - 4]
     taken = set(selectors.owned(owner_id).filter(name__istartswith=stem).values_list(Lower("name"), flat=True))
     return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 

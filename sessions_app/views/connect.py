@@ -18,17 +18,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from providers_app import errors
+from providers_app import conf, errors
 from providers_app.behaviours import addresses
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.sign_in.checks import MAX_RETURN_TO, OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
+from providers_app.wire.guard import check_url
 from sessions_app import providers, selectors
 from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
+from sessions_app.services import addresses as allowed_addresses
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes
 from sessions_app.sign_in import browser_location
@@ -52,11 +54,11 @@ def connect(request: HttpRequest) -> HttpResponse:
     allow_asked(request)
     slug = request.GET.get("provider", "")[:40]
     if not slug:
-        return _cards(request)
+        return cards_page(request)
     try:
         info = providers.usable(slug)
     except (errors.UnknownProvider, errors.ProviderBroken) as error:
-        return _cards(request, error)
+        return cards_page(request, error)
     kind = request.GET.get("auth_type", "")
     kind = kind if kind in info.auth_types else info.auth_types[0]
     if kind == AuthSession.AuthType.OAUTH:
@@ -65,9 +67,10 @@ def connect(request: HttpRequest) -> HttpResponse:
         except errors.UnknownSession as error:
             raise Http404(error.message) from error
     posted = request.method == "POST"
+    named = request.GET.get("base_url", "")[:500]
     form = ConnectForm(
         request.POST if posted else None,
-        initial=None if posted else {"name": service.suggest_name(request.user.pk, info.slug)},
+        initial=None if posted else {"name": service.suggest_name(request.user.pk, info.slug), "base_url": named},
         with_key=kind == AuthSession.AuthType.API_KEY,
         with_base_url=info.base_url_required or info.base_url_editable,
         base_url_required=addresses.required(info),
@@ -79,7 +82,20 @@ def connect(request: HttpRequest) -> HttpResponse:
         return redirect("sessions:detail", pk=session.pk)
     can_store_anyway = "store_anyway" in form.fields and form.refused
     context = _shown_kind(info, kind) | {"form": form, "can_store_anyway": can_store_anyway}
+    if named and not posted:
+        context["address"] = _to_allow(named)
     return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
+
+
+def _to_allow(base_url: str) -> str:
+    """Return the private address in a base URL that must be allowed before it is reached, else an empty text."""
+    try:
+        check_url(base_url, conf.current().allowed_private_hosts, allowed_addresses.allowed_pairs())
+    except errors.AddressRefused as refused:
+        return f"{base_url.partition('://')[0]}://{refused.pair}" if refused.pair else ""
+    except errors.InvalidRequest:
+        return ""
+    return ""
 
 
 def _shown_kind(info: ProviderInfo, kind: str) -> dict[str, Any]:
@@ -88,9 +104,10 @@ def _shown_kind(info: ProviderInfo, kind: str) -> dict[str, Any]:
     return {"info": info, "kind": kind, "kind_label": labels[kind], "kinds": list(labels.items())}
 
 
-def _cards(request: HttpRequest, error: errors.ProviderError | None = None) -> HttpResponse:
+def cards_page(request: HttpRequest, error: errors.ProviderError | None = None, **more: Any) -> HttpResponse:
+    """Show the cards of the providers, with ``more`` in the template's context."""
     cards = [(card, _oauth_is_off(request, card)) for card in providers.cards()]
-    context = {"cards": cards, "error": error}
+    context = {"cards": cards, "error": error, **more}
     return render(request, "sessions/connect.html", context, status=error.http_status if error else 200)
 
 

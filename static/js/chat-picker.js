@@ -70,6 +70,7 @@ export function picker(root, composer) {
     } else {
       const label = document.querySelector("#picker-button .picker-label");
       label.textContent = `${button?.dataset.name ?? ""} / ${model}`;
+      label.parentElement.querySelector(".picker-mark")?.remove();
       const tile = document.querySelector("#picker-button .tile");
       if (tile) {
         tile.textContent = button?.dataset.monogram ?? "";

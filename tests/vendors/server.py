@@ -34,12 +34,13 @@ class ResettableProtocol(HttpToolsProtocol):
 class VendorServer:
     """``with VendorServer(AnthropicVendor()) as server: ... server.base_url ... server.ledger``"""
 
-    def __init__(self, vendor: Vendor, path: str = "") -> None:
+    def __init__(self, vendor: Vendor, path: str = "", port: int = 0) -> None:
         self.vendor = vendor
         self._path = path
         # The protocol is named because asyncio switches Nagle off only for a socket that says TCP.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
         if isinstance(vendor, AuthFront):
             vendor.book.origin = self.origin
         self._app = VendorApp(vendor)

@@ -12,6 +12,7 @@ PROVIDER = ProviderInfo(
     capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="sk-ant-...",
     key_url="https://console.anthropic.com/settings/keys",
+    general_model=r"claude-sonnet-\d+(-\d{1,2})?",
     settings=(
         SettingField(
             name="api_version",

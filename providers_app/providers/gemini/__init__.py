@@ -12,6 +12,7 @@ PROVIDER = ProviderInfo(
     capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="AIza...",
     key_url="https://aistudio.google.com/apikey",
+    general_model=r"gemini-\d+(\.\d+)?-flash",
     settings=(
         SettingField(
             name="api_version",

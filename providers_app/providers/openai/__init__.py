@@ -27,6 +27,7 @@ PROVIDER = ProviderInfo(
     capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="sk-...",
     key_url="https://platform.openai.com/api-keys",
+    general_model=r"gpt-\d+(\.\d+)?",
     models_in_order=True,
     # A login belongs to one account; only a key can belong to several organizations and projects.
     settings=(

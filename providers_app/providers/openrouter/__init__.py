@@ -59,5 +59,6 @@ PROVIDER = ProviderInfo(
     capabilities=Capabilities(names=CHAT),
     key_hint="sk-or-v1-...",
     key_url="https://openrouter.ai/settings/keys",
+    general_model=r"anthropic/claude-sonnet-\d+(\.\d+)?",
     settings=_SETTINGS,
 )

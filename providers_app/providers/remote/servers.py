@@ -63,7 +63,7 @@ SERVERS: dict[str, Server] = {
     server.name: server
     for server in (
         Server(GENERIC, "Another server"),
-        Server("vllm", "vLLM", owned_by=("vllm",)),
+        Server("vllm", "vLLM", "http://127.0.0.1:8000/v1", owned_by=("vllm",)),
         Server(
             "ollama",
             "Ollama",

@@ -12,4 +12,5 @@ PROVIDER = ProviderInfo(
     capabilities=Capabilities(names=CHAT | {"count_tokens"}),
     key_hint="AQ.... (express mode)",
     key_url="https://console.cloud.google.com/vertex-ai/studio/settings/api-keys",
+    general_model=r"gemini-\d+(\.\d+)?-flash",
 )

@@ -5,10 +5,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
 from context_app.models import Context
+from providers_app import conf
 from sessions_app.models import AuthSession
 from tests.web.context.conftest import Person
 
@@ -29,7 +31,7 @@ def chat(person: Person, session: AuthSession | None, model: str, days: float) -
 
 
 def other(person: Person, name: str, **fields: str) -> AuthSession:
-    """Another session of the person; its provider comes first in the list and has no default model."""
+    """Another session of the person; its provider comes first in the list."""
     values = {"provider": "anthropic", "auth_type": "api_key"} | fields
     return AuthSession.objects.create(owner=person.user, name=name, **values)
 
@@ -64,14 +66,42 @@ def test_deleted_chats_and_those_without_a_model_do_not_decide(ada: Person, eve:
     assert chosen(ada) == (str(ada.session.pk), "demo")
 
 
-def test_without_a_chat_the_first_session_with_a_default_model_is_taken(ada: Person) -> None:
+def test_without_a_chat_the_first_session_that_has_a_model_to_begin_with_is_taken(ada: Person) -> None:
     Context.objects.all().delete()
-    work = other(ada, "a_work")
+    work = other(ada, "a_work", provider="azure_openai")  # its deployments have names of their own
     assert chosen(ada) == (str(ada.session.pk), "demo")
     AuthSession.objects.filter(pk=ada.session.pk).update(status="disabled")
     assert chosen(ada) == (str(work.pk), "")
     made = ada.client.post(reverse("chats:new"))
     assert Context.objects.get(pk=made["Location"].split("/")[-2]).session == work
+
+
+def test_a_provider_without_a_default_begins_with_its_general_model_which_is_marked(ada: Person) -> None:
+    Context.objects.all().delete()
+    AuthSession.objects.filter(pk=ada.session.pk).update(status="disabled")
+    work = other(ada, "a_work")
+    session, model = chosen(ada)
+    assert session == str(work.pk) and model.startswith("claude-sonnet-")
+    assert "chosen by Maestro" in ada.client.get(reverse("chats:list")).content.decode()
+    new = reverse("chats:new")
+    made = Context.objects.get(pk=ada.client.post(new, {"session": session, "model": model})["Location"].split("/")[-2])
+    assert (made.model, made.model_suggested) == (model, True)
+    own = ada.client.post(new, {"session": session, "model": "claude-opus-5"})["Location"].split("/")[-2]
+    context = Context.objects.get(pk=own)
+    assert (context.model, context.model_suggested) == ("claude-opus-5", False)
+    page = ada.client.get(reverse("chats:detail", args=[own])).content.decode()
+    assert "chosen by Maestro" not in page
+
+
+def test_a_configured_default_is_no_choice_of_maestros(ada: Person) -> None:
+    Context.objects.all().delete()
+    AuthSession.objects.filter(pk=ada.session.pk).update(status="disabled")
+    work = other(ada, "a_work")
+    tree = settings.MAESTRO.providers
+    configured = tree.anthropic.model_copy(update={"default_model": "claude-haiku-5-5"})
+    with conf.use(tree.model_copy(update={"anthropic": configured})):
+        assert chosen(ada) == (str(work.pk), "claude-haiku-5-5")
+        assert "chosen by Maestro" not in ada.client.get(reverse("chats:list")).content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
