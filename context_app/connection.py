@@ -111,10 +111,14 @@ class ChatConnection:
             except Exception as error:  # servers name a lost connection in different ways
                 raise Disconnected(type(error).__name__) from error
 
+    def pong(self) -> str:
+        """Return a ``pong`` frame: the streams that are read, by which the page notices that one no longer is."""
+        return frames.encode({"type": "pong", "streams": list(self._readers)})
+
     async def handle(self, frame: frames.ClientFrame) -> None:
         """Carry out a client frame after checking the person's access. Raises ``ProviderError`` for a refusal."""
         if isinstance(frame, frames.Ping):
-            await self.send(frames.encode({"type": "pong"}))
+            await self.send(self.pong())
             return
         await in_store(access.check, self._person, self._context)
         if isinstance(frame, frames.Attach):

@@ -20,7 +20,7 @@ from providers_app.errors import ProviderError, ShuttingDown
 from sessions_app.stores.pool import in_store
 
 KEEPALIVE_S = 15.0
-"""Interval of comments while there are no frames: proxies close silent responses."""
+"""Interval of ``pong`` frames while there are no others: proxies close silent responses, and so does the page."""
 
 
 @require_GET
@@ -107,7 +107,7 @@ async def _frames(person: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> 
                 async with asyncio.timeout(KEEPALIVE_S):
                     text = await queue.get()
             except TimeoutError:
-                yield b": still here\n\n"
+                yield _sse(chat.pong())
                 continue
             if text is None:
                 return

@@ -9,6 +9,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const HELLO_WITHIN_MS = 6_000;
 const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 10_000;
+// the server sends a frame every 15 s at least
+const EVENTS_WITHIN_MS = 40_000;
 const TOO_LARGE = 4409;
 const FINAL = new Map([
   [4401, "signed-out"],
@@ -102,6 +104,7 @@ export class Link {
     window.clearTimeout(socket?.helloTimer);
     window.clearInterval(socket?.pingTimer);
     window.clearTimeout(socket?.pongTimer);
+    window.clearTimeout(source?.silentTimer);
     socket?.close();
     source?.close();
   }
@@ -130,7 +133,9 @@ export class Link {
         socket.pingTimer = window.setInterval(() => this.ping(socket), PING_EVERY_MS);
         this.greeted("websocket");
       }
-      if (frame.type !== "pong") {
+      if (frame.type === "pong") {
+        this.reattach(frame);
+      } else {
         this.onFrame(frame);
       }
     });
@@ -160,6 +165,18 @@ export class Link {
     socket.pongTimer = window.setTimeout(() => socket.close(), PONG_WITHIN_MS);
   }
 
+  /** A running answer that the server does not read on this connection would stay silent: ask for it again. */
+  reattach({ streams }) {
+    const silent = [...this.cursors()].filter(([stream]) => streams && !streams.includes(stream));
+    if (silent.length && this.source) {
+      this.drop();
+      this.connect();
+    }
+    for (const [stream, after] of this.socket ? silent : []) {
+      this.attach(stream, after);
+    }
+  }
+
   openEvents() {
     const address = new URL(this.root.dataset.eventsUrl, window.location.href);
     const streams = new Set();
@@ -170,24 +187,32 @@ export class Link {
     const source = new EventSource(address);
     source.streams = streams;
     this.source = source;
-    source.addEventListener("message", (event) => {
-      const frame = parse(event.data);
-      if (!frame || this.source !== source) {
-        return;
-      }
-      if (frame.type === "hello") {
-        source.ready = true;
-        this.greeted("sse");
-      }
-      this.onFrame(frame);
-    });
-    source.addEventListener("error", () => {
+    const broken = () => {
       if (this.source === source) {
         // its own reconnect knows one cursor only; ours knows them all
         this.drop();
         this.failed();
       }
+    };
+    source.silentTimer = window.setTimeout(broken, EVENTS_WITHIN_MS);
+    source.addEventListener("message", (event) => {
+      const frame = parse(event.data);
+      if (!frame || this.source !== source) {
+        return;
+      }
+      window.clearTimeout(source.silentTimer);
+      source.silentTimer = window.setTimeout(broken, EVENTS_WITHIN_MS);
+      if (frame.type === "hello") {
+        source.ready = true;
+        this.greeted("sse");
+      }
+      if (frame.type === "pong") {
+        this.reattach(frame);
+      } else {
+        this.onFrame(frame);
+      }
     });
+    source.addEventListener("error", broken);
   }
 
   greeted(kind) {

@@ -1,12 +1,13 @@
-"""The two failure stories: the tab that was closed, and the server that was killed, in the middle of an answer."""
+"""Failure stories: a tab that is closed, a server that is killed, an answer that falls silent, each half-way."""
 
+import json
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import SETTINGS, sign_in
 from tests.browser.database import answer_chunk, last_stream
@@ -98,6 +99,43 @@ def test_without_a_websocket_the_page_streams_by_events(
     send(page, "Hello there")
     finished(page)
     expect(page.locator(".chat-main")).to_contain_text("SSE")
+
+
+def test_an_answer_that_the_server_reads_no_more_is_asked_for_again(page: Page, server: Up) -> None:
+    asked: list[str] = []
+
+    def through(socket: WebSocketRoute) -> None:
+        """Pass frames on, but nothing of an answer before the page asks for it."""
+        upstream = socket.connect_to_server()
+
+        def from_page(message: str | bytes) -> None:
+            frame = json.loads(message)
+            if frame["type"] == "attach":
+                asked.append(frame["stream"])
+            upstream.send(message)
+
+        def from_server(message: str | bytes) -> None:
+            frame = json.loads(message)
+            if not asked and frame["type"] in ("events", "end"):
+                return
+            if not asked and frame["type"] == "pong":
+                message = json.dumps({**frame, "streams": []})
+            socket.send(message)
+
+        socket.on_message(from_page)
+        upstream.on_message(from_server)
+
+    page.route_web_socket(re.compile("/ws/chats/"), through)
+    page.clock.install()
+    start_demo(page)
+    send(page, "Hello there")
+    page.locator(".answer").wait_for()
+    assert not asked
+    page.clock.fast_forward(26_000)  # to the next ping
+    finished(page)
+    assert len(set(asked)) == 1
+    source = page.locator(".answer template.answer-source").evaluate("element => element.content.textContent")
+    assert source == answer_chunk(server.data)["content"]
 
 
 def squeezed(text: str) -> str:

@@ -48,8 +48,10 @@ async def test_a_stream_that_is_attached_several_times_at_once_has_one_reader(de
     await until(lambda: len(sent) > seen + 3)
     numbers = [(frame["first_seq"], frame["last_seq"]) for frame in sent[seen:] if frame["type"] == "events"]
     assert all(later[0] == earlier[1] + 1 for earlier, later in itertools.pairwise(numbers))
+    assert json.loads(chat.pong()) == {"type": "pong", "streams": [str(started.stream_id)]}
     await chat.close()
     assert readers(started.stream_id) == 0
+    await until(lambda: json.loads(chat.pong())["streams"] == [])
     desk.kit.runtime.cancel(started.stream_id)
 
 

@@ -13,6 +13,7 @@ from django.test import AsyncClient, Client
 from django.urls import reverse
 
 from context_app.models import Context
+from context_app.views import stream as stream_view
 from maestro_site.asgi import application
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk
@@ -70,6 +71,19 @@ async def test_events_and_posts_carry_the_same_frames_as_the_socket(desk: Desk) 
     kept = [json.loads(event) for event in await in_store(stored, uuid.UUID(turn["stream"]))]
     assert events == kept
     assert frames[-1]["state"] == "complete"
+
+
+async def test_silence_is_broken_by_frames_that_name_what_is_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_view, "KEEPALIVE_S", 0.05)
+    client = await signed_in(desk.user)
+    started = await desk.send(model="demo-hang")
+    query = f"?stream={started.stream_id}:0"
+    async with asyncio.timeout(60), aclosing(listen(client, desk, query=query)) as source:
+        async for _, frame in source:
+            if frame["type"] == "pong" and frame["streams"]:
+                assert frame == {"type": "pong", "streams": [str(started.stream_id)]}
+                break
+    desk.kit.runtime.cancel(started.stream_id)
 
 
 async def test_reconnecting_event_source_goes_on_where_it_was(desk: Desk) -> None:

@@ -58,7 +58,7 @@ async def test_refused_frame_is_an_error_frame_and_the_socket_lives(desk: Desk, 
     assert error["message"]
     assert error.get("client_id", "") == ("c9" if '"c9"' in frame else "")
     await tab.send(type="ping")
-    assert await tab.next() == {"type": "pong"}
+    assert await tab.next() == {"type": "pong", "streams": []}
     assert await desk.counts() == (0, 0, 0)
     await tab.leave()
 
