@@ -154,10 +154,18 @@ async def test_refusals_are_error_frames_with_their_status(
 async def test_body_that_is_no_object_or_too_large_is_refused(desk: Desk) -> None:
     client = await signed_in(desk.user)
     url = reverse("chats:send", args=[desk.context.pk])
-    for body in (b"", b"{", b"[]", b"\xff\xfe", b'{"text": "' + b"x" * 300_000 + b'"}'):
+    large = b'{"text": "' + b"x" * 300_000 + b'"}'
+    refused = {
+        b"": "bad_frame",
+        b"{": "bad_frame",
+        b"[]": "bad_frame",
+        b"\xff\xfe": "bad_frame",
+        large: "frame_too_large",
+    }
+    for body, code in refused.items():
         response = await client.post(url, body, content_type="application/json")
-        assert response.status_code == 400
-        assert json.loads(response.content)["code"] == "bad_frame"
+        assert response.status_code == (413 if body == large else 400)
+        assert json.loads(response.content)["code"] == code
 
 
 async def test_signed_out_and_foreign_people_get_nothing(desk: Desk) -> None:
