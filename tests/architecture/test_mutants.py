@@ -120,6 +120,7 @@ CHECKOUT = {
     "app/__init__.py": "",
     "app/m.py": """STEP = 1
 LIMITS = {"low": STEP}
+WORD = "word"
 
 
 def twice(number):
@@ -152,6 +153,10 @@ def test_twice(number):
 
 def test_limit():
     assert m.limit("low") == 1
+
+
+def test_word():
+    assert m.WORD == "word"
 
 
 def test_process():
@@ -190,6 +195,7 @@ def test_each_change_is_judged_by_the_tests_of_its_statement(copy: tree.Tree, mo
             ("STEP = 1", "STEP = 2"),
             ("STEP = 1", "STEP = 1.0"),
             ("return LIMITS[kind]", "return None"),
+            ('"word"', '"other"'),
             ("1 + 1", "1 - 1"),
             ("return number * 2", "return 2 * number"),
         ):
@@ -202,6 +208,7 @@ def test_each_change_is_judged_by_the_tests_of_its_statement(copy: tree.Tree, mo
         "STEP = 2": ("failed", "test_limit"),
         "STEP = 1.0": ("passed", ""),
         "return None": ("failed", "test_limit"),
+        '"other"': ("failed", "test_word"),
         "1 - 1": ("no test", ""),
         "return 2 * number": ("passed", ""),
     }

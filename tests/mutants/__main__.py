@@ -6,7 +6,7 @@ Comparisons, conditions, constants, sums, returned values and calls are changed,
 (``TESTS``) run once unchanged to learn which test runs which statement. Then one pytest loads them all, and forks a
 process for each change, in which the functions of the changed module have their new code; the tests that run the
 changed statement judge it there. A statement that runs as its module loads is judged by a pytest that is started anew,
-with the tests that use what the statement makes (``Tree.tests_behind``).
+with the tests that use what the statement makes, and those that import its module (``Tree.tests_behind``).
 
 A test that fails without a change judges nothing; a change with which tests hang is noticed, by their time limit.
 The exit code is 1 where fewer than ``--least`` percent of the changes of any package were noticed, 2 where nothing
@@ -115,11 +115,11 @@ class Bench:
 
         def loaded(tests: set[str]) -> Outcome:
             with self._tree.changed(module, patch.after):  # for the processes that a test starts
-                return self._judges.run(tests, self._limit_s, patch)
+                return self._judges.run(tests, self._limit_s, patch, self.unfit)
 
         def loading(tests: set[str]) -> Outcome:
             with self._tree.changed(module, patch.after), self._tree.judges(sorted(tests)) as judges:
-                return judges.run(tests, self._limit_s)
+                return judges.run(tests, self._limit_s, None, self.unfit)
 
         tests = self._tree.tests_of(module, change.line)
         outcome = self._first(tests - {LOADING}, loaded)
@@ -129,7 +129,7 @@ class Bench:
         return self._first(self._starts, loaded) if outcome.what in SURVIVED and self._starts else outcome
 
     def _first(self, tests: set[str], run: Callable[[set[str]], Outcome]) -> Outcome:
-        while tests := tests - self.unfit:
+        while tests:
             outcome = run(tests)
             if not outcome.test or outcome.test in self._passing:
                 return outcome

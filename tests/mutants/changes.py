@@ -66,6 +66,17 @@ def changes_of(source: bytes) -> list[Change]:
     return sorted(set(found))
 
 
+def imports_of(source: bytes) -> set[str]:
+    """Return the names with dots that a file imports, and the modules that it imports names from."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
 class Statement(NamedTuple):
     """A statement without its body: its lines, the names that it reads, and those by which others reach what it makes.
 

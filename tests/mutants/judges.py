@@ -68,12 +68,14 @@ class Judges:
         theirs.close()
         self.loaded = self._answer(LOADING_S)
 
-    def run(self, tests: Iterable[str], limit_s: float, patch: Patch | None = None) -> Outcome:
-        """Return how these tests end, the first that fails, in a new process with this change of what is loaded."""
+    def run(
+        self, tests: Iterable[str], limit_s: float, patch: Patch | None = None, without: Iterable[str] = ()
+    ) -> Outcome:
+        """Return how these tests (or files of tests) end, in a new process with this change of what is loaded."""
         begun = time.monotonic()
         if self.loaded.what != "passed":
             return self.loaded
-        self._pipe.send((set(tests), limit_s, patch))
+        self._pipe.send((set(tests), set(without), limit_s, patch))
         return self._answer(limit_s + LOADING_S)._replace(seconds=time.monotonic() - begun)
 
     def _answer(self, limit_s: float) -> Outcome:
@@ -120,10 +122,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         first[name] += 1
     with suppress(EOFError):
         while True:
-            tests, limit_s, patch = pipe.recv()
+            tests, without, limit_s, patch = pipe.recv()
             chosen = [item for item in session.items if tests & {item.nodeid, item.nodeid.split("::")[0]}]
+            chosen = [item for item in chosen if item.nodeid not in without]
             chosen.sort(key=lambda item: places[item.nodeid])
-            pipe.send(_forked(session, chosen, limit_s, patch))
+            pipe.send(_forked(session, chosen, limit_s, patch) if chosen else Outcome("no test"))
     return True
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coverage import CoverageData
 
-from tests.mutants.changes import Statement, statements_of
+from tests.mutants.changes import Statement, imports_of, statements_of
 from tests.mutants.judges import OPTIONS, Judges
 from tests.processes import ROOT
 
@@ -34,6 +34,7 @@ class Tree:
         self._folder = folder
         self._changes = 0
         self._statements: dict[str, list[tuple[Statement, set[str]]]] = {}
+        self._imports: dict[str, set[str]] = {}
 
     def measure(self, app: str, paths: Sequence[str]) -> tuple[int, set[str], float]:
         """Run tests unchanged, and note which statement of an app is run by which test.
@@ -59,6 +60,9 @@ class Tree:
             if process.poll() is None:
                 os.killpg(process.pid, 9)
         failed = [line for line in out.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        files = [file for path in paths for file in (self.root / path.split("::")[0]).rglob("test_*.py")]
+        files += [self.root / path for path in paths if path.endswith(".py")]
+        self._imports = {file.relative_to(self.root).as_posix(): imports_of(file.read_bytes()) for file in files}
         run = CoverageData(str(data))
         run.read()
         for path in sorted((self.root / app).rglob("*.py")):
@@ -78,7 +82,8 @@ class Tree:
     def tests_behind(self, module: str, line: int) -> set[str]:
         """Return the tests that run a statement which reads a name that the one at this line makes.
 
-        Where such a statement runs as modules load, those count which read the names that it makes, and so on.
+        Where such a statement runs as modules load, those count which read the names that it makes, and so on. Besides,
+        the files of tests which import the module or a package that it is in: what they read of it is not measured.
         """
         found, names, seen = set[str](), set(self._at(module, line)[0].makes), set[str]()
         while names - seen:
@@ -87,7 +92,8 @@ class Tree:
                 if statement.reads & seen:
                     found |= tests
                     names |= statement.makes if LOADING in tests else set()
-        return found - {LOADING}
+        name = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return (found - {LOADING}) | {file for file, imported in self._imports.items() if _of(name) & imported}
 
     def _at(self, module: str, line: int) -> tuple[Statement, set[str]]:
         inner = (pair for pair in reversed(self._statements[module]) if pair[0].first <= line <= pair[0].last)
@@ -121,3 +127,9 @@ class Tree:
         shared.mkdir(parents=True, exist_ok=True)
         fixed = {"PYTHONPATH": str(self.root), "PYTHONHASHSEED": "0"}
         return {**os.environ, **fixed, "TMPDIR": str(shared.parent), "TEST_SHARED": str(shared)}
+
+
+def _of(module: str) -> set[str]:
+    """Return the names of a module and of the packages that it is in, without that of its app."""
+    names = module.split(".")
+    return {".".join(names[:length]) for length in range(2, len(names) + 1)}
