@@ -115,11 +115,11 @@ class Bench:
 
         def loaded(tests: set[str]) -> Outcome:
             with self._tree.changed(module, patch.after):  # for the processes that a test starts
-                return self._judges.run(tests, self._limit_s, patch, self.unfit)
+                return self._judges.run(self._tree.ordered(module, tests), self._limit_s, patch)
 
         def loading(tests: set[str]) -> Outcome:
             with self._tree.changed(module, patch.after), self._tree.judges(sorted(tests)) as judges:
-                return judges.run(tests, self._limit_s, None, self.unfit)
+                return judges.run(self._tree.ordered(module, tests), self._limit_s)
 
         tests = self._tree.tests_of(module, change.line)
         outcome = self._first(tests - {LOADING}, loaded)
@@ -129,7 +129,7 @@ class Bench:
         return self._first(self._starts, loaded) if outcome.what in SURVIVED and self._starts else outcome
 
     def _first(self, tests: set[str], run: Callable[[set[str]], Outcome]) -> Outcome:
-        while tests:
+        while tests := tests - self.unfit:
             outcome = run(tests)
             if not outcome.test or outcome.test in self._passing:
                 return outcome

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
@@ -24,7 +23,7 @@ import pytest
 from tests.processes import migrated
 
 TEST_TIMEOUT_S = 30
-LOADING_S = 300.0
+LOADING_S = 1800.0
 PIPE = "MUTANTS_PIPE"
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--no-header", "--timeout-method=thread", f"--timeout={TEST_TIMEOUT_S}")
 """A change may make the end of a test hang too, which only the end of its process stops."""
@@ -68,14 +67,12 @@ class Judges:
         theirs.close()
         self.loaded = self._answer(LOADING_S)
 
-    def run(
-        self, tests: Iterable[str], limit_s: float, patch: Patch | None = None, without: Iterable[str] = ()
-    ) -> Outcome:
+    def run(self, tests: Iterable[str], limit_s: float, patch: Patch | None = None) -> Outcome:
         """Return how these tests (or files of tests) end, in a new process with this change of what is loaded."""
         begun = time.monotonic()
         if self.loaded.what != "passed":
             return self.loaded
-        self._pipe.send((set(tests), set(without), limit_s, patch))
+        self._pipe.send((list(tests), limit_s, patch))
         return self._answer(limit_s + LOADING_S)._replace(seconds=time.monotonic() - begun)
 
     def _answer(self, limit_s: float) -> Outcome:
@@ -114,19 +111,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     pipe = Connection(int(os.environ.pop(PIPE)))
     migrated()  # by no change: it is in the shared folder already where one is loaded
     pipe.send(Outcome("broken" if session.testsfailed else "passed"))
-    first = Counter[str]()
-    places = {}
-    for place, item in enumerate(session.items):  # one of each parametrised test before the others
-        name = item.nodeid.split("[")[0]
-        places[item.nodeid] = first[name] > 0, place
-        first[name] += 1
     with suppress(EOFError):
         while True:
-            tests, without, limit_s, patch = pipe.recv()
-            chosen = [item for item in session.items if tests & {item.nodeid, item.nodeid.split("::")[0]}]
-            chosen = [item for item in chosen if item.nodeid not in without]
-            chosen.sort(key=lambda item: places[item.nodeid])
-            pipe.send(_forked(session, chosen, limit_s, patch) if chosen else Outcome("no test"))
+            tests, limit_s, patch = pipe.recv()
+            places = {test: place for place, test in enumerate(tests)}
+            named = [(places.get(test.nodeid, places.get(test.nodeid.split("::")[0])), test) for test in session.items]
+            chosen = [item for place, item in sorted(named, key=lambda pair: pair[0] or 0) if place is not None]
+            pipe.send(_forked(session, chosen, limit_s, patch))
     return True
 
 

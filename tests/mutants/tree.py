@@ -1,10 +1,12 @@
 """A copy of the repository in which modules are changed and tests run; the checkout itself is never touched."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +37,7 @@ class Tree:
         self._changes = 0
         self._statements: dict[str, list[tuple[Statement, set[str]]]] = {}
         self._imports: dict[str, set[str]] = {}
+        self._took = defaultdict[str, float](float)
 
     def measure(self, app: str, paths: Sequence[str]) -> tuple[int, set[str], float]:
         """Run tests unchanged, and note which statement of an app is run by which test.
@@ -45,8 +48,9 @@ class Tree:
         settings.write_text(f"[run]\nsource = {app}\ndata_file = {data}\nomit = */migrations/*\n")
         begun = time.monotonic()
         measured = ("--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=")
+        told = ("-rfE", "--tb=no", "--durations=0", "--durations-min=0")
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *OPTIONS, *measured, "-rfE", "--tb=no", *paths],
+            [sys.executable, "-m", "pytest", *OPTIONS, *measured, *told, *paths],
             cwd=self.root,
             env=self._environment(),
             stdout=subprocess.PIPE,
@@ -59,10 +63,14 @@ class Tree:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, 9)
-        failed = [line for line in out.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-        files = [file for path in paths for file in (self.root / path.split("::")[0]).rglob("test_*.py")]
-        files += [self.root / path for path in paths if path.endswith(".py")]
-        self._imports = {file.relative_to(self.root).as_posix(): imports_of(file.read_bytes()) for file in files}
+        self._took.clear()
+        for seconds, test in re.findall(r"^(\d+\.\d+)s (?:setup|call|teardown) +(\S.*)$", out, re.MULTILINE):
+            self._took[test] += float(seconds)
+        failed = set(re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", out, re.MULTILINE))
+        self._read(app, data, paths)
+        return process.returncode, failed, time.monotonic() - begun
+
+    def _read(self, app: str, data: Path, paths: Sequence[str]) -> None:
         run = CoverageData(str(data))
         run.read()
         for path in sorted((self.root / app).rglob("*.py")):
@@ -72,8 +80,19 @@ class Tree:
                 (statement, set().union(*(tests.get(line, ()) for line in range(statement.first, statement.last + 1))))
                 for statement in statements_of(path.read_bytes())
             ]
-        names = {line.split(" ", 1)[1].split(" - ")[0] for line in failed if "::" in line}
-        return process.returncode, names, time.monotonic() - begun
+        files = [file for path in paths for file in (self.root / path.split("::")[0]).rglob("test_*.py")]
+        files += [self.root / path for path in paths if path.endswith(".py")]
+        self._imports = {file.relative_to(self.root).as_posix(): imports_of(file.read_bytes()) for file in files}
+
+    def ordered(self, module: str, tests: Iterable[str]) -> list[str]:
+        """Return tests in the order in which they probably tell soonest: those that import the module, then the quick.
+
+        Of each parametrised test, one comes before all others.
+        """
+        near = self._importing(module)
+        found = sorted(tests, key=lambda test: (test.split("::")[0] not in near, self._took[test], test))
+        first = {test.split("[")[0]: test for test in reversed(found)}
+        return sorted(found, key=lambda test: first[test.split("[")[0]] != test)
 
     def tests_of(self, module: str, line: int) -> set[str]:
         """Return the tests that run the statement at a line, and ``LOADING`` where it also runs outside tests."""
@@ -92,8 +111,14 @@ class Tree:
                 if statement.reads & seen:
                     found |= tests
                     names |= statement.makes if LOADING in tests else set()
-        name = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        return (found - {LOADING}) | {file for file, imported in self._imports.items() if _of(name) & imported}
+        near = self._importing(module)
+        return (found - {LOADING}) | {test for test in self._took if test.split("::")[0] in near}
+
+    def _importing(self, module: str) -> set[str]:
+        """Return the files of tests that import a module or a package that it is in, other than its app."""
+        names = module.removesuffix(".py").removesuffix("/__init__").split("/")
+        parts = {".".join(names[:length]) for length in range(2, len(names) + 1)}
+        return {file for file, imported in self._imports.items() if parts & imported}
 
     def _at(self, module: str, line: int) -> tuple[Statement, set[str]]:
         inner = (pair for pair in reversed(self._statements[module]) if pair[0].first <= line <= pair[0].last)
@@ -127,9 +152,3 @@ class Tree:
         shared.mkdir(parents=True, exist_ok=True)
         fixed = {"PYTHONPATH": str(self.root), "PYTHONHASHSEED": "0"}
         return {**os.environ, **fixed, "TMPDIR": str(shared.parent), "TEST_SHARED": str(shared)}
-
-
-def _of(module: str) -> set[str]:
-    """Return the names of a module and of the packages that it is in, without that of its app."""
-    names = module.split(".")
-    return {".".join(names[:length]) for length in range(2, len(names) + 1)}

@@ -142,6 +142,18 @@ def test_an_error_in_any_form_is_the_servers_words(name: str, at: list[int], pla
     assert found.error is not None and found.error.message == "Too long."
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "anthropic_messages"])
+def test_usage_beside_an_error_is_counted(name: str, begun: bool) -> None:
+    error: dict[str, Any] = {"error": {"code": "server_error", "message": "Overloaded."}}
+    error[CARRIER.get(name, "usage")] = USAGE[name]
+    if name == "openai_responses":
+        error = {"type": "response.failed", "response": {"id": "r", "status": "failed", **error}}
+    found = read(name, sent([*(answer(name, texts(name, TEXT))[:3] if begun else []), error]), [])
+    assert found.error is not None and found.error.message == "Overloaded."
+    assert found.usage is not None and (found.usage.input_tokens, found.usage.output_tokens) == (8, 2)
+
+
 FOREIGN = [*USAGE.values(), {"inputTokens": 8, "outputTokens": 2}, {"promptTokens": 8, "completionTokens": 2}]
 
 

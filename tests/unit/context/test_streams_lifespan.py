@@ -77,6 +77,15 @@ async def test_shutdown_marks_flushes_and_leaves_no_spool(kit: Kit) -> None:
     assert list(kit.folder.glob("*.log")) == []
 
 
+async def test_a_stop_says_whether_everything_is_stored(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = await kit.begin(words(3))
+    await until(lambda: not kit.runtime.running())
+    assert await asyncio.to_thread(kit.runtime.stop, 5) is True
+    assert len(await in_store(stored, live.id)) == live.accepted
+    monkeypatch.setattr(kit.runtime.journal, "stop", lambda timeout: False)
+    assert await asyncio.to_thread(kit.runtime.stop, 5) is False
+
+
 async def test_upstream_that_does_not_let_go_does_not_hold_up_the_shutdown(kit: Kit) -> None:
     async def stubborn():  # type: ignore[no-untyped-def]
         from providers_app.types.events import StreamStart

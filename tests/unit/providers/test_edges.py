@@ -10,10 +10,12 @@ import pytest
 from providers_app import conf, errors, provider, providers
 from providers_app.chat.counting import IMAGE_TOKENS, estimate
 from providers_app.dispatch import clients
+from providers_app.genai_platform.config import GenAIPlatformConfig
 from providers_app.registry.discovery import registry
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.chat import ChatRequest, ImagePart, Message, TextPart, Tool, ToolCallPart, ToolResultPart
 from providers_app.types.events import StreamFailed, TextDelta
+from providers_app.wire.client import Http
 from tests.unit.providers.memory_store import MemorySessions
 from tests.unit.providers.packages import write_package
 
@@ -124,6 +126,26 @@ async def test_other_settings_make_another_client(on_loop: Any) -> None:
         second = clients.http()
         assert second is not first
         assert second.limits.idle_s == 7
+
+
+@pytest.mark.usefixtures("on_loop")
+async def test_other_settings_close_every_client_of_those_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: asyncio.Queue[Http] = asyncio.Queue()
+
+    async def close(client: Http) -> None:
+        await closed.put(client)
+
+    monkeypatch.setattr(Http, "aclose", close)
+    gateway = GenAIPlatformConfig(enabled=True, base_url="https://genai.example.com")
+    with conf.use(ProvidersConfig(), gateway):
+        direct, platform = clients.http(), clients.platform_of("openai")
+        assert platform is not None and platform.http is not direct
+    with conf.use(ProvidersConfig()):
+        clients.http()
+        assert clients.platform_of("openai") is None
+        assert [await closed.get(), await closed.get()] == [direct, platform.http]
+    clients.http()
+    assert await closed.get() not in (direct, platform.http) and closed.empty()
 
 
 @pytest.mark.usefixtures("on_loop")

@@ -41,6 +41,21 @@ def test_checking_stores_nothing_and_importing_does_once(client: Client, person:
     assert "1 stored already" in page and "<html" not in page and AuthSession.objects.count() == 1
 
 
+def test_the_page_counts_what_it_does_with_each_kind_of_login(client: Client, person: User) -> None:
+    def exported(*keys: tuple[str, str]) -> str:
+        """Rows of the earlier product, whose sessions have fixed names."""
+        about = {"username": "importer", "auth_type": "api_key"}
+        return json.dumps([{**about, "provider": provider, "api_key": key} for provider, key in keys])
+
+    post(client, text=exported(("openai", KEY)))
+    rows = exported(("openai", f"{KEY}x"), ("anthropic", f"sk-ant-api03-{'a' * 40}"), ("nobody", KEY))
+    for check, made in (({"check": "1"}, "1 would be imported"), ({}, "1 imported")):
+        _, page = post(client, text=rows, **check)
+        assert made in page and "1 left alone: the name has another login." in page and "1 cannot be imported." in page
+    _, page = post(client, text=exported(("openai", KEY)))
+    assert "1 stored already." in page and "left alone" not in page and "cannot be imported" not in page
+
+
 def test_every_line_of_an_env_file_is_taken_or_named(client: Client, person: User) -> None:
     text = f"OPENAI_API_KEY='{KEY}'\nOPENAI_BASE_URL=https://proxy.example/v1\nDATABASE_URL=x\nMISTRAL_API_KEY=sk-..."
     _, page = post(client, text=text)

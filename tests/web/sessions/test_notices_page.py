@@ -107,6 +107,17 @@ def test_home_shows_the_worst_ones_first_and_how_many_more_there_are(alice: User
     assert part.content.decode().count("notice-row") == 3 and "3 more notices" in text_of(part)
 
 
+def test_dismissing_at_home_answers_with_the_part_of_home(alice: User) -> None:
+    rows = [told(alice, f"login_{number}") for number in range(5)]
+    client = signed_in(alice)
+    url = reverse("sessions:notice-dismiss", args=[rows[0].pk])
+    part = client.post(url, {"part": "home"}, headers=HTMX)
+    assert part.content.decode().count("notice-row") == 3 and "1 more notice" in text_of(part)
+    url = reverse("sessions:notice-dismiss", args=[rows[1].pk])
+    page = client.post(url, {"part": ""}, headers=HTMX)
+    assert page.content.decode().count("notice-row") == 3 and "more notice" not in text_of(page)
+
+
 def test_the_page_says_whether_and_where_notices_are_sent(alice: User, settings: Any) -> None:
     settings.MAESTRO = settings.MAESTRO.model_copy(update={"email": EmailConfig(host="mail.example")})
     assert "your account has no address" in text_of(signed_in(alice).get(PAGE))
