@@ -34,6 +34,10 @@ FOREIGN = (
     "AZURE_",
     "IDENTITY_",
     "GENAI_",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
 )
 KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(FOREIGN)}
 os.environ["MAESTRO_ENV_FILE"] = os.devnull

@@ -11,9 +11,10 @@ from providers_app import conf, loop, ports
 from providers_app.genai_platform.endpoint import Platform, caller_of, hosts_of
 from providers_app.ports import Owner
 from providers_app.registry.discovery import registry
-from providers_app.types.credentials import Credential
+from providers_app.types.credentials import Credential, Secret
 from providers_app.wire.client import Http, HttpLimits
 from providers_app.wire.guard import Guard
+from providers_app.wire.proxy import Proxy
 
 if TYPE_CHECKING:
     from providers_app.registry.settings import ProvidersConfig
@@ -71,6 +72,11 @@ def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http
     return platform.http.through(partial(platform.route, caller_of(provider, owner, credential)))
 
 
+def _proxy(settings: "ProvidersConfig") -> Proxy | None:
+    address = Secret(settings.proxy.get_secret_value())
+    return Proxy(address, settings.no_proxy, conf.user_agent()) if address else None
+
+
 def make(settings: "ProvidersConfig", also_allowed: tuple[str, ...] = ()) -> Http:
     """Make a client from settings; the caller closes it. ``also_allowed`` are private hosts that it may reach."""
     return Http(
@@ -84,4 +90,5 @@ def make(settings: "ProvidersConfig", also_allowed: tuple[str, ...] = ()) -> Htt
         user_agent=conf.user_agent(),
         local=registry.local_responder,
         ca_file=settings.ca_file,
+        proxy=_proxy(settings),
     )

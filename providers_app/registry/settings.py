@@ -8,13 +8,24 @@ from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.file import read_configured
 from providers_app.registry.discovery import registry
-from providers_app.setting_types import Names, setting
+from providers_app.setting_types import KEEPS_EMPTY, URL_WITH_SECRET, Env, Names, setting
+from providers_app.types.credentials import Secret
 from providers_app.wire.guard import Guard
+from providers_app.wire.proxy import Proxy
 
 ConfiguredModels = Annotated[dict[str, Any], BeforeValidator(read_configured)]
 """Values are ``Entry`` by model id, by ``provider`` or ``provider/session``."""
@@ -84,6 +95,14 @@ class ProvidersConfig(BaseModel):
         False,
         "Refuse a request whose parameters would not be sent as they are, instead of leaving them out and saying so.",
     )
+    proxy: Annotated[SecretStr, Env("HTTPS_PROXY", "https_proxy"), URL_WITH_SECRET, KEEPS_EMPTY] = setting(
+        SecretStr(""),
+        "Outgoing proxy for https (`http://user:password@host:3128`), by CONNECT. What it reaches cannot be judged: it "
+        "must not lead into networks that sessions may not reach. Set to nothing, it is off whatever HTTPS_PROXY says.",
+    )
+    no_proxy: Annotated[Names, Env("NO_PROXY", "no_proxy")] = setting(
+        (), "Hosts that are reached without the proxy: names with what is below them, addresses, CIDR ranges, `*`."
+    )
     ca_file: str = setting("", "A PEM file with further certificate authorities to trust.")
 
     @model_validator(mode="after")
@@ -91,6 +110,13 @@ class ProvidersConfig(BaseModel):
         if self.refresh_lease_s < 2 * self.refresh_timeout_s:
             raise ValueError("refresh_lease_s must be at least twice refresh_timeout_s")
         return self
+
+    @field_validator("proxy")
+    @classmethod
+    def _valid_proxy(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            Proxy(Secret(value.get_secret_value()))
+        return value
 
     @field_validator("allowed_private_hosts")
     @classmethod

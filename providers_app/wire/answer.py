@@ -9,7 +9,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +17,14 @@ import msgspec
 from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
 from providers_app.types.events import ErrorInfo
 from providers_app.types.http import HttpRequest
+from providers_app.wire.proxy import ProxyFailed
 
 DRAIN_BYTES = 256 * 1024
+UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a certificate that is signed by itself, or by an authority that is not known."""
+CA_HINT = "If a private certificate authority signed it, name its PEM file in MAESTRO_PROVIDERS__CA_FILE and restart."
+NAME_HINT = "Check that the address has the name that the server's certificate is for, and that it is still valid."
+PROXY_HINT = "Check MAESTRO_PROVIDERS__PROXY (or HTTPS_PROXY), and what the proxy allows."
 
 
 class ConnectTimeout(TimeoutError):
@@ -55,24 +61,39 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
     if isinstance(error, TimeoutError):
         how = "went silent in the middle of the answer, for" if began else "did not answer within"
         return UpstreamTimeout(f"{at_the_start} {how} {idle_s:g} s.")
+    if isinstance(error, ProxyFailed):
+        return ConnectionFailed(f"{at_the_start} could not be reached: {error}.", hint=PROXY_HINT)
     if isinstance(error, Undecodable):
         return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
     if began:
         return StreamInterrupted(f"The connection to {where} broke off in the middle of the answer: {reason(error)}.")
-    return ConnectionFailed(f"{at_the_start} could not be reached: {reason(error)}.")
+    return ConnectionFailed(f"{at_the_start} could not be reached: {reason(error)}.", hint=_tls_hint(error))
+
+
+def _tls_hint(error: BaseException) -> str:
+    """Return what to do about a certificate that was not accepted, else an empty text."""
+    seen = next((found for found in _chain(error) if isinstance(found, ssl.SSLCertVerificationError)), None)
+    return "" if seen is None else CA_HINT if seen.verify_code in UNKNOWN_ISSUER else NAME_HINT
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what caused it, a few steps far."""
+    seen: BaseException | None = error
+    for _ in range(6):
+        if seen is not None:
+            yield seen
+            seen = seen.__cause__ or seen.__context__
 
 
 def reason(error: BaseException) -> str:
     """Say in a few words why a connection failed, from the chain of causes."""
-    seen: BaseException | None = error
-    for _ in range(6):
+    for seen in _chain(error):
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"its TLS certificate was not accepted ({seen.verify_message})"
         if isinstance(seen, ssl.SSLError):
             return "the TLS handshake failed"
         if isinstance(seen, OSError) and seen.errno is not None:
             return _os_reason(seen.errno)
-        seen = seen and (seen.__cause__ or seen.__context__)
     if isinstance(error, UnknownName):
         return str(error)
     return next((words for kind, words in _REASONS.items() if isinstance(error, kind)), "the connection failed")

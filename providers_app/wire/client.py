@@ -1,7 +1,8 @@
 """The one HTTP client: every request of every provider goes through ``Http``.
 
 Underneath is ``wire.engine``, an httpx transport. It is imported with the first request, because it is slow to load.
-Redirects are answers like any other and never followed, proxies and ``.netrc`` of the environment are not read.
+Redirects are answers like any other and never followed, ``.netrc`` of the environment is not read, and a proxy is a
+setting (``wire.proxy``).
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from providers_app.wire.guard import DEFAULT_PORTS, Guard
 
 if TYPE_CHECKING:
     from providers_app.wire.engine import Engine
+    from providers_app.wire.proxy import Proxy
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host and port. Raises ``OSError``."""
@@ -51,10 +53,11 @@ class Http:
         local: Callable[[str], LocalResponder | None] = lambda scheme: None,
         resolver: Resolver | None = None,
         ca_file: str = "",
+        proxy: "Proxy | None" = None,
     ) -> None:
         """``local`` gives the responder of a URL scheme served in this process, ``resolver`` replaces the system's."""
         self.limits = limits
-        self._network = (guard, resolver, ca_file)
+        self._network = (guard, resolver, ca_file, proxy)
         self._engines: list[Engine] = []  # one at most; a list, because views share it
         self._user_agent = user_agent
         self._local = local

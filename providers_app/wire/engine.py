@@ -1,8 +1,8 @@
 """The HTTP engine: aiohttp behind httpx's types. Nothing else of the product knows either of the two.
 
 What aiohttp would do by itself is off: it keeps no cookies, follows no redirect, adds no header, repeats no request,
-undoes no compression, and reads no proxy or ``.netrc`` of the environment. A connection belongs to one exchange until
-its answer was read to the end; leaving earlier closes it at once.
+undoes no compression, and reads no proxy or ``.netrc`` of the environment (a proxy is a setting: ``wire.proxy``). A
+connection belongs to one exchange until its answer was read to the end; leaving earlier closes it at once.
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from providers_app.types.http import HttpRequest
-from providers_app.wire.answer import Broken, ConnectTimeout, Exchange
+from providers_app.wire.answer import Broken, ConnectTimeout, Exchange, reason
 from providers_app.wire.client import Resolver
 from providers_app.wire.compression import Decompressed
 from providers_app.wire.guard import DEFAULT_PORTS, Guard, literal_address
 from providers_app.wire.network import GuardedConnector, exchange, system_resolver, tls_context
+from providers_app.wire.proxy import Proxy, ProxyFailed
 
 MAX_CONNECTIONS = 1000
 IDLE_CONNECTION_S = 30.0
@@ -47,12 +48,13 @@ class Engine(httpx.AsyncBaseTransport):
     after the answer). Errors are ``AddressRefused``, ``ValueError`` for what no request can carry, and ``OSError``.
     """
 
-    def __init__(self, guard: Guard, resolver: Resolver | None, ca_file: str) -> None:
+    def __init__(self, guard: Guard, resolver: Resolver | None, ca_file: str, proxy: Proxy | None = None) -> None:
         self._guard = guard
+        self._proxy = proxy
         self._resolver = resolver or system_resolver
         self._ca_file = ca_file
         self._context: asyncio.Future[ssl.SSLContext] | None = None
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
 
     @staticmethod
     def prepared(request: HttpRequest, headers: dict[str, str], **extensions: Any) -> httpx.Request:
@@ -74,9 +76,12 @@ class Engine(httpx.AsyncBaseTransport):
         headers = [(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
         context = await self._tls() if url.scheme == "https" else True
         current.host = request.url.raw_host.decode("ascii")
+        proxy, through = self._proxy, cast(dict[str, Any], {})
+        if proxy is not None and url.scheme == "https" and proxy.covers(current.host, url.port or 443, self._guard):
+            current.host, through = proxy.host, {"proxy": proxy.url, "proxy_headers": proxy.headers()}
         token = exchange.set(current)
         try:
-            answer = await self._session(fresh).request(
+            answer = await self._session(fresh, bool(through)).request(
                 request.method,
                 url,
                 headers=headers,
@@ -84,6 +89,7 @@ class Engine(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=_timeout(request.extensions["connect_s"], idle_s),
                 ssl=context,
+                **through,
             )
         except BaseException as error:
             if current.transport is not None:
@@ -108,14 +114,13 @@ class Engine(httpx.AsyncBaseTransport):
         for session in sessions:
             await session.close()
 
-    def _session(self, fresh: bool) -> aiohttp.ClientSession:
-        found = self._sessions.get(fresh)
+    def _session(self, fresh: bool, proxied: bool) -> aiohttp.ClientSession:
+        found = self._sessions.get((fresh, proxied))
         if found is None:
             kept: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": IDLE_CONNECTION_S}
-            found = self._sessions[fresh] = aiohttp.ClientSession(
-                connector=GuardedConnector(
-                    self._guard, self._resolver, limit=0, limit_per_host=MAX_CONNECTIONS, **kept
-                ),
+            guard = self._proxy.guard if self._proxy is not None and proxied else self._guard
+            found = self._sessions[fresh, proxied] = aiohttp.ClientSession(
+                connector=GuardedConnector(guard, self._resolver, limit=0, limit_per_host=MAX_CONNECTIONS, **kept),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_ADDED_BY_AIOHTTP,
                 auto_decompress=False,
@@ -271,6 +276,11 @@ def _plain(error: Exception) -> Exception:
         error = error.args[0]
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return ConnectTimeout()
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        why = " (it asks for a user name and a password)" if error.status == 407 else ""
+        return ProxyFailed(f"the outgoing proxy answered {error.status}{why}")
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return ProxyFailed(f"the outgoing proxy could not be reached ({reason(error.os_error)})")
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectTimeout() if isinstance(error.os_error, TimeoutError) else error.os_error
     if isinstance(error, aiohttp.ClientConnectionResetError):

@@ -69,12 +69,16 @@ class Guard:
         found = [_parse(text) for text in addresses]
         if not self._metadata and any(address is not None and is_metadata(address) for address in found):
             raise AddressRefused(f"{name} is a metadata service of a cloud provider, which is never reached from here.")
-        if (name, None) in self._hosts or (name, port) in self._hosts or pair == pair_of(name, port):
+        if self.lists(name, port) or pair == pair_of(name, port):
             return list(addresses)
         for address in found:
             if address is None or (not is_public(address) and not self._listed(address, port)):
                 raise AddressRefused.private(pair_of(name, port))
         return list(addresses)
+
+    def lists(self, name: str, port: int) -> bool:
+        """Return whether the list has this host by its name, with or without its port."""
+        return (name, None) in self._hosts or (name, port) in self._hosts
 
     async def permits(self, refused: AddressRefused) -> bool:
         """Return whether the owner allowed the ``host:port`` that was refused. Raises as the store does."""

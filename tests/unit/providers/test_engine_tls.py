@@ -103,6 +103,8 @@ async def test_a_certificate_of_another_name_or_of_nobody_sends_nothing(
         error = await failure(http, post(f"https://other.example:{secured[0]}/"))
         assert (type(error), error.sent) == (ConnectionFailed, False)
         assert "its TLS certificate was not accepted" in error.message
+        assert ("MAESTRO_PROVIDERS__CA_FILE" in error.hint) is (not ca_file), "a private authority, then another name"
+        assert not ca_file or "the name that the server's certificate is for" in error.hint
         await http.aclose()
 
 
