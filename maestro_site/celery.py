@@ -1,28 +1,25 @@
-"""The Celery application, the site's own tasks, and worker and schedule as threads of the one-process installation.
+"""The Celery application, its schedule and the site's own tasks.
 
 The broker is Redis where configured, else files in the data folder, so that no server is needed.
 """
 
 import logging
 import os
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import redis
 from celery import Celery
 from celery.app.amqp import AMQP
-from celery.beat import EmbeddedService, PersistentScheduler
+from celery.beat import PersistentScheduler
 from celery.signals import beat_init, worker_init, worker_ready
-from celery.worker import WorkController
 from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 
 from django.conf import settings
 
-from maestro_site import bootstrap, pulse
+from maestro_site import bootstrap, pulse, queue_files
 
 with bootstrap.ending_in_one_line():
     settings.DATA_DIR  # noqa: B018 - reads the settings, which may be wrong
@@ -49,6 +46,7 @@ class PulsingScheduler(PersistentScheduler):
 
     _recorded = 0.0
     _away_since: float | None = None
+    _refused = False
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due, and return the seconds until the next call."""
@@ -68,6 +66,19 @@ class PulsingScheduler(PersistentScheduler):
         interval: float = super().tick(*args, **kwargs)
         return interval
 
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send a task that is due. One that cannot be sent is not made up for: the next one comes in time."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except Exception as error:  # noqa: BLE001 - whatever the broker raises, the schedule goes on
+            if not self._refused:
+                logger.error("scheduled tasks cannot be sent (%s); the schedule tries again", error)
+            self._refused = True
+        else:
+            if self._refused:
+                logger.warning("scheduled tasks are sent again")
+            self._refused = False
+
 
 @worker_init.connect
 @beat_init.connect
@@ -81,14 +92,6 @@ def _end_unless_redis_takes_its_settings(**_: Any) -> None:
 def _ready(**_: Any) -> None:
     """Record that a worker process takes tasks, long before the schedule sends it one."""
     pulse.beat("worker")
-
-
-def _guarded(work: Callable[[], None], failed: str) -> None:
-    """Do the work of a thread, whose error ends no other part."""
-    try:
-        work()
-    except Exception:
-        logger.exception(failed)
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
@@ -125,13 +128,9 @@ app.conf.update(
 if settings.REDIS_URL:
     app.conf.broker_url = settings.REDIS_URL
 else:
-    _queue = settings.DATA_DIR / "queue"
-    app.conf.broker_url = "filesystem://localhost"
+    app.conf.broker_url = queue_files.register()
     app.conf.broker_transport_options = {
-        "data_folder_in": str(_queue / "in"),
-        "data_folder_out": str(_queue / "in"),
-        "control_folder": str(_queue / "control"),
-        "store_processed": False,
+        queue_files.FOLDER: str(settings.DATA_DIR / "queue" / "in"),
         "polling_interval": 0.2,
     }
 app.autodiscover_tasks(["sessions_app", "context_app"])
@@ -149,42 +148,3 @@ def prune_browsers() -> None:
     from maestro_site.accounts import browsers  # a model needs Django's apps, which Celery loads after this module
 
     browsers.prune()
-
-
-class Background:
-    """Worker and schedule in threads of this process. ``stop`` returns at once; ``join`` waits."""
-
-    def __init__(self) -> None:
-        self._worker: Any = WorkController(
-            app=app,
-            pool_cls="threads",
-            concurrency=2,
-            hostname="maestro@local",
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            ready_callback=lambda consumer: pulse.beat("worker"),
-        )
-        self._beat: Any = EmbeddedService(app, thread=True, max_interval=1, scheduler_cls=PulsingScheduler)
-        ended = "the worker thread ended"
-        self._thread = threading.Thread(target=_guarded, args=(self._worker.start, ended), name="worker", daemon=True)
-        self._stopping = threading.Event()
-
-    def start(self) -> None:
-        """Start both; ``/readyz`` reports them once the worker takes tasks and the schedule ticks."""
-        pulse.forget("worker", "beat")
-        self._thread.start()
-        self._beat.start()
-
-    def stop(self) -> None:
-        """Tell both to stop; a running task ends by itself."""
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
-        for part, name in ((self._beat, "schedule"), (self._worker, "worker")):
-            args = (part.stop, f"the {name} did not stop cleanly")
-            threading.Thread(target=_guarded, args=args, name=f"stop-{name}", daemon=True).start()
-
-    def join(self, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds for the worker's end. Its tasks are safe to run again."""
-        self._thread.join(timeout)

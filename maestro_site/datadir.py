@@ -17,7 +17,7 @@ def ensure(path: Path) -> Path:
     """Create the folder with mode 0700 and prove that it can be written. Raises ``DataDirError``."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("queue/in", "queue/control", "spool", "pulse"):
+        for name in ("queue/in", "spool", "pulse"):
             (path / name).mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
         probe.touch(mode=0o600)

@@ -1,5 +1,6 @@
-"""Signs of life of the worker and the schedule: files in the data folder, or keys in Redis where it is configured."""
+"""Signs of life of the worker and the schedule: times of files in the data folder, or keys in a configured Redis."""
 
+import os
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -27,7 +28,9 @@ def beat(name: str) -> None:
         with suppress(redis.RedisError):
             _redis(settings.REDIS_URL).set(f"maestro:pulse:{name}", repr(time.time()), ex=STALE_S * 10)
     else:
-        (settings.DATA_DIR / "pulse" / name).write_text(repr(time.time()))
+        path, now = settings.DATA_DIR / "pulse" / name, time.time()
+        path.touch()
+        os.utime(path, (now, now))  # takes no space, which a full disk does not have
 
 
 def forget(*names: str) -> None:
@@ -41,10 +44,10 @@ def age(name: str) -> float | None:
     try:
         if settings.REDIS_URL:
             raw = _redis(settings.REDIS_URL).get(f"maestro:pulse:{name}")
-            text = raw.decode() if isinstance(raw, bytes) else ""
+            seen = float(raw.decode() if isinstance(raw, bytes) else "")
         else:
-            text = (settings.DATA_DIR / "pulse" / name).read_text()
-        return max(0.0, time.time() - float(text))
+            seen = (settings.DATA_DIR / "pulse" / name).stat().st_mtime
+        return max(0.0, time.time() - seen)
     except (OSError, ValueError, redis.RedisError):
         return None
 
@@ -67,7 +70,7 @@ def ping_broker() -> str:
     if settings.REDIS_URL:
         _redis(settings.REDIS_URL).ping()
         return "Redis"
-    probe = settings.DATA_DIR / "queue" / "control" / ".probe"
+    probe = settings.DATA_DIR / "queue" / "in" / ".probe"
     probe.touch()
     probe.unlink(missing_ok=True)
     return "files in the data folder"

@@ -36,7 +36,7 @@ bootstrap.prepare_database()
 bootstrap.prepare_key_ring()
 for name in ("worker", "beat"):
     pulse.beat(name)
-from maestro_site.celery import Background
+from maestro_site.background import Background
 begun = time.time()
 background = Background()
 time.sleep(0.2)

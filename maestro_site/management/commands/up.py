@@ -52,7 +52,7 @@ class Command(BaseCommand):
             server.serve(sock, stopping, on_stop=context_lifespan.stop_now, on_start=announce)
             return
         # Celery is imported only where a worker runs in this process.
-        from maestro_site.celery import Background
+        from maestro_site.background import Background
 
         background = Background()
         background.start()

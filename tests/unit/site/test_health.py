@@ -24,7 +24,7 @@ PARTS = ["database", "key ring", "broker", "worker", "beat"]
 def signs(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> str:
     """Where the signs of life are kept."""
     settings.DATA_DIR = tmp_path
-    for name in ("pulse", "queue/control"):
+    for name in ("pulse", "queue/in"):
         (tmp_path / name).mkdir(parents=True)
     settings.REDIS_URL = request.getfixturevalue("redis_url") if request.param == "redis" else ""
     pulse._redis.cache_clear()
@@ -96,7 +96,7 @@ def test_a_sign_of_life_gets_old(signs: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_sign_that_cannot_be_read_is_none(signs: str, settings: Any) -> None:
     if signs == "files":
-        (settings.DATA_DIR / "pulse/worker").write_text("half a num")
+        (settings.DATA_DIR / "pulse").rmdir()
     else:
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert pulse.age("worker") is None
