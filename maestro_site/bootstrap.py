@@ -20,6 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, Operation
 from maestro_site import conf, datadir
 from maestro_site.environment import ConfigError
 from providers_app.errors import NotConfigured
+from sessions_app import disk
 
 if TYPE_CHECKING:
     from sessions_app.crypto import KeyRing
@@ -52,6 +53,8 @@ def run_command(argv: list[str]) -> int:
         for sentence in unknown:
             print(f"warning: {sentence}", file=sys.stderr)
         django.setup()
+        if command == "up" and (shortage := disk.shortage()):
+            print(f"warning: {shortage} Until there is space, new messages are refused.", file=sys.stderr)
         if command not in NO_DATABASE and not command.startswith("-") and not {"-h", "--help"} & set(argv[2:]):
             _prepare()
         execute_from_command_line(argv)
@@ -97,6 +100,8 @@ def ending_in_one_line() -> Iterator[None]:
 def _problem(error: Exception) -> str:
     """Return what keeps Maestro from starting, as one line that says what to do."""
     if isinstance(error, DatabaseError | InterfaceError):
+        if settings.EMBEDDED_DATABASE and (sentence := disk.shortage()):
+            return f"{sentence} Free some space, then start again."
         place = "in the data folder" if settings.EMBEDDED_DATABASE else "of DATABASE_URL"
         first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         return f"The database {place} cannot be used: {first_line}"
@@ -133,9 +138,23 @@ def prepare_database() -> None:
             return
         if not settings.EMBEDDED_DATABASE:
             raise StartError("The database is not up to date. Run `manage.py migrate`, then this command again.")
+        _refuse_emptied_database()
         call_command("migrate", verbosity=0, interactive=False)  # waits for another process that migrates
     except DatabaseError as error:
         raise StartError(_problem(error)) from error
+
+
+def _refuse_emptied_database() -> None:
+    """Raise ``StartError`` where the database has no tables, but a key that was made after them is there."""
+    key = settings.DATA_DIR / "encryption.key"
+    # In this order: a process that starts at the same moment makes the tables first, then the key.
+    if not key.exists() or connection.introspection.table_names():
+        return
+    raise StartError(
+        f"The database {connection.settings_dict['NAME']} is missing or empty, but {key} is from an installation that "
+        "had one. Put the database back. To begin anew without its sessions and chats, move the key file away, then "
+        "start again."
+    )
 
 
 def prepare_owner() -> None:

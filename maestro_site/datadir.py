@@ -1,8 +1,11 @@
 """The data folder: created on first use, private to its user, with the files that only one process may create."""
 
+import errno
 import fcntl
 import os
 import secrets
+import shlex
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +17,42 @@ class DataDirError(Exception):
 
 
 def ensure(path: Path) -> Path:
-    """Create the folder with mode 0700 and prove that it can be written. Raises ``DataDirError``."""
+    """Create the folder, make it private to its user, and prove that it can be written. Raises ``DataDirError``."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & stat.S_ISVTX:
+            raise DataDirError(f"The data folder {path} is shared with others. Choose another with MAESTRO_DATA_DIR.")
+        make_private(path)
         for name in ("queue/in", "spool", "pulse"):
             (path / name).mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{os.getpid()}-{secrets.token_hex(4)}"
         probe.touch(mode=0o600)
         probe.unlink()
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DataDirError(
+                f"The disk of the data folder {path} is full. Free some space, then start again."
+            ) from error
         raise DataDirError(
             f"The data folder {path} cannot be written ({error.strerror}). "
             "Fix its permissions, or choose another with MAESTRO_DATA_DIR."
         ) from error
     return path
+
+
+def make_private(path: Path) -> None:
+    """Close a folder or file to everybody but its user. Raises ``DataDirError`` with the line to run."""
+    found = path.stat()
+    if not found.st_mode & 0o077:
+        return
+    private = 0o700 if stat.S_ISDIR(found.st_mode) else 0o600
+    try:
+        path.chmod(private)
+    except OSError as error:
+        raise DataDirError(
+            f"{path} can be read by other users of this machine ({found.st_mode & 0o777:03o}). Run "
+            f"`chmod {private:o} {shlex.quote(str(path))}` as its owner, then start again."
+        ) from error
 
 
 def private_file(beside: Path, text: str) -> Path:
@@ -41,9 +66,10 @@ def private_file(beside: Path, text: str) -> Path:
 
 
 def read_or_create(path: Path, make: str) -> str:
-    """Return the text of a 0600 file, which is created with ``make`` when it does not exist. Raises ``DataDirError``.
+    """Return the text of a file, made private (0600), and created with ``make`` where there is none.
 
-    O_EXCL and a link make it atomic: of two processes that start at once, both read the winner's text, whole.
+    Raises ``DataDirError``. O_EXCL and a link make it atomic: of two processes that start at once, both read the
+    winner's text, whole.
     """
     try:
         if not path.exists():
@@ -55,6 +81,7 @@ def read_or_create(path: Path, make: str) -> str:
                 pass
             finally:
                 temporary.unlink()
+        make_private(path)
         text = path.read_text().strip()
     except OSError as error:
         raise DataDirError(f"{path} cannot be read or made ({error.strerror}). Fix its permissions.") from error
@@ -65,9 +92,12 @@ def read_or_create(path: Path, make: str) -> str:
 
 @contextmanager
 def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[TextIO]:
-    """Hold a lock on ``path``, open for appending, while the block runs. Raises ``DataDirError``."""
+    """Hold a lock on ``path``, open for appending and reading, while the block runs.
+
+    Raises ``DataDirError``; with ``LOCK_NB`` in ``kind``, ``BlockingIOError`` where another process holds the lock.
+    """
     try:
-        file = path.open("a")
+        file = path.open("a+")
     except OSError as error:
         raise DataDirError(f"{path} cannot be made or opened ({error.strerror}). Fix its permissions.") from error
     with file:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from maestro_site import pulse
 from providers_app.errors import NotConfigured
-from sessions_app import crypto
+from sessions_app import crypto, disk
 from sessions_app.errors import KeyRingError, StoreUnavailable
 
 PROOF_S = 30.0
@@ -100,7 +100,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def unavailable() -> HttpResponse:
     """Return a 503 with ``Retry-After``."""
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(RETRY_S)})
+    page = render_to_string("503.html", {"shortage": disk.shortage()})
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_S)})
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -119,6 +120,12 @@ def _database() -> Check:
     except DatabaseError:
         return Check("database", False, f"{name} does not answer")
     return Check("database", True, name)
+
+
+def _disk() -> Check:
+    if sentence := disk.shortage():
+        return Check("disk", False, sentence)
+    return Check("disk", True, f"{disk.free_bytes() // disk.MEGABYTE} MB free")
 
 
 def _broker() -> Check:
@@ -159,6 +166,7 @@ def _seen(name: str) -> Check:
 # In the order in which they are named. What shares a server is asked on one thread, one after the other.
 PARTS: dict[str, Callable[[], list[Check]]] = {
     "database": lambda: [_database(), _key_ring()],
+    "disk": lambda: [_disk()],
     "broker": lambda: [_broker(), _seen("worker"), _seen("beat")],
 }
 _threads = {name: ThreadPoolExecutor(1, thread_name_prefix=f"health-{name}") for name in PARTS}

@@ -35,6 +35,7 @@ _URGENCY = (
 _CHECK_WORDS = {
     "key ring": ("Encryption key made", "Encryption key"),
     "database": ("Database ready", "Database"),
+    "disk": ("Disk ready", "Disk"),
     "broker": ("Queue ready", "Queue"),
     "worker": ("Worker running", "Worker"),
     "beat": ("Schedule running", "Schedule"),

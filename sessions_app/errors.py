@@ -11,6 +11,12 @@ class StoreUnavailable(NotConfigured, code="store_unavailable", status=503):
     default_hint = "Try again in a moment; if it stays, look at /readyz and the log."
 
 
+class DiskFull(StoreUnavailable, code="disk_full", status=503):
+    """The disk of the data folder, or of the database, has no space left for new work."""
+
+    default_hint = "Free some space on the server, then try again; no restart is needed."
+
+
 class KeyRingError(NotConfigured, code="key_ring", status=503):
     """A key is malformed or missing, or a sealed value does not open. Names key ids and rows, never a value."""
 

@@ -32,6 +32,7 @@ from providers_app.errors import (
     TooManyRunning,
     TurnRunning,
 )
+from sessions_app import disk
 from sessions_app import selectors as session_selectors
 from sessions_app.models import AuthSession, Pk
 
@@ -75,6 +76,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     more += sum(one.get("tokens") or tokens.estimate(str(one["content"])) for one in added)
     _check_window(session, model, before, more + asked.offer.tokens, config.default_window)
     calls = [_call(before, call_id) for call_id, _ in asked.results]
+    disk.require_space()
     runtime.prepare()
     try:
         with transaction.atomic():
@@ -128,6 +130,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     before = _until(end, selectors.chunks(context))
     offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
     _check_window(session, model, before, offer.tokens, runtime.config.default_window)
+    disk.require_space()
     runtime.prepare()
     with transaction.atomic():
         stream = _add_stream(runtime, owner_id)

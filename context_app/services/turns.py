@@ -57,7 +57,7 @@ async def start(
     for this turn and its retries. The same ``client_id`` twice is the same turn. Raises ``EmptyPrompt``,
     ``UnknownContext``, ``UnknownSession``, ``AmbiguousSession``, ``SessionDisabled``, ``SessionRequired``,
     ``ModelRequired``, ``InvalidRequest``, ``ContextTooLong``, ``TooManyRunning``, ``ShuttingDown``,
-    ``StoreUnavailable``.
+    ``StoreUnavailable``, ``DiskFull``.
     """
     if not isinstance(text, str) or not text.strip():
         raise EmptyPrompt("There is nothing to send.")

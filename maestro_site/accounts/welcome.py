@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -75,10 +75,25 @@ def spend(token: str) -> User:
     return user
 
 
+class AlreadyServed(Exception):
+    """Another ``up`` runs on this data folder; ``address`` is its."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
+
+
 @contextmanager
 def serving(address: str) -> Iterator[None]:
-    """Record the address that ``up`` serves while the block runs. A lock, which ends with the process, says so."""
-    with datadir.locked(settings.DATA_DIR / "address", fcntl.LOCK_SH) as file:
+    """Record the address that ``up`` serves while the block runs. A lock, which ends with the process, says so.
+
+    Raises ``AlreadyServed`` where another process holds that lock.
+    """
+    with ExitStack() as held:
+        try:
+            file = held.enter_context(datadir.locked(_address_file(), fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise AlreadyServed(_address_file().read_text().strip()) from None
         file.truncate(0)
         file.write(address)
         file.flush()
@@ -87,14 +102,18 @@ def serving(address: str) -> Iterator[None]:
 
 def site_address() -> str:
     """Return the address that ``up`` serves now; where none runs, the configured one, else the one served last."""
-    with (settings.DATA_DIR / "address").open("a+") as file:
-        file.seek(0)
-        served, running = file.read().strip(), False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            running = True
-    return (running and served) or settings.MAESTRO.public_url or served or "http://127.0.0.1:8000"
+    running = ""
+    try:
+        with datadir.locked(_address_file(), fcntl.LOCK_SH | fcntl.LOCK_NB) as file:
+            file.seek(0)
+            served = file.read().strip()
+    except BlockingIOError:
+        running = served = _address_file().read_text().strip()
+    return running or settings.MAESTRO.public_url or served or "http://127.0.0.1:8000"
+
+
+def _address_file() -> Path:
+    return settings.DATA_DIR / "address"
 
 
 def _digest(token: str) -> str:

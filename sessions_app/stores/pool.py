@@ -24,7 +24,7 @@ from django.db import (
 )
 
 from providers_app.errors import InvalidRequest, NotConfigured
-from sessions_app.errors import StoreUnavailable
+from sessions_app.errors import DiskFull, StoreUnavailable
 
 THREADS = 8
 MIGRATE = "Call maestro_site.setup(), or run `manage.py migrate`."
@@ -77,8 +77,9 @@ async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
     """Call a function that uses the database on a thread of the pool, and await its result.
 
     A caller that is cancelled leaves the function running to its end: a half-done write would be worse. Raises
-    ``StoreUnavailable`` when the database does not answer, ``NotConfigured`` when it was never migrated, and
-    ``InvalidRequest`` for a value that no column holds; its other errors are bugs and are raised as they are.
+    ``StoreUnavailable`` when the database does not answer (``DiskFull`` for want of space), ``NotConfigured`` when it
+    was never migrated, and ``InvalidRequest`` for a value that no column holds; its other errors are bugs and are
+    raised as they are.
     """
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_pool.get(), lambda: call(function, *args, **kwargs))
@@ -115,6 +116,8 @@ def call(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
             raise NotConfigured("The database has no tables, or old ones.", hint=MIGRATE) from error
         if isinstance(error, ProgrammingError):
             raise
+        if "disk is full" in str(error) or getattr(error.__cause__, "sqlstate", None) == "53100":
+            raise DiskFull("The disk of the database is full, so nothing could be stored.") from error
         text = f"The database did not answer ({type(error).__name__}), so nothing could be read or written."
         raise StoreUnavailable(text) from error
     finally:

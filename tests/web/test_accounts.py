@@ -106,8 +106,11 @@ def test_the_command_names_the_address_that_is_served_now_else_the_configured_on
 
     settings.DATA_DIR = tmp_path
     assert address() == "http://127.0.0.1:8000", "nothing ran yet, and nothing is configured"
-    with welcome.serving("http://127.0.0.1:8123"), welcome.serving("http://127.0.0.1:8124"):
+    with welcome.serving("http://127.0.0.1:8124"):
         assert address() == "http://127.0.0.1:8124"
+        with pytest.raises(welcome.AlreadyServed) as second, welcome.serving("http://127.0.0.1:8126"):
+            pass
+        assert second.value.address == address() == "http://127.0.0.1:8124", "the second leaves the first's address"
     assert address() == "http://127.0.0.1:8124", "the one that was served last"
     settings.MAESTRO = settings.MAESTRO.model_copy(update={"public_url": "https://maestro.example/"})
     assert address() == "https://maestro.example"

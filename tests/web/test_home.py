@@ -125,12 +125,18 @@ def test_every_state_has_its_place(nora: User, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_does_not_work_is_told_at_home(page: Client, nora: User, monkeypatch: pytest.MonkeyPatch) -> None:
     Context.objects.create(owner=nora)
-    checks = [health.Check(name, name in ("database", "key ring"), "seen 50 s ago") for name in home._CHECK_WORDS]
+    checks = [
+        health.Check(name, name in ("database", "disk", "key ring"), "seen 50 s ago") for name in home._CHECK_WORDS
+    ]
     monkeypatch.setattr(health, "readiness", lambda: checks)
     told = [(fact.name, fact.detail) for fact in page.get("/").context["broken"]]
     assert told == [(name, "last seen 50 s ago") for name in ("Queue", "Worker", "Schedule")]
     facts = [(fact.name, fact.detail) for fact in home.installation() if fact.ok]
-    assert facts == [("Encryption key made", "keep a copy of it"), ("Database ready", "seen 50 s ago")]
+    assert facts == [
+        ("Encryption key made", "keep a copy of it"),
+        ("Database ready", "seen 50 s ago"),
+        ("Disk ready", "seen 50 s ago"),
+    ]
 
 
 def test_home_asks_the_database_a_bounded_number_of_times(

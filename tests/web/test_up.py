@@ -31,7 +31,7 @@ def test_prints_the_link_into_a_pipe_once_it_is_ready(tmp_path: Path) -> None:
         assert sum("Open " in line for line in server.lines) == 1
         answer = ready(server)
         assert answer.status_code == 200, answer.text
-        assert set(answer.json()["checks"]) == {"database", "broker", "key ring", "worker", "beat"}
+        assert set(answer.json()["checks"]) == {"database", "disk", "broker", "key ring", "worker", "beat"}
         assert httpx.get(f"{server.base}/healthz", trust_env=False).json() == {"status": "alive"}
         for name in ("encryption.key", "secret.key", "welcome"):
             assert stat.S_IMODE((server.data / name).stat().st_mode) == 0o600, name
@@ -110,6 +110,43 @@ def test_a_wrong_key_file_is_refused_and_nothing_is_replaced(data: Path) -> None
     assert not key.exists(), "no new key is made over sealed credentials"
     key.write_bytes(before)
     assert manage(data, "sessions", "list").returncode == 0
+
+
+def test_a_second_up_on_the_same_data_is_refused_with_the_address_of_the_first(data: Path) -> None:
+    with Up(data) as first:
+        for more in ((), ("--processes",)):
+            done = manage(data, "up", "--port", str(free_port()), *more)
+            assert done.returncode != 0
+            assert f"already runs on the data folder {data}: {first.base}." in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert manage(data, "welcome").stdout.startswith(f"Open {first.base}/welcome/")
+        assert ready(first).status_code == 200
+    with Up(data) as again:
+        assert ready(again).status_code == 200
+
+
+@pytest.mark.parametrize("emptied", ["missing", "empty"])
+def test_an_emptied_database_beside_a_key_is_named_and_not_made_anew(data: Path, emptied: str) -> None:
+    assert manage(data, "sessions", "list").returncode == 0
+    for file in data.glob("maestro.sqlite3*"):
+        file.unlink()
+    if emptied == "empty":
+        (data / "maestro.sqlite3").touch()
+    for command in (("up", "--port", str(free_port())), ("sessions", "list")):
+        done = manage(data, *command)
+        assert done.returncode == 1 and str(data / "encryption.key") in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    (data / "encryption.key").rename(data / "old.key")
+    assert manage(data, "sessions", "list").returncode == 0
+
+
+def test_what_others_could_read_is_made_private_at_start(data: Path) -> None:
+    keys = [data / "encryption.key", data / "secret.key"]
+    assert manage(data, "sessions", "list").returncode == 0
+    for path in (data, *keys):
+        path.chmod(0o755)
+    assert manage(data, "sessions", "list").returncode == 0
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (data, *keys)] == [0o700, 0o600, 0o600]
 
 
 def test_an_unknown_setting_stops_up_and_names_the_nearest(data: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -33,14 +34,20 @@ class Command(BaseCommand):
             raise CommandError("--host must be an address or a name; 0.0.0.0 listens on every address.")
         stopping = server.catch_signals()
         settings.ALLOWED_HOSTS = list(dict.fromkeys([*settings.ALLOWED_HOSTS, server.host_name(host)]))
-        sock = server.listen(host, port)
-        base = server.address(host, port)
+        base, alone = server.address(host, port), options["web_only"]
         announce = partial(self._announce, base, wildcard=host in server.WILDCARDS)
-        with welcome.serving(base):
+        with ExitStack() as held:
+            try:
+                held.enter_context(welcome.serving(base))
+            except welcome.AlreadyServed as first:
+                # More web servers beside the first are welcome; a second worker and schedule are a mistake.
+                if not alone:
+                    why = f"Maestro already runs on the data folder {settings.DATA_DIR}: {first.address}."
+                    raise CommandError(f"{why} Stop it, or choose another folder with MAESTRO_DATA_DIR.") from None
+            sock = server.listen(host, port)
             if options["processes"]:
                 sock.close()
                 sys.exit(server.run_processes(host, port, stopping, announce))
-            alone = options["web_only"]
             self._serve(sock, stopping, (lambda stop: None) if alone else announce, alone=alone)
             connections.close_all()
             sys.stdout.flush()
@@ -70,10 +77,13 @@ class Command(BaseCommand):
     def _announce(self, base: str, stop: threading.Event, *, wildcard: bool) -> None:
         """Print one line for people and scripts, once everything answers."""
         try:
-            if not server.wait_ready(base, stop):
-                if not stop.is_set():
+            told = False
+            while not server.wait_ready(base, stop):
+                if stop.is_set():
+                    return
+                if not told:
                     self.stderr.write(f"error: not ready after a minute; {base}/readyz names the part that is missing.")
-                return
+                told = True
             try:
                 token = welcome.create(welcome.ensure_owner())
             except (welcome.WelcomeError, OSError) as error:

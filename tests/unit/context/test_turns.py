@@ -24,6 +24,8 @@ from providers_app.errors import (
     UnknownContext,
     UnknownSession,
 )
+from sessions_app import disk
+from sessions_app.errors import DiskFull
 from sessions_app.models import AuthSession
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, open_desk, state_of
@@ -161,6 +163,22 @@ async def test_limit_of_running_answers(desk: Desk) -> None:
     await watch(running[0].stream_id)
     await desk.answer()
     await turns.stop(owner=desk.user, stream_id=running[1].stream_id)
+
+
+async def test_a_full_disk_refuses_new_answers_until_there_is_space(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, _ = await desk.answer("One")
+    with monkeypatch.context() as full:
+        full.setattr(disk, "free_bytes", lambda: 1_500_000)
+        for refused in (
+            desk.send("Two"),
+            turns.retry(owner=desk.user, context_id=desk.context.pk, turn_id=started.turn_id),
+        ):
+            with pytest.raises(DiskFull, match="full: 1 MB free, 32 MB needed"):
+                await refused
+    assert [chunk.kind for chunk in await desk.chunks()] == ["user", "assistant"], "nothing was written"
+    await desk.answer("Two")
 
 
 @pytest.mark.both

@@ -11,7 +11,7 @@ from providers_app import errors, loop, ports, provider
 from providers_app.dispatch.credentials import report
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import crypto
-from sessions_app.errors import StoreUnavailable
+from sessions_app.errors import DiskFull, StoreUnavailable
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, outcomes
@@ -114,6 +114,15 @@ def test_a_lookup_without_the_right_key_says_so(alice: User) -> None:
     with pytest.raises(errors.NotConfigured) as found:
         loop.run(DjangoSessionStore().lookup(alice.pk, None, "my_key"), 60)
     assert found.value.code == "key_ring"
+
+
+def test_a_full_disk_is_a_typed_error_of_its_own() -> None:
+    def full() -> None:
+        raise OperationalError("database or disk is full")
+
+    with pytest.raises(DiskFull, match="The disk of the database is full") as found:
+        loop.run(pool.in_store(full), 60)
+    assert (found.value.code, found.value.http_status) == ("disk_full", 503) and "no restart" in found.value.hint
 
 
 @pytest.mark.parametrize("kind", [OperationalError, connection.Database.OperationalError])

@@ -14,10 +14,11 @@ from django.test import Client, RequestFactory
 from maestro_site import health, pulse
 from maestro_site.asgi import application
 from providers_app.errors import NotConfigured
-from sessions_app import crypto
+from sessions_app import crypto, disk
 
 pytestmark = pytest.mark.django_db
-PARTS = ["database", "key ring", "broker", "worker", "beat"]
+MB = 1024 * 1024
+PARTS = ["database", "key ring", "disk", "broker", "worker", "beat"]
 
 
 @pytest.fixture(params=["files", "redis"])
@@ -55,6 +56,7 @@ def test_every_part_works(client: Client, signs: str) -> None:
     words = {name: check["detail"] for name, check in found["checks"].items()}
     assert words["database"] == ("SQLite" if connection.vendor == "sqlite" else "Postgres")
     assert words["broker"] == ("Redis" if redis else "files in the data folder")
+    assert words["disk"].endswith(" MB free")
     assert words["key ring"] == "every key in use opens"
     assert words["worker"] == words["beat"] == "seen 0 s ago"
 
@@ -78,9 +80,21 @@ def test_every_part_is_broken(client: Client, settings: Any, tmp_path: Path, mon
     words = {name: check["detail"] for name, check in found["checks"].items()}
     assert words["database"].endswith(" does not answer") and words["key ring"] == "No key."
     assert words["broker"] == "the queue folder is not writable"
+    assert words["disk"] == "The data folder cannot be used (No such file or directory)."
     assert words["worker"] == words["beat"] == "not seen yet"
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert ready(client)[1]["checks"]["broker"] == {"ok": False, "detail": "Redis does not answer"}
+
+
+def test_a_full_disk_is_named_and_gone_from_the_answer_once_there_is_space(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for free, fine in ((0, False), (32 * MB - 1, False), (32 * MB, True)):
+        monkeypatch.setattr(disk, "free_bytes", lambda free=free: free)
+        found = ready(client)[1]
+        assert ("disk" not in found["broken"]) is fine
+        said = "32 MB free" if fine else f"The disk of the data folder is full: {free // MB} MB free, 32 MB needed."
+        assert found["checks"]["disk"] == {"ok": fine, "detail": said}
 
 
 def test_a_sign_of_life_gets_old(signs: str, monkeypatch: pytest.MonkeyPatch) -> None:
