@@ -16,7 +16,6 @@ with bootstrap.ending_in_one_line():
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 from django.db import connections
 
@@ -24,6 +23,7 @@ from context_app import lifespan as context_lifespan
 from context_app.connection import RESTART
 from context_app.consumers import websocket_urlpatterns
 from maestro_site import health, request_threads
+from maestro_site.origins import SameOrigin
 from providers_app import loop as provider_loop
 from sessions_app import crypto
 from sessions_app.stores.sessions import outcome_queue
@@ -36,7 +36,7 @@ FLUSH_S = 1.0
 django_application = request_threads.Handler(
     request_threads.RequestThreads(settings.MAESTRO.database_connections - request_threads.OTHERS)
 )
-websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+websocket_application = SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
