@@ -24,6 +24,7 @@ from django.core.management import CommandError
 from django.db import DatabaseError
 
 from maestro_site import pulse
+from maestro_site.half_sent import TimedProtocol
 from providers_app.refresh.flight import holder_of
 from sessions_app.stores import lanes
 
@@ -102,6 +103,7 @@ def serve(sock: socket.socket, stopping: threading.Event, *, on_stop: Callable[[
     config = uvicorn.Config(
         "maestro_site.asgi:application",
         lifespan="on",
+        http=TimedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
