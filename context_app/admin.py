@@ -115,7 +115,7 @@ class ContextAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def chunk_count(self, context: Any) -> int:
         return int(context._chunks)
 
-    @admin.action(description="Archive selected chats")
+    @admin.action(description="Archive selected chats", permissions=("change",))
     def put_away(self, request: HttpRequest, queryset: "QuerySet[Context]") -> None:
         rows = Context.objects.filter(pk__in=queryset.values("pk"), archived_at=None)
         count = rows.update(archived_at=timezone.now())

@@ -60,6 +60,13 @@ class MaestroSettings(BaseModel):
         [], "Origins (`https://host`) whose forms are accepted behind a proxy, comma-separated."
     )
     behind_tls_proxy: bool = setting(False, "Trust X-Forwarded-Proto of a proxy in front, and mark cookies secure.")
+    trusted_proxies: int = setting(
+        0,
+        "How many proxies in front add the address of their client to X-Forwarded-For. Wrong passwords are then "
+        "counted for each client; with 0, for each address that connects.",
+        ge=0,
+        le=10,
+    )
     debug: bool = setting(False, "Show Django's debug pages. Never in production.")
     log_level: str = setting("INFO", "Level of the log on stderr: DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = setting(False, "Write the log as one JSON object per line.")

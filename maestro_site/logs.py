@@ -28,11 +28,16 @@ SHARED = (
 _IN_ADDRESSES = re.compile(r"(/welcome/)[\w-]+|(/oauth/callback/?\?)[^\s'\"<>]+")
 
 
+def mask_addresses(text: str) -> str:
+    """Return the text with the sign-in tokens in its addresses replaced."""
+    return _IN_ADDRESSES.sub(r"\1\2***", text)
+
+
 class _Formatter(structlog.stdlib.ProcessorFormatter):
     """Mask sign-in tokens in addresses anywhere in the finished line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return _IN_ADDRESSES.sub(r"\1\2***", super().format(record))
+        return mask_addresses(super().format(record))
 
 
 class OutageFilter(logging.Filter):

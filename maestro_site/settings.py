@@ -97,6 +97,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "maestro_site.accounts.client_address.of"
 AXES_LOCKOUT_CALLABLE = "maestro_site.accounts.views.locked_out"
 AXES_VERBOSE = False
 # It would store the address of every sign-in, the welcome link's token included.
@@ -117,6 +118,8 @@ CONTENT_SECURITY_POLICY = {
 
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+DEFAULT_EXCEPTION_REPORTER = "maestro_site.debug_page.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "maestro_site.debug_page.Filter"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Served from the source folders, so that nothing has to be collected before the first start.

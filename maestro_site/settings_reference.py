@@ -60,7 +60,7 @@ SECTIONS = (
     Section(
         "Addresses and safety",
         "Where Maestro is reached, and what protects it.",
-        "allowed_hosts trusted_origins behind_tls_proxy public_url secret_key encryption_keys debug "
+        "allowed_hosts trusted_origins behind_tls_proxy trusted_proxies public_url secret_key encryption_keys debug "
         "providers.allowed_private_hosts providers.ca_file",
     ),
     Section("Data and other servers", "Without these, one folder holds everything.", "data_dir *_url"),

@@ -137,6 +137,28 @@ def test_five_wrong_passwords_lock_the_name_and_address(client: Client, nora: Us
     assert other.status_code == 302, "nora herself, from elsewhere, still gets in"
 
 
+def test_behind_a_proxy_a_client_locks_out_itself_alone(client: Client, nora: User, settings: Any) -> None:
+    def post(client_address: str, password: str) -> int:
+        headers = {"X-Forwarded-For": f"6.6.6.6, {client_address}"}
+        return client.post("/login/", {"username": "nora", "password": password}, headers=headers).status_code
+
+    settings.MAESTRO = settings.MAESTRO.model_copy(update={"trusted_proxies": 1})
+    assert [post("203.0.113.7", "no") for _ in range(5)][-1] == 429
+    assert post("203.0.113.7", PASSWORD) == 429 and post("203.0.113.8", PASSWORD) == 302
+
+
+def test_a_lock_out_does_not_close_the_welcome_link(client: Client) -> None:
+    owner = welcome.ensure_owner()
+    for _ in range(6):
+        locked = client.post("/login/", {"username": owner.get_username(), "password": "no"})
+    assert locked.status_code == 429
+    for _ in range(10):
+        assert client.post("/welcome/a-wrong-guess").status_code == 410
+    address = reverse("welcome", args=[welcome.create(owner)])
+    assert client.get(address).status_code == 200 and client.post(address).status_code == 302
+    assert client.get("/").status_code == 200
+
+
 def test_a_person_without_a_password_chooses_one(client: Client) -> None:
     owner = welcome.ensure_owner()
     client.force_login(owner)
@@ -229,7 +251,11 @@ def test_pages_carry_the_security_headers(client: Client) -> None:
     answer = client.get("/login/")
     policy = answer["Content-Security-Policy"]
     assert "script-src 'self'" in policy and "unsafe" not in policy
-    assert answer["X-Frame-Options"] == "DENY" and answer["X-Content-Type-Options"] == "nosniff"
+    assert (
+        "frame-ancestors 'none'" in policy
+        and answer["X-Frame-Options"] == "DENY"
+        and answer["X-Content-Type-Options"] == "nosniff"
+    )
     assert answer["Referrer-Policy"] == "same-origin" and answer["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
