@@ -34,3 +34,6 @@ class ContextConfig(BaseModel, frozen=True):
     max_frame_bytes: int = Field(default=262_144, ge=1024, description="The largest frame that a browser may send.")
     max_frames_per_second: int = Field(default=20, ge=1, description="More client frames than this close the socket.")
     max_running_per_owner: int = Field(default=50, ge=1, description="How many answers one person may have running.")
+    max_connections_per_owner: int = Field(
+        default=50, ge=1, description="How many chats one person may have open (tabs), in each process."
+    )

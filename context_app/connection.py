@@ -76,9 +76,14 @@ class ChatConnection:
         self._opened_at = self._since = timezone.now()
 
     async def open(self) -> None:
-        """Send ``hello`` and listen from now on. Raises ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``."""
+        """Send ``hello`` and listen from now on.
+
+        Raises ``TooManyConnections``, ``SignedOut``, ``UnknownContext``, ``StoreUnavailable``.
+        """
         # Subscribed before the database is read: a turn that starts in between is heard of twice rather than never.
-        self._ticket = current().hub.subscribe(self._context, self._on_message)
+        here = current()
+        most = here.config.max_connections_per_owner
+        self._ticket = here.hub.subscribe(self._context, self._on_message, self._person.user_id, most)
         try:
             running = await in_store(_running, self._person, self._context)
         except BaseException:

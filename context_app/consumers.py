@@ -12,13 +12,13 @@ from django.urls import path
 from context_app import access, frames
 from context_app.conf import ContextConfig
 from context_app.connection import RESTART, ChatConnection, Disconnected, close_code
-from context_app.errors import BadFrame, SignedOut
+from context_app.errors import BadFrame, SignedOut, TooManyConnections
 from context_app.streams.runtime import current
 from providers_app.errors import ProviderError, UnknownContext
 
 logger = logging.getLogger(__name__)
 
-TOO_MANY, TOO_LARGE = 4408, 4409
+TOO_MANY, TOO_LARGE, TOO_MANY_OPEN = 4408, 4409, 4429
 
 
 class ChatConsumer(AsyncWebsocketConsumer):
@@ -39,6 +39,9 @@ class ChatConsumer(AsyncWebsocketConsumer):
             await chat.open()
         except (SignedOut, UnknownContext) as error:
             await self.close(close_code(error))
+        except TooManyConnections as error:
+            await self.send(text_data=frames.error(error))
+            await self.close(TOO_MANY_OPEN)
         except ProviderError as error:  # the database does not answer: the page comes back with a back-off
             await self.send(text_data=frames.error(error))
             await self.close(RESTART)

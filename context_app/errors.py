@@ -37,3 +37,10 @@ class SignedOut(CallerError, code="signed_out", status=401):
 
     why = "The browser session ended, or an administrator disabled the account."
     default_hint = "Sign in again."
+
+
+class TooManyConnections(CallerError, code="too_many_connections", status=429):
+    """The person has as many chats open in this process as the settings allow."""
+
+    why = "The number of open chats is limited for each person (MAESTRO_CONTEXT__MAX_CONNECTIONS_PER_OWNER)."
+    default_hint = "Close chats in other tabs, then reload this page."

@@ -14,6 +14,7 @@ class StoreUnavailable(NotConfigured, code="store_unavailable", status=503):
 class DiskFull(StoreUnavailable, code="disk_full", status=503):
     """The disk of the data folder, or of the database, has no space left for new work."""
 
+    why = "Other files fill the disk, or it is too small for what is stored. 32 MB are kept free for answers that run."
     default_hint = "Free some space on the server, then try again; no restart is needed."
 
 

@@ -16,6 +16,8 @@ from uuid import UUID
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
+from context_app.errors import TooManyConnections
+
 logger = logging.getLogger(__name__)
 
 RETRY_S = 5.0
@@ -31,18 +33,26 @@ class Hub:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscribers: dict[object, tuple[UUID, asyncio.AbstractEventLoop, OnMessage]] = {}
+        self._people: dict[object, Any] = {}
 
-    def subscribe(self, context: UUID, on_message: OnMessage) -> object:
-        """Subscribe to a chat on the running loop; returns the ticket for ``unsubscribe``."""
+    def subscribe(self, context: UUID, on_message: OnMessage, person: Any = None, most: int | None = None) -> object:
+        """Subscribe to a chat on the running loop; returns the ticket for ``unsubscribe``.
+
+        Raises ``TooManyConnections`` where ``person`` has ``most`` subscriptions already.
+        """
         ticket = object()
         with self._lock:
+            if most is not None and sum(one == person for one in self._people.values()) >= most:
+                raise TooManyConnections(f"You have {most} chats open.")
             self._subscribers[ticket] = (context, asyncio.get_running_loop(), on_message)
+            self._people[ticket] = person
         return ticket
 
     def unsubscribe(self, ticket: object) -> None:
         """End a subscription."""
         with self._lock:
             self._subscribers.pop(ticket, None)
+            self._people.pop(ticket, None)
 
     def publish(self, message: dict[str, Any], context: UUID | None = None) -> None:
         """Send a message to the subscribers of a chat, or of every chat. May be called from any thread."""

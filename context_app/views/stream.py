@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +100,7 @@ async def _frames(person: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> 
         await queue.put(None)
 
     chat = ChatConnection(person, context_id, queue.put, close)
-    opening = asyncio.get_running_loop().create_task(_open(chat, wanted))
+    opening = asyncio.get_running_loop().create_task(_open(chat, wanted, close))
     try:
         while True:
             try:
@@ -117,11 +117,12 @@ async def _frames(person: Viewer, context_id: UUID, wanted: dict[UUID, int]) -> 
         await chat.close()
 
 
-async def _open(chat: ChatConnection, wanted: dict[UUID, int]) -> None:
+async def _open(chat: ChatConnection, wanted: dict[UUID, int], close: Callable[[int], Awaitable[None]]) -> None:
     try:
         await chat.open()
     except ProviderError as error:
         await chat.send(frames.error(error))
+        await close(connection.RESTART)  # an open response would keep the page from trying again
         return
     for stream, after in wanted.items():
         try:

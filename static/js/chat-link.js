@@ -15,6 +15,7 @@ const TOO_LARGE = 4409;
 const FINAL = new Map([
   [4401, "signed-out"],
   [4403, "gone"],
+  [4429, "too-many"],
 ]);
 
 export class Link {

@@ -228,7 +228,7 @@ function stop() {
 }
 
 function showState(state) {
-  const words = { connecting: "Connecting", reconnecting: "Reconnecting", websocket: "WebSocket", sse: "SSE", "signed-out": "Signed out", gone: "Not available" };
+  const words = { connecting: "Connecting", reconnecting: "Reconnecting", websocket: "WebSocket", sse: "SSE", "signed-out": "Signed out", gone: "Not available", "too-many": "Too many open chats" };
   const badge = document.getElementById("transport");
   if (badge) {
     badge.dataset.transport = state;

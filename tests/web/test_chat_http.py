@@ -12,6 +12,7 @@ from asgiref.testing import ApplicationCommunicator
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from context_app.conf import ContextConfig
 from context_app.models import Context
 from context_app.views import stream as stream_view
 from maestro_site.asgi import application
@@ -52,6 +53,14 @@ async def listen(
                 fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if not line.startswith(":"))
                 if "data" in fields:
                     yield fields.get("id", ""), json.loads(fields["data"])
+
+
+async def test_one_event_stream_too_many_says_so_and_ends(desk: Desk) -> None:
+    desk.kit.runtime.config = ContextConfig(max_connections_per_owner=1)
+    client = await signed_in(desk.user)
+    async with asyncio.timeout(60), aclosing(listen(client, desk)) as source:
+        assert (await anext(source))[1]["type"] == "hello"
+        assert [frame["code"] async for _, frame in listen(client, desk)] == ["too_many_connections"]
 
 
 async def test_events_and_posts_carry_the_same_frames_as_the_socket(desk: Desk) -> None:

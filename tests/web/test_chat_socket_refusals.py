@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from context_app import connection as connection_module
+from context_app.conf import ContextConfig
 from context_app.models import Context, Stream, Turn
 from maestro_site import asgi
 from sessions_app.stores.pool import in_store
@@ -120,6 +121,23 @@ async def test_foreign_deleted_and_unknown_chats_are_closed_with_4403(desk: Desk
 async def test_foreign_origin_gets_no_socket(desk: Desk) -> None:
     with pytest.raises(AssertionError, match="handshake"):
         await Tab.open(desk, origin="https://evil.example")
+
+
+async def test_a_person_has_a_limit_of_open_sockets(desk: Desk) -> None:
+    desk.kit.runtime.config = ContextConfig(max_connections_per_owner=2)
+    bob = await open_desk(desk.kit, "bob")
+    tabs = [await Tab.open(desk) for _ in range(2)]
+    for tab in tabs:
+        await tab.next("hello")
+    more = await Tab.open(desk)
+    assert (await more.next())["code"] == "too_many_connections"
+    assert await more.closed() == 4429
+    await (other := await Tab.open(bob)).next("hello")
+    await tabs[0].leave()
+    await until(lambda: desk.kit.runtime.hub.count() == 2)
+    await (again := await Tab.open(desk)).next("hello")
+    for tab in (tabs[1], other, again):
+        await tab.leave()
 
 
 async def test_streams_and_turns_of_another_chat_are_unknown_even_to_their_owner(desk: Desk) -> None:
