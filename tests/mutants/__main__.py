@@ -104,6 +104,7 @@ class Bench:
         self._passing = set[str]()
         self._judges = tree.judges((*paths, *sorted(self._starts)))
         if code not in (0, 1) or self._judges.loaded.what != "passed":
+            _say(f"{app}: its tests do not load (pytest's exit code {code}, then {self._judges.loaded.what})")
             sys.exit(2)
 
     def outcome(self, mutant: Mutant) -> Outcome:
