@@ -4,11 +4,12 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from context_app import rendering, tasks
-from context_app.models import Context, Stream, StreamSegment, Turn
+from context_app.models import Context, MediaFile, Stream, StreamSegment, Turn
 from context_app.services import contexts, retention, turns
 from context_app.streams import spool
 from context_app.streams.reader import Ended
@@ -120,3 +121,45 @@ def test_many_are_pruned_in_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert retention.prune() == (0, 0, 10, 0)
     assert retention.prune() == (0, 0, 0, 0)
     assert not StreamSegment.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("older", [timedelta(hours=1), timedelta(hours=-1)], ids=["older", "younger"])
+def test_each_kind_goes_once_it_is_older_than_its_retention(older: timedelta) -> None:
+    owner = get_user_model().objects.create_user("ada")
+    now, config = timezone.now(), settings.MAESTRO.context
+    ended = now - timedelta(days=config.segment_retention_days) - older
+    made = now - timedelta(days=config.media_retention_days) - older
+    gone = older > timedelta()
+    for state in Stream.State:
+        Stream.objects.create(owner=owner, state=state, heartbeat_at=ended, ended_at=ended)
+    files = [MediaFile.objects.create(owner=owner, media_type="image/png", size=3) for _ in range(2)]
+    MediaFile.objects.update(created_at=made)
+    MediaFile.objects.filter(pk=files[1].pk).update(context=Context.objects.create(owner=owner))
+    assert retention.prune().streams == (len(Stream.State) - 1 if gone else 0)
+    assert set(Stream.objects.values_list("state", flat=True)) == ({"running"} if gone else set(Stream.State.values))
+    assert set(MediaFile.objects.values_list("pk", flat=True)) == {file.pk for file in (files[1:] if gone else files)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("\n  # Hello   there \nmore", "Hello there"),
+        ("> - quoted", "quoted"),
+        ("#\n", ""),
+        ("a" * contexts.TITLE_CHARS, "a" * contexts.TITLE_CHARS),
+        (f"{'word, ' * contexts.TITLE_CHARS}", None),
+    ],
+)
+def test_a_title_is_the_first_line_cut_at_a_word(text: str, title: str | None) -> None:
+    context = Context.objects.create(owner=get_user_model().objects.create_user("ada"))
+    assert contexts.title_from(context, text) == (title != "")
+    if title is None:
+        assert context.title.endswith("word…") and len(context.title) <= contexts.TITLE_CHARS
+        assert len(context.title) > contexts.TITLE_CHARS - len("word, word")
+    else:
+        assert context.title == title
+    context.refresh_from_db()
+    assert bool(context.title) == (title != "")
+    assert not contexts.title_from(context, "Another") or title == "", "a title stays"

@@ -1,6 +1,8 @@
 """Contexts and what belongs to them in the admin: searchable, read-only, no query per row."""
 
 import pytest
+from django.contrib.admin import site
+from django.core.checks import run_checks
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -8,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from context_app.models import Context, ContextChunk, ContextEdit, MediaFile
 from tests.web.context.conftest import BACKEND, Person
 
-MODELS = ["context", "contextchunk", "contextedit", "stream", "turn"]
+MODELS = ["context", "contextchunk", "contextedit", "mediafile", "stream", "turn"]
 
 
 @pytest.fixture
@@ -36,6 +38,19 @@ def test_lists_search_and_need_no_query_per_row(
     assert operator.get(url, {"q": str(ada.context.pk)}).status_code == 200
 
 
+def test_every_column_filter_and_search_of_every_list_is_one_of_its_rows(operator: Client, ada: Person) -> None:
+    ada.turn("Question")
+    assert run_checks() == []
+    for shown in (registered for kind, registered in site._registry.items() if kind._meta.app_label == "context_app"):
+        url = reverse(f"admin:context_app_{shown.opts.model_name}_changelist")
+        for name in shown.list_filter:
+            if isinstance(name, str):
+                assert operator.get(url, {f"{name}__isnull": "False"}).status_code == 200, name
+        for number, name in enumerate(shown.list_display, 1):
+            assert operator.get(url, {"o": str(number)}).status_code == 200, name
+        assert operator.get(url, {"q": "nothing"}).context["cl"].result_count == 0
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_nothing_is_added_by_hand(operator: Client, model: str) -> None:
     assert operator.get(reverse(f"admin:context_app_{model}_add")).status_code == 403
@@ -46,7 +61,9 @@ def test_rows_are_read_and_not_changed(operator: Client, ada: Person, model: str
     turn = ada.turn("As it was said")
     edit = ContextEdit.objects.create(context=ada.context, actor=ada.user, action="pin")
     chunk = turn.chunks.get(kind="user")
-    pk = {"contextchunk": chunk.pk, "contextedit": edit.pk, "stream": turn.stream_id, "turn": turn.pk}[model]
+    file = MediaFile.objects.create(owner=ada.user, media_type="image/png", size=3)
+    keys = {"contextchunk": chunk.pk, "contextedit": edit.pk, "stream": turn.stream_id, "turn": turn.pk}
+    pk = {**keys, "mediafile": file.pk}[model]
     url = reverse(f"admin:context_app_{model}_change", args=[pk])
     page = operator.get(url).content.decode()
     assert 'name="_save"' not in page and "<textarea" not in page
