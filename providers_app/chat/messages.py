@@ -134,7 +134,8 @@ def _checked_part(location: str, part: Any) -> Part:
         case TextPart(text=str()) | ReasoningPart(text=str()) | BlockPart(kind=str(), data=dict()):
             fine = True
         case ImagePart() | FilePart() | AudioPart():
-            return checked_media(location, part)
+            part = checked_media(location, part)
+            fine = isinstance(getattr(part, "ref", ""), str)
         case ToolCallPart(id=str(), name=str(), arguments=dict(), provider_id=provider_id, intent=intent):
             intent_rules.parse_intent(intent, f"{location}: the intent of {quoted(part.name)}")
             fine = isinstance(provider_id or "", str)
