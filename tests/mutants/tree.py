@@ -20,6 +20,8 @@ from tests.processes import ROOT
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info")
 MADE = ("var", "site")
 """What the product and the documentation leave in the checkout; folders of these names elsewhere are sources."""
+TEST_S = 600
+"""Seconds for an unchanged test, whose end by the time limit would be that of the whole measurement."""
 LOADING = ""
 """Coverage's context of a line that runs outside a test: while modules are loaded or tests are collected."""
 
@@ -48,7 +50,7 @@ class Tree:
         settings.write_text(f"[run]\nsource = {app}\ndata_file = {data}\nomit = */migrations/*\n")
         begun = time.monotonic()
         measured = ("--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=")
-        told = ("-rfE", "--tb=no", "--durations=0", "--durations-min=0")
+        told = ("-rfE", "--tb=no", "--durations=0", "--durations-min=0", f"--timeout={TEST_S}")
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *OPTIONS, *measured, *told, *paths],
             cwd=self.root,
