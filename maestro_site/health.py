@@ -13,10 +13,11 @@ import redis
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError, close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
+from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -92,9 +93,12 @@ def _answer(checks: list[Check]) -> JsonResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500, or 503 with ``Retry-After`` where the database is locked or away, which is temporary."""
-    if is_outage(sys.exc_info()[1]):
+    """Answer 500; 503 with ``Retry-After`` where the database is locked or away; 400 for a NUL in a parameter."""
+    error = sys.exc_info()[1]
+    if is_outage(error):
         return unavailable()
+    if isinstance(error, DataError) and "NUL" in str(error):  # Postgres takes none, and no person types one
+        return defaults.bad_request(request, error)
     return HttpResponse(render_to_string("500.html"), status=500)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
@@ -39,7 +39,8 @@ def allow_address(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Give a host and port, such as 192.168.1.40:8000.")
     allow_asked(request)
     to = request.POST.get("next", "")
-    return redirect(to if to and url_has_allowed_host_and_scheme(to, None) else "settings")
+    # Not ``redirect``, which takes a text without a slash for the name of a page.
+    return HttpResponseRedirect(to) if to and url_has_allowed_host_and_scheme(to, None) else redirect("settings")
 
 
 @login_required
