@@ -93,7 +93,10 @@ def demo_session(data: Path) -> str:
 
 
 class Up:
-    """A running server; use as a context manager."""
+    """A running server; use as a context manager. ``program`` is what Python runs, with ``up`` and its arguments."""
+
+    program: tuple[str, ...] = ("manage.py",)
+    stdin = subprocess.DEVNULL
 
     def __init__(self, data: Path, *arguments: str, port: int | None = None, **extra: str) -> None:
         self.data = data
@@ -111,10 +114,10 @@ class Up:
         """Start, and return when the sign-in line was printed."""
         begun = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", str(self.port), *self._arguments],
+            [sys.executable, *self.program, "up", "--port", str(self.port), *self._arguments],
             cwd=ROOT,
             env=environment(self.data, **self._extra),
-            stdin=subprocess.DEVNULL,
+            stdin=self.stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

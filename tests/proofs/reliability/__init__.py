@@ -7,10 +7,10 @@ hold did. A row that does not hold says why below the table, and the proof ends 
 
 from collections.abc import Callable, Iterable
 
-from tests.proofs.reliability import answers
+from tests.proofs.reliability import answers, full_disk, healing
 from tests.proofs.reliability.story import COLUMNS, Story
 
-STORIES: tuple[Story, ...] = (*answers.STORIES,)
+STORIES: tuple[Story, ...] = (*answers.STORIES, *healing.STORIES, *full_disk.STORIES)
 """In the order of the table. A subject is a module with a tuple ``STORIES`` of its own."""
 
 
