@@ -148,8 +148,13 @@ class LoginStore(Protocol):
         error: Exception | None = None,
         account: str = "",
         session_id: str = "",
+        owes: bool = False,
     ) -> None:
-        """Write the progress of a sign-in; a final status destroys the sealed parts."""
+        """Write the progress; a final status destroys the sealed parts, but not tokens whose revocation it ``owes``."""
+
+    async def settle_login(self, login_id: str) -> None: ...  # destroy the tokens of an ended sign-in
+    async def owed_logins(self) -> list[LoginAttempt]:
+        """Claim ended sign-ins whose tokens are to be revoked now, by one caller; each is due again later."""
 
     async def require_place(self, owner: Owner, provider: str, name: str) -> str:
         """Return the checked name, unused among this owner's sessions. Raises ``InvalidName``, ``DuplicateSession``."""

@@ -32,7 +32,8 @@ Columns = Mapping[str, Any]
 # Column values that leave nothing to open, and those of a session without an error, an open intent, a refresh.
 DESTROYED: Columns = {"sealed_credential": b"", "key_id": ""}
 BACKUP_DESTROYED: Columns = {"sealed_backup": b"", "key_id": ""}
-ATTEMPT_DESTROYED: Columns = {"sealed_pending": b"", "pending_key_id": "", "sealed_tokens": b"", "tokens_key_id": ""}
+PENDING_DESTROYED: Columns = {"sealed_pending": b"", "pending_key_id": ""}
+TOKENS_DESTROYED: Columns = {"sealed_tokens": b"", "tokens_key_id": ""}
 ATTEMPT_HOLDS_TOKENS = ~Q(sealed_tokens=b"")
 NO_ERROR: Columns = {"last_error_code": "", "last_error": "", "last_error_at": None}
 NO_INTENT: Columns = {"intent_generation": None, "intent_at": None, "presentations": 0}

@@ -126,8 +126,7 @@ class AuthSession(models.Model):
     refresh_error = models.CharField(max_length=500, blank=True, editable=False)
     refresh_failed_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Set while a deletion can still be undone: the row is invisible and unusable at once, its name is free again, and
-    # the purge destroys it with its secret. See services.lifecycle.
+    # Set while a deletion can still be undone (services.lifecycle): invisible, unusable, its name free again.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AuthSessions.as_manager()
@@ -223,6 +222,7 @@ class OAuthAttempt(models.Model):
     error_hint = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
+    revoke_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)  # what no session took
 
     class Meta:
         verbose_name = "sign-in"

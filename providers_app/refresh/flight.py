@@ -250,15 +250,20 @@ class Flight(msgspec.Struct, frozen=True):
         )
 
 
-async def discard(provider: str, tokens: Tokens, name: str) -> None:
-    """End at the provider a pair that no session holds, since nothing else would. Failing is logged, never raised.
+async def end_pair(provider: str, tokens: Tokens) -> None:
+    """End at the provider a pair that no session holds, since nothing else would. Raises ``ProviderError``.
 
     One that is kept by others (its refresh token stays valid, so revoking it may end other logins) is left alone.
     """
+    if rotation_of(provider, tokens.flow) == "single_use":
+        with faults_of(provider):
+            await resolve(provider, "oauth").revoke(tokens, clients.http())
+
+
+async def discard(provider: str, tokens: Tokens, name: str) -> None:
+    """Do as ``end_pair``; failing is logged, never raised."""
     try:
-        if rotation_of(provider, tokens.flow) == "single_use":
-            with faults_of(provider):
-                await resolve(provider, "oauth").revoke(tokens, clients.http())
+        await end_pair(provider, tokens)
     except errors.ProviderError as error:
         logger.warning("a pair of %s/%s that is not kept was not revoked: %s", provider, name, error.code)
 

@@ -2,14 +2,13 @@
 
 One caller claims the sign-in and exchanges the answer; one that is not ours, or unreadable, leaves it waiting. Once the
 code is spent, the tokens are sealed in the attempt: the later steps (id token, key, account, store) alone are tried
-again, and it never waits for an answer again. What was obtained and comes to no session is revoked.
+again, and it never waits for an answer again. What was obtained and comes to no session is revoked (``owed``).
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -21,8 +20,9 @@ from providers_app.dispatch import clients
 from providers_app.dispatch.faults import deadline, faults_of
 from providers_app.listing.cache import latest
 from providers_app.ports import Session
-from providers_app.refresh.flight import discard, retry_write, rotation_of
+from providers_app.refresh.flight import retry_write, rotation_of
 from providers_app.registry.resolver import resolve
+from providers_app.sign_in import owed
 from providers_app.sign_in.checks import ended, next_refresh_at, scrubbed
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt
@@ -83,8 +83,7 @@ async def expire(attempt: LoginAttempt) -> None:
         return
     if await store.claim_login(state.id, status=state.status):
         error = errors.LoginExpired("This sign-in was not finished in time.")
-        await store.advance_login(state.id, status="failed", error=error)
-        _discard_sealed(attempt)
+        await _end(attempt, status="failed", error=error)
         raise error
 
 
@@ -154,8 +153,7 @@ async def finish(
             error.hint = f"{KEPT} {error.hint}" if isinstance(error, errors.InvalidIdToken) else KEPT
             await advance(attempt, status="confirm", step=UNFINISHED, error=error)
         else:
-            await advance(attempt, status="failed", error=error)
-            _discard(attempt, tokens)
+            await _end(attempt, tokens, status="failed", error=error)
         raise
     except BaseException:
         await _stopped(attempt, status="confirm", step=UNFINISHED, hint=KEPT)
@@ -170,17 +168,12 @@ async def _stopped(attempt: LoginAttempt, *, hint: str = "Begin the sign-in agai
     await ports.login_store().advance_login(attempt.state.id, **{"status": "failed", **left}, error=stopped)
 
 
-def _discard(attempt: LoginAttempt, tokens: Tokens) -> None:
-    """Revoke tokens that come to no session, in the background: the person and the first error do not wait for it."""
-    tokens = msgspec.structs.replace(tokens, flow=tokens.flow or attempt.state.flow)
-    loop.spawn(discard(attempt.state.provider, tokens, attempt.state.name), name="login-discard", lasting_s=LASTING_S)
-
-
-def _discard_sealed(attempt: LoginAttempt) -> None:
-    """Revoke the tokens that an ended sign-in was left with; those of the step ``store`` may be a session's."""
-    if attempt.tokens and attempt.state.step in (UNFINISHED, "account"):
-        with suppress(errors.UnknownLogin):
-            _discard(attempt, _opened(attempt.tokens, Tokens))
+async def _end(attempt: LoginAttempt, tokens: Tokens | None = None, **given: Any) -> None:
+    """End a sign-in. What it obtained is revoked: at once, or by the schedule where it may be a session's by now."""
+    left = attempt.tokens if tokens is None else sealed(tokens)
+    await advance(attempt, **given, owes=bool(left), **({"tokens": left} if left else {}))
+    if left and (tokens is not None or attempt.state.step in (UNFINISHED, "account")):
+        owed.revoke_soon(msgspec.structs.replace(attempt, tokens=left))
 
 
 async def advance(attempt: LoginAttempt, **given: Any) -> None:
@@ -225,8 +218,7 @@ async def cancel(attempt: LoginAttempt) -> None:
     before = "confirm" if state.status == "confirm" else "waiting"
     if not await store.claim_login(state.id, status=before):
         raise ended(state) if state.status != before else errors.LoginUsed("This sign-in has its answer already.")
-    await store.advance_login(state.id, status="cancelled")
-    _discard_sealed(attempt)
+    await _end(attempt, status="cancelled")
 
 
 async def detached(coro: Coroutine[Any, Any, T]) -> T:

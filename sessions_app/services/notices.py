@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
 from smtplib import SMTPAuthenticationError, SMTPConnectError, SMTPException, SMTPHeloError, SMTPServerDisconnected
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -32,6 +33,7 @@ REFRESH_FAILING = "refresh-failing"  # refreshes keep failing; the access that i
 ENDED = "ended"  # its access ended, and nothing refreshed it: none is tried, or none is allowed
 SWITCH_OFF_SOON = "switch-off-soon"  # a dead login will be switched off in some days, and its secrets destroyed
 SWITCHED_OFF = "switched-off"  # a dead login was switched off, and its secrets were destroyed
+NOT_REVOKED = "not-revoked"  # a sign-in that came to no session could not be ended at the provider
 
 # Notices that a new sign-in, or a refresh that worked, resolves.
 SIGN_IN = (NEEDS_REAUTH, ANSWER_LOST, REFRESH_FAILING, ENDED, SWITCH_OFF_SOON, SWITCHED_OFF)
@@ -60,12 +62,17 @@ def raise_notice(session: AuthSession, kind: str, title: str, text: str = "") ->
         return lost
     if kind == ANSWER_LOST:
         resolve(session, (NEEDS_REAUTH,))
-    words, key = {"title": title[:200], "text": text[:600]}, f"{kind}:{session.pk}"
-    rows = Notice.objects.filter(owner_id=session.owner_id, key=key, resolved_at__isnull=True)
+    return tell(session.owner_id, kind, str(session.pk), title, text, session_id=session.pk)
+
+
+def tell(owner_id: Pk, kind: str, about: str, title: str, text: str, *, session_id: UUID | None = None) -> Notice:
+    """Tell a person; return the open Notice, of which there is one for each kind and ``about`` (an id)."""
+    words, key = {"title": title[:200], "text": text[:600]}, f"{kind}:{about}"
+    rows = Notice.objects.filter(owner_id=owner_id, key=key, resolved_at__isnull=True)
     if not rows.update(**words):
         try:
             with transaction.atomic():
-                names = {"owner_id": session.owner_id, "session_id": session.pk, "key": key, "kind": kind}
+                names = {"owner_id": owner_id, "session_id": session_id, "key": key, "kind": kind}
                 return Notice.objects.create(**names, **words)
         except IntegrityError:
             # Another process said the same in this moment (or the session is gone: then `get` says so).

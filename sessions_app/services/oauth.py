@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from providers_app.errors import DuplicateSession, UnknownSession
-from providers_app.types.tokens import Tokens
+from providers_app.types.credentials import Secret
+from providers_app.types.tokens import Tokens, from_plain
 from sessions_app import credentials, selectors
 from sessions_app.credentials import oauth_columns, token_print
 from sessions_app.models import AuthSession, Pk, RefreshLane
@@ -102,6 +103,12 @@ def _refuse_copy(tokens: Tokens, owner_id: Pk, session_id: UUID) -> None:
         what = f"The session '{held.name}', which was just deleted, holds this very login."
         hint = "Take the deletion back, or wait a moment until it is destroyed."
     raise DuplicateSession(what, hint=hint)
+
+
+def is_held(sealed: Secret) -> bool:
+    """Say whether a session may hold the login of these tokens of a sign-in, which was about to be stored."""
+    mark = token_print(from_plain(sealed.reveal().encode(), Tokens))
+    return not mark or AuthSession.objects.filter(token_print=mark).exclude(key_id="").exists()
 
 
 def _as_whom(tokens: Tokens, detail: str) -> str:

@@ -1,5 +1,6 @@
 """``DjangoLoginStore``: sign-ins that wait for their answer, and the sessions that come of them."""
 
+import logging
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -13,17 +14,21 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from providers_app import loop, provider
+from providers_app import loop
 from providers_app.errors import InvalidRequest, LoginExpired, ProviderError, UnknownLogin, UnknownSession
 from providers_app.ports import Owner, Session
+from providers_app.sign_in.owed import revoke_owed
 from providers_app.types.credentials import Secret
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.tokens import Tokens
 from sessions_app import credentials, selectors
+from sessions_app.errors import KeyRingError
 from sessions_app.models import OAuthAttempt, Pk
-from sessions_app.services import oauth
+from sessions_app.services import notices, oauth
 from sessions_app.stores.pool import on_pool
 from sessions_app.stores.sessions import as_session
+
+logger = logging.getLogger("maestro.logins")
 
 OPEN = (OAuthAttempt.Status.WAITING, OAuthAttempt.Status.EXCHANGING, OAuthAttempt.Status.CONFIRM)
 FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Status.CANCELLED)
@@ -31,7 +36,9 @@ FINAL = (OAuthAttempt.Status.DONE, OAuthAttempt.Status.FAILED, OAuthAttempt.Stat
 GIVEN = ("provider", "flow", "method", "name", "return_to")
 # An exchange of a process that is gone; a live one never lasts as long after its sign-in has ended.
 STALLED = timedelta(minutes=2)
-EXPIRE_S = 20.0
+OWED_AT_ONCE = 20
+OWED_DAYS = 3  # days after which tokens that could not be revoked are destroyed
+SOONEST, LATEST = timedelta(minutes=1), timedelta(hours=6)  # between two tries of a revocation
 
 
 class DjangoLoginStore:
@@ -83,15 +90,7 @@ class DjangoLoginStore:
             row = rows.filter(state_hash=_state_hash(state_token)).first()
         if row is None or not constant_time_compare(row.browser, browser):
             raise UnknownLogin("There is no such sign-in of yours in this browser.")
-        pending, tokens = credentials.open_attempt(row)
-        return LoginAttempt(
-            state=as_state(row),
-            owner=row.owner_id,
-            browser=row.browser,
-            pending=pending,
-            tokens=tokens,
-            expected_account=row.target.account_id if row.target else "",
-        )
+        return _as_attempt(row)
 
     @on_pool
     def claim_login(self, login_id: str, *, status: str = "waiting") -> bool:
@@ -129,17 +128,50 @@ class DjangoLoginStore:
         error: Exception | None = None,
         account: str = "",
         session_id: str = "",
+        owes: bool = False,
     ) -> None:
-        """Write the progress of a sign-in; a final status destroys the sealed parts and is never taken back."""
+        """Write the progress of a sign-in; a final status is never taken back and destroys the sealed parts.
+
+        The tokens not, where the sign-in ``owes`` their revocation: the caller tries now, the schedule later.
+        """
         given = {"status": status, "step": step and step[:16], "account": account[:200] or None}
         changes: dict[str, Any] = {column: value for column, value in given.items() if value is not None}
         changes |= _error_columns(error) | credentials.attempt_columns(login_id, pending=pending, tokens=tokens)
         if session_id:
             changes["result_id"] = UUID(session_id)
         if status in FINAL:
-            changes |= credentials.ATTEMPT_DESTROYED
+            changes |= credentials.PENDING_DESTROYED
+            changes |= {"revoke_at": timezone.now() + SOONEST} if owes else credentials.TOKENS_DESTROYED
         if changes:
             OAuthAttempt.objects.filter(pk=login_id).exclude(status__in=FINAL).update(**changes)
+
+    @on_pool
+    def owed_logins(self) -> list[LoginAttempt]:
+        """Claim ended sign-ins whose tokens are to be revoked now, at most ``OWED_AT_ONCE``, each for one caller.
+
+        The pause until the next claim grows with their age. Tokens that a session holds by now are only destroyed.
+        """
+        now, found = timezone.now(), []
+        for row in OAuthAttempt.objects.filter(revoke_at__lte=now).order_by("revoke_at")[:OWED_AT_ONCE]:
+            pause = min(max((now - row.created_at) / 2, SOONEST), LATEST)
+            rows = OAuthAttempt.objects.filter(pk=row.pk, revoke_at=row.revoke_at)
+            if not rows.update(revoke_at=now + pause):
+                continue
+            try:
+                attempt = _as_attempt(row)
+            except KeyRingError as error:
+                logger.error("what %s obtained cannot be revoked yet: %s", row, error.message)
+                continue
+            if row.step == "store" and oauth.is_held(attempt.tokens):
+                _settled(row.pk)
+            else:
+                found.append(attempt)
+        return found
+
+    @on_pool
+    def settle_login(self, login_id: str) -> None:
+        """Destroy the tokens of an ended sign-in: nothing is owed any more."""
+        _settled(login_id)
 
     @on_pool
     def require_place(self, owner: Owner, provider: str, name: str) -> str:
@@ -170,24 +202,57 @@ class DjangoLoginStore:
 def prune_logins() -> int:
     """End sign-ins whose time is over and delete those past their retention; return how many rows were touched.
 
-    Tokens that were not confirmed in time are revoked at the provider.
+    Tokens of ended ones are revoked at the provider, all that are due at once. What cannot be revoked for
+    ``OWED_DAYS`` is destroyed, and its owner is told. Raises ``StoreUnavailable``.
     """
     now = timezone.now()
     late = Q(status__in=(OAuthAttempt.Status.WAITING, OAuthAttempt.Status.CONFIRM), expires_at__lte=now)
     stalled = Q(status=OAuthAttempt.Status.EXCHANGING, expires_at__lte=now - STALLED)
     over = OAuthAttempt.objects.filter(late | stalled)
-    held = list(over.filter(credentials.ATTEMPT_HOLDS_TOKENS))
-    for row in held:
-        with suppress(ProviderError, TimeoutError):
-            loop.run(provider.login_state(str(row.pk), browser=row.browser, owner=row.owner_id), EXPIRE_S)
-    ended = over.update(
-        status=OAuthAttempt.Status.FAILED,
-        **_error_columns(LoginExpired("This sign-in was not finished in time.")),
-        **credentials.ATTEMPT_DESTROYED,
-    )
+    error = _error_columns(LoginExpired("This sign-in was not finished in time."))
+    failed = {"status": OAuthAttempt.Status.FAILED, **error, **credentials.PENDING_DESTROYED}
+    ended = over.filter(credentials.ATTEMPT_HOLDS_TOKENS).update(**failed, revoke_at=now)
+    ended += over.exclude(credentials.ATTEMPT_HOLDS_TOKENS).update(**failed)
+    for row in OAuthAttempt.objects.filter(revoke_at__isnull=False, created_at__lt=now - timedelta(days=OWED_DAYS)):
+        _give_up(row)
     kept = now - timedelta(days=settings.MAESTRO.sessions.logins_kept_days)
-    deleted, _ = OAuthAttempt.objects.filter(status__in=FINAL, created_at__lt=kept).delete()
-    return len(held) + ended + deleted
+    old = OAuthAttempt.objects.filter(status__in=FINAL, created_at__lt=kept, revoke_at__isnull=True)
+    deleted, _ = old.delete()
+    loop.run(revoke_owed())
+    return ended + deleted
+
+
+def _give_up(row: OAuthAttempt) -> None:
+    """Destroy tokens that could not be revoked, and tell the log and the owner."""
+    if not _settled(row.pk):
+        return
+    whom = f" as {row.account}" if row.account else ""
+    text = (
+        f"A sign-in{whom} came to no session, and {row.provider} could not be asked to end it for {OWED_DAYS} days. "
+        "Its tokens are destroyed here. To be sure that it does not go on there, end it in your account's settings."
+    )
+    logger.error("what %s obtained could not be revoked for %d days and is destroyed", row, OWED_DAYS)
+    title = f"A sign-in to {row.provider} was not ended there"
+    notices.tell(row.owner_id, notices.NOT_REVOKED, str(row.pk), title, text)
+
+
+def _settled(login_id: UUID | str) -> bool:
+    """Destroy the tokens of an ended sign-in; ``False`` where another process did."""
+    rows = OAuthAttempt.objects.filter(pk=login_id, status__in=FINAL, revoke_at__isnull=False)
+    return bool(rows.update(revoke_at=None, **credentials.TOKENS_DESTROYED))
+
+
+def _as_attempt(row: OAuthAttempt) -> LoginAttempt:
+    """Convert the row with its sealed parts opened. Raises ``KeyRingError``."""
+    pending, tokens = credentials.open_attempt(row)
+    return LoginAttempt(
+        state=as_state(row),
+        owner=row.owner_id,
+        browser=row.browser,
+        pending=pending,
+        tokens=tokens,
+        expected_account=row.target.account_id if row.target else "",
+    )
 
 
 def as_state(row: OAuthAttempt) -> LoginState:

@@ -179,8 +179,8 @@ def test_what_nobody_confirms_in_time_is_revoked(desk: Desk, by: str) -> None:
         assert state_of(desk, pending).status == "failed"
     else:
         assert prune_logins() == 1
-    wait_until(lambda: revoked(desk.book) == ["fam-2"])
-    assert not bytes(OAuthAttempt.objects.get(pk=pending.id).sealed_tokens)
+    wait_until(lambda: not bytes(OAuthAttempt.objects.get(pk=pending.id).sealed_tokens))
+    assert revoked(desk.book) == ["fam-2"]
 
 
 def test_a_revocation_that_fails_hides_nothing(
@@ -196,6 +196,14 @@ def test_a_revocation_that_fails_hides_nothing(
         assert state_of(desk, pending).code == "invalid_id_token"
         wait_until(lambda: "was not revoked: connection_failed" in caplog.text)
     assert not [token for token in desk.book.refreshes if token in caplog.text]
+    row = OAuthAttempt.objects.get()
+    assert row.status == "failed" and bytes(row.sealed_tokens) and not bytes(row.sealed_pending)
+    prune_logins()
+    assert revoked(desk.book) == [], "not before its time"
+    OAuthAttempt.objects.update(revoke_at=timezone.now())
+    prune_logins()
+    row.refresh_from_db()
+    assert revoked(desk.book) == ["fam-1"] and (bytes(row.sealed_tokens), row.revoke_at) == (b"", None)
 
 
 # The id token of a refresh

@@ -40,6 +40,7 @@ class MemoryLogins:
         self.refreshes: dict[str, float | None] = {}
         self.dropped: list[str] = []
         self.away: list[str] = []
+        self.owed: list[str] = []
 
     async def open_login(
         self, owner: Owner, state: LoginState, *, browser: str, pending: Secret, state_token: Secret
@@ -93,6 +94,7 @@ class MemoryLogins:
         error: Exception | None = None,
         account: str = "",
         session_id: str = "",
+        owes: bool = False,
     ) -> None:
         self._reach("advance_login")
         row = self.rows[login_id]
@@ -104,10 +106,18 @@ class MemoryLogins:
         row.change(**{name: value for name, value in changes.items() if value})
         parts = {"pending": pending, "tokens": tokens}
         if status in FINAL:
-            parts = {"pending": Secret(""), "tokens": Secret("")}
+            parts = {"pending": Secret(""), "tokens": tokens if owes else Secret("")}
+            self.owed += [login_id] if owes else []
         row.attempt = msgspec.structs.replace(
             row.attempt, **{name: value for name, value in parts.items() if value is not None}
         )
+
+    async def owed_logins(self) -> list[LoginAttempt]:
+        return [self.rows[login_id].attempt for login_id in self.owed]
+
+    async def settle_login(self, login_id: str) -> None:
+        self.owed.remove(login_id)
+        self.rows[login_id].attempt = msgspec.structs.replace(self.rows[login_id].attempt, tokens=Secret(""))
 
     async def require_place(self, owner: Owner, provider: str, name: str) -> str:
         if any(

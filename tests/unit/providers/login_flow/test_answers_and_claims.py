@@ -20,6 +20,7 @@ from providers_app.errors import (
 )
 from providers_app.sign_in import flow as login_flow
 from providers_app.sign_in.exchange import sealed
+from providers_app.sign_in.owed import revoke_owed
 from providers_app.types.credentials import Credential, Secret
 from providers_app.types.tokens import Tokens, to_plain
 from tests.unit.providers.login_flow.memory_logins import MemoryLogins
@@ -292,9 +293,11 @@ async def test_an_id_token_that_is_refused_ends_the_sign_in_and_the_login(
         state = logins.state(pending.id)
         assert (state.status, state.error) == ("failed", "Not signed.")
         await until(lambda: not side.faults)
-    await until(lambda: len(side.revoked) == 1)
-    said = "a pair of signer/dev_login that is not kept was not revoked: upstream_server_error"
-    assert [text for text in caplog.messages if "revoked" in text] == [said]
+    await until(lambda: len(side.revoked) == 1 and len(logins.owed) == 1)
+    said = "the login that a sign-in to signer/dev_login obtained was not revoked: upstream_server_error; it is kept"
+    assert [text.startswith(said) for text in caplog.messages if "revoked" in text] == [True]
+    assert logins.owed == [first.id] and await revoke_owed() == 1, "the schedule tries again"
+    assert len(side.revoked) == 2 and logins.owed == [] and not logins.rows[first.id].attempt.tokens
 
 
 async def test_a_stop_after_the_exchange_keeps_the_tokens(
