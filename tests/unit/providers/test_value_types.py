@@ -13,13 +13,26 @@ import pytest
 
 from providers_app import types
 from providers_app.chat.request import TOOL_MODES
-from providers_app.types.catalogue import CHAT, CapabilityName
-from providers_app.types.chat import ChatParams, ToolChoice
+from providers_app.errors import InvalidCredential
+from providers_app.types.advice import Advice
+from providers_app.types.catalogue import CHAT, CapabilityName, ModelInfo, ModelListing
+from providers_app.types.chat import (
+    ChatParams,
+    ChatResult,
+    Message,
+    ReasoningPart,
+    ResultToolCall,
+    TextPart,
+    ToolCallPart,
+    ToolChoice,
+)
 from providers_app.types.credentials import Secret
-from providers_app.types.events import Event
+from providers_app.types.events import Event, ToolCall
+from providers_app.types.http import HttpRequest
 from providers_app.types.intent import PURPOSES, RISK_LEVELS, Purpose, RiskLevel, ToolIntent
-from providers_app.types.rules import ANYTHING, EFFORTS
-from providers_app.types.tokens import OAuthClient, Tokens, secrets_of
+from providers_app.types.logins import read_login, unusable
+from providers_app.types.rules import ANYTHING, EFFORTS, FormatRules, ModelRule
+from providers_app.types.tokens import OAuthClient, Tokens, from_plain, secrets_of, to_plain
 
 EMPTY = (None, "", 0, False, (), {}, [], frozenset(), b"", Secret(""))
 INTENT = ToolIntent(None, "", "medium", "rule")
@@ -123,3 +136,89 @@ def test_a_token_has_ended_at_its_end_and_before_it_where_that_is_asked_for(left
     assert tokens.expired(1000.0, within) == (left <= within)
     assert tokens.expired(1000.0) == (left <= 0)
     assert not Tokens(flow="x").expired(1000.0, within)
+
+
+RULE = ModelRule(models=("gpt-5", "o3"), params=("top_p",), why="x", but=("gpt-5-chat",), dialects=("openai_chat",))
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect", "concerned"),
+    [
+        ("gpt-5", "openai_chat", True),
+        ("GPT-5-mini", "openai_chat", True),
+        ("models/o3", "openai_chat", True),
+        ("gpt-5@2026", "openai_chat", True),
+        ("gpt-5", "openai_responses", False),
+        ("gpt-5-chat-latest", "openai_chat", False),
+        ("gpt-5@chat", "openai_chat", False),
+        ("my-gpt-5", "openai_chat", False),
+    ],
+)
+def test_a_rule_concerns_the_models_and_formats_that_it_names(model: str, dialect: str, concerned: bool) -> None:
+    assert RULE.concerns(model, dialect) == concerned
+    assert ModelRule(models=("",), params=(), why="x").concerns(model, dialect)
+
+
+def test_a_format_carries_what_has_a_place_in_fields_that_the_server_knows() -> None:
+    rules = FormatRules(places={"seed": "generationConfig.seed", "stop": "stop"}, refused_fields=frozenset({"stop"}))
+    assert [rules.carries(name) for name in ("seed", "stop", "top_p")] == [True, False, False]
+    assert not msgspec.structs.replace(rules, refused_fields=frozenset({"generationConfig"})).carries("seed")
+
+
+def test_a_model_is_found_in_a_list_by_its_id() -> None:
+    first, second = ModelInfo(id="a"), ModelInfo(id="b")
+    listing = ModelListing(models=(first, second))
+    assert (listing.get("a"), listing.get("b"), listing.get("c")) == (first, second, None)
+
+
+def test_a_request_shows_neither_secrets_nor_its_body() -> None:
+    request = HttpRequest(method="POST", url="https://a.example/x", headers={"X-A": "1"}, body=b"said")
+    signed = request.with_headers({"X-Key": "sk-1"}, secret=True).with_headers({"X-B": "2"})
+    assert signed.headers == {"X-A": "1", "X-Key": "sk-1", "X-B": "2"} and signed.secret_headers == {"x-key"}
+    assert repr(signed) == (
+        "HttpRequest(POST https://a.example/x, headers={'X-A': '1', 'X-Key': '***', 'X-B': '2'}, body of 4 bytes)"
+    )
+
+
+@pytest.mark.parametrize("kind", [Tokens, OAuthClient])
+def test_what_is_sealed_comes_back_as_it_was_and_nothing_else_does(kind: type[Any]) -> None:
+    value = kind(**({"flow": "x", "refresh": Secret("r")} if kind is Tokens else {"id": "i", "secret": Secret("s")}))
+    plain = to_plain(value)
+    assert from_plain(plain, kind) == from_plain(plain, kind) == value and (b'"r"' in plain or b'"s"' in plain)
+    for wrong in (b"{", b"[]", b'{"secret": 5, "flow": 5}'):
+        with pytest.raises(ValueError, match=f"^this is no stored {kind.__name__}$") as caught:
+            from_plain(wrong, kind)
+        assert caught.value.__cause__ is None
+
+
+def test_what_a_person_reads_of_advice_and_of_an_answer() -> None:
+    assert Advice(level="hint", field="x", what="It is so.", why="That is why.").message == "It is so. That is why."
+    assert Advice(level="hint", field="x", what="It is so.").message == "It is so."
+    parts = (TextPart("\nOne.\n"), ReasoningPart("hm"), TextPart(""), TextPart("Two."))
+    result = ChatResult(parts=parts)
+    assert result.shown_text == "One.\n\nTwo." and result.message == Message("assistant", parts)
+    assert "parts" not in result.to_dict() and result.to_dict()["finish_reason"] == "incomplete"
+
+
+@pytest.mark.parametrize("kind", [ToolCallPart, ToolCall, ResultToolCall])
+@pytest.mark.parametrize(
+    ("scope", "name", "expected"),
+    [("", "weather", "weather"), ("city", "weather", "city"), ("", "", "tool"), ("", "n" * 201, "n" * 200)],
+)
+def test_a_call_without_a_scope_has_its_tools_name(kind: type[Any], scope: str, name: str, expected: str) -> None:
+    given: dict[str, Any] = {"id": "c", "name": name, "arguments": {}, "intent": ToolIntent(scope=scope)}
+    made = kind(**given, **({"index": 0} if kind is ToolCall else {}))
+    assert made.intent == ToolIntent(scope=expected)
+
+
+def test_a_login_that_cannot_be_read_says_why_and_one_that_can_is_a_sign_in() -> None:
+    tokens = Tokens(flow="x")
+
+    def refuse(found: Any) -> Any:
+        raise InvalidCredential("No.", hint="Try.")
+
+    read = read_login("openai", "line 1", lambda found: (found, tokens), "name")
+    assert (read.auth_type, read.name, read.tokens, read.where, read.problem) == ("oauth", "name", tokens, "line 1", "")
+    wrong = read_login("openai", "line 1", refuse, "name")
+    assert (wrong.auth_type, wrong.problem, wrong.provider, wrong.name) == ("oauth", "No. Try.", "openai", "")
+    assert unusable("line 2", "No.").auth_type == "api_key"
