@@ -80,6 +80,75 @@ def test_a_file_that_is_too_large_is_refused_by_the_setting() -> None:
         assert read(FilePart(url=WEB)) == FilePart(url=WEB)
 
 
+@pytest.mark.parametrize("size", [1023, 1024, 1025, 1026, 1027, 1028])
+def test_a_file_may_be_as_large_as_the_setting_says(size: int) -> None:
+    """To the byte, but for those that base64 pads."""
+    data = base64.b64encode(b"x" * size).decode()
+    with conf.use(ProvidersConfig(max_file_bytes=1024)):
+        for part in (ImagePart("image/png", data), FilePart(data=data), AudioPart("audio/wav", data)):
+            if len(data) * 3 // 4 <= 1026:
+                assert read(part) == part
+            else:
+                with pytest.raises(InvalidRequest, match=f"of {len(data) * 3 // 4:,} bytes is too large"):
+                    read(part)
+
+
+TYPES = {
+    "image": {*(f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp"))},
+    "document": {"application/pdf", *(f"text/{kind}" for kind in ("plain", "markdown", "csv", "html", "xml"))},
+    "audio": {*(f"audio/{kind}" for kind in ("wav", "mpeg", "mp4", "aac", "ogg", "flac", "webm", "aiff"))},
+}
+ALIASES = {
+    **{("image", kind): "image/jpeg" for kind in ("image/jpg", "IMAGE/JPG", " image/jpeg ; q=1", "image/jpeg;x")},
+    **{("audio", kind): "audio/wav" for kind in ("audio/x-wav", "audio/wave", "audio/wav")},
+    ("audio", "audio/mp3"): "audio/mpeg",
+    ("document", "text/csv; charset=utf-8"): "text/csv",
+    **{(what, kind): kind for what, kinds in TYPES.items() for kind in kinds},
+    **{("audio", name): "audio/wav" for name in ("", None)},
+    **{("image", name): "image/png" for name in ("", None)},
+    **{("document", name): "application/pdf" for name in ("", None)},
+}
+
+
+@pytest.mark.parametrize(("what", "given"), ALIASES, ids=str)
+def test_a_media_type_is_known_by_each_of_its_names(what: str, given: Any) -> None:
+    assert read({"type": what, "media_type": given, "data": DATA}).media_type == ALIASES[what, given]
+    if given and what != "audio":
+        inline = {"type": what, "url": f"data:{given};base64,{DATA}"}
+        assert read(inline).media_type == ALIASES[what, given]
+
+
+@pytest.mark.parametrize("what", TYPES)
+@pytest.mark.parametrize("given", ["image/bmp", "application/zip", "audio/midi", "text/rtf"])
+def test_other_media_types_are_refused_with_those_that_are_taken(what: str, given: str) -> None:
+    with pytest.raises(InvalidRequest, match="are not accepted") as caught:
+        read({"type": what, "media_type": given, "data": DATA})
+    assert caught.value.hint == f"Accepted: {', '.join(sorted(TYPES[what]))}."
+    assert {"image": "picture", "document": "document", "audio": "recording"}[what] in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"),
+    [("wav", "audio/wav"), ("mp3", "audio/mpeg"), ("m4a", "audio/mp4"), ("flac", "audio/flac"), ("ogg", "audio/ogg")],
+)
+def test_a_recording_is_known_by_its_format(form: str, media_type: str) -> None:
+    assert read({"type": "input_audio", "input_audio": {"data": DATA, "format": form}}) == AudioPart(media_type, DATA)
+
+
+@pytest.mark.parametrize("what", ["a picture", "a document"])
+@pytest.mark.parametrize("url", ["data:image/png,x", "data:image/png;base64", "ftp://x.example/a", "x"])
+def test_an_address_that_cannot_be_read_says_of_what(what: str, url: str) -> None:
+    with pytest.raises(InvalidRequest, match=rf"^Message 1: {what}'s (data )?URL must b"):
+        read({"type": "image" if what == "a picture" else "document", "url": url})
+
+
+@pytest.mark.parametrize("url", ["https://x.example/a", "http://x.example/a", "gs://bucket/a"])
+def test_an_address_stays_with_its_part(url: str) -> None:
+    assert read({"type": "image", "url": url}) == ImagePart(url=url)
+    assert read({"type": "document", "url": url, "name": "a", "data": DATA}) == FilePart(url=url, name="a")
+    assert read({"type": "image", "ref": "ab"}) == ImagePart(ref="ab")
+
+
 @pytest.mark.parametrize(
     ("role", "form", "part"), [("system", 0, ImagePart(url=WEB)), ("assistant", 5, FilePart(url=WEB))]
 )
