@@ -13,7 +13,6 @@ from providers_app.behaviours.oauth import LoginField
 from providers_app.registry import options
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.types.credentials import Secret
-from sessions_app.names import MAX_LENGTH
 
 QUIET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}  # kept and corrected by no browser
 NOTHING_CHOSEN = "As configured"  # the label of an empty choice: the provider's configuration decides
@@ -44,7 +43,16 @@ class SecretArea(forms.Textarea):
         return ""
 
 
-class KeyField(forms.CharField):
+class PastedField(forms.CharField):
+    """Text that the browser does not cut to ``max_length``: what is longer is sent whole, and refused with a word."""
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        attrs: dict[str, Any] = super().widget_attrs(widget)
+        attrs.pop("maxlength", None)
+        return attrs
+
+
+class KeyField(PastedField):
     """A key that goes in and never comes back: what was typed is not rendered again, and the value is a ``Secret``."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -58,9 +66,9 @@ class KeyField(forms.CharField):
 class NameForm(forms.Form):
     """Rename."""
 
-    name = forms.CharField(
+    name = PastedField(
         label="Name", max_length=200, strip=True, help_text="3 to 50 letters, digits, _ and -.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": MAX_LENGTH}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )  # fmt: skip
 
 
@@ -73,7 +81,7 @@ class KeyForm(forms.Form):
 class AddressForm(forms.Form):
     """Change the base URL."""
 
-    base_url = forms.CharField(
+    base_url = PastedField(
         label="Base URL", required=False, max_length=500,
         widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://host/v1"}),
     )  # fmt: skip
@@ -206,4 +214,4 @@ def declared_field(field: SettingField | LoginField, limit: int, placeholder: st
         return forms.ChoiceField(choices=list(zip(field.choices, labels, strict=True)), **given)
     attributes = QUIET | ({"placeholder": placeholder} if placeholder else {})
     widget = forms.Textarea(attrs={**attributes, "rows": 4}) if field.multiline else forms.TextInput(attrs=attributes)
-    return forms.CharField(widget=widget, max_length=limit, strip=True, **given)
+    return PastedField(widget=widget, max_length=limit, strip=True, **given)

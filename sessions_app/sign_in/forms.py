@@ -8,7 +8,7 @@ from django.utils.html import escape
 
 from providers_app.behaviours.oauth import LoginField, OAuthFlow
 from providers_app.types.credentials import Secret
-from sessions_app.forms import QUIET, KeyField, NameForm, SecretArea, declared_field
+from sessions_app.forms import QUIET, KeyField, NameForm, PastedField, SecretArea, declared_field
 from sessions_app.sign_in.browser_location import Choice
 
 MAX_FIELD_CHARS = 500
@@ -28,7 +28,7 @@ class SignInForm(NameForm):
     ``fixed_name``: the session exists and keeps its name. Methods that cannot work from this browser are refused.
     """
 
-    client_id = forms.CharField(label="Client ID", max_length=MAX_FIELD_CHARS, widget=forms.TextInput(attrs=QUIET))
+    client_id = PastedField(label="Client ID", max_length=MAX_FIELD_CHARS, widget=forms.TextInput(attrs=QUIET))
     client_secret = KeyField(label="Client secret", required=False)
     method = forms.ChoiceField(label="How the answer comes back")
     consent = forms.BooleanField(error_messages={"required": "Without this, the sign-in does not begin."})
@@ -97,7 +97,7 @@ class SignInForm(NameForm):
 class AnswerForm(forms.Form):
     """The code or the address that came back. It is spent once and never rendered."""
 
-    answer = forms.CharField(
+    answer = PastedField(
         label="Code or address",
         max_length=MAX_ANSWER_CHARS,
         strip=True,

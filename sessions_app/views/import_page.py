@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from providers_app import environment_keys
 from providers_app.errors import InvalidRequest, ProviderError
-from sessions_app.forms import SecretArea, add_error
+from sessions_app.forms import PastedField, SecretArea, add_error
 from sessions_app.import_sources import formats
 from sessions_app.providers import slugs
 from sessions_app.services import imports
@@ -34,7 +34,7 @@ class ImportForm(forms.Form):
     """Files, pasted text and their kind. The text is never rendered back."""
 
     uploads = forms.FileField(label="Files", required=False, widget=ManyFiles())
-    text = forms.CharField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=PASTED)
+    text = PastedField(label="Or paste the text", required=False, max_length=MAX_BYTES, widget=PASTED)
     kind = forms.ChoiceField(label="What it is", required=False)
 
     def __init__(self, *args: object, user: Any, **kwargs: object) -> None:

@@ -48,7 +48,11 @@ export class Composer {
       return;
     }
     if (!this.contextId) {
-      store(FIRST, words);
+      if (!store(FIRST, words)) {
+        event.preventDefault();
+        this.showError({ message: "The browser could not keep this message while the chat opens.", hint: "Open a new chat, then paste it there." });
+        return;
+      }
       store(DRAFT, "");
       return;
     }
@@ -125,6 +129,7 @@ export class Composer {
   }
 }
 
+/** Whether the value is kept now. Storage may be forbidden or full; for a draft that is no loss. */
 function store(key, value) {
   try {
     if (value) {
@@ -132,8 +137,9 @@ function store(key, value) {
     } else {
       window.sessionStorage.removeItem(key);
     }
+    return true;
   } catch {
-    // storage may be forbidden or full; a draft is a convenience
+    return false;
   }
 }
 

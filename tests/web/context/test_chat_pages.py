@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from context_app.models import Context, Stream
@@ -219,3 +220,10 @@ def test_a_title_that_somebody_gave_stands(ada: Person) -> None:
     assert contexts.title_from(stale, "Another") is False
     ada.context.refresh_from_db()
     assert ada.context.title == "Chat of ada"
+
+
+def test_a_persons_own_message_is_text_and_no_markdown(ada: Person) -> None:
+    typed = r"Path C:\*.log and \\srv\share, __init__.py, 2*3*4*5 <b>bold</b>"
+    ada.turn(question=typed)
+    page = ada.client.get(reverse("chats:detail", args=[ada.context.pk])).content.decode()
+    assert f'<div class="bubble">{escape(typed)}</div>' in page

@@ -77,3 +77,22 @@ def test_the_likely_address(server: str, base_url: str, likely: str) -> None:
     hint = found.error(404, {}, b"404 page not found").hint
     assert hint == (f"Is the base URL complete? Try {likely}." if likely else "")
     assert "Try" not in found.error(404, {}, b'{"error": {"code": "model_not_found", "message": "no"}}').hint
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("name", "n" * 60, "has 3 to 50 characters; this one has 60"),
+        ("base_url", "https://host.example/" + "a" * 600, "at most 500 characters (it has 621)"),
+        ("key", "sk-" + "k" * 20_000, "at most 16384 characters (it has 20003)"),
+    ],
+)
+def test_what_is_pasted_is_not_cut_by_the_browser_but_refused_with_a_word(
+    alice: User, field: str, value: str, told: str
+) -> None:
+    client, address = signed_in(alice), f"{reverse('sessions:connect')}?provider=remote&auth_type=api_key"
+    assert "maxlength" not in client.get(address).content.decode()
+    given = {"name": "pasted", "base_url": "https://host.example/v1", "key": "sk-" + "k" * 40, field: value}
+    page = client.post(address, given)
+    assert page.status_code == 422 and told in text_of(page).replace("\xa0", " ")
+    assert not AuthSession.objects.exists()
