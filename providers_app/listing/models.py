@@ -1,8 +1,8 @@
 """The models that a session can use: asked from its provider, kept with their age, completed by what is known anyway.
 
-A list younger than ``models_cache_s`` is given at once, one younger than ``models_stale_s`` too, while it is asked for
-anew behind the caller's back. An older one, and with ``refresh`` any, is asked for now; when that fails, the last list,
-or what the model files and the configuration tell of, is given with the reason. Callers share one request.
+A list younger than ``models_cache_s`` is returned at once; one younger than ``models_stale_s`` too, and is then fetched
+again in the background. An older one, and with ``refresh`` any, is fetched now; when that fails, the last list, or what
+the model files and the configuration say, is returned with the reason. Callers share one request.
 """
 
 import asyncio

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import SETTINGS, sign_in
 from tests.browser.pages import choose, finished, send
@@ -203,6 +204,33 @@ def test_anthropic_by_the_code_that_its_page_shows(page: Page, server: Up, conte
     begin(page, server, "anthropic", "console_key", "paste_code")
     paste(page, allowed(context, page).locator("#code").inner_text())
     answers(page, server, CLAUDE)
+
+
+def test_a_login_that_dies_in_a_chat_leads_to_its_new_sign_in(
+    page: Page, server: Up, context: BrowserContext, vendors: dict[str, VendorServer]
+) -> None:
+    begin(page, server, "anthropic", "claude", "paste_code")
+    paste(page, allowed(context, page).locator("#code").inner_text())
+    works(page)
+    session = page.url
+    answers(page, server, CLAUDE)
+    for family in vendors["anthropic"].auth.families:
+        vendors["anthropic"].auth.burn(family, "revoked_by_its_owner")
+    send(page, "And now?")
+    failure = page.locator(".answer-failure").last
+    expect(failure.get_by_role("link", name="Sign in again")).to_have_attribute("href", urlsplit(session).path)
+    refused = {"type": "error", "message": "It needs a new sign-in.", "hint": "", "code": "needs_reauth"}
+    sockets: list[WebSocketRoute] = []
+    page.route_web_socket(re.compile("/ws/"), lambda socket: sockets.append(socket) or socket.connect_to_server())  # type: ignore[func-returns-value]
+    page.reload()
+    expect(page.locator("#transport")).to_have_attribute("data-transport", "websocket")
+    sockets[-1].send(json.dumps(refused | {"step": "renew"}))
+    error = page.locator("#composer-error")
+    expect(error).to_contain_text("It needs a new sign-in.")
+    error.get_by_role("link", name="Sign in again").click()
+    page.wait_for_url(session)
+    page.get_by_role("button", name="Sign in again").first.click()
+    page.wait_for_url(re.compile("/sessions/login/"))
 
 
 def test_logins_that_need_no_page_of_the_provider(

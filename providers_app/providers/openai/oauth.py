@@ -32,7 +32,7 @@ class OpenAIOAuth(OAuth):
         config = config_of(start.flow.name)
         if isinstance(config, OAuthConfig) and start.flow.name == flows.DEVICE:
             return await begin_device(start, config, http)
-        # With the keys, which the exchange needs: a server that cannot be asked leads nobody to its page in vain.
+        # The exchange needs the keys: look them up before a person signs in at a page whose answer would be refused.
         at = await endpoints(config, http, "authorize", "jwks")
         if isinstance(config, OAuthConfig):
             pending = flows.codex_page(start, config, at.authorize)

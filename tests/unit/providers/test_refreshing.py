@@ -238,6 +238,33 @@ async def test_the_look_up_of_keys_is_not_waited_for_long(
     assert (row.tokens.refresh, row.tokens.id_token) == (Secret("refresh-1"), Secret("i2"))
 
 
+async def test_the_id_token_of_a_refresh_is_verified_and_what_it_says_is_stored(
+    store: MemoryRefreshes, row: Row, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def identified(tokens: Tokens, http: Any) -> Tokens:
+        return msgspec.structs.replace(tokens, facts={"plan": tokens.id_token.reveal()})
+
+    monkeypatch.setattr(login, "identified", identified)
+    login.answer = lambda tokens: msgspec.structs.replace(login.rotate(tokens), id_token=Secret("i2"))
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, report.why, row.tokens.facts) == ("refreshed", "refreshed", {"plan": "i2"})
+    assert (row.tokens.refresh, row.tokens.id_token) == (Secret("refresh-1"), Secret("i2"))
+
+
+async def test_an_id_token_that_is_refused_leaves_the_earlier_one_and_the_new_pair(
+    store: MemoryRefreshes, row: Row, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def identified(tokens: Tokens, http: Any) -> Tokens:
+        raise errors.InvalidIdToken("The id token is for another client (aud).")
+
+    monkeypatch.setattr(login, "identified", identified)
+    row.tokens = msgspec.structs.replace(row.tokens, id_token=Secret("i1"))
+    login.answer = lambda tokens: msgspec.structs.replace(login.rotate(tokens), id_token=Secret("i2"))
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert report.done == "refreshed" and "was not verified: The id token is for another client" in report.why
+    assert (row.tokens.refresh, row.tokens.id_token) == (Secret("refresh-1"), Secret("i1"))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "taken"), [("a", "b", False), ("a", "a", True), ("a", "", True), ("", "b", True)]
 )

@@ -70,6 +70,17 @@ def test_one_refresh_token_is_in_one_session(alice: User, bob: User, side: Side)
         create(alice, name, tokens("", access=Secret("same")))
 
 
+def test_storing_a_login_again_returns_what_was_stored(alice: User, bob: User, side: Side) -> None:
+    """The database may have stored it although its answer was lost; the sign-in then stores it again."""
+    first = create(alice, "dev_login", tokens())
+    assert create(alice, "dev_login", tokens()).pk == first.pk
+    assert SessionEvent.objects.count() == AuthSession.objects.count() == 1
+    with pytest.raises(DuplicateSession):
+        create(alice, "dev_login", tokens("refresh-2"))
+    with pytest.raises(DuplicateSession):
+        create(bob, "dev_login", tokens())
+
+
 def test_a_copy_that_comes_at_the_same_moment_is_refused(alice: User, bob: User, side: Side) -> None:
     owners = iter([(alice, "one_copy"), (bob, "one_copy"), (alice, "two_copy"), (bob, "two_copy")])
     lock = threading.Lock()
