@@ -29,7 +29,8 @@ from providers_app.types.credentials import Credential
 from providers_app.types.refresh import RefreshClaim, RefreshReport, Trigger
 from providers_app.types.tokens import Tokens
 
-Flights = dict[str, "asyncio.Task[RefreshReport]"]
+Landing = RefreshReport | errors.ProviderError
+Flights = dict[str, "asyncio.Task[Landing]"]
 
 
 @on_provider_loop
@@ -47,16 +48,16 @@ async def refresh_session(
     if seen_generation is None:
         seen_generation = (await ports.refresh_store().peek(session_id)).generation
     while (flight := flights.get(session_id)) is not None:
-        report = await asyncio.shield(flight)
+        report = _reported(await asyncio.shield(flight))
         _landed(flights, session_id, flight)
         if report.generation > seen_generation:
             return msgspec.structs.replace(report, done="waited", why="refreshed by another request")
         if report.done not in ("skipped", "kept"):
             return report
-    work = Flight(ports.refresh_store(), session_id, trigger, seen_generation, within_s).run()
+    work = _land(Flight(ports.refresh_store(), session_id, trigger, seen_generation, within_s))
     flight = flights[session_id] = loop.spawn(work, name=f"refresh-{session_id}")
     flight.add_done_callback(lambda task: _landed(flights, session_id, task))
-    return await asyncio.shield(flight)
+    return _reported(await asyncio.shield(flight))
 
 
 @asynccontextmanager
@@ -150,7 +151,21 @@ async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
     return found, credential
 
 
-def _landed(flights: Flights, session_id: str, flight: "asyncio.Task[RefreshReport]") -> None:
+async def _land(flight: Flight) -> Landing:
+    """Return the report, or the error for those who wait: a task that raised it would be logged as broken."""
+    try:
+        return await flight.run()
+    except errors.ProviderError as error:
+        return error
+
+
+def _reported(found: Landing) -> RefreshReport:
+    if isinstance(found, errors.ProviderError):
+        raise found
+    return found
+
+
+def _landed(flights: Flights, session_id: str, flight: "asyncio.Task[Landing]") -> None:
     if flights.get(session_id) is flight:
         del flights[session_id]
     if not flight.cancelled():

@@ -19,7 +19,7 @@ from providers_app import conf, loop
 from providers_app.errors import NotRefreshable, ProviderError
 from providers_app.provider import refresh_session
 from providers_app.refresh.clock import STEP_S, Watch
-from providers_app.types.refresh import RefreshReport, Trigger
+from providers_app.types.refresh import Done, RefreshReport, Trigger
 from sessions_app import selectors
 from sessions_app.errors import StoreUnavailable
 from sessions_app.models import AuthSession, Pk
@@ -133,14 +133,17 @@ def _skipped(session: AuthSession, why: str, code: str) -> RefreshReport:
 
 async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | None) -> RefreshReport:
     """Refresh one session; an error becomes a report, and a session that cannot be refreshed at all is set aside."""
+    done: Done = "failed"
     try:
         return await refresh_session(str(session_id), trigger=trigger, seen_generation=seen, within_s=within_s)
     except StoreUnavailable as error:
         # It says nothing of the session, which stays due.
         return RefreshReport(session_id=str(session_id), done="failed", why=error.message, code=error.code)
+    except NotRefreshable as error:
+        # Without tokens nothing but a new sign-in helps.
+        done, code, why, again = "needs_person", error.code, error.message, None
     except ProviderError as error:
-        again = None if isinstance(error, NotRefreshable) else BROKEN_AGAIN_S
-        code, why = error.code, error.message
+        code, why, again = error.code, error.message, BROKEN_AGAIN_S
     except Exception:
         logger.exception("the refresh of session %s broke", session_id)
         code, why, again = "provider_broken", "The refresh broke; the log says how.", BROKEN_AGAIN_S
@@ -149,7 +152,7 @@ async def _one(session_id: UUID, trigger: Trigger, within_s: float, seen: int | 
     rows = AuthSession.objects.filter(pk=session_id, next_refresh_at__lte=now)
     with suppress(StoreUnavailable):
         await in_store(rows.update, next_refresh_at=None if again is None else now + timedelta(seconds=again))
-    return RefreshReport(session_id=str(session_id), done="failed", why=why, code=code)
+    return RefreshReport(session_id=str(session_id), done=done, why=why, code=code)
 
 
 def needing_sign_in(*, provider: str = "", owner_id: Pk | None = None) -> "QuerySet[AuthSession]":

@@ -2,22 +2,29 @@
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from providers_app import provider
 from providers_app.errors import ConnectionFailed
+from providers_app.registry.resolver import resolve
+from providers_app.types.credentials import Secret
 from providers_app.types.events import StreamEnd, StreamStart
+from providers_app.types.tokens import Tokens
 from sessions_app.management import terminal
 from sessions_app.models import AuthSession
 from tests.processes import ROOT
 from tests.unit.sessions.commands import Run
+from tests.unit.sessions.refresh.support import make_login
+from tests.unit.sessions.support import make
 
 Ended = tuple[int, str, str]
 Case = Callable[[Run, pytest.MonkeyPatch, User, Path], Ended]
@@ -68,6 +75,24 @@ def refresh(*arguments: str, **login: Any) -> Case:
     return case
 
 
+def held(*arguments: str, status: str = "active", **tokens: Any) -> Case:
+    """A login with these tokens, which is not due."""
+
+    def case(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) -> Ended:
+        make_login(owner, "login", due_in=None, provider="openai", status=status, **tokens)
+        return run("refresh_tokens", *arguments)
+
+    return case
+
+
+def keyed(*arguments: str) -> Case:
+    def case(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) -> Ended:
+        make(owner, "my_key", provider="openai")
+        return run(*arguments)
+
+    return case
+
+
 def imported(text: str, *arguments: str) -> Case:
     def case(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) -> Ended:
         (folder / "logins").write_text(text)
@@ -76,6 +101,12 @@ def imported(text: str, *arguments: str) -> Case:
     return case
 
 
+def dead_chat(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) -> Ended:
+    make_login(owner, "login", due_in=None, provider="openai", status="needs_reauth", expires_at=PAST)
+    return run("chat", "login", "Hello", "--model", "gpt-5.6")
+
+
+PAST = time.time() - 3600
 LATER = timezone.now() + timedelta(hours=1)
 GOOD = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "k" * 30}
 CASES: dict[tuple[str, str], Case] = {
@@ -86,6 +117,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("chat", "the answer is complete and shows nothing"): chat_of(FIRST, StreamEnd(finish_reason="stop")),
     ("chat", "the answer was cut short; what was received is on stdout"): chat("--model", "demo-truncated-d0"),
     ("chat", "the request was refused, or not sent"): lambda run, *_: run("chat", "nobody", "Hello"),
+    ("chat", "the login needs a new sign-in"): dead_chat,
+    ("models", "the session is unknown"): lambda run, *_: run("models", "nobody"),
     ("models", "models are listed"): lambda run, *_: run("models", "try_demo"),
     ("models", "the provider's list is empty"): models(()),
     ("models", "no model passes the filters"): lambda run, *_: run("models", "try_demo", "--search", "zzz"),
@@ -95,6 +128,13 @@ CASES: dict[tuple[str, str], Case] = {
     ("refresh_tokens", "a refresh failed for now or its outcome is unknown"): refresh(
         refresh_error_code="refresh_failed", next_refresh_at=LATER
     ),
+    ("refresh_tokens", "a login without a refresh token has ended"): held(refresh=Secret(""), expires_at=PAST),
+    ("refresh_tokens", "a session holds no tokens any more"): refresh("--session", "login", status="needs_reauth"),
+    ("refresh_tokens", "`--session` names one that is switched off"): held("--session", "login", status="disabled"),
+    ("refresh_tokens", "an access token has ended, and the provider does not allow a refresh yet"): held(
+        "--all", expires_at=PAST, earliest_refresh_at=LATER.timestamp()
+    ),
+    ("refresh_tokens", "`--session` names a key, not a sign-in"): keyed("refresh_tokens", "--session", "my_key"),
     ("refresh_tokens", "the session or provider is unknown"): refresh("--session", "nobody"),
     ("import_sessions", "logins are stored, or were before; stdout names those left out"): imported(
         f"OPENAI_API_KEY={GOOD['api_key']}\nGEMINI_API_KEY="
@@ -113,9 +153,44 @@ def test_each_row_has_a_case_and_each_case_a_row() -> None:
 
 @pytest.mark.parametrize("row", CASES, ids=lambda row: f"{row[0]}: {row[1][:40]}")
 def test_a_command_ends_as_the_table_says(
-    row: tuple[str, str], demo: AuthSession, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    row: tuple[str, str],
+    demo: AuthSession,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     code, stderr = ROWS[row]
     found, out, err = CASES[row](run, monkeypatch, demo.owner, tmp_path)
     assert found == code, (out, err)
     assert err.startswith(stderr) and bool(err) == bool(stderr)
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "code"),
+    [
+        ("active", {"refresh_error_code": "refresh_failed", "next_refresh_at": LATER, "refresh_attempts": 1}, 3),
+        ("needs_reauth", {"refresh_error_code": "answer_lost"}, 1),
+        ("active", {}, 0),
+    ],
+    ids=["failed for now", "dead", "well"],
+)
+def test_each_way_to_ask_for_a_login_ends_with_the_same_code(
+    demo: AuthSession, run: Run, status: str, columns: dict[str, Any], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each names the login once; only ``--json`` says it in another form."""
+
+    async def answer(self: Any, tokens: Tokens, http: Any) -> Tokens:
+        if code:
+            raise ConnectionFailed("No network.")
+        return msgspec.structs.replace(tokens, refresh=Secret("newer"))
+
+    session = make_login(demo.owner, "login", due_in=None, provider="openai", status=status)
+    AuthSession.objects.filter(pk=session.pk).update(**columns)
+    monkeypatch.setattr(type(resolve("openai", "oauth")), "refresh", answer)
+    for which in ((), ("--session", "login"), ("--all",)):
+        for form in ((), ("--json",)):
+            found, out, err = run("refresh_tokens", *which, *form)
+            assert found == code, (which, form, out, err)
+            assert out.count("openai/oauth:login") == (0 if not which and not code else 1)

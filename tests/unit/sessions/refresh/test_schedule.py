@@ -204,7 +204,7 @@ def test_the_button_is_throttled_and_never_raises(
     alice: User, auth: VendorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = refresh.refresh_now(make(alice, "a_key"), actor_id=alice.pk)
-    assert (report.done, report.code) == ("failed", "not_refreshable")
+    assert (report.done, report.code) == ("needs_person", "not_refreshable")
     monkeypatch.setattr(refresh, "REFRESHES_PER_MINUTE", 0)
     report = refresh.refresh_now(signed_in(alice, auth), actor_id=alice.pk)
     assert (report.done, report.code) == ("skipped", "throttled")
