@@ -23,7 +23,7 @@ from providers_app.wire.guard import Guard, literal_address, pair_of
 IN_CONTAINERS = "host.docker.internal"
 """The name of the machine in containers of Docker Desktop and Podman."""
 CONNECT_S = 1.0
-ANSWER_S = 2.0
+ANSWER_S = 5.0
 MAX_BODY = 1024 * 1024
 
 
