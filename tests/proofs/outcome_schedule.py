@@ -99,8 +99,9 @@ def _turn(
         if chance.random() < 0.5:
             first[0]["at"] = {chance.choice(POINTS): jump}
         else:
-            # One process that lives on: it saw the outcome, then the clock jumps.
-            first += [{"do": "clock", "seconds": jump}, {"do": chance.choice(TRIGGERS)}]
+            # One process that lives on: it saw the outcome, then the clock jumps, and a lease may end.
+            rest: list[Step] = [{"do": "rest"}] if chance.random() < 0.7 else []
+            first += [{"do": "clock", "seconds": jump}, *rest, {"do": chance.choice(TRIGGERS)}]
     first.append({"do": "look"})
     return Turn(wait, answer, tuple(first), second, set_right, revoked, chance.random() < 0.5)
 

@@ -63,6 +63,14 @@ class Process:
         new.replace(file)
         self.tell("clock", seconds=seconds)
 
+    def rest(self) -> None:
+        """Do nothing until the one who gave the order has let time pass."""
+        file = Path(self.order["clock"]).with_suffix(".passed")
+        before = file.read_text()
+        self.tell("waits")
+        while file.read_text() == before:
+            _sleep(0.02)
+
 
 class WatchedStore:
     """The store of the product with the points around its steps."""
@@ -224,6 +232,8 @@ def carry_out(order: dict[str, Any]) -> None:
         process.at = dict(step.get("at", {}))
         if step["do"] == "clock":
             process.turn_clock(step["seconds"])
+        elif step["do"] == "rest":
+            process.rest()
         else:
             facts = asks[step["do"]](order["session"]) if step["do"] in asks else refresh(process, step["do"])
             outcome_queue.flush()
