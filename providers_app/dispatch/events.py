@@ -20,7 +20,9 @@ from providers_app.types.events import Event, Usage
 from providers_app.types.intent_rules import decided
 from providers_app.wire.answer import Mask
 
-CHANGED = frozenset({kinds.StreamStart, kinds.StreamFailed, kinds.ToolCallDelta, kinds.ToolCall})
+CHANGED = frozenset({kinds.StreamStart, kinds.ToolCallDelta, kinds.ToolCall})
+STREAMED: dict[type, str] = {kinds.TextDelta: "text", kinds.ReasoningDelta: "text", kinds.ToolCallDelta: "arguments"}
+"""The events that carry pieces of a longer text, and the field that holds it."""
 ROUNDS = 5
 """Requests that one answer takes at most; the last one's pause is then the end that the caller sees."""
 _TOKENS = ("total", "input", "output", "cached_input", "cache_write", "reasoning")
@@ -29,7 +31,7 @@ _TOKENS = ("total", "input", "output", "cached_input", "cache_write", "reasoning
 class Annotator:
     """One for each request. The ids of its tool calls are its own: servers begin with ``call_0`` in every answer."""
 
-    __slots__ = ("_advice", "_context_id", "_mark", "_mask", "_names", "_origin", "_tools")
+    __slots__ = ("_advice", "_context_id", "_held", "_mark", "_mask", "_names", "_origin", "_tools")
 
     def __init__(
         self,
@@ -44,22 +46,50 @@ class Annotator:
         self._names = own_names(chat, form) if form is not None else {}
         self._tools = {tool.name: tool for tool in chat.tools}
         self._origin = kinds.Origin(session.provider, chat.model, session.id)
-        self._advice, self._context_id, self._mask, self._mark = advice, chat.context_id, mask, uuid4().hex
+        self._advice, self._context_id, self._mark = advice, chat.context_id, uuid4().hex
+        self._mask = mask if mask is not None and mask.values else None
+        self._held: Event | None = None  # a piece of text that may be the beginning of a secret
 
     def events(self, events: list[Event]) -> list[Event]:
-        """Annotate the events of one read, in place."""
+        """Annotate the events of one read, and mask the secrets in them.
+
+        A secret may come in many pieces, so a text that ends like the beginning of one is held back to the next event.
+        """
+        shown: list[Event] = [] if self._mask is not None else events
         for number, event in enumerate(events):
+            held, self._held = self._held, None
             if type(event) in CHANGED:
-                events[number] = self._changed(event)
-        return events
+                event = self._changed(event)
+            if self._mask is None:
+                events[number] = event
+            elif (field := STREAMED.get(type(event))) is None:
+                shown += [event] if held is None else [held, event]
+                # A file is no text. Everything else is short, and rare.
+                if type(event) is not kinds.GeneratedFile:
+                    text = msgspec.json.encode(event).decode()
+                    if (clean := "".join(self._mask.cut(text))) != text:
+                        shown[-1] = msgspec.json.decode(clean, type=type(event))
+            else:
+                piece, opaque = getattr(event, field), getattr(event, "opaque", None)
+                plain = event if opaque is None else msgspec.structs.replace(event, opaque=None)
+                if held is not None and type(held) is type(event):
+                    before = getattr(held, field)
+                    if msgspec.structs.replace(held, **{field: piece}) == plain:
+                        piece, held = before + piece, None
+                now, later = self._mask.cut(piece)
+                shown += [] if held is None else [held]
+                if later:
+                    self._held = msgspec.structs.replace(plain, **{field: later})
+                if now or opaque is not None or not later:
+                    same = now == getattr(event, field)
+                    shown.append(event if same else msgspec.structs.replace(event, **{field: now}))
+        return shown
 
     def _changed(self, event: Event) -> Event:
         replace = msgspec.structs.replace
         match event:
             case kinds.StreamStart():
                 return replace(event, origin=self._origin, advice=self._advice, context_id=self._context_id)
-            case kinds.StreamFailed() if self._mask is not None:
-                return replace(event, error=self._mask.error(event.error))
             case kinds.ToolCallDelta(name=name) if name in self._names:
                 return replace(event, name=self._names[name])
             case kinds.ToolCall():

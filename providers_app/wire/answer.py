@@ -11,11 +11,11 @@ import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
-from providers_app.types.events import ErrorInfo
 from providers_app.types.http import HttpRequest
 from providers_app.wire.proxy import ProxyFailed
 
@@ -109,15 +109,18 @@ def _os_reason(number: int) -> str:
 
 SHORTEST = 6
 """A shorter value is no key, and would be found in ordinary words."""
+SHORTEST_BARE = 16
+"""Characters of the shortest value that counts without what stands in front of it."""
 MASKED = "***"
+_MARK = re.compile(r"^(?:[A-Za-z0-9]{1,8}[-_]){1,4}")
 _PLAIN = re.compile(r"[A-Za-z0-9 ._~+=:-]+")
 """Text that JSON does not escape."""
 
 
 class Mask:
-    """The secret values of one request."""
+    """The secret values of one request, in every form in which a server may repeat them."""
 
-    __slots__ = ("_bytes", "_values")
+    __slots__ = ("_bytes", "values")
 
     def __init__(self, request: HttpRequest) -> None:
         found = set()
@@ -125,11 +128,28 @@ class Mask:
             if name.lower() in request.secret_headers:
                 # "Bearer xyz" is repeated as "xyz" just as well.
                 found |= {part for part in (value, value.rpartition(" ")[2]) if len(part) >= SHORTEST}
+        # Without the vendor's mark in front, such as "sk-ant-api03-", it is a secret still.
+        found |= {bare for value in found if len(bare := _MARK.sub("", value)) >= SHORTEST_BARE}
+        found |= {quote(value, safe="") for value in found}
         # In JSON a key with "/", quotes or backslashes is spelled otherwise, in one of two ways.
         written = {json.dumps(value)[1:-1] for value in found if not _PLAIN.fullmatch(value)}
         found |= written | {value.replace("/", "\\/") for value in written}
-        self._values = tuple(sorted(found, key=len, reverse=True))
-        self._bytes = tuple(value.encode() for value in self._values)
+        self.values = tuple(sorted(found, key=len, reverse=True))
+        self._bytes = tuple(value.encode() for value in self.values)
+
+    def cut(self, text: str) -> tuple[str, str]:
+        """Return the text without the values, and apart from it an end that may be the beginning of one."""
+        for value in self.values:
+            if value in text:
+                text = text.replace(value, MASKED)
+        kept = len(text)
+        for value in self.values:
+            start = text.find(value[0], max(0, len(text) - len(value) + 1))
+            while -1 < start < kept:
+                if value.startswith(text[start:]):
+                    kept = start
+                start = text.find(value[0], start + 1)
+        return text[:kept], text[kept:]
 
     def data(self, body: bytes) -> bytes:
         """Return the bytes without the values."""
@@ -140,18 +160,13 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Return the text without the values."""
-        for value in self._values:
+        for value in self.values:
             text = text.replace(value, MASKED)
         return text
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers without the values."""
         return {name: self.text(value) for name, value in headers.items()}
-
-    def error(self, info: ErrorInfo) -> ErrorInfo:
-        """Return the error without the values."""
-        texts = {name: getattr(info, name) for name in ("message", "hint", "type", "upstream_code")}
-        return msgspec.structs.replace(info, **{name: self.text(text) for name, text in texts.items() if text})
 
 
 class Exchange(msgspec.Struct):
