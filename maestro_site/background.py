@@ -28,7 +28,7 @@ class Part(Protocol):
     def stop(self) -> None: ...
 
 
-class Kept:
+class Supervisor:
     """One part on a thread of its own. ``make`` returns a new one for each start."""
 
     def __init__(self, name: str, make: Callable[[], Part]) -> None:
@@ -91,8 +91,8 @@ class Background:
     """Worker and schedule of this process. ``stop`` returns at once; ``join`` waits."""
 
     def __init__(self) -> None:
-        self._worker = Kept("worker", _worker)
-        self._beat = Kept("beat", _beat)
+        self._worker = Supervisor("worker", _worker)
+        self._beat = Supervisor("beat", _beat)
 
     def start(self) -> None:
         """Start both; ``/readyz`` reports them once the worker takes tasks and the schedule ticks."""

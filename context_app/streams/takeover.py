@@ -143,13 +143,19 @@ def _replay(name: str, files: list[tuple[Path, int]]) -> tuple[list[UUID], bool]
     """
     found: defaultdict[UUID, dict[int, bytes]] = defaultdict(dict)
     for path, fd in files:
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            data = file.read()
+        try:
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                data = file.read()
+            records = [(record, spool.split(record.payload)) for record in spool.parse(data)]
+        except (OSError, msgspec.DecodeError) as error:
+            aside = path.with_suffix(".unreadable")
+            path.rename(aside)
+            logger.error("a spool file cannot be read (%s); it is now %s", type(error).__name__, aside)
+            continue
         size = 0
-        for record in spool.parse(data):
+        for record, events in records:
             size += spool.HEADER_SIZE + len(record.payload)
-            for number, event in enumerate(spool.split(record.payload), start=record.first_seq):
-                found[record.stream][number] = event
+            found[record.stream] |= dict(enumerate(events, start=record.first_seq))
         if size < len(data):
             logger.warning("the spool %s has a torn tail of %d bytes, never shown", path.name, len(data) - size)
     left = Stream.objects.filter(process=name, state=Stream.State.RUNNING).values_list("id", flat=True)

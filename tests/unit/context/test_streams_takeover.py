@@ -153,6 +153,24 @@ def test_damaged_record_ends_the_replay_there(transactional_db: Any, tmp_path: P
     assert row(stream.pk).state == "interrupted"
 
 
+@pytest.mark.parametrize("kind", ["folder", "no array"])
+def test_a_spool_that_cannot_be_read_is_moved_aside_with_one_line_and_stops_no_other(
+    transactional_db: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    broken, _ = make_turn("ada", "dead-1")
+    stream, _ = make_turn("bob", "dead-2")
+    if kind == "folder":
+        (tmp_path / "dead-1.1.log").mkdir()
+    else:
+        dead_spool(tmp_path, "dead-1", spool.frame(broken.pk, 1, b'{"half'))
+    dead_spool(tmp_path, "dead-2", spool.frame(stream.pk, 1, spool.join(EVENTS)))
+    look(tmp_path)
+    look(tmp_path)
+    assert stored(stream.pk) == EVENTS and row(broken.pk).state == "interrupted"
+    assert [path.name for path in tmp_path.iterdir()] == ["dead-1.1.unreadable"]
+    assert len([one for one in caplog.records if "cannot be read" in one.getMessage()]) == 1
+
+
 def test_what_the_journal_has_is_not_stored_twice_and_order_of_files_is_kept(
     transactional_db: Any, tmp_path: Path
 ) -> None:

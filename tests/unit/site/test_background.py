@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maestro_site import background
-from maestro_site.background import Kept
+from maestro_site.background import Supervisor
 from maestro_site.celery import PulsingScheduler, app
 
 
@@ -53,10 +53,10 @@ def test_a_part_is_started_again_with_back_off(
 ) -> None:
     clock = Clock(len(pauses))
     monkeypatch.setattr(background, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    kept = Kept("worker", lambda: Brief(clock, life_s, error))
-    monkeypatch.setattr(kept, "_stopping", clock)
-    kept.start()
-    kept.join(60)
+    supervisor = Supervisor("worker", lambda: Brief(clock, life_s, error))
+    monkeypatch.setattr(supervisor, "_stopping", clock)
+    supervisor.start()
+    supervisor.join(60)
     assert clock.waited == pauses
     told = [record.getMessage() for record in caplog.records if "started again" in record.getMessage()]
     assert told == [f"the worker thread ended; it is started again in {seconds:.0f} s" for seconds in pauses]
@@ -71,10 +71,10 @@ def test_a_part_that_cannot_be_made_is_tried_again(monkeypatch: pytest.MonkeyPat
         made.append(1)
         raise OSError(28, "No space left on device")
 
-    kept = Kept("beat", make)
-    monkeypatch.setattr(kept, "_stopping", Clock(3))
-    kept.start()
-    kept.join(60)
+    supervisor = Supervisor("beat", make)
+    monkeypatch.setattr(supervisor, "_stopping", Clock(3))
+    supervisor.start()
+    supervisor.join(60)
     assert len(made) == 3
 
 
@@ -86,12 +86,12 @@ def test_a_part_that_is_told_to_stop_is_not_started_again(caplog: pytest.LogCapt
         made.append(SimpleNamespace(start=lambda: (running.set(), told.wait()), stop=told.set))
         return made[-1]
 
-    kept = Kept("worker", make)
-    kept.start()
+    supervisor = Supervisor("worker", make)
+    supervisor.start()
     assert running.wait(60)
-    kept.stop()
-    kept.stop()
-    kept.join(60)
+    supervisor.stop()
+    supervisor.stop()
+    supervisor.join(60)
     assert len(made) == 1 and not caplog.records
 
 
