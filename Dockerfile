@@ -1,4 +1,4 @@
-# The web process; the same image runs the worker and the schedule (compose.yaml).
+# Everything in one process; the same image runs the worker and the schedule (compose.yaml).
 FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 MAESTRO_DATA_DIR=/data
 WORKDIR /app

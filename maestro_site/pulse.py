@@ -1,6 +1,10 @@
-"""Signs of life of the worker and the schedule: times of files in the data folder, or keys in a configured Redis."""
+"""Signs of life of the worker and the schedule: times of files in the data folder, or keys in a configured Redis.
+
+``python -m maestro_site.pulse worker`` (or ``beat``) ends with 0 after a recent one: the health check of a container.
+"""
 
 import os
+import sys
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -74,3 +78,9 @@ def ping_broker() -> str:
     probe.touch()
     probe.unlink(missing_ok=True)
     return "files in the data folder"
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
+    found = age(sys.argv[1])
+    sys.exit(0 if found is not None and found <= STALE_S else f"{sys.argv[1]} was not seen lately")

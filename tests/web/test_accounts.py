@@ -115,7 +115,10 @@ def test_the_command_names_the_address_that_is_served_now_else_the_configured_on
     settings.MAESTRO = settings.MAESTRO.model_copy(update={"public_url": "https://maestro.example/"})
     assert address() == "https://maestro.example"
     with welcome.serving("http://127.0.0.1:8125"):
-        assert address() == "http://127.0.0.1:8125"
+        call_command("welcome", "nora")
+        told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("Open http://127.0.0.1:8125/welcome/")
+    assert told[1] == "From other machines: https://maestro.example/welcome/" + told[0].rpartition("/")[2]
 
 
 def test_name_and_password(client: Client, nora: User) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -24,7 +25,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user {name!r}." if name else str(error)) from None
         if not user.is_active:
             raise CommandError(f"{name} is disabled. Enable the account in /admin/ first.")
-        base = options["base"] or welcome.site_address()
-        self.stdout.write(f"Open {base.rstrip('/')}/welcome/{welcome.create(user)}")
+        base = (options["base"] or welcome.site_address()).rstrip("/")
+        token = welcome.create(user)
+        self.stdout.write(f"Open {base}/welcome/{token}")
+        public = settings.MAESTRO.public_url.rstrip("/")
+        if not options["base"] and public not in ("", base):  # `up` runs here, and a proxy in front of it
+            self.stdout.write(f"From other machines: {public}/welcome/{token}")
         self.stdout.write(f"It signs in {user.get_username()}, once, within 15 minutes.")
         self.stdout.flush()

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,19 @@ def test_wrong_settings_end_a_server_program_with_one_line(program: list[str], v
     assert done.returncode == 1
     assert [line for line in done.stderr.splitlines() if line] == [done.stderr.strip()]
     assert done.stderr.startswith(f"error: {name} ")
+
+
+def test_the_check_of_a_container_asks_for_the_last_sign_of_life(redis_url: str, tmp_path: Path) -> None:
+    client = redis.Redis.from_url(redis_url)
+    for sign, code in (("", 1), (repr(time.time() - 60), 1), (repr(time.time()), 0)):
+        client.set("maestro:pulse:beat", sign)
+        done = subprocess.run(
+            [sys.executable, "-m", "maestro_site.pulse", "beat"],
+            cwd=ROOT,
+            env=environment(tmp_path, REDIS_URL=redis_url),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.strip()) == (code, "beat was not seen lately" if code else "")

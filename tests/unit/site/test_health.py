@@ -160,7 +160,10 @@ async def test_a_probe_needs_no_middleware(settings: Any, monkeypatch: pytest.Mo
     code, found = await probe("/readyz")
     assert (code, found["broken"]) == (503, ["broker"])
     assert (await probe("/healthz", "POST"))[0] == (await probe("/readyz", "POST"))[0] == 405
+    settings.ALLOWED_HOSTS = ["maestro.example"]
     assert (await probe("/readyz", host=b"elsewhere.example"))[0] == 400
+    for host in (b"maestro.example", b"127.0.0.1:8000", b"localhost", b"[::1]:80"):
+        assert (await probe("/healthz", host=host))[0] == 200, "a probe in the container asks by its own address"
 
 
 async def test_a_part_that_hangs_is_named_and_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
