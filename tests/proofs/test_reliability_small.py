@@ -1,7 +1,7 @@
 """The reliability proof at a size for every run; ``make proofs`` tells every story in full. And: would it notice?"""
 
 from tests.proofs import reliability
-from tests.proofs.reliability import answers
+from tests.proofs.reliability import answers, outages
 from tests.proofs.reliability.story import Row, Story
 
 SMALL = ("text without end, alone",)
@@ -12,6 +12,14 @@ def test_an_answer_without_end_is_ended_and_costs_little_memory() -> None:
     stories = [story for story in reliability.STORIES if story.name in SMALL]
     assert len(stories) == len(SMALL)
     assert reliability.run(False, lines.append, stories), "\n".join(lines)
+
+
+def test_postgres_and_redis_may_go_away_and_come_back() -> None:
+    lines: list[str] = []
+    try:
+        assert reliability.run(False, lines.append, outages.STORIES), "\n".join(lines)
+    finally:
+        outages.close()
 
 
 def test_an_answer_that_ends_otherwise_and_too_much_memory_are_noticed() -> None:
