@@ -125,7 +125,7 @@ def _database() -> Check:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return Check("database", False, f"{name} does not answer")
     return Check("database", True, name)
 
@@ -160,7 +160,7 @@ def _key_ring() -> Check:
             _Proof.ring, _Proof.at = ring, time.monotonic()
     except (KeyRingError, NotConfigured) as error:
         return Check("key ring", False, str(error))
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return Check("key ring", False, "cannot be compared with the database")
     return Check("key ring", True, "every key in use opens")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import django.db
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.test import Client, RequestFactory
 
 from maestro_site import health, pulse
@@ -68,11 +68,14 @@ def test_a_database_is_called_by_its_name(monkeypatch: pytest.MonkeyPatch, vendo
     assert health._database() == health.Check("database", True, name)
 
 
-def test_every_part_is_broken(client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [DatabaseError, InterfaceError])
+def test_every_part_is_broken(
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     settings.DATA_DIR = tmp_path / "away"
 
     def away(*_: Any) -> Any:
-        raise DatabaseError
+        raise kind
 
     monkeypatch.setattr(connection, "cursor", away)
     monkeypatch.setattr(crypto, "current", lambda: (_ for _ in ()).throw(NotConfigured("No key.")))
@@ -130,12 +133,14 @@ def test_a_proof_of_the_keys_holds_for_half_a_minute(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(crypto, "current", lambda: other)
     assert health._key_ring().ok and proven[2:] == [other], "another ring is proven at once"
 
-    def away(ring: Any) -> None:
-        raise DatabaseError
+    for kind in (DatabaseError, InterfaceError):
 
-    monkeypatch.setattr(health.crypto, "verify_in_use", away)
-    now[0] += 31
-    assert health._key_ring() == health.Check("key ring", False, "cannot be compared with the database")
+        def away(ring: Any, kind: type[Exception] = kind) -> None:
+            raise kind
+
+        monkeypatch.setattr(health.crypto, "verify_in_use", away)
+        now[0] += 31
+        assert health._key_ring() == health.Check("key ring", False, "cannot be compared with the database")
 
 
 async def probe(path: str, method: str = "GET", host: bytes = b"localhost") -> tuple[int, Any]:
