@@ -5,6 +5,7 @@ nothing else, follows no redirect and sends no key.
 """
 
 import asyncio
+import importlib
 import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -84,6 +85,8 @@ async def find(skip: Collection[str] = ()) -> tuple[LocalServer, ...]:
 
     ``skip`` are ``host:port`` pairs that are not asked, such as our own.
     """
+    # Loaded with the first request of a process, it would use up the seconds of all of them.
+    await asyncio.to_thread(importlib.import_module, "providers_app.wire.engine")
     asked = [place for place in places() if place.pair not in skip]
     http = Http(
         guard=Guard(place.pair for place in asked),

@@ -12,6 +12,7 @@ from providers_app.sign_in.local import LocalPlace
 from tests.vendors.chat import ChatVendor
 from tests.vendors.chat.kinds import KINDS, KindVendor
 from tests.vendors.server import VendorServer
+from tests.waiting import put_forward
 
 Start = Callable[..., Awaitable[str]]
 PORTS = {"ollama": 11434, "lm_studio": 1234, "vllm": 8000, "llama_cpp": 8080}
@@ -75,12 +76,20 @@ async def answers(raw_server: Start) -> AsyncIterator[Callable[[bytes], Awaitabl
 
     async def start(data: bytes) -> str:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
             writer.write(data)
 
         return f"{await raw_server(answer)}/v1"
 
     yield start
+
+
+@pytest.mark.usefixtures("on_loop")
+async def test_an_empty_list_is_a_server_without_models(
+    monkeypatch: pytest.MonkeyPatch, answers: Callable[[bytes], Awaitable[str]]
+) -> None:
+    with only(monkeypatch, llama_cpp=await answers(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":[]}')):
+        (found,) = await local.find()
+        assert (found.models, found.needs_key) == (0, False)
 
 
 @pytest.mark.usefixtures("on_loop")
@@ -104,22 +113,25 @@ async def test_anything_else_at_the_port_is_not_found(
 
 
 @pytest.mark.usefixtures("on_loop")
-async def test_silent_ports_are_asked_at_once_and_given_up(monkeypatch: pytest.MonkeyPatch, raw_server: Start) -> None:
-    """All of them wait at the same time: each is connected to before any is given up."""
+async def test_servers_are_asked_at_once_and_given_up_after_some_seconds(
+    monkeypatch: pytest.MonkeyPatch, raw_server: Start
+) -> None:
+    """Each is connected to before any answers, and by then the seconds are over."""
     connected = 0
     everyone = asyncio.Event()
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connected
         connected += 1
         if connected == 3:
+            put_forward(local.ANSWER_S)
             everyone.set()
-        await reader.read()
-        await reader.read()
+        await everyone.wait()
+        await asyncio.sleep(0)
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"data":[]}')
 
-    silent_ones = [f"{await raw_server(silent)}/v1" for _ in range(3)]
-    monkeypatch.setattr(local, "ANSWER_S", 0.5)
-    with only(monkeypatch, ollama=silent_ones[0], vllm=silent_ones[1], lm_studio=silent_ones[2]):
+    late_ones = [f"{await raw_server(late)}/v1" for _ in range(3)]
+    with only(monkeypatch, ollama=late_ones[0], vllm=late_ones[1], lm_studio=late_ones[2]):
         assert await local.find() == ()
     assert everyone.is_set()
 

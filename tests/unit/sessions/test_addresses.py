@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from providers_app import conf, errors, loop, provider
+from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
+from providers_app.dispatch import clients
 from providers_app.types.credentials import Credential, Secret
 from sessions_app.models import AllowedAddress, AuthSession, SessionEvent
 from sessions_app.services import addresses, connect, outcomes
@@ -69,7 +73,14 @@ async def trial(owner: User, server: VendorServer) -> None:
     await provider.try_credential("remote", credential(server), owner=owner.pk)
 
 
-DOORS: list[Callable[[User, VendorServer], Any]] = [chat, models, test_of_session, creation, trial]
+async def token_endpoint(owner: User, server: VendorServer) -> None:
+    """A sign-in's requests, whose address an operator or a person may have named."""
+    endpoint = TokenEndpoint(url=f"{server.origin}/token")
+    with suppress(errors.UpstreamError):
+        await ask(endpoint, {"grant_type": "refresh_token"}, clients.http(), spends=True)
+
+
+DOORS: list[Callable[[User, VendorServer], Any]] = [chat, models, test_of_session, creation, trial, token_endpoint]
 test_of_session.__test__ = False  # type: ignore[attr-defined]
 
 
@@ -177,3 +188,16 @@ def test_allowing_twice_is_one_row_and_one_line_of_the_trail(owner: User) -> Non
     for text in ("127.0.0.1:11434", "http://127.0.0.1:11434/v1", "http://2130706433:11434"):
         assert addresses.allow(text, actor_id=owner.pk) == "127.0.0.1:11434"
     assert AllowedAddress.objects.count() == SessionEvent.objects.count() == 1
+
+
+def test_an_import_takes_a_key_for_an_address_once_that_is_allowed(
+    owner: User, nothing_allowed: None, run: Run, tmp_path: Path
+) -> None:
+    source = tmp_path / "baseurl.env"
+    source.write_text("OPENAI_API_KEY=sk-proj-AAAABBBBCCCCDDDDEEEE1234\nOPENAI_BASE_URL=http://127.0.0.1:27411/ok/v1\n")
+    code, out, _ = run("import_sessions", str(source))
+    assert code == 1 and "`manage.py addresses allow 127.0.0.1:27411`" in out and not AuthSession.objects.exists()
+    assert run("addresses", "allow", "127.0.0.1:27411")[0] == 0
+    code, out, _ = run("import_sessions", str(source))
+    session = AuthSession.objects.get()
+    assert code == 0 and (session.provider, session.base_url) == ("remote", "http://127.0.0.1:27411/ok/v1")
