@@ -14,7 +14,7 @@ from tests.proofs.outcome_logins import Login, Place, sign_in
 from tests.proofs.outcome_schedule import LEASE_S, Schedule, Step, timeout_of
 from tests.proofs.zygote import Zygote
 
-GIVEN_UP_S = 120.0
+GIVEN_UP_S = 600.0
 """Seconds after which a schedule that does not end is given up."""
 STANDS_S = 5.0
 """Seconds for which a process stands still at most: it may hold what the other one waits for."""

@@ -162,7 +162,7 @@ def refresh(process: Process, trigger: str) -> dict[str, Any]:
 
     if trigger in ("use", "unauthorized"):
         return use(process, refused=trigger == "unauthorized")
-    report = loop.run(refresh_session(process.order["session"], trigger=trigger), 60)  # type: ignore[arg-type]
+    report = loop.run(refresh_session(process.order["session"], trigger=trigger))  # type: ignore[arg-type]
     return {"done": report.done, "why": report.why[:200], "code": report.code, "generation": report.generation}
 
 
@@ -185,7 +185,7 @@ def use(process: Process, *, refused: bool) -> dict[str, Any]:
         await client.call(work)
 
     try:
-        loop.run(call(), 60)
+        loop.run(call())
     except errors.ProviderError as error:
         return {"done": "raised", "why": error.message[:200], "code": error.code}
     return {"done": "used", "why": "", "code": ""}

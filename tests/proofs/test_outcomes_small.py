@@ -16,7 +16,7 @@ def test_no_wrong_answer_leads_to_a_forbidden_presentation_or_a_needless_death()
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
