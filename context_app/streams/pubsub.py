@@ -43,7 +43,7 @@ class Hub:
         ticket = object()
         with self._lock:
             if most is not None and sum(one == person for one in self._people.values()) >= most:
-                raise TooManyConnections(f"You have {most} chats open.")
+                raise TooManyConnections(f"You have reached the limit of open chats ({most}).")
             self._subscribers[ticket] = (context, asyncio.get_running_loop(), on_message)
             self._people[ticket] = person
         return ticket

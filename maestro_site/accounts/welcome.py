@@ -8,10 +8,12 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -84,20 +86,36 @@ class AlreadyServed(Exception):
 
 
 @contextmanager
-def serving(address: str) -> Iterator[None]:
-    """Record the address that ``up`` serves while the block runs. A lock, which ends with the process, says so.
+def serving(address: str, *, alone: bool = False) -> Iterator[None]:
+    """Record the address that this process serves while the block runs. A lock, which ends with the process, says so.
 
-    Raises ``AlreadyServed`` where another process holds that lock.
+    ``alone``: a web server without worker and schedule, of which several may run on one data folder; the address of
+    the next is recorded when the first ends. Raises ``AlreadyServed`` where a server with them runs there.
     """
     with ExitStack() as held:
+        if not alone:
+            path = settings.DATA_DIR / "up.lock"
+            try:
+                _write(held.enter_context(datadir.locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)), address)
+            except BlockingIOError:
+                raise AlreadyServed(path.read_text().strip()) from None
         try:
-            file = held.enter_context(datadir.locked(_address_file(), fcntl.LOCK_EX | fcntl.LOCK_NB))
+            _write(held.enter_context(datadir.locked(_address_file(), fcntl.LOCK_EX | fcntl.LOCK_NB)), address)
         except BlockingIOError:
-            raise AlreadyServed(_address_file().read_text().strip()) from None
-        file.truncate(0)
-        file.write(address)
-        file.flush()
+            threading.Thread(target=_record_in_turn, args=(address,), name="address", daemon=True).start()
         yield
+
+
+def _record_in_turn(address: str) -> None:
+    with datadir.locked(_address_file()) as file:
+        _write(file, address)
+        threading.Event().wait()  # until the process ends
+
+
+def _write(file: TextIO, address: str) -> None:
+    file.truncate(0)
+    file.write(address)
+    file.flush()
 
 
 def site_address() -> str:

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from tests.processes import ROOT, Up, demo_session, environment, manage, rows
 from tests.servers import free_port, wait_for_port
+from tests.waiting import wait_until
 
 STOPPED_S = 25.0
 """More is being stuck. How long it really takes is measured by the benchmarks (< 5 s), where nothing else runs."""
@@ -123,6 +124,20 @@ def test_a_second_up_on_the_same_data_is_refused_with_the_address_of_the_first(d
         assert ready(first).status_code == 200
     with Up(data) as again:
         assert ready(again).status_code == 200
+
+
+def test_a_further_web_server_may_run_and_is_linked_to_once_the_first_has_ended(data: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "manage.py", "up", "--web-only", "--port", str(port)]
+    with Up(data) as first, subprocess.Popen(command, cwd=ROOT, env=environment(data)) as more:
+        try:
+            wait_for_port(port, more, timeout=60)
+            assert manage(data, "welcome").stdout.startswith(f"Open {first.base}/welcome/")
+            first.stop()
+            link = f"Open http://127.0.0.1:{port}/welcome/"
+            wait_until(lambda: manage(data, "welcome").stdout.startswith(link))
+        finally:
+            more.terminate()
 
 
 @pytest.mark.parametrize("emptied", ["missing", "empty"])

@@ -38,12 +38,10 @@ class Command(BaseCommand):
         announce = partial(self._announce, base, wildcard=host in server.WILDCARDS)
         with ExitStack() as held:
             try:
-                held.enter_context(welcome.serving(base))
+                held.enter_context(welcome.serving(base, alone=alone))
             except welcome.AlreadyServed as first:
-                # More web servers beside the first are welcome; a second worker and schedule are a mistake.
-                if not alone:
-                    why = f"Maestro already runs on the data folder {settings.DATA_DIR}: {first.address}."
-                    raise CommandError(f"{why} Stop it, or choose another folder with MAESTRO_DATA_DIR.") from None
+                why = f"Maestro already runs on the data folder {settings.DATA_DIR}: {first.address}."
+                raise CommandError(f"{why} Stop it, or choose another folder with MAESTRO_DATA_DIR.") from None
             sock = server.listen(host, port)
             if options["processes"]:
                 sock.close()
