@@ -110,7 +110,7 @@ def _environment(copy: tree.Tree) -> dict[str, str]:
     (shared / "migrated").mkdir(parents=True, exist_ok=True)
     (shared / "migrated" / "done").touch()
     paths = {"TMPDIR": shared, "TEST_SHARED": shared, "MAESTRO_DATA_DIR": shared, "PYTHONPATH": f"{copy.root}:{ROOT}"}
-    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    kept = {name: value for name, value in tree.unmeasured(os.environ).items() if name != "DJANGO_SETTINGS_MODULE"}
     return {**kept, **{name: str(path) for name, path in paths.items()}}
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,11 @@ TEST_S = 600
 """Seconds for an unchanged test, whose end by the time limit would be that of the whole measurement."""
 LOADING = ""
 """Coverage's context of a line that runs outside a test: while modules are loaded or tests are collected."""
+
+
+def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what a measured run passes on: its data file would win over the copy's own."""
+    return {name: value for name, value in environment.items() if not name.startswith(("COV_", "COVERAGE_"))}
 
 
 class Tree:
@@ -153,4 +158,4 @@ class Tree:
         shared = self._folder / "temporary" / "shared"
         shared.mkdir(parents=True, exist_ok=True)
         fixed = {"PYTHONPATH": str(self.root), "PYTHONHASHSEED": "0"}
-        return {**os.environ, **fixed, "TMPDIR": str(shared.parent), "TEST_SHARED": str(shared)}
+        return {**unmeasured(os.environ), **fixed, "TMPDIR": str(shared.parent), "TEST_SHARED": str(shared)}
