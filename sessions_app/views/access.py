@@ -18,10 +18,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
+from providers_app import conf
 from providers_app.behaviours.oauth import OAuth
-from providers_app.errors import AddressRefused, ProviderError, UnknownSession
+from providers_app.errors import AddressRefused, InvalidRequest, ProviderError, UnknownSession
 from providers_app.registry.resolver import resolve
-from providers_app.wire.guard import pair_in
+from providers_app.wire.guard import check_url, pair_in
 from sessions_app import providers, selectors
 from sessions_app.credentials import has_secret
 from sessions_app.models import AuthSession
@@ -139,6 +140,17 @@ def allow_asked(request: HttpRequest) -> None:
         add_message(request, messages.ERROR, text_of(error), error=error)
     else:
         messages.success(request, f"{pair} is allowed.")
+
+
+def address_to_allow(base_url: str) -> str:
+    """Return the private address in a base URL that must be allowed before it is reached, else an empty text."""
+    try:
+        check_url(base_url, conf.current().allowed_private_hosts, addresses.allowed_pairs())
+    except AddressRefused as refused:
+        return f"{base_url.partition('://')[0]}://{refused.pair}" if refused.pair else ""
+    except InvalidRequest:
+        return ""
+    return ""
 
 
 def see_other(address: str) -> HttpResponse:

@@ -18,25 +18,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from providers_app import conf, errors
+from providers_app import errors
 from providers_app.behaviours import addresses
 from providers_app.behaviours.oauth.enabled import why_disabled
 from providers_app.sign_in.checks import MAX_RETURN_TO, OfferedFlow
 from providers_app.types.catalogue import ProviderInfo
 from providers_app.types.credentials import Secret
 from providers_app.types.tokens import OAuthClient
-from providers_app.wire.guard import check_url
 from sessions_app import providers, selectors
 from sessions_app.forms import ConnectForm, add_error
 from sessions_app.models import AuthSession
 from sessions_app.names import validate_name
-from sessions_app.services import addresses as allowed_addresses
 from sessions_app.services import connect as service
 from sessions_app.services import outcomes
 from sessions_app.sign_in import browser_location
 from sessions_app.sign_in import service as sign_in
 from sessions_app.sign_in.forms import SignInForm
-from sessions_app.views.access import add_advice, add_message, allow_asked, text_of
+from sessions_app.views.access import add_advice, add_message, address_to_allow, allow_asked, text_of
 
 # The fields, and the refusals that are about what was typed there.
 _REFUSED = {
@@ -83,19 +81,8 @@ def connect(request: HttpRequest) -> HttpResponse:
     can_store_anyway = "store_anyway" in form.fields and form.refused
     context = _shown_kind(info, kind) | {"form": form, "can_store_anyway": can_store_anyway}
     if named and not posted:
-        context["address"] = _to_allow(named)
+        context["address"] = address_to_allow(named)
     return render(request, "sessions/connect_form.html", context, status=422 if form.errors else 200)
-
-
-def _to_allow(base_url: str) -> str:
-    """Return the private address in a base URL that must be allowed before it is reached, else an empty text."""
-    try:
-        check_url(base_url, conf.current().allowed_private_hosts, allowed_addresses.allowed_pairs())
-    except errors.AddressRefused as refused:
-        return f"{base_url.partition('://')[0]}://{refused.pair}" if refused.pair else ""
-    except errors.InvalidRequest:
-        return ""
-    return ""
 
 
 def _shown_kind(info: ProviderInfo, kind: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sessions_app.import_sources import formats
 from sessions_app.providers import slugs
 from sessions_app.services import imports
 from sessions_app.services.imports import Plan
+from sessions_app.views.access import address_to_allow, allow_asked
 
 MAX_FILES = 4
 MAX_BYTES = 8 * 1024 * 1024
@@ -54,6 +55,7 @@ class ImportForm(forms.Form):
 def import_sessions(request: HttpRequest) -> HttpResponse:
     """Show the form, and after a POST what was (or would be) done."""
     form = ImportForm(request.POST if request.method == "POST" else None, user=request.user)
+    allow_asked(request)
     plan, done = None, False
     if request.method == "POST" and form.is_valid():
         try:
@@ -71,6 +73,7 @@ def import_sessions(request: HttpRequest) -> HttpResponse:
         "plan": plan,
         "done": done,
         "lines": plan.lines[:LINES_SHOWN] if plan else [],
+        "private": _private(plan) if plan else [],
         "hidden": max(0, len(plan.lines) - LINES_SHOWN) if plan else 0,
         "counts": {what: len(plan.of(what)) for what in ("create", "unchanged", "conflict", "refused")} if plan else {},  # type: ignore[arg-type]
         "kind_label": {**formats.kinds(), formats.SETTINGS: formats.IN_SETTINGS}.get(plan.kind, "") if plan else "",
@@ -79,6 +82,12 @@ def import_sessions(request: HttpRequest) -> HttpResponse:
         # The result alone: what was chosen and pasted stays in the page, and is never rendered back.
         return render(request, "sessions/_import_result.html", context | {"part": True})
     return render(request, "sessions/import.html", context, status=422 if form.errors else 200)
+
+
+def _private(plan: Plan) -> list[str]:
+    """Return the private addresses for which keys were not taken and which an owner can allow."""
+    named = (line.login.base_url for line in plan.of("refused") if line.login.base_url)
+    return sorted({address for base_url in named if (address := address_to_allow(base_url))})
 
 
 def _plan(request: HttpRequest, form: ImportForm) -> Plan:

@@ -147,3 +147,19 @@ def test_another_address_of_a_session_can_be_allowed_in_its_form(olive: User, ve
     assert page.status_code == 422 and f"Allow http://{pair(vendor)}" in text_of(page)
     done = client.post(address, {"base_url": vendor.base_url, "allow": f"http://{pair(vendor)}"})
     assert done.status_code == 302 and AuthSession.objects.get().base_url == vendor.base_url
+
+
+def test_an_import_of_a_key_for_a_private_address_offers_the_same_button(olive: User, mia: User) -> None:
+    text = "OPENAI_API_KEY=sk-proj-AAAABBBBCCCCDDDDEEEE1234\nOPENAI_BASE_URL=http://127.0.0.1:27411/ok/v1\n"
+    given, address = {"text": text, "kind": ""}, reverse("sessions:import")
+    others = text_of(signed_in(mia).post(address, given))
+    assert "Only an owner of this installation can allow http://127.0.0.1:27411: olive." in others
+    client = signed_in(olive)
+    page = client.post(address, given | {"check": "1"}, headers={"HX-Request": "true"})
+    assert "Allow http://127.0.0.1:27411 and import" in text_of(page) and not AllowedAddress.objects.exists()
+    button = {"allow": "http://127.0.0.1:27411"}
+    assert signed_in(mia).post(address, given | button).status_code == 403
+    page = client.post(address, given | button, headers={"HX-Request": "true"})
+    session = AuthSession.objects.get()
+    assert (session.owner, session.base_url) == (olive, "http://127.0.0.1:27411/ok/v1")
+    assert "1 imported" in text_of(page) and 'name="allow"' not in page.content.decode()
