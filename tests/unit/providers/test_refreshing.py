@@ -11,6 +11,7 @@ from providers_app import conf, errors, loop, provider
 from providers_app.refresh import flight
 from providers_app.refresh import service as refreshing
 from providers_app.types.credentials import Secret
+from providers_app.types.refresh import RefreshReport
 from providers_app.types.tokens import Tokens
 from tests.unit.providers.memory_refreshes import MemoryRefreshes, Row
 from tests.unit.providers.refreshing_kit import HOUR, Login, login, refresh_failure, row, store
@@ -98,10 +99,36 @@ async def test_a_holder_that_died_is_followed(store: MemoryRefreshes, row: Row, 
     assert (report.done, login.sent) == ("refreshed", ["refresh-0"])
 
 
+async def test_a_flight_that_has_just_ended_is_not_waited_for_again(
+    store: MemoryRefreshes, row: Row, login: Login
+) -> None:
+    async def end() -> RefreshReport:
+        return RefreshReport(session_id="s1", done="skipped", why="not due")
+
+    flights = loop.local("refresh-flights", dict)
+    flights["s1"] = asyncio.ensure_future(end())
+    await flights["s1"]
+    assert (await refreshing.refresh_session("s1", trigger="button")).done == "refreshed"
+    assert flights == {}
+
+
+async def test_a_broken_provider_sends_nothing_and_is_tried_again_later(
+    store: MemoryRefreshes, row: Row, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Any) -> Any:
+        raise errors.ProviderBroken("Its package does not load.")
+
+    monkeypatch.setattr(Login, "flows", property(broken))
+    report = await refreshing.refresh_session("s1", trigger="schedule")
+    assert (report.done, report.code, report.why) == ("failed", "provider_broken", "Its package does not load.")
+    assert (store.steps, login.sent, row.notes) == (["claim", "postpone"], [], ["Its package does not load."])
+    assert row.due_at is not None and row.due_at > time.time()
+
+
 async def test_a_lost_lease_sends_nothing(store: MemoryRefreshes, row: Row, login: Login) -> None:
     store.lease_is_lost = True
     report = await refreshing.refresh_session("s1", trigger="schedule")
-    assert (report.done, login.sent) == ("skipped", [])
+    assert (report.done, report.code, login.sent) == ("skipped", "refresh_failed", [])
 
 
 async def test_a_lease_that_is_too_short_sends_nothing(
