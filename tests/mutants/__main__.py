@@ -105,6 +105,7 @@ class Bench:
             _say(f"  judges nothing: {name}")
         self._limit_s = 300 + 3 * seconds  # a test that hangs is ended long before; this ends what hangs between tests
         self._passing = set[str]()
+        self._files = set[str]()  # that noticed a change which runs as its module loads
         self._judges = tree.judges((*paths, *sorted(self._starts)))
         if code not in (0, 1) or (code == 1 and not self.unfit) or self._judges.loaded.what != "passed":
             _say(f"{app}: its tests do not load (pytest's exit code {code}, then {self._judges.loaded.what})")
@@ -128,8 +129,12 @@ class Bench:
         tests = self._tree.tests_of(module, change.line)
         outcome = self._first(tests - {LOADING}, loaded)
         if outcome.what == "broken" or (outcome.what in SURVIVED and LOADING in tests):
-            tests |= self._tree.tests_behind(module, change.line)
-            outcome = self._first(tests - {LOADING}, loading)
+            tests = (tests | self._tree.tests_behind(module, change.line)) - {LOADING}
+            likely = {test for test in tests if test.split("::")[0] in self._files}  # a few files load sooner than all
+            outcome = Outcome("no test")
+            for part in filter(None, (likely, tests - likely)):
+                outcome = self._first(part, loading) if outcome.what in SURVIVED else outcome
+            self._files |= {outcome.test.split("::")[0]} if outcome.test else set()
         return self._first(self._starts, loaded) if outcome.what in SURVIVED and self._starts else outcome
 
     def _first(self, tests: set[str], run: Callable[[set[str]], Outcome]) -> Outcome:
