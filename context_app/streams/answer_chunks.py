@@ -52,7 +52,10 @@ class _Gathering:
         self._done: list[_Text | AnswerChunk] = []
         self._reasoning: list[dict[str, Any]] = []  # what has led to nothing yet
         self._by_part: dict[int, dict[str, Any]] = {}
+        self._thoughts: dict[int, list[str]] = {}  # the text of each part, joined at the end
+        self._last_text: _Text | None = None
         self._cited: list[dict[str, Any]] = []  # before any text
+        self._known: set[tuple[int, bytes]] = set()  # sources, by the list that they are in
         self._last_call = ""  # of a server tool
 
     def add(self, event: Event) -> None:
@@ -75,6 +78,8 @@ class _Gathering:
                 pass
 
     def chunks(self) -> tuple[AnswerChunk, ...]:
+        for part, pieces in self._thoughts.items():
+            self._by_part[part]["text"] = "".join(pieces)
         if any(item["opaque"] for item in self._reasoning):
             if not any(isinstance(one, _Text) for one in self._done):
                 self._done.append(_Text())
@@ -98,7 +103,7 @@ class _Gathering:
             return  # the next chunk is apart as it is
         bound = any(item["opaque"] for item in self._reasoning)  # it has to stand right in front of what it led to
         if not isinstance(last, _Text) or bound or last.refusal != event.refusal:
-            last = _Text(refusal=event.refusal, metadata=self._led())
+            last = self._last_text = _Text(refusal=event.refusal, metadata=self._led())
             self._done.append(last)
         elif self._reasoning:
             last.metadata.setdefault("reasoning", []).extend(self._led()["reasoning"])
@@ -114,15 +119,17 @@ class _Gathering:
         if item is None:
             item = self._by_part[event.part] = {"text": "", "opaque": None, **self._noted()}
             self._reasoning.append(item)
-        item["text"] += event.text
+        self._thoughts.setdefault(event.part, []).append(event.text)
         if event.opaque:
             item["opaque"] = {**(item["opaque"] or {}), **event.opaque}
 
     def _cite(self, event: Citation) -> None:
         source = {name: value for name in ("url", "title", "quote") if (value := getattr(event, name))} or event.data
-        texts = [one for one in self._done if isinstance(one, _Text)]
-        cited = texts[-1].metadata.setdefault("citations", []) if texts else self._cited
-        if source not in cited:
+        text = self._last_text
+        cited = self._cited if text is None else text.metadata.setdefault("citations", [])
+        key = (id(cited), msgspec.json.encode(source, order="deterministic"))
+        if key not in self._known:
+            self._known.add(key)
             cited.append(source)
 
     def _call(self, event: ToolCall) -> AnswerChunk:

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from uuid import UUID
 
-import msgspec
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from context_app.models import Stream
 from context_app.streams import spool, writes
-from context_app.streams.live import Ending, LiveStream, fitting
+from context_app.streams.live import LiveStream
+from context_app.streams.rounds import MAX_ENDINGS, Piece, gather
+from providers_app.dispatch.budget import give_back
 
 logger = logging.getLogger(__name__)
 
@@ -30,49 +31,6 @@ IDLE_CLOSE_S = 5.0
 MAX_BACKOFF_S = 1.0
 ATTEMPTS = 3
 """Attempts at a round whose error does not come from the database."""
-HEARTBEAT_S = 1.0
-"""Interval of a stream's heartbeat. The column is indexed, so not every commit writes it."""
-MAX_ENDINGS = 20
-"""Streams that end in one round: an ending writes chunks, and the transaction must stay short."""
-MAX_PAYLOAD = 1024 * 1024
-"""Bytes of events in one segment."""
-
-
-class Piece(msgspec.Struct, frozen=True):
-    """The part of a round that belongs to one stream. Frozen: a retried round writes exactly the same."""
-
-    live: LiveStream
-    first: int
-    last: int
-    payload: bytes
-    ending: Ending | None
-    heartbeat: bool
-
-
-def gather(streams: list[LiveStream]) -> list[Piece]:
-    """Return what is new in ``streams``, and the heartbeats that are due."""
-    now = time.monotonic()
-    pieces: list[Piece] = []
-    endings = 0
-    for live in streams:
-        ending, last = live.ending, live.last  # in this order: no event follows the ending
-        first = live.committed + 1
-        events = live.between(first, last) if last >= first else []
-        if events is None:  # unreachable: only committed events leave the memory
-            raise RuntimeError(f"events of stream {live.id} left the memory before they were stored")
-        count = fitting(events, MAX_PAYLOAD)
-        if count < len(events):
-            last, ending = first + count - 1, None
-            events = events[:count]
-        if ending is not None:
-            endings += 1
-            if endings > MAX_ENDINGS:
-                ending = None
-        heartbeat = now - live.heartbeat >= HEARTBEAT_S
-        if events or ending is not None or heartbeat:
-            payload = spool.join(events) if events else b""
-            pieces.append(Piece(live, first, last, payload, ending, heartbeat))
-    return pieces
 
 
 class Journal:
@@ -105,6 +63,7 @@ class Journal:
         self._wake = threading.Event()
         self._halt = threading.Event()
         self._stopping = False
+        self._large = False  # an ending took much memory
         self._deadline = 0.0
         self._thread: threading.Thread | None = None
 
@@ -143,6 +102,10 @@ class Journal:
         quiet_since = time.monotonic()
         while True:
             try:
+                pieces: list[Piece] = []
+                if self._large:  # nothing refers to it any more
+                    self._large = False
+                    give_back()
                 pieces = gather(self.open_streams())
                 if pieces:
                     self._write(pieces)
@@ -169,7 +132,7 @@ class Journal:
             self._pause(0.01)
         elif sum(piece.ending is not None for piece in pieces) >= MAX_ENDINGS:
             self._wake.clear()  # more of them are waiting
-        elif pieces or any(live.last > live.committed or live.ending is not None for live in streams):
+        elif pieces or any(live.last > live.committed or live.finish is not None for live in streams):
             self._pause(self.interval_s, whole=True)
         else:
             self._pause(QUIET_POLL_S if streams else IDLE_CLOSE_S)
@@ -265,9 +228,9 @@ class Journal:
                 if live.committed >= live.last:
                     self._drop(live)
             elif piece.ending is not None:
-                live.stored = True
                 self._forget(live)
-                live.wake()
+                live.end(piece.ending)
+                self._large |= live.released
             live.trim()
         self._spool.compact(self._unstored)
         self._committed([piece.live for piece in pieces])

@@ -8,6 +8,7 @@ import asyncio
 import datetime
 import threading
 from bisect import bisect_right
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate
 from typing import Any
@@ -15,10 +16,17 @@ from uuid import UUID
 
 import msgspec
 
+from providers_app.dispatch.budget import Share, running
 from providers_app.errors import ProviderError
 
-TAIL_BYTES = 2 * 1024 * 1024
+TAIL_BYTES = 1024 * 1024
 """Committed events beyond this are dropped from memory; a reader that is further behind reads the journal."""
+
+
+KEPT_BYTES = 256 * 1024
+"""Events and text of an ended answer that stay in memory for a while."""
+EVENT_BYTES = 48
+"""Memory of an event beyond its bytes."""
 
 
 def fitting(events: list[bytes], max_bytes: int) -> int:
@@ -82,7 +90,9 @@ class LiveStream:
         self.spooled = 0
         self.accepted = 0
         self.committed = 0
-        self.ending: Ending | None = None
+        self.share = Share()  # of the memory of all running answers
+        self.finish: Callable[[], Ending] | None = None  # makes the ending; set after the last event
+        self.ending: Ending | None = None  # once it is stored, unless it is large
         self.stored = False  # the ending is in the database
         self.released = False  # the events left the memory, readers go on with the journal
         self.fenced = False  # the stream belongs to another process now: no event is let in
@@ -92,16 +102,22 @@ class LiveStream:
         self._base = 0  # number of the last event that was dropped from the tail
         self._tail: list[bytes] = []
         self._size = 0
+        self._text = 0
         self._waiters: set[Waiter] = set()
 
-    def append(self, events: list[bytes]) -> bool:
-        """Add events, numbered on from ``last``; invisible before ``accept``. ``False`` when fenced."""
+    def append(self, events: list[bytes], text: int = 0) -> bool:
+        """Add events, numbered on from ``last``; invisible before ``accept``. ``False`` when fenced.
+
+        ``text`` is how many bytes of earlier events are held elsewhere, for the ending.
+        """
         with self.lock:
             if self.fenced:
                 return False
             self._tail.extend(events)
             self.last += len(events)
-            self._size += sum(map(len, events))
+            self._size += sum(map(len, events)) + EVENT_BYTES * len(events)
+            self._text = text
+            self.share.kept = self._size + text
             return True
 
     def fence(self) -> None:
@@ -134,17 +150,29 @@ class LiveStream:
         return events[: fitting(events, max_bytes)]
 
     def trim(self) -> None:
-        """Drop committed events from memory beyond ``TAIL_BYTES``."""
+        """Drop committed events from memory beyond ``TAIL_BYTES``; of an answer that has to pause, all of them."""
+        most = 0 if self.share.waits else TAIL_BYTES
         with self.lock:
-            if self._size <= TAIL_BYTES:
+            if self._size <= most:
                 return
             keep_from = min(self.committed, self.accepted) - self._base
             count = 0
-            while count < keep_from and self._size > TAIL_BYTES // 2:
-                self._size -= len(self._tail[count])
+            while count < keep_from and self._size > most // 2:
+                self._size -= len(self._tail[count]) + EVENT_BYTES
                 count += 1
             del self._tail[:count]
             self._base += count
+            self.share.kept = self._size + self._text
+
+    def end(self, ending: Ending) -> None:
+        """Take the ending as stored. Where it is large, readers get the rest and the ending from the database."""
+        self.stored = True
+        if self.share.kept > KEPT_BYTES:
+            self.release()
+            return
+        self.ending, self.finish = ending, None
+        running.leave(self.share)
+        self.wake()
 
     def release(self) -> None:
         """Drop all events from memory; readers go on with the journal."""
@@ -152,6 +180,8 @@ class LiveStream:
             self.released = True
             self._base = self.last
             self._tail = []
+            self.finish = self.ending = None
+        running.leave(self.share)
         self.wake()
 
     def join(self, waiter: Waiter) -> None:

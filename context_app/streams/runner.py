@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from django.utils import timezone
 from context_app.streams.live import LiveStream
 from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import provider
+from providers_app.dispatch.budget import share_of_runner
 from providers_app.errors import Cancelled, ProviderError
 from providers_app.types.chat import Message, Tool, ToolChoice
 from providers_app.types.events import ErrorInfo, Event, StreamFailed
@@ -53,6 +55,7 @@ class Runner:
 
     async def run(self) -> None:
         """Run until upstream ends, breaks, or the stream is cancelled. Always leaves an ending, never raises."""
+        share_of_runner.set(self.live.share)
         cut = ErrorInfo(code="stream_interrupted", message="The provider's answer ended without an end.")
         try:
             async with aclosing(self._source()) as source:
@@ -82,11 +85,11 @@ class Runner:
         if self._transcript.terminal is not None:
             return True
         event, data = encode(event)
-        if not self.live.append([data]):
+        if not self.live.append([data], self._transcript.size):
             return False
-        self._transcript.add(event)
+        self._transcript.add(event, len(data))
         if self._transcript.terminal is not None:
-            self.live.ending = self._transcript.ending(timezone.now())
+            self.live.finish = partial(self._transcript.ending, timezone.now())
         self._changed(self.live)
         return True
 

@@ -140,7 +140,7 @@ class Runtime:
         """Write all events of one iteration of the provider loop at once. Called on that loop."""
         self._dirty.add(live)
         loop = asyncio.get_running_loop()
-        if live.ending is not None:
+        if live.finish is not None:
             self._flush()
             self.journal.poke()
         elif self._flush_at is not loop:

@@ -18,10 +18,13 @@ from providers_app.types.events import (
     StreamStart,
     TextDelta,
     ToolCallDelta,
+    UsageReport,
 )
 
 MAX_ADVICE = 100
 MAX_ADVICE_CHARS = 500
+FOLD_CHARS = 16 * 1024
+"""Characters of text that are kept in pieces; a piece takes some sixty bytes beyond its own."""
 INTERRUPTED = "interrupted"
 """The error code of an answer that ended because Maestro did."""
 
@@ -48,48 +51,77 @@ def decode(data: bytes) -> Event:
     return _event.decode(data)
 
 
+class _Text(msgspec.Struct):
+    """A run of deltas: the first one, and the text of all; ``pieces`` is what is not folded yet."""
+
+    first: TextDelta | ReasoningDelta
+    folded: list[bytes] = []
+    pieces: list[str] = []
+    size: int = 0
+
+    def add(self, text: str) -> None:
+        self.pieces.append(text)
+        self.size += len(text)
+        if self.size > FOLD_CHARS:
+            self.fold()
+
+    def fold(self) -> None:
+        """Put the pieces together: as UTF-8, because one rare character makes a text four times as large."""
+        self.folded.append("".join(self.pieces).encode())
+        self.pieces, self.size = [], 0
+
+    def event(self) -> Event:
+        self.fold()
+        return msgspec.structs.replace(self.first, text=b"".join(self.folded).decode())
+
+
 class Transcript:
-    """The events of one answer, with runs of deltas joined into one."""
+    """The events of one answer, with runs of deltas joined into one; ``size`` is about how many bytes it holds."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._events: list[Event] = []
-        self._run: list[str] = []
-        self._run_of: TextDelta | ReasoningDelta | None = None  # the first delta of the run
+        self._events: list[Event | _Text] = []
+        self._usage: UsageReport | None = None
+        self._run: _Text | None = None
+        self.size = 0
         self.terminal: StreamEnd | StreamFailed | None = None
 
-    def add(self, event: Event) -> None:
-        """Add the next event. Events after the terminal one are ignored."""
+    def add(self, event: Event, size: int = 0) -> None:
+        """Add the next event, of ``size`` bytes as it is stored. Events after the terminal one are ignored."""
         if self.terminal is not None or isinstance(event, ToolCallDelta):
             return
         if isinstance(event, TextDelta | ReasoningDelta):
             # Deltas that differ in nothing but their text become one.
-            if self._run_of is None or msgspec.structs.replace(event, text="") != self._run_of:
-                self._close_run()
-                self._run_of = msgspec.structs.replace(event, text="")
-            self._run.append(event.text)
+            bare = msgspec.structs.replace(event, text="")
+            if self._run is None or bare != self._run.first:
+                if self._run is not None:
+                    self._run.fold()
+                self._run = _Text(bare)
+                self._events.append(self._run)
+                self.size += max(0, size - len(event.text))
+            self._run.add(event.text)
+            self.size += len(event.text)
             return
-        self._close_run()
+        if isinstance(event, UsageReport):
+            self._usage = event  # the last one counts
+            return
+        self._run = None
+        self.size += size
         self._events.append(event)
         if isinstance(event, StreamEnd | StreamFailed):
             self.terminal = event
 
     def ending(self, at: datetime.datetime, *, cut: ErrorInfo | None = None) -> Ending:
         """Return how the stream is stored. ``cut`` is the reason if there is no terminal event."""
-        self._close_run()
         if self.terminal is None:
             error = cut or ErrorInfo(code=INTERRUPTED, message="The answer ended without an end.")
             self.add(StreamFailed(error=error, finish_reason="incomplete"))
+        events = [event.event() if isinstance(event, _Text) else event for event in self._events]
+        if self._usage is not None:
+            events.insert(-1, self._usage)
         # Through JSON, so that the result is the same whether it comes from memory or from the database.
-        result = msgspec.json.decode(_encoder.encode(fold(self._events).to_dict()))
-        return Ending(
-            state=_state(self.terminal), result=result, chunks=answer_chunks(self._events, self._provider), at=at
-        )
-
-    def _close_run(self) -> None:
-        if self._run_of is not None:
-            self._events.append(msgspec.structs.replace(self._run_of, text="".join(self._run)))
-            self._run, self._run_of = [], None
+        result = msgspec.json.decode(_encoder.encode(fold(events).to_dict()))
+        return Ending(state=_state(self.terminal), result=result, chunks=answer_chunks(events, self._provider), at=at)
 
 
 def _state(terminal: StreamEnd | StreamFailed | None) -> str:

@@ -16,12 +16,16 @@ from providers_app.wire import payload
 from providers_app.wire.answer import HttpResponse
 from providers_app.wire.client import Http
 
+MAX_BODY = 16 * 1024 * 1024
 JSON_HEADERS = {"content-type": "application/json", "accept": "application/json"}
 
 
 async def ask(request: HttpRequest, http: Http, dialect: Dialect) -> HttpResponse:
-    """Return a successful answer, given within ``lookup_timeout_s``. Raises the dialect's ``UpstreamError``."""
-    answer = await http.send(request, timeout=conf.current().lookup_timeout_s)
+    """Return a successful answer, given within ``lookup_timeout_s`` and ``MAX_BODY`` bytes.
+
+    Raises the dialect's ``UpstreamError``, and as ``Http.send``.
+    """
+    answer = await http.send(request, timeout=conf.current().lookup_timeout_s, max_body=MAX_BODY)
     if 300 <= answer.status < 400:
         raise BadAnswer("The address answered with a redirect; redirects are not followed.", status=answer.status)
     if not 200 <= answer.status < 300:

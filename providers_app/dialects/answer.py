@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from providers_app.errors import StreamInterrupted, UpstreamError
+from providers_app.errors import AnswerTooLarge, StreamInterrupted, UpstreamError
 from providers_app.types.events import (
     Event,
     FinishReason,
@@ -24,6 +24,9 @@ from providers_app.wire.error_body import fields_of
 from providers_app.wire.payload import count, mapping, sequence
 from providers_app.wire.status import ErrorWords, error_of_fields
 
+MAX_CALLS = 1000
+MAX_PARTS = 10_000
+"""Calls of one answer; and all its parts: calls, sources, blocks, files, changes between text and reasoning."""
 _DETAILS = ("prompt_tokens_details", "input_tokens_details", "completion_tokens_details", "output_tokens_details")
 _COUNTS = (
     ("prompt_tokens", "promptTokenCount", "input_tokens", "promptTokens", "inputTokens", "prompt_eval_count"),
@@ -96,7 +99,9 @@ class Answer:
         self.append(ReasoningDelta(piece, part))
 
     def next_call(self) -> int:
-        """Count one more tool call and return its index, from 0."""
+        """Count one more tool call and return its index, from 0. Raise ``AnswerTooLarge`` beyond ``MAX_CALLS``."""
+        if self.calls >= MAX_CALLS:
+            raise AnswerTooLarge(f"The answer has more than {MAX_CALLS} tool calls.")
         if not self.started:
             self.start()
         self.calls += 1
@@ -150,6 +155,12 @@ class Answer:
         """End an answer whose body ended before the provider ended it."""
         broken, unbegun = "The answer broke off before its end.", "The connection ended before an answer began."
         self.fail(StreamInterrupted(broken if self.started else unbegun), "incomplete", usage=usage)
+
+
+def require_room(parts: int) -> None:
+    """Raise ``AnswerTooLarge`` for more than ``MAX_PARTS`` parts, of which no event may tell yet."""
+    if parts > MAX_PARTS:
+        raise AnswerTooLarge(f"The answer has more than {MAX_PARTS} parts.")
 
 
 class Reading:

@@ -5,22 +5,55 @@ may, and a fault of the dialect ends this answer only.
 """
 
 import logging
+from typing import Any
 
 from providers_app import conf
+from providers_app.dialects.answer import MAX_PARTS
 from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
 from providers_app.types.dialect import Dialect
-from providers_app.types.events import Event, ReasoningDelta, StreamEnd, StreamFailed, TextDelta, ToolCallDelta
+from providers_app.types.events import (
+    Citation,
+    Event,
+    GeneratedFile,
+    OpaqueBlock,
+    ReasoningDelta,
+    ServerToolEvent,
+    StreamEnd,
+    StreamFailed,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from providers_app.wire import payload
 
 logger = logging.getLogger("maestro.dispatcher")
 
-TEXTS = (TextDelta, ReasoningDelta, ToolCallDelta)
 ENDS = (StreamEnd, StreamFailed)
+COUNTED = frozenset({ToolCallDelta, ToolCall, GeneratedFile, Citation, ServerToolEvent, OpaqueBlock})
+VALUE_BYTES = 32
+"""Memory of a value beyond its JSON."""
+MAX_NAME = 1000
+"""Characters of a tool's name and of a call's id, which every piece of its arguments repeats."""
+WIRE_BYTES = 1024
+"""Bytes of an event on the wire beyond its text; what came beyond that may lie in the dialect's reader."""
 
 
 class AnswerReader:
     """Reader of one answer; once ``ended`` is true, no more events come."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_max_text", "_reducer", "_text", "ended")
+    __slots__ = (
+        "_bytes",
+        "_calls",
+        "_events",
+        "_files",
+        "_last",
+        "_limits",
+        "_parts",
+        "_reducer",
+        "_text",
+        "ended",
+        "held",
+    )
 
     def __init__(
         self,
@@ -28,37 +61,47 @@ class AnswerReader:
         *,
         max_bytes: int | None = None,
         max_text: int | None = None,
+        max_events: int | None = None,
         after: "AnswerReader | None" = None,
     ) -> None:
-        """Limit the answer to ``max_bytes`` on the wire and ``max_text`` bytes of text, reasoning and arguments.
+        """Limit the answer to ``max_bytes`` on the wire, ``max_text`` bytes of text and ``max_events`` events.
 
-        ``None`` is the limit of the settings in force. What ``after`` has read of the same answer counts as well.
+        Text is also reasoning, tool calls, sources and blocks. ``None`` is the limit of the settings in force. What
+        ``after`` has read of the same answer counts as well.
         """
         settings = conf.current()
         self._reducer = dialect.reducer()
-        self._max_bytes = settings.max_answer_bytes if max_bytes is None else max_bytes
-        self._max_text = settings.max_answer_text_bytes if max_text is None else max_text
+        self._limits = (
+            settings.max_answer_bytes if max_bytes is None else max_bytes,
+            settings.max_answer_text_bytes if max_text is None else max_text,
+            settings.max_answer_events if max_events is None else max_events,
+        )
         self._bytes: int = 0 if after is None else after._bytes
         self._text: int = 0 if after is None else after._text
+        self._events: int = 0 if after is None else after._events
+        self._files: int = 0 if after is None else after._files
+        self._parts: int = 0 if after is None else after._parts
+        self._last: object = None  # what a delta has in common with those that it is joined with
+        self._calls: dict[int, int] = {}  # bytes of the arguments of calls that are streamed
+        self.held = 0  # about the bytes that the dialect's reader holds: calls, and what no event told of yet
         self.ended = False
 
     @property
     def left(self) -> int:
         """The bytes that may still come on the wire."""
-        return self._max_bytes - self._bytes
+        return self._limits[0] - self._bytes
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete. Raises ``AnswerTooLarge``, ``BadAnswer``."""
         self._bytes += len(data)
-        if self._bytes > self._max_bytes:
-            raise AnswerTooLarge(f"The answer is larger than {self._max_bytes} bytes.")
+        if self._bytes > self._limits[0]:
+            raise AnswerTooLarge(f"The answer is larger than {self._limits[0]} bytes.")
         try:
-            events = self._reducer.feed(data)
+            return self._checked(self._reducer.feed(data))
         except ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a reducer ends this answer only
             raise unreadable(error) from None
-        return self._checked(events)
 
     def whole(self, body: bytes) -> list[Event]:
         """Return the events of a whole answer; a server that only streams may have sent it as a stream.
@@ -83,7 +126,8 @@ class AnswerReader:
         if self.ended:
             return []
         try:
-            events = self._closed()
+            # What is left over of an answer that is too large is not read: it may be all of it, in one line.
+            events = [] if isinstance(error, AnswerTooLarge) else self._closed()
         except ProviderError:
             events = []
         if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
@@ -103,19 +147,65 @@ class AnswerReader:
         return StreamFailed(error=error.info(), finish_reason="incomplete")
 
     def _checked(self, events: list[Event], *, limited: bool = True) -> list[Event]:
-        """Cut what follows the end, and count the text."""
+        """Cut what follows the end, and count what came. Raises ``AnswerTooLarge`` unless it is not ``limited``."""
         for number, event in enumerate(events):
-            if isinstance(event, TEXTS):
-                text = event.arguments if isinstance(event, ToolCallDelta) else event.text
+            kind = type(event)
+            if kind is TextDelta or kind is ReasoningDelta:
+                text = event.text  # type: ignore[union-attr]
                 self._text += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+                joined = (kind, event.part if kind is ReasoningDelta else event.refusal)  # type: ignore[union-attr]
+                if joined != self._last:
+                    self._last = joined
+                    self._parts += 1
+                if event.opaque:  # type: ignore[union-attr]
+                    self._last = None
+                    self._text += _weight(event.opaque)  # type: ignore[union-attr]
             elif isinstance(event, ENDS):
                 events = events[: number + 1]
                 self.ended = True
                 break
-        if limited and self._text > self._max_text:
+            elif kind in COUNTED:
+                self._last = None
+                self._count(event)
+        self._events += len(events)
+        told = 4 * self._text + WIRE_BYTES * self._events + 2 * self._files
+        self.held = sum(self._calls.values()) + max(0, self._bytes - told)
+        _, max_text, max_events = self._limits
+        over = ""
+        if self._text > max_text:
+            over = f"{max_text} bytes of text"
+        elif self._events > max_events:
+            over = f"{max_events} events"
+        elif self._parts > MAX_PARTS:
+            over = f"{MAX_PARTS} parts"
+        if over and limited:
             self.ended = False
-            raise AnswerTooLarge(f"The answer has more than {self._max_text} bytes of text.")
+            raise AnswerTooLarge(f"The answer has more than {over}.")
         return events
+
+    def _count(self, event: Event) -> None:
+        match event:
+            case ToolCallDelta(index=index):
+                size = len(event.arguments.encode("utf-8", "surrogatepass"))
+                self._text += size
+                self._calls[index] = self._calls.get(index, 0) + size
+                if max(len(event.name), len(event.provider_id or "")) > MAX_NAME:
+                    raise AnswerTooLarge(f"The answer names a tool with more than {MAX_NAME} characters.")
+                return  # the call itself is the part
+            case ToolCall(index=index):
+                given = event.arguments if event.invalid_arguments is None else event.invalid_arguments
+                self._text += max(0, _weight(given) - self._calls.pop(index, 0))
+            case GeneratedFile():
+                self._files += len(event.data)
+            case _:
+                self._text += _weight(event.data)  # type: ignore[union-attr]
+        self._parts += 1
+
+
+def _weight(value: Any) -> int:
+    """Return the bytes of a value as JSON, and what it takes in memory beyond them."""
+    data = payload.encode(value)
+    return len(data) + VALUE_BYTES * (data.count(b",") + data.count(b"[") + data.count(b"{"))
 
 
 def unreadable(error: Exception) -> BadAnswer:

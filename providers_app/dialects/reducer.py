@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from providers_app.dialects.answer import Reading
-from providers_app.errors import BadAnswer
+from providers_app.errors import AnswerTooLarge, BadAnswer
 from providers_app.types.events import Event, StreamEnd, TextDelta
 from providers_app.wire import payload
 from providers_app.wire.error_body import plain_text
@@ -87,13 +87,13 @@ class BodyReducer:
         self._size += len(data)
         if self._size > MAX_LINE:
             self._head.clear()
-            self._answer.fail(BadAnswer(f"The answer is longer than {MAX_LINE} bytes."))
+            self._answer.fail(AnswerTooLarge(f"The answer is longer than {MAX_LINE} bytes."))
 
     def _stream(self, data: bytes) -> None:
         try:
             events = self._sse.feed(data)
         except LineTooLong as error:
-            self._answer.fail(BadAnswer(f"{error}."))
+            self._answer.fail(AnswerTooLarge(f"{str(error)[0].upper()}{str(error)[1:]}."))
             return
         reading, answer, halves = self._reading, self._answer, self._halves
         for event in events:

@@ -26,6 +26,7 @@ import msgspec
 from providers_app import conf, errors
 from providers_app.chat import stored_media
 from providers_app.dialects.reader import AnswerReader, unreadable
+from providers_app.dispatch import budget
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
@@ -57,23 +58,28 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
     call: Call | None = await make()
     rounds: Continuation | None = None
     answer: _Answer | None = None
-    while call is not None:
-        async with AsyncExitStack() as stack:
-            answer = _Answer(call, stack, answer)
-            try:
-                events = await answer.begin()
-                if rounds is None and answer.pauses:
-                    rounds = Continuation(call.chat)
-                for event in events if rounds is None else rounds.shown(events):
-                    yield event
-                while not answer.ended:
-                    events = await answer.more()
+    share = budget.share_of_runner.get() or budget.Share()
+    try:
+        while call is not None:
+            async with AsyncExitStack() as stack:
+                answer = _Answer(call, stack, answer, share)
+                try:
+                    events = await answer.begin()
+                    if rounds is None and answer.pauses:
+                        rounds = Continuation(call.chat)
                     for event in events if rounds is None else rounds.shown(events):
                         yield event
-                await answer.drain()
-            finally:
-                answer.report()
-        call = None if rounds is None else _next(call, rounds)
+                    while not answer.ended:
+                        events = await answer.more()
+                        for event in events if rounds is None else rounds.shown(events):
+                            yield event
+                    await answer.drain()
+                finally:
+                    answer.report()
+            call = None if rounds is None else _next(call, rounds)
+    finally:
+        share.wire = 0
+        (budget.running.full if share is budget.share_of_runner.get() else budget.running.leave)(share)
 
 
 async def complete(call: Call) -> list[Event]:
@@ -82,14 +88,18 @@ async def complete(call: Call) -> list[Event]:
     rounds = Continuation(call.chat)
     answer: _Answer | None = None
     found: list[Event] = []
-    while asked is not None:
-        async with AsyncExitStack() as stack:
-            answer = _Answer(asked, stack, answer)
-            try:
-                found += rounds.shown(await answer.begin(whole=True))
-            finally:
-                answer.report()
-        asked = _next(call, rounds)
+    share = budget.Share()
+    try:
+        while asked is not None:
+            async with AsyncExitStack() as stack:
+                answer = _Answer(asked, stack, answer, share)
+                try:
+                    found += rounds.shown(await answer.begin(whole=True))
+                finally:
+                    answer.report()
+            asked = _next(call, rounds)
+    finally:
+        budget.running.leave(share)
     return found
 
 
@@ -104,10 +114,11 @@ class _Answer:
     The size of the answer and the seconds that may pass before it begins are bounded for all its requests together.
     """
 
-    def __init__(self, call: Call, stack: AsyncExitStack, before: "_Answer | None") -> None:
+    def __init__(self, call: Call, stack: AsyncExitStack, before: "_Answer | None", share: budget.Share) -> None:
         self._call = call
         self._stack = stack
         self._before = before
+        self._share = share
         self._seconds = call.timeout_s or conf.current().request_timeout_s
         self._left_s: float = self._seconds if before is None else before._left_s
         self._session: Session | None = None
@@ -118,10 +129,7 @@ class _Answer:
         self.reader: AnswerReader
         self._annotate: Annotator
         self.pauses = False
-
-    @property
-    def ended(self) -> bool:
-        return isinstance(self._last, StreamFailed) or self.reader.ended
+        self.ended = False
 
     async def begin(self, *, whole: bool = False) -> list[Event]:
         """Return the events up to the first output, or all of an answer that is read as a ``whole``.
@@ -156,6 +164,7 @@ class _Answer:
         if self._before is None:
             raise error
         self._last = StreamFailed(error=error.info())
+        self.ended = True
         return [self._last]
 
     async def more(self) -> list[Event]:
@@ -185,7 +194,7 @@ class _Answer:
 
     async def _whole(self) -> list[Event]:
         try:
-            body = await self._stream.read(self.reader.left + 1)
+            body = await self._stream.read(self.reader.left, each=self._room)
         except errors.ProviderError:
             raise
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
@@ -225,6 +234,9 @@ class _Answer:
 
     async def _read(self) -> list[Event]:
         """Return the events of one read of the network, or of the end of the body."""
+        self._share.wire = self.reader.held
+        if budget.running.full(self._share):
+            await budget.running.pause(self._share)
         try:
             data = await anext(self._parts, None)
         except errors.ProviderError:
@@ -233,6 +245,12 @@ class _Answer:
             raise unreadable(error) from None
         events = self._kept(self.reader.close() if data is None else self.reader.feed(data))
         return await self._stored(events) if any(type(event) is GeneratedFile for event in events) else events
+
+    async def _room(self, size: int) -> None:
+        """Wait for room for a body of which ``size`` bytes were read."""
+        self._share.wire = size
+        if budget.running.full(self._share):
+            await budget.running.pause(self._share)
 
     async def _stored(self, events: list[Event]) -> list[Event]:
         """Put generated files into the media store, before their events are given out."""
@@ -250,4 +268,5 @@ class _Answer:
             events = [StreamFailed(error=unreadable(error).info(), finish_reason="incomplete")]
         if events:
             self._last = events[-1]
+        self.ended = self.reader.ended
         return events

@@ -86,7 +86,7 @@ async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> errors.Prov
         return errors.BadAnswer(message, status=answer.status)
     try:
         async with asyncio.timeout(ERROR_BODY_S):
-            body = await answer.read(ERROR_BODY)
+            body = await answer.read(ERROR_BODY, cut=True)
     except (TimeoutError, errors.ProviderError):
         body = b""  # the status alone still says what happened
     return dialect.error(answer.status, answer.headers, body)

@@ -53,8 +53,15 @@ class ProvidersConfig(BaseModel):
     max_answer_bytes: int = setting(64 * MIB, "Largest body of one answer, streamed or whole, in bytes.", ge=1024)
     max_answer_text_bytes: int = setting(
         8 * MIB,
-        "Most text of one streamed answer, in bytes; reasoning and the arguments of tool calls included.",
+        "Most text of one answer, in bytes; reasoning, tool calls, sources and results of server tools included.",
         ge=1024,
+    )
+    max_answer_events: int = setting(500_000, "Most events of one answer.", ge=100)
+    max_running_bytes: int = setting(
+        128 * MIB,
+        "Most memory of all running answers of one process, in bytes; above three eighths of it, those that hold more "
+        "than their share are read one after the other.",
+        ge=8 * MIB,
     )
     max_request_bytes: int = setting(
         32 * MIB, "Largest body of a request, in bytes; larger ones are not sent.", ge=1024

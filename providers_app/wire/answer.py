@@ -9,13 +9,21 @@ import json
 import os
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from providers_app.errors import BadAnswer, ConnectionFailed, ProviderError, StreamInterrupted, UpstreamTimeout
+from providers_app.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    ConnectionFailed,
+    ProviderError,
+    StreamInterrupted,
+    UpstreamTimeout,
+)
+from providers_app.text import quoted
 from providers_app.types.http import HttpRequest
 from providers_app.wire.proxy import ProxyFailed
 
@@ -40,7 +48,7 @@ class Broken(OSError):
 
 
 class Undecodable(OSError):
-    """The compression of a body could not be undone."""
+    """The compression of a body could not be undone; its argument is the name of one that is not known."""
 
 
 _REASONS: dict[type[Exception], str] = {
@@ -63,6 +71,12 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
         return UpstreamTimeout(f"{at_the_start} {how} {idle_s:g} s.")
     if isinstance(error, ProxyFailed):
         return ConnectionFailed(f"{at_the_start} could not be reached: {error}.", hint=PROXY_HINT)
+    if isinstance(error, Undecodable) and error.args:
+        coding = quoted(error.args[0])
+        return BadAnswer(
+            f"{at_the_start} compressed its answer with {coding}, which was not asked for and cannot be read.",
+            hint="Switch the compression of answers off at the server or proxy behind the base URL.",
+        )
     if isinstance(error, Undecodable):
         return BadAnswer(f"{at_the_start} sent a body whose compression could not be undone.")
     if began:
@@ -217,12 +231,24 @@ class HttpStream:
             if data:
                 yield data
 
-    async def read(self, limit: int) -> bytes:
-        """Read the rest of the body, at most ``limit`` bytes of it, the key masked. Raises as ``chunks``."""
-        found = bytearray()
-        while len(found) < limit and (data := await self._next()) is not None:
-            found += data
-        return self.mask.data(bytes(found[:limit]))
+    async def read(
+        self, limit: int, *, cut: bool = False, each: Callable[[int], Awaitable[None]] | None = None
+    ) -> bytes:
+        """Read the rest of the body, the key masked. Raises as ``chunks``, and ``AnswerTooLarge`` beyond ``limit``.
+
+        ``cut`` leaves out what is beyond ``limit`` bytes instead. ``each`` is awaited before further bytes are read,
+        with the number of those that are there.
+        """
+        found: list[bytes] = []
+        size = 0
+        while size < limit + (not cut) and (data := await self._next()) is not None:
+            found.append(data)
+            size += len(data)
+            if each is not None:
+                await each(size)
+        if size > limit and not cut:
+            raise AnswerTooLarge(f"{self._where} answered with more than {limit} bytes.", status=self.status)
+        return self.mask.data(b"".join(found)[:limit])
 
     async def drain(self, seconds: float) -> None:
         """Read on to the end of the body, within limits, so that the connection can be used again. Raises nothing."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from providers_app.errors import BadAnswer, UpstreamError, UpstreamTimeout
+from providers_app.errors import UpstreamError, UpstreamTimeout
 from providers_app.types.http import HttpRequest, LocalResponder
 from providers_app.wire.answer import ConnectTimeout, Exchange, HttpResponse, HttpStream, Mask, as_provider_error
 from providers_app.wire.guard import DEFAULT_PORTS, Guard
@@ -104,8 +104,9 @@ class Http:
 
         ``fresh`` is for a request whose outcome must be known: it gets a connection of its own, because the server may
         be about to close a kept one.
-        Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and ``BadAnswer``
-        for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte may have left.
+        Raises ``AddressRefused``, ``ConnectionFailed``, ``StreamInterrupted``, ``UpstreamTimeout``, and
+        ``AnswerTooLarge`` for a body larger than ``max_body`` bytes. ``sent`` of such an error says whether any byte
+        may have left.
         """
         exchange = Exchange(check=self._check)
         seconds = timeout if timeout is not None else self.limits.request_s
@@ -115,7 +116,7 @@ class Http:
                 asyncio.timeout(seconds) as deadline,
                 self.stream(request, idle_timeout=seconds, exchange=exchange, fresh=fresh) as answer,
             ):
-                body = await answer.read(limit + 1)
+                body = await answer.read(limit)
         except UpstreamError as error:
             error.sent = exchange.sending
             raise
@@ -125,8 +126,6 @@ class Http:
             late = UpstreamTimeout(f"{_where(request.url)} did not answer within {seconds:g} s.")
             late.sent = exchange.sending
             raise late from None
-        if len(body) > limit:
-            raise BadAnswer(f"{_where(request.url)} answered with more than {limit} bytes.", status=answer.status)
         found = HttpResponse(status=answer.status, headers=answer.headers, body=body)
         self._heard(request, found)
         return found

@@ -70,4 +70,4 @@ class Decompressed:
             return 16 + zlib.MAX_WBITS
         if self._coding == "deflate":
             return zlib.MAX_WBITS if self._rest[0] & 15 == zlib.DEFLATED else -zlib.MAX_WBITS
-        raise Undecodable
+        raise Undecodable(self._coding)

@@ -33,8 +33,8 @@ MAX_HEADER = 64 * 1024
 MAX_HEADERS = 256
 WRITE_BYTES = 32 * 1024
 """At most so many bytes are given to the network at once; aiohttp waits for it beyond 64 KiB."""
-COMPRESSED_BYTES = 16 * 1024
-"""Compressed bytes that are taken at once: without holding up the loop, whatever they are (1.2 ms at worst)."""
+READ_BYTES = 16 * 1024
+"""Bytes that are taken at once: without holding up the loop, whatever they are (1.2 ms to inflate them, at worst)."""
 _HEADER = re.compile(r"(?!(?i:expect|transfer-encoding)\n)[!#$%&'*+\-.^_`|~0-9A-Za-z]+\n(?:[!-~](?:[ \t!-~]*[!-~])?)?")
 """Name and value, a line each (RFC 9110, section 5), without the bytes beyond ASCII. With ``Expect`` a body would wait
 for ever, with ``Transfer-Encoding`` server and client would find different ends of it."""
@@ -178,9 +178,9 @@ class _Body(aiohttp.Payload):
 
 
 class _Answer(httpx.AsyncByteStream):
-    """The body of an answer: one item per read of the network, and what arrived comes before the error that ended it.
+    """The body of an answer in small pieces; what arrived comes before the error that ended it.
 
-    A compressed body comes in small pieces. ``coding`` is empty for one that is not.
+    ``coding`` is empty for a body that is not compressed.
     """
 
     def __init__(self, answer: aiohttp.ClientResponse, current: Exchange) -> None:
@@ -189,7 +189,7 @@ class _Answer(httpx.AsyncByteStream):
         self._content = answer.content
         coding = ",".join(answer.headers.getall("Content-Encoding", ())).strip().lower()
         self.coding = "" if coding == "identity" else coding
-        self._size = COMPRESSED_BYTES if self.coding else -1
+        self._full = False
         self._protocol = current.protocol
         self._lost: asyncio.Future[None] | None = self._protocol.closed
         if self._lost is not None:
@@ -204,19 +204,22 @@ class _Answer(httpx.AsyncByteStream):
 
     async def __anext__(self) -> bytes:
         if self._error is None:
+            if self._full:
+                await asyncio.sleep(0)  # the next piece is here already, and others have waited for this one
             try:
-                data = await (self._content.readany() if self._size < 0 else self._content.read(self._size))
+                data = await self._content.read(READ_BYTES)
             except (aiohttp.ClientError, OSError, RuntimeError) as error:
                 self._error = self._reset() or _plain(error)
                 self._content.set_exception(cast(Any, None))  # it would hide what arrived before it
             else:
                 if data:
+                    self._full = len(data) == READ_BYTES
                     return data
                 self._error = self._reset() if self._until_close else None
                 if self._error is None:
                     self._leave()
                     raise StopAsyncIteration
-        data = self._content.read_nowait(self._size)
+        data = self._content.read_nowait(READ_BYTES)
         if data:
             return data
         raise self._error

@@ -11,11 +11,22 @@ encode = msgspec.json.Encoder().encode
 # Stands for the raw text of a tool call that was cut before any of its arguments arrived.
 NO_ARGUMENTS = "(none arrived)"
 MAX_DIGITS = 15
+MAX_DEPTH = 200
+"""Objects and arrays inside one another: less than what a database (SQLite: 1000) or an encoder refuses."""
+MAX_VALUES = 300_000
+"""Values of one text. A value takes up to a hundred times the memory of its bytes (``[]``)."""
+MAX_LENIENT = 8 * 1024 * 1024
+"""Bytes of a text that is read again, leniently and slowly, after the strict reader refused it."""
+MAX_HALVES = 1000
+MAX_REPEATED = 64 * 1024
+"""Characters of arguments that are searched for a repetition: the search takes their square."""
 Halves = dict[tuple[str | int, ...], str]
 
 
 def decode(data: bytes, halves: Halves | None = None) -> Any:
     """Decode the JSON value in ``data``. Raises ``ValueError`` when it is none.
+
+    It is none either with more than ``MAX_DEPTH`` levels or ``MAX_VALUES`` values.
 
     Invalid UTF-8 and lone surrogates become U+FFFD, control characters in strings are kept, NaN and infinities become
     ``None``: none of them may break an answer, and none may leave this function.
@@ -23,16 +34,34 @@ def decode(data: bytes, halves: Halves | None = None) -> Any:
     The values of one stream are decoded with the same ``halves``, by place in the value: a character may be cut into
     the halves of its surrogate pair, and the first is held until a later value brings the other at the same place.
     """
+    brackets = data.count(b"{") + data.count(b"[")
+    if brackets + data.count(b",") > MAX_VALUES:
+        raise ValueError("the JSON has too many values")
     try:
         value = _strict(data)
+        if brackets > MAX_DEPTH:
+            _require_flat(value)
         return _scrub(value, halves) if halves else value
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
+        if len(data) > MAX_LENIENT:
+            raise ValueError("the JSON is not valid") from None
     try:
         value = json.loads(data.decode("utf-8", "replace"), strict=False, parse_constant=lambda _: None)
+        _require_flat(value)
         return _scrub(value, halves)
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+
+
+def _require_flat(value: Any) -> None:
+    """Raise ``RecursionError`` for more than ``MAX_DEPTH`` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = [item for items in inner for item in items]
+        if not level:
+            return
+    raise RecursionError
 
 
 def _scrub(value: Any, halves: Halves | None = None, place: tuple[str | int, ...] = ()) -> Any:
@@ -46,7 +75,7 @@ def _scrub(value: Any, halves: Halves | None = None, place: tuple[str | int, ...
         return value
     if halves is not None:
         value = halves.pop(place, "") + value
-        if "\ud800" <= value[-1] <= "\udbff":
+        if "\ud800" <= value[-1] <= "\udbff" and len(halves) < MAX_HALVES:
             halves[place], value = value[-1], value[:-1]
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -114,6 +143,8 @@ def arguments(raw: Any, *, cut: bool = False) -> tuple[dict[str, Any], str | Non
 
 def _repeated(raw: str) -> Any:
     """Return the object that ``raw`` repeats at its end, else ``None``. White space may differ between the two."""
+    if len(raw) > MAX_REPEATED:
+        return None
     squeezed = "".join(raw.split())
     for found, place in zip(re.finditer("{", raw), re.finditer("{", squeezed), strict=True):
         at = place.start()

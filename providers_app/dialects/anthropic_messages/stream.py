@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from providers_app.dialects import blocks, error_words
-from providers_app.dialects.answer import Reading
+from providers_app.dialects.answer import Reading, require_room
 from providers_app.types.events import FinishReason, ReasoningDelta, UsageReport
 from providers_app.wire import payload
 
@@ -27,7 +27,7 @@ class _Block:
         self.raw = raw
         self.kind = payload.text(raw.get("type"))
         self.pieces: list[str] = []
-        self.signature = payload.text(raw.get("signature"))
+        self.signature = [payload.text(raw.get("signature"))]
         self.call = self.part = 0
         self.cited = "citations" in raw
 
@@ -94,6 +94,7 @@ class MessagesReading(Reading):
         if not isinstance(raw, dict) or self._is_repeated(index):
             return
         self._begun += 1
+        require_room(self._begun)
         self.answer.start()
         last, self._last = self._last, _Block(raw)
         block = self._blocks[index] = self._last
@@ -148,7 +149,7 @@ class MessagesReading(Reading):
             if delta.get("thinking"):
                 self.answer.reasoning(payload.said(delta["thinking"]), block.part)
         elif kind == "signature_delta":
-            block.signature += payload.text(delta.get("signature"))
+            block.signature.append(payload.text(delta.get("signature")))
         elif kind == "citations_delta":
             block.cited = True
             if isinstance(delta.get("citation"), dict):
@@ -168,8 +169,8 @@ class MessagesReading(Reading):
                 return
             self._call(block, arguments, invalid)
         elif block.kind == "thinking":
-            if block.signature:
-                opaque = {"type": "thinking", "signature": block.signature}
+            if signature := "".join(block.signature):
+                opaque = {"type": "thinking", "signature": signature}
                 self.answer.append(ReasoningDelta("", block.part, opaque))
         elif block.kind == "redacted_thinking":
             opaque = {"type": "redacted_thinking", "data": payload.text(raw.get("data"))}

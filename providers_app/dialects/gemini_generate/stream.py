@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from providers_app.dialects import blocks, error_words
-from providers_app.dialects.answer import Answer, Reading, is_error
+from providers_app.dialects.answer import Answer, Reading, is_error, require_room
 from providers_app.dialects.openai_chat.fragments import OneChoice
-from providers_app.errors import UpstreamError
+from providers_app.errors import AnswerTooLarge, UpstreamError
 from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
@@ -34,16 +34,20 @@ _VALUES = ("stringValue", "numberValue", "boolValue", "nullValue")
 _KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 
+STEPS_PER_PART = 10
+
+
 class _Call:
     """One call. Its arguments are kept by their steps, and become lists where the steps are numbers."""
 
-    __slots__ = ("_complete", "_given", "_id", "_index", "_name", "_opaque", "_tree")
+    __slots__ = ("_complete", "_given", "_id", "_index", "_name", "_opaque", "_size", "_tree")
 
     def __init__(self, index: int, name: str, provider_id: str | None) -> None:
         self._index, self._name, self._id = index, name, provider_id
         self._opaque: dict[str, Any] | None = None
         self._given: Any = None
         self._tree: dict[str | int, Any] = {}
+        self._size = 0
         self._complete = False
 
     def grow(self, call: dict[str, Any], opaque: dict[str, Any] | None) -> None:
@@ -71,17 +75,28 @@ class _Call:
             for number, single, double, name in _STEP.findall(path.removeprefix("$"))
         ]
         value = next((piece[kind] for kind in _VALUES if kind in piece and kind != "nullValue"), None)
+        if len(steps) > payload.MAX_DEPTH:
+            raise AnswerTooLarge(f"The arguments of a call have more than {payload.MAX_DEPTH} levels.")
         node: Any = self._tree
         for step in steps[:-1]:
             node = node.setdefault(step, {}) if isinstance(node, dict) else None
         if steps and isinstance(node, dict):
             before = node.get(steps[-1])
-            if isinstance(before, str) and isinstance(value, str):
-                value = before + value  # a long string comes in pieces
-            node[steps[-1]] = value
+            if isinstance(before, _Pieces) and isinstance(value, str):
+                before.append(value)
+                return
+            self._size += len(steps)
+            require_room(self._size // STEPS_PER_PART)
+            node[steps[-1]] = _Pieces([value]) if isinstance(value, str) else value
+
+
+class _Pieces(list[str]):
+    """A string that comes in pieces."""
 
 
 def _listed(node: Any) -> Any:
+    if isinstance(node, _Pieces):
+        return "".join(node)
     if not isinstance(node, dict):
         return node
     items = {step: _listed(item) for step, item in node.items()}

@@ -4,8 +4,15 @@ from typing import Any
 
 import msgspec
 
-from providers_app.dialects.answer import Answer
+from providers_app.dialects.answer import Answer, require_room
+from providers_app.errors import AnswerTooLarge
 from providers_app.wire import payload
+
+MAX_NAME = 1000
+MAX_JUDGED = 64 * 1024
+"""Characters of arguments that are tried, with each further fragment, for being whole."""
+MAX_BLANK = 4096
+"""Characters of white space that may stand in front of a tag."""
 
 
 class OneChoice:
@@ -36,6 +43,7 @@ class OneChoice:
         delta = choice.get("delta")
         begins = not isinstance(delta, dict) or bool(delta.get("role"))
         if (self.held or begins) and not ended:
+            require_room(len(self.held))
             self.held.append(choice)
         return not (self.held or begins or ended)
 
@@ -45,6 +53,7 @@ class _Draft(msgspec.Struct):
     provider_id: str | None
     name: str
     pieces: list[str] = []
+    size: int = 0
     opaque: dict[str, Any] | None = None
 
 
@@ -79,11 +88,14 @@ class ToolCallDrafts:
             draft.provider_id = provider_id
         if name and name != draft.name and not any(draft.pieces):
             draft.name += name  # a name may come in pieces, or be repeated in every fragment
+            if len(draft.name) > MAX_NAME:
+                raise AnswerTooLarge(f"The answer names a tool with more than {MAX_NAME} characters.")
         piece = body.get("arguments")
         if isinstance(piece, dict):
             piece = payload.encode(piece).decode()
         piece = payload.text(piece)
         draft.pieces.append(piece)
+        draft.size += len(piece)
         if isinstance(raw.get("extra_content"), dict):
             draft.opaque = {"extra_content": raw["extra_content"]}  # Gemini's thought signature
         self._answer.call_delta(draft.number, draft.name, piece, draft.provider_id)
@@ -115,7 +127,8 @@ class ToolCallDrafts:
             draft = next((known for known in self._drafts if known.provider_id == provider_id), None)
         elif self._drafts:
             draft = self._drafts[-1]
-            if name and any(draft.pieces) and payload.arguments("".join(draft.pieces))[1] is None:
+            # So much is not read once more with every fragment: from then on it is one call.
+            if name and 0 < draft.size <= MAX_JUDGED and payload.object_in("".join(draft.pieces).encode()) is not None:
                 draft = None
         if draft is None and self._drafts and not provider_id and not name:
             return self._drafts[-1]
@@ -157,7 +170,7 @@ class ThinkTags:
             start = self._held.lstrip()
             if start.startswith(_OPEN):
                 self._held, self._state = start.removeprefix(_OPEN), "inside"
-            elif not _OPEN.startswith(start):
+            elif not _OPEN.startswith(start) or len(self._held) > MAX_BLANK:
                 self._state = "after"
                 return self.close()
         if self._state == "inside":

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from typing import Any, Literal
+from zlib import crc32
 
 from providers_app.dialects import blocks, error_words
-from providers_app.dialects.answer import Reading, is_error
+from providers_app.dialects.answer import Reading, is_error, require_room
 from providers_app.dialects.openai_chat.fragments import OneChoice, ThinkTags, ToolCallDrafts, merged_details
 from providers_app.errors import BadAnswer, UpstreamError
 from providers_app.types.events import FinishReason, ReasoningDelta, TextDelta
@@ -23,6 +24,8 @@ FINISH: dict[str, FinishReason] = {
 }
 _FAILED = frozenset({"error", "insufficient_system_resource", "malformed_function_call", "unexpected_tool_call"})
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
+DETAILS_PER_PART = 10
+"""``reasoning_details`` come in pieces that are joined at the end."""
 
 
 class ChatReading(Reading):
@@ -39,8 +42,7 @@ class ChatReading(Reading):
         self._citations: list[Any] = []
         self._sound: list[str] = []  # pieces of base64, cut at multiples of four characters
         self._results: list[Any] = []
-        self._told: dict[str, list[str]] = {"content": [], "reasoning": [], "refusal": []}
-        self._tell = self._told["content"].append
+        self._told = {"content": [0, 0], "reasoning": [0, 0], "refusal": [0, 0]}  # bytes that came, and their CRC-32
         self._by_delta = False
         self._index: Any = 0
         self._one: OneChoice | None = None
@@ -116,7 +118,9 @@ class ChatReading(Reading):
             text = delta.get("content")
             if len(delta) == 1 and type(text) is str and self._split is None:
                 if text:  # nearly every chunk of most answers; the readers come to the same
-                    self._tell(text)
+                    told, data = self._told["content"], text.encode()  # as _tell does
+                    told[0] += len(data)
+                    told[1] = crc32(data, told[1])
                     self.answer.append(TextDelta(text))
             else:
                 self._delta(delta)
@@ -132,13 +136,20 @@ class ChatReading(Reading):
         if choice.get("error") and is_error(choice):
             self.refuse(choice)
 
+    def _tell(self, field: str, text: str) -> None:
+        """Remember a piece of a field that a closing message may repeat, by its size and sum."""
+        told, data = self._told[field], text.encode()
+        told[0] += len(data)
+        told[1] = crc32(data, told[1])
+
     def _rest(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return what a closing whole message has beyond the deltas, which it repeats."""
         rest = dict(message)
         for name, whole in message.items():
-            streamed = "".join(self._told.get("reasoning" if name in _REASONING_FIELDS else name, ()))
-            if streamed:
-                rest[name] = whole.removeprefix(streamed) if type(whole) is str and whole.startswith(streamed) else None
+            size, crc = self._told.get("reasoning" if name in _REASONING_FIELDS else name, (0, 0))
+            if size:
+                data = payload.text(whole).encode()
+                rest[name] = data[size:].decode("utf-8", "replace") if crc32(data[:size]) == crc else None
         if self._details:
             rest["reasoning_details"] = None
         if self._drafts is not None:
@@ -156,7 +167,7 @@ class ChatReading(Reading):
 
     def _content(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
-            self._tell(value)
+            self._tell("content", value)
             if self._split is None:
                 self.answer.append(TextDelta(value))
             else:
@@ -193,12 +204,13 @@ class ChatReading(Reading):
     def _reasoning(self, value: Any, delta: dict[str, Any]) -> None:
         # Servers that send both fields repeat the same text in them; the first one wins.
         if type(value) is str and value is next(delta[name] for name in _REASONING_FIELDS if delta.get(name)):
-            self._told["reasoning"].append(value)
+            self._tell("reasoning", value)
             self.answer.reasoning(value)
 
     def _reasoning_details(self, value: Any, delta: dict[str, Any]) -> None:
         items = [item for item in payload.sequence(value) if isinstance(item, dict)]
         self._details += items
+        require_room(len(self._details) // DETAILS_PER_PART)
         if not any(delta.get(name) for name in _REASONING_FIELDS):
             for item in items:
                 text = payload.text(item.get("text")) or payload.text(item.get("summary"))
@@ -207,7 +219,7 @@ class ChatReading(Reading):
 
     def _refusal(self, value: Any, _delta: dict[str, Any]) -> None:
         if type(value) is str:
-            self._told["refusal"].append(value)
+            self._tell("refusal", value)
             self.answer.append(TextDelta(value, None, True))
 
     def _tool_calls(self, value: Any, _delta: dict[str, Any]) -> None:

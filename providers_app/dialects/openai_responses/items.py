@@ -1,11 +1,12 @@
 """The output items of one Responses answer: what was sent of each so far, and what of it still has to be."""
 
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from providers_app.dialects import blocks
-from providers_app.dialects.answer import Answer
+from providers_app.dialects.answer import Answer, require_room
 from providers_app.types.events import ReasoningDelta, TextDelta
 from providers_app.wire import payload
 
@@ -21,6 +22,8 @@ class _Item(msgspec.Struct):
     name: str = ""
     provider_id: str | None = None
     pieces: list[str] = []
+    size: int = 0
+    crc: int = 0
     final: str = ""
     raw: dict[str, Any] = {}
 
@@ -58,8 +61,10 @@ class OutputItems:
         self._last = key
         item = self._items.get(key)
         if item is None:
+            require_room(len(self._items))
             item = self._items[key] = _Item(len(self._items))
         if given:
+            require_room(len(self._by_id))
             self._by_id[given] = item
         return item
 
@@ -69,7 +74,8 @@ class OutputItems:
         if type(piece) is not str:
             piece = payload.said(piece)
         if piece:
-            item.pieces.append(piece)
+            data = piece.encode()
+            item.size, item.crc = item.size + len(data), crc32(data, item.crc)
             self._answer.text(piece, (item.number, value.get("content_index")))
 
     def refusal(self, value: dict[str, Any], field: str = "delta") -> None:
@@ -151,25 +157,30 @@ class OutputItems:
 
     def finished_rest(self, output: list[Any]) -> None:
         """Finish the items of a terminal event, of which most have been finished already."""
+        require_room(len(output))
+        known = {_essence(item.raw) for item in self._items.values() if item.raw}
+        texts = {(item.size, item.crc) for item in self._items.values() if item.texted}
         for index, raw in enumerate(output):
-            if isinstance(raw, dict) and not self._is_known(raw):
+            if isinstance(raw, dict) and not self._is_known(raw, known, texts):
                 value = {"output_index": index, "item": raw}
-                self._finish(self.of(value), value, last=True)
+                item = self.of(value)
+                self._finish(item, value, last=True)
+                known.add(_essence(raw))
+                texts |= {(item.size, item.crc)} if item.texted else set()
         for item in self._items.values():
             if item.raw and not item.done:
                 self._finish(item, {"item": item.raw}, last=True)
 
-    def _is_known(self, raw: dict[str, Any]) -> bool:
-        """Tell whether a finished item has come before, under another id and at another position."""
+    def _is_known(self, raw: dict[str, Any], known: set[bytes], texts: set[tuple[int, int]]) -> bool:
+        """Tell whether a finished item has come before, under another id and at another position.
+
+        ``texts`` are the size and the CRC-32 of the texts that came in pieces.
+        """
         if payload.text(raw.get("id")) in self._by_id:
             return False
-        texts = [payload.said(payload.mapping(part).get("text")) for part in payload.sequence(raw.get("content"))]
-        return any(
-            _essence(item.raw) == _essence(raw)
-            or (any(texts) and item.texted and "".join(item.pieces) == "".join(texts))
-            for item in self._items.values()
-            if item.raw or item.texted
-        )
+        own = [payload.said(payload.mapping(part).get("text")) for part in payload.sequence(raw.get("content"))]
+        data = "".join(own).encode()
+        return _essence(raw) in known or (any(own) and (len(data), crc32(data)) in texts)
 
     def _part(self, item: _Item) -> int:
         if item.part is None:
@@ -229,5 +240,7 @@ class OutputItems:
         self._answer.call(index, item.name, arguments, item.provider_id, invalid)
 
 
-def _essence(raw: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in raw.items() if name not in ("id", "status")}
+def _essence(raw: dict[str, Any]) -> bytes:
+    """Return what two forms of one item have in common."""
+    own = {name: value for name, value in raw.items() if name not in ("id", "status")}
+    return msgspec.json.encode(own, order="deterministic")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers_app import conf, errors
-from providers_app.behaviours.lookups import JSON_HEADERS, json_of
+from providers_app.behaviours.lookups import JSON_HEADERS, MAX_BODY, json_of
 from providers_app.behaviours.oauth import LoginAnswer, LoginStart, OAuth, OAuthFlow, PendingLogin, grants, pkce
 from providers_app.behaviours.oauth.endpoint import origin_of
 from providers_app.behaviours.oauth.token_answer import token_in
@@ -77,7 +77,7 @@ class OpenRouterOAuth(OAuth):
         }
         url = keys_url()
         request = HttpRequest(method="POST", url=url, headers=JSON_HEADERS, body=msgspec.json.encode(fields))
-        found = await http.send(request, timeout=conf.current().lookup_timeout_s)
+        found = await http.send(request, timeout=conf.current().lookup_timeout_s, max_body=MAX_BODY)
         if not 200 <= found.status < 300:
             raise _refused(found)
         body = payload.mapping(json_of(found))

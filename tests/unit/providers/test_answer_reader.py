@@ -2,11 +2,26 @@
 
 import pytest
 
+from providers_app.dialects import reader as reader_module
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dialects.reader import AnswerReader
 from providers_app.errors import AnswerTooLarge, BadAnswer, UpstreamTimeout
 from providers_app.streaming import parse_stream
-from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, TextDelta, ToolCallDelta
+from providers_app.types.events import (
+    Citation,
+    Event,
+    GeneratedFile,
+    OpaqueBlock,
+    ReasoningDelta,
+    ServerToolEvent,
+    StreamEnd,
+    StreamFailed,
+    StreamStart,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+)
+from providers_app.wire.sse import SseParser
 
 DONE = b'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 
@@ -118,6 +133,92 @@ def test_an_answer_that_is_too_large_is_never_called_complete() -> None:
     with pytest.raises(AnswerTooLarge) as caught:
         reader.feed(b"x")
     assert [type(event) for event in reader.fail(caught.value)] == [StreamFailed]
+
+
+def test_an_answer_is_bounded_in_events() -> None:
+    reader = reader_of(Scripted([TextDelta("a")] * 3, [TextDelta("b")]), max_events=3)
+    reader.feed(b"x")
+    with pytest.raises(AnswerTooLarge, match="more than 3 events"):
+        reader.feed(b"x")
+
+
+PIECES: list[tuple[list[Event], list[Event]]] = [
+    ([Citation({"url": "a"})], [Citation({"url": "b"})]),
+    ([OpaqueBlock("x", {})], [ServerToolEvent("y", {})]),
+    ([ReasoningDelta("a", 1)], [ReasoningDelta("a", 2)]),
+    ([TextDelta("a")], [TextDelta("b", refusal=True)]),
+    ([TextDelta("a")], [ReasoningDelta("b")]),
+    ([ToolCall(0, "1", "t", {})], [ToolCall(1, "2", "t", {})]),
+    ([GeneratedFile("image/png")], [GeneratedFile("image/png")]),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PIECES)
+def test_an_answer_is_bounded_in_parts(
+    first: list[Event], second: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader_module, "MAX_PARTS", 1)
+    reader = reader_of(Scripted(first, second))
+    assert reader.feed(b"x") == first
+    with pytest.raises(AnswerTooLarge, match="more than 1 parts"):
+        reader.feed(b"x")
+
+
+def test_pieces_of_one_text_are_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader_module, "MAX_PARTS", 2)
+    calls = [ToolCallDelta(0, "t", "{"), ToolCallDelta(0, "t", "}"), ToolCall(0, "1", "t", {})]
+    reader_of(Scripted([TextDelta("a")] * 9 + calls)).feed(b"x")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Citation({"quote": "q" * 100}),
+        ServerToolEvent("x", {"result": "r" * 100}),
+        OpaqueBlock("x", {"many": [[]] * 4}),
+        ToolCall(0, "1", "t", {"a": "b" * 100}),
+        TextDelta("", {"signature": "s" * 100}),
+        ReasoningDelta("", 0, {"signature": "s" * 100}),
+    ],
+)
+def test_all_that_is_kept_of_an_answer_counts_as_its_text(event: Event) -> None:
+    reader_of(Scripted([event]), max_text=400).feed(b"x")
+    with pytest.raises(AnswerTooLarge, match="more than 99 bytes of text"):
+        reader_of(Scripted([event]), max_text=99).feed(b"x")
+
+
+def test_arguments_that_were_streamed_count_once() -> None:
+    call = ToolCall(0, "1", "t", {"a": "b" * 100})
+    reader_of(Scripted([ToolCallDelta(0, "t", '{"a":"' + "b" * 100 + '"}')], [call]), max_text=150).feed(b"x")
+
+
+@pytest.mark.parametrize("piece", [ToolCallDelta(0, "n" * 1001, ""), ToolCallDelta(0, "n", "", "i" * 1001)])
+def test_what_every_piece_of_a_call_repeats_is_short(piece: Event) -> None:
+    with pytest.raises(AnswerTooLarge, match="names a tool"):
+        reader_of(Scripted([piece])).feed(b"x")
+
+
+def test_the_rest_of_an_answer_that_is_too_large_is_not_read() -> None:
+    reader = reader_of(Scripted(close=AssertionError()))
+    assert [type(event) for event in reader.fail(AnswerTooLarge("too large"))] == [StreamFailed]
+
+
+def test_it_says_how_much_of_an_answer_lies_in_the_reader() -> None:
+    reader = reader_of(OpenAIChat())
+    reader.feed(text("Hi"))
+    assert reader.held == 0
+    reader.feed(b"data: " + b"x" * 50_000)
+    assert 45_000 < reader.held < 55_000
+    calls = reader_of(Scripted([ToolCallDelta(0, "t", "x" * 500)]))
+    calls.feed(b"x")
+    assert calls.held == 500
+
+
+def test_a_line_that_is_too_long_makes_the_answer_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SseParser.__init__, "__defaults__", (100,))
+    (failed,) = reader_of(OpenAIChat()).feed(b"data: " + b"x" * 200)
+    assert isinstance(failed, StreamFailed) and failed.error.code == "answer_too_large"
+    assert failed.error.message == "One line of the answer is longer than 100 bytes."
 
 
 def test_a_typed_error_of_a_reducer_keeps_its_type() -> None:

@@ -17,6 +17,7 @@ from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask, revoke
 from providers_app.dispatch.clients import make
 from providers_app.errors import (
     AddressRefused,
+    AnswerTooLarge,
     AuthenticationFailed,
     BadAnswer,
     BadRequest,
@@ -176,7 +177,7 @@ BROKEN: list[tuple[Callable[..., object], type[UpstreamError]]] = [
     (half_a_body, StreamInterrupted),
     (half_a_body_then_silence, UpstreamTimeout),
     (no_http, ConnectionFailed),
-    (endless, BadAnswer),
+    (endless, AnswerTooLarge),
 ]
 
 
@@ -270,7 +271,9 @@ async def test_an_answer_that_gives_nothing_spends_nothing(
     assert error.body == b""
 
 
-@pytest.mark.parametrize(("status", "kind"), [(400, BadAnswer), (500, TokenOutcomeUnknown), (502, TokenOutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, AnswerTooLarge), (500, TokenOutcomeUnknown), (502, TokenOutcomeUnknown)]
+)
 async def test_an_error_answer_that_is_too_long(
     server: TokenServer, http: Http, status: int, kind: type[UpstreamError]
 ) -> None:
