@@ -55,34 +55,39 @@ class Annotator:
 
         A secret may come in many pieces, so a text that ends like the beginning of one is held back to the next event.
         """
-        shown: list[Event] = [] if self._mask is not None else events
-        for number, event in enumerate(events):
-            held, self._held = self._held, None
+        if self._mask is None:
+            for number, event in enumerate(events):
+                if type(event) in CHANGED:
+                    events[number] = self._changed(event)
+            return events
+        shown: list[Event] = []
+        replace = msgspec.structs.replace
+        for event in events:
             if type(event) in CHANGED:
                 event = self._changed(event)
-            if self._mask is None:
-                events[number] = event
-            elif (field := STREAMED.get(type(event))) is None:
-                shown += [event] if held is None else [held, event]
-                # A file is no text. Everything else is short, and rare.
-                if type(event) is not kinds.GeneratedFile:
-                    text = msgspec.json.encode(event).decode()
-                    if (clean := "".join(self._mask.cut(text))) != text:
-                        shown[-1] = msgspec.json.decode(clean, type=type(event))
-            else:
-                piece, opaque = getattr(event, field), getattr(event, "opaque", None)
-                plain = event if opaque is None else msgspec.structs.replace(event, opaque=None)
-                if held is not None and type(held) is type(event):
-                    before = getattr(held, field)
-                    if msgspec.structs.replace(held, **{field: piece}) == plain:
-                        piece, held = before + piece, None
+            field, opaque = STREAMED.get(type(event), ""), getattr(event, "opaque", None)
+            piece = getattr(event, field) if field else ""
+            plain = event if opaque is None or not field else replace(event, opaque=None)
+            if (held := self._held) is not None:
+                self._held = None
+                name = STREAMED[type(held)]
+                begun = getattr(held, name)
+                if type(held) is type(event) and replace(held, **{name: piece}) == plain:
+                    piece = begun + piece
+                else:
+                    shown.append(replace(held, **{name: self._mask.text(begun)}))
+            if field:
                 now, later = self._mask.cut(piece)
-                shown += [] if held is None else [held]
                 if later:
-                    self._held = msgspec.structs.replace(plain, **{field: later})
+                    self._held = replace(plain, **{field: later})
                 if now or opaque is not None or not later:
-                    same = now == getattr(event, field)
-                    shown.append(event if same else msgspec.structs.replace(event, **{field: now}))
+                    shown.append(event if now == getattr(event, field) else replace(event, **{field: now}))
+            elif type(event) is kinds.GeneratedFile:  # no text
+                shown.append(event)
+            else:  # short, and rare
+                text = msgspec.json.encode(event).decode()
+                clean = self._mask.text(text)
+                shown.append(event if clean == text else msgspec.json.decode(clean, type=type(event)))
         return shown
 
     def _changed(self, event: Event) -> Event:

@@ -152,18 +152,24 @@ class Mask:
         self._bytes = tuple(value.encode() for value in self.values)
 
     def cut(self, text: str) -> tuple[str, str]:
-        """Return the text without the values, and apart from it an end that may be the beginning of one."""
-        for value in self.values:
-            if value in text:
-                text = text.replace(value, MASKED)
-        kept = len(text)
-        for value in self.values:
-            start = text.find(value[0], max(0, len(text) - len(value) + 1))
-            while -1 < start < kept:
-                if value.startswith(text[start:]):
-                    kept = start
-                start = text.find(value[0], start + 1)
-        return text[:kept], text[kept:]
+        """Return the text without the values, and apart from it an end that may be the beginning of one.
+
+        That end may hold a shorter value whole: what is never continued is to be given to ``text``.
+        """
+        while True:
+            kept = len(text)
+            for value in self.values:
+                start = text.find(value[0], max(0, len(text) - len(value) + 1))
+                while -1 < start < kept:
+                    if value.startswith(text[start:]):
+                        kept = start
+                    start = text.find(value[0], start + 1)
+            for value in self.values:
+                if -1 < (start := text.find(value)) < kept:
+                    text = text[:start] + MASKED + text[start + len(value) :]
+                    break
+            else:
+                return text[:kept], text[kept:]
 
     def data(self, body: bytes) -> bytes:
         """Return the bytes without the values."""

@@ -1,11 +1,16 @@
 """A key that a provider repeats in a streamed answer is masked, in however many pieces and events it comes."""
 
+import asyncio
+import json
 from itertools import pairwise
+from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from providers_app import provider
 from providers_app.dialects.openai_chat import OpenAIChat
 from providers_app.dispatch.events import Annotator
 from providers_app.ports import Session
@@ -24,6 +29,8 @@ from providers_app.types.events import (
 )
 from providers_app.types.http import HttpRequest
 from providers_app.wire.answer import Mask
+from tests.unit.providers.memory_store import MemorySessions
+from tests.vendors.chat import VALID_KEY
 
 SESSION = Session(id="7", owner=1, provider="remote", auth_type="api_key", name="s", status="active")
 CHAT = ChatRequest(model="m", messages=())
@@ -79,6 +86,16 @@ def test_pieces_of_different_texts_are_not_joined() -> None:
     ]
 
 
+def test_the_bare_part_of_a_key_that_is_not_continued_is_masked() -> None:
+    key = "local-key-server-only-server-only-server-only-"  # which holds its own bare part twice
+    request = HttpRequest(method="POST", url="https://x").with_headers({"x-api-key": key}, secret=True)
+    for text in (key[:-12], f"{key[:-12]} and", f"{key} and"):
+        annotator = Annotator(CHAT, SESSION, OpenAIChat(), mask=Mask(request))
+        pieces: list[Event] = [TextDelta(letter) for letter in text]
+        found = [event for piece in [*pieces, StreamEnd("stop")] for event in annotator.events([piece])]
+        assert "server-only-server" not in "".join(event.text for event in found if isinstance(event, TextDelta))
+
+
 def test_text_that_only_begins_like_a_key_is_whole_at_the_end() -> None:
     for end in (StreamEnd(finish_reason="stop"), Citation({}, url="https://x")):
         found = shown([[TextDelta("It is s")], [TextDelta("k-an")], [end]])
@@ -94,3 +111,20 @@ def test_a_key_in_any_other_event_is_masked_but_a_file_is_left_alone() -> None:
     assert not any(KEY in str(event) or quote(KEY, safe="") in str(event) for event in found if event is not image)
     assert found[-1] == StreamFailed(error=ErrorInfo(code="c", message="bad ***", hint="***", type="***", status=401))
     assert found[0].arguments == {"key": ["***"]} and image in found  # type: ignore[union-attr]
+
+
+@pytest.mark.usefixtures("on_loop", "loopback")
+async def test_a_caller_never_sees_the_key_that_a_server_spells_letter_by_letter(
+    raw_server: Any, sessions: MemorySessions
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for letter in f"Your key is {VALID_KEY}, is it?":
+            writer.write(b"data: " + json.dumps({"choices": [{"delta": {"content": letter}}]}).encode() + b"\n\n")
+        writer.write(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+        await writer.drain()
+
+    await provider.create_session("remote", "api_key", name="box", api_key=VALID_KEY, base_url=await raw_server(answer))
+    events = [event async for event in provider.stream_chat("remote", "box", "Hello", model="m")]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "Your key is ***, is it?"
+    assert isinstance(events[-1], StreamEnd)
