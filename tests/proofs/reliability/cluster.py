@@ -96,7 +96,7 @@ class Cluster:
         """A signed-in browser at one of the web processes."""
         many = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         return httpx.AsyncClient(
-            base_url=part.base, cookies=self.cookies, trust_env=False, limits=many, timeout=60, **options
+            base_url=part.base, cookies=self.cookies, trust_env=False, verify=False, limits=many, timeout=60, **options
         )
 
     def stop(self) -> None:

@@ -137,7 +137,8 @@ async def _away(
 async def _reading(cluster: Cluster, row: Row, count: int, seconds: float) -> Any:
     """Readers of answers that last longer than the outage; afterwards each has to be whole."""
     words = int((seconds + 4) * WORDS_PER_S)
-    readers = [await ask(cluster, cluster.webs[0], f"demo-n{words}-d{1000 // WORDS_PER_S}") for _ in range(count)]
+    model = f"demo-n{words}-d{1000 // WORDS_PER_S}"
+    readers = await asyncio.gather(*(ask(cluster, cluster.webs[0], model) for _ in range(count)))
     tasks = [asyncio.create_task(reader.run()) for reader in readers]
     try:
         await until(lambda: _all_begun(readers), PATIENCE_S)
