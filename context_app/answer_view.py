@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from context_app import markup, media_store, server_tools
+from context_app import markup, markup_worker, media_store, server_tools
 from context_app.models import ContextChunk, Turn
 from context_app.tool_intents import shown_intent, stored_intent
 
@@ -41,7 +41,7 @@ def pieces(turn: Turn, chunks: Iterable[ContextChunk]) -> list[dict[str, Any]]:
         data, call_id = chunk.metadata, str(chunk.metadata.get("call_id") or "")
         if chunk.kind == Kind.ASSISTANT:
             if chunk.content.strip():
-                found.append({"kind": "text", "html": markup.to_html(chunk.content)})
+                found.append({"kind": "text", "html": markup_worker.to_html(chunk.content)})
         elif chunk.kind == Kind.TOOL_CALL:
             found.append({"kind": "tool_call", **_call(chunk, results.get(call_id))})
         elif chunk.kind == Kind.IMAGE:
@@ -140,8 +140,8 @@ def _call(chunk: ContextChunk, answer: ContextChunk | None) -> dict[str, Any]:
 def arguments_html(arguments: Any) -> str:
     """Return a tool call's arguments, indented and highlighted; plain text if they are not JSON."""
     if isinstance(arguments, str):
-        return markup.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
+        return markup_worker.inline_code_html(arguments[:MAX_ARGUMENT_CHARS], "")
     text = json.dumps(arguments or {}, ensure_ascii=False)
     if len(text) > 72:
         text = json.dumps(arguments, ensure_ascii=False, indent=2)
-    return markup.inline_code_html(text[:MAX_ARGUMENT_CHARS], "json")
+    return markup_worker.inline_code_html(text[:MAX_ARGUMENT_CHARS], "json")

@@ -38,6 +38,9 @@ OVERLAP_S = 60.0
 """Seconds by which a query for new turns overlaps the last one: transactions commit late, clocks differ."""
 MAX_READERS = 32
 """Streams that one connection may read at a time."""
+SEND_S = 60.0
+"""Seconds that one frame may wait for a page that does not read. It is disconnected then, and comes back with its
+cursor, so nothing is kept for it."""
 FRAME_S = 1 / 60
 """The least time between two ``events`` frames of one stream on one connection."""
 RENDER_TRIES = 5
@@ -68,6 +71,7 @@ class ChatConnection:
         self._transmit = send
         self._disconnect = disconnect
         self._lock = asyncio.Lock()
+        self._stalled = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._readers: dict[UUID, asyncio.Task[None]] = {}
         self._announced: dict[UUID, UUID] = {}  # turn -> stream
@@ -111,9 +115,15 @@ class ChatConnection:
     async def send(self, text: str) -> None:
         """Send one frame at a time. Raises ``Disconnected``."""
         async with self._lock:
+            if self._stalled:
+                raise Disconnected("stalled")
             try:
-                await self._transmit(text)
+                async with asyncio.timeout(SEND_S):
+                    await self._transmit(text)
             except Exception as error:  # servers name a lost connection in different ways
+                if isinstance(error, TimeoutError):
+                    self._stalled = True
+                    self._spawn(self._disconnect, RESTART)
                 raise Disconnected(type(error).__name__) from error
 
     def pong(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from uuid import UUID
 
+from context_app import markup_worker
 from context_app.streams import pubsub, runtime
 from context_app.streams.runner import SHUTDOWN
 from providers_app import loop
@@ -21,6 +22,7 @@ async def startup() -> None:
     """Take over dead streams every ``spool_scan_s`` seconds; hear remote readers. Call it on the provider loop."""
     here = runtime.current()
     here.closing = False
+    await asyncio.to_thread(markup_worker.start)
     try:
         async with asyncio.timeout(FIRST_SCAN_S):
             await _take_over()

@@ -1,10 +1,10 @@
 """Render Markdown of a model as HTML that is safe to put into a page.
 
 ``markdown-it`` (raw HTML off) -> ``pygments`` (class spans only) -> ``nh3`` (allow-list, always the last step). Input
-that is too large, too deep or too slow becomes escaped text in one ``<pre>``.
+that is too large or too deep becomes escaped text in one ``<pre>``. Some texts take for ever: give those that are not
+Maestro's own to ``markup_worker``.
 """
 
-import time
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -22,28 +22,20 @@ from pygments.util import ClassNotFound
 
 MAX_CHARS = 200_000
 MAX_NESTING = 24
-MAX_SECONDS = 1.0
 MAX_HIGHLIGHT_CHARS = 40_000
 CLASS_PREFIX = "hl-"
 LINK_SCHEMES = ("http://", "https://", "mailto:")
 
 
-class _TooSlow(Exception):
-    """The time limit of one text has passed."""
-
-
-def to_html(source: str, *, seconds: float = MAX_SECONDS) -> str:
-    """Return safe HTML of ``source``.
-
-    Never raises for any text; beyond ``MAX_CHARS`` characters or ``seconds`` of work it is returned as plain text.
-    """
+def to_html(source: str) -> str:
+    """Return safe HTML of ``source``. Never raises for any text; more than ``MAX_CHARS`` characters are plain text."""
     if not source.strip():
         return ""
     if len(source) > MAX_CHARS:
         return plain_html(source)
     try:
-        html = _parser().render(source, {"deadline": time.monotonic() + seconds})
-    except (_TooSlow, RecursionError):
+        html = _parser().render(source)
+    except RecursionError:
         return plain_html(source)
     return _CLEANER.clean(html)
 
@@ -58,16 +50,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING}, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
     parser.validateLink = _link_allowed  # type: ignore[method-assign]
-    parser.inline.ruler.before("text", "deadline", _check_time)
-    parser.block.ruler.before("code", "deadline", _check_time)
-    parser.inline.ruler2.before("balance_pairs", "deadline", _check_time)  # type: ignore[arg-type]
     return parser
-
-
-def _check_time(state: Any, *_: Any) -> bool:
-    if time.monotonic() > state.env["deadline"]:
-        raise _TooSlow
-    return False
 
 
 def _link_allowed(url: str) -> bool:
@@ -81,10 +64,10 @@ class _Renderer(RendererHTML):
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]
         info = token.info.strip().split(maxsplit=1)
-        return code_html(token.content, info[0] if info else "", deadline=env["deadline"])
+        return code_html(token.content, info[0] if info else "")
 
     def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
-        return code_html(tokens[idx].content, "", deadline=env["deadline"])
+        return code_html(tokens[idx].content, "")
 
     def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]
@@ -130,13 +113,13 @@ def host_of(url: str) -> str:
         return "an unknown place"
 
 
-def code_html(code: str, language: str, *, deadline: float | None = None) -> str:
+def code_html(code: str, language: str) -> str:
     """Return a code block with a head: its language (as the author named it if unknown) and a Copy button."""
     lexer = _lexer(language.lower()) if language else None
     label = lexer.name if lexer is not None else language[:40]
     body = escape(code)
     if lexer is not None and len(code) <= MAX_HIGHLIGHT_CHARS:
-        body = _highlight(code, lexer, deadline)
+        body = _highlight(code, lexer)
     return (
         f'<div class="code-block"><div class="code-head"><span class="code-lang">{escape(label or "Text")}</span>'
         f'<button type="button" class="code-copy">Copy</button></div><pre><code>{body}</code></pre></div>'
@@ -146,12 +129,7 @@ def code_html(code: str, language: str, *, deadline: float | None = None) -> str
 def inline_code_html(code: str, language: str) -> str:
     """Return highlighted, escaped code without a block around it."""
     lexer = _lexer(language) if language else None
-    if lexer is None or len(code) > MAX_HIGHLIGHT_CHARS:
-        return escape(code)
-    try:
-        return _highlight(code, lexer, time.monotonic() + MAX_SECONDS)
-    except _TooSlow:
-        return escape(code)
+    return escape(code) if lexer is None or len(code) > MAX_HIGHLIGHT_CHARS else _highlight(code, lexer)
 
 
 @lru_cache(maxsize=64)
@@ -162,12 +140,10 @@ def _lexer(language: str) -> Lexer | None:
         return None
 
 
-def _highlight(code: str, lexer: Lexer, deadline: float | None) -> str:
-    """Return ``code`` with class spans. Raises ``_TooSlow`` when the deadline passes between two tokens."""
+def _highlight(code: str, lexer: Lexer) -> str:
+    """Return ``code`` with class spans."""
     parts: list[str] = []
     for kind, text in lexer.get_tokens(code):
-        if deadline is not None and time.monotonic() > deadline:
-            raise _TooSlow
         name = _class_of(kind)
         parts.append(f'<span class="{name}">{escape(text)}</span>' if name else escape(text))
     return "".join(parts)

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from django.template.loader import render_to_string
 
-from context_app import answer_view, markup, next_step
+from context_app import answer_view, markup_worker, next_step
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
@@ -96,7 +96,7 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
         "sources": sources,
         "quoted": any(source["quotes"] for source in sources),
         "source": source,
-        "reasoning_html": markup.to_html(reasoning),
+        "reasoning_html": markup_worker.to_html(reasoning),
         "reasoning_tokens": usage.get("reasoning_tokens") or estimate(reasoning),
         "changes": changes(data.get("advice") or ()),
         "failure": _failure(turn, state, data, chunks),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
+from context_app import markup_worker
 from providers_app import conf as providers_conf
 from providers_app import ports
 from providers_app.registry.discovery import registry
@@ -38,6 +39,9 @@ def need(binary: str) -> str:
             pytest.fail(f"{binary} is not installed, and CI does not skip tests for that")
         pytest.skip(f"{binary} is not installed")
     return path
+
+
+markup_worker.SECONDS = 60.0  # what a text looks like must not depend on how busy the machine is
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from context_app import assembly, markup, selectors, sending, server_tools, session_models
+from context_app import assembly, markup_worker, selectors, sending, server_tools, session_models
 from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
@@ -136,7 +136,7 @@ def preview(request: HttpRequest, context: Context) -> HttpResponse:
         "changes": [advice_view(item) for item in changed],
         "remarks": [advice_view(item) for item in general if item not in changed],
         "notes": _notes(prepared.advice),
-        "coloured": markup.inline_code_html(_indented(text), "json"),
+        "coloured": markup_worker.inline_code_html(_indented(text), "json"),
     }
     return render(request, "chats/_preview.html", data)
 

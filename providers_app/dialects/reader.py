@@ -34,6 +34,8 @@ VALUE_BYTES = 32
 """Memory of a value beyond its JSON."""
 MAX_NAME = 1000
 """Characters of a tool's name and of a call's id, which every piece of its arguments repeats."""
+PAUSED_COPIES = 2
+"""Copies of its text that are held of an answer that may pause, for the request that goes on with it."""
 WIRE_BYTES = 1024
 """Bytes of an event on the wire beyond its text; what came beyond that may lie in the dialect's reader."""
 
@@ -50,6 +52,7 @@ class AnswerReader:
         "_limits",
         "_parts",
         "_reducer",
+        "_repeats",
         "_text",
         "ended",
         "held",
@@ -81,6 +84,7 @@ class AnswerReader:
         self._events: int = 0 if after is None else after._events
         self._files: int = 0 if after is None else after._files
         self._parts: int = 0 if after is None else after._parts
+        self._repeats = PAUSED_COPIES if getattr(dialect, "pauses", False) else 0
         self._last: object = None  # what a delta has in common with those that it is joined with
         self._calls: dict[int, int] = {}  # bytes of the arguments of calls that are streamed
         self.held = 0  # about the bytes that the dialect's reader holds: calls, and what no event told of yet
@@ -169,7 +173,7 @@ class AnswerReader:
                 self._count(event)
         self._events += len(events)
         told = 4 * self._text + WIRE_BYTES * self._events + 2 * self._files
-        self.held = sum(self._calls.values()) + max(0, self._bytes - told)
+        self.held = self._repeats * self._text + sum(self._calls.values()) + max(0, self._bytes - told)
         _, max_text, max_events = self._limits
         over = ""
         if self._text > max_text:

@@ -194,6 +194,35 @@ async def test_socket_that_does_not_read_costs_no_memory_and_catches_up(desk: De
     await chat.close()
 
 
+async def test_a_socket_that_never_reads_is_closed_and_keeps_no_frame_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from context_app import connection
+    from context_app.access import Viewer
+
+    monkeypatch.setattr(connection, "SEND_S", 0.05)
+    closed: list[int] = []
+    hello = True
+
+    async def stuck(text: str) -> None:
+        nonlocal hello
+        if not hello:
+            await asyncio.Event().wait()
+        hello = False
+
+    async def close(code: int) -> None:
+        closed.append(code)
+
+    chat = connection.ChatConnection(Viewer(desk.user.pk), desk.context.pk, stuck, close)
+    await chat.open()
+    await desk.answer(model="demo-d1-n20")
+    await until(lambda: closed == [connection.RESTART] and not chat._readers)
+    with pytest.raises(connection.Disconnected, match="stalled"):
+        await chat.send("more")
+    await chat.close()
+    assert closed == [connection.RESTART]
+
+
 def test_rendered_html_is_text_in_a_frame() -> None:
     from django.utils.safestring import mark_safe
 

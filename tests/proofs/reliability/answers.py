@@ -15,7 +15,7 @@ from tests.proofs.reliability.story import Row, Story, Watched, data_folder, mem
 
 MOST_MIB = 200
 AT_ONCE = 50
-LIMIT_S = 90.0
+LIMIT_S = 300.0
 ENDED = "answer_too_large"
 
 

@@ -20,7 +20,7 @@ from context_app.streams.live import Ending
 from context_app.streams.transcript import Transcript
 from providers_app.dialects import by_name
 from providers_app.dialects.reader import AnswerReader
-from providers_app.errors import RateLimited
+from providers_app.errors import AnswerTooLarge, RateLimited
 from providers_app.types.chat import ChatResult, ResultToolCall
 from providers_app.types.events import (
     Citation,
@@ -127,6 +127,14 @@ def test_a_complete_answer_has_text_source_and_usage(turn: Turn) -> None:
             "failed",
             ChatResult(text="half", error=ErrorInfo(code="x", message="cut")),
             ["The answer was cut short", "cut"],
+        ),
+        (
+            "failed",
+            ChatResult(text="half", error=AnswerTooLarge("The answer has more than 8 bytes of text.").info()),
+            [
+                *("The answer was cut short", "more than 8 bytes of text. What was received has been saved."),
+                *("<p>half</p>", "answer_too_large"),
+            ],
         ),
         ("complete", ChatResult(text="long", finish_reason="length", complete=True), ["length limit"]),
         ("complete", ChatResult(text="a", finish_reason="content_filter", complete=True), ["content filter"]),

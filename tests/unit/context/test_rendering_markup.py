@@ -1,7 +1,6 @@
-"""Markdown to HTML: nothing that a model or a person writes can act on the page, and nothing takes long."""
+"""Markdown to HTML: nothing that a model or a person writes can act on the page."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -112,33 +111,6 @@ def test_tables_and_strikethrough_without_inline_style() -> None:
     assert 'class="side-right"' in html
     assert "<s>2</s>" in html
     assert "style" not in html
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[" * 60_000,
-        "*a_" * 40_000,
-        "[a](" * 40_000,
-        "![[[" * 40_000,
-        ">" * 50_000,
-        "`a``b```" * 20_000,
-        "".join("  " * depth + "- a\n" for depth in range(300)),
-        "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 30,
-        "```json\n" + '{"a":' * 8000 + "\n```",
-        "<" * 100_000,
-    ],
-    ids=["brackets", "emphasis", "links", "images", "quotes", "ticks", "lists", "table", "json", "angles"],
-)
-def test_pathological_text_is_bounded_in_time(text: str) -> None:
-    started = time.process_time()
-    check(to_html(text, seconds=0.3))
-    assert time.process_time() - started < 15.0  # unbounded, some of these take minutes
-
-
-def test_what_takes_too_long_is_shown_as_it_is() -> None:
-    html = to_html("**bold** <b>", seconds=-1)
-    assert html == '<pre class="plain">**bold** &lt;b&gt;</pre>'
 
 
 def test_what_is_too_large_is_shown_as_it_is() -> None:

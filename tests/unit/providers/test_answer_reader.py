@@ -212,6 +212,11 @@ def test_it_says_how_much_of_an_answer_lies_in_the_reader() -> None:
     calls = reader_of(Scripted([ToolCallDelta(0, "t", "x" * 500)]))
     calls.feed(b"x")
     assert calls.held == 500
+    pausing = Scripted([TextDelta("x" * 500)])
+    pausing.pauses = True  # type: ignore[attr-defined]
+    paused = reader_of(pausing)
+    paused.feed(b"x")
+    assert paused.held == 1000, "for the request that goes on"
 
 
 def test_a_line_that_is_too_long_makes_the_answer_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
