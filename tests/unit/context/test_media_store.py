@@ -118,6 +118,13 @@ def test_the_size_of_a_picture_is_read_from_its_head(data: bytes, size: tuple[in
     assert stored_media.dimensions(data) == size
 
 
+@pytest.mark.parametrize("marker", range(0xC0, 0xD0))
+def test_the_frame_header_of_a_jpeg_is_any_but_the_tables_among_its_markers(marker: int) -> None:
+    first, second = (struct.pack(">HBHH", 17, 8, *size) + bytes(10) for size in ((5, 9), (3, 7)))
+    data = JPEG + bytes([0xFF, marker]) + first + b"\xff\xc0" + second
+    assert stored_media.dimensions(data) == ((7, 3) if marker in (0xC4, 0xC8, 0xCC) else (9, 5))
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_pictures_that_fill_a_request_are_refused_before_they_fill_the_memory(
     monkeypatch: Any, together: bool
