@@ -97,9 +97,9 @@ def _whole(server: Up, client: httpx.Client, session: str, model: str) -> None:
         raise RuntimeError(f"an ordinary answer failed: {results[-1:]}")
 
 
-def _pair(name: str, model: str) -> tuple[Story, Story]:
+def _pair(name: str, model: str, at_once: int = AT_ONCE) -> tuple[Story, Story]:
     alone = Story(f"{name}, alone", lambda full: _story(model, 1))
-    many = Story(f"{name}, {AT_ONCE} at once", lambda full: _story(model, AT_ONCE if full else 3))
+    many = Story(f"{name}, {at_once} at once", lambda full: _story(model, at_once if full else 3))
     return alone, many
 
 
@@ -107,7 +107,7 @@ STORIES = (
     *_pair("text without end", "endless-text"),
     *_pair("a 10 GB inflating body", "inflating"),
     *_pair("a line without end", "endless-line"),
-    *_pair("tiny events without end", "endless-events"),
+    *_pair("tiny events without end", "endless-events", 8),  # half a million each take a while to be read
     *_pair("reasoning without end", "endless-reasoning"),
     *_pair("tool calls without end", "endless-calls"),
     *_pair("arguments without end", "endless-arguments"),
