@@ -163,7 +163,7 @@ def _page(parts: list[str]) -> str:
         "process at every step of a refresh and lets fresh ones take over. The server is a strict one of our own: it\n"
         "ends a login whose refresh token comes twice, and it keeps the ledger.\n\n"
         "The outcomes play random schedules on logins of every flow that has a refresh. The server answers in every\n"
-        "wrong way, before and after it has committed; processes are killed, stopped for longer than the lease, and\n"
+        "wrong way, before and after it has committed; processes are killed, stopped until their lease is over, and\n"
         "the clock jumps by an hour under them. An oracle that knows the rules alone counts the presentations that\n"
         "were forbidden; *named* are those that no process could know to be. `--seed 1 --only 7` plays one again.\n\n"
         f"{_when_and_where()}\n\n" + "\n\n".join(parts) + "\n"

@@ -165,10 +165,11 @@ class Machine:
             if holder.stands and wakes > now + STANDS_S:
                 wakes = now + STANDS_S
             held_up = sum(len(seen.of("waits")) + len(seen.of("stops")) for seen in running)
-            if not second and held_up > passed and all(seen.idle for seen in running):
+            begins = bool(second) and holder.stands
+            if not begins and held_up > passed and all(seen.idle for seen in running):
                 self.let_pass(OVER_S)
                 passed, wakes = held_up, wakes if wakes_last else now
-            if holder.stands and not second and (running == [holder] or wakes < now):
+            if holder.stands and not begins and (running == [holder] or wakes < now):
                 os.kill(holder.pid, signal.SIGCONT)
                 wakes = now + AGAIN_S
             if now > begun + GIVEN_UP_S:
