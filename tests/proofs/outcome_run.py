@@ -85,7 +85,7 @@ class Run(Machine):
     def _revoke(self) -> None:
         self.revoked = True
         for found in self.book.accesses.values():
-            if found.family == self.login.first.family:
+            if found.family == self.login.first.family and found.expires_at > self.now():
                 self.ends.setdefault(found.generation, self.now())
         self.book.burn(self.login.first.family, "revoked_by_its_owner")
 
