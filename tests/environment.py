@@ -41,6 +41,7 @@ FOREIGN = (
 )
 KEPT = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(FOREIGN)}
 os.environ["MAESTRO_ENV_FILE"] = os.devnull
+os.environ["MAESTRO_PROVIDERS__MAX_RETRIES"] = "0"  # a test of one answer sees one request; tests of retries set it
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix=f"maestro-test-{WORKER}-"))
 os.environ["MAESTRO_DATA_DIR"] = str(DATA_DIR)

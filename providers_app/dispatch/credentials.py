@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from providers_app import errors, ports
+from providers_app import conf, errors, ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
+from providers_app.dispatch.lanes import Way
 from providers_app.dispatch.prepare import Prepared, find, prepare
 from providers_app.genai_platform.endpoint import Passage, caller_of, carries, watched
 from providers_app.ports import Owner, Session
@@ -132,13 +133,25 @@ class SessionClient:
             self.renewed = True
 
     async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:
-        """Run ``attempt``, and report a login that is refused although it was just renewed."""
-        try:
+        """Run ``attempt`` by the session's lane, and report a login that is refused although it was just renewed.
+
+        A login that is not stored has no lane.
+        """
+
+        async def asked() -> T:
             return await self.attempt(lambda credential: work(self.session, credential))
+
+        known = self._session
+        way = Way(self._owner, known, "", conf.current().lookup_timeout_s) if known.id else None
+        try:
+            return await (asked() if way is None else way.through(asked))
         except errors.AuthenticationFailed as error:
             if self.renewed:
                 report(self.session, error)
             raise
+        finally:
+            if way is not None:
+                way.end()
 
     async def prepare(self, credential: Credential, chat: ChatRequest, *, preview: bool = False) -> Prepared:
         """Make the request as it is sent: built, signed, addressed. A ``preview`` only marks a gateway's token."""

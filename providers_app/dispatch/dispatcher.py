@@ -25,13 +25,16 @@ import msgspec
 
 from providers_app import conf, errors
 from providers_app.chat import stored_media
+from providers_app.chat.counting import estimate
 from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch import budget
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.lanes import Way
 from providers_app.dispatch.prepare import refusal
 from providers_app.ports import SYSTEM, Owner, Session
+from providers_app.resilience.queue import Band
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed, StreamStart, UsageReport
@@ -51,6 +54,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     chat: ChatRequest
     auth_type: str | None = None
     timeout_s: float | None = None
+    band: Band = Band.INTERACTIVE
 
 
 async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, None]:
@@ -124,6 +128,8 @@ class _Answer:
         self._session: Session | None = None
         self._last: Event | None = None
         self._error: errors.ProviderError | None = None
+        self._way: Way | None = None
+        self._used: int | None = None
         self._stream: HttpStream
         self._parts: AsyncGenerator[bytes, None]
         self.reader: AnswerReader
@@ -136,22 +142,20 @@ class _Answer:
 
         Raises a failure before any output; after a paused request, whose output was shown, it is an event.
         """
-        ends_at = asyncio.get_running_loop().time() + self._left_s
+        clock, call = asyncio.get_running_loop(), self._call
+        ends_at = clock.time() + self._left_s
         try:
             async with asyncio.timeout_at(ends_at) as deadline:
-                await self._open()
-                events = await self._whole() if whole else []
-                while not events:
-                    events = await self._read()
-                self._left_s = ends_at - asyncio.get_running_loop().time()
-                deadline.reschedule(None)
-                while silent := all(isinstance(event, HANDSHAKE) for event in events):
-                    if self.ended:
-                        break
-                    events += await self._read()
-                if silent and isinstance(events[-1], StreamFailed) and self._before is None:
-                    raise errors.error_from(events[-1].error)
-                return events
+                client = await open_session(call.owner, call.provider, call.session, call.auth_type)
+                way = self._way = Way(
+                    call.owner,
+                    client.session,
+                    call.chat.model,
+                    self._left_s,
+                    band=call.band,
+                    tokens=partial(estimate, call.chat),
+                )
+                return await way.through(partial(self._attempt, client, deadline, ends_at, whole))
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -159,13 +163,38 @@ class _Answer:
             error: errors.ProviderError = errors.UpstreamTimeout(late)
         except errors.ProviderError as caught:
             error = caught
-        if isinstance(error, errors.UpstreamError | errors.AddressRefused):
+        if isinstance(error, errors.UpstreamError | errors.AddressRefused) and not isinstance(
+            error, errors.NotAdmitted
+        ):
             self._error = error
         if self._before is None:
             raise error
         self._last = StreamFailed(error=error.info())
         self.ended = True
         return [self._last]
+
+    async def _attempt(
+        self, client: SessionClient, deadline: asyncio.Timeout, ends_at: float, whole: bool
+    ) -> list[Event]:
+        """Send the request, and return the events up to the first output. An attempt that fails leaves nothing open."""
+        deadline.reschedule(ends_at)
+        try:
+            await self._open(client)
+            events = await self._whole() if whole else []
+            while not events:
+                events = await self._read()
+            self._left_s = ends_at - asyncio.get_running_loop().time()
+            deadline.reschedule(None)
+            while silent := all(isinstance(event, HANDSHAKE) for event in events):
+                if self.ended:
+                    break
+                events += await self._read()
+            if silent and isinstance(events[-1], StreamFailed) and self._before is None:
+                raise errors.error_from(events[-1].error)
+        except errors.ProviderError:
+            await self._stack.aclose()
+            raise
+        return events
 
     async def more(self) -> list[Event]:
         """Return the next events. Never raises for what the provider or the network does."""
@@ -182,7 +211,10 @@ class _Answer:
             await self._stream.drain(DRAIN_S)
 
     def report(self) -> None:
-        """Report the outcome to the store, unless the call was given up before anything was known."""
+        """Give the slot back, and report the outcome to the store, unless the call was given up before it was known."""
+        if self._way is not None:
+            failed = errors.error_from(self._last.error) if isinstance(self._last, StreamFailed) else None
+            self._way.end(self._used, failed or self._error)
         if self._session is None:
             return
         if self._error is not None:
@@ -201,9 +233,7 @@ class _Answer:
             raise unreadable(error) from None
         return await self._stored(self._kept(self.reader.whole(body)))
 
-    async def _open(self) -> None:
-        call = self._call
-        client = await open_session(call.owner, call.provider, call.session, call.auth_type)
+    async def _open(self, client: SessionClient) -> None:
         # Nothing was shown yet. An access token may have ended before its time, a key may have been replaced.
         try:
             await client.attempt(partial(self._send, client), refused=self._refused)
@@ -223,6 +253,8 @@ class _Answer:
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
                 answer = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
+                if self._way is not None:
+                    self._way.learn(answer.headers)
                 if not 200 <= answer.status < 300:
                     raise await refusal(answer, dialect, request.url)
                 self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
@@ -266,6 +298,9 @@ class _Answer:
         except Exception as error:  # noqa: BLE001  a dialect's event with fields that are none ends this answer only
             self.reader.ended = True
             events = [StreamFailed(error=unreadable(error).info(), finish_reason="incomplete")]
+        for event in events:
+            if type(event) is UsageReport:
+                self._used = event.usage.total_tokens
         if events:
             self._last = events[-1]
         self.ended = self.reader.ended

@@ -253,6 +253,39 @@ class TokenOutcomeUnknown(UpstreamError, code="token_outcome_unknown", status=50
     default_hint = "The login is used while it works; what can still be saved is tried by itself."
 
 
+class NotAdmitted(UpstreamError, code="not_admitted", status=503, retry=Retry.AFTER_WAIT):
+    """Maestro did not send the request; ``retry_after`` says when it can be."""
+
+    sent = False
+    why = "Limits, a queue and a circuit breaker protect the provider's account and the other requests."
+    step = Step.RETRY
+    default_hint = "Wait until the time that the message names, or use another session."
+
+
+class QueueFull(NotAdmitted, code="queue_full", status=429):
+    """Too many requests wait for the session already."""
+
+    why = "Requests come faster than the provider's account takes them."
+
+
+class LimitReached(NotAdmitted, code="limit_reached", status=429):
+    """The requests or tokens a minute of the session are used up for longer than a request may wait."""
+
+    why = "The provider told how much it takes in a minute, or asked to wait; more would be refused."
+
+
+class QueueTimeout(NotAdmitted, code="queue_timeout", status=503):
+    """No slot of the session came free while the request could wait."""
+
+    why = "Requests of the session take long, or the provider's limits hold them back."
+
+
+class CircuitOpen(NotAdmitted, code="circuit_open", status=503):
+    """The provider failed too often in a short time and is not asked until a probe succeeds."""
+
+    why = "Asking a provider that does not work delays every answer and makes its trouble worse."
+
+
 class Cancelled(UpstreamError, code="cancelled", status=499):
     """The user pressed Stop."""
 

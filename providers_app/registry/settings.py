@@ -98,6 +98,23 @@ class ProvidersConfig(BaseModel):
     )
     login_ttl_s: float = setting(600.0, "Seconds for which a sign-in waits for its answer.", ge=30, le=3600)
     device_login_ttl_s: float = setting(900.0, "Seconds for which a sign-in by device code waits.", ge=30, le=3600)
+    max_retries: int = setting(
+        2, "Attempts after the first one that fails before any output; 0 turns retries off.", ge=0, le=10
+    )
+    longest_retry_wait_s: float = setting(
+        60.0, "Seconds; a provider that asks to wait longer is not retried.", ge=0, le=600
+    )
+    max_concurrent_requests: int = setting(
+        256, "Most requests of one session at once; fewer while its provider answers 429.", ge=1, le=10_000
+    )
+    max_queue_size: int = setting(1000, "Most requests that wait for one session.", ge=0, le=100_000)
+    queue_timeout_seconds: float = setting(60.0, "Seconds that a request waits for its session.", ge=0, le=3600)
+    requests_per_minute: float | None = setting(
+        None, "Requests a minute of one session; without it, what the provider's headers say.", gt=0
+    )
+    tokens_per_minute: float | None = setting(
+        None, "Tokens a minute of one session; without it, what the provider's headers say.", gt=0
+    )
     strict_parameters: bool = setting(
         False,
         "Refuse a request whose parameters would not be sent as they are, instead of leaving them out and saying so.",

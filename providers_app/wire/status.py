@@ -30,6 +30,8 @@ _BY_STATUS: dict[int, type[errors.UpstreamError]] = {
     529: errors.Overloaded,
 }
 _DETAILS = ("status", "type", "upstream_code", "retry_after", "request_id", "body")
+_SHOULD_RETRY = {"true": errors.Retry.AFTER_WAIT, "false": errors.Retry.NEVER}
+"""The provider's own word, which beats the status (https://github.com/openai/openai-python, ``_base_client.py``)."""
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-generation-id")
 
 
@@ -79,10 +81,10 @@ def error_of_fields(
     wait = retry_after(lowered)
     kind = _class(fields, words, status)
     request_id = next((lowered[name] for name in _REQUEST_IDS if lowered.get(name)), None)
-    hint = kind.default_hint
+    hint, retry = kind.default_hint, _SHOULD_RETRY.get(lowered.get("x-should-retry", ""))
     if fields.detail and fields.detail != fields.message:
         hint = f"{hint} The upstream said: {fields.detail}".strip()
-    return kind(
+    error = kind(
         fields.message or (_SILENT_ERROR if fields.found else _NO_ERROR),
         hint=hint,
         status=status,
@@ -92,6 +94,9 @@ def error_of_fields(
         request_id=request_id or fields.request_id,
         body=redact(body[:MAX_BODY].decode("utf-8", "replace")).encode(),
     )
+    if retry is not None:
+        error.retry = retry
+    return error
 
 
 def _class(fields: ErrorFields, words: ErrorWords, status: int | None) -> type[errors.UpstreamError]:

@@ -26,7 +26,11 @@ async def on_loop() -> AsyncIterator[asyncio.AbstractEventLoop]:
 def loopback() -> Iterator[ProvidersConfig]:
     """Addresses of this machine may be reached; what never comes is waited for until ``put_forward(20)``."""
     settings = build_model()(
-        allowed_private_hosts=("127.0.0.1",), connect_timeout_s=20, idle_timeout_s=20, lookup_timeout_s=60
+        allowed_private_hosts=("127.0.0.1",),
+        connect_timeout_s=20,
+        idle_timeout_s=20,
+        lookup_timeout_s=60,
+        max_retries=0,
     )
     with conf.use(settings):
         yield settings

@@ -1,0 +1,153 @@
+"""A circuit breaker: a route that fails is not asked until a probe of it succeeds."""
+
+from collections import deque
+from enum import StrEnum
+
+import msgspec
+
+from providers_app import errors
+
+
+class BreakerState(StrEnum):
+    """The state of a circuit."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """A circuit opens where, of at least ``least`` requests of the last ``window_s`` seconds, ``share`` failed.
+
+    The first probe is sent after ``first_probe_s`` seconds; each that fails doubles the wait, up to ``last_probe_s``.
+    """
+
+    window_s: float = 30.0
+    least: int = 5
+    share: float = 0.5
+    first_probe_s: float = 1.0
+    last_probe_s: float = 60.0
+
+
+class Permit(msgspec.Struct, frozen=True):
+    """The leave to send one request; ``probe`` is the only one of a half-open circuit."""
+
+    probe: bool = False
+    number: int = 0
+
+
+class BreakerView(msgspec.Struct, frozen=True):
+    """A circuit for people: its numbers and why it is in its state; ``next_probe_s`` from now, where it is open."""
+
+    state: BreakerState
+    requests: int
+    failures: int
+    why: str = ""
+    next_probe_s: float = 0.0
+    opened: int = 0
+
+
+def counts(error: errors.ProviderError) -> bool:
+    """Return whether an error says that the route does not work: not the caller's, the login's or a limit's."""
+    if isinstance(error, errors.RateLimited | errors.Cancelled | errors.BadRequest | errors.ContentRefused):
+        return False
+    return isinstance(error, errors.UpstreamError) and not 400 <= error.http_status < 500
+
+
+class Breaker:
+    """The circuit of one route."""
+
+    def __init__(self, policy: BreakerPolicy) -> None:
+        self.policy = policy
+        self.state = BreakerState.CLOSED
+        self.opened = 0
+        self.why = ""
+        self._recent: deque[tuple[float, bool]] = deque()
+        self._probe_at = 0.0
+        self._wait = policy.first_probe_s
+        self._probing = False
+        self._number = 0
+
+    @property
+    def now(self) -> Permit:
+        """A permit that asks for nothing, for a failure after the first output."""
+        return Permit(False, self._number)
+
+    def idle(self, now: float) -> bool:
+        """Return whether nothing would be lost by forgetting the circuit."""
+        self._forget(now)
+        return self.state is BreakerState.CLOSED and not self._recent
+
+    def refused_for(self, now: float) -> float | None:
+        """Return after how many seconds a request may be let through, ``None`` where one may be now."""
+        if self.state is BreakerState.CLOSED:
+            return None
+        if self._probing:
+            return self.policy.first_probe_s
+        return self._probe_at - now if now < self._probe_at else None
+
+    def ask(self, now: float) -> Permit | None:
+        """Return the leave to send a request, ``None`` while the circuit is open. Give it back in every case."""
+        if self.state is BreakerState.CLOSED:
+            return Permit(False, self._number)
+        if self.refused_for(now) is not None:
+            return None
+        self.state, self._probing = BreakerState.HALF_OPEN, True
+        return Permit(True, self._number)
+
+    def succeeded(self, permit: Permit, now: float) -> None:
+        """Count an answer that began; that of a probe closes the circuit."""
+        if permit.number != self._number:
+            return  # it began before the circuit changed, and says nothing of the route as it is now
+        if permit.probe:
+            self.close()
+            return
+        recent = self._recent
+        recent.append((now, False))
+        while now - recent[0][0] > self.policy.window_s:
+            recent.popleft()
+
+    def failed(self, permit: Permit, now: float, why: str, retry_after: float | None = None) -> None:
+        """Count a failure of the route; ``retry_after`` seconds are the least that the circuit stays open."""
+        if permit.number != self._number:
+            return
+        if permit.probe:
+            self._wait = min(self.policy.last_probe_s, 2 * self._wait)
+            self._open(now, f"The probe failed: {why}", retry_after)
+            return
+        self._forget(now)
+        self._recent.append((now, True))
+        failures = sum(failed for _, failed in self._recent)
+        if len(self._recent) >= self.policy.least and failures >= self.policy.share * len(self._recent):
+            self._wait = self.policy.first_probe_s
+            of = f"{failures} of {len(self._recent)} requests in {self.policy.window_s:g} s failed"
+            self._open(now, f"{of}, the last with: {why}", retry_after)
+
+    def given_up(self, permit: Permit) -> None:
+        """Give back a permit of a request that told nothing of the route."""
+        if permit.probe and permit.number == self._number:
+            self.state, self._probing = BreakerState.OPEN, False
+
+    def close(self) -> None:
+        """Close the circuit, after a probe that succeeded or because a person says so."""
+        self.state, self._probing, self.why = BreakerState.CLOSED, False, ""
+        self._wait = self.policy.first_probe_s
+        self._recent.clear()
+        self._number += 1
+
+    def view(self, now: float) -> BreakerView:
+        """Return the circuit's numbers."""
+        self._forget(now)
+        failures = sum(failed for _, failed in self._recent)
+        left = max(0.0, self._probe_at - now) if self.state is BreakerState.OPEN else 0.0
+        return BreakerView(self.state, len(self._recent), failures, self.why, left, self.opened)
+
+    def _open(self, now: float, why: str, retry_after: float | None) -> None:
+        self.state, self._probing, self.why = BreakerState.OPEN, False, why
+        self.opened += 1
+        self._number += 1
+        self._probe_at = now + max(self._wait, retry_after or 0.0)
+
+    def _forget(self, now: float) -> None:
+        while self._recent and now - self._recent[0][0] > self.policy.window_s:
+            self._recent.popleft()

@@ -1,0 +1,64 @@
+"""Requests and tokens a minute: a request reserves what it may cost, and settles what it did cost."""
+
+
+class Bucket:
+    """A token bucket of ``per_minute`` units, full at first, which fills evenly. ``None``: no limit is known.
+
+    What is reserved is taken at once. ``settle`` corrects it to what was used, which may leave a debt; ``refund``
+    gives all of it back. ``learn`` follows what the provider says, which always wins over the own count.
+    """
+
+    __slots__ = ("_at", "_level", "_paused_until", "per_minute")
+
+    def __init__(self, per_minute: float | None, now: float) -> None:
+        self.per_minute = per_minute
+        self._level, self._at, self._paused_until = per_minute or 0.0, now, 0.0
+
+    def level(self, now: float) -> float:
+        """Return what is left; negative after more was used than reserved."""
+        if self.per_minute is None:
+            return float("inf")
+        if now > self._at:
+            self._level = min(self.per_minute, self._level + (now - self._at) * self.per_minute / 60)
+            self._at = now
+        return self._level
+
+    def wait(self, units: float, now: float) -> float:
+        """Return after how many seconds so much can be reserved, 0.0 now; a cost over the limit takes a full bucket."""
+        paused = max(0.0, self._paused_until - now)
+        if self.per_minute is None:
+            return paused
+        missing = min(units, self.per_minute) - self.level(now)
+        return max(paused, missing * 60 / self.per_minute if missing > 0 else 0.0)
+
+    def reserve(self, units: float, now: float) -> bool:
+        """Take so much if it is there now."""
+        if self.wait(units, now) > 0:
+            return False
+        if self.per_minute is not None:
+            self._level -= units
+        return True
+
+    def settle(self, reserved: float, used: float, now: float) -> None:
+        """Correct a reservation to what was used."""
+        if self.per_minute is not None:
+            self._level = min(self.per_minute, self.level(now) + reserved - used)
+
+    def refund(self, reserved: float, now: float) -> None:
+        """Give a reservation back: nothing of it was sent."""
+        self.settle(reserved, 0.0, now)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Reserve nothing for so many seconds: the provider said so."""
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    def learn(self, now: float, limit: float | None, remaining: float | None, reset_s: float | None) -> None:
+        """Follow the provider's headers: units a minute, how many are left, and in how many seconds all are there."""
+        if limit is not None and limit > 0:
+            if self.per_minute is None:
+                self._level, self._at = limit, now
+            self.per_minute = limit
+        if self.per_minute is not None and remaining is not None:
+            self._level = min(self.level(now), remaining)
+            if remaining <= 0 and reset_s:
+                self.pause(min(reset_s, 60.0 / self.per_minute), now)

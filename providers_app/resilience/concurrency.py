@@ -1,0 +1,67 @@
+"""How many requests an account takes at once, learned from its answers where the provider does not say."""
+
+import msgspec
+
+
+class ConcurrencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """``start`` slots at first, from ``least`` to ``most``; after a cut nothing grows for ``cool_down_s`` seconds."""
+
+    start: int = 16
+    least: int = 1
+    most: int = 256
+    cut: float = 0.8
+    cool_down_s: float = 10.0
+    pause_s: float = 5.0
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of the number of slots, for the log and the page."""
+
+    before: int
+    after: int
+    why: str
+
+
+class Concurrency:
+    """The slots of one account. They grow by one for each full round of successes while the account is really used;
+    a 429 cuts them by a fifth; a failure of the provider only stops their growth for a while."""
+
+    def __init__(self, policy: ConcurrencyPolicy) -> None:
+        self.policy = policy
+        self.slots = policy.start
+        self.used = 0
+        self._credit = 0.0
+        self._grows_at = 0.0
+        self._cut_at = float("-inf")
+
+    @property
+    def free(self) -> int:
+        """Slots that nobody holds; none while more are held than there are after a cut."""
+        return max(0, self.slots - self.used)
+
+    def succeeded(self, now: float) -> Change | None:
+        """Note an answer; returns the growth that it brings. Call it before the slot is given back."""
+        if now < self._grows_at or self.slots >= self.policy.most or self.used < 0.8 * self.slots:
+            return None
+        self._credit += 1.0 / self.slots
+        if self._credit < 1.0:
+            return None
+        self._credit = 0.0
+        return self._to(self.slots + 1, "it is fully used and answers")
+
+    def limited(self, now: float, began: float) -> Change | None:
+        """Note a 429 of a request that ``began`` then; one that began before the last cut is a part of its cause."""
+        self._grows_at, self._credit = now + self.policy.cool_down_s, 0.0
+        if began < self._cut_at:
+            return None
+        self._cut_at = now
+        lower = min(self.slots - 1, int(min(self.slots, max(self.used, 1)) * self.policy.cut))
+        return self._to(max(self.policy.least, lower), "the provider answered 429")
+
+    def failed(self, now: float) -> None:
+        """Note a failure of the provider, which says nothing of how much it takes."""
+        self._grows_at = max(self._grows_at, now + self.policy.pause_s)
+
+    def _to(self, slots: int, why: str) -> Change | None:
+        before, self.slots = self.slots, slots
+        return Change(before, slots, why) if before != slots else None

@@ -1,0 +1,129 @@
+"""One request over its routes: each failure before the first output, with a clock of the test's own and no loop."""
+
+import pytest
+
+from providers_app import errors
+from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
+from providers_app.resilience.course import Course, Enter, Fail, Open
+from providers_app.resilience.retry import RetryBudget, RetryPolicy
+
+RETRIED = [
+    errors.ServerError("500"),
+    errors.Overloaded("529"),
+    errors.ConnectionFailed("refused"),
+    errors.RateLimited("429", retry_after=2.0),
+    errors.UpstreamTimeout("silent"),
+    errors.Conflict("409"),
+    errors.RequestTimeout("408"),
+]
+FINAL = [
+    errors.AuthenticationFailed("401"),
+    errors.QuotaExhausted("used up"),
+    errors.BadAnswer("HTML"),
+    errors.ContentRefused("filter"),
+    errors.PermissionDenied("403"),
+    errors.UnknownModel("404"),
+]
+
+
+def course(routes: int = 1, retries: int = 2, left: float = 600.0) -> tuple[Course, list[Breaker]]:
+    breakers = [Breaker(BreakerPolicy()) for _ in range(routes)]
+    return Course(breakers, RetryBudget(), RetryPolicy(max_retries=retries), left, lambda: 0.5), breakers
+
+
+def attempt(of: Course, error: errors.ProviderError, now: float = 0.0, route: int = 0) -> object:
+    assert of.entered(route, now) == Open(route)
+    return of.failed(route, error, now)
+
+
+@pytest.mark.parametrize("error", RETRIED, ids=lambda error: error.code)
+def test_what_passes_is_retried_then_raised(error: errors.UpstreamError) -> None:
+    of, _ = course()
+    assert of.begin(0.0) == Enter(0)
+    first = attempt(of, error)
+    assert isinstance(first, Enter) and first.route == 0 and first.why == error.code
+    second = attempt(of, error, 1.0)
+    assert isinstance(second, Enter)
+    assert attempt(of, error, 2.0) == Fail(error)
+    assert [one.code for one in of.failed_attempts] == [error.code] * 3
+    of.over(0, 3.0)
+
+
+@pytest.mark.parametrize("error", FINAL, ids=lambda error: error.code)
+def test_what_stays_is_raised_at_once_on_the_last_route(error: errors.UpstreamError) -> None:
+    of, _ = course()
+    of.begin(0.0)
+    assert attempt(of, error) == Fail(error)
+
+
+@pytest.mark.parametrize("error", [*RETRIED, *FINAL], ids=lambda error: error.code)
+def test_another_route_serves_what_the_first_one_does_not(error: errors.UpstreamError) -> None:
+    of, _ = course(routes=2, retries=0)
+    of.begin(0.0)
+    assert attempt(of, error) == Enter(1, 0.0, error.code)
+    assert of.entered(1, 0.0) == Open(1)
+    of.output(1, 0.0)
+    of.over(1, 1.0)
+
+
+def test_a_silent_route_is_not_dialled_again_where_there_is_another_one() -> None:
+    of, _ = course(routes=2)
+    of.begin(0.0)
+    assert attempt(of, errors.UpstreamTimeout("silent")) == Enter(1, 0.0, "upstream_timeout")
+
+
+def test_the_callers_own_fault_ends_it_whatever_routes_there_are() -> None:
+    of, _ = course(routes=2)
+    of.begin(0.0)
+    wrong = errors.InvalidRequest("no")
+    assert attempt(of, wrong) == Fail(wrong)
+
+
+def test_an_open_circuit_is_passed_by_or_refuses_with_the_time_of_its_probe() -> None:
+    of, breakers = course(routes=2)
+    for breaker in breakers[:1]:
+        for _ in range(5):
+            permit = breaker.ask(0.0)
+            assert permit is not None
+            breaker.failed(permit, 0.0, "500")
+    assert of.begin(0.0) == Enter(1)
+    alone, (circuit,) = course()
+    for _ in range(5):
+        permit = circuit.ask(0.0)
+        assert permit is not None
+        circuit.failed(permit, 0.0, "the provider answered 500")
+    refused = alone.begin(0.25)
+    assert isinstance(refused, Fail) and isinstance(refused.error, errors.CircuitOpen)
+    assert refused.error.retry_after == pytest.approx(0.75) and "5 of 5 requests" in refused.error.message
+
+
+def test_a_refusal_of_a_lane_tells_of_the_provider_where_it_was_asked() -> None:
+    of, _ = course(routes=2, retries=0)
+    of.begin(0.0)
+    provider = errors.ServerError("500")
+    assert attempt(of, provider) == Enter(1, 0.0, provider.code)
+    assert of.refused(1, errors.QueueFull("full"), 0.0) == Fail(provider)
+
+
+def test_every_end_gives_back_the_permit_and_the_budget() -> None:
+    breakers, budget = [Breaker(BreakerPolicy(least=1))], RetryBudget()
+    permit = breakers[0].ask(0.0)
+    assert permit is not None
+    breakers[0].failed(permit, 0.0, "500")
+    of = Course(breakers, budget, RetryPolicy(), 60.0, lambda: 0.0)
+    of.begin(1.0)
+    assert of.entered(0, 1.0) == Open(0) and breakers[0].ask(1.0) is None
+    of.over(0, 2.0)  # the caller went away in the middle of the probe
+    assert breakers[0].ask(2.0) is not None and (budget.active, budget.retrying) == (0, 0)
+
+
+def test_a_probe_whose_time_is_up_counts_as_a_failure() -> None:
+    of, (breaker,) = course()
+    of.begin(0.0)
+    of.entered(0, 0.0)
+    for _ in range(4):
+        permit = breaker.ask(0.0)
+        assert permit is not None
+        breaker.failed(permit, 0.0, "500")
+    of.over(0, 1.0, errors.UpstreamTimeout("too late"))
+    assert breaker.state is BreakerState.OPEN and "too late" in breaker.why
