@@ -118,7 +118,7 @@ async def test_a_failure_before_any_output_is_retried(server: Server, failure: b
     server.script = [failure, failure]
     assert text(await ask()) == "Hi" and server.asked == 3
     await until(lambda: sessions.outcomes)
-    assert [outcome[-1] for outcome in sessions.outcomes] == [None], "what was mended by a retry is no outcome"
+    assert [error for _, error, _ in sessions.outcomes] == [None], "what was mended by a retry is no outcome"
 
 
 @pytest.mark.parametrize(
