@@ -2,6 +2,7 @@
 
 dispatcher      the order of a request
 prepare         session and credential -> the signed request
+lanes           the lane, circuit and retries of a request, as ``resilience`` decides
 credentials     what signs the requests of a session, and what is tried after a refusal
 clients         the HTTP client of the provider loop, and the enterprise gateway in front of it
 budget          the memory of all running answers, and who has to pause for it
