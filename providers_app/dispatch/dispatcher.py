@@ -5,10 +5,11 @@ The order of a request, outermost first:
     deadline → route → attempt [ breaker → queue → slot → limits → breaker permit → credential → open → first event ]
              → stream → checkpoint
 
-In force: one route with its circuit, lane and retries (``lanes``), the deadline (up to the first event, or over all of an answer that is not streamed; an answer in several
-requests, because the provider pauses it, has one for all of them, and one limit of its size), the credential (refreshed
-first where it has ended; after a 401 one more try with a refreshed token, or with the key that replaced the refused
-one), opening with the check of the status, the first event, the stream, and afterwards the report to the store.
+In force: one route with its circuit, lane and retries (``lanes``), the deadline (up to the first event, or over all of
+an answer that is not streamed; an answer in several requests, because the provider pauses it, has one for all of them,
+and one limit of its size), the credential (refreshed first where it has ended; after a 401 one more try with a refreshed
+token, or with the key that replaced the refused one), opening with the check of the status, the first event, the
+stream, and afterwards the report to the store.
 
 Before the first output (text, reasoning, a call, a source, a file, a block) a failure is raised as a typed error.
 Providers also refuse inside a 200, after the events that open an answer, so these are held until then. After it nothing
