@@ -7,7 +7,7 @@ The order of a request, outermost first:
 
 In force: one route with its circuit, lane and retries (``lanes``), the deadline (up to the first event, or over all of
 an answer that is not streamed; an answer in several requests, because the provider pauses it, has one for all of them,
-and one limit of its size), the credential (refreshed first where it has ended; after a 401 one more try with a refreshed
+and one limit of its size), the credential (refreshed first where it has ended; after a 401 one more try with a new
 token, or with the key that replaced the refused one), opening with the check of the status, the first event, the
 stream, and afterwards the report to the store.
 
