@@ -192,7 +192,7 @@ class Way:
                 found = await attempt()
             except errors.ProviderError as error:
                 self._note(error, clock.time())
-                self._leave(sent=getattr(error, "sent", True))
+                self._leave(sent=getattr(error, "sent", False))
                 command = self._course.failed(0, error, clock.time())
                 continue
             self._began = True

@@ -55,7 +55,7 @@ class Concurrency:
         if began < self._cut_at:
             return None
         self._cut_at = now
-        lower = min(self.slots - 1, int(min(self.slots, max(self.used, 1)) * self.policy.cut))
+        lower = min(self.slots - 1, int(self.slots * self.policy.cut))
         return self._to(max(self.policy.least, lower), "the provider answered 429")
 
     def failed(self, now: float) -> None:

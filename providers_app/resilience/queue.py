@@ -99,7 +99,8 @@ class FairQueue:
 
     def next(self, slots: int, now: float) -> Waiter | None:
         """Return the request that is next while ``slots`` are there in all, and give it one; ``None``: nobody may."""
-        most = max(1, int(slots * MOST_SHARE)) if len(self._people()) > 1 else slots
+        waiting = {person for people in self._bands for person in people}
+        most = max(1, int(slots * MOST_SHARE)) if len(waiting) > 1 else slots
         for band in Band:
             people = self._bands[band]
             able = [person for person in people if self.held_by(person) < most]
@@ -160,9 +161,6 @@ class FairQueue:
             return False
         del self._places[person]
         return True
-
-    def _people(self) -> set[str]:
-        return {person for people in self._bands for person in people} | set(self._held)
 
     def _granted(self, waiter: Waiter, now: float) -> Waiter:
         key = (waiter.band, waiter.person)

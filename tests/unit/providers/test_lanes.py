@@ -229,6 +229,20 @@ async def test_a_429_cuts_the_slots_and_is_logged_with_its_reason(
     assert door().lane.slots.slots < 16 and "the provider answered 429" in caplog.text
 
 
+async def test_what_was_not_sent_costs_nothing_of_the_limit(server: Server, retrying: ProvidersConfig) -> None:
+    with conf.use(retrying.model_copy(update={"requests_per_minute": 60.0})):
+        with pytest.raises(errors.InvalidParameter):
+            await ask(temperature=99)
+        with (
+            pytest.raises(errors.ContextTooLong),
+            conf.use(conf.current().model_copy(update={"max_request_bytes": 1024})),
+        ):
+            await provider.complete_chat("remote", "box", "x" * 5000, model="m")
+        clock = asyncio.get_running_loop()
+        assert door().lane.requests.level(clock.time()) == 60.0
+        assert text(await ask()) == "Hi" and door().lane.requests.level(clock.time()) < 60.0
+
+
 async def test_lists_of_models_go_by_the_lane_and_are_retried(server: Server) -> None:
     listed = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{"data":[{"id":"m"}]}'
     server.script = [refused(503), listed]

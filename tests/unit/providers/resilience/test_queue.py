@@ -78,11 +78,12 @@ def test_nobody_holds_more_than_four_fifths_while_another_one_waits() -> None:
     tickets = fill(one)
     for _ in range(20):
         one.enter(asked("flood"), 0.0)
-    one.enter(asked("bob"), 0.0)
+    for _ in range(5):
+        one.enter(asked("bob", 1_000_000), 0.0)  # so dear that the other one's turn comes again and again
     for ticket in tickets:
         one.leave(ticket, 0.0)
     held = [waiter.person for waiter, _ in one.admit(0.0)]
-    assert held.count("flood") == 8 and held.count("bob") == 1
+    assert held.count("flood") == 8 and held.count("bob") == 2
 
 
 def test_one_person_alone_may_have_every_slot() -> None:
@@ -93,6 +94,17 @@ def test_one_person_alone_may_have_every_slot() -> None:
     for ticket in tickets:
         one.leave(ticket, 0.0)
     assert len(one.admit(0.0)) == 10
+
+
+def test_a_person_who_alone_waits_may_have_what_others_leave() -> None:
+    one = lane(10)
+    bob = one.enter(asked("bob"), 0.0)
+    tickets = fill(one)
+    for _ in range(20):
+        one.enter(asked("flood"), 0.0)
+    for ticket in tickets:
+        one.leave(ticket, 0.0)
+    assert isinstance(bob, Ticket) and len(one.admit(0.0)) == 9
 
 
 def test_a_full_queue_refuses_with_a_place_that_the_drain_rate_gives() -> None:
