@@ -18,7 +18,7 @@ from tests.vendors.server import VendorServer
 from tests.wire.vendors.memory_store import MemorySessions
 
 SETTINGS = ProvidersConfig(
-    allowed_private_hosts=("127.0.0.1",), idle_timeout_s=60, request_timeout_s=60, lookup_timeout_s=60
+    max_retries=0, allowed_private_hosts=("127.0.0.1",), idle_timeout_s=60, request_timeout_s=60, lookup_timeout_s=60
 )
 # slug: (server fixture, key, model, all models that its list should give)
 VENDORS = {

@@ -53,7 +53,7 @@ def models(monkeypatch: pytest.MonkeyPatch) -> Models:
 @pytest.fixture
 def short() -> Iterator[None]:
     """A list is old at once, and still shown."""
-    with conf.use(ProvidersConfig(models_cache_s=1e-9, models_stale_s=3600)):
+    with conf.use(ProvidersConfig(models_cache_s=1e-9, models_stale_s=3600, max_retries=0)):
         yield
 
 
