@@ -16,7 +16,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.usefixtures("on_loop", "retrying", "sessions")
 
 Start = Callable[..., Awaitable[str]]
-Script = list[bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]]
+Step = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Script = list[bytes | Step]
 OK = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
     b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
@@ -63,9 +64,9 @@ class Server:
             writer.write(step)
             await writer.drain()
         else:
-            await step(writer)
+            await step(reader, writer)
 
-    async def hold(self, writer: asyncio.StreamWriter) -> None:
+    async def hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Begin the answer when the test lets go."""
         go = asyncio.Event()
         self.held.append(go)
@@ -154,7 +155,9 @@ async def test_after_the_first_output_nothing_is_sent_again(server: Server) -> N
     assert isinstance(events[-1], StreamFailed) and server.asked == 1
 
 
-async def test_a_route_that_keeps_failing_is_not_asked_until_a_probe_succeeds(server: Server) -> None:
+async def test_a_route_that_keeps_failing_is_not_asked_until_a_probe_succeeds(
+    server: Server, sessions: MemorySessions
+) -> None:
     server.script = [refused(500)] * 6
     for _ in range(2):
         with pytest.raises((errors.ServerError, errors.CircuitOpen)):
@@ -163,6 +166,8 @@ async def test_a_route_that_keeps_failing_is_not_asked_until_a_probe_succeeds(se
     with pytest.raises(errors.CircuitOpen, match="5 of 5 requests") as caught:
         await ask()
     assert server.asked == 5 and caught.value.retry_after is not None and caught.value.retry_after <= 1.0
+    await until(lambda: sessions.outcomes)
+    assert {type(error) for _, error, _ in sessions.outcomes} == {errors.ServerError}, "a refusal is no outcome"
     (circuit,) = lanes.current().breakers.values()
     circuit._probe_at = 0.0
     server.script = []
@@ -192,6 +197,44 @@ async def test_who_waits_gets_the_slot_that_comes_free_and_a_cancelled_one_leave
     await until(lambda: len(server.held) == 2)
     server.held[1].set()
     assert text(await second) == "Hi" and door().lane.slots.used == 0 and not door().busy
+
+
+async def test_an_attempt_that_failed_leaves_no_connection_open_while_the_next_one_runs(server: Server) -> None:
+    closed = asyncio.Event()
+
+    async def refuses_and_stays(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(IN_STREAM)
+        await writer.drain()
+        await reader.read()
+        closed.set()
+
+    async def answers_then(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closed.wait()
+        writer.write(OK)
+        await writer.drain()
+
+    server.script = [refuses_and_stays, answers_then]
+    assert text(await ask()) == "Hi"
+
+
+async def test_a_circuit_that_opens_meanwhile_refuses_who_waited_and_costs_nothing(
+    server: Server, retrying: ProvidersConfig
+) -> None:
+    with conf.use(retrying.model_copy(update={"requests_per_minute": 60.0})):
+        server.script = [server.hold]
+        first = asyncio.create_task(ask())
+        await until(lambda: len(server.held) == 1)
+        lane, clock = door().lane, asyncio.get_running_loop()
+        lane.slots.slots = 1
+        second = asyncio.create_task(ask())
+        await until(lambda: lane.queue.size == 1)
+        (circuit,) = lanes.current().breakers.values()
+        circuit._open(clock.time(), "it failed meanwhile", 50.0)
+        server.held[0].set()
+        assert text(await first) == "Hi"
+        with pytest.raises(errors.CircuitOpen, match="it failed meanwhile"):
+            await second
+        assert lane.requests.level(clock.time()) >= 59.0 and server.asked == 1 and not door().busy
 
 
 async def test_a_full_queue_and_an_impatient_request_are_refused_with_a_place(

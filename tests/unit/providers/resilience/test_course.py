@@ -105,6 +105,16 @@ def test_a_refusal_of_a_lane_tells_of_the_provider_where_it_was_asked() -> None:
     assert of.refused(1, errors.QueueFull("full"), 0.0) == Fail(provider)
 
 
+def test_a_retry_that_the_budget_does_not_allow_is_not_made() -> None:
+    budget = RetryBudget()
+    while budget.allow(0.0):
+        pass
+    of = Course([Breaker(BreakerPolicy())], budget, RetryPolicy(), 60.0, lambda: 0.0)
+    of.begin(0.0)
+    error = errors.ServerError("500")
+    assert attempt(of, error) == Fail(error)
+
+
 def test_every_end_gives_back_the_permit_and_the_budget() -> None:
     breakers, budget = [Breaker(BreakerPolicy(least=1))], RetryBudget()
     permit = breakers[0].ask(0.0)
