@@ -142,7 +142,7 @@ class Door:
 
     def changed(self, change: Change) -> None:
         """Log a change of the number of slots with its reason."""
-        logger.info("lane %s: %d -> %d slots, %s", self.name, change.before, change.after, change.why)
+        logger.debug("lane %s: %d -> %d slots, %s", self.name, change.before, change.after, change.why)
 
 
 class Way:

@@ -267,7 +267,7 @@ async def test_a_429_cuts_the_slots_and_is_logged_with_its_reason(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.script = [refused(429, "Retry-After: 0")]
-    with caplog.at_level("INFO", "maestro.dispatcher"):
+    with caplog.at_level("DEBUG", "maestro.dispatcher"):
         assert text(await ask()) == "Hi"
     assert door().lane.slots.slots < 16 and "the provider answered 429" in caplog.text
 

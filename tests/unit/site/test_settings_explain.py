@@ -19,6 +19,12 @@ from tests.unit.providers.packages import write_distribution
 SECRET = "hunter2-hunter2"
 
 
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the tests of this repository set for themselves."""
+    monkeypatch.delenv("MAESTRO_PROVIDERS__MAX_RETRIES")
+
+
 def explain(*arguments: str) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     call_command("settings_explain", *arguments, stdout=out, stderr=err)
