@@ -42,6 +42,8 @@ from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFa
 from providers_app.wire.answer import HttpStream
 
 DRAIN_S = 0.1
+OUTCOMES = (errors.UpstreamError, errors.AddressRefused)
+"""Errors that say how a use of the session went."""
 HANDSHAKE = (StreamStart, UsageReport, StreamEnd, StreamFailed)
 """Events that show nothing of an answer."""
 
@@ -148,15 +150,9 @@ class _Answer:
         try:
             async with asyncio.timeout_at(ends_at) as deadline:
                 client = await open_session(call.owner, call.provider, call.session, call.auth_type)
-                way = self._way = Way(
-                    call.owner,
-                    client.session,
-                    call.chat.model,
-                    self._left_s,
-                    band=call.band,
-                    tokens=partial(estimate, call.chat),
-                )
-                return await way.through(partial(self._attempt, client, deadline, ends_at, whole))
+                cost, session = partial(estimate, call.chat), client.session
+                self._way = Way(call.owner, session, call.chat.model, self._left_s, band=call.band, tokens=cost)
+                return await self._way.through(partial(self._attempt, client, deadline, ends_at, whole))
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -164,9 +160,7 @@ class _Answer:
             error: errors.ProviderError = errors.UpstreamTimeout(late)
         except errors.ProviderError as caught:
             error = caught
-        if isinstance(error, errors.UpstreamError | errors.AddressRefused) and not isinstance(
-            error, errors.NotAdmitted
-        ):
+        if isinstance(error, OUTCOMES) and not isinstance(error, errors.NotAdmitted):
             self._error = error
         if self._before is None:
             raise error
@@ -179,6 +173,7 @@ class _Answer:
     ) -> list[Event]:
         """Send the request, and return the events up to the first output. An attempt that fails leaves nothing open."""
         deadline.reschedule(ends_at)
+        self._last = self._used = None  # of an attempt before
         try:
             await self._open(client)
             events = await self._whole() if whole else []
@@ -213,17 +208,12 @@ class _Answer:
 
     def report(self) -> None:
         """Give the slot back, and report the outcome to the store, unless the call was given up before it was known."""
+        failed = errors.error_from(self._last.error) if isinstance(self._last, StreamFailed) else None
+        error = self._error or failed
         if self._way is not None:
-            failed = errors.error_from(self._last.error) if isinstance(self._last, StreamFailed) else None
-            self._way.end(self._used, failed or self._error)
-        if self._session is None:
-            return
-        if self._error is not None:
-            report(self._session, self._error)
-        elif isinstance(self._last, StreamFailed):
-            report(self._session, errors.error_from(self._last.error))
-        elif self._last is not None:
-            report(self._session, None)
+            self._way.end(self._used, error)
+        if self._session is not None and (error is not None or self._last is not None):
+            report(self._session, error)
 
     async def _whole(self) -> list[Event]:
         try:
