@@ -29,7 +29,7 @@ _DATED = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|\d{3})$")
 
 
 class Route(NamedTuple):
-    """What one request meets on its way to an account: the door of its lane, its circuit, its provider's budget."""
+    """The way of one request to an account: the door of its lane, its circuit, its provider's budget."""
 
     door: "Door"
     breaker: Breaker
@@ -37,7 +37,7 @@ class Route(NamedTuple):
 
 
 class Lanes:
-    """All of them, for the settings in force when they were made."""
+    """Lanes, circuits and budgets, for the settings in force when each was made."""
 
     def __init__(self) -> None:
         self.doors: dict[tuple[str, str], Door] = {}

@@ -1,4 +1,4 @@
-"""How many requests an account takes at once, learned from its answers where the provider does not say."""
+"""The number of requests that an account takes at once, learned from its answers."""
 
 import msgspec
 
@@ -36,7 +36,7 @@ class Concurrency:
 
     @property
     def free(self) -> int:
-        """Slots that nobody holds; none while more are held than there are after a cut."""
+        """Slots that are not held; none while more are held than there are after a cut."""
         return max(0, self.slots - self.used)
 
     def succeeded(self, now: float) -> Change | None:

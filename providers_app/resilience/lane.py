@@ -58,7 +58,7 @@ class Lane:
         """``True`` until a limit is known or the provider asked to wait."""
 
     def enter(self, asked: Asked, now: float) -> Ticket | Waiter | Refused:
-        """Return a ticket at once where nobody waits and there is room, else a place in the queue, or the refusal."""
+        """Return a ticket where the queue is empty and there is room, else a place in the queue, or the refusal."""
         slots = self.slots
         if not self.queue.size and slots.used < slots.slots and (self.unlimited or self._reserve(asked, now)):
             self.queue.enter(asked.person)
@@ -97,7 +97,7 @@ class Lane:
         return Refused(why, self.queue.place(asked.person, now, reset))
 
     def next_look(self, now: float) -> float | None:
-        """Return in how many seconds a limit lets the next one through, ``None`` where nobody waits for one."""
+        """Return in how many seconds a limit lets the next one through, ``None`` where none waits for one."""
         if not self.queue.size or not self.slots.free:
             return None
         return max(self._limited(now), 0.001)

@@ -1,11 +1,11 @@
-"""Who is next: a bounded queue in three bands, fair between people by what their requests cost.
+"""A bounded queue in three bands, fair between people by what their requests cost.
 
 Within a band each person has a turn in deficit round robin (Shreedhar and Varghese 1995): a turn adds ``QUANTUM``
 tokens to the person's credit, and requests leave while their cost is covered. The cost is what a request is expected to
-cost; ``settle`` charges the rest afterwards. While another one waits nobody holds more than ``MOST_SHARE`` of the
+cost; ``settle`` charges the rest afterwards. While another person waits, one holds at most ``MOST_SHARE`` of the
 slots.
 
-Whoever is refused gets a ``Place``: a moment to come back. In the window after it they go before new arrivals.
+A refused request gets a ``Place``: a moment to come back. In the window after it, its person goes before new arrivals.
 """
 
 from collections import OrderedDict, deque
@@ -98,7 +98,7 @@ class FairQueue:
         return True
 
     def next(self, slots: int, now: float) -> Waiter | None:
-        """Return the request that is next while ``slots`` are there in all, and give it one; ``None``: nobody may."""
+        """Return the request that is next while ``slots`` are there in all, and give it one; ``None``: none may go."""
         waiting = {person for people in self._bands for person in people}
         most = max(1, int(slots * MOST_SHARE)) if len(waiting) > 1 else slots
         for band in Band:

@@ -50,7 +50,7 @@ def wait_before_retry(
 
 
 class RetryBudget:
-    """What a provider's retries may add to its requests, so that a small outage does not become a storm.
+    """The share that retries may add to a provider's requests, so that a small outage does not become a storm.
 
     A retry is allowed while fewer than ``FLOOR`` were in the last second, or those under way are less than ``SHARE`` of
     all requests under way; and never more than ``SHARE`` of the last minute's requests (at least ``FLOOR``).

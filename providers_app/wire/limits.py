@@ -27,7 +27,7 @@ NOTHING: Seen = (None, None, None)
 
 
 class SeenLimits(msgspec.Struct, frozen=True):
-    """What one answer tells of both limits."""
+    """Both limits as one answer tells them."""
 
     requests: Seen = NOTHING
     tokens: Seen = NOTHING

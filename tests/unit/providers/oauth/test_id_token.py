@@ -13,7 +13,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from providers_app.behaviours.oauth import id_token
-from providers_app.errors import BadAnswer, InvalidIdToken, Retry, ServerError, UpstreamError
+from providers_app.errors import AnswerTooLarge, BadAnswer, InvalidIdToken, Retry, ServerError, UpstreamError
 from providers_app.types.credentials import Secret
 from providers_app.wire.client import Http
 from tests.unit.providers.oauth.conftest import TokenServer
@@ -197,7 +197,7 @@ async def test_a_token_without_a_key_id_is_tried_with_each_key(server: TokenServ
         (302, b"", BadAnswer),
         (200, b"<html>", BadAnswer),
         (200, {"keys": "none"}, BadAnswer),
-        (200, b" " * (id_token.MAX_KEYS_BODY + 1), BadAnswer),
+        (200, b" " * (id_token.MAX_KEYS_BODY + 1), AnswerTooLarge),
         (200, {"keys": []}, InvalidIdToken),
         (200, {"keys": [5, {}, {"kty": "RSA"}, {"kty": "RSA", "n": "!", "e": "AQAB"}]}, InvalidIdToken),
     ],
