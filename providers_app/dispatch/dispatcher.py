@@ -25,23 +25,21 @@ from functools import partial
 import msgspec
 
 from providers_app import conf, errors
-from providers_app.chat import stored_media
 from providers_app.chat.counting import estimate
-from providers_app.dialects.reader import AnswerReader, unreadable
+from providers_app.dialects.reader import AnswerReader
 from providers_app.dispatch import budget
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
+from providers_app.dispatch.incoming import Incoming
 from providers_app.dispatch.lanes import Way
 from providers_app.dispatch.prepare import refusal
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.resilience.queue import Band
 from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
-from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed, StreamStart, UsageReport
-from providers_app.wire.answer import HttpStream
+from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, UsageReport
 
-DRAIN_S = 0.1
 OUTCOMES = (errors.UpstreamError, errors.AddressRefused)
 """Errors that say how a use of the session went."""
 HANDSHAKE = (StreamStart, UsageReport, StreamEnd, StreamFailed)
@@ -64,25 +62,27 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
     """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first output only."""
     call: Call | None = await make()
     rounds: Continuation | None = None
-    answer: _Answer | None = None
+    request: _Request | None = None
     share = budget.share_of_runner.get() or budget.Share()
     try:
         while call is not None:
             async with AsyncExitStack() as stack:
-                answer = _Answer(call, stack, answer, share)
+                request = _Request(call, stack, request, share)
                 try:
-                    events = await answer.begin()
-                    if rounds is None and answer.pauses:
+                    events = await request.begin()
+                    answer = request.answer
+                    if rounds is None and answer is not None and answer.pauses:
                         rounds = Continuation(call.chat)
                     for event in events if rounds is None else rounds.shown(events):
                         yield event
-                    while not answer.ended:
+                    while answer is not None and not answer.reader.ended:
                         events = await answer.more()
                         for event in events if rounds is None else rounds.shown(events):
                             yield event
-                    await answer.drain()
+                    if answer is not None:
+                        await answer.drain()
                 finally:
-                    answer.report()
+                    request.report()
             call = None if rounds is None else _next(call, rounds)
     finally:
         share.wire = 0
@@ -93,17 +93,17 @@ async def complete(call: Call) -> list[Event]:
     """Return the events of an answer in one piece. Raises typed errors where none of them shows anything."""
     asked: Call | None = call
     rounds = Continuation(call.chat)
-    answer: _Answer | None = None
+    request: _Request | None = None
     found: list[Event] = []
     share = budget.Share()
     try:
         while asked is not None:
             async with AsyncExitStack() as stack:
-                answer = _Answer(asked, stack, answer, share)
+                request = _Request(asked, stack, request, share)
                 try:
-                    found += rounds.shown(await answer.begin(whole=True))
+                    found += rounds.shown(await request.begin(whole=True))
                 finally:
-                    answer.report()
+                    request.report()
             asked = _next(call, rounds)
     finally:
         budget.running.leave(share)
@@ -115,30 +115,24 @@ def _next(call: Call, rounds: Continuation) -> Call | None:
     return None if chat is None else msgspec.structs.replace(call, chat=chat)
 
 
-class _Answer:
+class _Request:
     """One request of an answer and what comes of it; after a paused one (``before``) with what that left of the bounds.
 
     The size of the answer and the seconds that may pass before it begins are bounded for all its requests together.
+    ``answer`` is what the last attempt received, ``None`` where no answer began.
     """
 
-    def __init__(self, call: Call, stack: AsyncExitStack, before: "_Answer | None", share: budget.Share) -> None:
+    def __init__(self, call: Call, stack: AsyncExitStack, before: "_Request | None", share: budget.Share) -> None:
         self._call = call
         self._stack = stack
-        self._before = before
+        self._before = None if before is None else before.answer
         self._share = share
         self._seconds = call.timeout_s or conf.current().request_timeout_s
         self._left_s: float = self._seconds if before is None else before._left_s
         self._session: Session | None = None
-        self._last: Event | None = None
         self._error: errors.ProviderError | None = None
         self._way: Way | None = None
-        self._used: int | None = None
-        self._stream: HttpStream
-        self._parts: AsyncGenerator[bytes, None]
-        self.reader: AnswerReader
-        self._annotate: Annotator
-        self.pauses = False
-        self.ended = False
+        self.answer: Incoming | None = None
 
     async def begin(self, *, whole: bool = False) -> list[Event]:
         """Return the events up to the first output, or all of an answer that is read as a ``whole``.
@@ -164,27 +158,26 @@ class _Answer:
             self._error = error
         if self._before is None:
             raise error
-        self._last = StreamFailed(error=error.info())
-        self.ended = True
-        return [self._last]
+        self.answer = None
+        return [StreamFailed(error=error.info())]
 
     async def _attempt(
         self, client: SessionClient, deadline: asyncio.Timeout, ends_at: float, whole: bool
     ) -> list[Event]:
         """Send the request, and return the events up to the first output. An attempt that fails leaves nothing open."""
         deadline.reschedule(ends_at)
-        self._last = self._used = None  # of an attempt before
+        self.answer = None  # of an attempt before
         try:
-            await self._open(client)
-            events = await self._whole() if whole else []
+            answer = await self._open(client)
+            events = await answer.whole() if whole else []
             while not events:
-                events = await self._read()
+                events = await answer.read()
             self._left_s = ends_at - asyncio.get_running_loop().time()
             deadline.reschedule(None)
             while silent := all(isinstance(event, HANDSHAKE) for event in events):
-                if self.ended:
+                if answer.reader.ended:
                     break
-                events += await self._read()
+                events += await answer.read()
             if silent and isinstance(events[-1], StreamFailed) and self._before is None:
                 raise errors.error_from(events[-1].error)
         except errors.ProviderError:
@@ -192,107 +185,45 @@ class _Answer:
             raise
         return events
 
-    async def more(self) -> list[Event]:
-        """Return the next events. Never raises for what the provider or the network does."""
-        try:
-            while not (events := await self._read()):
-                pass
-        except errors.ProviderError as error:
-            return await self._stored(self._kept(self.reader.fail(error)))
-        return events
-
-    async def drain(self) -> None:
-        """Read what may follow the end of the answer, so that the connection can carry the next request."""
-        if isinstance(self._last, StreamEnd):
-            await self._stream.drain(DRAIN_S)
-
     def report(self) -> None:
         """Give the slot back, and report the outcome to the store, unless the call was given up before it was known."""
-        failed = errors.error_from(self._last.error) if isinstance(self._last, StreamFailed) else None
-        error = self._error or failed
+        last = None if self.answer is None else self.answer.last
+        error = self._error or (errors.error_from(last.error) if isinstance(last, StreamFailed) else None)
         if self._way is not None:
-            self._way.end(self._used, error)
-        if self._session is not None and (error is not None or self._last is not None):
+            self._way.end(None if self.answer is None else self.answer.reader.used, error)
+        if self._session is not None and (error is not None or last is not None):
             report(self._session, error)
 
-    async def _whole(self) -> list[Event]:
-        try:
-            body = await self._stream.read(self.reader.left, each=self._room)
-        except errors.ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
-            raise unreadable(error) from None
-        return await self._stored(self._kept(self.reader.whole(body)))
-
-    async def _open(self, client: SessionClient) -> None:
+    async def _open(self, client: SessionClient) -> Incoming:
         # Nothing was shown yet. An access token may have ended before its time, a key may have been replaced.
         try:
-            await client.attempt(partial(self._send, client), refused=self._refused)
+            self.answer = await client.attempt(partial(self._send, client), refused=self._refused)
         except errors.AuthenticationFailed:
             self._session = client.session
             raise
+        return self.answer
 
     def _refused(self) -> None:
         self._session = None  # what becomes of its renewal is not an outcome of this request
 
-    async def _send(self, client: SessionClient, credential: Credential) -> None:
-        chat = self._call.chat
-        prepared = await client.prepare(credential, chat)
+    async def _send(self, client: SessionClient, credential: Credential) -> Incoming:
+        call = self._call
+        prepared = await client.prepare(credential, call.chat)
         session, dialect, request = prepared.session, prepared.dialect, prepared.request
         self._session = session
         idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
-                answer = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
+                stream = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
                 if self._way is not None:
-                    self._way.learn(answer.headers)
-                if not 200 <= answer.status < 300:
-                    raise await refusal(answer, dialect, request.url)
-                self._annotate = Annotator(chat, session, dialect, prepared.advice, answer.mask)
-                self.reader = AnswerReader(dialect, after=None if self._before is None else self._before.reader)
-            self.pauses = getattr(dialect, "pauses", False)
-            self._stream, self._parts = answer, answer.chunks()
-            attempt.push_async_callback(self._parts.aclose)
+                    self._way.learn(stream.headers)
+                if not 200 <= stream.status < 300:
+                    raise await refusal(stream, dialect, request.url)
+                annotate = Annotator(call.chat, session, dialect, prepared.advice, stream.mask)
+                reader = AnswerReader(dialect, after=None if self._before is None else self._before.reader)
+            parts = stream.chunks()
+            attempt.push_async_callback(parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
-
-    async def _read(self) -> list[Event]:
-        """Return the events of one read of the network, or of the end of the body."""
-        self._share.wire = self.reader.held
-        if budget.running.full(self._share):
-            await budget.running.pause(self._share)
-        try:
-            data = await anext(self._parts, None)
-        except errors.ProviderError:
-            raise
-        except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
-            raise unreadable(error) from None
-        events = self._kept(self.reader.close() if data is None else self.reader.feed(data))
-        return await self._stored(events) if any(type(event) is GeneratedFile for event in events) else events
-
-    async def _room(self, size: int) -> None:
-        """Wait for room for a body of which ``size`` bytes were read."""
-        self._share.wire = size
-        if budget.running.full(self._share):
-            await budget.running.pause(self._share)
-
-    async def _stored(self, events: list[Event]) -> list[Event]:
-        """Put generated files into the media store, before their events are given out."""
-        if self._session is not None:
-            owner = self._session.owner if self._call.owner is SYSTEM else self._call.owner
-            return await stored_media.keep(owner, events)
-        return events
-
-    def _kept(self, events: list[Event]) -> list[Event]:
-        """Annotate the events and remember the last one. Never raises."""
-        try:
-            events = self._annotate.events(events)
-        except Exception as error:  # noqa: BLE001  a dialect's event with fields that are none ends this answer only
-            self.reader.ended = True
-            events = [StreamFailed(error=unreadable(error).info(), finish_reason="incomplete")]
-        for event in events:
-            if type(event) is UsageReport:
-                self._used = event.usage.total_tokens
-        if events:
-            self._last = events[-1]
-        self.ended = self.reader.ended
-        return events
+        owner = session.owner if call.owner is SYSTEM else call.owner
+        pauses = getattr(dialect, "pauses", False)
+        return Incoming(owner, stream, parts, reader, annotate, self._share, pauses)

@@ -177,7 +177,8 @@ class Way:
             if isinstance(command, Enter):
                 if command.after_s:
                     await asyncio.sleep(command.after_s)
-                tokens = 0 if lane.unlimited and not lane.queue.size else self._tokens()
+                at_once = not lane.queue.size and lane.slots.used < lane.slots.slots
+                tokens = 0 if at_once and lane.tokens.per_minute is None else self._tokens()
                 asked = Asked(person=self._person, band=self._band, tokens=tokens, patience_s=self._patience)
                 try:
                     self._ticket = await self._route.door.enter(asked)

@@ -18,7 +18,8 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 TOLD = frozenset(
     {
-        *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"),
+        *("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"),
+        *("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"),
         *("anthropic-ratelimit-requests-limit", "anthropic-ratelimit-tokens-limit"),
     }
 )

@@ -300,3 +300,24 @@ def test_models_that_differ_by_a_date_have_one_circuit() -> None:
         return {id(every.route("p", "s", name).breaker) for name in names}
 
     assert len(asyncio.run(families())) == 2
+
+
+async def test_tokens_are_estimated_only_where_a_limit_of_tokens_or_a_queue_asks_for_them(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimated: list[object] = []
+
+    def counting(chat: object) -> int:
+        estimated.append(chat)
+        return 1
+
+    monkeypatch.setattr("providers_app.dispatch.dispatcher.estimate", counting)
+    server.script = [OK.replace(b"Connection: close", b"x-ratelimit-limit-requests: 6000\r\nConnection: close"), OK]
+    await ask()
+    await ask()
+    assert not estimated and not door().lane.unlimited, "a limit of requests needs no count of tokens"
+    server.script = [OK.replace(b"Connection: close", b"x-ratelimit-limit-tokens: 6000\r\nConnection: close"), OK]
+    await ask()
+    assert not estimated
+    await ask()
+    assert len(estimated) == 1
