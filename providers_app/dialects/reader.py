@@ -23,6 +23,7 @@ from providers_app.types.events import (
     TextDelta,
     ToolCall,
     ToolCallDelta,
+    Usage,
     UsageReport,
 )
 from providers_app.wire import payload
@@ -57,7 +58,7 @@ class AnswerReader:
         "_text",
         "ended",
         "held",
-        "used",
+        "usage",
     )
 
     def __init__(
@@ -91,7 +92,7 @@ class AnswerReader:
         self._calls: dict[int, int] = {}  # bytes of the arguments of calls that are streamed
         self.held = 0  # about the bytes that the dialect's reader holds: calls, and what no event told of yet
         self.ended = False
-        self.used: int | None = None
+        self.usage: Usage | None = None
         """The tokens that the provider says the answer took, input included, as far as it has told."""
 
     @property
@@ -169,7 +170,7 @@ class AnswerReader:
                     self._last = None
                     self._text += _weight(event.opaque)  # type: ignore[union-attr]
             elif kind is UsageReport:
-                self.used = event.usage.total_tokens  # type: ignore[union-attr]
+                self.usage = event.usage  # type: ignore[union-attr]
             elif isinstance(event, ENDS):
                 events = events[: number + 1]
                 self.ended = True

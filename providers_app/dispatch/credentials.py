@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from providers_app import conf, errors, ports
+from providers_app import conf, errors, measures, ports
 from providers_app.behaviours.credentials import ApiKeyCredentialProvider, CredentialProvider, NoCredentialProvider
 from providers_app.dispatch import clients
 from providers_app.dispatch.lanes import Way
@@ -131,6 +131,7 @@ class SessionClient:
                 report(self.session, last)  # until a later refresh the provider takes nothing
                 raise
             self.renewed = True
+            measures.here.count(measures.RETRIES, self._session.provider, "refresh")
 
     async def call(self, work: Callable[[Session, Credential], Awaitable[T]]) -> T:
         """Run ``attempt`` by the session's lane, and report a login that is refused although it was just renewed.

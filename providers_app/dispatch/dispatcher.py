@@ -190,7 +190,8 @@ class _Request:
         last = None if self.answer is None else self.answer.last
         error = self._error or (errors.error_from(last.error) if isinstance(last, StreamFailed) else None)
         if self._way is not None:
-            self._way.end(None if self.answer is None else self.answer.reader.used, error)
+            usage = None if self.answer is None else self.answer.reader.usage
+            self._way.end(usage, error, whole=isinstance(last, StreamEnd))
         if self._session is not None and (error is not None or last is not None):
             report(self._session, error)
 

@@ -8,16 +8,18 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import NamedTuple, TypeVar
 
-from providers_app import conf, errors, loop
+from providers_app import conf, errors, loop, measures
 from providers_app.ports import Owner, Session
-from providers_app.resilience.breaker import Breaker, BreakerPolicy
+from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
 from providers_app.resilience.concurrency import Change, ConcurrencyPolicy
 from providers_app.resilience.course import Course, Enter, Fail, Open
 from providers_app.resilience.lane import Asked, Lane, LanePolicy, Refused, Ticket
 from providers_app.resilience.queue import Band, Waiter
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
+from providers_app.types.events import Usage
 from providers_app.wire.limits import TOLD, seen_limits
 
 logger = logging.getLogger("maestro.dispatcher")
@@ -29,11 +31,12 @@ _DATED = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|\d{3})$")
 
 
 class Route(NamedTuple):
-    """The way of one request to an account: the door of its lane, its circuit, its provider's budget."""
+    """The way of one request to an account: the door of its lane, its circuit, its provider's budget, its counts."""
 
     door: "Door"
     breaker: Breaker
     budget: RetryBudget
+    row: measures.Row
 
 
 class Lanes:
@@ -53,9 +56,10 @@ class Lanes:
                 self._forget()
             family = (provider, session, _DATED.sub("", model))
             found = self._routes[provider, session, model] = Route(
-                self.doors.setdefault(family[:2], Door(f"{provider}/{session}")),
-                self.breakers.setdefault(family, Breaker(BreakerPolicy())),
+                self.doors.setdefault(family[:2], Door(provider, session)),
+                self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(_circuit_changed, family))),
                 self.budgets.setdefault(provider, RetryBudget()),
+                measures.here.row(provider, session, model),
             )
         return found
 
@@ -75,9 +79,10 @@ def current() -> Lanes:
 class Door:
     """A lane with those who wait before it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, provider: str, session: str) -> None:
         settings = conf.current()
-        self.name = name
+        self.provider, self.session = provider, session
+        self.last_change: Change | None = None
         policy = LanePolicy(
             requests_per_minute=settings.requests_per_minute,
             tokens_per_minute=settings.tokens_per_minute,
@@ -107,6 +112,7 @@ class Door:
     async def _wait(self, waiter: Waiter, asked: Asked, clock: asyncio.AbstractEventLoop) -> Ticket:
         future = self._waiting[waiter.number] = clock.create_future()
         self._look()
+        since = clock.time()
         try:
             async with asyncio.timeout_at(waiter.until) as patience:
                 ticket: Ticket = await future
@@ -118,6 +124,8 @@ class Door:
             raise
         finally:
             self._waiting.pop(waiter.number, None)
+            waited = clock.time() - since
+            measures.here.observe(measures.WAIT, self.provider, waiter.band.name.lower(), seconds=waited)
         return ticket
 
     def leave(self, ticket: Ticket, *, used: float | None = None, sent: bool = True) -> None:
@@ -141,8 +149,20 @@ class Door:
         self._timer = clock.call_later(after, self._look) if after is not None else None
 
     def changed(self, change: Change) -> None:
-        """Log a change of the number of slots with its reason."""
-        logger.debug("lane %s: %d -> %d slots, %s", self.name, change.before, change.after, change.why)
+        """Log and count a change of the number of slots with its reason."""
+        self.last_change = change
+        measures.here.count(measures.SLOTS, self.provider, "up" if change.after > change.before else "down")
+        name = f"{self.provider}/{self.session}"
+        logger.debug("lane %s: %d -> %d slots, %s", name, change.before, change.after, change.why)
+
+
+def _circuit_changed(family: tuple[str, str, str], breaker: Breaker, before: BreakerState) -> None:
+    """Log and count a change of a circuit; a probe that only begins is no news."""
+    measures.here.count(measures.CIRCUITS, family[0], breaker.state)
+    view = breaker.view(asyncio.get_running_loop().time())
+    level = logging.DEBUG if breaker.state is BreakerState.HALF_OPEN else logging.INFO
+    why = f", next probe in {view.next_probe_s:.0f} s: {view.why}" if breaker.state is BreakerState.OPEN else ""
+    logger.log(level, "circuit %s: %s, was %s%s", "/".join(family), breaker.state.words, before.words, why)
 
 
 class Way:
@@ -168,6 +188,8 @@ class Way:
         self._course = Course((route.breaker,), route.budget, policy, now + left_s)
         self._ticket: Ticket | None = None
         self._began = False
+        self._since, self._outcome = now, "stopped"
+        self._first_s: float | None = None
 
     async def through(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run ``attempt`` with a slot in hand, again where that may help. Raises its last error, or a refusal."""
@@ -195,12 +217,15 @@ class Way:
                 self._note(error, clock.time())
                 self._leave(sent=getattr(error, "sent", False))
                 command = self._course.failed(0, error, clock.time())
+                _count_retry(self._route.door.provider, error, again=isinstance(command, Enter))
                 continue
-            self._began = True
+            self._began, self._outcome = True, "ok"
+            self._first_s = clock.time() - self._since
             self._course.output(0, clock.time())
             if (change := lane.slots.succeeded(clock.time())) is not None:
                 self._route.door.changed(change)
             return found
+        self._outcome = command.error.code
         raise command.error
 
     def learn(self, headers: Mapping[str, str]) -> None:
@@ -210,12 +235,17 @@ class Way:
         seen = seen_limits(headers)
         self._route.door.lane.learn(asyncio.get_running_loop().time(), seen.requests, seen.tokens)
 
-    def end(self, used: int | None = None, error: errors.ProviderError | None = None) -> None:
-        """Give everything back; ``used`` tokens are settled, ``error`` is that of an answer that broke."""
+    def end(self, usage: Usage | None = None, error: errors.ProviderError | None = None, *, whole: bool = True) -> None:
+        """Give everything back, and count the request.
+
+        ``usage`` is settled, ``error`` is that of an answer that broke; not ``whole``: its reader left.
+        """
         now = asyncio.get_running_loop().time()
+        outcome = error.code if error is not None else self._outcome if whole or not self._began else "stopped"
+        self._route.row.ended(outcome, usage, self._first_s, now - self._since)
         if error is not None and self._began:
             self._course.broke(0, error, now)
-        self._leave(used=used)
+        self._leave(used=usage.total_tokens if usage is not None else None)
         self._course.over(0, now, error)
 
     def _note(self, error: errors.ProviderError, now: float) -> None:
@@ -230,6 +260,11 @@ class Way:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             self._route.door.leave(ticket, used=used, sent=sent)
+
+
+def _count_retry(provider: str, error: errors.ProviderError, *, again: bool) -> None:
+    kind = ("after" if getattr(error, "retry_after", None) is not None else "backoff") if again else "never"
+    measures.here.count(measures.RETRIES, provider, kind)
 
 
 def _refusal(found: Refused) -> errors.NotAdmitted:

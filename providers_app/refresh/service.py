@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from providers_app import conf, errors, loop, ports
+from providers_app import conf, errors, loop, measures, ports
 from providers_app.loop import on_provider_loop
 from providers_app.ownership import find_owner
 from providers_app.ports import Owner, Session
@@ -154,9 +154,11 @@ async def _again(owner: Owner, session: Session) -> tuple[Session, Credential]:
 async def _land(flight: Flight) -> Landing:
     """Return the report, or the error for those who wait: a task that raised it would be logged as broken."""
     try:
-        return await flight.run()
+        report = await flight.run()
     except errors.ProviderError as error:
         return error
+    measures.here.count(measures.REFRESHES, report.done)
+    return report
 
 
 def _reported(found: Landing) -> RefreshReport:

@@ -1,11 +1,15 @@
 """A circuit breaker: a route that fails is not asked until a probe of it succeeds."""
 
 from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
 
 from providers_app import errors
+
+SHOWN = 8
+"""Requests of a circuit that are shown one by one."""
 
 
 class BreakerState(StrEnum):
@@ -14,6 +18,11 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
+
+    @property
+    def words(self) -> str:
+        """The state as people read it."""
+        return self.value.replace("_", "-")
 
 
 class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +46,21 @@ class Permit(msgspec.Struct, frozen=True):
 
 
 class BreakerView(msgspec.Struct, frozen=True):
-    """A circuit for people: its numbers and why it is in its state; ``next_probe_s`` from now, where it is open."""
+    """A circuit for people: its numbers and why it is in its state.
+
+    ``recent`` says of the last ``SHOWN`` requests which failed, the oldest first. ``next_probe_s`` and ``since_s`` are
+    seconds until the next probe and since the circuit opened, where it is not closed; ``opened`` counts how often it
+    did.
+    """
 
     state: BreakerState
     requests: int
     failures: int
     why: str = ""
     next_probe_s: float = 0.0
+    since_s: float = 0.0
     opened: int = 0
+    recent: tuple[bool, ...] = ()
 
 
 def counts(error: errors.ProviderError) -> bool:
@@ -55,15 +71,18 @@ def counts(error: errors.ProviderError) -> bool:
 
 
 class Breaker:
-    """The circuit of one route."""
+    """The circuit of one route. ``changed`` is called after each change of its state, with the state before."""
 
-    def __init__(self, policy: BreakerPolicy) -> None:
+    def __init__(
+        self, policy: BreakerPolicy, changed: Callable[["Breaker", BreakerState], object] = lambda *_: None
+    ) -> None:
         self.policy = policy
+        self._changed = changed
         self.state = BreakerState.CLOSED
         self.opened = 0
         self.why = ""
         self._recent: deque[tuple[float, bool]] = deque()
-        self._probe_at = 0.0
+        self._probe_at = self._opened_at = 0.0
         self._wait = policy.first_probe_s
         self._probing = False
         self._number = 0
@@ -92,7 +111,8 @@ class Breaker:
             return Permit(False, self._number)
         if self.refused_for(now) is not None:
             return None
-        self.state, self._probing = BreakerState.HALF_OPEN, True
+        self._probing = True
+        self._to(BreakerState.HALF_OPEN)
         return Permit(True, self._number)
 
     def succeeded(self, permit: Permit, now: float) -> None:
@@ -126,27 +146,46 @@ class Breaker:
     def given_up(self, permit: Permit) -> None:
         """Give back a permit of a request that told nothing of the route."""
         if permit.probe and permit.number == self._number:
-            self.state, self._probing = BreakerState.OPEN, False
+            self._probing = False
+            self._to(BreakerState.OPEN)
 
     def close(self) -> None:
         """Close the circuit, after a probe that succeeded or because a person says so."""
-        self.state, self._probing, self.why = BreakerState.CLOSED, False, ""
+        self._probing, self.why = False, ""
         self._wait = self.policy.first_probe_s
         self._recent.clear()
         self._number += 1
+        self._to(BreakerState.CLOSED)
 
     def view(self, now: float) -> BreakerView:
         """Return the circuit's numbers."""
         self._forget(now)
         failures = sum(failed for _, failed in self._recent)
-        left = max(0.0, self._probe_at - now) if self.state is BreakerState.OPEN else 0.0
-        return BreakerView(self.state, len(self._recent), failures, self.why, left, self.opened)
+        closed = self.state is BreakerState.CLOSED
+        return BreakerView(
+            self.state,
+            len(self._recent),
+            failures,
+            self.why,
+            0.0 if closed else max(0.0, self._probe_at - now),
+            0.0 if closed else now - self._opened_at,
+            self.opened,
+            tuple(failed for _, failed in self._recent)[-SHOWN:],
+        )
 
     def _open(self, now: float, why: str, retry_after: float | None) -> None:
-        self.state, self._probing, self.why = BreakerState.OPEN, False, why
+        if not self._probing:
+            self._opened_at = now
+        self._probing, self.why = False, why
         self.opened += 1
         self._number += 1
         self._probe_at = now + max(self._wait, retry_after or 0.0)
+        self._to(BreakerState.OPEN)
+
+    def _to(self, state: BreakerState) -> None:
+        before, self.state = self.state, state
+        if before is not state:
+            self._changed(self, before)
 
     def _forget(self, now: float) -> None:
         while self._recent and now - self._recent[0][0] > self.policy.window_s:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers_app import conf, errors, provider
+from providers_app import conf, errors, measures, provider
 from providers_app.dispatch import lanes
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
@@ -321,3 +321,31 @@ async def test_tokens_are_estimated_only_where_a_limit_of_tokens_or_a_queue_asks
     assert not estimated
     await ask()
     assert len(estimated) == 1
+
+
+async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Begin an answer, and end with its reader."""
+    head, _, events = OK.partition(b"\r\n\r\n")
+    writer.write(head + b"\r\n\r\n" + events.partition(b"\n\n")[0] + b"\n\n")
+    while await reader.read(4096):
+        pass
+
+
+async def test_a_request_is_counted_once_whatever_became_of_it(server: Server) -> None:
+    measures.here.clear()
+    server.script = [refused(500), OK, refused(404), refused(500, "x-should-retry: false"), begin]
+    assert text(await ask()) == "Hi"
+    for _ in range(2):
+        with pytest.raises(errors.UpstreamError):
+            await ask()
+    left = provider.stream_chat("remote", "box", "Hello", model="m")
+    while not isinstance(await anext(left), TextDelta):
+        pass
+    await left.aclose()
+    found = measures.here.snapshot()
+    requests = {key[3:]: n for key, n in found.counters.items() if key[0] == measures.REQUESTS.name and key[3]}
+    unknown, broken = errors.NotFound.code, errors.ServerError.code
+    assert requests == {("m", "ok"): 1, ("m", unknown): 1, ("m", broken): 1, ("m", "stopped"): 1}
+    retries = {key[2]: n for key, n in found.counters.items() if key[0] == measures.RETRIES.name}
+    assert retries == {"backoff": 1, "never": 2}
+    assert sum(found.histograms[measures.FIRST_OUTPUT.name, "remote"][:-1]) == 2
