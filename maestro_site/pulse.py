@@ -22,7 +22,7 @@ STALE_S = 45
 
 @lru_cache(maxsize=1)
 def _redis(url: str) -> redis.Redis:
-    # Asked again by whoever asks: a retry here would make every sign of life late while Redis is away.
+    # The caller asks again anyway: a retry here would make every sign of life late while Redis is away.
     return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))
 
 

@@ -25,7 +25,7 @@ CANDIDATES_SHOWN = 8
 
 # Which chip of the list a state belongs to. A chip without members is not drawn, `all` and `active` always are.
 # A session about which a Notice is open needs attention whatever its state is (`with_group`): badge, Home, list and
-# Notices agree. What Maestro retries by itself (a network failure, a refresh that fails for now) is nobody's task.
+# Notices agree. What Maestro retries by itself (a network failure, a refresh that fails for now) needs no one to act.
 GROUPS: dict[str, tuple[str, ...]] = {
     "active": ("active",),
     "expiring": ("expiring", "failing", "unknown", "retrying"),

@@ -74,13 +74,23 @@ def policies_without_database(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+def _private_hosts(*hosts: str) -> Iterator[None]:
+    before = providers_conf.current()
+    providers_conf.configure(before.model_copy(update={"allowed_private_hosts": hosts}))
+    yield
+    providers_conf.configure(before)
+
+
 @pytest.fixture
 def loopback_allowed() -> Iterator[None]:
     """Base URLs may point to this machine, as an operator would allow for a local server."""
-    before = providers_conf.current()
-    providers_conf.configure(before.model_copy(update={"allowed_private_hosts": ("127.0.0.1",)}))
-    yield
-    providers_conf.configure(before)
+    yield from _private_hosts("127.0.0.1")
+
+
+@pytest.fixture
+def no_private_hosts() -> Iterator[None]:
+    """The setting allows no private address."""
+    yield from _private_hosts()
 
 
 @pytest.fixture(scope="session")

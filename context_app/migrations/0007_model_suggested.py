@@ -1,4 +1,4 @@
-"""Whether Maestro chose the model of a chat, so that pages can say so."""
+"""Record that Maestro chose the model of a chat, so that pages can say so."""
 
 from django.db import migrations, models
 

@@ -40,7 +40,7 @@ _COUNTS = (
 """Names of: sent, generated, both, read from the cache, reasoning, and what Anthropic and Bedrock count apart from the
 input: cache reads and cache writes."""
 _PLACES = {name: (slot, rank) for slot, names in enumerate(_COUNTS) for rank, name in enumerate(names)}
-_LAST = (True, len(_PLACES))
+_LAST = len(_PLACES)
 """Behind every name: of several for one count, the first that says more than 0 is believed, else the first."""
 _GOOGLE = {name for name in _PLACES if name.endswith("TokenCount")} | {"toolUsePromptTokenCount"}
 _SUMMED = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -257,14 +257,14 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     Of Gemini's counts, prompt (with cache) and tool-use prompt are disjoint, and so are candidates and thoughts. The
     format leaves out counts that are zero: an ``absent`` one is 0 (a blocked prompt has no counts at all).
     """
-    flat = dict(raw)
-    for name in _DETAILS:
-        flat |= {key: value for key, value in mapping(raw.get(name)).items() if value is not None}
+    flat = raw
+    for name in _DETAILS if dict in map(type, raw.values()) else ():
+        flat = {**flat, **{key: value for key, value in mapping(raw.get(name)).items() if value is not None}}
     found: list[int | None] = [None] * len(_COUNTS)
-    ranks = [_LAST] * len(_COUNTS)
+    ranks = [2 * _LAST] * len(_COUNTS)
     for name, value in flat.items():
         if (place := _PLACES.get(name)) is not None and (number := count(value)) is not None:
-            slot, rank = place[0], (number == 0, place[1])
+            slot, rank = place[0], place[1] if number else place[1] + _LAST
             if rank < ranks[slot]:
                 ranks[slot], found[slot] = rank, number
     sent, generated, total, cached, reasoning, read, written = found

@@ -53,7 +53,7 @@ class InvalidOption(InvalidRequest, code="invalid_option", status=422):
 class SessionDisabled(CallerError, code="session_disabled", status=409):
     """The session is switched off."""
 
-    why = "Somebody disabled the session, or its login had been dead for so long that its secrets were destroyed."
+    why = "The session was disabled, or its login had been dead for so long that its secrets were destroyed."
     step = Step.OPEN_SESSION
     default_hint = "Enable the session on its page, or use another one."
 

@@ -1,4 +1,4 @@
-"""What a person types or pastes into the composer: all of it is sent and shown as typed, or refused with a word."""
+"""Text typed or pasted into the composer is sent and shown as it is, or refused with a reason."""
 
 import hashlib
 import re

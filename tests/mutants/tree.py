@@ -19,7 +19,7 @@ from tests.processes import ROOT
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info")
 MADE = ("var", "site")
-"""What the product and the documentation leave in the checkout; folders of these names elsewhere are sources."""
+"""Folders at the top of the checkout that runs and builds make; elsewhere these names are sources."""
 TEST_S = 600
 """Seconds for an unchanged test, whose end by the time limit would be that of the whole measurement."""
 LOADING = ""

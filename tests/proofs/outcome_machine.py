@@ -144,7 +144,8 @@ class Machine:
         """Let these processes run to their ends; the second one begins when the first one stands still, if it does.
 
         When each one stands still or waits for another one's lease, that lease ends. Then one that stands still goes
-        on: at once, or last of all.
+        on: at once, or last of all. However late the server is, it has dealt with what it was sent by the end of that
+        lease: no process could know of a request that is dealt with only after the next one.
         """
         active, done = [self.begin(first)], list[Seen]()
         holder = active[0][0]
@@ -167,6 +168,7 @@ class Machine:
             held_up = sum(len(seen.of("waits")) + len(seen.of("stops")) for seen in running)
             begins = bool(second) and holder.stands
             if not begins and held_up > passed and all(seen.idle for seen in running):
+                self._answered()
                 self.let_pass(OVER_S)
                 passed, wakes = held_up, wakes if wakes_last else now
             if holder.stands and not begins and (running == [holder] or wakes < now):

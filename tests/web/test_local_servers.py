@@ -9,7 +9,6 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from context_app.models import Context
-from providers_app import conf
 from providers_app.sign_in import local
 from sessions_app.models import AllowedAddress, AuthSession, SessionEvent
 from tests.unit.sessions.support import settle
@@ -21,12 +20,7 @@ from tests.web.sessions.support import messages_of, signed_in, text_of
 LOOK, CONNECT = "/local-servers/", "/local-servers/connect/"
 
 
-@pytest.fixture(autouse=True)
-def nothing_allowed() -> Iterator[None]:
-    before = conf.current()
-    conf.configure(before.model_copy(update={"allowed_private_hosts": ()}))
-    yield
-    conf.configure(before)
+pytestmark = pytest.mark.usefixtures("no_private_hosts")
 
 
 @pytest.fixture

@@ -21,12 +21,7 @@ SETTINGS, ALLOW, REMOVE = "/settings/", "/settings/addresses/allow/", "/settings
 CONNECT = reverse("sessions:connect")
 
 
-@pytest.fixture(autouse=True)
-def nothing_allowed() -> Iterator[None]:
-    before = conf.current()
-    conf.configure(before.model_copy(update={"allowed_private_hosts": ()}))
-    yield
-    conf.configure(before)
+pytestmark = pytest.mark.usefixtures("no_private_hosts")
 
 
 @pytest.fixture

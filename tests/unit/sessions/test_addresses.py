@@ -1,7 +1,7 @@
 """Private addresses that the owner of the installation allowed, at every door that leads to a provider."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from providers_app import conf, errors, loop, provider
+from providers_app import errors, loop, provider
 from providers_app.behaviours.oauth.endpoint import TokenEndpoint, ask
 from providers_app.dispatch import clients
 from providers_app.types.credentials import Credential, Secret
@@ -21,15 +21,6 @@ from tests.vendors.chat import VALID_KEY
 from tests.vendors.server import VendorServer
 
 MODEL = "local-large-text"
-
-
-@pytest.fixture
-def nothing_allowed() -> Iterator[None]:
-    """The setting allows no private address."""
-    before = conf.current()
-    conf.configure(before.model_copy(update={"allowed_private_hosts": ()}))
-    yield
-    conf.configure(before)
 
 
 @pytest.fixture
@@ -86,7 +77,7 @@ test_of_session.__test__ = False  # type: ignore[attr-defined]
 
 @pytest.mark.parametrize("door", DOORS)
 def test_every_door_of_python_opens_with_the_permission_and_closes_without(
-    owner: User, stored: AuthSession, vendor: VendorServer, nothing_allowed: None, door: Any
+    owner: User, stored: AuthSession, vendor: VendorServer, no_private_hosts: None, door: Any
 ) -> None:
     def through() -> None:
         loop.run(door(owner, vendor), 60)
@@ -107,7 +98,7 @@ def test_every_door_of_python_opens_with_the_permission_and_closes_without(
 
 
 def test_forms_and_tests_of_a_key_read_the_same_policy(
-    owner: User, vendor: VendorServer, nothing_allowed: None
+    owner: User, vendor: VendorServer, no_private_hosts: None
 ) -> None:
     given = {"provider": "remote", "auth_type": "api_key", "secret": Secret(VALID_KEY), "base_url": vendor.base_url}
     with pytest.raises(errors.AddressRefused):
@@ -126,7 +117,7 @@ def test_forms_and_tests_of_a_key_read_the_same_policy(
 
 
 def test_commands_name_the_line_to_run_and_go_on_after_it(
-    owner: User, stored: AuthSession, vendor: VendorServer, nothing_allowed: None, run: Run
+    owner: User, stored: AuthSession, vendor: VendorServer, no_private_hosts: None, run: Run
 ) -> None:
     asked = ("chat", "local_llama", "Hello", "--model", MODEL)
     code, out, err = run(*asked)
@@ -137,7 +128,7 @@ def test_commands_name_the_line_to_run_and_go_on_after_it(
     assert code == 0 and out, err
 
 
-def test_the_command_lists_allows_and_revokes(owner: User, nothing_allowed: None, run: Run) -> None:
+def test_the_command_lists_allows_and_revokes(owner: User, no_private_hosts: None, run: Run) -> None:
     code, out, _ = run("addresses", "list")
     assert code == 0 and "No private address is allowed" in out
     code, out, _ = run("addresses", "allow", "http://Ollama.lan:11434/v1")
@@ -191,7 +182,7 @@ def test_allowing_twice_is_one_row_and_one_line_of_the_trail(owner: User) -> Non
 
 
 def test_an_import_takes_a_key_for_an_address_once_that_is_allowed(
-    owner: User, nothing_allowed: None, run: Run, tmp_path: Path
+    owner: User, no_private_hosts: None, run: Run, tmp_path: Path
 ) -> None:
     source = tmp_path / "baseurl.env"
     source.write_text("OPENAI_API_KEY=sk-proj-AAAABBBBCCCCDDDDEEEE1234\nOPENAI_BASE_URL=http://127.0.0.1:27411/ok/v1\n")
