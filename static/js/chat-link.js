@@ -1,7 +1,7 @@
 /*
  * The page's line to the server: a WebSocket, and where that cannot be had, server-sent events with POST.
  *
- * It reconnects by itself with growing pauses. Whoever uses it sees frames only: `onFrame(frame)`, and says what it holds through
+ * It reconnects by itself with growing pauses, and from events it goes back to a WebSocket as soon as one can be had. Whoever uses it sees frames only: `onFrame(frame)`, and says what it holds through
  * `cursors()`, a Map of stream -> number of the last event it has, so that a new connection goes on exactly there.
  */
 const FIRST_PAUSE_MS = 250;
@@ -11,6 +11,9 @@ const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 10_000;
 // the server sends a frame every 15 s at least
 const EVENTS_WITHIN_MS = 40_000;
+// how long events are used before a WebSocket is tried beside them; twice as long after each one that fails
+const BACK_AFTER_MS = 15_000;
+const BACK_LONGEST_MS = 600_000;
 const TOO_LARGE = 4409;
 const FINAL = new Map([
   [4401, "signed-out"],
@@ -28,8 +31,11 @@ export class Link {
     this.socketWorked = false;
     this.socket = null;
     this.source = null;
+    this.beside = null;
     this.ended = false;
     this.timer = 0;
+    this.backTimer = 0;
+    this.backAfter = BACK_AFTER_MS;
     window.addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
     window.addEventListener("pagehide", () => this.close());
@@ -86,6 +92,10 @@ export class Link {
       this.timer = 0;
       this.connect();
     }
+    if (this.source?.ready && !this.beside) {
+      window.clearTimeout(this.backTimer);
+      this.openSocket(true);
+    }
   }
 
   close() {
@@ -100,8 +110,11 @@ export class Link {
   }
 
   drop() {
-    const { socket, source } = this;
-    this.socket = this.source = null;
+    const { socket, source, beside } = this;
+    this.socket = this.source = this.beside = null;
+    window.clearTimeout(this.backTimer);
+    window.clearTimeout(beside?.helloTimer);
+    beside?.close();
     window.clearTimeout(socket?.helloTimer);
     window.clearInterval(socket?.pingTimer);
     window.clearTimeout(socket?.pongTimer);
@@ -110,28 +123,39 @@ export class Link {
     source?.close();
   }
 
-  openSocket() {
+  /** Open a WebSocket; `beside` events, which stay in use until it says hello. */
+  openSocket(beside = false) {
     const scheme = window.location.protocol === "https:" ? "wss:" : "ws:";
     let socket;
     try {
       socket = new WebSocket(`${scheme}//${window.location.host}/ws/chats/${this.root.dataset.context}/`);
     } catch {
-      this.failed();
+      if (beside) {
+        this.goBackLater();
+      } else {
+        this.failed();
+      }
       return;
     }
-    this.socket = socket;
+    this[beside ? "beside" : "socket"] = socket;
     socket.helloTimer = window.setTimeout(() => socket.close(), HELLO_WITHIN_MS);
     socket.addEventListener("message", (event) => {
       window.clearTimeout(socket.pongTimer);
       const frame = parse(event.data);
-      if (!frame || this.socket !== socket) {
+      if (!frame || (this.socket !== socket && this.beside !== socket)) {
         return;
       }
       if (frame.type === "hello") {
+        if (this.beside === socket) {
+          this.beside = null;
+          this.drop();
+          this.socket = socket;
+        }
         window.clearTimeout(socket.helloTimer);
         socket.ready = true;
         this.socketWorked = true;
         socket.pingTimer = window.setInterval(() => this.ping(socket), PING_EVERY_MS);
+        this.backAfter = BACK_AFTER_MS;
         this.greeted("websocket");
       }
       if (frame.type === "pong") {
@@ -141,6 +165,11 @@ export class Link {
       }
     });
     socket.addEventListener("close", (event) => {
+      if (this.beside === socket) {
+        this.beside = null;
+        window.clearTimeout(socket.helloTimer);
+        this.goBackLater();
+      }
       if (this.socket !== socket) {
         return;
       }
@@ -155,6 +184,13 @@ export class Link {
         this.failed();
       }
     });
+  }
+
+  goBackLater() {
+    if (window.WebSocket && this.source) {
+      this.backTimer = window.setTimeout(() => this.openSocket(true), this.backAfter);
+      this.backAfter = Math.min(BACK_LONGEST_MS, 2 * this.backAfter);
+    }
   }
 
   ping(socket) {
@@ -206,6 +242,7 @@ export class Link {
       if (frame.type === "hello") {
         source.ready = true;
         this.greeted("sse");
+        this.goBackLater();
       }
       if (frame.type === "pong") {
         this.reattach(frame);

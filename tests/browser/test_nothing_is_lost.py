@@ -101,6 +101,33 @@ def test_without_a_websocket_the_page_streams_by_events(
     expect(page.locator(".chat-main")).to_contain_text("SSE")
 
 
+def test_from_events_the_page_goes_back_to_a_websocket_in_the_middle_of_an_answer(
+    page: Page, server: Up, anthropic_server: VendorServer
+) -> None:
+    page.add_init_script("""
+        const Real = window.WebSocket;
+        window.WebSocket = function (address) {
+            if (!window.socketsWork) throw new Error("no sockets yet");
+            return new Real(address);
+        };
+        window.WebSocket.OPEN = Real.OPEN;
+    """)
+    begin(page, server, "anthropic", VALID_KEY, anthropic_server)
+    name_model(page, "claude-opus-5-held")
+    badge = page.locator("#transport")
+    expect(badge).to_have_text("SSE")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(badge).to_have_text("SSE")  # events go on where a socket fails beside them
+    send(page, QUESTION)
+    shown_text(page, 150)
+    page.evaluate("window.socketsWork = true; window.dispatchEvent(new Event('online'))")
+    expect(badge).to_have_text("WebSocket")
+    anthropic_server.release()
+    finished(page)
+    source = page.locator(".answer template.answer-source").evaluate("element => element.content.textContent")
+    assert source == answer_chunk(server.data)["content"], "nothing is lost and nothing shown twice"
+
+
 def test_an_answer_that_the_server_reads_no_more_is_asked_for_again(page: Page, server: Up) -> None:
     asked: list[str] = []
 
