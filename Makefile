@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast lint bench bench-peers race crash proofs mutants contract docs clean
+.PHONY: help install run test test-fast lint bench bench-peers race crash chaos proofs mutants contract docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -36,6 +36,9 @@ crash: .venv/.development ## kill a process at every step of a refresh, answer i
 	@$(PYTHON) -m tests.proofs crash $(CRASH)
 	@$(PYTHON) -m tests.proofs outcomes $(OUTCOMES)
 
+chaos: .venv/.development ## play the fault matrix: providers, Redis, Postgres, processes, browsers (CHAOS="--cells 'redis: paused'")
+	@$(PYTHON) -m tests.proofs chaos $(CHAOS)
+
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
@@ -43,6 +46,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs sent-list --write docs/proofs-sent-list.md
 	@$(PYTHON) -m tests.proofs scripts --write docs/proofs-scripts.md
 	@$(PYTHON) -m tests.proofs reliability --write docs/reliability.md
+	@$(PYTHON) -m tests.proofs chaos --write docs/reliability.md
 	@$(MAKE) --no-print-directory contract
 
 mutants: .venv/.development ## list changes of the code that no test notices (MUTANTS="--package context_app.streams --size 20 --seed 1")

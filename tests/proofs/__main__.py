@@ -1,4 +1,4 @@
-"""The proofs: ``python -m tests.proofs race|crash|outcomes|refresh|round-trip|sent-list|scripts|reliability``.
+"""The proofs: ``python -m tests.proofs race|crash|outcomes|refresh|round-trip|sent-list|scripts|reliability|chaos``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
@@ -8,22 +8,20 @@
     sent-list [--examples 1000] [--write FILE]
     scripts [--runs 110] [--write FILE]
     reliability [--size full|small] [--only WORDS] [--write FILE]
+    chaos [--size full|small] [--cells WORDS] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from tests.processes import ROOT
 from tests.proofs.installation import open_installation
+from tests.proofs.sections import when_and_where, write_section
 
 FULL = (
     ("race", "--processes", "8", "--expiries", "1000", "--database", "postgres"),
@@ -65,13 +63,24 @@ def main() -> int:
     fault.add_argument("--size", choices=("full", "small"), default="full")
     fault.add_argument("--only", default="", help="only the stories whose name contains this")
     fault.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
+    chaos = proofs.add_parser("chaos", help="the fault matrix: every cause of trouble on every surface")
+    chaos.add_argument("--size", choices=("full", "small"), default="full")
+    chaos.add_argument("--cells", default="", help="only cells whose name contains this: `redis: paused`")
+    chaos.add_argument("--write", type=Path, help="also write the section of each part, with date and commit")
     options = parser.parse_args()
+    if options.proof == "chaos":
+        from tests.proofs import chaos as matrix
+
+        return 0 if matrix.run(options.size == "full", _say, options.cells, options.write) else 1
     if options.proof == "reliability":
         from tests.proofs import reliability
 
         stories = [story for story in reliability.STORIES if options.only in story.name]
-        tell = partial(reliability.run, stories=stories)
-        return _generated(tell, reliability.__doc__ or "", options.size == "full", options.write)
+        lines: list[str] = []
+        whole = reliability.run(options.size == "full", _saying(lines), stories)
+        if options.write is not None:
+            write_section(options.write, reliability.TITLE, reliability.__doc__ or "", lines)
+        return 0 if whole else 1
     if options.proof == "round-trip":
         from tests.proofs import round_trip
 
@@ -103,18 +112,23 @@ def main() -> int:
 
 def _generated(run: Callable[..., bool], about: str, size: int, page: Path | None) -> int:
     lines: list[str] = []
+    whole = run(size, _saying(lines))
+    if page is not None:
+        title, text = about.split("\n\n", 1)
+        table = "\n".join(lines)
+        head = f"# Proof of {title.partition(':')[0].lower()}\n\n`make proofs` writes this page.\n\n"
+        page.write_text(f"{head}{text.strip()}\n\n{when_and_where()}\n\n{table}\n")
+    return 0 if whole else 1
+
+
+def _saying(lines: list[str]) -> Callable[[str], None]:
+    """Return what prints a line and keeps it."""
 
     def say(line: str) -> None:
         lines.append(line)
         _say(line)
 
-    whole = run(size, say)
-    if page is not None:
-        title, text = about.split("\n\n", 1)
-        table = "\n".join(lines)
-        head = f"# Proof of {title.partition(':')[0].lower()}\n\n`make proofs` writes this page.\n\n"
-        page.write_text(f"{head}{text.strip()}\n\n{_when_and_where()}\n\n{table}\n")
-    return 0 if whole else 1
+    return say
 
 
 def _say(line: str) -> None:
@@ -147,14 +161,6 @@ def _as_markdown(text: str) -> str:
     return "\n\n".join("\n".join(lines) if table else "```\n" + "\n".join(lines) + "\n```" for table, lines in parts)
 
 
-def _when_and_where() -> str:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    return f"{datetime.now(UTC):%Y-%m-%d}, commit {commit}, {machine}."
-
-
 def _page(parts: list[str]) -> str:
     return (
         "# Proofs of refreshing\n\n"
@@ -166,7 +172,7 @@ def _page(parts: list[str]) -> str:
         "wrong way, before and after it has committed; processes are killed, stopped until their lease is over, and\n"
         "the clock jumps by an hour under them. An oracle that knows the rules alone counts the presentations that\n"
         "were forbidden; *named* are those that no process could know to be. `--seed 1 --only 7` plays one again.\n\n"
-        f"{_when_and_where()}\n\n" + "\n\n".join(parts) + "\n"
+        f"{when_and_where()}\n\n" + "\n\n".join(parts) + "\n"
     )
 
 

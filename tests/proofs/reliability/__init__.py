@@ -1,9 +1,7 @@
-"""Reliability: what happens to a running server when something goes wrong
-
-Each row is a story with the real server (`manage.py up`; for outages two web processes, worker and schedule on Postgres
-and Redis, none of them restarted): what was done to it, how many MiB its processes had before
-and took at most on top of that, its slowest `/healthz` meanwhile, how it recovered, and whether everything that has to
-hold did. A row that does not hold says why below the table, and the proof ends with exit code 1.
+"""Each row is a story with the real server (`manage.py up`; for outages two web processes, worker and schedule on
+Postgres and Redis, none of them restarted): what was done to it, how many MiB its processes had before and took at most
+on top of that, its slowest `/healthz` meanwhile, how it recovered, and whether everything that has to hold did. A row
+that does not hold says why below the table, and the proof ends with exit code 1.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,6 +9,7 @@ from collections.abc import Callable, Iterable
 from tests.proofs.reliability import answers, full_disk, healing, outages
 from tests.proofs.reliability.story import COLUMNS, Story
 
+TITLE = "What happens to a running server when something goes wrong"
 STORIES: tuple[Story, ...] = (*answers.STORIES, *healing.STORIES, *full_disk.STORIES, *outages.STORIES)
 """In the order of the table. A subject is a module with a tuple ``STORIES`` of its own."""
 
