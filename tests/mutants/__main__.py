@@ -38,6 +38,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "sessions_app": ("tests/architecture/test_migrations.py", "tests/unit/sessions", "tests/web/sessions"),
     "context_app": (
+        "tests/architecture/test_migrations.py",
         *("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py", "tests/web/test_chat_socket.py"),
         *("tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
         "tests/web/test_context_commands.py",

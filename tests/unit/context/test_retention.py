@@ -99,7 +99,7 @@ def test_a_chat_deleted_a_day_ago_goes_with_every_word_of_its_answers() -> None:
         Turn.objects.create(context=context, stream=stream)
         return context
 
-    day = contexts.KEEP_DELETED
+    day = timedelta(hours=24)  # as the pages and the admin say
     old, fresh = chat(day + timedelta(hours=1)), chat(day - timedelta(hours=1))
     running = chat(day + timedelta(hours=1), "running")
     assert retention.prune().contexts == 1
