@@ -10,6 +10,7 @@ from django.contrib.admin import checks as admin_checks
 from django.core.checks import CheckMessage, Tags, Warning, register
 
 from maestro_site import conf
+from providers_app import measures
 
 
 class AdminConfig(admin_apps.SimpleAdminConfig):
@@ -37,7 +38,7 @@ class SiteConfig(AppConfig):
         from maestro_site import bootstrap
         from maestro_site.accounts.people import Directory
         from providers_app import conf as providers_conf
-        from providers_app import ports
+        from providers_app import loop, ports
         from providers_app.registry.settings import ProvidersConfig
         from sessions_app import crypto
 
@@ -47,7 +48,16 @@ class SiteConfig(AppConfig):
         providers_conf.configure(chosen, settings.MAESTRO.genai_platform)
         ports.install(people=Directory())
         crypto.load_with(bootstrap.load_key_ring)
+        loop.at_end(_keep_counts)
         register(check_settings, "settings")
+
+
+def _keep_counts() -> None:
+    """Keep what a command or a script counted, when it ends."""
+    if measures.here.snapshot().counters:
+        from maestro_site.monitoring import publisher  # most commands ask no provider, and do without it
+
+        publisher.here.leave()
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

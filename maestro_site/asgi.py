@@ -23,6 +23,7 @@ from context_app import lifespan as context_lifespan
 from context_app.connection import RESTART
 from context_app.consumers import websocket_urlpatterns
 from maestro_site import health, request_threads
+from maestro_site.monitoring import endpoints, publisher
 from maestro_site.origins import SameOrigin
 from providers_app import loop as provider_loop
 from sessions_app import crypto
@@ -48,6 +49,8 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await serve_socket(scope, receive, send)
         case "http" if scope["path"] in health.PATHS:
             await django_application.send_response(await health.probe(scope), send)
+        case "http" if scope["path"] in endpoints.PATHS and endpoints.goes_without_browser(scope):
+            await django_application.send_response(await endpoints.probe(scope), send)
         case _:
             await django_application(scope, receive, send)
 
@@ -80,6 +83,7 @@ async def serve_lifespan(receive: Any, send: Any) -> None:
             await asyncio.to_thread(_prepare)
         provider_loop.attach(asyncio.get_running_loop())
         await context_lifespan.startup()
+        publisher.start("web")
     except Exception as error:
         if isinstance(error, bootstrap.PROBLEMS):
             logger.error("%s", error)
@@ -92,6 +96,7 @@ async def serve_lifespan(receive: Any, send: Any) -> None:
     # The streams first: their runners use the connections of the provider loop.
     await context_lifespan.shutdown()
     await provider_loop.shutdown()
+    await asyncio.to_thread(publisher.here.leave)
     # Before the process ends, however it does: `up` leaves without waiting for threads.
     if not await asyncio.to_thread(outcome_queue.flush, FLUSH_S):
         logger.warning("the outcomes of the last calls could not be written")

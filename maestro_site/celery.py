@@ -90,8 +90,11 @@ def _end_unless_redis_takes_its_settings(**_: Any) -> None:
 
 @worker_ready.connect
 def _ready(**_: Any) -> None:
-    """Record that a worker process takes tasks, long before the schedule sends it one."""
+    """Record that a worker process takes tasks, long before the schedule sends it one, and publish what it does."""
+    from maestro_site.monitoring import publisher  # needs Django's apps, which Celery loads after this module
+
     pulse.beat("worker")
+    publisher.start("worker")
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:

@@ -39,6 +39,29 @@ class EmailConfig(BaseModel, frozen=True):
     timeout_s: float = setting(10, "Seconds to wait for the mail server.", gt=0, le=120)
 
 
+class MonitoringConfig(BaseModel, frozen=True):
+    """Settings under ``MAESTRO_MONITORING__``: what `/metrics` and `/health` tell, and to whom."""
+
+    metrics_token: SecretStr | None = setting(
+        None,
+        "Token (`Authorization: Bearer`) with which `/metrics` and `/health` give details; at least 16 characters. "
+        "Without it, only to staff who are signed in.",
+        min_length=16,
+    )
+    health_check_interval_seconds: float = setting(
+        10.0,
+        "Seconds between two looks at lanes, circuits and counts, which other processes see and `/health` shows.",
+        ge=1,
+        le=300,
+    )
+    max_lateness_ms: float = setting(
+        250.0,
+        "Milliseconds that the event loop of a server may be late before the log says what it is doing.",
+        ge=20,
+        le=60_000,
+    )
+
+
 class MaestroSettings(BaseModel):
     """The tree. A new group is one field here: a frozen model with a help sentence for each of its fields."""
 
@@ -90,6 +113,7 @@ class MaestroSettings(BaseModel):
     )
     from_email: str = setting("maestro@localhost", "Sender of e-mail.")
     email: EmailConfig = setting(EmailConfig(), "Mail server.")
+    monitoring: MonitoringConfig = setting(MonitoringConfig(), "Metrics and health.")
     sessions: SessionsConfig = setting(SessionsConfig(), "Session store.")
     context: ContextConfig = setting(ContextConfig(), "Contexts and streams.")
     genai_platform: GenAIPlatformConfig = setting(

@@ -70,12 +70,8 @@ async def probe(scope: dict[str, Any]) -> HttpResponse:
 
     No middleware runs and no thread of a request is needed: both may wait for a database that is away.
     """
-    request = ASGIRequest(scope, io.BytesIO())
-    try:
-        # A probe inside the container asks by its loopback address, whatever names people use.
-        if split_domain_port(request._get_raw_host())[0] not in LOOPBACK:  # type: ignore[attr-defined]
-            request.get_host()
-    except DisallowedHost:
+    request = request_of(scope)
+    if request is None:
         return HttpResponseBadRequest()
     if request.path_info == "/healthz" or request.method not in ("GET", "HEAD"):
         return alive(request)
@@ -83,6 +79,18 @@ async def probe(scope: dict[str, Any]) -> HttpResponse:
     answer = _answer([check for checks in found for check in checks])
     add_never_cache_headers(answer)
     return answer
+
+
+def request_of(scope: dict[str, Any]) -> HttpRequest | None:
+    """Return the request of a probe; ``None`` where it names a host that is not ours."""
+    request = ASGIRequest(scope, io.BytesIO())
+    try:
+        # A probe inside the container asks by its loopback address, whatever names people use.
+        if split_domain_port(request._get_raw_host())[0] not in LOOPBACK:  # type: ignore[attr-defined]
+            request.get_host()
+    except DisallowedHost:
+        return None
+    return request
 
 
 def _answer(checks: list[Check]) -> JsonResponse:

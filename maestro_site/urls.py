@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from maestro_site import error_reference, health, home, local_servers, settings_page
 from maestro_site.accounts import views as accounts
+from maestro_site.monitoring import endpoints
 from sessions_app.views import oauth
 
 admin.autodiscover()
@@ -12,6 +13,8 @@ handler500 = "maestro_site.health.server_error"
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("health", endpoints.health_view, name="health"),
+    path("metrics", endpoints.metrics_view, name="metrics"),
     path("login/", accounts.LoginView.as_view(), name="login"),
     path("logout/", accounts.sign_out, name="logout"),
     path("welcome/<str:token>", accounts.welcome_page, name="welcome"),

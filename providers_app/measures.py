@@ -16,8 +16,8 @@ Key = tuple[str, ...]
 """The name of a family and the values of its labels."""
 
 BOUNDS_S = (
-    0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0,
-    600.0,
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0,
+    120.0, 300.0, 600.0,
 )  # fmt: skip
 """Upper bounds of the buckets of every histogram, in seconds."""
 MOST_ROWS, MOST_MODELS, MOST_SERIES = 1000, 100, 2000

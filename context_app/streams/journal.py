@@ -53,6 +53,7 @@ class Journal:
         self.process = process
         self.interval_s = interval_s
         self.failing_since: float | None = None
+        self._round_s = 0.0  # that the last round took
         self._spool = spool
         self._committed = committed
         self._cancelled = cancelled
@@ -82,6 +83,11 @@ class Journal:
         with self._lock:
             return list(self._streams.values())
 
+    def lag_s(self) -> float:
+        """Return for how many seconds it cannot commit, else how long the last commit took."""
+        since = self.failing_since
+        return self._round_s if since is None else time.monotonic() - since
+
     def poke(self) -> None:
         """Begin the next round now: a stream ended, or the spool refuses."""
         self._wake.set()
@@ -108,7 +114,9 @@ class Journal:
                     give_back()
                 pieces = gather(self.open_streams())
                 if pieces:
+                    begun = time.monotonic()
                     self._write(pieces)
+                    self._round_s = time.monotonic() - begun
                 if self.open_streams():
                     quiet_since = time.monotonic()
                     for stream in writes.cancel_requests(self.process):

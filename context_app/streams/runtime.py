@@ -229,6 +229,11 @@ def current() -> Runtime:
         return runtime
 
 
+def existing() -> Runtime | None:
+    """Return the runtime of this process if there is one already."""
+    return _runtime if _runtime is not None and _runtime.pid == os.getpid() else None
+
+
 def _at_exit() -> None:
     """Flush at exit, for servers without a lifespan. After a clean shutdown there is nothing to flush."""
     runtime = replace(None)

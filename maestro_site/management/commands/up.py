@@ -14,6 +14,7 @@ from django.db import connections
 from context_app import lifespan as context_lifespan
 from maestro_site import server
 from maestro_site.accounts import welcome
+from maestro_site.monitoring import files
 
 
 class Command(BaseCommand):
@@ -43,6 +44,8 @@ class Command(BaseCommand):
                 why = f"Maestro already runs on the data folder {settings.DATA_DIR}: {first.address}."
                 raise CommandError(f"{why} Stop it, or choose another folder with MAESTRO_DATA_DIR.") from None
             sock = server.listen(host, port)
+            if not alone:
+                files.clean()
             if options["processes"]:
                 sock.close()
                 sys.exit(server.run_processes(host, port, stopping, announce))
