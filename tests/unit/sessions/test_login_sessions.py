@@ -8,7 +8,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from providers_app import loop
-from providers_app.errors import DuplicateSession, InvalidName, UnknownSession, WrongAccount
+from providers_app.errors import (
+    DuplicateSession,
+    InvalidName,
+    UnknownProvider,
+    UnknownSession,
+    UnsupportedOperation,
+    WrongAccount,
+)
 from providers_app.sign_in import flow as login_flow
 from providers_app.types.credentials import Secret
 from sessions_app import credentials
@@ -48,6 +55,13 @@ def test_a_sign_in_makes_the_whole_round(alice: User, side: Side) -> None:
     event = SessionEvent.objects.get()
     assert (event.action, event.actor_id) == ("signed-in", alice.pk)
     assert event.detail == "as acc-1@signer.test, page, paste_code"
+
+
+@pytest.mark.parametrize("provider", ["demo", "remote", "nobody"])
+def test_a_provider_without_a_sign_in_gets_no_login(alice: User, provider: str) -> None:
+    with pytest.raises((UnsupportedOperation, UnknownProvider)):
+        oauth.create(alice.pk, provider, "a_login", tokens(), None)
+    assert not AuthSession.objects.exists() and not RefreshLane.objects.exists()
 
 
 def test_one_refresh_token_is_in_one_session(alice: User, bob: User, side: Side) -> None:

@@ -91,6 +91,16 @@ def test_equal_outcomes_are_kept_once_and_the_last_kind_is_written_last() -> Non
     assert [str(outcome.error) for outcome in desk.written[0]] == ["b", "None", "d"]
 
 
+def test_a_flush_hurries_one_batch_and_the_next_ones_wait_again() -> None:
+    desk = Desk()
+    desk.queue.add(session(), UpstreamTimeout("silence"))
+    desk.queue._hurry.clear()
+    assert desk.queue.flush(0) is False and desk.queue._hurry.is_set()
+    for job in desk.jobs:
+        job()
+    assert not desk.queue._hurry.is_set() and len(desk.written) == 1
+
+
 def test_outcomes_wait_while_the_database_is_away_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING", 3)
     desk = Desk()

@@ -216,3 +216,11 @@ def test_the_cache_is_bounded_and_lets_go_of_old_entries() -> None:
     clock.now += SECONDS
     cache.put(KEY, entry(), cache.version)
     assert list(cache._entries) == [KEY]
+
+
+def test_a_deletion_says_what_it_deleted_as_djangos_does(alice: User) -> None:
+    first, _ = make(alice, "first"), make(alice, "second")
+    label = AuthSession._meta.label
+    assert AuthSession.objects.filter(pk=first.pk).delete()[1][label] == 1
+    assert AuthSession.objects.get().delete()[1][label] == 1
+    assert AuthSession.objects.filter(pk=first.pk).delete() == (0, {})
