@@ -165,7 +165,8 @@ class Machine:
             now, running = time.monotonic(), [seen for seen, _ in active]
             if holder.stands and wakes > now + STANDS_S:
                 wakes = now + STANDS_S
-            held_up = sum(len(seen.of("waits")) + len(seen.of("stops")) for seen in running)
+            # Those that have ended count as well: what they waited for has passed already.
+            held_up = sum(len(seen.of("waits")) + len(seen.of("stops")) for seen in (*running, *done))
             begins = bool(second) and holder.stands
             if not begins and held_up > passed and all(seen.idle for seen in running):
                 self._answered()
