@@ -32,7 +32,7 @@ from providers_app.dispatch.credentials import SessionClient, open_session, repo
 from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.incoming import Incoming
-from providers_app.dispatch.lanes import Way
+from providers_app.dispatch.lanes import Way, fingerprint
 from providers_app.dispatch.prepare import refusal
 from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.resilience.queue import Band
@@ -144,9 +144,10 @@ class _Request:
         try:
             async with asyncio.timeout_at(ends_at) as deadline:
                 client = await open_session(call.owner, call.provider, call.session, call.auth_type)
-                cost, session = partial(estimate, call.chat), client.session
-                self._way = Way(call.owner, session, call.chat.model, self._left_s, band=call.band, tokens=cost)
-                return await self._way.through(partial(self._attempt, client, deadline, ends_at, whole))
+                cost, key, session = partial(estimate, call.chat), partial(fingerprint, call.chat), client.session
+                way = Way(call.owner, session, call.chat.model, self._left_s, band=call.band, tokens=cost, key=key)
+                self._way = way
+                return await way.through(partial(self._attempt, client, deadline, ends_at, whole))
         except TimeoutError:
             if not deadline.expired():
                 raise

@@ -19,6 +19,7 @@ from providers_app.resilience.course import Course, Enter, Fail, Open
 from providers_app.resilience.lane import Asked, Lane, LanePolicy, Refused, Ticket
 from providers_app.resilience.queue import Band, Waiter
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
+from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Usage
 from providers_app.wire.limits import TOLD, seen_limits
 
@@ -168,7 +169,8 @@ def _circuit_changed(family: tuple[str, str, str], breaker: Breaker, before: Bre
 class Way:
     """One request through the lane and the circuit of its session. ``end`` it.
 
-    ``tokens`` estimates what the request costs; it is asked only where that decides anything.
+    ``tokens`` estimates what the request costs, ``key`` is the same when it comes again; they are asked only where that
+    decides anything.
     """
 
     def __init__(
@@ -180,10 +182,12 @@ class Way:
         *,
         band: Band = Band.INTERACTIVE,
         tokens: Callable[[], int] = int,
+        key: Callable[[], str] = str,
     ) -> None:
         settings, now = conf.current(), asyncio.get_running_loop().time()
         self._route = route = current().route(session.provider, session.id, model)
         self._person, self._band, self._tokens, self._patience = str(owner), band, tokens, 0.98 * left_s
+        self._key = key
         policy = RetryPolicy(max_retries=settings.max_retries, longest_wait_s=settings.longest_retry_wait_s)
         self._course = Course((route.breaker,), route.budget, policy, now + left_s)
         self._ticket: Ticket | None = None
@@ -201,7 +205,8 @@ class Way:
                     await asyncio.sleep(command.after_s)
                 at_once = not lane.queue.size and lane.slots.used < lane.slots.slots
                 tokens = 0 if at_once and lane.tokens.per_minute is None else self._tokens()
-                asked = Asked(person=self._person, band=self._band, tokens=tokens, patience_s=self._patience)
+                key = "" if at_once else self._key()
+                asked = Asked(person=self._person, band=self._band, tokens=tokens, patience_s=self._patience, key=key)
                 try:
                     self._ticket = await self._route.door.enter(asked)
                 except errors.NotAdmitted as error:
@@ -260,6 +265,11 @@ class Way:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             self._route.door.leave(ticket, used=used, sent=sent)
+
+
+def fingerprint(chat: ChatRequest) -> str:
+    """Return what tells a request from others of its person and is the same when it comes again, in this process."""
+    return f"{chat.model}/{len(chat.messages)}/{hash(repr(chat.messages[-1:])):x}"
 
 
 def _count_retry(provider: str, error: errors.ProviderError, *, again: bool) -> None:

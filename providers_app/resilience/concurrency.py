@@ -4,13 +4,15 @@ import msgspec
 
 
 class ConcurrencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """``start`` slots at first, from ``least`` to ``most``; after a cut nothing grows for ``cool_down_s`` seconds."""
+    """``start`` slots at first, from ``least`` to ``most``; after a cut nothing grows for ``cool_down_s`` seconds, and
+    ``probe_s`` seconds pass before more are tried than the account is known to take."""
 
     start: int = 16
     least: int = 1
     most: int = 256
     cut: float = 0.8
-    cool_down_s: float = 10.0
+    cool_down_s: float = 2.0
+    probe_s: float = 30.0
     pause_s: float = 5.0
 
 
@@ -23,15 +25,21 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Concurrency:
-    """The slots of one account. They grow by one for each full round of successes while the account is really used;
-    a 429 cuts them by a fifth; a failure of the provider only stops their growth for a while."""
+    """The slots of one account, which grow while the account is really used.
+
+    Up to the number that it is known to take, each success adds one; beyond it, a full round of successes does. Where a
+    429 cuts them by a fifth, the requests that were under way but one are known to be taken. A failure of the provider
+    only stops their growth for a while.
+    """
 
     def __init__(self, policy: ConcurrencyPolicy) -> None:
         self.policy = policy
         self.slots = policy.start
         self.used = 0
+        self._known = policy.most
         self._credit = 0.0
         self._grows_at = 0.0
+        self._probes_at = 0.0
         self._cut_at = float("-inf")
 
     @property
@@ -41,20 +49,28 @@ class Concurrency:
 
     def succeeded(self, now: float) -> Change | None:
         """Note an answer; returns the growth that it brings. Call it before the slot is given back."""
-        if now < self._grows_at or self.slots >= self.policy.most or self.used < 0.8 * self.slots:
+        slots = self.slots
+        if now < self._grows_at or slots >= self.policy.most or self.used < 0.8 * slots:
             return None
-        self._credit += 1.0 / self.slots
-        if self._credit < 1.0:
-            return None
+        if slots >= self._known:
+            if now < self._probes_at:
+                return None
+            self._credit += 1.0 / slots
+            if self._credit < 1.0:
+                return None
         self._credit = 0.0
-        return self._to(self.slots + 1, "it is fully used and answers")
+        return self._to(slots + 1, "it is fully used and answers")
 
     def limited(self, now: float, began: float) -> Change | None:
-        """Note a 429 of a request that ``began`` then; one that began before the last cut is a part of its cause."""
+        """Note a 429 of a request that ``began`` then; one that began before the last cut is a part of its cause.
+
+        Call it before the slot is given back.
+        """
         self._grows_at, self._credit = now + self.policy.cool_down_s, 0.0
         if began < self._cut_at:
             return None
-        self._cut_at = now
+        self._cut_at, self._probes_at = now, now + self.policy.probe_s
+        self._known = max(self.policy.least, min(self.used, self.slots) - 1)
         lower = min(self.slots - 1, int(self.slots * self.policy.cut))
         return self._to(max(self.policy.least, lower), "the provider answered 429")
 

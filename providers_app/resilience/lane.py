@@ -21,12 +21,16 @@ class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that wants in: whose it is, how urgent, the tokens it may cost, and the seconds it may wait."""
+    """A request that wants in: whose it is, how urgent, the tokens it may cost, and the seconds it may wait.
+
+    ``key`` is the same when the same request comes again, after it was told when to.
+    """
 
     person: str
     band: Band = Band.INTERACTIVE
     tokens: float = 0.0
     patience_s: float = 60.0
+    key: str = ""
 
 
 class Ticket(msgspec.Struct, eq=False):
@@ -61,15 +65,17 @@ class Lane:
         """Return a ticket where the queue is empty and there is room, else a place in the queue, or the refusal."""
         slots = self.slots
         if not self.queue.size and slots.used < slots.slots and (self.unlimited or self._reserve(asked, now)):
-            self.queue.enter(asked.person)
+            self.queue.enter(asked.person, now)
             slots.used += 1
             return Ticket(asked, now)
         patience = min(asked.patience_s, self.policy.queue_timeout_s)
         if self._limited(now) > patience:
             return self.refusal(asked, "limit", now)  # what cannot begin in time does not wait
-        waiter = self.queue.join(asked.person, asked.band, asked.tokens, now, patience) if patience > 0 else None
+        if patience <= 0:
+            return self.refusal(asked, "timeout", now)
+        waiter = self.queue.join(asked.person, asked.band, asked.tokens, now, patience, asked.key)
         if waiter is None:
-            return self.refusal(asked, "full" if patience > 0 else "timeout", now)
+            return self.refusal(asked, "full", now)
         self._asked[waiter.number] = asked
         return waiter
 
@@ -94,7 +100,7 @@ class Lane:
     def refusal(self, asked: Asked, why: str, now: float) -> Refused:
         """Return the refusal of a request, with the moment at which it should come back."""
         reset = max(self.requests.wait(1, now), self.tokens.wait(asked.tokens, now))
-        return Refused(why, self.queue.place(asked.person, now, reset))
+        return Refused(why, self.queue.place(asked.person, now, reset, asked.key))
 
     def next_look(self, now: float) -> float | None:
         """Return in how many seconds a limit lets the next one through, ``None`` where none waits for one."""

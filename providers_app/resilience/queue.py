@@ -1,16 +1,19 @@
 """A bounded queue in three bands, fair between people by what their requests cost.
 
-Within a band each person has a turn in deficit round robin (Shreedhar and Varghese 1995): a turn adds ``QUANTUM``
-tokens to the person's credit, and requests leave while their cost is covered. The cost is what a request is expected to
-cost; ``settle`` charges the rest afterwards. While another person waits, one holds at most ``MOST_SHARE`` of the
-slots.
+Within a band people take turns by deficit round robin (Shreedhar and Varghese 1995): where the credit of none covers
+the cost of their next request, that of all grows by ``QUANTUM`` tokens, and who was served goes to the end. The cost is
+what a request is expected to cost; ``settle`` charges the rest afterwards. While another person waits, one holds at
+most ``MOST_SHARE`` of the slots, and of the queue never more than that.
 
-A refused request gets a ``Place``: a moment to come back. In the window after it, its person goes before new arrivals.
+A refused request gets a ``Place``: a moment to come back. In the window after it, its person goes before new arrivals,
+for which the places that were given are taken.
 """
 
+from bisect import insort
 from collections import OrderedDict, deque
 from enum import IntEnum
 from itertools import count
+from math import ceil
 
 import msgspec
 
@@ -19,7 +22,10 @@ MOST_SHARE = 0.8
 LONGEST_PLACE_S = 120.0
 """openai's SDK gives up at once where it is asked to wait longer."""
 WINDOW_S = 10.0
-DRAIN_MEMORY = 0.2
+EARLY_S = 0.1
+"""Seconds by which a request may come back before its moment: clocks and roundings differ."""
+DRAIN_HALF_S = 5.0
+"""Seconds of work after which what left the lane counts half for the rate at which it drains."""
 
 
 class Band(IntEnum):
@@ -31,7 +37,7 @@ class Band(IntEnum):
 
 
 class Waiter(msgspec.Struct, eq=False):
-    """A request that waits; ``until`` is when it gives up, ``key`` names who came back to a place."""
+    """A request that waits; ``until`` is when it gives up, ``returned`` whether it came back to its place."""
 
     number: int
     person: str
@@ -59,9 +65,11 @@ class FairQueue:
         self._bands: tuple[OrderedDict[str, deque[Waiter]], ...] = tuple(OrderedDict() for _ in Band)
         self._credit: dict[tuple[Band, str], float] = {}
         self._held: dict[str, int] = {}
-        self._places: dict[str, tuple[float, float]] = {}
+        self._places: dict[tuple[str, str], list[float]] = {}  # when each person's requests were told to come back
+        self._promised = 0
+        self._expires_at = 0.0
         self.size = 0
-        self._drain = 0.0
+        self._left = self._over_s = 0.0  # how many left, and in how many seconds of work, the latest counting most
         self._drained_at: float | None = None
 
     def waiting(self) -> dict[Band, int]:
@@ -72,17 +80,25 @@ class FairQueue:
         """Return how many slots this person holds."""
         return self._held.get(person, 0)
 
-    def join(self, person: str, band: Band, cost: float, now: float, timeout_s: float) -> Waiter | None:
-        """Put a request at the end of its person's line, in front if it came back to its place; ``None``: full."""
-        returned = self._came_back(person, now)
-        if self.size >= self.max_size:
+    def join(self, person: str, band: Band, cost: float, now: float, timeout_s: float, key: str = "") -> Waiter | None:
+        """Put a request at the end of its person's line, in front if it came back to its place; ``None``: full.
+
+        ``key`` tells a person's requests apart, so that one does not take another's place.
+        """
+        returned = self._came_back((person, key), now)
+        if not returned and not self._has_room(person):
             return None
         waiter = Waiter(next(self._numbers), person, band, cost, now, now + timeout_s, returned)
         people = self._bands[band]
-        line = people.setdefault(person, deque())
+        line = people.get(person)
+        if line is None:
+            line = people[person] = deque()
+            self._credit[band, person] = QUANTUM
         if returned:
             line.insert(sum(other.returned for other in line), waiter)
-            people.move_to_end(person, last=False)
+            before = [other for other, waiting in people.items() if other != person and waiting[0].returned]
+            for other in (person, *reversed(before)):
+                people.move_to_end(other, last=False)
         else:
             line.append(waiter)
         self.size += 1
@@ -106,15 +122,16 @@ class FairQueue:
             able = [person for person in people if self.held_by(person) < most]
             if not able:
                 continue
-            while True:
-                for person in list(people):
-                    if person not in able:
-                        continue
-                    waiter, key = people[person][0], (band, person)
-                    if self._credit.get(key, 0.0) >= waiter.cost or len(people) == 1 or waiter.returned:
-                        return self._granted(waiter, now)
-                    self._credit[key] = self._credit.get(key, 0.0) + QUANTUM
-                    people.move_to_end(person)
+            if len(people) > 1:
+                missing = {person: people[person][0].cost - self._credit[band, person] for person in able}
+                if (least := min(missing.values())) > 0:
+                    turns = ceil(least / QUANTUM) * QUANTUM
+                    for person in able:
+                        self._credit[band, person] += turns
+                        missing[person] -= turns
+                able = [person for person in able if missing[person] <= 0]
+            people.move_to_end(able[0])
+            return self._granted(people[able[0]][0], now)
         return None
 
     def expired(self, now: float) -> list[Waiter]:
@@ -122,8 +139,10 @@ class FairQueue:
         lines = (line for people in self._bands for line in people.values())
         return [waiter for line in lines for waiter in line if waiter.until <= now]
 
-    def enter(self, person: str) -> None:
-        """Give a slot to a request that did not have to wait."""
+    def enter(self, person: str, now: float) -> None:
+        """Give a slot to a request."""
+        if not self._held:
+            self._drained_at = now  # nothing was under way, so that no time counts in which nothing could leave
         self._held[person] = self._held.get(person, 0) + 1
 
     def done(self, person: str, now: float) -> None:
@@ -133,9 +152,10 @@ class FairQueue:
             self._held[person] = left
         else:
             self._held.pop(person, None)
-        if self._drained_at is not None and now > self._drained_at:
-            rate = 1.0 / (now - self._drained_at)
-            self._drain = rate if not self._drain else self._drain + DRAIN_MEMORY * (rate - self._drain)
+        if self._drained_at is not None:
+            seconds = now - self._drained_at
+            kept = 0.5 ** (seconds / DRAIN_HALF_S)
+            self._left, self._over_s = kept * self._left + 1.0, kept * self._over_s + seconds
         self._drained_at = now
 
     def settle(self, person: str, band: Band, expected: float, used: float) -> None:
@@ -144,30 +164,65 @@ class FairQueue:
         if key in self._credit:
             self._credit[key] += expected - used
 
-    def place(self, person: str, now: float, at_least_s: float = 0.0) -> Place:
-        """Return when a refused person should come back: their position over the drain rate, or the limit's reset."""
-        ahead = self.size + sum(at > now for at, _ in self._places.values()) + 1
-        by_drain = ahead / self._drain if self._drain else 1.0
+    def place(self, person: str, now: float, at_least_s: float = 0.0, key: str = "") -> Place:
+        """Return when a refused person should come back: their position over the drain rate, or the limit's reset.
+
+        A place that is capped is none to come back to.
+        """
+        self._expire(now)
+        ahead = self.size + self._promised + 1
+        by_drain = ahead * self._over_s / self._left if self._left else 0.0
         wanted = max(by_drain, at_least_s, 1.0)
         wait = min(wanted, LONGEST_PLACE_S)
-        self._places[person] = now + wait, now + wait + WINDOW_S
+        if wanted <= LONGEST_PLACE_S:
+            insort(self._places.setdefault((person, key), []), now + wait)
+            self._promised += 1
         return Place(wait, ahead, capped=wanted > LONGEST_PLACE_S)
 
-    def _came_back(self, person: str, now: float) -> bool:
-        for other in [other for other, (_, over) in self._places.items() if over < now]:
-            del self._places[other]
-        at, _ = self._places.get(person, (float("inf"), 0.0))
-        if now < at:
+    def _has_room(self, person: str) -> bool:
+        """Return whether a new arrival may join: there is room beside those who wait and those who will come back.
+
+        One person's requests take at most ``MOST_SHARE`` of the queue, so that there is room for others.
+        """
+        if self.size >= self.max_size:
             return False
-        del self._places[person]
+        most = max(1, int(self.max_size * MOST_SHARE))
+        if self._promised + self.size < most:
+            return True
+        taken: dict[str, int] = {}
+        for (other, _), places in self._places.items():
+            taken[other] = taken.get(other, 0) + len(places)
+        for people in self._bands:
+            for other, line in people.items():
+                taken[other] = taken.get(other, 0) + len(line)
+        return taken.get(person, 0) < most and sum(min(count, most) for count in taken.values()) < self.max_size
+
+    def _came_back(self, key: tuple[str, str], now: float) -> bool:
+        self._expire(now)
+        places = self._places.get(key)
+        if not places or now < places[0] - EARLY_S:
+            return False
+        places.pop(0)
+        self._promised -= 1
+        if not places:
+            del self._places[key]
         return True
+
+    def _expire(self, now: float) -> None:
+        """Forget the places whose time is over, at most ten times a second."""
+        if now < self._expires_at:
+            return
+        self._expires_at = now + 0.1
+        kept = {key: [at for at in places if at + WINDOW_S >= now] for key, places in self._places.items()}
+        self._places = {key: places for key, places in kept.items() if places}
+        self._promised = sum(map(len, self._places.values()))
 
     def _granted(self, waiter: Waiter, now: float) -> Waiter:
         key = (waiter.band, waiter.person)
-        self._credit[key] = max(self._credit.get(key, 0.0) - waiter.cost, -QUANTUM)
+        self._credit[key] = max(self._credit[key] - waiter.cost, -QUANTUM)
         self._bands[waiter.band][waiter.person].popleft()
         self._tidy(waiter)
-        self.enter(waiter.person)
+        self.enter(waiter.person, now)
         return waiter
 
     def _tidy(self, waiter: Waiter) -> None:

@@ -217,7 +217,25 @@ def test_slots_grow_only_while_they_are_used() -> None:
     assert not any(slots.succeeded(float(at)) for at in range(100)) and slots.slots == 4
     slots.used = 4
     changes = [change for at in range(9) if (change := slots.succeeded(200.0 + at))]
-    assert [(change.before, change.after) for change in changes] == [(4, 5), (5, 6)]
+    assert [(change.before, change.after) for change in changes] == [(4, 5), (5, 6)], "4 of 6 is no full use"
+
+
+def test_slots_come_back_quickly_to_what_is_known_and_try_more_once_in_a_while() -> None:
+    policy = ConcurrencyPolicy(start=20)
+    slots = Concurrency(policy)
+    slots.used = 20
+    slots.limited(0.0, began=0.0)
+    assert slots.slots == 16
+    slots.used = 16
+    assert slots.succeeded(policy.cool_down_s - 0.1) is None
+    for _ in range(10):
+        slots.used = slots.slots
+        slots.succeeded(policy.cool_down_s)
+    assert slots.slots == 19, "one less than were under way when the provider had enough"
+    slots.used = 19
+    assert not any(slots.succeeded(policy.probe_s - 0.1) for _ in range(100))
+    found = [slots.succeeded(policy.probe_s) for _ in range(20)]
+    assert sum(change is not None for change in found) == 1, "a full round brings one more"
 
 
 def test_a_429_cuts_by_a_fifth_once_for_all_that_were_under_way_and_a_500_does_not() -> None:

@@ -110,7 +110,7 @@ def test_a_person_who_alone_waits_may_have_what_others_leave() -> None:
 def test_a_full_queue_refuses_with_a_place_that_the_drain_rate_gives() -> None:
     one = lane(1, max_queue_size=2)
     (ticket,) = fill(one)
-    for at in range(5):  # one a second
+    for at in range(1, 6):  # one a second
         one.leave(ticket, float(at))
         (ticket,) = fill(one, float(at))
     waiting = [one.enter(asked(f"p{number}"), 5.0) for number in range(2)]
@@ -144,6 +144,57 @@ def test_who_comes_back_in_its_window_goes_first() -> None:
     queue.place("late", 0.0)
     waiter = queue.join("late", Band.INTERACTIVE, 1, 1.0 + WINDOW_S + 0.1, 60)
     assert waiter is not None and not waiter.returned, "the window is over"
+
+
+def test_a_place_is_that_of_its_request_and_room_is_kept_for_it() -> None:
+    queue = FairQueue(5)
+    for number in range(4):
+        assert queue.join("ada", Band.INTERACTIVE, 1, 0.0, 60, f"first {number}") is not None
+    assert queue.join("ada", Band.INTERACTIVE, 1, 0.0, 60, "fifth") is None, "one person takes four fifths at most"
+    place = queue.place("ada", 0.0, key="fifth")
+    assert queue.join("bob", Band.INTERACTIVE, 1, 0.0, 60) is not None, "the rest is for others"
+    back = place.retry_after_s
+    assert queue.join("ada", Band.INTERACTIVE, 1, back, 60, "another") is None
+    waiter = queue.join("ada", Band.INTERACTIVE, 1, back, 60, "fifth")
+    assert waiter is not None and waiter.returned and queue.size == 6
+    assert queue.join("ada", Band.INTERACTIVE, 1, back, 60, "fifth") is None, "a place is taken once"
+
+
+def test_those_who_come_back_go_in_the_order_in_which_they_did() -> None:
+    queue = FairQueue(2)
+    for person in ("one", "two"):
+        queue.join(person, Band.INTERACTIVE, 1, 0.0, 60)
+    for person in ("ada", "bob"):
+        assert queue.join(person, Band.INTERACTIVE, 1, 0.0, 60) is None
+        queue.place(person, 0.0)
+    for person in ("ada", "bob"):
+        assert queue.join(person, Band.INTERACTIVE, 1, 1.0, 60) is not None
+    order = [waiter.person for _ in range(4) if (waiter := queue.next(100, 1.0))]
+    assert order == ["ada", "bob", "one", "two"]
+
+
+def test_the_rate_is_that_of_the_time_in_which_there_was_work() -> None:
+    queue = FairQueue(2)
+    for at in (0.0, 100.0, 200.0):
+        for _ in range(4):
+            queue.enter("ada", at)
+        for _ in range(4):
+            queue.done("ada", at + 2.0)  # four at once in two seconds
+    assert queue.place("bob", 300.0).retry_after_s == 1.0
+    assert queue.place("cy", 300.0, key="x").position == 2
+    for number in range(8):
+        queue.place("cy", 300.0, key=str(number))
+    assert round(queue.place("dan", 300.0).retry_after_s, 1) == 5.5
+
+
+def test_people_take_turns_while_their_credit_lasts() -> None:
+    queue = FairQueue(100)
+    for _ in range(6):
+        queue.join("ada", Band.INTERACTIVE, 100, 0.0, 60)
+    for _ in range(3):
+        queue.join("bob", Band.INTERACTIVE, 100, 0.0, 60)
+    order = [waiter.person for _ in range(9) if (waiter := queue.next(100, 0.0))]
+    assert order[:6] == ["ada", "bob"] * 3
 
 
 def test_what_cannot_begin_in_time_is_refused_at_once() -> None:
