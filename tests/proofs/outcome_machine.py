@@ -173,7 +173,8 @@ class Machine:
                 self.let_pass(OVER_S)
                 passed, wakes = held_up, wakes if wakes_last else now
             if holder.stands and not begins and (running == [holder] or wakes < now):
-                os.kill(holder.pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # it has ended, and that is not heard yet
+                    os.kill(holder.pid, signal.SIGCONT)
                 wakes = now + AGAIN_S
             if now > begun + GIVEN_UP_S:
                 self._give_up(running)
@@ -181,12 +182,12 @@ class Machine:
         return done
 
     def _give_up(self, active: list[Seen]) -> None:
-        for seen in active:
-            os.kill(seen.pid, signal.SIGUSR1)  # says on stderr where it is
-            os.kill(seen.pid, signal.SIGCONT)
-        time.sleep(1)
-        for seen in active:
-            os.kill(seen.pid, signal.SIGKILL)
+        for number in (signal.SIGUSR1, signal.SIGCONT, signal.SIGKILL):  # the first one lets it say where it is
+            if number == signal.SIGKILL:
+                time.sleep(1)
+            for seen in active:
+                with suppress(ProcessLookupError):
+                    os.kill(seen.pid, number)
         raise TimeoutError(f"{[seen.name for seen in active]} do not end")
 
     def _note(self, seen: Seen, said: dict[str, Any]) -> None:
