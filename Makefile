@@ -36,7 +36,7 @@ crash: .venv/.development ## kill a process at every step of a refresh, answer i
 	@$(PYTHON) -m tests.proofs crash $(CRASH)
 	@$(PYTHON) -m tests.proofs outcomes $(OUTCOMES)
 
-chaos: .venv/.development ## play the fault matrix: providers, Redis, Postgres, processes, browsers (CHAOS="--cells 'redis: paused'")
+chaos: .venv/.development ## play every fault of a provider on every surface (CHAOS="--cells 529")
 	@$(PYTHON) -m tests.proofs chaos $(CHAOS)
 
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/

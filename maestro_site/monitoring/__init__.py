@@ -1,4 +1,4 @@
-"""The state of all processes of this installation, for ``/metrics``, ``/health``, the pages and ``manage.py health``.
+"""The state of all processes of this installation, for ``/metrics`` and ``/health``.
 
 snapshots   the values of one process at one moment, and how they are taken
 publisher   takes them every ``health_check_interval_seconds``, and follows what other processes ask for

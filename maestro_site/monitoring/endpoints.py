@@ -106,7 +106,7 @@ def _health(found: Overview | None) -> HttpResponse:
 
 
 def document(found: Overview, word: str) -> dict[str, Any]:
-    """Return all that ``/health`` and ``manage.py health --json`` tell."""
+    """Return the details of ``/health``."""
     providers = found.providers()
     open_circuits = sum(circuit.is_open for circuit in found.circuits)
     return {

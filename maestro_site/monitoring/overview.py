@@ -29,7 +29,7 @@ class Circuit(msgspec.Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether requests are held back."""
+        """``True`` while requests are held back."""
         return self.state.state is not BreakerState.CLOSED
 
     @property
@@ -91,7 +91,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> str:
-        """Whether limits and circuits are ``shared`` by all processes, or each ``process`` has its own."""
+        """The reach of limits and circuits: ``shared`` by all processes, or of each ``process`` alone."""
         return SCOPE
 
     def providers(self, sessions: Collection[str] | None = None) -> dict[str, Provider]:

@@ -1,8 +1,9 @@
 /*
  * The page's line to the server: a WebSocket, and where that cannot be had, server-sent events with POST.
  *
- * It reconnects by itself with growing pauses, and from events it goes back to a WebSocket as soon as one can be had. Whoever uses it sees frames only: `onFrame(frame)`, and says what it holds through
- * `cursors()`, a Map of stream -> number of the last event it has, so that a new connection goes on exactly there.
+ * It reconnects with growing pauses, and returns from events to a WebSocket as soon as one opens. Its user receives frames
+ * (`onFrame(frame)`) and gives the position of each stream (`cursors()`, a Map of stream -> number of the last event it has), where
+ * a new connection continues.
  */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 10_000;

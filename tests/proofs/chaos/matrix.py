@@ -17,7 +17,7 @@ AT_ONCE = 3
 ASK_AGAIN_S = 0.25
 CUTS = 20
 MACHINE_S = 2.0
-"""What a busy machine may add to a time that is declared: the start of an answer, a page, a look at the journal."""
+"""Seconds added to declared times for a busy machine: the start of an answer, a page, a read of the journal."""
 
 
 class Cell(msgspec.Struct, kw_only=True):

@@ -55,7 +55,7 @@ class Capacity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, kw_only=True):
-    """What came of a run. ``waits`` has, for each refusal, the seconds that were told and those of an oracle that
+    """The result of a run. ``waits`` has, for each refusal, the seconds that were told and those of an oracle that
     knows the true rate; ``tries`` counts the requests by how often their client asked until it was answered."""
 
     attempts: int = 0
