@@ -1,4 +1,4 @@
-"""The lanes and circuits of this process as values, for pages, ``/metrics`` and ``/health``, and closing a circuit.
+"""The lanes and circuits of this process as values, for ``/metrics`` and ``/health``.
 
 Every surface reads them here, and says of their reach what ``SCOPE`` says.
 """
@@ -75,15 +75,6 @@ def states() -> States:
             CircuitState(provider=provider, session=session, model=model, **msgspec.structs.asdict(breaker.view(now)))
         )
     return States(tuple(_lane(door, now) for door in doors), tuple(circuits))
-
-
-def close(provider: str, session: str, model: str) -> bool:
-    """Close a circuit because a person says so; ``False`` where none is open. Call it on the provider loop."""
-    breaker = current().breakers.get((provider, session, model))
-    if breaker is None or breaker.state is BreakerState.CLOSED:
-        return False
-    breaker.close()
-    return True
 
 
 def _lane(door: Door, now: float) -> LaneState:

@@ -134,11 +134,6 @@ class FairQueue:
             return self._granted(people[able[0]][0], now)
         return None
 
-    def expired(self, now: float) -> list[Waiter]:
-        """Return those whose patience is over; ``leave`` takes them out."""
-        lines = (line for people in self._bands for line in people.values())
-        return [waiter for line in lines for waiter in line if waiter.until <= now]
-
     def enter(self, person: str, now: float) -> None:
         """Give a slot to a request."""
         if not self._held:

@@ -20,7 +20,7 @@ PATIENCE_S = 90.0
 
 
 class Seen(msgspec.Struct, kw_only=True):
-    """An answer as its reader saw it: its ``code`` (empty: none), the text, and whether it was said to be complete.
+    """An answer as its reader saw it: its error's ``code`` (empty: none), its text, and whether it seemed complete.
 
     ``began`` and ``ended`` are seconds of ``time.monotonic()``.
     """
