@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
-from providers_app import contexts, ownership, ports
+from providers_app import checkpoints, contexts, ownership, ports
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
 from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_timeout, validate_parameters
+from providers_app.checkpoints import CheckpointCallback, continue_from_checkpoint, resume_from_checkpoint
 from providers_app.contexts import (
     append_chunk,
     create_context,
@@ -72,6 +73,7 @@ __all__ = [
     "complete_chat",
     "complete_login",
     "confirm_login",
+    "continue_from_checkpoint",
     "count_tokens",
     "create_context",
     "create_session",
@@ -92,6 +94,7 @@ __all__ = [
     "provider_capabilities",
     "refresh_session",
     "refresh_tokens",
+    "resume_from_checkpoint",
     "revoke_session",
     "state_intent",
     "stream_chat",
@@ -129,8 +132,7 @@ async def create_session(
 @on_provider_loop
 async def delete_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> None:
     """Destroy a session and its credential. Raises ``UnknownSession``, ``AmbiguousSession``, ``OwnerRequired``."""
-    found = await find_owner(owner)
-    store = ports.session_store()
+    found, store = await find_owner(owner), ports.session_store()
     session, _ = await lookup(found, provider, name, auth_type)
     await store.delete(found, session.id)
 
@@ -155,6 +157,11 @@ def stream_chat(
     store: bool = False,
     strict: bool | None = None,
     timeout: float | None = None,
+    resumable: bool = False,
+    enable_stream_replay: bool | None = None,
+    checkpoint_callback: CheckpointCallback | None = None,
+    checkpoint_events: int = checkpoints.EVENTS,
+    checkpoint_ms: int = checkpoints.MS,
     auth_type: AuthType | None = None,
     owner: Any = None,
     **params: Any,
@@ -170,14 +177,22 @@ def stream_chat(
     or in a new one, as one turn of the chat page: ``messages`` are then the new ones only, the last a user's text or
     results of tools, and ``system`` becomes the context's. ``StreamStart`` and every error have the ``context_id``;
     leaving the iteration is Stop. Raises ``TurnRunning`` while an answer runs there.
+
+    An answer that breaks off goes on by itself where that is exact (``enable_stream_replay``; default: as configured).
+    ``resumable`` asks for one that the provider can resume, and stores meanwhile. ``checkpoint_callback`` is called
+    with a ``StreamCheckpoint`` after so many events or milliseconds, and at the end.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    options |= {"resumable": resumable, "enable_stream_replay": enable_stream_replay}
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
     if store:
+        checkpoints.check_unwatched(checkpoint_callback)
         return hand_over_stream(
             contexts.answer(who, provider, session, auth_type, messages, timeout, params, model=model, **options)
         )
     call = partial(_call, who, provider, session, auth_type, messages, timeout, True, params, model=model, **options)
+    if checkpoint_callback is not None:
+        return checkpoints.watched(call, checkpoint_callback, (checkpoint_events, checkpoint_ms))
     return hand_over_stream(dispatcher.stream(call))
 
 
@@ -256,11 +271,9 @@ async def preview_request(
     call = await _call(owner, provider, session, auth_type, messages, None, stream, params, model=model, **options)
     found, credential = await prepare.find(call.owner, provider, session, auth_type)
     prepared = await client_of(call.owner, found, credential).prepare(credential, call.chat, preview=True)
-    request = prepared.request
-    headers = redacted(clients.http().complete_headers(request), request.secret_headers)
-    return PreparedRequest(
-        method=request.method, url=request.url, headers=headers, body=request.body, advice=prepared.advice
-    )
+    made = prepared.request
+    headers = redacted(clients.http().complete_headers(made), made.secret_headers)
+    return PreparedRequest(method=made.method, url=made.url, headers=headers, body=made.body, advice=prepared.advice)
 
 
 def provider_capabilities(provider: str) -> Capabilities:
@@ -281,6 +294,7 @@ async def _call(
 ) -> Call:
     """Check the arguments of a call; ``options`` are further ones of ``build_chat``."""
     check_timeout(timeout_s)
+    replay = options.pop("enable_stream_replay", None)
     found = await find_owner(owner)
     chat = await build_chat(found, provider, messages, stream=stream, params=params, **options)
-    return Call(owner=found, provider=provider, session=session, chat=chat, auth_type=auth_type, timeout_s=timeout_s)
+    return Call(found, provider, session, chat, auth_type=auth_type, timeout_s=timeout_s, replay=replay)

@@ -141,4 +141,5 @@ def fold(events: Iterable[kinds.Event]) -> ChatResult:
         opaque=tuple(others[kinds.OpaqueBlock]),
         parts=parts.parts(),
         context_id=start.context_id,
+        continued=tuple(others[kinds.StreamContinued]),
     )

@@ -7,6 +7,7 @@ import msgspec
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import Account, ModelInfo
 from providers_app.types.chat import ChatRequest
+from providers_app.types.continuing import Continuing
 from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.http import HttpRequest
@@ -74,6 +75,27 @@ class Ruled(Protocol):
 
     def rules(self, model: str) -> FormatRules:
         """Return the parameters and values that the format takes in a request for ``model``. Pure."""
+
+
+class Continued(Protocol):
+    """A dialect that declares how an answer which broke off goes on; without it, a model is asked to go on."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether an answer of any model can go on exactly, so that ``continuing`` is worth asking."""
+
+    def continuing(self, chat: ChatRequest) -> Continuing:
+        """Return the ways for an answer to ``chat``, best first. Pure."""
+
+
+class Resumable(Protocol):
+    """A ``streaming`` behaviour whose answers can be resumed by a cursor."""
+
+    def resume(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
+        """Return the request for what comes behind ``chat.cursor``, without its credential. Pure."""
+
+    def cancel(self, response_id: str, credential: Credential) -> HttpRequest:
+        """Return the request that ends a response without a reader. Pure."""
 
 
 class Counting(Protocol):

@@ -42,6 +42,7 @@ async def build_chat(
     context_id: str | None = None,
     stream: bool = True,
     strict: bool | None = None,
+    resumable: bool = False,
     params: Mapping[str, Any],
 ) -> ChatRequest:
     """Return the request of these arguments; a context's messages come before ``messages``.
@@ -66,6 +67,7 @@ async def build_chat(
         stream=stream,
         strict=conf.current().strict_parameters if strict is None else bool(strict),
         context_id=context_id,
+        resumable=bool(resumable),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from providers_app import conf
 from providers_app.dialects.answer import MAX_PARTS
+from providers_app.dialects.reducer import BodyReducer
 from providers_app.errors import AnswerTooLarge, BadAnswer, ProviderError, StreamInterrupted
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import (
@@ -54,10 +55,11 @@ class AnswerReader:
         "_limits",
         "_parts",
         "_reducer",
-        "_repeats",
         "_text",
+        "copies",
         "ended",
         "held",
+        "reading",
         "usage",
     )
 
@@ -69,14 +71,15 @@ class AnswerReader:
         max_text: int | None = None,
         max_events: int | None = None,
         after: "AnswerReader | None" = None,
+        reading: Any = None,
     ) -> None:
         """Limit the answer to ``max_bytes`` on the wire, ``max_text`` bytes of text and ``max_events`` events.
 
         Text is also reasoning, tool calls, sources and blocks. ``None`` is the limit of the settings in force. What
-        ``after`` has read of the same answer counts as well.
+        ``after`` has read of the same answer counts as well. With ``reading`` the body goes on where that one ended.
         """
         settings = conf.current()
-        self._reducer = dialect.reducer()
+        self._reducer = dialect.reducer() if reading is None else BodyReducer(reading)
         self._limits = (
             settings.max_answer_bytes if max_bytes is None else max_bytes,
             settings.max_answer_text_bytes if max_text is None else max_text,
@@ -87,13 +90,14 @@ class AnswerReader:
         self._events: int = 0 if after is None else after._events
         self._files: int = 0 if after is None else after._files
         self._parts: int = 0 if after is None else after._parts
-        self._repeats = PAUSED_COPIES if getattr(dialect, "pauses", False) else 0
+        self.copies = PAUSED_COPIES if getattr(dialect, "pauses", False) else 0
         self._last: object = None  # what a delta has in common with those that it is joined with
         self._calls: dict[int, int] = {}  # bytes of the arguments of calls that are streamed
         self.held = 0  # about the bytes that the dialect's reader holds: calls, and what no event told of yet
         self.ended = False
         self.usage: Usage | None = None
         """The tokens that the provider says the answer took, input included, as far as it has told."""
+        self.reading: Any = None  # of an answer that broke off and can be resumed
 
     @property
     def left(self) -> int:
@@ -122,6 +126,9 @@ class AnswerReader:
 
     def close(self) -> list[Event]:
         """Return the events that the end of the body completes; the last one ends the answer. Raises ``BadAnswer``."""
+        self.reading = self.kept()
+        if self.reading is not None:
+            return [self._failed(StreamInterrupted("The answer ended without an end marker."))]
         events = self._checked(self._closed())
         if self.ended:
             return events
@@ -134,6 +141,9 @@ class AnswerReader:
         """
         if self.ended:
             return []
+        self.reading = self.kept()
+        if self.reading is not None:
+            return [self._failed(error)]
         try:
             # What is left over of an answer that is too large is not read: it may be all of it, in one line.
             events = [] if isinstance(error, AnswerTooLarge) else self._closed()
@@ -142,6 +152,11 @@ class AnswerReader:
         if not isinstance(error, BadAnswer) and any(isinstance(event, StreamEnd) for event in events):
             return self._checked(events, limited=False)
         return [*(event for event in events if not isinstance(event, ENDS)), self._failed(error)]
+
+    def kept(self) -> Any:
+        """Return the state of an answer that can be resumed; ``None`` for every other."""
+        keep = getattr(self._reducer, "kept", None)
+        return None if keep is None or self.ended else keep()
 
     def _closed(self) -> list[Event]:
         try:
@@ -180,7 +195,7 @@ class AnswerReader:
                 self._count(event)
         self._events += len(events)
         told = 4 * self._text + WIRE_BYTES * self._events + 2 * self._files
-        self.held = self._repeats * self._text + sum(self._calls.values()) + max(0, self._bytes - told)
+        self.held = self.copies * self._text + sum(self._calls.values()) + max(0, self._bytes - told)
         _, max_text, max_events = self._limits
         over = ""
         if self._text > max_text:

@@ -61,6 +61,12 @@ class BodyReducer:
             self._answer.interrupt()
         return self._completed() if self._halves else self._answer.take()
 
+    def kept(self) -> Reading | None:
+        """Return a copy of what was read, from which a resumed answer is read on; ``None`` where none can be."""
+        keep = getattr(self._reading, "kept", None)
+        found: Reading | None = None if keep is None or self._answer.ended or self._mode == "whole" else keep()
+        return found
+
     def _completed(self) -> list[Event]:
         """Take the last events; half a character at the end of the text, whose other half never came, is U+FFFD."""
         events = self._answer.take()

@@ -27,7 +27,8 @@ import msgspec
 from providers_app import conf, errors
 from providers_app.chat.counting import estimate
 from providers_app.dialects.reader import AnswerReader
-from providers_app.dispatch import budget
+from providers_app.dispatch import budget, continued
+from providers_app.dispatch.continued import Continued
 from providers_app.dispatch.credentials import SessionClient, open_session, report
 from providers_app.dispatch.events import Annotator, Continuation
 from providers_app.dispatch.faults import faults_of
@@ -46,8 +47,12 @@ HANDSHAKE = (StreamStart, UsageReport, StreamEnd, StreamFailed)
 """Events that show nothing of an answer."""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request for an answer; ``session`` is an id, a name or ``auth_type:name``, ``timeout_s`` the deadline."""
+class Call(msgspec.Struct, frozen=True):
+    """One request for an answer; ``session`` is an id, a name or ``auth_type:name``, ``timeout_s`` the deadline.
+
+    ``replay``: it goes on by itself where that is exact (``None``: as configured). ``rounds`` are the requests of an
+    answer that is watched, or goes on with an earlier one.
+    """
 
     owner: Owner
     provider: str
@@ -56,12 +61,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     auth_type: str | None = None
     timeout_s: float | None = None
     band: Band = Band.INTERACTIVE
+    replay: bool | None = None
+    rounds: Continued | None = None
 
 
 async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, None]:
-    """Yield the events of a streamed answer. Raises typed errors (``make``'s too) before the first output only."""
-    call: Call | None = await make()
-    rounds: Continuation | None = None
+    """Yield the events of a streamed answer, and the checkpoints of one that is watched.
+
+    Raises typed errors (``make``'s too) before the first output only.
+    """
+    first = await make()
+    call: Call | None = first
+    rounds = first.rounds
     request: _Request | None = None
     share = budget.share_of_runner.get() or budget.Share()
     try:
@@ -71,8 +82,10 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
                 try:
                     events = await request.begin()
                     answer = request.answer
-                    if rounds is None and answer is not None and answer.pauses:
-                        rounds = Continuation(call.chat)
+                    if rounds is not None:
+                        rounds.follow(answer)
+                    elif answer is not None and answer.lasts:
+                        rounds = continued.of(call.owner, call.chat, answer, replay=call.replay)
                     for event in events if rounds is None else rounds.shown(events):
                         yield event
                     while answer is not None and not answer.reader.ended:
@@ -83,8 +96,13 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
                         await answer.drain()
                 finally:
                     request.report()
-            call = None if rounds is None else _next(call, rounds)
+            chat = None if rounds is None else await rounds.next_chat()
+            call = None if chat is None else msgspec.structs.replace(call, chat=chat, rounds=rounds)
     finally:
+        if call is not None and call.chat.resumable:
+            continued.abandoned(None if request is None else request.answer, rounds)
+        if rounds is not None:
+            rounds.over()
         share.wire = 0
         (budget.running.full if share is budget.share_of_runner.get() else budget.running.leave)(share)
 
@@ -104,15 +122,11 @@ async def complete(call: Call) -> list[Event]:
                     found += rounds.shown(await request.begin(whole=True))
                 finally:
                     request.report()
-            asked = _next(call, rounds)
+            chat = rounds.next_chat()
+            asked = None if chat is None else msgspec.structs.replace(call, chat=chat)
     finally:
         budget.running.leave(share)
     return found
-
-
-def _next(call: Call, rounds: Continuation) -> Call | None:
-    chat = rounds.next_chat()
-    return None if chat is None else msgspec.structs.replace(call, chat=chat)
 
 
 class _Request:
@@ -125,7 +139,7 @@ class _Request:
     def __init__(self, call: Call, stack: AsyncExitStack, before: "_Request | None", share: budget.Share) -> None:
         self._call = call
         self._stack = stack
-        self._before = None if before is None else before.answer
+        self._before: Incoming | None = None if before is None else before.answer or before._before
         self._share = share
         self._seconds = call.timeout_s or conf.current().request_timeout_s
         self._left_s: float = self._seconds if before is None else before._left_s
@@ -159,7 +173,7 @@ class _Request:
             self._error = error
         if self._before is None:
             raise error
-        self.answer = None
+        self.answer, self._left_s = None, ends_at - clock.time()
         return [StreamFailed(error=error.info())]
 
     async def _attempt(
@@ -182,6 +196,8 @@ class _Request:
             if silent and isinstance(events[-1], StreamFailed) and self._before is None:
                 raise errors.error_from(events[-1].error)
         except errors.ProviderError:
+            if self._call.chat.resumable:
+                continued.abandoned(self.answer)
             await self._stack.aclose()
             raise
         return events
@@ -222,10 +238,13 @@ class _Request:
                 if not 200 <= stream.status < 300:
                     raise await refusal(stream, dialect, request.url)
                 annotate = Annotator(call.chat, session, dialect, prepared.advice, stream.mask)
-                reader = AnswerReader(dialect, after=None if self._before is None else self._before.reader)
+                # Another attempt to resume an answer begins at the same place, so it gets a copy.
+                kept = call.rounds.reading if call.rounds is not None and call.chat.cursor is not None else None
+                earlier = None if self._before is None else self._before.reader
+                reader = AnswerReader(dialect, after=earlier, reading=None if kept is None else kept.kept())
             parts = stream.chunks()
             attempt.push_async_callback(parts.aclose)
             await self._stack.enter_async_context(attempt.pop_all())
         owner = session.owner if call.owner is SYSTEM else call.owner
-        pauses = getattr(dialect, "pauses", False)
-        return Incoming(owner, stream, parts, reader, annotate, self._share, pauses)
+        lasts = getattr(dialect, "pauses", False) or getattr(dialect, "continues", False)
+        return Incoming(owner, client, dialect, stream, parts, reader, annotate, self._share, lasts)

@@ -14,9 +14,9 @@ from providers_app.dialects.tool_forms import own_names
 from providers_app.ports import Session
 from providers_app.types import events as kinds
 from providers_app.types.advice import Advice
-from providers_app.types.chat import ChatRequest, Message
+from providers_app.types.chat import ChatRequest, Message, Part
 from providers_app.types.dialect import Dialect
-from providers_app.types.events import Event, Usage
+from providers_app.types.events import Event, Usage, UsageSource
 from providers_app.types.intent_rules import decided
 from providers_app.wire.answer import Mask
 
@@ -25,6 +25,7 @@ STREAMED: dict[type, str] = {kinds.TextDelta: "text", kinds.ReasoningDelta: "tex
 """The events that carry pieces of a longer text, and the field that holds it."""
 ROUNDS = 5
 """Requests that one answer takes at most; the last one's pause is then the end that the caller sees."""
+_LEAST_SURE: tuple[UsageSource, ...] = ("estimated", "partial", "provider")
 _TOKENS = ("total", "input", "output", "cached_input", "cache_write", "reasoning")
 
 
@@ -49,6 +50,11 @@ class Annotator:
         self._advice, self._context_id, self._mark = advice, chat.context_id, uuid4().hex
         self._mask = mask if mask is not None and mask.values else None
         self._held: Event | None = None  # a piece of text that may be the beginning of a secret
+
+    @property
+    def holding(self) -> bool:
+        """``True`` while a piece of text is held back."""
+        return self._held is not None
 
     def events(self, events: list[Event]) -> list[Event]:
         """Annotate the events of one read, and mask the secrets in them.
@@ -121,6 +127,23 @@ class Continuation:
         self._first = [0, 0]  # of this request: the first number of reasoning, and of calls
         self._next = [0, 0]
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The answer so far, as it has to stand in a request that goes on with it."""
+        return self._parts.parts()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of all requests so far, as far as they are known."""
+        known = [*self._before, *([self._usage] if self._usage is not None else [])]
+        return added(known) if known else None
+
+    def broken(self, used: Usage) -> None:
+        """Go on with the next request after one that broke off, which consumed ``used`` unless it said itself."""
+        self._before.append(self._usage or used)
+        self._usage = None
+        self._first = list(self._next)
+
     def shown(self, events: list[Event]) -> list[Event]:
         """Return what the caller sees of these events of a request."""
         return [shown for event in events if (shown := self._one(event)) is not None]
@@ -162,11 +185,13 @@ class Continuation:
 
 
 def added(rounds: list[Usage]) -> Usage:
-    """Return the tokens of several requests as one; ``raw`` keeps the parts."""
+    """Return the tokens of several requests as one; ``raw`` keeps the parts, ``source`` is that of the least sure."""
     if len(rounds) == 1:
         return rounds[0]
     totals = {}
     for name in (f"{kind}_tokens" for kind in _TOKENS):
         known = [count for usage in rounds if (count := getattr(usage, name)) is not None]
         totals[name] = sum(known) if known else None
-    return msgspec.structs.replace(rounds[-1], **totals, raw={"rounds": [one.raw for one in rounds]})
+    sources = {usage.source for usage in rounds}
+    source = next(name for name in _LEAST_SURE if name in sources)
+    return msgspec.structs.replace(rounds[-1], **totals, source=source, raw={"rounds": [one.raw for one in rounds]})

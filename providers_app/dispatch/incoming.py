@@ -8,8 +8,10 @@ from providers_app import errors
 from providers_app.chat import stored_media
 from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch import budget
+from providers_app.dispatch.credentials import SessionClient
 from providers_app.dispatch.events import Annotator
 from providers_app.ports import Owner
+from providers_app.types.dialect import Dialect
 from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed
 from providers_app.wire.answer import HttpStream
 
@@ -19,16 +21,19 @@ DRAIN_S = 0.1
 class Incoming(msgspec.Struct, eq=False):
     """One answer of ``stream``, which belongs to ``owner``; ``last`` is its last event so far.
 
-    ``pauses``: the dialect may end it with a pause, after which another request goes on with it.
+    ``client`` has its session, ``lasts`` says that more requests may go on with it: the dialect may pause it, or it can
+    be continued.
     """
 
     owner: Owner
+    client: SessionClient
+    dialect: Dialect
     stream: HttpStream
     parts: AsyncGenerator[bytes, None]
     reader: AnswerReader
     annotate: Annotator
     share: budget.Share
-    pauses: bool = False
+    lasts: bool = False
     last: Event | None = None
 
     async def more(self) -> list[Event]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -65,7 +66,9 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
         dialect = spoken(slug, chat.model, credential)
         chat, advice = fitted(session, credential, chat, dialect)
         chat = msgspec.structs.replace(chat, notes=[])
-        request = resolve(slug, "streaming").build(chat, credential)
+        streaming: Any = resolve(slug, "streaming")  # one that makes cursors is Resumable
+        build = streaming.build if chat.cursor is None else streaming.resume
+        request: HttpRequest = build(chat, credential)
         limit = conf.current().max_request_bytes
         if len(request.body) > limit:
             raise errors.ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")

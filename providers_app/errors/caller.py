@@ -221,6 +221,14 @@ class TurnRunning(CallerError, code="turn_running", status=409):
     default_hint = "Stop it first, or wait until it is done."
 
 
+class CannotContinue(CallerError, code="cannot_continue", status=409):
+    """A broken answer cannot go on in the way that was asked for."""
+
+    why = "How an answer goes on is declared for each provider and model, and a whole tool call is never repeated."
+    step = Step.REGENERATE
+    default_hint = "Choose another way, or ask again for a whole answer."
+
+
 class TooManyRunning(CallerError, code="too_many_running", status=429):
     """The person has as many running answers as the settings allow."""
 

@@ -7,9 +7,10 @@ E004 no PROVIDER                   E012 wrong signature             W002 setting
 E005 slug differs from the folder  E013 must be async               W003 behaviour without its auth type
 E006 unknown capability            E014 must not be async           W004 card incomplete
 E007 unknown auth type
-E008 missing or invalid config     E017 models.json cannot be used
+E008 missing or invalid config     E017 models.json cannot be used    E018 continuing cannot be kept
 """
 
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -17,13 +18,16 @@ import msgspec
 from pydantic import BaseModel
 
 from providers_app.behaviours.contract import violations
-from providers_app.behaviours.protocols import SeveralDialects, Unsupported
+from providers_app.behaviours.protocols import Continued, Resumable, SeveralDialects, Unsupported
 from providers_app.errors import ProviderBroken
 from providers_app.model_data.library import library
 from providers_app.registry import settings
 from providers_app.registry.discovery import OPERATIONS, Registry, Rejected, card_problem, registry
 from providers_app.registry.resolver import OPTIONAL, PROTOCOLS
 from providers_app.types.catalogue import AuthType, CapabilityName, ProviderInfo
+from providers_app.types.chat import ChatRequest
+from providers_app.types.continuing import UNDECLARED, Continuing
+from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect, Reducer
 
 # What an answer may have, with some models: the behaviour does not bring it.
@@ -33,6 +37,7 @@ NEEDS = {"models": "models", "count_tokens": "counting"} | dict.fromkeys(
     ("chat", "streaming", *OF_ANSWERS), "streaming"
 )
 AUTH_NEEDS = {"oauth": "oauth", "api_key": "api_key"}
+PROBE = ChatRequest(model="model", messages=(), resumable=True)
 MEMBER_IDS = {"missing": "E011", "signature": "E012", "must_be_async": "E013", "must_be_sync": "E014"}
 
 
@@ -160,6 +165,28 @@ class _Package:
             except Exception as error:  # noqa: BLE001  it is code of the provider
                 hint = "It is called without arguments and gives a value with feed and close."
                 self.add("E011", f"{where}.dialect.reducer() fails with {type(error).__name__}.", hint)
+            self.continuing(where, behaviour)
+
+    def continuing(self, where: str, behaviour: Any) -> None:
+        """Check how broken answers are declared to go on: known ways, the best first, a cursor with its requests."""
+        dialects = {"dialect": behaviour.dialect}
+        if hasattr(behaviour, "dialect_of"):
+            with suppress(Exception):  # it may need more of a credential than there is here
+                dialects["dialect_of()"] = behaviour.dialect_of(PROBE.model, Credential(auth_type="api_key"))
+        for name, dialect in dialects.items():
+            place = f"{where}.{name}"
+            if not hasattr(dialect, "continuing") or not self.members(place, dialect, Continued):
+                continue
+            hint = "Return types.continuing.Continuing with ways of WAYS, the best first; without it, leave it out."
+            try:
+                declared = dialect.continuing(PROBE)
+                fault = declared.fault if isinstance(declared, Continuing) else "returns no Continuing"
+            except Exception as error:  # noqa: BLE001  it is code of the provider
+                declared, fault = UNDECLARED, f"fails with {type(error).__name__}"
+            if fault:
+                self.add("E018", f"{place}.continuing() {fault}.", hint)
+            elif "cursor" in declared.ways:
+                self.members(where, behaviour, Resumable)
 
     def members(self, where: str, value: Any, protocol: type) -> bool:
         """Return whether ``value`` has the shape of ``protocol``; each violation becomes a finding."""

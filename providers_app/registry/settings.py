@@ -104,6 +104,21 @@ class ProvidersConfig(BaseModel):
     longest_retry_wait_s: float = setting(
         60.0, "Seconds; a provider that asks to wait longer is not retried.", ge=0, le=600
     )
+    enable_stream_replay: bool = setting(
+        True,
+        "Go on with an answer that broke off, by itself, where the provider sends the rest of the same answer or the "
+        "model goes on behind its own text.",
+    )
+    max_continuations: int = setting(
+        3, "Most requests that go on with one answer after it broke off; they share its deadline.", ge=0, le=20
+    )
+    max_buffer_events: int = setting(
+        10_000,
+        "Most events that are kept of an answer for that, with runs of deltas counted as one; one with more does not "
+        "go on by itself.",
+        ge=1,
+        le=500_000,
+    )
     max_concurrent_requests: int = setting(
         256, "Most requests of one session at once; fewer while its provider answers 429.", ge=1, le=10_000
     )

@@ -6,4 +6,6 @@ breaker      whether a route is asked at all
 buckets      requests and tokens a minute: reserve, settle, refund
 concurrency  how many requests an account takes at once
 queue        who is next
+checkpoint   what is kept of a running answer
+overlap      the seam between a broken answer and the text that goes on with it
 """

@@ -49,6 +49,28 @@ def wait_before_retry(
     return wait if wait < left_s else None
 
 
+MENDED = (
+    *(errors.StreamInterrupted, errors.ConnectionFailed, errors.UpstreamTimeout, errors.ServerError),
+    *(errors.Overloaded, errors.RequestTimeout, errors.RateLimited),
+)
+"""Errors of an answer that broke off after which another request may bring its rest."""
+
+
+def wait_before_going_on(
+    error: errors.ProviderError, tries: int, longest_wait_s: float, draw: Callable[[], float] = random.random
+) -> float | None:
+    """Return the seconds to wait before a request that goes on with an answer which ``error`` broke; ``None``: none.
+
+    ``tries`` were made already. The first one waits only where the provider says so; ``draw`` is as above.
+    """
+    if not isinstance(error, MENDED) or isinstance(error, errors.QuotaExhausted):
+        return None
+    told = getattr(error, "retry_after", None)
+    if told is not None:
+        return told * (1.0 + SPREAD * draw()) if told <= longest_wait_s else None
+    return draw() * min(CAP_S, BASE_S * 2.0**tries) if tries else 0.0
+
+
 class RetryBudget:
     """The share that retries may add to a provider's requests, so that a small outage does not become a storm.
 

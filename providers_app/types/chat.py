@@ -6,6 +6,7 @@ import msgspec
 
 from providers_app.types import events
 from providers_app.types.advice import Advice
+from providers_app.types.continuing import Cursor
 from providers_app.types.intent import ToolIntent, scoped
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -158,6 +159,9 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``strict``: refuse parameters that would not be sent as they are. ``asked`` is who is asked: parts with another
     origin are not replayed. ``notes`` is where a dialect tells what it does to parts that have a ``source``.
     ``context_id`` is the stored context that ``messages`` begin with.
+
+    ``resumable`` asks for an answer that can be resumed by a ``cursor``, where the provider makes such. ``prefilled``:
+    the last message is the beginning of the answer, which goes on right behind it.
     """
 
     model: str
@@ -170,6 +174,9 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     asked: events.Origin | None = None
     notes: list[Advice] = []
     context_id: str | None = None
+    resumable: bool = False
+    prefilled: bool = False
+    cursor: Cursor | None = None
 
 
 class ResultToolCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +201,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     sentences that a provider cuts to cite within them). ``shown_text`` is for people.
     ``refusal`` is its text where the provider keeps it apart. ``advice`` says what was changed in the request, or is
     doubtful. ``images`` are files of other types too. ``parts`` is the answer as it has to stand in the next request,
-    reasoning included.
+    reasoning included. ``continued`` names each place where the answer had broken off and goes on.
     """
 
     text: str = ""
@@ -215,6 +222,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     opaque: tuple[events.OpaqueBlock, ...] = ()
     parts: tuple[Part, ...] = ()
     context_id: str | None = None
+    continued: tuple[events.StreamContinued, ...] = ()
 
     @property
     def shown_text(self) -> str:

@@ -12,6 +12,7 @@ from providers_app.types.advice import Advice
 from providers_app.types.intent import ToolIntent, scoped
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "cancelled", "incomplete"]
+ContinuedBy = Literal["cursor", "prefix", "instruct", "restart"]
 UsageSource = Literal["provider", "estimated", "partial"]
 
 
@@ -181,6 +182,17 @@ class UsageReport(_Event, frozen=True, tag="usage"):
     usage: Usage
 
 
+class StreamContinued(_Event, frozen=True, tag="stream_continued"):
+    """The answer had broken off here, and what follows goes on with it, in the ``way`` that it was continued in.
+
+    ``at`` is how many characters of its text came before; ``reason`` is the message of the error that broke it.
+    """
+
+    way: ContinuedBy
+    at: int = 0
+    reason: str = ""
+
+
 class StreamEnd(_Event, frozen=True, tag="stream_end"):
     """The provider ended the answer.
 
@@ -216,6 +228,7 @@ Event = (
     | GeneratedFile
     | OpaqueBlock
     | UsageReport
+    | StreamContinued
     | StreamEnd
     | StreamFailed
 )

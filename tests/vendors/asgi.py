@@ -214,6 +214,8 @@ class _Delivery:
         await self._start(200, streamed.headers)
         visible = [position for position, frame in enumerate(streamed.frames) if frame.visible]
         middle = visible[len(visible) // 2] if visible else len(streamed.frames) // 2
+        if plan.at is not None and visible:
+            middle = visible[0] + 1 + plan.at * (len(streamed.frames) - visible[0] - 2) // 1000
         for position, frame in enumerate(streamed.frames):
             if position == middle and await self._interrupted(streamed, frame):
                 return

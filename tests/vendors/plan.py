@@ -4,6 +4,7 @@
 token                       meaning
 ==========================  ==========================================================================================
 text reasoning tools        the script: plain text; reasoning, then text; two parallel tool calls;
+saytools                    a sentence, then two parallel tool calls
 image                       (Gemini) a sentence, a PNG and a sentence
 search paused               (Anthropic) a search of the provider's own with a source; the same, paused after the search
 emptytool json refusal      a call without arguments; an instance of the asked schema; a refusal
@@ -18,6 +19,10 @@ midstream-error             half of the answer, then the vendor's error inside t
                             (chat: in a finish reason; an empty chunk and the end), ``-data`` (Gemini: after ``data:``)
 truncate truncate-clean     half of the answer, then a proper end of the body: inside a frame, between two frames
 reset silence               half of the answer, then a TCP reset; then nothing more
+at-N                        the fault comes after N thousandths of what follows the first output, not in the middle
+queued                      (OpenAI, in the background) the answer never gets its turn
+again-N spaced              a model that is asked to go on repeats its last N words, not those that it was asked for;
+                            it writes other white space there
 held held-N                 all of the output, but the end only after ``server.release()``; so the Nth request alone
 pause-MS slow-MS            silence of MS in the middle; MS between frames
 one-byte comments plain     one byte per packet; a comment before each frame; ``stream: true`` is ignored
@@ -32,15 +37,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 TOKEN = re.compile(
-    r"-(?P<name>text|reasoning|tools|search|paused|image|emptytool|json|refusal|quota|hang|held(?!-\d)|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
+    r"-(?P<name>text|reasoning|saytools|tools|queued|spaced|search|paused|image|emptytool|json|refusal|quota|hang|held(?!-\d)|midstream-error(?:-(?:flat|failed|choice|empty|data))?|truncate-clean|truncate|reset|silence"
     r"|one-byte|comments|plain|corrected|repeat-cursor"
-    r"|(?:status|html|empty|retry-after-ms|retry-after-date|retry-after|times|held|pause|slow|words)-(?P<n>\d+(?:\.\d+)?))"
+    r"|(?:status|html|empty|retry-after-ms|retry-after-date|retry-after|times|held|pause|slow|words|again|at)-(?P<n>\d+(?:\.\d+)?))"
     r"(?=-|$)"
 )
-SCRIPTS = {"text", "reasoning", "tools", "emptytool", "json", "refusal", "search", "paused", "image"}
+SCRIPTS = {"text", "reasoning", "tools", "saytools", "emptytool", "json", "refusal", "search", "paused", "image"}
 ERRORS = {f"midstream-error{form}" for form in ("", "-flat", "-failed", "-choice", "-empty", "-data")}
 CUTS = ERRORS | {"truncate", "truncate-clean", "reset", "silence"}
-FLAGS = {"quota", "hang", "one-byte", "comments", "plain", "corrected", "repeat-cursor"}
+FLAGS = {"quota", "hang", "one-byte", "comments", "plain", "corrected", "repeat-cursor", "queued", "spaced"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,10 @@ class Plan:
     plain: bool = False
     corrected: bool = False
     repeat_cursor: bool = False
+    queued: bool = False
+    spaced: bool = False
+    at: int | None = None
+    again: int | None = None
 
     def failing(self, seen_before: int) -> bool:
         """Does the fault still apply after so many earlier requests?"""
@@ -76,7 +85,7 @@ class Plan:
 
     def healthy(self) -> "Plan":
         """The same without its faults."""
-        return Plan(script=self.script, words=self.words)
+        return Plan(script=self.script, words=self.words, again=self.again, spaced=self.spaced)
 
 
 def read_plan(name: str, bases: Iterable[str]) -> tuple[str, Plan] | None:
@@ -119,6 +128,8 @@ def _change(name: str, number: str | None) -> dict[str, Any]:
         "times": {"times": int(n)},
         "held": {"held": int(n)},
         "words": {"words": int(n)},
+        "again": {"again": int(n)},
+        "at": {"at": int(n)},
         "pause": {"pause_ms": n},
         "slow": {"slow_ms": n},
     }

@@ -5,12 +5,14 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tests.vendors import going_on
 from tests.vendors.plan import Plan
 
 REASONING = "First I look at the question. Then I weigh two options; the second one is better."
 SAMPLE = 'Zürich "north"\n\U0001f600 end'
 """The string in every generated tool argument: quote, line break, astral character, so that escapes appear."""
 
+SAID = "I look at the weather there, and then I say what to wear."
 STRIPE = """Three parts: an endpoint that opens a Stripe checkout, one that takes Stripe's events, and a table of who
 has paid.
 
@@ -41,7 +43,10 @@ before is acknowledged and not applied twice; a card that is refused leaves the 
 
 @dataclass(frozen=True)
 class Ask:
-    """A validated request in no vendor's words. ``reasoning`` says whether it asked to see reasoning."""
+    """A validated request in no vendor's words. ``reasoning`` says whether it asked to see reasoning.
+
+    The answer goes on ``behind`` a text, which it repeats as ``echo``; ``anchor`` is what it was asked to begin with.
+    """
 
     last_text: str
     prompt_chars: int
@@ -55,6 +60,9 @@ class Ask:
     stops: tuple[str, ...] = ()
     reasoning: bool = False
     paused: bool = False
+    behind: str = ""
+    anchor: str = ""
+    echo: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,10 +145,11 @@ def instance_of(schema: dict[str, Any], salt: int = 0) -> Any:
 def compose(plan: Plan, ask: Ask) -> Answer:
     """The answer that the plan's script gives to this request."""
     tokens = max(1, ask.prompt_chars // 4)
-    wants_tools = plan.script in ("tools", "emptytool") or ask.tool_mode == "required"
+    wants_tools = plan.script in ("tools", "emptytool", "saytools") or ask.tool_mode == "required"
     if ask.tools and wants_tools and ask.tool_mode != "none" and not ask.answered_tools:
         thought = REASONING if ask.reasoning else ""
-        return Answer(text="", reasoning=thought, calls=_calls(plan, ask), finish="tool_calls", input_tokens=tokens)
+        text = going_on.rest(plan, ask, SAID) if plan.script == "saytools" else ""
+        return Answer(text=text, reasoning=thought, calls=_calls(plan, ask), finish="tool_calls", input_tokens=tokens)
     if plan.script == "refusal":
         return Answer(text="", finish="refusal", input_tokens=tokens)
     if ask.answered_tools:
@@ -151,6 +160,7 @@ def compose(plan: Plan, ask: Ask) -> Answer:
         text = " ".join(f"word{number}" for number in range(plan.words))
     else:
         text = expected_text(ask.last_text)
+    text = going_on.rest(plan, ask, text)
     reasoning = REASONING if plan.script == "reasoning" and ask.reasoning else ""
     return _limited(Answer(text=text, reasoning=reasoning, input_tokens=tokens), ask)
 

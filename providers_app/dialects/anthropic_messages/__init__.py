@@ -31,6 +31,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.continuing import UNDECLARED, Continuing, Way
 from providers_app.types.rules import FormatRules
 from providers_app.wire.status import error_of_answer
 
@@ -78,6 +79,7 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     name: ClassVar[str] = "anthropic_messages"
     pauses: ClassVar[bool] = True  # `pause_turn`: sent back as it is, the answer goes on
     tool_names: ClassVar[NameForm] = ANTHROPIC_NAMES
+    continues: ClassVar[bool] = True
 
     family: str = "anthropic"
     default_max_tokens: int = 16_384
@@ -88,6 +90,17 @@ class AnthropicMessages(msgspec.Struct, frozen=True, kw_only=True):
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
         return _rules(self.unsupported, self.default_max_tokens, model.startswith(self.budget_models))
+
+    def continuing(self, chat: ChatRequest) -> Continuing:
+        """Return how a broken answer goes on: behind its own text up to Claude 4.5, and not while it thinks.
+
+        Claude 4.6 and later refuse a conversation that ends with an assistant's message.
+        """
+        if chat.params.response_schema is not None:
+            return Continuing(ways=("restart",))
+        thinks = chat.params.reasoning_effort not in (None, "none") or "thinking" in chat.params.extra
+        prefix: tuple[Way, ...] = ("prefix",) if chat.model.startswith(self.budget_models) and not thinks else ()
+        return Continuing(ways=(*prefix, *UNDECLARED.ways))
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON bytes of a request. Raise ``UnsupportedContent``."""

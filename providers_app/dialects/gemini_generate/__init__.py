@@ -32,6 +32,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.continuing import UNDECLARED, Continuing
 from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
 from providers_app.wire.status import error_of_answer
@@ -74,6 +75,7 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "gemini_generate"
+    continues: ClassVar[bool] = False
     tool_names: ClassVar[NameForm] = GEMINI_NAMES
 
     family: str = "gemini"
@@ -85,6 +87,10 @@ class GeminiGenerate(msgspec.Struct, frozen=True, kw_only=True):
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
         return _rules(self.unsupported, self._budgeted(model))
+
+    def continuing(self, chat: ChatRequest) -> Continuing:
+        """Return how a broken answer goes on: the format has no cursor, and takes no prefix for certain."""
+        return Continuing(ways=("restart",)) if chat.params.response_schema is not None else UNDECLARED
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON bytes of a request."""

@@ -26,6 +26,7 @@ from providers_app.types.chat import (
     ToolChoice,
     ToolResultPart,
 )
+from providers_app.types.continuing import UNDECLARED, Continuing, Way
 from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
 from providers_app.wire.error_body import fields_of_body
@@ -55,7 +56,9 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     ``unsupported`` names top-level fields that are never sent.
     ``system_everywhere`` moves all system text to the front, which many local templates insist on.
     ``renamed`` are fields that the server calls otherwise. ``named_tool_choice``: it can be told which tool to call;
-    ``image_urls``: it fetches pictures from their address.
+    ``image_urls``: it fetches pictures from their address. ``prefix`` says how an answer goes on behind its own text:
+    always, where an assistant's message comes ``last``; by the ``flag`` prefix on it; by vLLM's fields (``final``); or
+    not at all. ``echo``: the text is then repeated at the beginning of the answer.
     """
 
     family: str = ""
@@ -71,6 +74,8 @@ class RequestForm(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     renamed: tuple[tuple[str, str], ...] = ()
     named_tool_choice: bool = True
     image_urls: bool = True
+    prefix: Literal["", "last", "flag", "final"] = ""
+    echo: bool = False
 
 
 REASONING_TEXT = {"content": "reasoning_content", "reasoning": "reasoning"}
@@ -82,7 +87,8 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
 
     ``request`` says how its requests differ, ``think_tags`` whether its reasoning lies between ``<think>`` tags in the
     text (``opened``: the template already wrote the opening tag), ``words`` what its error words mean, ``own_limits``
-    that OpenAI's limits hold there: other servers take more, or less.
+    that OpenAI's limits hold there: other servers take more, or less. ``continues``: an answer can go on behind its
+    own text, as ``request.prefix`` says.
     """
 
     name: ClassVar[str] = "openai_chat"
@@ -92,10 +98,18 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
     think_tags: Literal["off", "tags", "opened"] = "off"
     words: ErrorWords = error_words.OPENAI_CHAT
     own_limits: bool = False
+    continues: bool = False
 
     def rules(self, model: str) -> FormatRules:
         """Return the rules of the format for ``model``."""
         return _rules(self.request, self.own_limits)
+
+    def continuing(self, chat: ChatRequest) -> Continuing:
+        """Return how a broken answer goes on."""
+        if chat.params.response_schema is not None:
+            return Continuing(ways=("restart",))
+        prefix: tuple[Way, ...] = ("prefix",) if self.request.prefix else ()
+        return Continuing(ways=(*prefix, *UNDECLARED.ways), echo=self.request.echo)
 
     def build_body(self, chat: ChatRequest) -> bytes:
         """Build the JSON bytes of a request. Raise ``InvalidRequest``, ``UnsupportedContent``."""
@@ -133,6 +147,10 @@ class OpenAIChat(msgspec.Struct, frozen=True, kw_only=True):
             named = {"type": "function", "function": {"name": choice.name}}
             body["tool_choice"] = named if choice.mode == "tool" else choice.mode if choice.mode != "auto" else None
             body["parallel_tool_calls"] = params.parallel_tool_calls
+        if chat.prefilled and form.prefix == "flag":
+            messages[-1]["prefix"] = True
+        elif chat.prefilled and form.prefix == "final":
+            body |= {"add_generation_prompt": False, "continue_final_message": True}
         for ours, theirs in form.renamed:
             body[theirs] = body.pop(ours, None)
         return to_bytes(body, params.extra, form.unsupported)

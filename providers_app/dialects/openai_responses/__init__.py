@@ -24,6 +24,7 @@ from providers_app.types.chat import (
     ToolCallPart,
     ToolResultPart,
 )
+from providers_app.types.continuing import UNDECLARED, Continuing, Way
 from providers_app.types.rules import FormatRules
 from providers_app.wire import payload
 from providers_app.wire.status import error_of_answer
@@ -47,13 +48,16 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
     """The Responses API.
 
     ``family`` is the slug whose reasoning is replayed, ``encrypted_reasoning`` asks for it in a form that can be,
-    ``unsupported`` names top-level fields that are never sent.
+    ``unsupported`` names top-level fields that are never sent. ``background``: the server can make an answer in the
+    background, which it stores and which is resumed by a cursor (developers.openai.com/api/docs/guides/background).
     """
 
     name: ClassVar[str] = "openai_responses"
     tool_names: ClassVar[NameForm] = OPENAI_NAMES
+    continues: ClassVar[bool] = True
 
     family: str = "openai"
+    background: bool = False
     encrypted_reasoning: bool = True
     ids: IdForm = RESPONSES_IDS
     unsupported: frozenset[str] = frozenset()
@@ -62,8 +66,13 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
         """Return the rules of the format for ``model``."""
         return _rules(self.unsupported)
 
+    def continuing(self, chat: ChatRequest) -> Continuing:
+        """Return how a broken answer goes on: by its cursor where it was made in the background."""
+        exact: tuple[Way, ...] = ("cursor",) if self.background and chat.resumable and chat.stream else ()
+        return Continuing(ways=(*exact, "restart") if chat.params.response_schema else (*exact, *UNDECLARED.ways))
+
     def build_body(self, chat: ChatRequest) -> bytes:
-        """Build the JSON bytes of a request. Nothing is stored at the provider, so the whole history is in it."""
+        """Build the JSON bytes of a request, with the whole history: only what is resumable is stored there."""
         chat = tool_forms.wired(chat, OPENAI_NAMES)
         system, turns = leading_system(chat, Conversation(chat, self.ids, Replay(self.family, fits=_fits)).turns())
         items = [item for turn in turns for item in _items(chat, turn)]
@@ -72,6 +81,8 @@ class OpenAIResponses(msgspec.Struct, frozen=True, kw_only=True):
         if system:
             body["instructions"] = system
         body |= {"input": items, "stream": chat.stream, "store": False}
+        if self.background and chat.resumable and chat.stream:
+            body |= {"store": True, "background": True}
         if self.encrypted_reasoning:
             body["include"] = ["reasoning.encrypted_content"]
         body["max_output_tokens"] = params.max_output_tokens

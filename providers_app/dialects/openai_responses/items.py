@@ -46,6 +46,16 @@ class OutputItems:
         self._parts = 0
         self.refused = False
 
+    def kept(self, answer: Answer) -> "OutputItems":
+        """Return a copy that writes to ``answer``, for the rest of a response that is resumed."""
+        twins = {id(item): msgspec.structs.replace(item, pieces=list(item.pieces)) for item in self._items.values()}
+        found = OutputItems(answer)
+        found._items = {key: twins[id(item)] for key, item in self._items.items()}
+        found._by_id = {key: twins[id(item)] for key, item in self._by_id.items()}
+        found.tools, found.refused = self.tools, self.refused
+        found._last, found._parts = self._last, self._parts
+        return found
+
     def of(self, value: dict[str, Any]) -> _Item:
         """Return the item that an event belongs to."""
         given = value.get("item_id")

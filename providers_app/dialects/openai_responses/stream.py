@@ -1,5 +1,6 @@
 """The Responses API: its events, its whole response objects, and errors inside a 200."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -27,11 +28,26 @@ class ResponsesReading(Reading):
     def __init__(self) -> None:
         super().__init__()
         self._items = OutputItems(self.answer)
+        self.background = False
+        self.sequence: int | None = None
+
+    def kept(self) -> "ResponsesReading | None":
+        """Return a copy of a background response that was read up to an event with a number; else ``None``."""
+        if not self.background or self.sequence is None or self.answer.response_id is None:
+            return None
+        copied = copy.copy(self)
+        copied.answer = copy.copy(self.answer)
+        copied.answer._events = []
+        copied.answer.append = copied.answer._events.append
+        copied._items = self._items.kept(copied.answer)
+        return copied
 
     def value(self, event: str, value: Any) -> None:
         if type(value) is not dict:
             self.unknown(event, value)
             return
+        if self.background:
+            self.sequence = payload.count(value.get("sequence_number"))
         kind = value.get("type")
         # The JSON names the event: not every server sends an ``event:`` line.
         name = kind if type(kind) is str else event
@@ -53,6 +69,8 @@ class ResponsesReading(Reading):
         response = payload.mapping(value.get("response"))
         self.answer.start(response.get("model"), response.get("id"))
         self.count_in(response.get("usage"))
+        if response.get("background") is True and value.get("sequence_number") is not None:
+            self.background, self.sequence = True, payload.count(value.get("sequence_number"))
         if isinstance(tools := response.get("tools"), list):
             self._items.tools = frozenset(payload.text(payload.mapping(tool).get("name")) for tool in tools)
         return response

@@ -13,7 +13,7 @@ from typing import Any
 
 from providers_app import conf
 from providers_app.behaviours import addresses
-from providers_app.dialects.openai_responses import DIALECT
+from providers_app.dialects.openai_responses import OpenAIResponses
 from providers_app.providers.openai import account
 from providers_app.types.advice import REFUSED_BY_LOGIN, Advice
 from providers_app.types.chat import ChatRequest
@@ -21,6 +21,7 @@ from providers_app.types.credentials import Credential
 from providers_app.types.http import HttpRequest
 from providers_app.wire import payload
 
+DIALECT = OpenAIResponses(background=True)
 SLUG = "openai"
 ACCOUNT_HEADERS = {"OpenAI-Organization": "organization", "OpenAI-Project": "project"}
 _BOTH = (
@@ -39,9 +40,10 @@ def post(path: str, credential: Credential, body: bytes, *, streamed: bool = Fal
     return addresses.post(_address(credential, path), body, streamed=streamed, headers=_account(credential))
 
 
-def get(path: str, credential: Credential) -> HttpRequest:
+def get(path: str, credential: Credential, *, streamed: bool = False) -> HttpRequest:
     """Return a request for data."""
-    return addresses.get(_address(credential, path), _account(credential))
+    accept = {"accept": "text/event-stream"} if streamed else {}
+    return addresses.get(_address(credential, path), {**_account(credential), **accept})
 
 
 def _address(credential: Credential, path: str) -> str:

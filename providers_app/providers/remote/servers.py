@@ -35,7 +35,8 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
     ``base_url``, and ``ports`` usual ports (none where they are common), by which an address is recognised;
     ``owned_by`` and ``server`` are words in its list of models and in its ``Server`` header. ``form`` is how its
     requests differ, ``think_tags`` whether its reasoning lies in the text. ``facts`` names where it tells more of its
-    models than in the list. ``models`` are those of a server without a list.
+    models than in the list. ``models`` are those of a server without a list. ``prefix_path`` is the path of the base
+    URL for requests that go on behind an answer's own text, where that is another one.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Server(msgspec.Struct, frozen=True, cache_hash=True):
     think_tags: Literal["off", "tags", "opened"] = "off"
     facts: Literal["", "ollama", "llama_cpp", "lm_studio", "xai"] = ""
     models: tuple[str, ...] = ()
+    prefix_path: str = ""
 
     @property
     def ends(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ SERVERS: dict[str, Server] = {
     server.name: server
     for server in (
         Server(GENERIC, "Another server"),
-        Server("vllm", "vLLM", "http://127.0.0.1:8000/v1", owned_by=("vllm",)),
+        Server("vllm", "vLLM", "http://127.0.0.1:8000/v1", _form(prefix="final"), owned_by=("vllm",)),
         Server(
             "ollama",
             "Ollama",
@@ -77,7 +79,8 @@ SERVERS: dict[str, Server] = {
             "llama_cpp",
             "llama.cpp",
             "http://127.0.0.1:8080/v1",
-            _form(named_tool_choice=False, reasoning_replay="content"),  # a named choice is treated as auto there
+            # A named choice is treated as auto there.
+            _form(named_tool_choice=False, reasoning_replay="content", prefix="last"),
             owned_by=("llamacpp",),
             server="llama.cpp",
             facts="llama_cpp",
@@ -97,12 +100,24 @@ SERVERS: dict[str, Server] = {
             "https://api.mistral.ai/v1",
             # Fields that it does not know are refused (422); usage comes unasked in the last chunk.
             _without(
-                "reasoning_effort", include_usage=False, ids=NINE_ALPHANUMERICS, renamed=(("seed", "random_seed"),)
+                "reasoning_effort",
+                include_usage=False,
+                ids=NINE_ALPHANUMERICS,
+                renamed=(("seed", "random_seed"),),
+                prefix="flag",
+                echo=True,
             ),
             owned_by=("mistralai",),
         ),
         Server("groq", "Groq", "https://api.groq.com/openai/v1", _NEWER),
-        Server("deepseek", "DeepSeek", "https://api.deepseek.com/v1", _CONTENT, owned_by=("deepseek",)),
+        Server(
+            "deepseek",
+            "DeepSeek",
+            "https://api.deepseek.com/v1",
+            _form(structured="json_object", reasoning_replay="content", prefix="flag"),
+            owned_by=("deepseek",),
+            prefix_path="/beta",
+        ),
         Server("xai", "xAI", "https://api.x.ai/v1", _NEWER, owned_by=("xai",), facts="xai"),
         Server(
             "perplexity",

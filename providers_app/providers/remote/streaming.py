@@ -100,7 +100,8 @@ def _of_server(server: Server, base_url: str) -> RemoteChat:
     usual = urlsplit(server.base_url).path if server.base_url or server.hosts else "/v1"
     complete = not base_url or not usual or _VERSION.search(parts.path)
     likely = "" if complete else f"{parts.scheme}://{parts.netloc}{'' if server.base_url else parts.path}{usual}"
-    return RemoteChat(request=server.form, think_tags=server.think_tags, likely=likely)
+    form = server.form
+    return RemoteChat(request=form, think_tags=server.think_tags, likely=likely, continues=bool(form.prefix))
 
 
 class RemoteStreaming:
@@ -118,6 +119,9 @@ class RemoteStreaming:
     def build(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Build the request without its key."""
         url = address(SLUG, credential, "/chat/completions")
+        if chat.prefilled and (path := server_of(credential).prefix_path):
+            parts = urlsplit(url)
+            url = parts._replace(path=parts.path.replace("/v1/", f"{path}/", 1)).geturl()
         return post(url, dialect(credential).build_body(chat), streamed=chat.stream)
 
 

@@ -60,6 +60,25 @@ FAULTS: list[tuple[str, dict[str, str | None], list[str]]] = [
         },
         ["E012"],
     ),
+    *(
+        (
+            slug,
+            {
+                "streaming.py": "from providers_app.dialects.openai_chat import OpenAIChat\n"
+                "from providers_app.types.continuing import Continuing\n"
+                f"class D(OpenAIChat, frozen=True):\n    def continuing(self, chat): return {returned}\n"
+                "class S:\n    dialect = D()\n    def build(self, chat, credential): ...\nBEHAVIOUR = S()"
+            },
+            found,
+        )
+        for slug, returned, found in (
+            ("wayless", "Continuing(ways=('fly',))", ["E018"]),
+            ("misordered", "Continuing(ways=('restart', 'instruct'))", ["E018"]),
+            ("uncontinued", "None", ["E018"]),
+            ("unable", "1 / 0", ["E018"]),
+            ("cursorless", "Continuing(ways=('cursor',))", ["E011", "E011"]),
+        )
+    ),
     (
         "claims",
         {"models.py": "from providers_app.behaviours.protocols import Unsupported\nBEHAVIOUR = Unsupported('no')"},

@@ -55,6 +55,7 @@ STATED: dict[str, Any] = {
     "ChatRequest.params": ChatParams(),
     "ChatRequest.stream": True,
     "ChatResult.finish_reason": "incomplete",
+    "Continuing.ways": ("instruct", "restart"),
     "Usage.source": "provider",
     "StreamFailed.finish_reason": "error",
     "ImportFormat.files": 1,

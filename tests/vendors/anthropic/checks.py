@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from tests.vendors import going_on
 from tests.vendors.script import Ask
 from tests.vendors.shapes import (
     anything,
@@ -189,8 +190,26 @@ def _check_server_blocks(blocks: Any) -> None:
         rule(result["encrypted_content"] == signature(result["url"]), (), "Invalid `encrypted_content` in a result.")
 
 
-def check_conversation(messages: list[dict[str, Any]]) -> None:
-    """The rules between messages. Raises ``Violation``."""
+PREFILLED = ("claude-haiku-4-5", "claude-archive-", "claude-3-7-sonnet")
+"""Models that go on behind an assistant's last message; the newer ones refuse it."""
+
+
+def check_prefill(body: dict[str, Any], base: str) -> bool:
+    """Whether the answer goes on behind the last message. Raises ``Violation``."""
+    last = body["messages"][-1] if body["messages"] else {"role": "user"}
+    if last["role"] != "assistant" or not base.startswith(PREFILLED):
+        return False
+    thinks = body.get("thinking", {"type": "disabled"})["type"] in ("enabled", "adaptive")
+    rule(not thinks, (), "When `thinking` is enabled, a final `assistant` message must start with a thinking block.")
+    blocks = [{"type": "text", "text": last["content"]}] if isinstance(last["content"], str) else last["content"]
+    text = blocks[-1].get("text", "")
+    rule(blocks[-1]["type"] == "text", ("messages",), "a final assistant message must end with text")
+    rule(text == text.rstrip(), ("messages",), "final assistant content cannot end with trailing whitespace")
+    return True
+
+
+def check_conversation(messages: list[dict[str, Any]], *, prefilled: bool = False) -> None:
+    """The rules between messages; ``prefilled``: the last one begins the answer. Raises ``Violation``."""
     rule(bool(messages), ("messages",), "at least one message is required")
     rule(messages[0]["role"] == "user", ("messages",), 'first message must use the "user" role')
     last = messages[-1]["content"]
@@ -198,7 +217,7 @@ def check_conversation(messages: list[dict[str, Any]]) -> None:
     for message in messages:
         _check_server_blocks(message["content"])
     rule(
-        paused or messages[-1]["role"] == "user",
+        paused or prefilled or messages[-1]["role"] == "user",
         (),
         "This model does not support assistant message prefill. The conversation must end with a user message.",
     )
@@ -257,8 +276,11 @@ def read_ask(body: dict[str, Any]) -> Ask:
     choice = body.get("tool_choice", {"type": "auto"})
     format_ = body.get("output_config", {}).get("format")
     thinking = body.get("thinking", {"type": "disabled"})
+    paused = body["messages"][-1]["role"] == "assistant" and blocks[-1]["type"] in SERVER_BLOCKS
+    texts = [(message["role"], _text(message["content"])) for message in body["messages"]]
+    given = {"last_text": texts[-1][1]} if paused else going_on.read(texts, prefix=True)
     return Ask(
-        last_text=" ".join(block["text"] for block in blocks if block["type"] == "text"),
+        **given,
         prompt_chars=len(json.dumps([body["messages"], body.get("system"), body.get("tools")], ensure_ascii=False)),
         tools=tuple((tool["name"], tool["input_schema"]) for tool in body.get("tools", ())),
         tool_mode={"auto": "auto", "none": "none"}.get(choice["type"], "required"),  # type: ignore[arg-type]
@@ -269,8 +291,14 @@ def read_ask(body: dict[str, Any]) -> Ask:
         max_tokens=body.get("max_tokens"),
         stops=tuple(body.get("stop_sequences", ())),
         reasoning=thinking["type"] in ("enabled", "adaptive"),
-        paused=body["messages"][-1]["role"] == "assistant",
+        paused=paused,
     )
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return " ".join(block["text"] for block in content if block["type"] == "text")
 
 
 def _result_text(block: dict[str, Any]) -> str:

@@ -3,7 +3,14 @@
 import json
 from typing import Any
 
-from tests.vendors.anthropic.checks import COUNT_BODY, MESSAGES_BODY, check_conversation, check_fields, read_ask
+from tests.vendors.anthropic.checks import (
+    COUNT_BODY,
+    MESSAGES_BODY,
+    check_conversation,
+    check_fields,
+    check_prefill,
+    read_ask,
+)
 from tests.vendors.anthropic.errors import error_reply, worded
 from tests.vendors.anthropic.stream import broken, frames, message
 from tests.vendors.anthropic.tokens import is_token, token_error
@@ -88,7 +95,7 @@ class AnthropicVendor:
                 return error_reply(404, f"model: {body['model']}", request_id=request_id)
             base, plan = found
             check_fields(body, base, request.headers["anthropic-version"])
-            check_conversation(body["messages"])
+            check_conversation(body["messages"], prefilled=check_prefill(body, base))
         except Violation as violation:
             return error_reply(400, worded(violation), request_id=request_id)
         if not plan.failing(len(self.ledger.of_model(body["model"]))):

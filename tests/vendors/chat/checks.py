@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from tests.vendors import going_on
 from tests.vendors.script import Ask
 from tests.vendors.shapes import (
     anything,
@@ -156,7 +157,11 @@ def read_ask(body: dict[str, Any]) -> Ask:
     stops = body.get("stop") or ()
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     return Ask(
-        last_text=_text(messages[last_user]["content"]) if last_user >= 0 else "",
+        **going_on.read(
+            [(message["role"], _text(message.get("content"))) for message in messages],
+            prefix=bool(messages[-1].get("prefix") or body.get("continue_final_message")),
+        ),
+        echo=bool(body.get("echo")),
         prompt_chars=len(json.dumps([messages, body.get("tools")], ensure_ascii=False)),
         tools=tuple(
             (tool["function"]["name"], tool["function"].get("parameters", {})) for tool in body.get("tools", ())

@@ -8,7 +8,7 @@ from tests.vendors.asgi import Reply
 from tests.vendors.chat.personality import ERROR, Chunk, Personality, body_check, in_choices, no_entry, refuse, renamed
 from tests.vendors.plan import Plan
 from tests.vendors.replies import json_reply, sse
-from tests.vendors.shapes import integer, nullable, text
+from tests.vendors.shapes import boolean, integer, nullable, text
 
 NINE = re.compile(r"[a-zA-Z0-9]{9}")
 _REASONING = in_choices(lambda said: renamed(said, "reasoning_content", "reasoning"))
@@ -119,8 +119,11 @@ MISTRAL = Personality(
     body=body_check(
         "seed", "max_completion_tokens", "stream_options", "reasoning_effort", "user",
         more={"random_seed": nullable(integer(0))},
+        said={"prefix": boolean},
     ),
     judge=_mistral,
+    ask=lambda body: {**body, "echo": True},
+    prefix="prefix",
     chunk=_mistral_chunk,
     whole=_mistral_chunk,
     call_id=lambda number: f"Mis{number:06d}",
@@ -148,8 +151,10 @@ GROQ = Personality(
 DEEPSEEK = Personality(
     name="deepseek",
     server="",
-    body=body_check(said={"reasoning_content": text()}),
+    body=body_check(said={"reasoning_content": text(), "prefix": boolean}),
     judge=_deepseek,
+    prefix="prefix",
+    prefix_path="/beta/chat/completions",
     chunk=_deepseek_chunk,
     whole=_deepseek_chunk,
     usage="always",

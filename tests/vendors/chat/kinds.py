@@ -8,7 +8,7 @@ from tests.vendors.asgi import Frame, Reply, Request, Streamed
 from tests.vendors.chat.checks import check_fields, check_messages, read_ask
 from tests.vendors.chat.hosted_servers import DEEPSEEK, GROQ, MISTRAL, PERPLEXITY, XAI
 from tests.vendors.chat.local_servers import LLAMA_CPP, LM_STUDIO, OLLAMA, VLLM
-from tests.vendors.chat.personality import Chunk, Personality
+from tests.vendors.chat.personality import Chunk, Personality, check_prefix
 from tests.vendors.chat.stream import completion, frames
 from tests.vendors.chat.vendor import MODELS, VALID_KEY
 from tests.vendors.ledger import Entry, KeyState, Ledger
@@ -47,6 +47,8 @@ class KindVendor:
             match request.method, request.path:
                 case "POST", "/v1/chat/completions":
                     return self._complete(request, entry, headers)
+                case "POST", path if path == kind.prefix_path:
+                    return self._complete(request, entry, headers)
                 case "GET", "/v1/models" if kind.entry is not None:
                     data = [kind.entry(model_id, window) for model_id, window in MODELS.items()]
                     return json_reply(200, {"object": "list", "data": data}, headers)
@@ -63,8 +65,11 @@ class KindVendor:
             raise Refused(unknown_model(model, headers))
         plan = found[1]
         kind.judge(body)
+        check_prefix(kind, body, request.path)
         held(lambda: check_fields(body), headers)
         held(lambda: check_messages(body["messages"]), headers)
+        if not plan.failing(len(self.ledger.of_model(model))):
+            plan = plan.healthy()
         failure = failed(plan, headers)
         if failure is not None:
             return kind.refusal(failure) if failure.headers.get("content-type") == "application/json" else failure

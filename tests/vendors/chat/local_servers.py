@@ -15,7 +15,7 @@ from tests.vendors.chat.personality import (
 )
 from tests.vendors.plan import Plan
 from tests.vendors.replies import sse
-from tests.vendors.shapes import text
+from tests.vendors.shapes import boolean, text
 
 REASONING = in_choices(lambda said: renamed(said, "reasoning_content", "reasoning"))
 
@@ -41,6 +41,24 @@ def _ignoring_choice(body: Chunk) -> Chunk:
 
 def _named_is_auto(body: Chunk) -> Chunk:
     return _ignoring_choice(body) if isinstance(body.get("tool_choice"), dict) else body
+
+
+def _behind_the_last(body: Chunk) -> Chunk:
+    """An assistant's message at the end is always gone on with."""
+    *before, last = body["messages"]
+    return {**body, "messages": [*before, {**last, "prefix": True}]} if last["role"] == "assistant" else body
+
+
+def _final_message(body: Chunk) -> None:
+    """The last message is gone on with, or a new one is begun, not both."""
+    going_on = body.get("continue_final_message", False)
+    said = ""
+    if going_on and body.get("add_generation_prompt", True):
+        said = "Cannot set both `continue_final_message` and `add_generation_prompt` to True."
+    elif going_on and body["messages"][-1]["role"] != "assistant":
+        said = "Cannot continue the final message: it is not the assistant's."
+    if said:
+        refuse(400, {"object": "error", "message": said, "type": "BadRequestError", "param": None, "code": 400})
 
 
 def _silent_end(plan: Plan) -> list[bytes]:
@@ -85,6 +103,8 @@ VLLM = Personality(
     name="vllm",
     server="uvicorn",
     key=False,
+    body=body_check(more={"continue_final_message": boolean, "add_generation_prompt": boolean}),
+    judge=_final_message,
     chunk=REASONING,
     whole=REASONING,
     call_id=lambda number: f"chatcmpl-tool-{number:032x}",
@@ -116,7 +136,7 @@ LLAMA_CPP = Personality(
     key=False,
     body=body_check(said={"reasoning_content": text()}),
     judge=_no_developer,
-    ask=_named_is_auto,
+    ask=lambda body: _behind_the_last(_named_is_auto(body)),
     chunk=_timed,
     whole=as_it_is,
     cut=_stray_error,

@@ -58,7 +58,8 @@ class Personality:
     change in place. ``usage``: ``asked`` in a chunk of its own when asked for, ``always`` in the last chunk, ``each``
     in every chunk. ``cut`` is how it breaks in the middle. ``entry`` is a line of its list (``None``: it has no list).
     ``native`` are further endpoints by method and path. ``keep_alive`` precedes the answer, ``refusal`` words its
-    refusals.
+    refusals. ``prefix`` is the field of an assistant's last message by which the answer goes on behind it; at
+    ``prefix_path`` alone, where there is one. Without the field such a message is refused.
     """
 
     name: str
@@ -79,6 +80,21 @@ class Personality:
     headers: Mapping[str, str] = field(default_factory=dict)
     keep_alive: tuple[bytes, ...] = ()
     refusal: Callable[[Reply], Reply] = as_told
+    prefix: str = ""
+    prefix_path: str = ""
+
+
+def check_prefix(kind: Personality, body: Chunk, path: str) -> None:
+    """Refuse a beginning of the answer that is not marked as one, or at the wrong address. Raises ``Refused``."""
+    last = body["messages"][-1]
+    marked = [message for message in body["messages"] if message.get("prefix")]
+    if not kind.prefix:
+        return
+    if (path == kind.prefix_path and not marked) or (marked and kind.prefix_path not in ("", path)):
+        refuse(400, {"error": {"message": "prefix is not supported here", "type": "invalid_request_error"}})
+    if (last["role"] == "assistant") != bool(marked) or (marked and marked != [last]):
+        said = f"Expected last role User or Tool (or Assistant with prefix True) for serving but got {last['role']}"
+        refuse(400, {"object": "error", "message": said, "type": "invalid_request_message_order", "code": "3230"})
 
 
 def refuse(status: int, payload: Any) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import json
 from typing import Any
 
+from tests.vendors import going_on
 from tests.vendors.script import Ask
 from tests.vendors.shapes import (
     Check,
@@ -229,8 +230,15 @@ def read_ask(body: dict[str, Any]) -> Ask:
     allowed = calling.get("allowedFunctionNames", [])
     declared = [one for tool in body.get("tools", ()) for one in tool.get("functionDeclarations", ())]
     answers = [one["functionResponse"]["response"] for one in last if "functionResponse" in one]
+    roles = {"user": "user", "model": "assistant"}
+    texts = [
+        (roles[content.get("role", "user")], " ".join(one["text"] for one in content["parts"] if "text" in one))
+        for content in contents
+    ]
+    answered = any("functionResponse" in one for one in last)
+    given = {"last_text": texts[-1][1]} if answered else going_on.read(texts, prefix=False)
     return Ask(
-        last_text=" ".join(one["text"] for one in last if "text" in one),
+        **given,
         prompt_chars=len(json.dumps([contents, body.get("systemInstruction"), declared], ensure_ascii=False)),
         tools=tuple(
             (one["name"], _lower(one.get("parametersJsonSchema") or one.get("parameters") or {})) for one in declared

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from tests.vendors import going_on
 from tests.vendors.script import Ask
 from tests.vendors.shapes import (
     Violation,
@@ -152,6 +153,9 @@ def check_fields(body: dict[str, Any], base: str) -> None:
     else:
         said = "Unsupported parameter: 'reasoning.effort' is not supported with this model."
         rule(not reasoning, ("reasoning", "effort"), said, code="unsupported_parameter")
+    stored = body.get("store", True) is not False
+    said = "Background responses require 'store' to be true."
+    rule(not body.get("background") or stored, ("background",), said, code="invalid_value")
     rule("input" in body, ("input",), "Missing required parameter: 'input'.", code="missing_required_parameter")
     names = [tool["name"] for tool in body.get("tools", ())]
     choice = body.get("tool_choice", "auto")
@@ -206,13 +210,13 @@ def read_ask(body: dict[str, Any]) -> Ask:
     """The request in neutral words."""
     given = body["input"]
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    users = [_text(item["content"]) for item in items if item.get("role") == "user"]
+    texts = [(item["role"], _text(item["content"])) for item in items if item.get("role") in ("user", "assistant")]
     after_last_user = items[max((n for n, item in enumerate(items) if item.get("role") == "user"), default=0) :]
     outputs = [_text(item["output"]) for item in after_last_user if item.get("type") == "function_call_output"]
     choice = body.get("tool_choice", "auto")
     format_ = body.get("text", {}).get("format", {})
     return Ask(
-        last_text=users[-1] if users else "",
+        **going_on.read(texts, prefix=False),
         prompt_chars=len(json.dumps([given, body.get("instructions"), body.get("tools")], ensure_ascii=False)),
         tools=tuple((tool["name"], tool.get("parameters") or {}) for tool in body.get("tools", ())),
         tool_mode="required" if isinstance(choice, dict) else choice,

@@ -62,7 +62,7 @@ def response(answer: Answer, body: dict[str, Any], number: int) -> dict[str, Any
         "object": "response",
         "created_at": 1_795_000_000,
         "status": "incomplete" if answer.finish == "length" else "completed",
-        "background": False,
+        "background": bool(body.get("background")),
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if answer.finish == "length" else None,
         "instructions": body.get("instructions"),

@@ -4,6 +4,7 @@ from tests.vendors.asgi import Reply, Request, Streamed
 from tests.vendors.auth import Book
 from tests.vendors.auth.records import Access
 from tests.vendors.ledger import Entry, KeyState, Ledger
+from tests.vendors.openai.background import Background
 from tests.vendors.openai.checks import BODY, COUNT_BODY, check_fields, check_items, read_ask
 from tests.vendors.openai.errors import Refused, error_reply, failed, held, key_error, parse_checked, unknown_model
 from tests.vendors.openai.logins import (
@@ -32,6 +33,7 @@ class OpenAIVendor:
     def __init__(self, book: Book | None = None) -> None:
         self.ledger = Ledger()
         self.book = book or Book("openai")
+        self.background = Background()
 
     def key_state(self, request: Request) -> KeyState:
         key = bearer(request.headers)
@@ -54,6 +56,10 @@ class OpenAIVendor:
             match request.method, request.path.split("/")[1:]:
                 case "POST", ["v1", "responses"]:
                     return self._respond(request, entry, headers)
+                case "GET", ["v1", "responses", response_id]:
+                    return self.background.read(request, entry, response_id, headers)
+                case "POST", ["v1", "responses", response_id, "cancel"]:
+                    return self.background.cancel(entry, response_id, headers)
                 case "POST", ["v1", "responses", "input_tokens"]:
                     return self._count(request, entry, headers)
                 case "GET", ["v1", "models"]:
@@ -103,7 +109,10 @@ class OpenAIVendor:
                 return failed(plan, headers) or error_reply(500, "unreachable")
             return json_reply(200, response(answer, body, request.number), headers, plan)
         head = {**headers, "content-type": "text/event-stream; charset=utf-8"}
-        return Streamed(head, frames(answer, body, request.number), broken(body, request.number, plan), plan)
+        streamed = Streamed(head, frames(answer, body, request.number), broken(body, request.number, plan), plan)
+        if not body.get("background"):
+            return streamed
+        return self.background.begin(body, response(answer, body, request.number), streamed)
 
     def _count(self, request: Request, entry: Entry, headers: dict[str, str]) -> Reply:
         body = parse_checked(request, COUNT_BODY, headers)
