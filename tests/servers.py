@@ -92,6 +92,12 @@ class Postgres:
         )
         return self.resume()
 
+    @property
+    def pid(self) -> int:
+        """The id of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
     def halt(self) -> None:
         """Stop it at once, as a crash does; its files stay for ``resume``."""
         assert self._process is not None
@@ -170,6 +176,12 @@ class Redis:
     def url(self) -> str:
         """The ``REDIS_URL``, whether it runs or not."""
         return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def kill(self) -> None:
         """Kill it; ``start`` gives it back, empty."""

@@ -27,9 +27,9 @@ class Change(msgspec.Struct, frozen=True):
 class Concurrency:
     """The slots of one account, which grow while the account is really used.
 
-    Up to the number that it is known to take, each success adds one; beyond it, a full round of successes does. Where a
-    429 cuts them by a fifth, the requests that were under way but one are known to be taken. A failure of the provider
-    only stops their growth for a while.
+    Up to the number that it is known to take, each success adds one; beyond it, a full round of successes does. A 429
+    cuts them by a fifth, and tells that the others that were under way are taken; each further one of these that is
+    refused as well lowers that number, to half at most. A failure of the provider only stops their growth for a while.
     """
 
     def __init__(self, policy: ConcurrencyPolicy) -> None:
@@ -37,6 +37,7 @@ class Concurrency:
         self.slots = policy.start
         self.used = 0
         self._known = policy.most
+        self._half = policy.least
         self._credit = 0.0
         self._grows_at = 0.0
         self._probes_at = 0.0
@@ -62,13 +63,15 @@ class Concurrency:
         return self._to(slots + 1, "it is fully used and answers")
 
     def limited(self, now: float, began: float) -> Change | None:
-        """Note a 429 of a request that ``began`` then; one that began before the last cut is a part of its cause.
+        """Note a 429 of a request that ``began`` then; one that began before the last cut is of the same crowd.
 
         Call it before the slot is given back.
         """
         self._grows_at, self._credit = now + self.policy.cool_down_s, 0.0
         if began < self._cut_at:
-            return None
+            self._known = max(self._half, self._known - 1)
+            return self._to(min(self.slots, self._known), "the provider answered 429 to many at once")
+        self._half = max(self.policy.least, self.slots // 2)
         self._cut_at, self._probes_at = now, now + self.policy.probe_s
         self._known = max(self.policy.least, min(self.used, self.slots) - 1)
         lower = min(self.slots - 1, int(self.slots * self.policy.cut))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.proofs import chaos
-from tests.proofs.chaos import matrix, truncation
+from tests.proofs.chaos import cuts, matrix, truncation
 from tests.proofs.chaos.faults import FAULTS, Fault
 from tests.proofs.chaos.surfaces import Seen
 from tests.proofs.chaos.truncation import Recorded
@@ -16,7 +16,7 @@ RESET = next(fault for fault in FAULTS if fault.name == "reset in the middle")
 HALF = b"".join(frames()[:21])
 
 
-@pytest.mark.parametrize("part", ["provider", "truncated"])
+@pytest.mark.parametrize("part", ["provider", "truncated", "recovery", "random cuts"])
 def test_the_matrix_holds(part: str) -> None:
     lines: list[str] = []
     assert chaos.run(False, lines.append, f"{part}: "), "\n".join(lines)
@@ -71,6 +71,41 @@ def test_a_stream_that_ends_too_early_and_looks_whole_is_noticed() -> None:
     assert any(
         "is complete" in problem for problem in truncation.wrong_cuts(Recorded("", "openai_chat", body + late), 1)
     )
+
+
+def cut(stored: str, shown: str = "", state: str = "interrupted", seen: str = "", **given: object) -> cuts.Totals:
+    totals = cuts.Totals(problems=[])
+    first, second = b"".join(frames()[:11]), b"".join(frames()[11:21])
+    sent = [(1.0, len(first)), (1.94, len(second))]
+    asked = [Asked(at=0.5, prompt="", sent=sent, body=first + second)]
+    cuts.judge(totals, cuts.Stored(state, stored), [(seen, shown)], asked, **given)  # type: ignore[arg-type]
+    return totals
+
+
+TEN, TWENTY = ("".join(f"word{number} " for number in range(count)) for count in (10, 20))
+
+
+def test_what_is_lost_before_a_kill_is_measured() -> None:
+    lost = cut(TEN, TEN, died=2.0, late_s=0.02)
+    assert (
+        lost.problems == [] and round(lost.largest_tail_s, 2) == 0.06 and lost.largest_bytes == len(TWENTY) - len(TEN)
+    )
+    assert cut(TWENTY, TEN, died=2.0).problems == []
+    assert cut(TEN, died=1.93).problems == [], "what was sent after the kill is not lost"
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (cut("other words"), "'other words'... is no beginning of what was sent"),
+        (cut(TEN, TWENTY), "130 characters were shown that are no beginning of the 60 stored"),
+        (cut(TWENTY, state="complete"), "it is stored as complete and is not"),
+        (cut(TWENTY, seen="complete"), "a reader was shown it as complete"),
+        (cut("", died=2.0), "1000 ms before SIGKILL are lost, and the machine was 0 ms late"),
+    ],
+)
+def test_whatever_a_cut_may_not_do_is_noticed(found: cuts.Totals, problem: str) -> None:
+    assert found.problems == [problem]
 
 
 def test_a_section_is_written_in_its_place_and_leaves_the_others(tmp_path: Path) -> None:

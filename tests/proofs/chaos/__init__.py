@@ -7,11 +7,11 @@ answer is never shown as complete when it is not; and it recovers within five se
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.proofs.chaos import matrix, truncation
+from tests.proofs.chaos import cuts, infrastructure, matrix, overload, recovery, truncation
 from tests.proofs.chaos.part import Part
 from tests.proofs.sections import write_section
 
-PARTS: tuple[Part, ...] = (*matrix.PARTS, truncation.PART)
+PARTS: tuple[Part, ...] = (*matrix.PARTS, truncation.PART, recovery.PART, overload.PART, infrastructure.PART, cuts.PART)
 """In the order of the page."""
 
 

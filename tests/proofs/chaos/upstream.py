@@ -87,9 +87,13 @@ ENDING = (_frame({}, "stop"), b"data: [DONE]\n\n")
 
 
 def text_of(body: bytes) -> str:
-    """Return the text in the whole frames of a body."""
-    lines = [line[6:] for line in body[: body.rfind(b"\n\n") + 1].split(b"\n\n") if line.startswith(b'data: {"id"')]
-    return "".join(json.loads(line)["choices"][0]["delta"].get("content") or "" for line in lines)
+    """Return the text in the events of a body; of its last one where it is whole but for the line's end."""
+    found = []
+    for line in body.split(b"\n\n"):
+        if line.startswith(b'data: {"id"'):
+            with suppress(ValueError):
+                found.append(json.loads(line[6:])["choices"][0]["delta"].get("content") or "")
+    return "".join(found)
 
 
 async def whole(writing: Writing) -> None:
@@ -146,7 +150,7 @@ class Provider:
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             head = await reader.readuntil(b"\r\n\r\n")
             size = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
             body = await reader.readexactly(int(size[1]) if size else 0)

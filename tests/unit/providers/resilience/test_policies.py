@@ -249,6 +249,18 @@ def test_a_429_cuts_by_a_fifth_once_for_all_that_were_under_way_and_a_500_does_n
     assert slots.limited(30.0, began=6.0) is not None
 
 
+def test_a_crowd_of_429s_tells_how_many_the_account_takes_and_halves_at_most() -> None:
+    slots = Concurrency(ConcurrencyPolicy(start=16))
+    slots.used = 16
+    sizes = []
+    for number in range(12):  # of 16 at once, 4 are answered
+        slots.limited(5.0 + 0.01 * number, began=1.0)
+        sizes.append(slots.slots)
+    assert sizes == [12, 12, 12, 12, 11, 10, 9, 8, 8, 8, 8, 8]
+    slots.used = 8
+    assert slots.limited(7.0, began=6.0) is not None and slots.slots == 6, "a later one cuts again"
+
+
 @given(st.lists(st.sampled_from(["ok", "429", "500"]), max_size=200))
 def test_slots_stay_within_their_bounds(what: list[str]) -> None:
     slots = Concurrency(ConcurrencyPolicy(start=4, least=1, most=8))
