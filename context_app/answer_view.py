@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from context_app import markup, markup_worker, media_store, server_tools
-from context_app.models import ContextChunk, Turn
+from context_app import markup, markup_worker, media_store, seams, server_tools
+from context_app.models import Context, ContextChunk, Turn
 from context_app.tool_intents import shown_intent, stored_intent
 
 MAX_ARGUMENT_CHARS = 20_000
@@ -25,6 +25,17 @@ def chunks_of(turn: Turn) -> list[ContextChunk]:
     ]
 
 
+def continues(turn: Turn, chunks: Iterable[ContextChunk]) -> bool:
+    """Say whether an incomplete answer can be continued: there is text, no whole tool call, and the chat is set to."""
+    if turn.context.continuing in (Context.Continuing.RESTART, Context.Continuing.NEVER):
+        return False
+    rows = list(chunks)
+    called = any(row.kind == Kind.TOOL_CALL and not row.metadata.get("invalid_arguments") for row in rows)
+    refused = any(row.metadata.get("refusal") for row in rows)
+    written = any(row.kind == Kind.ASSISTANT and row.content.strip() for row in rows)
+    return written and not called and not refused and turn.session is not None
+
+
 def text_of(chunks: Iterable[ContextChunk]) -> str:
     """Return the text of an answer as Markdown."""
     return "\n\n".join(chunk.content for chunk in chunks if chunk.kind == Kind.ASSISTANT and chunk.content.strip())
@@ -41,7 +52,7 @@ def pieces(turn: Turn, chunks: Iterable[ContextChunk]) -> list[dict[str, Any]]:
         data, call_id = chunk.metadata, str(chunk.metadata.get("call_id") or "")
         if chunk.kind == Kind.ASSISTANT:
             if chunk.content.strip():
-                found.append({"kind": "text", "html": markup_worker.to_html(chunk.content)})
+                found.append({"kind": "text", "html": seams.to_html(chunk)})
         elif chunk.kind == Kind.TOOL_CALL:
             found.append({"kind": "tool_call", **_call(chunk, results.get(call_id))})
         elif chunk.kind == Kind.IMAGE:

@@ -256,14 +256,16 @@ class ChatConnection:
 
 
 async def carry_out(
-    person: Viewer, context_id: UUID, frame: frames.Send | frames.Retry | frames.Stop
+    person: Viewer, context_id: UUID, frame: frames.Send | frames.Retry | frames.Continue | frames.Stop
 ) -> turns.Started | None:
-    """Start, retry or stop a turn for a person whose access was checked. Returns the turn that was started."""
+    """Do what a frame asks for, for a person whose access was checked. Returns the turn that was started."""
     match frame:
         case frames.Send():
             return await turns.start(owner=person.user_id, context_id=context_id, **msgspec.structs.asdict(frame))
         case frames.Retry():
             return await turns.retry(owner=person.user_id, context_id=context_id, turn_id=frame.turn)
+        case frames.Continue():
+            return await turns.go_on(owner=person.user_id, context_id=context_id, turn_id=frame.turn)
         case frames.Stop():
             await turns.stop(owner=person.user_id, stream_id=frame.stream, context_id=context_id)
             return None

@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 
+from context_app.models import Context
 from providers_app.types.chat import ChatParams
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -69,6 +70,12 @@ class ParametersForm(forms.Form):
         required=False,
         choices=(("", "Provider's default"), *((name, name.capitalize()) for name in EFFORTS)),
         help_text="How long the model may think before it answers.",
+    )
+    continuing = forms.ChoiceField(
+        label="When an answer breaks off",
+        required=False,
+        choices=Context.Continuing.choices,
+        help_text="What Continue does, and whether an answer goes on by itself where that leaves no seam.",
     )
     system = forms.CharField(
         label="System text",

@@ -43,11 +43,17 @@ class Retry(_Frame, frozen=True, kw_only=True, tag="retry"):
     turn: UUID
 
 
+class Continue(_Frame, frozen=True, kw_only=True, tag="continue"):
+    """Go on with the answer of a turn."""
+
+    turn: UUID
+
+
 class Ping(_Frame, frozen=True, kw_only=True, tag="ping"):
     """Ask for a ``pong``."""
 
 
-ClientFrame = Send | Attach | Stop | Retry | Ping
+ClientFrame = Send | Attach | Stop | Retry | Continue | Ping
 
 _decoder: msgspec.json.Decoder[ClientFrame] = msgspec.json.Decoder(ClientFrame)
 

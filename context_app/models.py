@@ -7,7 +7,17 @@ from django.db import models
 
 
 class Context(models.Model):
-    """A conversation: its ordered chunks, and the session and model of the next request."""
+    """A conversation: its ordered chunks, and the session and model of the next request.
+
+    ``continuing`` says how its answers go on after they broke off.
+    """
+
+    class Continuing(models.TextChoices):
+        AUTO = "auto", "Automatic: the best way of the provider"
+        EXACT = "exact", "Exactly where possible (OpenAI stores the answer meanwhile)"
+        INSTRUCT = "instruct", "Ask the model to continue"
+        RESTART = "restart", "Start over"
+        NEVER = "never", "Never"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="contexts")
@@ -19,6 +29,7 @@ class Context(models.Model):
     # Maestro chose the model, since neither a person nor the configuration had.
     model_suggested = models.BooleanField(default=False, editable=False)
     params = models.JSONField(default=dict, blank=True)
+    continuing = models.CharField(max_length=12, choices=Continuing, default=Continuing.AUTO)
     # Of the tools that the latest request offered.
     tool_tokens = models.PositiveIntegerField(default=0, editable=False)
     pinned = models.BooleanField(default=False)

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from django.template.loader import render_to_string
 
-from context_app import answer_view, markup_worker, next_step
+from context_app import answer_view, markup_worker, next_step, seams
 from context_app.models import ContextChunk, Stream, Turn
 from context_app.session_models import monogram
 from context_app.tokens import estimate
@@ -91,6 +91,9 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
     if state == Stream.State.RUNNING:
         return view | {"running": True}
     sources = answer_view.sources(chunks)
+    failure = _failure(turn, state, data, chunks)
+    if failure is not None and data.get("finish_reason") != "content_filter":
+        failure["continues"] = answer_view.continues(turn, chunks)
     return view | {
         "pieces": answer_view.pieces(turn, chunks),
         "sources": sources,
@@ -99,7 +102,8 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
         "reasoning_html": markup_worker.to_html(reasoning),
         "reasoning_tokens": usage.get("reasoning_tokens") or estimate(reasoning),
         "changes": changes(data.get("advice") or ()),
-        "failure": _failure(turn, state, data, chunks),
+        "continued": seams.all_in_words(chunks),
+        "failure": failure,
     }
 
 

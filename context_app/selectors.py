@@ -132,7 +132,9 @@ def question_end(turn: Turn) -> int:
 
 def get_turn(context: Context, turn_id: UUID) -> Turn:
     """Return one turn of a chat. Raises ``Turn.DoesNotExist``."""
-    return Turn.objects.select_related("stream").prefetch_related("chunks").get(pk=turn_id, context=context)
+    found = Turn.objects.select_related("stream").prefetch_related("chunks").get(pk=turn_id, context=context)
+    found.context = context
+    return found
 
 
 def sessions(owner_id: Any) -> list[AuthSession]:

@@ -40,5 +40,6 @@ urlpatterns = [
     path("<uuid:pk>/events/", stream.events, name="events"),
     path("<uuid:pk>/send/", stream.post, {"kind": "send"}, name="send"),
     path("<uuid:pk>/stop/", stream.post, {"kind": "stop"}, name="stop"),
+    path("<uuid:pk>/continue/", stream.post, {"kind": "continue"}, name="continue"),
     path("<uuid:pk>/retry/", stream.post, {"kind": "retry"}, name="retry"),
 ]

@@ -4,28 +4,34 @@ A checkpoint lives in memory: it ends with its process. What has to survive that
 """
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from providers_app.chat.request import check_timeout
+from providers_app.chat.messages import MessagesInput
+from providers_app.chat.request import build_chat, check_timeout, parse_params
 from providers_app.dispatch import dispatcher
 from providers_app.dispatch.continued import Continued, declared
 from providers_app.dispatch.dispatcher import Call
+from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import find
 from providers_app.errors import CannotContinue, InvalidRequest, ProviderError
 from providers_app.loop import hand_over, hand_over_stream
 from providers_app.ownership import acting, find_owner
 from providers_app.registry.resolver import spoken
-from providers_app.resilience.checkpoint import Pace, StreamCheckpoint
+from providers_app.resilience.checkpoint import Pace, StreamCheckpoint, started
 from providers_app.text import quoted
+from providers_app.types.chat import ChatRequest
 from providers_app.types.continuing import WAYS, Way, open_ways
-from providers_app.types.events import Event, StreamEnd, StreamFailed
+from providers_app.types.credentials import Credential
+from providers_app.types.events import Event, StreamEnd, StreamFailed, UsageReport
 
 CheckpointCallback = Callable[[StreamCheckpoint], Awaitable[None] | None]
 EVENTS, MS = 50, 1000
+ASKED = frozenset({"system", "tools", "tool_choice", "context_id", "strict", "resumable"})
+"""Arguments of a request beside its parameters."""
 
 
 def watched(
@@ -43,6 +49,50 @@ def watched(
         return msgspec.structs.replace(made, rounds=rounds)
 
     return _told(hand_over_stream(dispatcher.stream(call)), callback)
+
+
+async def checkpoint_of(
+    provider: str,
+    session: str,
+    messages: MessagesInput,
+    events: Iterable[Event],
+    *,
+    model: str,
+    owner: Any = None,
+    **options: Any,
+) -> StreamCheckpoint:
+    """Return the checkpoint of an answer whose ``events`` were stored elsewhere; it has no cursor.
+
+    The other arguments are those of ``stream_chat``. Raises what that raises before it sends anything.
+    """
+    found = await find_owner(owner)
+    known = {name: options.pop(name) for name in ASKED & options.keys()}
+    chat = await build_chat(found, provider, messages, model=model, params=options, **known)
+    kept, first = tuple(events), started(tuple(events))
+    return StreamCheckpoint(
+        owner=found,
+        provider=provider,
+        session=session,
+        model=model,
+        request=chat,
+        events=kept,
+        last_index=len(kept),
+        usage=next((event.usage for event in reversed(kept) if isinstance(event, UsageReport)), None),
+        response_id=None if first is None else first.response_id,
+    )
+
+
+def ways_of(
+    provider: str, model: str, credential: Credential, params: Mapping[str, Any], events: Iterable[Event]
+) -> tuple[Way, ...]:
+    """Return the ways in which a stored answer of ``model`` can go on, best first; ``stop`` alone where none.
+
+    Raises ``UnknownProvider``, ``ProviderBroken``, ``InvalidParameter``.
+    """
+    with faults_of(provider):
+        dialect = spoken(provider, model, credential)
+        chat = ChatRequest(model=model, messages=(), params=parse_params(params))
+        return open_ways(declared(dialect, chat), events, None)
 
 
 def check_unwatched(callback: CheckpointCallback | None) -> None:

@@ -55,6 +55,13 @@ def update(*, context: Context, **columns: Any) -> Context:
     return context
 
 
+def lasting(context: Context) -> dict[str, bool]:
+    """Return the arguments of a request that follow from how the chat's answers are to go on after they broke off."""
+    by_itself = context.continuing in (Context.Continuing.AUTO, Context.Continuing.EXACT)
+    found = {} if by_itself else {"enable_stream_replay": False}
+    return {**found, **({"resumable": True} if context.continuing == Context.Continuing.EXACT else {})}
+
+
 def title_from(context: Context, text: str) -> bool:
     """Take the title from the first message if there is none. Returns whether the title changed."""
     if context.title:

@@ -80,7 +80,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     runtime.prepare()
     try:
         with transaction.atomic():
-            stream = _add_stream(runtime, owner_id)
+            stream = add_stream(runtime, owner_id)
             if context_id is None:
                 context.save(force_insert=True)
             elif asked.alone and Turn.objects.filter(context=context, stream__state=Stream.State.RUNNING).exists():
@@ -108,7 +108,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
         if existing := _existing(context, client_id):
             return existing
         raise
-    return _prepared(turn, session, model, asked.offer, outgoing, asked.options)
+    return prepared(turn, session, model, asked.offer, outgoing, {**contexts.lasting(context), **asked.options})
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
@@ -127,23 +127,23 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
     if asked and None not in asked:  # a turn that goes on with the results of tools has no message
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     end = selectors.question_end(turn)
-    before = _until(end, selectors.chunks(context))
+    before = until(end, selectors.chunks(context))
     offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
     _check_window(session, model, before, offer.tokens, runtime.config.default_window)
     disk.require_space()
     runtime.prepare()
     with transaction.atomic():
-        stream = _add_stream(runtime, owner_id)
+        stream = add_stream(runtime, owner_id)
         # Conditional: of two retries at once, one wins.
         columns = _request_columns(session, model) | {"stream": stream, "attempt": turn.attempt + 1}
         if not Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(**columns):
             raise TurnRunning("The answer is already being asked for again.")
-        _delete_answer(context, turn, owner_id)
+        delete_answer(context, turn, owner_id)
         chunks.lock(context.pk)
-        before = chunks.completed(_until(end, selectors.chunks(context)))
+        before = chunks.completed(until(end, selectors.chunks(context)))
         Context.objects.filter(pk=context.pk).update(tool_tokens=offer.tokens, updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
-    return _prepared(turn, session, model, offer, before)
+    return prepared(turn, session, model, offer, before, contexts.lasting(context))
 
 
 def _existing(context: Context, client_id: str) -> Prepared | None:
@@ -151,7 +151,7 @@ def _existing(context: Context, client_id: str) -> Prepared | None:
     return None if turn is None else Prepared(started=_started(turn, created=False), request=None)
 
 
-def _until(end: int, rows: list[ContextChunk]) -> list[ContextChunk]:
+def until(end: int, rows: list[ContextChunk]) -> list[ContextChunk]:
     """Return the chunks up to the order ``end``, with the results of their calls, wherever those stand."""
     calls = {sending.call_key(row) for row in rows if row.kind == "tool_call" and row.order <= end}
     return [row for row in rows if row.order <= end or (row.kind == "tool_result" and sending.call_key(row) in calls)]
@@ -228,7 +228,7 @@ def _request_columns(session: AuthSession, model: str) -> dict[str, Any]:
     return {"session": session, "session_label": label, "provider": session.provider, "model": model}
 
 
-def _add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
+def add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
     """Write a running stream of this process. Raises ``TooManyRunning``, ``SignedOut``. Call it in a transaction."""
     # The row is the queue: without it, two requests at once would both find room (SQLite has one writer anyway). An
     # account that is being removed was disabled first, so no turn begins during its removal.
@@ -242,7 +242,7 @@ def _add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
     return Stream.objects.create(owner_id=owner_id, process=runtime.process, heartbeat_at=timezone.now())
 
 
-def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
+def delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
     """Delete the earlier answer from the context, as one edit."""
     now = timezone.now()
     old = ContextChunk.objects.filter(turn=turn, deleted_at=None).exclude(role=ContextChunk.Role.USER)
@@ -258,7 +258,7 @@ def _delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
         )
 
 
-def _prepared(
+def prepared(
     turn: Turn,
     session: AuthSession,
     model: str,

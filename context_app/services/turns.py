@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from context_app.errors import UnknownTurn
 from context_app.models import Stream
-from context_app.services import turn_writes
+from context_app.services import going_on, turn_writes
 from context_app.services.questions import Question, offer_of
 from context_app.services.turn_writes import Prepared, Started
 from context_app.streams import pubsub
@@ -31,7 +31,7 @@ from providers_app.types.events import Event, StreamFailed, StreamStart
 from sessions_app.models import Pk
 from sessions_app.stores.pool import in_store
 
-__all__ = ["Question", "Started", "ask", "events", "retry", "start", "stop", "stop_all"]
+__all__ = ["Question", "Started", "ask", "events", "go_on", "retry", "start", "stop", "stop_all"]
 
 MAX_CLIENT_ID = 64
 STOP_S = 5.0
@@ -86,6 +86,16 @@ async def retry(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> S
     context_key = _uuid(context_id, UnknownContext("There is no such chat."))
     turn_key = _uuid(turn_id, UnknownTurn("There is no such message in this chat."))
     return await _launch(turn_writes.retry, _owner_id(owner), context_key, turn_key)
+
+
+async def go_on(*, owner: Any, context_id: UUID | str, turn_id: UUID | str) -> Started:
+    """Go on with the answer of a turn, in the way that the chat is set to: a new stream holds the whole answer.
+
+    Raises ``CannotContinue``, ``UnknownContext``, ``UnknownTurn``, ``TurnRunning``, and what ``start`` raises.
+    """
+    context_key = _uuid(context_id, UnknownContext("There is no such chat."))
+    turn_key = _uuid(turn_id, UnknownTurn("There is no such message in this chat."))
+    return await _launch(going_on.go_on, _owner_id(owner), context_key, turn_key)
 
 
 async def stop(*, owner: Any, stream_id: UUID | str, context_id: UUID | str | None = None) -> None:

@@ -20,6 +20,7 @@ from providers_app.types.events import (
     Origin,
     ReasoningDelta,
     ServerToolEvent,
+    StreamContinued,
     StreamStart,
     TextDelta,
     ToolCall,
@@ -72,6 +73,8 @@ class _Gathering:
                 self._done.append(self._block(event))
             case GeneratedFile():
                 self._done.append(self._file(event))
+            case StreamContinued():
+                self._seam(event)
             case StreamStart(origin=Origin() as origin):
                 self._origin = origin
             case _:
@@ -113,6 +116,13 @@ class _Gathering:
             last.metadata["origin"] = self._noted()
         if self._cited:
             last.metadata["citations"], self._cited = self._cited, []
+
+    def _seam(self, event: StreamContinued) -> None:
+        """Note in its text where the answer had broken off."""
+        last = self._done[-1] if self._done else None
+        if isinstance(last, _Text):
+            at = sum(map(len, last.pieces))
+            last.metadata.setdefault("seams", []).append({"at": at, "way": event.way, "reason": event.reason})
 
     def _reason(self, event: ReasoningDelta) -> None:
         item = self._by_part.get(event.part)

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from context_app.streams.live import LiveStream
 from context_app.streams.transcript import INTERRUPTED, Transcript, encode
-from providers_app import provider
+from providers_app import checkpoints, provider
 from providers_app.dispatch.budget import share_of_runner
 from providers_app.errors import Cancelled, ProviderError
 from providers_app.types.chat import Message, Tool, ToolChoice
+from providers_app.types.continuing import Way
 from providers_app.types.events import ErrorInfo, Event, StreamFailed
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,10 @@ Source = Callable[[], AsyncGenerator[Event, None]]
 
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The request of a turn: the arguments of ``provider.stream_chat``."""
+    """The request of a turn: the arguments of ``provider.stream_chat``.
+
+    With a ``way`` it goes on with an answer, whose events so far are ``earlier``.
+    """
 
     owner: Any
     provider: str
@@ -37,11 +41,28 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
+    earlier: tuple[Event, ...] = ()
+    way: Way | None = None
 
     def open(self) -> AsyncGenerator[Event, None]:
         """Begin to stream; the request is sent when the first event is asked for."""
+        if self.way is not None:
+            return self._going_on(self.way)
         options = {"tools": self.tools, "tool_choice": self.tool_choice, "owner": self.owner, **self.params}
         return provider.stream_chat(self.provider, self.session, self.messages, model=self.model, **options)
+
+    async def _going_on(self, way: Way) -> AsyncGenerator[Event, None]:
+        """Yield the events of the earlier answer, then those that go on with it."""
+        params = dict(self.params)
+        replay = params.pop("enable_stream_replay", None)
+        options = {"tools": self.tools, "tool_choice": self.tool_choice, "owner": self.owner, **params}
+        made = await checkpoints.checkpoint_of(
+            self.provider, self.session, self.messages, self.earlier, model=self.model, **options
+        )
+        source = provider.continue_from_checkpoint(made, policy=way, replay=True, enable_stream_replay=replay)
+        async with aclosing(source):
+            async for event in source:
+                yield event
 
 
 class Runner:

@@ -80,7 +80,8 @@ def save_params(request: HttpRequest, context: Context) -> HttpResponse:
             form.add_error(item.field if item.field in form.fields else None, item.message)
     ok = form.is_valid()
     if ok:
-        contexts.update(context=context, params=form.params())
+        continuing = form.cleaned_data["continuing"] or Context.Continuing.AUTO
+        contexts.update(context=context, params=form.params(), continuing=continuing)
         chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
     data = {**panel(context), "params_form": form, "saved": ok, **_by_field(form, found)}
     response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
@@ -103,7 +104,7 @@ def check_params(request: HttpRequest, context: Context) -> HttpResponse:
 
 def params_drawer(context: Context, system: str) -> dict[str, Any]:
     """Return the parameters drawer as the page opens it: the stored values and the advice about them."""
-    form = ParametersForm(initial={**context.params, "system": system})
+    form = ParametersForm(initial={**context.params, "continuing": context.continuing, "system": system})
     return {"params_form": form, **_by_field(form, _advice(context, context.params))}
 
 

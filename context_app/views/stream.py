@@ -47,7 +47,7 @@ async def events(request: HttpRequest, pk: UUID) -> HttpResponse | StreamingHttp
 @never_cache
 @require_POST
 async def post(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
-    """Carry out a ``send``, ``retry`` or ``stop`` frame; answers with the ``turn`` frame, or with ``stopped``."""
+    """Carry out a ``send``, ``retry``, ``continue`` or ``stop`` frame; answers with ``turn`` or ``stopped``."""
     try:
         person = await _viewer(request)
         await in_store(access.check, person, pk)

@@ -11,6 +11,13 @@ Way = Literal["cursor", "prefix", "instruct", "restart", "stop"]
 WAYS: tuple[Way, ...] = ("cursor", "prefix", "instruct", "restart", "stop")
 """Best first. ``cursor``: the provider sends the rest of the very same answer. ``prefix``: the model goes on right
 behind its text. ``instruct``: it is asked to. ``restart``: it answers anew. ``stop``: the answer stays as it is."""
+SAID = {
+    "cursor": "the provider sent the rest of the same answer",
+    "prefix": "the model went on behind its own text",
+    "instruct": "the model was asked to go on",
+    "restart": "a new answer began",
+}
+"""Each way in words, for a sentence that begins with "Continued: "."""
 EXACT: frozenset[Way] = frozenset({"cursor", "prefix"})
 """Ways that leave no gap and no repetition, so that they are gone without asking."""
 

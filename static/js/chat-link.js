@@ -273,7 +273,7 @@ export class Link {
   }
 
   async post(frame) {
-    const address = { send: "sendUrl", stop: "stopUrl", retry: "retryUrl" }[frame.type];
+    const address = { send: "sendUrl", stop: "stopUrl", retry: "retryUrl", continue: "continueUrl" }[frame.type];
     if (!address) {
       return;
     }

@@ -109,6 +109,11 @@ export class Answer {
         case "usage":
           this.reported = event.usage?.output_tokens ?? this.reported;
           break;
+        case "stream_continued":
+          write();
+          this.parts.place(stencil("stencil-seam"));
+          this.text = null;
+          break;
         case "citation":
           write();
           this.parts.cite(event);

@@ -245,11 +245,12 @@ function showState(state) {
 }
 
 document.addEventListener("click", (event) => {
-  const again = event.target.closest?.("[data-retry]");
+  const again = event.target.closest?.("[data-retry], [data-continue]");
   const suggestion = event.target.closest?.("[data-suggestion]");
   if (again) {
     composer.hideError();
-    if (!link.send({ type: "retry", turn: again.dataset.retry })) {
+    const { retry, continue: onward } = again.dataset;
+    if (!link.send(onward ? { type: "continue", turn: onward } : { type: "retry", turn: retry })) {
       composer.showError({ message: "There is no connection to the server.", hint: "Try again when it is back." });
     }
   } else if (suggestion) {

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from django.core.management.base import CommandParser
 
-from context_app import server_tools
+from context_app import seams, server_tools
 from context_app.models import ContextChunk
 from context_app.tool_intents import shown_intent
 from providers_app import loop, ports, provider
@@ -89,6 +89,7 @@ def as_markdown(context: StoredContext, chunks: list[Chunk]) -> str:
         heading = HEADINGS.get(chunk.kind, chunk.kind.capitalize()) + (f": {name}" if name else "")
         parts.append(f"## {heading}" + (" (not sent)" if chunk.not_sent else ""))
         parts.append(_fenced(chunk.content) if chunk.kind in CODE else chunk.content)
+        parts += [f"*{seams.in_words(seam)}*" for seam in seams.of_metadata(chunk.metadata)]
         if chunk.intent is not None:
             shown = shown_intent(chunk.intent)
             parts.append(f"{shown['purpose']} · {shown['scope']} · {shown['risk']} risk · {shown['source'].lower()}")

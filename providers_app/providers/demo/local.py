@@ -78,6 +78,8 @@ class Responder:
             await asyncio.Event().wait()
         if knobs.status is not None:
             return _planned(knobs, knobs.status, config.retry_after_s)
+        if wanted.behind:  # the answer broke off as the name says; now it goes on
+            knobs = msgspec.structs.replace(knobs, fault=None)
         answer = compose(knobs, wanted)
         number, now = next(self._numbers), int(time.time())
         headers = {"x-request-id": f"req_demo_{number}"}

@@ -7,6 +7,9 @@ import msgspec
 
 from providers_app.wire import payload
 
+GO_ON = "Your last reply was cut off."
+"""The beginning of a request in which a model is asked to go on; the words to begin with are its last paragraph."""
+
 
 class Refused(Exception):
     """The body is not a request; answered with status 400."""
@@ -18,7 +21,11 @@ class Refused(Exception):
 
 
 class DemoRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. ``counts`` are the messages by role; ``results`` the tool results after the last user message."""
+    """One request. ``counts`` are the messages by role; ``results`` the tool results after the last user message.
+
+    Where the model is asked to go on with its answer, ``behind`` is the text so far, ``anchor`` the words to begin
+    with, and ``last_text`` the question.
+    """
 
     model: str
     stream: bool
@@ -34,6 +41,8 @@ class DemoRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None
     stops: tuple[str, ...]
     prompt_tokens: int
+    behind: str = ""
+    anchor: str = ""
 
 
 def tokens(text: str) -> int:
@@ -58,6 +67,7 @@ def read(body: bytes) -> DemoRequest:
     if any(_has_picture(one) for one in messages):
         raise Refused("The demo models read text only: leave the picture out.", "messages")
     last_user = max((n for n, one in enumerate(messages) if one.get("role") == "user"), default=-1)
+    asked, behind, anchor = _going_on(messages, last_user)
     limit = payload.count(value.get("max_completion_tokens")) or payload.count(value.get("max_tokens"))
     stop = value.get("stop")
     tools = [payload.mapping(payload.mapping(tool).get("function")) for tool in payload.sequence(value.get("tools"))]
@@ -66,7 +76,7 @@ def read(body: bytes) -> DemoRequest:
         model=model,
         stream=value.get("stream") is True,
         include_usage=payload.mapping(value.get("stream_options")).get("include_usage") is True,
-        last_text=text_of(messages[last_user]) if last_user >= 0 else "",
+        last_text=asked,
         system_text=" ".join(text_of(one) for one in messages if one.get("role") in ("system", "developer")),
         counts=Counter(payload.text(one.get("role")) or "unknown" for one in messages),
         tools=tuple((payload.text(tool.get("name")), payload.mapping(tool.get("parameters"))) for tool in tools),
@@ -77,7 +87,18 @@ def read(body: bytes) -> DemoRequest:
         max_tokens=limit if limit and limit > 0 else None,
         stops=tuple(one for one in ([stop] if isinstance(stop, str) else payload.sequence(stop)) if one),
         prompt_tokens=sum(4 + _size(one) for one in messages) + sum(_size(tool) for tool in tools),
+        behind=behind,
+        anchor=anchor,
     )
+
+
+def _going_on(messages: list[dict[str, Any]], last_user: int) -> tuple[str, str, str]:
+    """Return the question, and where the last message asks to go on, the text so far and the words to begin with."""
+    asked = text_of(messages[last_user]) if last_user >= 0 else ""
+    earlier = max((n for n in range(last_user) if messages[n].get("role") == "user"), default=-1)
+    if earlier < 0 or not asked.startswith(GO_ON) or messages[last_user - 1].get("role") != "assistant":
+        return asked, "", ""
+    return text_of(messages[earlier]), text_of(messages[last_user - 1]), asked.partition("\n\n")[2]
 
 
 def text_of(message: dict[str, Any]) -> str:

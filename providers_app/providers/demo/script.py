@@ -18,6 +18,8 @@ DEFAULT_TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 LONG_WORDS = 2_000
 PARAGRAPH_WORDS = 60
+ENDING = " And that was the rest of it."
+"""The end of an answer that names the figures of its own request, which are others where it goes on."""
 MAX_QUOTE = 280
 """Characters of what was sent that an answer repeats."""
 
@@ -64,6 +66,9 @@ def compose(knobs: Knobs, request: DemoRequest) -> Answer:
     if knobs.script.startswith("tool") and not request.results and request.tools_allowed:
         return Answer(calls=_calls(knobs, request), finish="tool_calls")
     text = _text(knobs, request)
+    if request.behind:
+        rest = text.removeprefix(request.behind) if text.startswith(request.behind) else ENDING
+        return _limited(Answer(text=request.anchor + rest), request)
     finish, reasoning = "stop", ""
     if knobs.script == "reasoning":
         subject = " ".join(request.last_text.split())[:120] or "an empty message"

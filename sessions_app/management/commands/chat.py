@@ -16,7 +16,16 @@ from providers_app import loop, provider
 from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
-from providers_app.types.events import ErrorInfo, Event, StreamEnd, StreamFailed, StreamStart, TextDelta
+from providers_app.types.continuing import SAID
+from providers_app.types.events import (
+    ErrorInfo,
+    Event,
+    StreamContinued,
+    StreamEnd,
+    StreamFailed,
+    StreamStart,
+    TextDelta,
+)
 from sessions_app.management import parameters, terminal
 
 MAX_PROMPT_CHARS = 8_000_000
@@ -178,6 +187,8 @@ class _Answer:
         elif isinstance(event, TextDelta) and event.text:
             self._command.write(terminal.printable(event.text))
             self._ends_line = event.text.endswith("\n")
+        elif isinstance(event, StreamContinued):
+            self._command.note(f"continued: {SAID[event.way]}. {event.reason}".rstrip())
         elif isinstance(event, StreamStart) and not self._advised:
             # What was left out of the request or changed in it, and what is doubtful about it.
             self._advised = True
