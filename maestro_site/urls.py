@@ -23,6 +23,7 @@ urlpatterns = [
     path("settings/", settings_page.settings_page, name="settings"),
     path("settings/addresses/allow/", settings_page.allow_address, name="settings-allow-address"),
     path("settings/addresses/remove/", settings_page.remove_address, name="settings-remove-address"),
+    path("settings/aliases/", include("sessions_app.alias_urls")),
     path("local-servers/", local_servers.look, name="local-servers"),
     path("local-servers/connect/", local_servers.connect_one, name="local-servers-connect"),
     path("", home.home, name="home"),

@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from providers_app.chat.messages import MessagesInput
-from providers_app.chat.request import build_chat, check_timeout, parse_params
+from providers_app.chat.request import build_chat, check_control, parse_params
 from providers_app.dispatch import dispatcher
 from providers_app.dispatch.continued import Continued, declared
-from providers_app.dispatch.dispatcher import Call
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import find
+from providers_app.dispatch.request import Call
 from providers_app.errors import CannotContinue, InvalidRequest, ProviderError
 from providers_app.loop import hand_over, hand_over_stream
 from providers_app.ownership import acting, find_owner
@@ -128,7 +128,7 @@ def continue_from_checkpoint(
         raise InvalidRequest(f"A StreamCheckpoint is gone on with, not {type(checkpoint).__name__}.")
     if policy is not None and policy not in WAYS:
         raise InvalidRequest(f"There is no policy {quoted(policy)}.", hint=f"There are {', '.join(WAYS)}.")
-    check_timeout(timeout)
+    check_control(timeout)
     pace = None if checkpoint_callback is None else _pace(checkpoint_callback, (checkpoint_events, checkpoint_ms))
     who = owner if owner is not None else acting()
     source = _going_on(checkpoint, policy, replay, enable_stream_replay, pace, timeout, who)

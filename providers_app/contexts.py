@@ -11,8 +11,9 @@ import msgspec
 
 from providers_app import ports
 from providers_app.chat.messages import MessagesInput, parse_messages
-from providers_app.chat.request import check_timeout, parse_params, parse_tool_choice, parse_tools
-from providers_app.dispatch import prepare
+from providers_app.chat.request import check_control, parse_params, parse_tool_choice, parse_tools
+from providers_app.dispatch import aliases, prepare
+from providers_app.dispatch.aliases import ALIAS
 from providers_app.dispatch.faults import deadline
 from providers_app.errors import InvalidRequest, ProviderError, UpstreamTimeout
 from providers_app.loop import on_provider_loop
@@ -158,10 +159,9 @@ async def answer(*args: Any, context_id: Any, **options: Any) -> AsyncGenerator[
 
 async def complete(*args: Any, context_id: Any, **options: Any) -> ChatResult:
     """Store a question and return its whole answer, as ``answer``; the time-out covers all of it."""
-    timeout_s = args[5]
-    check_timeout(timeout_s)
+    timeout_s, _ = check_control(**args[5])
     try:
-        async with deadline(timeout_s, UpstreamTimeout(f"The answer was not complete within {timeout_s} s.")):
+        async with deadline(timeout_s or None, UpstreamTimeout(f"The answer was not complete within {timeout_s} s.")):
             context_id, events = await _ask(*args, context_id=context_id, **options)
             async with aclosing(events):
                 return fold([event async for event in events])
@@ -176,7 +176,7 @@ async def _ask(
     session: str,
     auth_type: AuthType | None,
     messages: MessagesInput | None,
-    timeout_s: float | None,
+    control: Mapping[str, Any],
     params: Mapping[str, Any],
     *,
     model: str | None,
@@ -188,8 +188,9 @@ async def _ask(
 
     ``options`` are further ones of ``stream_chat``. What cannot be sent is refused before anything is stored.
     """
-    check_timeout(timeout_s)
-    registry.card(provider)
+    check_control(**control)
+    if provider != ALIAS:
+        registry.card(provider)
     options["tools"] = parse_tools(options["tools"])
     parse_tool_choice(options["tool_choice"], options["tools"])
     parse_params(params)
@@ -200,11 +201,16 @@ async def _ask(
         messages=parse_messages(messages, continues=context_id is not None),
         system=_text("system", system or ""),
         params=dict(params),
-        options={**options, "timeout": timeout_s},
+        options={**options, **control},
     )
     found = await find_owner(owner)
-    named, _ = await prepare.find(found, provider, session, auth_type)
-    return await ports.context_store().ask(found, msgspec.structs.replace(turn, session=named.id))
+    if provider == ALIAS:
+        plan = await aliases.plan(found, session, model, auth_type)
+        turn = msgspec.structs.replace(turn, alias=plan.alias.id)
+    else:
+        named, _ = await prepare.find(found, provider, session, auth_type)
+        turn = msgspec.structs.replace(turn, session=named.id)
+    return await ports.context_store().ask(found, turn)
 
 
 def _text(name: str, value: Any) -> str:

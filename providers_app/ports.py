@@ -4,10 +4,7 @@ from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import contextmanager
 from typing import NoReturn, Protocol, TypedDict, Unpack
 
-import msgspec
-
 from providers_app.errors import NotConfigured
-from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import Chunk, Message, NewTurn, StoredContext
 from providers_app.types.credentials import Credential, Secret
@@ -15,46 +12,18 @@ from providers_app.types.events import Event
 from providers_app.types.intent import ToolIntent
 from providers_app.types.logins import LoginAttempt, LoginState
 from providers_app.types.refresh import RefreshBusy, RefreshClaim, RefreshFailure, RefreshState
+from providers_app.types.stored import SYSTEM as SYSTEM
+from providers_app.types.stored import Alias as Alias
+from providers_app.types.stored import Owner as Owner
+from providers_app.types.stored import Session as Session
 from providers_app.types.tokens import Tokens
 
 
-class _System:
-    """The installation itself as owner (health checks, refresh); sees every session, and is always explicit."""
+class AliasStore(Protocol):
+    """The store of aliases. Every lookup goes through the owner."""
 
-    def __repr__(self) -> str:
-        return "SYSTEM"
-
-
-SYSTEM = _System()
-Owner = int | str | _System
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored named login without its secret. ``owner`` is the owner's primary key, ``status`` as stored.
-
-    ``generation`` counts its credentials: the outcome of a call with an older one does not concern a newer one.
-    ``expires_at`` is the end of its credential (``None``: never, or not known), ``last_used_at`` to the minute; both in
-    seconds since the epoch. ``flow`` is the sign-in that gave it (empty: a key), ``account`` its ``Tokens.account_id``.
-    ``troubled``: its last use failed, or it is limited. ``page``: the address where a person mends it. ``advice`` is
-    what was doubtful at its creation; not stored.
-    """
-
-    id: str
-    owner: int | str
-    provider: str
-    auth_type: AuthType
-    name: str
-    status: str
-    status_reason: str = ""
-    base_url: str | None = None
-    generation: int = 0
-    expires_at: float | None = None
-    flow: str = ""
-    account: str = ""
-    last_used_at: float | None = None
-    troubled: bool = False
-    page: str = ""
-    advice: tuple[Advice, ...] = ()
+    async def find_alias(self, owner: Owner, ref: str) -> Alias:
+        """Return the alias of this name or id, from memory where it was read a moment ago. Raises ``UnknownAlias``."""
 
 
 class SessionStore(Protocol):
@@ -238,6 +207,7 @@ class Stores(TypedDict, total=False):
     people: People
     media: MediaStore
     policies: PolicyStore
+    aliases: AliasStore
 
 
 _installed: Stores = {}
@@ -278,6 +248,11 @@ async def allowed_pairs() -> Collection[str]:
 def session_store() -> SessionStore:
     """Return the installed store. Raises ``NotConfigured``."""
     return _installed.get("sessions") or _missing("session store is installed, so no named session can be found")
+
+
+def alias_store() -> AliasStore:
+    """Return the installed store. Raises ``NotConfigured``."""
+    return _installed.get("aliases") or _missing("alias store is installed, so no alias can be found")
 
 
 def refresh_store() -> RefreshStore:

@@ -15,12 +15,10 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from providers_app import checkpoints, contexts, ownership, ports
+from providers_app import checkpoints, contexts, ownership
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
-from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_timeout, validate_parameters
+from providers_app.chat.request import ToolChoiceInput, ToolsInput, build_chat, check_control, validate_parameters
 from providers_app.checkpoints import CheckpointCallback, continue_from_checkpoint, resume_from_checkpoint
 from providers_app.contexts import (
     append_chunk,
@@ -32,17 +30,17 @@ from providers_app.contexts import (
     list_contexts,
     state_intent,
 )
-from providers_app.dispatch import clients, dispatcher, prepare
+from providers_app.dispatch import aliases, clients, dispatcher, prepare
+from providers_app.dispatch.aliases import ALIAS
 from providers_app.dispatch.credentials import client_of, open_session
-from providers_app.dispatch.dispatcher import Call
+from providers_app.dispatch.request import Call
 from providers_app.listing.models import get_model, list_models, model_listing
 from providers_app.loop import hand_over_stream, on_provider_loop
+from providers_app.named_sessions import create_session, delete_session, test_session
 from providers_app.ownership import acting_as, find_owner
-from providers_app.ports import SYSTEM, Session
+from providers_app.ports import SYSTEM
 from providers_app.refresh.service import refresh_session, refresh_tokens
 from providers_app.registry.discovery import list_providers, registry
-from providers_app.registry.resolver import lookup
-from providers_app.sign_in import keys
 from providers_app.sign_in.flow import (
     begin_login,
     cancel_login,
@@ -57,9 +55,8 @@ from providers_app.sign_in.flow import (
 )
 from providers_app.sign_in.keys import try_credential
 from providers_app.streaming import fold
-from providers_app.types.catalogue import Account, AuthType, Capabilities, TokenCount
+from providers_app.types.catalogue import AuthType, Capabilities, TokenCount
 from providers_app.types.chat import ChatResult
-from providers_app.types.credentials import Secret
 from providers_app.types.events import Event
 from providers_app.types.http import PreparedRequest, redacted
 
@@ -105,45 +102,6 @@ __all__ = [
 ]
 
 
-@on_provider_loop
-async def create_session(
-    provider: str,
-    auth_type: AuthType,
-    *,
-    name: str,
-    api_key: str | Secret | None = None,
-    base_url: str | None = None,
-    settings: Mapping[str, str] | None = None,
-    owner: Any = None,
-) -> Session:
-    """Store a named login. The key's format and the address are checked, and ``Session.advice`` has what is doubtful.
-
-    The provider is not asked; ``test_session`` does that.
-
-    Raises ``UnknownProvider``, ``UnsupportedOperation``, ``InvalidName``, ``DuplicateSession``, ``InvalidCredential``,
-    ``InvalidRequest``, ``AddressRefused``, ``OwnerRequired``, ``NotConfigured``.
-    """
-    allowed = await ports.allowed_pairs() if base_url or settings else ()
-    credential = keys.make_credential(provider, auth_type, api_key, base_url, settings, allowed)
-    made = await ports.session_store().create(await find_owner(owner), provider, auth_type, name, credential)
-    return msgspec.structs.replace(made, advice=keys.advice_on(provider, credential))
-
-
-@on_provider_loop
-async def delete_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> None:
-    """Destroy a session and its credential. Raises ``UnknownSession``, ``AmbiguousSession``, ``OwnerRequired``."""
-    found, store = await find_owner(owner), ports.session_store()
-    session, _ = await lookup(found, provider, name, auth_type)
-    await store.delete(found, session.id)
-
-
-@on_provider_loop
-async def test_session(provider: str, auth_type: AuthType | None, name: str, *, owner: Any = None) -> Account:
-    """Test the login with one cheap authenticated request; the session records the result. Raises ``UpstreamError``."""
-    found = await find_owner(owner)
-    return await keys.run_test(found, *await prepare.find(found, provider, name, auth_type))
-
-
 def stream_chat(
     provider: str,
     session: str,
@@ -157,6 +115,7 @@ def stream_chat(
     store: bool = False,
     strict: bool | None = None,
     timeout: float | None = None,
+    max_retries: int | None = None,
     resumable: bool = False,
     enable_stream_replay: bool | None = None,
     checkpoint_callback: CheckpointCallback | None = None,
@@ -168,10 +127,15 @@ def stream_chat(
 ) -> AsyncGenerator[Event, None]:
     """Stream the answer as events; the last one is ``StreamEnd`` or ``StreamFailed``.
 
-    ``timeout`` is in seconds and covers everything up to the first event. ``params`` are those of ``ChatParams``; what
-    the provider or model does not take is left out, as ``StreamStart.advice`` says, or with ``strict`` refused. A
-    failure before the first output is raised, on iteration; a later one is the last event. Leaving the iteration
-    (``aclose``, or cancelling the task) closes the upstream request.
+    ``provider`` may be ``"alias"``, and ``session`` then the name of an alias: its routes are tried in order until one
+    answers, and ``StreamStart.routing`` says which did and why the others did not.
+
+    ``timeout`` is the deadline in seconds: everything up to the first event, retries included. ``max_retries`` is how
+    often a failure before the first output is tried again. 0 turns either off; the session's own deadline holds too.
+    ``params`` are those of ``ChatParams``; what the provider or model does not take is left out, as
+    ``StreamStart.advice`` says, or with ``strict`` refused. A failure before the first output is raised, on iteration;
+    a later one is the last event. Leaving the iteration (``aclose``, or cancelling the task) closes the upstream
+    request.
 
     ``context_id`` puts a stored context in front of ``messages``. With ``store`` they and the answer are stored in it,
     or in a new one, as one turn of the chat page: ``messages`` are then the new ones only, the last a user's text or
@@ -184,13 +148,14 @@ def stream_chat(
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
     options |= {"resumable": resumable, "enable_stream_replay": enable_stream_replay}
+    control = {"timeout": timeout, "max_retries": max_retries}
     who = owner if owner is not None else ownership.acting()  # now: ``acting_as`` may have ended at the first event
     if store:
         checkpoints.check_unwatched(checkpoint_callback)
         return hand_over_stream(
-            contexts.answer(who, provider, session, auth_type, messages, timeout, params, model=model, **options)
+            contexts.answer(who, provider, session, auth_type, messages, control, params, model=model, **options)
         )
-    call = partial(_call, who, provider, session, auth_type, messages, timeout, True, params, model=model, **options)
+    call = partial(_call, who, provider, session, auth_type, messages, control, True, params, model=model, **options)
     if checkpoint_callback is not None:
         return checkpoints.watched(call, checkpoint_callback, (checkpoint_events, checkpoint_ms))
     return hand_over_stream(dispatcher.stream(call))
@@ -210,22 +175,24 @@ async def complete_chat(
     store: bool = False,
     strict: bool | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  the deadline is part of the interface
+    max_retries: int | None = None,
     auth_type: AuthType | None = None,
     owner: Any = None,
     **params: Any,
 ) -> ChatResult:
     """Return the whole answer; ``timeout`` in seconds covers all of it.
 
-    ``context_id`` and ``store`` as in ``stream_chat``; the result names the context. As there, a failure before the
-    first output is raised, a refusal inside a 200 too; an answer that broke later has its text, its ``error``, and
-    ``complete`` false.
+    An alias, ``max_retries``, ``context_id`` and ``store`` as in ``stream_chat``; the result names the context. As
+    there, a failure before the first output is raised, a refusal inside a 200 too; an answer that broke later has its
+    text, its ``error``, and ``complete`` false.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    control = {"timeout": timeout, "max_retries": max_retries}
     if store:
         return await contexts.complete(
-            owner, provider, session, auth_type, messages, timeout, params, model=model, **options
+            owner, provider, session, auth_type, messages, control, params, model=model, **options
         )
-    call = await _call(owner, provider, session, auth_type, messages, timeout, False, params, model=model, **options)
+    call = await _call(owner, provider, session, auth_type, messages, control, False, params, model=model, **options)
     return fold(await dispatcher.complete(call))
 
 
@@ -242,10 +209,13 @@ async def count_tokens(
     auth_type: AuthType | None = None,
     owner: Any = None,
 ) -> TokenCount:
-    """Count the tokens of a request and say who counted. Raises ``UpstreamError`` where the provider counts."""
+    """Count the tokens of a request and say who counted; of an alias, for the route that would be tried first.
+
+    Raises ``UpstreamError`` where the provider counts.
+    """
     options = {"system": system, "tools": tools, "context_id": context_id}
-    call = await _call(owner, provider, session, auth_type, messages, None, True, {}, model=model, **options)
-    client = await open_session(call.owner, provider, session, auth_type)
+    call = await _call(owner, provider, session, auth_type, messages, {}, True, {}, model=model, **options)
+    client = await open_session(call.owner, call.provider, call.session, call.auth_type)
     return await client.call(partial(counting.count, chat=call.chat))
 
 
@@ -266,10 +236,13 @@ async def preview_request(
     owner: Any = None,
     **params: Any,
 ) -> PreparedRequest:
-    """Return the exact request of ``stream_chat`` (``stream``) or ``complete_chat``, secrets redacted; send nothing."""
+    """Return the exact request of ``stream_chat`` (``stream``) or ``complete_chat``, secrets redacted; send nothing.
+
+    Of an alias it is the request by the route that would be tried first.
+    """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
-    call = await _call(owner, provider, session, auth_type, messages, None, stream, params, model=model, **options)
-    found, credential = await prepare.find(call.owner, provider, session, auth_type)
+    call = await _call(owner, provider, session, auth_type, messages, {}, stream, params, model=model, **options)
+    found, credential = await prepare.find(call.owner, call.provider, call.session, call.auth_type)
     prepared = await client_of(call.owner, found, credential).prepare(credential, call.chat, preview=True)
     made = prepared.request
     headers = redacted(clients.http().complete_headers(made), made.secret_headers)
@@ -287,14 +260,34 @@ async def _call(
     session: str,
     auth_type: AuthType | None,
     messages: MessagesInput | None,
-    timeout_s: float | None,
+    control: Mapping[str, Any],
     stream: bool,
     params: Mapping[str, Any],
+    *,
+    model: str | None,
     **options: Any,
 ) -> Call:
-    """Check the arguments of a call; ``options`` are further ones of ``build_chat``."""
-    check_timeout(timeout_s)
+    """Check the arguments of a call; ``control`` has its time-out and retries, ``options`` go to ``build_chat``.
+
+    The call of an alias names the route that is tried first, and has all of them as its ``plan``.
+    """
+    timeout_s, max_retries = check_control(**control)
     replay = options.pop("enable_stream_replay", None)
     found = await find_owner(owner)
-    chat = await build_chat(found, provider, messages, stream=stream, params=params, **options)
-    return Call(found, provider, session, chat, auth_type=auth_type, timeout_s=timeout_s, replay=replay)
+    plan = None
+    if provider == ALIAS:
+        plan = await aliases.plan(found, session, model, auth_type)
+        (first, model), auth_type = plan.routes[0], None
+        provider, session = first.provider, first.id
+    chat = await build_chat(found, provider, messages, stream=stream, params=params, model=model, **options)
+    return Call(
+        owner=found,
+        provider=provider,
+        session=session,
+        chat=chat,
+        auth_type=auth_type,
+        timeout_s=timeout_s,
+        max_retries=max_retries,
+        replay=replay,
+        plan=plan,
+    )

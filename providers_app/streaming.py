@@ -142,4 +142,5 @@ def fold(events: Iterable[kinds.Event]) -> ChatResult:
         parts=parts.parts(),
         context_id=start.context_id,
         continued=tuple(others[kinds.StreamContinued]),
+        routing=start.routing,
     )

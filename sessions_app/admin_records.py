@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from sessions_app.admin_aliases import AliasAdmin as AliasAdmin
 from sessions_app.models import AllowedAddress, ImportRun, Notice, OAuthAttempt, RefreshLane
 
 

@@ -11,10 +11,11 @@ class SessionsConfig(AppConfig):
     def ready(self) -> None:
         # The stores need the models, which exist only now.
         from providers_app import ports
+        from sessions_app.stores.aliases import DjangoAliasStore
         from sessions_app.stores.logins import DjangoLoginStore
         from sessions_app.stores.policies import DjangoPolicyStore
         from sessions_app.stores.refreshes import DjangoRefreshStore
         from sessions_app.stores.sessions import DjangoSessionStore
 
         ports.install(sessions=DjangoSessionStore(), refreshes=DjangoRefreshStore(), logins=DjangoLoginStore())
-        ports.install(policies=DjangoPolicyStore())
+        ports.install(policies=DjangoPolicyStore(), aliases=DjangoAliasStore())

@@ -11,6 +11,7 @@ from providers_app import errors
 from providers_app.behaviours.keys import MAX_KEY_CHARS
 from providers_app.behaviours.oauth import LoginField
 from providers_app.registry import options
+from providers_app.types import session_limits
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.types.credentials import Secret
 
@@ -88,12 +89,17 @@ class AddressForm(forms.Form):
 
 
 class OptionsForm(forms.Form):
-    """A form with the declared options of one auth type; each is judged by itself, and its error stands beside it."""
+    """A form with the declared options of one auth type; each is judged by itself, and its error stands beside it.
 
-    def __init__(self, *args: Any, card: ProviderInfo | None = None, auth_type: str = "", **kwargs: Any) -> None:
+    ``limits``: the limits of a session are asked for too, which a new one need not have.
+    """
+
+    def __init__(
+        self, *args: Any, card: ProviderInfo | None = None, auth_type: str = "", limits: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.card, self.auth_type = card, auth_type
-        self.declared = options.declared(card, auth_type) if card else ()
+        self.declared = (options.known if limits else options.declared)(card, auth_type) if card else ()
         for field in self.declared:
             # The limit itself is the core's; this one keeps absurd input from being worked on.
             made: Any = declared_field(field, options.MAX_LINES + 1, field.placeholder)
@@ -108,8 +114,19 @@ class OptionsForm(forms.Form):
 
     @property
     def advanced_options(self) -> list[forms.BoundField]:
-        """The options that are folded away."""
-        return [self[key_of(field.name)] for field in self.declared if field.advanced]
+        """The options of the provider that are folded away."""
+        own = (field for field in self.declared if field.advanced and field.name not in session_limits.NAMES)
+        return [self[key_of(field.name)] for field in own]
+
+    @property
+    def limit_options(self) -> list[forms.BoundField]:
+        """The limits of the session."""
+        return [self[key_of(field.name)] for field in self.declared if field.name in session_limits.NAMES]
+
+    @property
+    def limits_open(self) -> bool:
+        """``True`` when a limit has a value or an error to show."""
+        return any(bound.errors or bound.value() for bound in self.limit_options)
 
     @property
     def advanced_open(self) -> bool:

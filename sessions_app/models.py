@@ -10,6 +10,8 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from providers_app.types.advice import Advice
+from sessions_app.alias_models import Alias as Alias
+from sessions_app.alias_models import AliasRoute as AliasRoute
 from sessions_app.session_cache import session_cache
 
 Pk = Any  # the primary key of a user: an int, or whatever the installation's user model has
@@ -225,8 +227,7 @@ class OAuthAttempt(models.Model):
     revoke_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)  # what no session took
 
     class Meta:
-        verbose_name = "sign-in"
-        ordering = ("-created_at",)
+        verbose_name, ordering = "sign-in", ("-created_at",)
 
     def __str__(self) -> str:
         return f"sign-in to {self.provider} as {self.name}"
@@ -293,8 +294,7 @@ class ImportRun(models.Model):
     rolled_back_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = "import"
-        ordering = ("-created_at",)
+        verbose_name, ordering = "import", ("-created_at",)
 
     def __str__(self) -> str:
         return f"{self.kind} import of {self.created_at:%Y-%m-%d %H:%M}"

@@ -25,6 +25,7 @@ TOOL_NAME_MAX = 128
 TOOL_NAME = re.compile(rf"[A-Za-z0-9_.:-]{{1,{TOOL_NAME_MAX}}}")
 TOOL_MODES = ("auto", "none", "required")
 MAX_TIMEOUT_S = 7 * 24 * 3600
+MAX_RETRIES = 10
 
 ToolsInput = Iterable[Tool | Mapping[str, Any]]
 ToolChoiceInput = str | Mapping[str, Any] | ToolChoice
@@ -71,12 +72,21 @@ async def build_chat(
     )
 
 
-def check_timeout(seconds: float | None) -> None:
-    """Raise ``InvalidRequest`` unless the time-out is a positive number of seconds up to a week, or ``None``."""
-    if seconds is None:
-        return
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_TIMEOUT_S:
-        raise InvalidRequest(f"timeout must be a positive number of seconds up to a week, not {quoted(seconds)}.")
+def check_control(timeout: float | None = None, max_retries: int | None = None) -> tuple[float | None, int | None]:
+    """Return both unchanged. Raise ``InvalidRequest`` unless each is ``None``, 0 (off) or a number within its range.
+
+    A time-out has up to a week of seconds; there are up to ``MAX_RETRIES`` retries.
+    """
+    if timeout is not None:
+        number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+        if not number or not 0 <= timeout <= MAX_TIMEOUT_S:
+            what = f"timeout must be a number of seconds up to a week, or 0 for none, not {quoted(timeout)}."
+            raise InvalidRequest(what)
+    if max_retries is not None:
+        number = isinstance(max_retries, int) and not isinstance(max_retries, bool)
+        if not number or not 0 <= max_retries <= MAX_RETRIES:
+            raise InvalidRequest(f"max_retries must be a number from 0 to {MAX_RETRIES}, not {quoted(max_retries)}.")
+    return timeout, max_retries
 
 
 def validate_parameters(

@@ -1,8 +1,11 @@
 """One request, from the call to the last event.
 
 dispatcher      the order of a request
+request         one request of an answer, until it begins: its routes, its deadline, its outcome
+aliases         the routes of an alias for one request, and why some were left
 prepare         session and credential -> the signed request
 lanes           the lane, circuit and retries of a request, as ``resilience`` decides
+bounds          the bounds of a session's lane, and the error of a request that it refuses
 credentials     what signs the requests of a session, and what is tried after a refusal
 clients         the HTTP client of the provider loop, and the enterprise gateway in front of it
 budget          the memory of all running answers, and who has to pause for it

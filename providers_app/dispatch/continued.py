@@ -85,9 +85,12 @@ class Continued:
         """``True`` where the answer goes on with what was shown before, ``False`` where it begins anew."""
         return self._way not in ("stop", "restart")
 
-    def follow(self, answer: Incoming | None) -> "Continued":
-        """Read the events of this request from now on."""
+    def follow(self, answer: Incoming | None, model: str = "") -> "Continued":
+        """Read the events of this request from now on; ``model`` is the one that an alias chose."""
         self.over()
+        if model and model != self._chat.model:
+            self._chat = self._asked = msgspec.structs.replace(self._chat, model=model)
+            self._pauses = Continuation(self._chat)
         if answer is not None:  # else it did not begin, and the one before says where the answer stands
             self.answer, self.resuming = answer, False
             if not self._buffer.full:
@@ -211,7 +214,7 @@ class Continued:
         return Usage(input_tokens=sent, output_tokens=generated, total_tokens=sent + generated, source="estimated")
 
     def _allow(self, session: Session) -> bool:
-        self._allowed = lanes.current().route(session.provider, session.id, self._chat.model).budget
+        self._allowed = lanes.current().route(session, self._chat.model).budget
         if self._allowed.allow(asyncio.get_running_loop().time()):
             return True
         self._allowed = None

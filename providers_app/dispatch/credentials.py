@@ -139,13 +139,13 @@ class SessionClient:
         A login that is not stored has no lane.
         """
 
-        async def asked() -> T:
+        async def asked(route: int) -> T:
             return await self.attempt(lambda credential: work(self.session, credential))
 
         known = self._session
-        way = Way(self._owner, known, "", conf.current().lookup_timeout_s) if known.id else None
+        way = Way(self._owner, [(known, "")], conf.current().lookup_timeout_s) if known.id else None
         try:
-            return await (asked() if way is None else way.through(asked))
+            return await (asked(0) if way is None else way.through(asked))
         except errors.AuthenticationFailed as error:
             if self.renewed:
                 report(self.session, error)

@@ -7,20 +7,21 @@ that lets the next one in when a limit allows it. Everything lives on the provid
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from providers_app import conf, errors, loop, measures
+from providers_app.dispatch.bounds import policy_of, refusal_of
 from providers_app.ports import Owner, Session
 from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
-from providers_app.resilience.concurrency import Change, ConcurrencyPolicy
-from providers_app.resilience.course import Course, Enter, Fail, Open
-from providers_app.resilience.lane import Asked, Lane, LanePolicy, Refused, Ticket
+from providers_app.resilience.concurrency import Change
+from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
+from providers_app.resilience.lane import Asked, Lane, Refused, Ticket
 from providers_app.resilience.queue import Band, Waiter
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
-from providers_app.types.chat import ChatRequest
 from providers_app.types.events import Usage
+from providers_app.types.session_limits import SessionLimits
 from providers_app.wire.limits import TOLD, seen_limits
 
 logger = logging.getLogger("maestro.dispatcher")
@@ -49,19 +50,23 @@ class Lanes:
         self.budgets: dict[str, RetryBudget] = {}
         self._routes: dict[tuple[str, str, str], Route] = {}
 
-    def route(self, provider: str, session: str, model: str) -> Route:
-        """Return the route to a model of an account; models that differ by a date have one circuit together."""
-        found = self._routes.get((provider, session, model))
+    def route(self, session: Session, model: str) -> Route:
+        """Return the route to a model of a session; models that differ by a date have one circuit together."""
+        provider = session.provider
+        found = self._routes.get((provider, session.id, model))
         if found is None:
             if len(self._routes) >= KEPT:
                 self._forget()
-            family = (provider, session, _DATED.sub("", model))
-            found = self._routes[provider, session, model] = Route(
-                self.doors.setdefault(family[:2], Door(provider, session)),
+            family = (provider, session.id, _DATED.sub("", model))
+            door = self.doors.get(family[:2]) or Door(provider, session.id, session.limits)
+            found = self._routes[provider, session.id, model] = Route(
+                self.doors.setdefault(family[:2], door),
                 self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(_circuit_changed, family))),
                 self.budgets.setdefault(provider, RetryBudget()),
-                measures.here.row(provider, session, model),
+                measures.here.row(provider, session.id, model),
             )
+        if found.door.limits is not session.limits and found.door.limits != session.limits:
+            found.door.follow(session.limits)
         return found
 
     def _forget(self) -> None:
@@ -80,18 +85,10 @@ def current() -> Lanes:
 class Door:
     """A lane with those who wait before it."""
 
-    def __init__(self, provider: str, session: str) -> None:
-        settings = conf.current()
-        self.provider, self.session = provider, session
+    def __init__(self, provider: str, session: str, limits: SessionLimits) -> None:
+        self.provider, self.session, self.limits = provider, session, limits
         self.last_change: Change | None = None
-        policy = LanePolicy(
-            requests_per_minute=settings.requests_per_minute,
-            tokens_per_minute=settings.tokens_per_minute,
-            max_queue_size=settings.max_queue_size,
-            queue_timeout_s=settings.queue_timeout_seconds,
-            concurrency=ConcurrencyPolicy(most=settings.max_concurrent_requests),
-        )
-        self.lane = Lane(policy, asyncio.get_running_loop().time())
+        self.lane = Lane(policy_of(limits), asyncio.get_running_loop().time())
         self._waiting: dict[int, asyncio.Future[Ticket]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -100,6 +97,13 @@ class Door:
         """``True`` while anybody is inside or waits."""
         return bool(self.lane.slots.used or self._waiting)
 
+    def follow(self, limits: SessionLimits) -> None:
+        """Hold to other limits of the session from now on; who waits may be let in by them."""
+        self.limits = limits
+        self.lane.follow(policy_of(limits), asyncio.get_running_loop().time())
+        if self._waiting:
+            self._look()
+
     async def enter(self, asked: Asked) -> Ticket:
         """Return a slot, after waiting for it where need be. Raises ``QueueFull``, ``QueueTimeout``."""
         clock = asyncio.get_running_loop()
@@ -107,7 +111,7 @@ class Door:
         if isinstance(found, Ticket):
             return found
         if isinstance(found, Refused):
-            raise _refusal(found)
+            raise refusal_of(found)
         return await self._wait(found, asked, clock)
 
     async def _wait(self, waiter: Waiter, asked: Asked, clock: asyncio.AbstractEventLoop) -> Ticket:
@@ -121,7 +125,7 @@ class Door:
             if not self.lane.give_up(waiter) and future.done() and not future.cancelled():
                 self.leave(future.result(), sent=False)  # admitted in the same moment
             if isinstance(error, TimeoutError) and patience.expired():
-                raise _refusal(self.lane.refusal(asked, "timeout", clock.time())) from None
+                raise refusal_of(self.lane.refusal(asked, "timeout", clock.time())) from None
             raise
         finally:
             self._waiting.pop(waiter.number, None)
@@ -167,68 +171,85 @@ def _circuit_changed(family: tuple[str, str, str], breaker: Breaker, before: Bre
 
 
 class Way:
-    """One request through the lane and the circuit of its session. ``end`` it.
+    """One request through the lanes and circuits of its ``routes``: sessions with the model of each. ``end`` it.
 
     ``tokens`` estimates what the request costs, ``key`` is the same when it comes again; they are asked only where that
-    decides anything.
+    decides anything. ``max_retries`` of a request wins over that of a session, and this over the settings.
     """
 
     def __init__(
         self,
         owner: Owner | None,
-        session: Session,
-        model: str,
+        routes: Sequence[tuple[Session, str]],
         left_s: float,
-        *,
         band: Band = Band.INTERACTIVE,
         tokens: Callable[[], int] = int,
         key: Callable[[], str] = str,
+        max_retries: int | None = None,
     ) -> None:
-        settings, now = conf.current(), asyncio.get_running_loop().time()
-        self._route = route = current().route(session.provider, session.id, model)
+        settings, now, lanes = conf.current(), asyncio.get_running_loop().time(), current()
+        longest = settings.longest_retry_wait_s
+        choices = []
+        self._routes = []
+        for session, model in routes:
+            route = lanes.route(session, model)
+            given = session.limits.max_retries if max_retries is None else max_retries
+            retries = settings.max_retries if given is None else given
+            self._routes.append(route)
+            choices.append(Choice(route.breaker, route.budget, RetryPolicy(retries, longest)))
+        self.course = Course(choices, now + left_s)
         self._person, self._band, self._tokens, self._patience = str(owner), band, tokens, 0.98 * left_s
         self._key = key
-        policy = RetryPolicy(max_retries=settings.max_retries, longest_wait_s=settings.longest_retry_wait_s)
-        self._course = Course((route.breaker,), route.budget, policy, now + left_s)
         self._ticket: Ticket | None = None
         self._began = False
         self._since, self._outcome = now, "stopped"
         self._first_s: float | None = None
+        self.at = 0
+        """The route that is asked, or that answers."""
 
-    async def through(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Run ``attempt`` with a slot in hand, again where that may help. Raises its last error, or a refusal."""
-        clock, lane = asyncio.get_running_loop(), self._route.door.lane
-        command = self._course.begin(clock.time())
+    async def through(self, attempt: Callable[[int], Awaitable[T]]) -> T:
+        """Run ``attempt`` of a route with a slot in hand, again and by other routes where that may help.
+
+        Raises the error that says most, or a refusal.
+        """
+        clock, course = asyncio.get_running_loop(), self.course
+        command = course.begin(clock.time())
         while not isinstance(command, Fail):
+            at = command.route
+            if at != self.at:
+                self._go_to(at, command, clock.time())
+            door = self._routes[at].door
+            lane = door.lane
             if isinstance(command, Enter):
                 if command.after_s:
                     await asyncio.sleep(command.after_s)
                 at_once = not lane.queue.size and lane.slots.used < lane.slots.slots
                 tokens = 0 if at_once and lane.tokens.per_minute is None else self._tokens()
+                patience = self._patience / len(course.left)
                 key = "" if at_once else self._key()
-                asked = Asked(person=self._person, band=self._band, tokens=tokens, patience_s=self._patience, key=key)
+                asked = Asked(person=self._person, band=self._band, tokens=tokens, patience_s=patience, key=key)
                 try:
-                    self._ticket = await self._route.door.enter(asked)
+                    self._ticket = await door.enter(asked)
                 except errors.NotAdmitted as error:
-                    command = self._course.refused(0, error, clock.time())
+                    command = course.refused(at, error, clock.time())
                     continue
-                command = self._course.entered(0, clock.time())
+                command = course.entered(at, clock.time())
                 if not isinstance(command, Open):
-                    self._leave(sent=False)
+                    self._leave(door, sent=False)
                 continue
             try:
-                found = await attempt()
+                found = await attempt(at)
             except errors.ProviderError as error:
-                self._note(error, clock.time())
-                self._leave(sent=getattr(error, "sent", False))
-                command = self._course.failed(0, error, clock.time())
-                _count_retry(self._route.door.provider, error, again=isinstance(command, Enter))
+                self._note(door, error, clock.time())
+                self._leave(door, sent=getattr(error, "sent", False))
+                command = course.failed(at, error, clock.time())
+                _count_retry(door.provider, error, again=isinstance(command, Enter) and command.route == at)
                 continue
             self._began, self._outcome = True, "ok"
             self._first_s = clock.time() - self._since
-            self._course.output(0, clock.time())
+            course.output(at, clock.time())
             if (change := lane.slots.succeeded(clock.time())) is not None:
-                self._route.door.changed(change)
+                door.changed(change)
             return found
         self._outcome = command.error.code
         raise command.error
@@ -238,53 +259,40 @@ class Way:
         if TOLD.isdisjoint(headers):
             return
         seen = seen_limits(headers)
-        self._route.door.lane.learn(asyncio.get_running_loop().time(), seen.requests, seen.tokens)
+        self._routes[self.at].door.lane.learn(asyncio.get_running_loop().time(), seen.requests, seen.tokens)
 
     def end(self, usage: Usage | None = None, error: errors.ProviderError | None = None, *, whole: bool = True) -> None:
         """Give everything back, and count the request.
 
         ``usage`` is settled, ``error`` is that of an answer that broke; not ``whole``: its reader left.
         """
-        now = asyncio.get_running_loop().time()
+        now, route = asyncio.get_running_loop().time(), self._routes[self.at]
         outcome = error.code if error is not None else self._outcome if whole or not self._began else "stopped"
-        self._route.row.ended(outcome, usage, self._first_s, now - self._since)
+        route.row.ended(outcome, usage, self._first_s, now - self._since)
         if error is not None and self._began:
-            self._course.broke(0, error, now)
-        self._leave(used=usage.total_tokens if usage is not None else None)
-        self._course.over(0, now, error)
+            self.course.broke(self.at, error, now)
+        self._leave(route.door, used=usage.total_tokens if usage is not None else None)
+        self.course.over(self.at, now, error)
 
-    def _note(self, error: errors.ProviderError, now: float) -> None:
-        door = self._route.door
+    def _go_to(self, at: int, command: Enter | Open, now: float) -> None:
+        """Count the route that was left, if it was asked, and measure the next one by itself."""
+        if isinstance(command, Enter) and command.why:
+            self._routes[self.at].row.ended(command.why, None, None, now - self._since)
+        self.at, self._since = at, now
+
+    def _note(self, door: Door, error: errors.ProviderError, now: float) -> None:
         if isinstance(error, errors.RateLimited) and not isinstance(error, errors.QuotaExhausted):
             if self._ticket is not None and (change := door.lane.limited(self._ticket, now, error.retry_after)):
                 door.changed(change)
         elif isinstance(error, errors.UpstreamError) and error.http_status >= 500:
             door.lane.slots.failed(now)
 
-    def _leave(self, *, used: float | None = None, sent: bool = True) -> None:
+    def _leave(self, door: Door, *, used: float | None = None, sent: bool = True) -> None:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
-            self._route.door.leave(ticket, used=used, sent=sent)
-
-
-def fingerprint(chat: ChatRequest) -> str:
-    """Return what tells a request from others of its person and is the same when it comes again, in this process."""
-    return f"{chat.model}/{len(chat.messages)}/{hash(repr(chat.messages[-1:])):x}"
+            door.leave(ticket, used=used, sent=sent)
 
 
 def _count_retry(provider: str, error: errors.ProviderError, *, again: bool) -> None:
     kind = ("after" if getattr(error, "retry_after", None) is not None else "backoff") if again else "never"
     measures.here.count(measures.RETRIES, provider, kind)
-
-
-def _refusal(found: Refused) -> errors.NotAdmitted:
-    place = found.place
-    kind, what = {
-        "full": (errors.QueueFull, "Too many requests wait for this session"),
-        "limit": (errors.LimitReached, "The limit of this session is reached"),
-    }.get(found.why, (errors.QueueTimeout, "No slot of this session came free in time"))
-    beyond = " It may take longer than that." if place.capped else ""
-    return kind(
-        f"{what}; place {place.position} comes up in about {place.retry_after_s:.0f} s.{beyond}",
-        retry_after=place.retry_after_s,
-    )

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from providers_app.types.advice import Advice
-from providers_app.types.events import ErrorInfo
+from providers_app.types.events import ErrorInfo, LeftRoute
 
 SAID = 5
 """Findings that the message of an error says; ``advice`` has them all."""
@@ -57,6 +57,8 @@ class ProviderError(Exception):
     default_hint: ClassVar[str] = ""
     context_id: str | None = None
     """The stored context that the call was about, where there was one."""
+    left: tuple[LeftRoute, ...] = ()
+    """The routes of an alias, none of which answered."""
 
     def __init_subclass__(cls, *, code: str = "", status: int = 0, retry: Retry | None = None) -> None:
         """Declare the stable code of a class, its HTTP status and ``retry``; what is left out is inherited."""

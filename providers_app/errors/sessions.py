@@ -18,6 +18,35 @@ class AmbiguousSession(CallerError, code="ambiguous_session", status=409):
     fix = "Name the provider and the auth type, or use the session's id."
 
 
+class UnknownAlias(CallerError, code="unknown_alias", status=404):
+    """The owner has no alias of this name or id."""
+
+    why = "The name is misspelt, the alias was deleted, or it belongs to another person."
+    default_hint = "`manage.py aliases list` and the page Settings, Aliases, list yours."
+
+
+class DuplicateAlias(CallerError, code="duplicate_alias", status=409):
+    """The owner has an alias or a session of this name."""
+
+    why = "Aliases and sessions are named in the same places, so no two of a person have the same name, in any case."
+    default_hint = "Choose another name, or change the alias that has it."
+
+
+class InvalidRoute(InvalidRequest, code="invalid_route", status=422):
+    """A route of an alias names no session of its owner, no model, or what the alias has already."""
+
+    why = "A route is one of your sessions with a model that it is asked for; each pair can be in an alias once."
+    default_hint = "Give each route as SESSION/MODEL."
+
+
+class NoUsableRoute(CallerError, code="no_usable_route", status=409):
+    """An alias has no route that can be asked: each of its sessions is disabled, needs a sign-in, or was deleted."""
+
+    why = "The alias has no routes, or the sessions of all of them are disabled or need a new sign-in."
+    step = Step.CHOOSE_SESSION
+    default_hint = "Add a route to the alias, or enable one of its sessions."
+
+
 class DuplicateSession(CallerError, code="duplicate_session", status=409):
     """Another session of the owner has this name, or holds this very login."""
 

@@ -83,7 +83,7 @@ class _Package:
 
     def judge(self) -> list[Finding]:
         if settings.reserved(self.slug):
-            self.add("E001", f"The slug {self.slug!r} is the name of a common setting.", "Choose another slug.")
+            self.add("E001", f"The slug {self.slug!r} is reserved.", "Choose another slug.")
         if (module := self.load("")) is None:
             return self.found
         card = self.card(module)

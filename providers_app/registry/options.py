@@ -1,4 +1,4 @@
-"""Options of a session: what its provider declares (``ProviderInfo.settings``), and what a person gave for them.
+"""Options of a session: what its provider declares (``ProviderInfo.settings``), its limits, and what a person gave.
 
 The provider core and the session store judge options here, so that pages, commands, imports and scripts agree.
 """
@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from providers_app.errors import InvalidOption, InvalidRequest
 from providers_app.text import nearest, quoted
+from providers_app.types import session_limits
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import ProviderInfo, SettingField
 from providers_app.wire.error_body import redact
@@ -28,6 +29,11 @@ def declared(card: ProviderInfo, auth_type: str) -> tuple[SettingField, ...]:
     return tuple(field for field in card.settings if not field.auth_types or auth_type in field.auth_types)
 
 
+def known(card: ProviderInfo, auth_type: str) -> tuple[SettingField, ...]:
+    """Return what the provider declares, and the limits that every session may have."""
+    return declared(card, auth_type) + session_limits.FIELDS
+
+
 def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> list[Advice]:
     """Return an error for each option that cannot be stored; an empty value counts as none.
 
@@ -37,7 +43,7 @@ def problems(card: ProviderInfo, auth_type: str, given: Mapping[str, Any]) -> li
         raise InvalidRequest(f"The options of a session are a dictionary of strings, not {quoted(given)}.")
     if len(given) > MAX_OPTIONS:
         raise InvalidRequest(f"A session has at most {MAX_OPTIONS} options.")
-    fields = {field.name: field for field in declared(card, auth_type)}
+    fields = {field.name: field for field in known(card, auth_type)}
     found = [_unknown(card, auth_type, name, fields) for name in given if name not in fields]
     refused = (_refused(field, given.get(name)) for name, field in fields.items())
     return found + [advice for advice in refused if advice is not None]
@@ -90,6 +96,8 @@ def field_problem(field: SettingField) -> str:
         return f"has an option {field.name!r}, which sounds like a secret; options are shown on pages"
     if not isinstance(field.label, str) or not field.label:
         return f"has an option {field.name!r} without a label"
+    if field.name in session_limits.NAMES:
+        return f"has an option {field.name!r}, which every session has as its limit"
     for name, parallel in (("choice_labels", field.choice_labels), ("addresses", field.addresses)):
         if parallel and len(parallel) != len(field.choices):
             return f"has an option {field.name!r} with {len(field.choices)} choices and {len(parallel)} {name}"

@@ -196,8 +196,8 @@ def build_model() -> type[ProvidersConfig]:
 
 
 def reserved(slug: str) -> bool:
-    """Return whether a provider of this slug would hide a common setting."""
-    return slug in ProvidersConfig.model_fields or hasattr(BaseModel, slug)
+    """Return whether a provider of this slug would hide a common setting, or the aliases of the interface."""
+    return slug == "alias" or slug in ProvidersConfig.model_fields or hasattr(BaseModel, slug)
 
 
 @cache

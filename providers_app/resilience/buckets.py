@@ -5,13 +5,15 @@ class Bucket:
     """A token bucket of ``per_minute`` units, full at first, which fills evenly. ``None``: no limit is known.
 
     What is reserved is taken at once. ``settle`` corrects it to what was used, which may leave a debt; ``refund``
-    gives all of it back. ``learn`` follows what the provider says, which always wins over the own count.
+    gives all of it back. ``learn`` follows what the provider says, which wins over the own count; of the limit that
+    was set here (``bound``) and the one that it tells, the lower one holds.
     """
 
-    __slots__ = ("_at", "_level", "_paused_until", "per_minute")
+    __slots__ = ("_at", "_level", "_most", "_paused_until", "_told", "per_minute")
 
     def __init__(self, per_minute: float | None, now: float) -> None:
-        self.per_minute = per_minute
+        self.per_minute = self._most = per_minute
+        self._told: float | None = None
         self._level, self._at, self._paused_until = per_minute or 0.0, now, 0.0
 
     def level(self, now: float) -> float:
@@ -52,13 +54,23 @@ class Bucket:
         """Reserve nothing for so many seconds: the provider said so."""
         self._paused_until = max(self._paused_until, now + seconds)
 
+    def bound(self, most: float | None, now: float) -> None:
+        """Set the limit that holds whatever the provider says, in units a minute; ``None``: only what it says."""
+        self._most = most
+        self._limit(now)
+
     def learn(self, now: float, limit: float | None, remaining: float | None, reset_s: float | None) -> None:
         """Follow the provider's headers: units a minute, how many are left, and in how many seconds all are there."""
-        if limit is not None and limit > 0:
-            if self.per_minute is None:
-                self._level, self._at = limit, now
-            self.per_minute = limit
+        if limit is not None and limit > 0 and limit != self._told:
+            self._told = limit
+            self._limit(now)
         if self.per_minute is not None and remaining is not None:
             self._level = min(self.level(now), remaining)
             if remaining <= 0 and reset_s:
                 self.pause(min(reset_s, 60.0 / self.per_minute), now)
+
+    def _limit(self, now: float) -> None:
+        before, level = self.per_minute, self.level(now)
+        self.per_minute = min((one for one in (self._most, self._told) if one is not None), default=None)
+        if self.per_minute is not None:
+            self._level, self._at = (self.per_minute if before is None else min(level, self.per_minute)), now

@@ -34,7 +34,7 @@ class Concurrency:
 
     def __init__(self, policy: ConcurrencyPolicy) -> None:
         self.policy = policy
-        self.slots = policy.start
+        self.slots = min(policy.start, policy.most)
         self.used = 0
         self._known = policy.most
         self._half = policy.least
@@ -42,6 +42,11 @@ class Concurrency:
         self._grows_at = 0.0
         self._probes_at = 0.0
         self._cut_at = float("-inf")
+
+    def bound(self, most: int) -> None:
+        """Set the most slots that there may be; those beyond them are taken away as they come free."""
+        self.policy = msgspec.structs.replace(self.policy, most=most)
+        self.slots = min(self.slots, most)
 
     @property
     def free(self) -> int:

@@ -61,6 +61,15 @@ class Lane:
         self.unlimited = policy.requests_per_minute is None and policy.tokens_per_minute is None
         """``True`` until a limit is known or the provider asked to wait."""
 
+    def follow(self, policy: LanePolicy, now: float) -> None:
+        """Hold to other bounds from now on; what is known of the provider's limits stays."""
+        self.policy = policy
+        self.slots.bound(policy.concurrency.most)
+        self.requests.bound(policy.requests_per_minute, now)
+        self.tokens.bound(policy.tokens_per_minute, now)
+        self.queue.max_size = policy.max_queue_size
+        self.unlimited = self.unlimited and policy.requests_per_minute is None and policy.tokens_per_minute is None
+
     def enter(self, asked: Asked, now: float) -> Ticket | Waiter | Refused:
         """Return a ticket where the queue is empty and there is room, else a place in the queue, or the refusal."""
         slots = self.slots

@@ -16,7 +16,7 @@ SPREAD = 0.1
 comes back in the same moment."""
 
 
-class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """``max_retries`` after the first attempt; ``longest_wait_s`` is the longest wait that a provider may ask for."""
 
     max_retries: int = 2

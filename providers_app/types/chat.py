@@ -201,7 +201,8 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     sentences that a provider cuts to cite within them). ``shown_text`` is for people.
     ``refusal`` is its text where the provider keeps it apart. ``advice`` says what was changed in the request, or is
     doubtful. ``images`` are files of other types too. ``parts`` is the answer as it has to stand in the next request,
-    reasoning included. ``continued`` names each place where the answer had broken off and goes on.
+    reasoning included. ``continued`` names each place where the answer had broken off and goes on, ``routing`` is the
+    choice that an alias made.
     """
 
     text: str = ""
@@ -223,6 +224,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...] = ()
     context_id: str | None = None
     continued: tuple[events.StreamContinued, ...] = ()
+    routing: events.Routing | None = None
 
     @property
     def shown_text(self) -> str:
@@ -281,7 +283,7 @@ class StoredContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """A question in a stored context; without a ``context_id``, in a new one.
+    """A question in a stored context; without a ``context_id``, in a new one. ``alias`` is the id of one, or empty.
 
     ``messages`` are the new ones, ``system`` becomes the context's system text, ``options`` are further arguments of
     ``stream_chat``.
@@ -294,3 +296,4 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     params: dict[str, Any]
     options: dict[str, Any]
+    alias: str = ""

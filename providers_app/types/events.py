@@ -62,6 +62,29 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True):
     upstream_code: str | None = None
 
 
+class LeftRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A route of an alias that did not answer: its session (by name), its model, and why.
+
+    ``code`` and ``message`` are those of the error that it was left with.
+    """
+
+    provider: str
+    session: str
+    model: str
+    code: str
+    message: str
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """The choice that an alias made: the session (by name) and model that answered, and the routes left before."""
+
+    alias: str
+    provider: str
+    session: str
+    model: str
+    left: tuple[LeftRoute, ...] = ()
+
+
 class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
     """Encoded, an event has its ``type`` and the fields that differ from their defaults."""
 
@@ -69,7 +92,7 @@ class _Event(msgspec.Struct, frozen=True, tag_field="type", omit_defaults=True):
 class StreamStart(_Event, frozen=True, tag="stream_start"):
     """The provider (``origin``) accepted the request and began to answer; ``advice`` says what was changed in it.
 
-    ``context_id`` is the stored context that was sent, if there is one.
+    ``context_id`` is the stored context that was sent, if there is one, ``routing`` the choice that an alias made.
     """
 
     model: str | None = None
@@ -77,6 +100,7 @@ class StreamStart(_Event, frozen=True, tag="stream_start"):
     advice: tuple[Advice, ...] = ()
     origin: Origin | None = None
     context_id: str | None = None
+    routing: Routing | None = None
 
 
 class TextDelta(_Event, frozen=True, tag="text_delta"):

@@ -15,8 +15,8 @@ from providers_app.sign_in import keys
 from providers_app.types.catalogue import AuthType, ProviderInfo
 from providers_app.types.credentials import Credential, Secret
 from sessions_app import credentials, selectors
-from sessions_app.models import AuthSession, Pk, status_columns
-from sessions_app.names import MAX_LENGTH, validate_name
+from sessions_app.models import Alias, AuthSession, Pk, status_columns
+from sessions_app.names import MAX_LENGTH, require_no_alias, validate_name
 from sessions_app.providers import usable
 from sessions_app.services import addresses, notices, trail
 from sessions_app.services.lifecycle import duplicate, free_name
@@ -52,7 +52,7 @@ def create(
         **credentials.sealed_columns(row_id, credential.secret),
     )
     session.advice = credential.advice
-    with free_name(provider, auth_type, name):
+    with free_name(owner_id, provider, auth_type, name):
         claim_place(owner_id)
         session.save(force_insert=True)
         trail.note(session, trail.CREATED, actor_id=actor_id)
@@ -124,12 +124,15 @@ def require_free(owner_id: Pk, provider: str, auth_type: str, name: str) -> None
     """Raise ``DuplicateSession`` when the name is taken; a check before the test, ``create`` decides."""
     if selectors.owned(owner_id).filter(provider=provider, auth_type=auth_type, name__iexact=name).exists():
         raise duplicate(provider, auth_type, name)
+    with transaction.atomic():
+        require_no_alias(owner_id, name)
 
 
 def suggest_name(owner_id: Pk, provider: str, *, stem: str = "") -> str:
     """Return a free name for a new session of this provider, ``stem`` or with a number behind it."""
     stem = (stem or f"my_{provider}")[: MAX_LENGTH - 4]
-    taken = set(selectors.owned(owner_id).filter(name__istartswith=stem).values_list(Lower("name"), flat=True))
+    named = (selectors.owned(owner_id), Alias.objects.filter(owner_id=owner_id))
+    taken = {name for rows in named for name in rows.values_list(Lower("name"), flat=True)}
     return next(name for name in (stem, *(f"{stem}_{n}" for n in range(2, len(taken) + 3))) if name not in taken)
 
 

@@ -29,7 +29,7 @@ from sessions_app import credentials, selectors
 from sessions_app.credentials import oauth_columns
 from sessions_app.import_sources.formats import LEGACY
 from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent, forget_sessions
-from sessions_app.names import MAX_LENGTH
+from sessions_app.names import MAX_LENGTH, require_no_alias
 from sessions_app.services import connect, refresh, trail
 from sessions_app.stores.lanes import lane_of
 
@@ -118,6 +118,8 @@ def carry_out(made: Plan, *, actor_id: Pk | None = None) -> ImportRun | None:
             run.save(force_insert=True)
             if made.kind != LEGACY and new:  # a table of the earlier product is the operator's to judge
                 connect.claim_place(made.owner_id, adding=len(new))
+            for owner in {row.owner_id for row in new}:
+                require_no_alias(owner, *(row.name for row in new if row.owner_id == owner))
             AuthSession.objects.bulk_create(new, batch_size=200)
             forget_sessions()
             for row in changed:

@@ -22,7 +22,7 @@ from providers_app.errors import DuplicateSession, UnknownSession, UpstreamTimeo
 from providers_app.sign_in.checks import oauth_only
 from sessions_app.credentials import DESTROYED, NO_ATTEMPT
 from sessions_app.models import AuthSession, Pk, status_columns
-from sessions_app.names import validate_name
+from sessions_app.names import require_no_alias, validate_name
 from sessions_app.services import notices, trail
 
 # What a session without its secrets must not keep: nothing to refresh, and nothing that another session equals.
@@ -39,7 +39,7 @@ def rename(session: AuthSession, name: str, *, actor_id: Pk | None = None) -> Au
     name = validate_name(name)
     if name == session.name:
         return session
-    with free_name(session.provider, session.auth_type, name):
+    with free_name(session.owner_id, session.provider, session.auth_type, name):
         _require(_rows(session).update(name=name), session)
         before, session.name = session.name, name
         trail.note(session, trail.RENAMED, f"was {before}", actor_id=actor_id)
@@ -129,7 +129,7 @@ def restore(owner_id: Pk, session_id: UUID | str, *, actor_id: Pk | None = None)
     session = restorable(owner_id, session_id)
     if session is None:
         raise gone
-    with free_name(session.provider, session.auth_type, session.name):
+    with free_name(session.owner_id, session.provider, session.auth_type, session.name):
         # The condition makes this and the purge exclude each other, whichever comes first.
         if not AuthSession.objects.filter(pk=session.pk, deleted_at=session.deleted_at).update(deleted_at=None):
             raise gone
@@ -169,10 +169,11 @@ def duplicate(provider: str, auth_type: str, name: str) -> DuplicateSession:
 
 
 @contextmanager
-def free_name(provider: str, auth_type: str, name: str) -> Iterator[None]:
-    """Run the block in a transaction. Raises ``DuplicateSession`` when another session has the name by then."""
+def free_name(owner_id: Pk, provider: str, auth_type: str, name: str) -> Iterator[None]:
+    """Run the block in a transaction. Raises ``DuplicateSession`` when a session or an alias has the name by then."""
     try:
         with transaction.atomic():
+            require_no_alias(owner_id, name)
             yield
     except IntegrityError:
         raise duplicate(provider, auth_type, name) from None

@@ -42,7 +42,7 @@ def create(
     row_id = uuid4()
     columns = credentials.sealed_columns(row_id, tokens.signing, tokens) | oauth_columns(tokens, next_refresh_at)
     session = AuthSession(id=row_id, owner_id=owner_id, provider=provider, auth_type=OAUTH, name=name, **columns)
-    with free_name(provider, OAUTH, name):
+    with free_name(owner_id, provider, OAUTH, name):
         connect.claim_place(owner_id)
         session.lane = _held_lane(provider, tokens, session.pk)
         _refuse_copy(tokens, owner_id, session.pk)

@@ -11,15 +11,16 @@ from providers_app.errors import InvalidOption, UnknownSession
 from providers_app.registry import options
 from providers_app.text import quoted
 from providers_app.types.catalogue import SettingField
+from providers_app.types.session_limits import NAMES
 from sessions_app import providers, selectors
 from sessions_app.models import AuthSession, Pk
 from sessions_app.services import trail
 
 
 def declared(session: AuthSession) -> tuple[SettingField, ...]:
-    """Return the options that the session's provider declares; none where the provider is gone."""
+    """Return the options that the session's provider declares, and its limits; none where the provider is gone."""
     info = providers.info(session.provider)
-    return options.declared(info, session.auth_type) if info else ()
+    return options.known(info, session.auth_type) if info else ()
 
 
 def shown(session: AuthSession) -> list[tuple[str, str]]:
@@ -41,7 +42,7 @@ def change(
     Raises ``UnknownProvider``, ``ProviderBroken``, ``InvalidOption``, ``InvalidRequest``, ``UnknownSession``.
     """
     info = providers.usable(session.provider)
-    known = {field.name for field in options.declared(info, session.auth_type)}
+    known = {field.name for field in options.known(info, session.auth_type)}
     with transaction.atomic():
         # Two changes at once are made one after the other, each upon the other's.
         rows = selectors.visible().select_for_update().filter(pk=session.pk)
@@ -53,7 +54,8 @@ def change(
         changed = tuple(name for name in sorted({*row, *after}) if row.get(name) != after.get(name))
         if changed:
             # What a test learned of the account may be another one with these options; a sign-in's is its own.
-            forgotten = {} if session.auth_type == AuthSession.AuthType.OAUTH else {"account_label": ""}
+            other = session.auth_type != AuthSession.AuthType.OAUTH and not NAMES.issuperset(changed)
+            forgotten = {"account_label": ""} if other else {}
             AuthSession.objects.filter(pk=session.pk).update(options=after, **forgotten)
             said = ", ".join(f"{name} = {after[name]}" if name in after else f"{name} taken away" for name in changed)
             trail.note(session, trail.OPTIONS_CHANGED, said, actor_id=actor_id)

@@ -32,6 +32,9 @@ REFRESH_REFUSED = "refresh-refused"
 REFRESH_ASKED = "refresh-asked"
 ADDRESS_ALLOWED = "address-allowed"
 ADDRESS_REVOKED = "address-revoked"
+ALIAS_CREATED = "alias-created"
+ALIAS_CHANGED = "alias-changed"
+ALIAS_DELETED = "alias-deleted"
 
 
 def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:
@@ -54,6 +57,13 @@ def line(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | 
 def note_address(pair: str, action: str, *, actor_id: Pk) -> None:
     """Write one line about an allowed address, which belongs to no session but to the person who decided."""
     SessionEvent.objects.create(session_label=pair[:120], owner_id=actor_id, actor_id=actor_id, action=action)
+
+
+def note_alias(name: str, owner_id: Pk, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:
+    """Write one line about an alias, which may have routes by many sessions."""
+    SessionEvent.objects.create(
+        session_label=f"alias {name}", owner_id=owner_id, actor_id=actor_id, action=action, detail=detail[:500]
+    )
 
 
 def prune() -> int:

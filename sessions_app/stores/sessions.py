@@ -9,6 +9,7 @@ from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.text import quoted
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
+from providers_app.types.session_limits import limits_of
 from sessions_app import selectors
 from sessions_app.credentials import open_credential
 from sessions_app.models import AuthSession
@@ -102,6 +103,7 @@ def as_session(row: AuthSession) -> Session:
         last_used_at=row.last_used_at.timestamp() if row.last_used_at else None,
         troubled=bool(row.last_error_code or row.limited_until),
         page=selectors.page_of(row.pk),
+        limits=limits_of(row.options),
     )
 
 

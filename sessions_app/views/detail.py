@@ -19,6 +19,7 @@ from providers_app.errors import ProviderError
 from providers_app.listing import models as catalogue
 from providers_app.listing.search import MAX_TEXT, SORTS, ModelQuery, search
 from providers_app.types.catalogue import Capabilities, ModelListing, ProviderInfo
+from providers_app.types.session_limits import NAMES
 from sessions_app import providers, selectors
 from sessions_app.credentials import as_time, has_secret, without_stored_secret
 from sessions_app.forms import AddressForm, KeyForm, NameForm, OptionsForm, errors_in
@@ -129,17 +130,20 @@ def address(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @require_POST
 @with_session
 def options(request: HttpRequest, session: AuthSession) -> HttpResponse:
-    """Change the options, then test the login with them. The key stays, because no option moves the address."""
-    form = OptionsForm(request.POST, card=providers.info(session.provider), auth_type=session.auth_type)
+    """Change the options, and test the login unless only limits changed. The key stays: no option moves the address."""
+    card = providers.info(session.provider)
+    form = OptionsForm(request.POST, card=card, auth_type=session.auth_type, limits=True)
     if form.is_valid():
         with errors_in(form):
             changed = option_service.change(session, form.given_options(), actor_id=request.user.pk, whole=True)
             enabled = session.status != AuthSession.Status.DISABLED
-            if changed and enabled and (session.auth_type == AuthSession.AuthType.NONE or has_secret(session)):
+            if NAMES.issuperset(changed):  # limits say nothing of the login
+                messages.success(request, "The limits are saved." if changed else "Those are the options already.")
+            elif enabled and (session.auth_type == AuthSession.AuthType.NONE or has_secret(session)):
                 works = "The options are saved, and the session works with them."
                 _test(request, session, works, "The options are saved, but the test with them failed")
             else:
-                messages.success(request, "The options are saved." if changed else "Those are the options already.")
+                messages.success(request, "The options are saved.")
             return redirect("sessions:detail", pk=session.pk)
     return _page(request, session, options_form=form)
 
@@ -230,7 +234,7 @@ def _page(request: HttpRequest, session: AuthSession, **refused: Any) -> HttpRes
     info = context["provider"]
     takes_key = session.auth_type == AuthSession.AuthType.API_KEY and info
     initial = OptionsForm.initial_of(session.options)
-    options_form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type)
+    options_form = OptionsForm(initial=initial, card=info, auth_type=session.auth_type, limits=True)
     context |= {
         "name_form": NameForm(initial={"name": session.name}),
         "options_form": options_form if options_form.declared else None,

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from providers_app.errors import DuplicateSession, ProviderError, RefreshFailed, UnknownSession, UnsupportedOperation
-from sessions_app import selectors
+from sessions_app import alias_selectors, selectors
 from sessions_app.models import AuthSession
 from sessions_app.services import lifecycle, notices, outcomes
 from sessions_app.services import refresh as refreshes
@@ -155,10 +155,15 @@ def enable(request: HttpRequest, session: AuthSession) -> HttpResponse:
 @with_session
 def delete(request: HttpRequest, session: AuthSession) -> HttpResponse:
     """Delete with an undo window. The row goes at once; the detail page leads back to the list."""
+    used = alias_selectors.using(session)
     lifecycle.trash(session, actor_id=request.user.pk)
+    said = alias_selectors.loss_words(used)
     if request.htmx and request.POST.get("part") == "row":  # type: ignore[attr-defined]
         response = trigger_client_event(HttpResponse(), "sessions-reload", {})
-        return toast(response, f"{session.name} deleted", undo=reverse("sessions:restore", args=[session.pk]))
+        undo = reverse("sessions:restore", args=[session.pk])
+        return toast(response, f"{session.name} deleted. {said}".strip(" ."), undo=undo)
+    if said:
+        messages.warning(request, said)
     target = f"{reverse('sessions:list')}?deleted={session.pk}"
     return HttpResponseClientRedirect(target) if request.htmx else redirect(target)  # type: ignore[attr-defined]
 

@@ -1,5 +1,8 @@
 """``manage.py chat SESSION [PROMPT or -]``: one answer, printed as it arrives; with ``--context`` in a stored chat.
 
+With ``--provider alias`` SESSION is the name of an alias, and stderr says which of its routes answered, and why not an
+earlier one.
+
 Exit code 0 means a complete answer, 3 that the provider ended it early or that it shows nothing, 1 any error, as stderr
 says. Ctrl-C cancels the request at the provider, prints what there is, and gives 130.
 """
@@ -13,6 +16,7 @@ import msgspec
 from django.core.management.base import CommandParser
 
 from providers_app import loop, provider
+from providers_app.dispatch.aliases import ALIAS, routing_words
 from providers_app.errors import Cancelled, EmptyPrompt, InvalidRequest, ProviderError
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
@@ -79,13 +83,18 @@ class Command(terminal.TerminalCommand):
     def _ask(self, answer: "_Answer", options: dict[str, Any]) -> bool:
         """Print the answer; ``True`` when Ctrl-C ended it. Raises what kept it from beginning."""
         prompt, params = _prompt(options["prompt"]), parameters.read(options)
-        session = terminal.session_of(options)
+        if options["provider"] == ALIAS:
+            owner = terminal.owner_id(options["owner"])
+            named = ALIAS, options["session"]
+        else:
+            session = terminal.session_of(options)
+            owner, named = session.owner_id, (session.provider, str(session.pk))
         params |= {"model": options["model"] or None, "system": options["system"] or None, "strict": options["strict"]}
         if options["context"]:
             new = options["context"] == "new"
-            stored = None if new else terminal.context_of(session.owner_id, options["context"]).id
+            stored = None if new else terminal.context_of(owner, options["context"]).id
             params |= {"store": True, "context_id": stored}
-        stream = provider.stream_chat(session.provider, str(session.pk), prompt, owner=session.owner_id, **params)
+        stream = provider.stream_chat(*named, prompt, owner=owner, **params)
         interrupted = answer.run(stream)
         if answer.gone:
             # The reader of the output left, so no message can be given.
@@ -194,6 +203,8 @@ class _Answer:
             self._advised = True
             for line in dict.fromkeys(f"{item.level}: {item.message}" for item in event.advice):
                 self._command.note(line)
+            if event.routing is not None:
+                self._command.note(routing_words(event.routing))
 
 
 def _prompt(given: str | None) -> str:

@@ -10,7 +10,7 @@ from providers_app.errors import InvalidRequest, NeedsReauth
 from providers_app.ports import Session
 from providers_app.types.catalogue import SettingField
 from providers_app.types.credentials import Secret
-from sessions_app import selectors
+from sessions_app import alias_selectors, selectors
 from sessions_app.management import sign_in, terminal
 from sessions_app.models import AuthSession
 from sessions_app.presenters.status import describe
@@ -121,9 +121,10 @@ class Command(terminal.TerminalCommand):
             raise InvalidRequest("Name one session.", hint="PROVIDER AUTH_TYPE NAME, or one id or name.")
         provider, auth_type = kind or (provider, auth_type)
         session = terminal.session_of(options | {"provider": provider, "auth_type": auth_type}, ref)
+        used = alias_selectors.using(session)
         lifecycle.delete(session, actor_id=session.owner_id)
-        result = {"deleted": str(session.pk), "session": str(session)}
-        self.answer(result, f"Deleted {session}. Its secret is destroyed.")
+        result = {"deleted": str(session.pk), "session": str(session), "aliases": used}
+        self.answer(result, f"Deleted {session}. Its secret is destroyed. {alias_selectors.loss_words(used)}".strip())
 
     def _login(self, options: dict[str, Any]) -> None:
         if made := sign_in.login(self, options):

@@ -14,7 +14,7 @@ import msgspec
 
 from providers_app import errors
 from providers_app.resilience.breaker import Breaker, BreakerPolicy
-from providers_app.resilience.course import Command, Course, Enter, Open
+from providers_app.resilience.course import Choice, Command, Course, Enter, Open
 from providers_app.resilience.lane import Asked, Lane, LanePolicy, Refused, Ticket
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 
@@ -149,7 +149,8 @@ class _Request:
 
     def __init__(self, load: Load, client: _Client) -> None:
         self.load, self.client = load, client
-        self.course = Course((load.breaker,), load.budget, load.retry, load.clock.now + 600.0, load.draw)
+        choice = Choice(load.breaker, load.budget, load.retry)
+        self.course = Course([choice], load.clock.now + 600.0, load.draw)
         self.asked = Asked(person=client.person, tokens=client.tokens, key=str(id(client)))
         self.ticket: Ticket | None = None
         self.began = load.clock.now

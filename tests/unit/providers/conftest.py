@@ -7,7 +7,7 @@ import pytest
 
 from providers_app import conf, loop, ports
 from providers_app.registry.settings import ProvidersConfig, build_model
-from tests.unit.providers.memory_store import MemoryContexts, MemorySessions
+from tests.unit.providers.memory_store import MemoryAliases, MemoryContexts, MemorySessions
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -40,6 +40,13 @@ def loopback() -> Iterator[ProvidersConfig]:
 def sessions() -> Iterator[MemorySessions]:
     store = MemorySessions()
     with ports.use(sessions=store):
+        yield store
+
+
+@pytest.fixture
+def aliases(sessions: MemorySessions) -> Iterator[MemoryAliases]:
+    store = MemoryAliases(sessions)
+    with ports.use(aliases=store):
         yield store
 
 

@@ -2,8 +2,8 @@
 
 from itertools import count
 
-from providers_app.errors import DuplicateSession, UnknownContext, UnknownSession
-from providers_app.ports import SYSTEM, Chunk, Owner, Session
+from providers_app.errors import DuplicateSession, UnknownAlias, UnknownContext, UnknownSession
+from providers_app.ports import SYSTEM, Alias, Chunk, Owner, Session
 from providers_app.types.catalogue import AuthType
 from providers_app.types.chat import Message
 from providers_app.types.credentials import Credential
@@ -90,3 +90,25 @@ class MemoryContexts:
     async def delete_chunk(self, owner: Owner, context_id: str, chunk_id: str) -> None:
         rows = self._of(owner, context_id)
         rows[:] = [row for row in rows if row[0].id != chunk_id]
+
+
+class MemoryAliases:
+    """Aliases by owner and name, over the sessions of a ``MemorySessions``; ``asked`` counts the lookups."""
+
+    def __init__(self, sessions: MemorySessions) -> None:
+        self.sessions = sessions
+        self.rows: dict[tuple[Owner, str], tuple[list[tuple[str, str]], bool]] = {}
+        self.asked = 0
+
+    def add(self, name: str, *routes: tuple[str, str], owner: Owner = 1, sticky: bool = True) -> None:
+        self.rows[owner, name] = list(routes), sticky
+
+    async def find_alias(self, owner: Owner, ref: str) -> Alias:
+        self.asked += 1
+        if (owner, ref) not in self.rows:
+            raise UnknownAlias(f"There is no alias {ref!r}.")
+        named, sticky = self.rows[owner, ref]
+        known = {session.name: session for session, _ in self.sessions.all()}
+        routes = tuple((known[session], model) for session, model in named if session in known)
+        assert isinstance(owner, int | str)
+        return Alias(id=f"id-{ref}", owner=owner, name=ref, routes=routes, sticky=sticky, page="/settings/aliases/")

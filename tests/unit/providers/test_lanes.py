@@ -8,6 +8,7 @@ import pytest
 
 from providers_app import conf, errors, measures, provider
 from providers_app.dispatch import lanes
+from providers_app.ports import Session
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
 from tests.unit.providers.memory_store import MemorySessions
@@ -297,7 +298,8 @@ def test_models_that_differ_by_a_date_have_one_circuit() -> None:
     async def families() -> set[int]:
         every = lanes.Lanes()
         names = ("claude-x-20250929", "claude-x-latest", "claude-x", "claude-x@20250929", "claude-y")
-        return {id(every.route("p", "s", name).breaker) for name in names}
+        session = Session(id="s", owner=1, provider="p", auth_type="api_key", name="box", status="active")
+        return {id(every.route(session, name).breaker) for name in names}
 
     assert len(asyncio.run(families())) == 2
 
@@ -311,7 +313,7 @@ async def test_tokens_are_estimated_only_where_a_limit_of_tokens_or_a_queue_asks
         estimated.append(chat)
         return 1
 
-    monkeypatch.setattr("providers_app.dispatch.dispatcher.estimate", counting)
+    monkeypatch.setattr("providers_app.dispatch.request.estimate", counting)
     server.script = [OK.replace(b"Connection: close", b"x-ratelimit-limit-requests: 6000\r\nConnection: close"), OK]
     await ask()
     await ask()

@@ -7,6 +7,7 @@ import pytest
 from providers_app import measures
 from providers_app.dispatch.lanes import current
 from providers_app.measures import DURATION, FIRST_OUTPUT, OTHER, REQUESTS, TOKENS_USED, Measures, Sample
+from providers_app.ports import Session
 from providers_app.types.events import Usage
 
 
@@ -84,7 +85,8 @@ def test_samples_of_several_processes_add_up() -> None:
 async def test_a_circuit_says_in_the_log_why_it_opened_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "maestro.dispatcher")
     measures.here.clear()
-    breaker = current().route("remote", "s1", "qwen-20250101").breaker
+    session = Session(id="s1", owner=1, provider="remote", auth_type="api_key", name="box", status="active")
+    breaker = current().route(session, "qwen-20250101").breaker
     for _ in range(5):
         breaker.failed(breaker.now, 100.0, "no 503")
     breaker.ask(1e12)

@@ -12,9 +12,11 @@ from django.db import connections
 
 from providers_app.errors import InvalidOption, UnknownSession
 from providers_app.types.credentials import Secret
+from providers_app.types.session_limits import SessionLimits
 from sessions_app import credentials
 from sessions_app.models import AuthSession, SessionEvent
 from sessions_app.services import lifecycle, options
+from sessions_app.stores.sessions import as_session
 from tests.unit.sessions.commands import Run
 from tests.unit.sessions.support import CANARY, fresh, make
 
@@ -147,8 +149,24 @@ def test_set_changes_lists_and_refuses(alice: User, run: Run) -> None:
     code, out, _ = run("sessions", "set", "work_gpt", "organization=", "--json")
     found = json.loads(out)
     assert found["options"] == {"project": "proj_1"} and found["changed"] == ["organization"]
-    assert [field["name"] for field in found["declared"]] == ["organization", "project"]
+    assert [field["name"] for field in found["declared"]][:3] == ["organization", "project", "requests_per_minute"]
     code, _, err = run("sessions", "set", "work_gpt", "api_key=" + CANARY)
     assert code == 1 and "looks like a secret" in err and CANARY not in err
     code, _, err = run("sessions", "set", "nobody", "project=x")
     assert code == 1 and "error[unknown_session]" in err
+
+
+def test_limits_are_options_of_every_session_and_reach_its_requests(alice: User, run: Run) -> None:
+    session = make(alice, "play", provider="demo", auth_type="none", secret=Secret(""))
+    AuthSession.objects.filter(pk=session.pk).update(account_label="somebody")
+    code, out, _ = run("sessions", "set", "play", "requests_per_minute=60", "max_retries=0", "timeout_s=2.5")
+    assert code == 0 and "requests_per_minute = 60" in out
+    found = as_session(fresh(session))
+    assert found.limits == SessionLimits(requests_per_minute=60.0, max_retries=0, timeout_s=2.5)
+    stored = AuthSession.objects.get(pk=session.pk)
+    assert stored.account_label == "somebody", "limits are no other account"
+    for wrong in ("requests_per_minute=0", "max_retries=11", "max_retries=-1", "timeout_s=soon", "tokens_per_minute=x"):
+        code, _, err = run("sessions", "set", "play", wrong)
+        assert code and "must be" in err
+    assert run("sessions", "set", "play", "requests_per_minute=", "max_retries=", "timeout_s=")[0] == 0
+    assert as_session(fresh(session)).limits == SessionLimits()

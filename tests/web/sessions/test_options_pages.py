@@ -96,6 +96,20 @@ def test_the_sessions_page_changes_them_and_keeps_the_key(alice: User) -> None:
     assert "already" in messages_of(again) and SessionEvent.objects.filter(action="options-changed").count() == 1
 
 
+def test_limits_stand_by_themselves_and_saving_them_asks_no_provider(alice: User) -> None:
+    session = make(alice, "work_claude")
+    page = signed_in(alice).get(reverse("sessions:detail", args=[session.pk])).content.decode()
+    assert "<summary>Limits</summary>" in page and "Requests per minute" in page
+    address = reverse("sessions:options", args=[session.pk])
+    answer = signed_in(alice).post(
+        address, {"option_requests_per_minute": "30", "option_max_retries": "0"}, follow=True
+    )
+    assert "The limits are saved." in messages_of(answer)
+    assert fresh(session).options == {"requests_per_minute": "30", "max_retries": "0"} and not fresh(session).tested_at
+    answer = signed_in(alice).post(address, {"option_requests_per_minute": "0"})
+    assert answer.status_code == 422 and "must be a whole number from 1" in text_of(answer)
+
+
 def test_a_wrong_change_is_said_and_stores_nothing(alice: User, bob: User) -> None:
     session = acme(alice)
     address = reverse("sessions:options", args=[session.pk])

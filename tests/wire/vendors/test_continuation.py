@@ -83,7 +83,7 @@ async def test_the_requests_of_one_answer_share_its_limit_of_text(vendor: Vendor
 @ONLY
 @pytest.mark.parametrize("whole", [True, False])
 async def test_the_requests_of_one_answer_share_its_deadline(vendor: Vendor, whole: bool, monkeypatch: Any) -> None:
-    class Slow(dispatcher._Request):
+    class Slow(dispatcher.Request):
         async def begin(self, *, whole: bool = False) -> list[Event]:
             events = await super().begin(whole=whole)
             if self._before is not None:
@@ -92,7 +92,7 @@ async def test_the_requests_of_one_answer_share_its_deadline(vendor: Vendor, who
             self._left_s = 0  # as slow as it may be; there is one further request
             return events
 
-    monkeypatch.setattr(dispatcher, "_Request", Slow)
+    monkeypatch.setattr(dispatcher, "Request", Slow)
     found = await _asked(vendor, whole)
     assert found.error is not None and found.error.code == "upstream_timeout"
     assert found.text == "I look it up."

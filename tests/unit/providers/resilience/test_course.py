@@ -4,7 +4,7 @@ import pytest
 
 from providers_app import errors
 from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
-from providers_app.resilience.course import Course, Enter, Fail, Open
+from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 
 RETRIED = [
@@ -20,7 +20,7 @@ FINAL = [
     errors.AuthenticationFailed("401"),
     errors.QuotaExhausted("used up"),
     errors.BadAnswer("HTML"),
-    errors.ContentRefused("filter"),
+    errors.PromptTooLong("too long for this model"),
     errors.PermissionDenied("403"),
     errors.UnknownModel("404"),
 ]
@@ -28,7 +28,8 @@ FINAL = [
 
 def course(routes: int = 1, retries: int = 2, left: float = 600.0) -> tuple[Course, list[Breaker]]:
     breakers = [Breaker(BreakerPolicy()) for _ in range(routes)]
-    return Course(breakers, RetryBudget(), RetryPolicy(max_retries=retries), left, lambda: 0.5), breakers
+    choices = [Choice(breaker, RetryBudget(), RetryPolicy(max_retries=retries)) for breaker in breakers]
+    return Course(choices, left, lambda: 0.5), breakers
 
 
 def attempt(of: Course, error: errors.ProviderError, now: float = 0.0, route: int = 0) -> object:
@@ -45,7 +46,7 @@ def test_what_passes_is_retried_then_raised(error: errors.UpstreamError) -> None
     second = attempt(of, error, 1.0)
     assert isinstance(second, Enter)
     assert attempt(of, error, 2.0) == Fail(error)
-    assert [one.code for one in of.failed_attempts] == [error.code] * 3
+    assert [one.error.code for one in of.failed_attempts] == [error.code] * 3
     of.over(0, 3.0)
 
 
@@ -72,11 +73,47 @@ def test_a_silent_route_is_not_dialled_again_where_there_is_another_one() -> Non
     assert attempt(of, errors.UpstreamTimeout("silent")) == Enter(1, 0.0, "upstream_timeout")
 
 
-def test_the_callers_own_fault_ends_it_whatever_routes_there_are() -> None:
+@pytest.mark.parametrize("wrong", [errors.BadRequest("400"), errors.ContentRefused("filter")])
+def test_what_every_route_would_answer_alike_ends_it(wrong: errors.UpstreamError) -> None:
     of, _ = course(routes=2)
     of.begin(0.0)
-    wrong = errors.InvalidRequest("no")
     assert attempt(of, wrong) == Fail(wrong)
+
+
+@pytest.mark.parametrize("own", [errors.UnsupportedContent("no PDF here"), errors.NeedsReauth("gone")])
+def test_what_does_not_fit_one_session_or_model_may_fit_the_next(own: errors.ProviderError) -> None:
+    of, _ = course(routes=2)
+    of.begin(0.0)
+    assert attempt(of, own) == Enter(1, 0.0, own.code)
+
+
+def test_a_route_is_retried_once_and_soon_where_another_one_could_serve() -> None:
+    of, breakers = course(routes=2)
+    of.begin(0.0)
+    assert attempt(of, errors.ServerError("500")) == Enter(0, 0.25, "upstream_server_error")
+    assert attempt(of, errors.ServerError("500")) == Enter(1, 0.0, "upstream_server_error")
+    for error in (errors.RateLimited("429"), errors.Overloaded("529"), errors.ServerError("500", retry_after=5.0)):
+        of, breakers = course(routes=2)
+        of.begin(0.0)
+        assert attempt(of, error) == Enter(1, 0.0, error.code)
+    of, breakers = course(routes=2)
+    of.begin(0.0)
+    breakers[1]._open(0.0, "down", 30.0)
+    assert attempt(of, errors.RateLimited("429", retry_after=2.0)) == Enter(0, 2.1, "upstream_rate_limit")
+
+
+def test_the_error_that_is_told_is_one_that_passes() -> None:
+    of, _ = course(routes=3, retries=0)
+    of.begin(0.0)
+    limited = errors.RateLimited("429", retry_after=2.0)
+    attempt(of, errors.AuthenticationFailed("401"))
+    attempt(of, limited, route=1)
+    assert attempt(of, errors.UnknownModel("404"), route=2) == Fail(limited)
+    assert [(one.route, one.error.code, one.wait_s) for one in of.failed_attempts] == [
+        (0, "upstream_authentication", None),
+        (1, "upstream_rate_limit", None),
+        (2, "unknown_model", None),
+    ]
 
 
 def test_an_open_circuit_is_passed_by_or_refuses_with_the_time_of_its_probe() -> None:
@@ -109,7 +146,7 @@ def test_a_retry_that_the_budget_does_not_allow_is_not_made() -> None:
     budget = RetryBudget()
     while budget.allow(0.0):
         pass
-    of = Course([Breaker(BreakerPolicy())], budget, RetryPolicy(), 60.0, lambda: 0.0)
+    of = Course([Choice(Breaker(BreakerPolicy()), budget, RetryPolicy())], 60.0, lambda: 0.0)
     of.begin(0.0)
     error = errors.ServerError("500")
     assert attempt(of, error) == Fail(error)
@@ -120,7 +157,7 @@ def test_every_end_gives_back_the_permit_and_the_budget() -> None:
     permit = breakers[0].ask(0.0)
     assert permit is not None
     breakers[0].failed(permit, 0.0, "500")
-    of = Course(breakers, budget, RetryPolicy(), 60.0, lambda: 0.0)
+    of = Course([Choice(breakers[0], budget, RetryPolicy())], 60.0, lambda: 0.0)
     of.begin(1.0)
     assert of.entered(0, 1.0) == Open(0) and breakers[0].ask(1.0) is None
     of.over(0, 2.0)  # the caller went away in the middle of the probe

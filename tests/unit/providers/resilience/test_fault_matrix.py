@@ -2,6 +2,7 @@
 that meets it again and again, with a clock of the test's own and no event loop."""
 
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 
 import pytest
@@ -10,7 +11,7 @@ from providers_app import errors
 from providers_app.dialects import by_name
 from providers_app.dialects.reader import AnswerReader
 from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
-from providers_app.resilience.course import Course, Enter, Fail, Open
+from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
 from providers_app.resilience.retry import SPREAD, RetryBudget, RetryPolicy
 from providers_app.types.events import StreamFailed
 from tests.proofs.chaos import faults
@@ -58,6 +59,17 @@ def error_of(fault: Fault) -> errors.ProviderError:
     return errors.StreamInterrupted("cut") if fault.words else errors.ConnectionFailed("no connection")
 
 
+def course_of(
+    breakers: list[Breaker],
+    budget: RetryBudget,
+    policy: RetryPolicy,
+    ends_at: float,
+    draw: Callable[[], float] = lambda: 0.5,
+) -> Course:
+    """A request over routes whose provider is one."""
+    return Course([Choice(breaker, budget, policy) for breaker in breakers], ends_at, draw)
+
+
 def seconds_of(fault: Fault) -> float:
     """What an attempt takes until it fails."""
     return IDLE_S if fault.code == "upstream_timeout" else 0.01
@@ -76,7 +88,7 @@ def by_fault(fault: Fault) -> str:
 @pytest.mark.parametrize("luck", [0.0, 0.999])
 def test_the_declared_error_comes_in_time_after_the_declared_attempts(fault: Fault, luck: float) -> None:
     breaker, budget = Breaker(BreakerPolicy()), RetryBudget()
-    course = Course([breaker], budget, RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S, lambda: luck)
+    course = course_of([breaker], budget, RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S, lambda: luck)
     now, attempts = 0.0, 0
     command = course.begin(now)
     while isinstance(command, Enter):
@@ -96,7 +108,7 @@ def test_the_declared_error_comes_in_time_after_the_declared_attempts(fault: Fau
 @pytest.mark.parametrize("fault", EARLY, ids=by_fault)
 def test_another_route_answers_in_its_place(fault: Fault) -> None:
     breakers = [Breaker(BreakerPolicy()) for _ in range(2)]
-    course = Course(breakers, RetryBudget(), RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S, lambda: 0.5)
+    course = course_of(breakers, RetryBudget(), RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S, lambda: 0.5)
     now = 0.0
     command = course.begin(now)
     while isinstance(command, Enter) and command.route == 0:
@@ -113,7 +125,7 @@ def test_another_route_answers_in_its_place(fault: Fault) -> None:
 @pytest.mark.parametrize("fault", LATE, ids=by_fault)
 def test_nothing_is_repeated_after_an_output(fault: Fault) -> None:
     breaker, budget = Breaker(BreakerPolicy()), RetryBudget()
-    course = Course([breaker], budget, RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S)
+    course = course_of([breaker], budget, RetryPolicy(max_retries=RETRIES), FIRST_BYTE_S)
     course.begin(0.0)
     assert course.entered(0, 0.0) == Open(0)
     course.output(0, 0.0)
@@ -128,7 +140,7 @@ def test_nothing_is_repeated_after_an_output(fault: Fault) -> None:
 def test_a_wait_that_is_named_is_kept_and_hardly_prolonged(name: str) -> None:
     fault = next(fault for fault in FAULTS if fault.name == name)
     for draw in (lambda: 0.0, lambda: 1.0):
-        course = Course([Breaker(BreakerPolicy())], RetryBudget(), RetryPolicy(), FIRST_BYTE_S, draw)
+        course = course_of([Breaker(BreakerPolicy())], RetryBudget(), RetryPolicy(), FIRST_BYTE_S, draw)
         course.begin(0.0)
         course.entered(0, 0.0)
         command = course.failed(0, error_of(fault), 0.0)
@@ -140,7 +152,7 @@ def test_a_wait_that_is_named_is_kept_and_hardly_prolonged(name: str) -> None:
 def test_a_fault_that_lasts_opens_the_circuit_only_where_it_says_something_of_the_route(fault: Fault) -> None:
     breaker, now = Breaker(BreakerPolicy()), 0.0
     for _ in range(5):
-        course = Course([breaker], RetryBudget(), RetryPolicy(max_retries=0), now + FIRST_BYTE_S)
+        course = course_of([breaker], RetryBudget(), RetryPolicy(max_retries=0), now + FIRST_BYTE_S)
         if isinstance(course.begin(now), Enter):
             course.entered(0, now)
             course.failed(0, error_of(fault), now)
@@ -152,7 +164,7 @@ def test_a_fault_that_lasts_opens_the_circuit_only_where_it_says_something_of_th
         return
     wait = breaker.refused_for(now)
     assert wait is not None and wait <= 1.0
-    probe = Course([breaker], RetryBudget(), RetryPolicy(), now + 10)
+    probe = course_of([breaker], RetryBudget(), RetryPolicy(), now + 10)
     assert isinstance(probe.begin(now + wait), Enter) and probe.entered(0, now + wait) == Open(0)
     probe.output(0, now + wait)
     assert breaker.state is BreakerState.CLOSED, "the first answer after the fault closes it"

@@ -16,6 +16,7 @@ from maestro_site.monitoring.snapshots import COST
 from providers_app import conf, loop, measures
 from providers_app.dispatch.lanes import current
 from providers_app.measures import REQUESTS
+from providers_app.ports import Session
 from providers_app.registry.settings import ProvidersConfig
 from providers_app.resilience.breaker import Breaker, BreakerState
 from providers_app.types.events import Usage
@@ -38,7 +39,8 @@ def ask(count: int = 1, model: str = "m", usage: Usage | None = None) -> None:
 
 
 def opened() -> Breaker:
-    breaker = current().route("demo", "s", "m").breaker
+    session = Session(id="s", owner=1, provider="demo", auth_type="none", name="try", status="active")
+    breaker = current().route(session, "m").breaker
     now = asyncio.get_running_loop().time()
     for _ in range(5):
         breaker.failed(breaker.now, now, "no 503")
