@@ -48,6 +48,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/unit/site", "tests/unit/sessions/test_crypto.py", "tests/unit/sessions/test_lifecycle.py"),
         *("tests/web/test_accounts.py", "tests/web/test_home.py", "tests/web/test_people_admin.py"),
         *("tests/web/test_failures.py", "tests/web/test_templates.py", "tests/wire/test_e2e_failures.py"),
+        *("tests/web/test_debug_page.py", "tests/web/test_origins.py", "tests/web/test_settings_page.py"),
+        "tests/web/test_local_servers.py",
         *("tests/wire/test_e2e_command.py", "tests/architecture/test_start.py"),
     ),
 }

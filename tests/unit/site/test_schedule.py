@@ -25,3 +25,9 @@ def test_every_task_of_ours_is_periodic_and_every_scheduled_one_exists() -> None
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if name.split(".")[0].endswith(("_app", "_site"))}
     assert ours == set(SECONDS)
+
+
+def test_a_queue_of_files_is_looked_into_several_times_a_second() -> None:
+    with app.connection_for_read() as connection:
+        assert connection.transport.polling_interval is not None
+        assert connection.transport.polling_interval < 1
