@@ -191,6 +191,8 @@ def test_a_count_is_short(value: int | None, words: str) -> None:
 
 def test_a_pill_escapes_its_words_and_knows_its_kinds() -> None:
     assert site_tags.pill("bad", "<b>") == '<span class="pill pill-bad">&lt;b&gt;</span>'
+    styled = set(re.findall(r"\.pill-(\w+)", (ROOT / "static/css/components.css").read_text())) - {"plain"}
+    assert styled | {"mute"} == set(site_tags.PILL_KINDS), "mute looks as a pill does by itself"
     assert site_tags.pill("nonsense", "x") == '<span class="pill pill-mute">x</span>'
 
 

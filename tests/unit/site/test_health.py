@@ -9,7 +9,7 @@ from typing import Any
 
 import django.db
 import pytest
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, DataError, InterfaceError, connection
 from django.test import Client, RequestFactory
 
 from maestro_site import health, pulse
@@ -206,3 +206,21 @@ def test_an_outage_is_503_in_the_words_of_django_and_of_the_driver(kind: str, rf
         raise ValueError("a bug")
     except ValueError:
         assert health.server_error(rf.get("/")).status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DataError("A string literal cannot contain NUL (0x00) characters."), 400),
+        (DataError("value too long"), 500),
+        (ValueError("NUL"), 500),
+        (InterfaceError("closed"), 503),
+    ],
+)
+def test_the_page_of_an_error_has_the_status_of_its_cause(rf: RequestFactory, error: Exception, status: int) -> None:
+    try:
+        raise error
+    except type(error):
+        answer = health.server_error(rf.get("/"))
+    assert answer.status_code == status and answer.content
+    assert answer.has_header("Retry-After") is (status == 503)

@@ -99,3 +99,19 @@ def test_a_child_that_dies_is_started_again_but_not_one_that_dies_again_and_agai
     assert told == ("error: worker ended 6 times (exit code 7); stopping.\n" if code else "")
     pauses = [seconds for seconds in clock.waited if seconds != 0.2]
     assert pauses[:5] == ([0.4, 0.8, 1.6, 3, 3] if code else [0.4] * 5), "longer before each next start"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000"),
+        ("maestro.example", "http://maestro.example:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("fd00::7", "http://[fd00::7]:8000"),
+    ],
+)
+def test_the_address_is_one_that_a_person_on_this_machine_can_open(host: str, address: str) -> None:
+    assert server.address(host, 8000) == address
+    assert address == f"http://{server.host_name(host)}:8000"
