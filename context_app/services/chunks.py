@@ -202,7 +202,7 @@ def _journal(context: Context, actor: Any, action: str, before: dict[str, Any], 
     """Write the journal entry of an edit and delete the undone ones: after a new edit there is nothing to redo."""
     by = getattr(actor, "pk", actor)
     edit = ContextEdit.objects.create(context=context, actor_id=by, action=action, before=before, after=after)
-    ContextEdit.objects.filter(context=context, undone_at__isnull=False).exclude(action="retry").delete()
+    ContextEdit.objects.filter(context=context, undone_at__isnull=False).delete()
     return edit.pk
 
 

@@ -200,6 +200,7 @@ def test_system_text_stands_first_and_can_be_changed_and_cleared(context: Contex
     assert selectors.chunks(context)[0].tokens == 6
     undo.undo(context=context)
     assert listed(context)[0] == "Be brief."
+    assert selectors.chunks(context)[0].tokens == 3, "as before the change"
     chunks.set_system(context=context, actor=context.owner, content="")
     assert listed(context) == ["question"]
 
@@ -221,6 +222,15 @@ def test_undo_takes_back_the_named_edit_only_once(context: Context) -> None:
     assert undo.undo(context=context, edit_id=edit.pk) is not None
     assert undo.undo(context=context, edit_id=edit.pk) is None
     assert listed(context) == ["one"]
+
+
+def test_a_deletion_that_is_done_again_is_as_old_as_it_was(context: Context) -> None:
+    chunk = add(context)
+    chunks.delete(chunk=chunk, actor=context.owner)
+    at = ContextChunk.objects.get().deleted_at
+    undo.undo(context=context)
+    undo.redo(context=context)
+    assert at is not None and ContextChunk.objects.get().deleted_at == at
 
 
 def test_undo_never_reaches_into_another_chat(context: Context) -> None:

