@@ -104,9 +104,9 @@ def test_forms_of_sixteen_megabytes_are_read_and_larger_ones_refused(client: Cli
     "name", ["httpx", "aiohttp", "uvicorn", "uvicorn.access", "celery", "kombu", "asyncio", "axes", "daphne"]
 )
 def test_a_library_whose_lines_may_hold_a_secret_is_quiet(name: str) -> None:
-    logger = logging.getLogger(name)
-    assert logger.level == logging.WARNING
-    assert {type(handler) for handler in logger.handlers} <= {logging.NullHandler}
+    # The logger itself may be another's by now: a server that a test runs sets levels of its own.
+    found = settings.LOGGING["loggers"][name]
+    assert found["level"] == "WARNING" and found.get("propagate", True) and "handlers" not in found
 
 
 def test_every_line_of_the_log_passes_our_format_and_filter() -> None:

@@ -1,6 +1,7 @@
 """The list of error codes: complete, current, and the same on its page and in the documentation."""
 
 import ast
+import gc
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,3 +75,11 @@ def test_the_page_has_each_code_once_as_the_place_of_a_link(client: Client, db: 
     assert re.findall(r'<article class="help-entry" id="(\w+)"', text) == list(rows())
     assert rows()["upstream_rate_limit"].why in text and "Retry now" in text
     assert "<code>/readyz</code>" not in text or "`" not in re.sub(r"<[^>]*>", "", text)
+
+
+@pytest.mark.parametrize(("module", "told"), [*((f"{app}.odd", True) for app in APPS), ("tests.odd", False)])
+def test_only_errors_of_the_product_are_told(module: str, told: bool) -> None:
+    odd = type("Odd", (errors.CallerError,), {"__module__": module, "__doc__": "It is odd."})
+    assert (odd in error_reference._classes(errors.ProviderError)) is told
+    del odd
+    gc.collect()  # no test after this one finds it

@@ -19,7 +19,7 @@ from sessions_app import crypto
 from sessions_app.errors import KeyRingError
 from sessions_app.models import AuthSession, RefreshLane
 from sessions_app.services import lifecycle
-from sessions_app.stores import lanes
+from sessions_app.stores import lanes, refreshes
 from sessions_app.stores.refreshes import DjangoRefreshStore
 from tests.unit.sessions.refresh.support import (
     busy,
@@ -54,6 +54,18 @@ def test_one_of_many_at_once_gets_the_lane(alice: User) -> None:
     assert (len(won), len(lost)) == (1, 23)
     # A statement's time is taken a moment before the rows that it sees, so a little more than the lease may be left.
     assert all(0 < claim.lease_left < 61 and claim.generation == 0 for claim in lost)
+
+
+def test_a_lane_that_is_held_for_a_moment_longer_is_busy_and_nothing_is_written(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make_login(alice)
+    take(session)
+    look = refreshes._with_lane
+    monkeypatch.setattr(refreshes, "_with_lane", lambda session_id: (look(session_id)[0], 0.001))
+    monkeypatch.setattr(lanes, "take", lambda *args: pytest.fail("it was looked at before"))
+    found = loop.run(store.claim(str(session.pk), lease_s=60, holder="other"), 60)
+    assert isinstance(found, RefreshBusy) and found.lease_left == 0.001 and not found.resting
 
 
 def test_a_claim_shows_the_session_as_it_is(alice: User) -> None:
