@@ -4,7 +4,7 @@ HOST ?= 127.0.0.1
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-fast lint bench bench-peers race crash chaos proofs mutants contract docs clean
+.PHONY: help install run test test-fast lint bench bench-peers race crash chaos soak proofs mutants contract docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/' | expand -t 12
@@ -39,6 +39,9 @@ crash: .venv/.development ## kill a process at every step of a refresh, answer i
 chaos: .venv/.development ## play every fault of a provider on every surface (CHAOS="--cells 529")
 	@$(PYTHON) -m tests.proofs chaos $(CHAOS)
 
+soak: .venv/.development ## load a server for half an hour; nothing that it holds may grow (SOAK="--minutes 5")
+	@$(PYTHON) -m tests.proofs soak $(SOAK)
+
 proofs: .venv/.development ## run the heavy proofs at full size and write their tables under docs/
 	@PROOF_SIZE=full $(PYTHON) -m tests.benchmarks --write docs/benchmarks.md
 	@$(PYTHON) -m tests.proofs refresh --write docs/proofs-refresh.md
@@ -47,6 +50,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs scripts --write docs/proofs-scripts.md
 	@$(PYTHON) -m tests.proofs reliability --write docs/reliability.md
 	@$(PYTHON) -m tests.proofs chaos --write docs/reliability.md
+	@$(PYTHON) -m tests.proofs soak --write docs/reliability.md
 	@$(MAKE) --no-print-directory contract
 
 mutants: .venv/.development ## list changes of the code that no test notices (MUTANTS="--package context_app.streams --size 20 --seed 1")

@@ -29,6 +29,7 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """A circuit opens where, of at least ``least`` requests of the last ``window_s`` seconds, ``share`` failed.
 
     The first probe is sent after ``first_probe_s`` seconds; each that fails doubles the wait, up to ``last_probe_s``.
+    One that is not answered within ``probe_patience_s`` seconds is not waited for: the next one is let through.
     """
 
     window_s: float = 30.0
@@ -36,6 +37,7 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 0.5
     first_probe_s: float = 1.0
     last_probe_s: float = 60.0
+    probe_patience_s: float = 10.0
 
 
 class Permit(msgspec.Struct, frozen=True):
@@ -85,6 +87,7 @@ class Breaker:
         self._probe_at = self._opened_at = 0.0
         self._wait = policy.first_probe_s
         self._probing = False
+        self._probed_at = 0.0
         self._number = 0
 
     @property
@@ -102,7 +105,8 @@ class Breaker:
         if self.state is BreakerState.CLOSED:
             return None
         if self._probing:
-            return self.policy.first_probe_s
+            left = self._probed_at + self.policy.probe_patience_s - now
+            return min(left, self.policy.first_probe_s) if left > 0 else None
         return self._probe_at - now if now < self._probe_at else None
 
     def ask(self, now: float) -> Permit | None:
@@ -111,7 +115,9 @@ class Breaker:
             return Permit(False, self._number)
         if self.refused_for(now) is not None:
             return None
-        self._probing = True
+        if self._probing:
+            self._number += 1  # the probe before this one may still fail, which says nothing any more
+        self._probing, self._probed_at = True, now
         self._to(BreakerState.HALF_OPEN)
         return Permit(True, self._number)
 

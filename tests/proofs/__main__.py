@@ -1,4 +1,4 @@
-"""The proofs: ``python -m tests.proofs race|crash|outcomes|refresh|round-trip|sent-list|scripts|reliability|chaos``.
+"""The proofs: ``python -m tests.proofs PROOF``.
 
     race     [--processes 8] [--expiries 1000] [--database postgres|sqlite]
     crash    [--runs 200] [--database sqlite|postgres]
@@ -9,6 +9,7 @@
     scripts [--runs 110] [--write FILE]
     reliability [--size full|small] [--only WORDS] [--write FILE]
     chaos [--size full|small] [--cells WORDS] [--write FILE]
+    soak [--minutes 30] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
 """
@@ -67,16 +68,29 @@ def main() -> int:
     chaos.add_argument("--size", choices=("full", "small"), default="full")
     chaos.add_argument("--cells", default="", help="only cells whose name contains this: `redis: paused`")
     chaos.add_argument("--write", type=Path, help="also write the section of each part, with date and commit")
+    soak = proofs.add_parser("soak", help="a server at half of its load for a long time: nothing may grow")
+    soak.add_argument("--minutes", type=float, default=30.0)
+    soak.add_argument(
+        "--write", type=Path, help="also write the result, with date and commit, as a section of this file"
+    )
     options = parser.parse_args()
-    if options.proof == "chaos":
-        from tests.proofs import chaos as matrix
+    if options.proof == "soak":
+        from tests.proofs.chaos import soak as long
 
-        return 0 if matrix.run(options.size == "full", _say, options.cells, options.write) else 1
+        lines: list[str] = []
+        whole = long.run(options.minutes, _saying(lines))
+        if options.write is not None:
+            write_section(options.write, long.TITLE, long.__doc__ or "", lines)
+        return 0 if whole else 1
+    if options.proof == "chaos":
+        from tests.proofs.chaos import play
+
+        return 0 if play.run(options.size == "full", _say, options.cells, options.write) else 1
     if options.proof == "reliability":
         from tests.proofs import reliability
 
         stories = [story for story in reliability.STORIES if options.only in story.name]
-        lines: list[str] = []
+        lines = []
         whole = reliability.run(options.size == "full", _saying(lines), stories)
         if options.write is not None:
             write_section(options.write, reliability.TITLE, reliability.__doc__ or "", lines)

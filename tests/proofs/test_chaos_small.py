@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs import chaos
-from tests.proofs.chaos import cuts, matrix, truncation
+from tests.proofs.chaos import cuts, matrix, play, soak, truncation
 from tests.proofs.chaos.faults import FAULTS, Fault
 from tests.proofs.chaos.surfaces import Seen
 from tests.proofs.chaos.truncation import Recorded
@@ -19,7 +18,7 @@ HALF = b"".join(frames()[:21])
 @pytest.mark.parametrize("part", ["provider", "truncated", "recovery", "random cuts"])
 def test_the_matrix_holds(part: str) -> None:
     lines: list[str] = []
-    assert chaos.run(False, lines.append, f"{part}: "), "\n".join(lines)
+    assert play.run(False, lines.append, f"{part}: "), "\n".join(lines)
 
 
 def seen(**changes: object) -> Seen:
@@ -106,6 +105,13 @@ def test_what_is_lost_before_a_kill_is_measured() -> None:
 )
 def test_whatever_a_cut_may_not_do_is_noticed(found: cuts.Totals, problem: str) -> None:
     assert found.problems == [problem]
+
+
+@pytest.mark.parametrize(("per_minute", "holds"), [(0.0, True), (0.05, True), (3.0, False)])
+def test_what_grows_over_a_long_run_is_told_from_noise(per_minute: float, holds: bool) -> None:
+    points = [(at, 30 + at / 60 * per_minute + (at * 7 % 5)) for at in range(0, 600, 5)]
+    found = soak.slope("tasks", points)
+    assert found.holds is holds and found.per_hour == pytest.approx(60 * per_minute, abs=3)
 
 
 def test_a_section_is_written_in_its_place_and_leaves_the_others(tmp_path: Path) -> None:

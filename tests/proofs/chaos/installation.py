@@ -113,12 +113,12 @@ class Installation:
 
 
 @contextmanager
-def open_installation(**settings: str) -> Iterator[Installation]:
-    """Start the web processes and the script."""
+def open_installation(server: type[Up] = Up, **settings: str) -> Iterator[Installation]:
+    """Start the web processes, the first one as ``server``, and the script."""
     settings = {**SETTINGS, **settings}
     with tempfile.TemporaryDirectory(prefix="maestro-chaos-") as folder:
         data, port = data_folder(Path(folder) / "data"), free_port()
-        with Up(data, **settings) as web:  # type: ignore[arg-type]
+        with server(data, **settings) as web:  # type: ignore[arg-type]
             server = (sys.executable, "-m", "uvicorn", "maestro_site.asgi:application", "--lifespan", "on")
             command = [*server, "--no-access-log", "--log-level", "warning", "--port", str(port)]
             other = subprocess.Popen(

@@ -98,7 +98,7 @@ def memory(server: Up) -> float | None:
     """Return the resident MiB of a server's processes together; ``None`` where the system does not tell."""
     assert server.process is not None
     pages = 0
-    for pid in _family(server.process.pid):
+    for pid in family(server.process.pid):
         try:
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         except (OSError, IndexError):
@@ -106,7 +106,8 @@ def memory(server: Up) -> float | None:
     return pages * 4096 / MIB if pages else None
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return the ids of a process and of all below it."""
     found = [pid]
     for number in found:
         for children in Path(f"/proc/{number}/task").glob("*/children"):

@@ -117,6 +117,22 @@ def test_one_probe_at_a_time_whose_wait_doubles_up_to_a_minute() -> None:
     assert breaker.state is BreakerState.CLOSED and breaker.ask(now + 61) is not None and not breaker.why
 
 
+def test_a_probe_that_hangs_does_not_keep_the_next_one_back_for_ever() -> None:
+    policy = BreakerPolicy(least=1)
+    one = Breaker(policy)
+    permit = one.ask(0.0)
+    assert permit is not None
+    one.failed(permit, 0.0, "500")
+    hung = one.ask(1.0)
+    assert hung is not None and one.ask(1.0 + policy.probe_patience_s - 0.1) is None
+    second = one.ask(1.0 + policy.probe_patience_s)
+    assert second is not None and one.ask(1.0 + policy.probe_patience_s) is None
+    one.failed(hung, 20.0, "too late")
+    assert one.state is BreakerState.HALF_OPEN, "it is not asked any more"
+    one.succeeded(second, 21.0)
+    assert one.state is BreakerState.CLOSED
+
+
 def test_the_provider_names_the_least_that_a_circuit_stays_open() -> None:
     breaker = Breaker(BreakerPolicy(least=1))
     permit = breaker.ask(0.0)
