@@ -36,15 +36,18 @@ TESTS: dict[str, tuple[str, ...]] = {
         *("tests/unit/context/test_server_tools.py", "tests/unit/context/test_turn_tools.py"),
         *("tests/unit/context/test_sending.py", "tests/web/sessions/test_session_pages.py"),
     ),
-    "sessions_app": ("tests/architecture/test_migrations.py", "tests/unit/sessions", "tests/web/sessions"),
+    "sessions_app": (
+        *("tests/architecture/test_migrations.py", "tests/architecture/test_setting_bounds.py"),
+        *("tests/unit/sessions", "tests/web/sessions"),
+    ),
     "context_app": (
-        "tests/architecture/test_migrations.py",
+        *("tests/architecture/test_migrations.py", "tests/architecture/test_setting_bounds.py"),
         *("tests/unit/context", "tests/web/context", "tests/web/test_chat_http.py", "tests/web/test_chat_socket.py"),
         *("tests/web/test_chat_socket_refusals.py", "tests/web/test_chat_connection.py"),
         "tests/web/test_context_commands.py",
     ),
     "maestro_site": (
-        "tests/architecture/test_migrations.py",
+        *("tests/architecture/test_migrations.py", "tests/architecture/test_setting_bounds.py"),
         *("tests/unit/site", "tests/unit/sessions/test_crypto.py", "tests/unit/sessions/test_lifecycle.py"),
         *("tests/web/test_accounts.py", "tests/web/test_home.py", "tests/web/test_people_admin.py"),
         *("tests/web/test_failures.py", "tests/web/test_templates.py", "tests/wire/test_e2e_failures.py"),

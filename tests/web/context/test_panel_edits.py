@@ -126,6 +126,19 @@ def test_the_number_of_no_edit_undoes_nothing_and_what_is_no_number_the_last(
     assert ContextChunk.objects.get().pinned is not undoes
 
 
+def test_after_a_new_edit_there_is_nothing_to_redo(ada: Person) -> None:
+    chunk = ada.add()
+    post(ada, "pin-chunk", chunk)
+    assert panel.panel(ada.context)["redoable"] is False
+    post(ada, "undo")
+    shown = panel.panel(ada.context)
+    assert (shown["redoable"], shown["latest_edit"]) == (True, None)
+    post(ada, "pin-chunk", chunk)
+    shown, edit = panel.panel(ada.context), ContextEdit.objects.get()
+    assert (shown["redoable"], shown["latest_edit"]) == (False, edit.pk)
+    assert panel.frame(ada.context, edit.pk) == {name: value for name, value in shown.items() if name != "chunks"}
+
+
 def test_undo_takes_the_edit_with_the_number(ada: Person) -> None:
     first, second = ada.add(), ada.add()
     post(ada, "pin-chunk", first)
