@@ -53,9 +53,9 @@ class TitleForm(forms.Form):
 
 
 class ChooseForm(forms.Form):
-    """The session and model to use from the next message on."""
+    """The session (or ``alias:<id>``) and model to use from the next message on."""
 
-    session = forms.UUIDField()
+    session = forms.RegexField(r"\A(?:alias:)?[0-9a-fA-F-]{32,36}\Z", max_length=50)
     model = forms.CharField(max_length=200, strip=True)
 
 

@@ -25,6 +25,10 @@ class Context(models.Model):
     session = models.ForeignKey(
         "sessions_app.AuthSession", null=True, blank=True, on_delete=models.SET_NULL, related_name="contexts"
     )
+    # Its routes are tried instead; session and model are then the first one that can be used.
+    alias = models.ForeignKey(
+        "sessions_app.Alias", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
     model = models.CharField(max_length=200, blank=True)
     # Maestro chose the model, since neither a person nor the configuration had.
     model_suggested = models.BooleanField(default=False, editable=False)
@@ -238,6 +242,10 @@ class Turn(models.Model):
     stream = models.OneToOneField(Stream, null=True, on_delete=models.SET_NULL, related_name="turn")
     session = models.ForeignKey(
         "sessions_app.AuthSession", null=True, blank=True, on_delete=models.SET_NULL, related_name="turns"
+    )
+    # Of a turn that an alias was asked: once it is answered, the session, provider and model are those that answered.
+    alias = models.ForeignKey(
+        "sessions_app.Alias", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
     session_label = models.CharField(max_length=120, blank=True)
     provider = models.CharField(max_length=40, blank=True)

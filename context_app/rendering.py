@@ -90,6 +90,7 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
     }
     if state == Stream.State.RUNNING:
         return view | {"running": True}
+    view["routing"] = data.get("routing")
     sources = answer_view.sources(chunks)
     failure = _failure(turn, state, data, chunks)
     if failure is not None and data.get("finish_reason") != "content_filter":

@@ -15,6 +15,8 @@ from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from providers_app import checkpoints, contexts, ownership
 from providers_app.chat import counting
 from providers_app.chat.messages import MessagesInput
@@ -278,8 +280,12 @@ async def _call(
     if provider == ALIAS:
         plan = await aliases.plan(found, session, model, auth_type)
         (first, model), auth_type = plan.routes[0], None
-        provider, session = first.provider, first.id
+        provider = first.provider
     chat = await build_chat(found, provider, messages, stream=stream, params=params, model=model, **options)
+    if plan is not None:
+        plan = aliases.ordered(plan, found, chat)
+        first, model = plan.routes[0]
+        provider, session, chat = first.provider, first.id, msgspec.structs.replace(chat, model=model)
     return Call(
         owner=found,
         provider=provider,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from context_app.models import Context, Stream, Turn
 from context_app.services import chunks
-from sessions_app.models import AuthSession
+from sessions_app.models import Alias, AuthSession
 
 TITLE_CHARS = 80
 MAX_TITLE = 200
@@ -17,7 +17,12 @@ KEEP_DELETED = timedelta(days=1)
 
 
 def create(
-    *, owner: Any, session: AuthSession | None = None, model: str = "", model_suggested: bool = False
+    *,
+    owner: Any,
+    session: AuthSession | None = None,
+    model: str = "",
+    model_suggested: bool = False,
+    alias: Alias | None = None,
 ) -> Context:
     """Create a chat, or return the person's untouched one, so that clicking twice creates one chat.
 
@@ -28,7 +33,7 @@ def create(
             owner=owner, deleted_at=None, archived_at=None, title="", pinned=False, turns=None, chunks=None
         )
         context = untouched.order_by("-created_at").first() or Context(owner=owner)
-        context.session, context.model, context.params = session, _model(model), {}
+        context.session, context.model, context.params, context.alias = session, _model(model), {}, alias
         context.model_suggested = model_suggested and bool(context.model)
         context.save()
     return context

@@ -13,6 +13,7 @@ from context_app import selectors
 from context_app.errors import UnknownTurn
 from context_app.models import Context, ContextChunk, Stream, Turn
 from context_app.services import chunks, contexts, turn_writes
+from context_app.services.choosing import Choice
 from context_app.services.questions import Offer
 from context_app.services.turn_writes import Prepared
 from context_app.streams import writes
@@ -59,7 +60,7 @@ def go_on(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         before = chunks.completed(turn_writes.until(end, selectors.chunks(context)))
         Context.objects.filter(pk=context.pk).update(updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
-    prepared = turn_writes.prepared(turn, session, turn.model, offer, before, contexts.lasting(context))
+    prepared = turn_writes.prepared(turn, Choice(session, turn.model), offer, before, contexts.lasting(context))
     assert prepared.request is not None, "it was written just now"
     request = msgspec.structs.replace(prepared.request, earlier=events, way=way)
     return msgspec.structs.replace(prepared, request=request)

@@ -107,7 +107,7 @@ def question_of(turn: NewTurn) -> Question:
     options = dict(turn.options)
     return Question(
         text=text,
-        session=turn.session,
+        session=f"alias:{turn.alias}" if turn.alias else turn.session,
         model=turn.model,
         params=msgspec.to_builtins(turn.params) or None,
         offer=offer_of(options.pop("tools"), options.pop("tool_choice")),

@@ -14,27 +14,19 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from context_app import assembly, media_store, selectors, sending, session_models, tokens
-from context_app.errors import SessionRequired, SignedOut, UnknownTurn
+from context_app import assembly, media_store, selectors, sending, tokens
+from context_app.errors import SignedOut, UnknownTurn
 from context_app.models import Context, ContextChunk, ContextEdit, Stream, Turn
-from context_app.services import chunks, contexts
+from context_app.services import choosing, chunks, contexts
+from context_app.services.choosing import Choice
 from context_app.services.questions import MAX_PARAMS_BYTES, Offer, Question, check_stored
 from context_app.streams.reader import UnknownStream
 from context_app.streams.runner import TurnRequest
 from context_app.streams.runtime import Runtime
 from providers_app.chat import request
-from providers_app.errors import (
-    ContextTooLong,
-    EmptyPrompt,
-    InvalidRequest,
-    ModelRequired,
-    SessionDisabled,
-    TooManyRunning,
-    TurnRunning,
-)
+from providers_app.errors import EmptyPrompt, InvalidRequest, TooManyRunning, TurnRunning
 from sessions_app import disk
-from sessions_app import selectors as session_selectors
-from sessions_app.models import AuthSession, Pk
+from sessions_app.models import Pk
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,14 +59,13 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
     context = Context(owner_id=owner_id) if context_id is None else selectors.get_context(owner_id, context_id)
     if existing := _existing(context, client_id):
         return existing
-    session = _session(owner_id, context, asked.session)
-    model = _model(session, context, asked.model)
+    choice = choosing.choose(owner_id, context, asked.session, asked.model)
     params = _params(context, asked.params)
     before = [] if context_id is None else selectors.chunks(context)
     added = [*asked.before, *asked.pictures, *(columns for _, columns in asked.results)]
     more = tokens.estimate(text) + tokens.estimate(asked.system)
     more += sum(one.get("tokens") or tokens.estimate(str(one["content"])) for one in added)
-    _check_window(session, model, before, more + asked.offer.tokens, config.default_window)
+    choosing.check_window(choice, before, more + asked.offer.tokens, config.default_window)
     calls = [_call(before, call_id) for call_id, _ in asked.results]
     disk.require_space()
     runtime.prepare()
@@ -85,7 +76,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
                 context.save(force_insert=True)
             elif asked.alone and Turn.objects.filter(context=context, stream__state=Stream.State.RUNNING).exists():
                 raise TurnRunning("An answer is being written in this chat.")
-            columns = _request_columns(session, model) | msgspec.json.decode(msgspec.json.encode(asked.offer))
+            columns = _request_columns(choice) | msgspec.json.decode(msgspec.json.encode(asked.offer))
             turn = Turn.objects.create(context=context, stream=stream, params=params, client_id=client_id, **columns)
             if asked.system.strip():
                 chunks.set_system(context=context, actor=owner_id, content=asked.system)
@@ -99,7 +90,8 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
             media_store.claim((one["metadata"] for one in new if one["kind"] == "image"), context)
             chunks.lock(context.pk)
             outgoing = chunks.completed(selectors.chunks(context))
-            latest = {"session": session, "model": model, "tool_tokens": asked.offer.tokens}
+            latest = {"session": choice.session, "model": choice.model, "alias": choice.alias}
+            latest["tool_tokens"] = asked.offer.tokens
             Context.objects.filter(pk=context.pk).update(**latest, updated_at=timezone.now())
             contexts.title_from(context, text)
     except (IntegrityError, TooManyRunning):
@@ -108,7 +100,7 @@ def begin(runtime: Runtime, owner_id: Pk, context_id: UUID | None, asked: Questi
         if existing := _existing(context, client_id):
             return existing
         raise
-    return prepared(turn, session, model, asked.offer, outgoing, {**contexts.lasting(context), **asked.options})
+    return prepared(turn, choice, asked.offer, outgoing, {**contexts.lasting(context), **asked.options})
 
 
 def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Prepared:
@@ -119,23 +111,20 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         raise UnknownTurn("There is no such message in this chat.")
     if turn.stream is not None and turn.stream.state == Stream.State.RUNNING:
         raise TurnRunning("The answer is still being written.")
-    exists = turn.session is not None and turn.session.deleted_at is None
-    session = _session(owner_id, context, str(turn.session_id) if exists else None)
-    same = session.pk == turn.session_id and turn.model
-    model = turn.model if same else _model(session, context, None)
+    choice = choosing.again(owner_id, context, turn)
     asked = ContextChunk.objects.filter(turn=turn, role=ContextChunk.Role.USER).values_list("deleted_at", flat=True)
     if asked and None not in asked:  # a turn that goes on with the results of tools has no message
         raise EmptyPrompt("The message was deleted, so there is nothing to ask again.")
     end = selectors.question_end(turn)
     before = until(end, selectors.chunks(context))
     offer = msgspec.convert({"tools": turn.tools, "tool_choice": turn.tool_choice}, Offer)
-    _check_window(session, model, before, offer.tokens, runtime.config.default_window)
+    choosing.check_window(choice, before, offer.tokens, runtime.config.default_window)
     disk.require_space()
     runtime.prepare()
     with transaction.atomic():
         stream = add_stream(runtime, owner_id)
         # Conditional: of two retries at once, one wins.
-        columns = _request_columns(session, model) | {"stream": stream, "attempt": turn.attempt + 1}
+        columns = _request_columns(choice) | {"stream": stream, "attempt": turn.attempt + 1}
         if not Turn.objects.filter(pk=turn.pk, stream=turn.stream_id).update(**columns):
             raise TurnRunning("The answer is already being asked for again.")
         delete_answer(context, turn, owner_id)
@@ -143,7 +132,7 @@ def retry(runtime: Runtime, owner_id: Pk, context_id: UUID, turn_id: UUID) -> Pr
         before = chunks.completed(until(end, selectors.chunks(context)))
         Context.objects.filter(pk=context.pk).update(tool_tokens=offer.tokens, updated_at=timezone.now())
     turn.stream, turn.attempt = stream, turn.attempt + 1
-    return prepared(turn, session, model, offer, before, contexts.lasting(context))
+    return prepared(turn, choice, offer, before, contexts.lasting(context))
 
 
 def _existing(context: Context, client_id: str) -> Prepared | None:
@@ -168,34 +157,6 @@ def request_stop(owner_id: Pk, stream_id: UUID, context_id: UUID | None) -> None
     running.update(cancel_requested_at=timezone.now())
 
 
-def _session(owner_id: Pk, context: Context, ref: str | None) -> AuthSession:
-    """Return the named session, else the chat's. Raises ``SessionRequired``, ``UnknownSession`` and more."""
-    if ref is None or ref == "":
-        if context.session_id is None:
-            raise SessionRequired("This chat has no session yet.")
-        ref = str(context.session_id)
-    if not isinstance(ref, str):
-        raise InvalidRequest("session is the id or the name of a session.")
-    session = session_selectors.find(owner_id, None, ref)
-    if session.status == AuthSession.Status.DISABLED:
-        raise SessionDisabled(f"The session {session.name!r} is disabled.")
-    return session
-
-
-def _model(session: AuthSession, context: Context, model: str | None) -> str:
-    """Return the named model, else the chat's if it has the same session, else the provider's default."""
-    if model is not None and not isinstance(model, str):
-        raise InvalidRequest("model is the name of a model.")
-    if not model and session.pk == context.session_id:
-        model = context.model
-    try:
-        return request.model_name(session.provider, (model or "").strip() or None)
-    except InvalidRequest:
-        if model:
-            raise
-        raise ModelRequired("No model is chosen for this chat.") from None
-
-
 def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     """Return the given parameters, else the chat's. Raises ``InvalidRequest``."""
     chosen = context.params if params is None else params
@@ -206,15 +167,6 @@ def _params(context: Context, params: dict[str, Any] | None) -> dict[str, Any]:
     return chosen
 
 
-def _check_window(session: AuthSession, model: str, before: list[ContextChunk], more: int, default_window: int) -> None:
-    """Raise ``ContextTooLong`` if the request does not fit the model's window, or the assumed one if it is unknown."""
-    info = session_models.known(session, model)
-    window = info.context_window if info is not None and info.context_window else default_window
-    used = sum(chunk.tokens for chunk in before if not chunk.not_sent) + more
-    if used > window:
-        raise ContextTooLong(f"About {used:,} tokens would be sent; the window of {model} has {window:,}.")
-
-
 def _call(before: list[ContextChunk], call_id: str) -> ContextChunk:
     """Return the latest tool call of that id. Raises ``InvalidRequest``."""
     for chunk in reversed(before):
@@ -223,9 +175,11 @@ def _call(before: list[ContextChunk], call_id: str) -> ContextChunk:
     raise InvalidRequest(f"The tool result {call_id!r} answers no tool call of this context.")
 
 
-def _request_columns(session: AuthSession, model: str) -> dict[str, Any]:
+def _request_columns(choice: Choice) -> dict[str, Any]:
+    session = choice.session
     label = f"{session.provider}/{session.name}"
-    return {"session": session, "session_label": label, "provider": session.provider, "model": model}
+    columns = {"session": session, "session_label": label, "provider": session.provider, "model": choice.model}
+    return columns | {"alias": choice.alias}
 
 
 def add_stream(runtime: Runtime, owner_id: Pk) -> Stream:
@@ -260,23 +214,33 @@ def delete_answer(context: Context, turn: Turn, owner_id: Pk) -> None:
 
 def prepared(
     turn: Turn,
-    session: AuthSession,
-    model: str,
+    choice: Choice,
     offer: Offer,
     outgoing: list[ContextChunk],
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Prepared:
+    session, alias = choice.session, choice.alias
     turn_request = TurnRequest(
         owner=session.owner_id,
         provider=session.provider,
         session=str(session.pk),
-        model=model,
+        model=choice.model,
+        alias="" if alias is None else str(alias.pk),
+        conversation=str(turn.context_id),
+        last=None if alias is None else _last_route(turn),
         messages=assembly.build_messages(outgoing),
         params={**turn.params, **options},
         tools=offer.tools,
         tool_choice=offer.tool_choice,
     )
     return Prepared(started=_started(turn, created=True), request=turn_request)
+
+
+def _last_route(turn: Turn) -> tuple[str, str] | None:
+    """Return the session and model that answered with this alias in the chat last."""
+    ended = Turn.objects.filter(context=turn.context_id, alias=turn.alias_id, stream__state=Stream.State.COMPLETE)
+    found = ended.exclude(pk=turn.pk).order_by("-created_at").values_list("session_id", "model").first()
+    return (str(found[0]), found[1]) if found is not None and found[0] is not None else None
 
 
 def _started(turn: Turn, *, created: bool) -> Started:

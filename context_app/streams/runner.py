@@ -13,6 +13,7 @@ from django.utils import timezone
 from context_app.streams.live import LiveStream
 from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import checkpoints, provider
+from providers_app.dispatch import aliases
 from providers_app.dispatch.budget import share_of_runner
 from providers_app.errors import Cancelled, ProviderError
 from providers_app.types.chat import Message, Tool, ToolChoice
@@ -30,6 +31,8 @@ Source = Callable[[], AsyncGenerator[Event, None]]
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The request of a turn: the arguments of ``provider.stream_chat``.
 
+    With an ``alias`` (its id), ``provider``, ``session`` and ``model`` are those of its first route; ``last`` is the
+    session and model that answered in this ``conversation`` last.
     With a ``way`` it goes on with an answer, whose events so far are ``earlier``.
     """
 
@@ -41,6 +44,9 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
+    alias: str = ""
+    conversation: str = ""
+    last: tuple[str, str] | None = None
     earlier: tuple[Event, ...] = ()
     way: Way | None = None
 
@@ -49,6 +55,9 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.way is not None:
             return self._going_on(self.way)
         options = {"tools": self.tools, "tool_choice": self.tool_choice, "owner": self.owner, **self.params}
+        if self.alias:
+            aliases.conversation.set((self.conversation, self.last))
+            return provider.stream_chat(aliases.ALIAS, self.alias, self.messages, **options)
         return provider.stream_chat(self.provider, self.session, self.messages, model=self.model, **options)
 
     async def _going_on(self, way: Way) -> AsyncGenerator[Event, None]:

@@ -18,6 +18,7 @@ from context_app.models import Context, ContextChunk, Stream, StreamSegment, Tur
 from context_app.streams import spool
 from context_app.streams.live import AnswerChunk, Ending
 from providers_app.chat.counting import IMAGE_TOKENS
+from sessions_app.models import AuthSession
 
 
 class SegmentRow(msgspec.Struct, frozen=True):
@@ -95,6 +96,7 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
     turn = Turn.objects.select_related("context").filter(stream_id=stream).first()
     if turn is None:  # the chat is gone, or the turn was asked again
         return
+    _note_route(turn, ending)
     # First, because it locks the context: a chunk that is appended meanwhile would read the same end.
     Context.objects.filter(pk=turn.context_id).update(updated_at=timezone.now())
     order = selectors.question_end(turn) + 1
@@ -125,6 +127,18 @@ def write_chunks(stream: UUID, ending: Ending) -> None:
         update_fields=["content", "tokens", "state", "intent", "metadata"],
     )
     sending.store(ContextChunk.objects.filter(turn=turn))  # rows that were there already may be edited since
+
+
+def _note_route(turn: Turn, ending: Ending) -> None:
+    """Note which session and model answered a turn that an alias was asked."""
+    routing = ending.result.get("routing")
+    if not routing:
+        return
+    turn.provider, turn.model = routing["provider"], routing["model"]
+    turn.session_label = f"{routing['provider']}/{routing['session']}"
+    columns = {"provider": turn.provider, "model": turn.model, "session_label": turn.session_label}
+    session = AuthSession.objects.filter(pk=routing["session_id"]).values_list("pk", flat=True).first()
+    Turn.objects.filter(pk=turn.pk).update(**columns, session_id=session)
 
 
 def _tokens(chunk: AnswerChunk) -> int:

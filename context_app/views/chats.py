@@ -17,10 +17,11 @@ from context_app import media_store, rendering, selectors, server_tools, session
 from context_app.access import owner, owner_view
 from context_app.forms import ParametersForm, TitleForm, search_text
 from context_app.models import Context, Turn
-from context_app.services import chunks, contexts
+from context_app.services import choosing, chunks, contexts
 from context_app.views.panel import panel, session_of
 from context_app.views.request import params_drawer
-from providers_app.errors import UnknownMedia
+from providers_app.errors import NoUsableRoute, UnknownAlias, UnknownMedia
+from sessions_app import alias_selectors
 from sessions_app.models import AuthSession
 
 STRIPE = (
@@ -46,6 +47,7 @@ def chat_list(request: HttpRequest) -> HttpResponse:
         **_sidebar(request),
         "context": None,
         "sessions": sessions,
+        "aliases": alias_selectors.owned(person.pk),
         "session": session,
         "model": model,
         "suggested": suggested,
@@ -63,6 +65,8 @@ def detail(request: HttpRequest, context: Context) -> HttpResponse:
         **_sidebar(request),
         **panel(context),
         "sessions": selectors.sessions(owner(request).pk),
+        "aliases": alias_selectors.owned(context.owner_id),
+        "alias": context.alias,
         "session": session_of(context),
         "model": context.model,
         "suggested": context.model_suggested,
@@ -99,6 +103,8 @@ def new(request: HttpRequest) -> HttpResponse:
     person = owner(request)
     sessions = selectors.sessions(person.pk)
     wanted = request.POST.get("session") or request.GET.get("session") or ""
+    if wanted.startswith(choosing.ALIAS):
+        return _new_by_alias(person, wanted)
     session = next((item for item in sessions if str(item.pk) == wanted), None)
     if wanted and session is None:
         raise Http404("There is no such session.")
@@ -107,6 +113,17 @@ def new(request: HttpRequest) -> HttpResponse:
     if given and given != model:
         model, suggested = given, False
     context = contexts.create(owner=person, session=session, model=model, model_suggested=suggested)
+    return redirect("chats:detail", pk=context.pk)
+
+
+def _new_by_alias(person: Any, ref: str) -> HttpResponse:
+    try:
+        choice = choosing.routes_of(alias_selectors.find(person.pk, ref.removeprefix(choosing.ALIAS)))
+    except UnknownAlias as error:
+        raise Http404(error.message) from None
+    except NoUsableRoute:
+        return redirect("aliases:list")
+    context = contexts.create(owner=person, session=choice.session, model=choice.model, alias=choice.alias)
     return redirect("chats:detail", pk=context.pk)
 
 

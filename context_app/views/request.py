@@ -18,14 +18,16 @@ from context_app.access import owner, owner_view
 from context_app.forms import ChooseForm, ParametersForm
 from context_app.models import Context
 from context_app.rendering import advice_view
-from context_app.services import chunks, contexts
+from context_app.services import choosing, chunks, contexts
+from context_app.services.choosing import ALIAS
 from context_app.views.panel import panel, session_of
 from providers_app import loop, provider
 from providers_app.advice.draft import CHANGES
-from providers_app.errors import EmptyPrompt, ProviderError
+from providers_app.errors import EmptyPrompt, NoUsableRoute, ProviderError, UnknownAlias
 from providers_app.types.advice import Advice
+from sessions_app import alias_selectors
 from sessions_app.credentials import login_of
-from sessions_app.models import AuthSession
+from sessions_app.models import Alias, AuthSession
 from sessions_app.presenters import model_rows
 
 PREVIEW_SECONDS = 20.0
@@ -35,8 +37,11 @@ SHOWN_BYTES = 400_000
 @login_required
 @require_GET
 def models(request: HttpRequest) -> HttpResponse:
-    """Show the models of one session (``session``) in the picker, or why its provider lists none."""
-    session = _session_or_404(request, request.GET.get("session", ""))
+    """Show the models of one session (``session``) in the picker, or why there are none; or the routes of an alias."""
+    asked = request.GET.get("session", "")
+    if asked.startswith(ALIAS):
+        return render(request, "chats/_alias_routes.html", {"alias": _alias_or_404(request, asked)})
+    session = _session_or_404(request, asked)
     found = session_models.listed(session, refresh=request.GET.get("refresh") == "1")
     chosen = request.GET.get("model", "")[:200]
     today = datetime.now(UTC).date()
@@ -62,9 +67,18 @@ def choose(request: HttpRequest, context: Context) -> HttpResponse:
     if not form.is_valid():
         trigger = json.dumps({"toast": {"message": "Choose a session and a model.", "level": "warn"}})
         return HttpResponse(status=422, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
-    session = _session_or_404(request, str(form.cleaned_data["session"]))
-    contexts.update(context=context, session=session, model=form.cleaned_data["model"], model_suggested=False)
-    data = {**panel(context), "session": session, "model": context.model}
+    asked = form.cleaned_data["session"]
+    try:
+        if asked.startswith(ALIAS):
+            choice = choosing.routes_of(_alias_or_404(request, asked))
+        else:
+            choice = choosing.Choice(_session_or_404(request, asked), form.cleaned_data["model"])
+    except NoUsableRoute as error:
+        trigger = json.dumps({"toast": {"message": f"{error.message} {error.hint}", "level": "warn"}})
+        return HttpResponse(status=422, headers={"HX-Trigger": trigger, "HX-Reswap": "none"})
+    columns = {"session": choice.session, "model": choice.model, "alias": choice.alias}
+    contexts.update(context=context, model_suggested=False, **columns)
+    data = {**panel(context), **columns}
     response = render(request, "chats/_chosen.html", data)
     response["HX-Trigger"] = "model-chosen"  # the advice about the parameters was about another model
     return response
@@ -170,9 +184,10 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
         messages = assembly.with_user_text(messages, draft)
     if not messages:
         raise EmptyPrompt("Nothing would be sent yet.", hint="Write a message or add a note.")
-    call = provider.preview_request(
-        session.provider, str(session.pk), messages, model=context.model, owner=context.owner_id, **context.params
-    )
+    named: tuple[str, str, str | None] = (session.provider, str(session.pk), context.model)
+    if context.alias_id is not None:
+        named = "alias", str(context.alias_id), None
+    call = provider.preview_request(*named[:2], messages, model=named[2], owner=context.owner_id, **context.params)
     return loop.run(call, timeout=PREVIEW_SECONDS)
 
 
@@ -182,6 +197,13 @@ def _indented(text: str) -> str:
         return server_tools.indented(json.loads(text), limit=SHOWN_BYTES)
     except (ValueError, RecursionError):
         return text[:SHOWN_BYTES]
+
+
+def _alias_or_404(request: HttpRequest, ref: str) -> Alias:
+    try:
+        return alias_selectors.find(owner(request).pk, ref.removeprefix(ALIAS))
+    except UnknownAlias as error:
+        raise Http404(error.message) from None
 
 
 def _session_or_404(request: HttpRequest, session_id: str) -> AuthSession:

@@ -5,6 +5,7 @@ request         one request of an answer, until it begins: its routes, its deadl
 aliases         the routes of an alias for one request, and why some were left
 prepare         session and credential -> the signed request
 lanes           the lane, circuit and retries of a request, as ``resilience`` decides
+notes           what circuits and attempts log and count
 bounds          the bounds of a session's lane, and the error of a request that it refuses
 credentials     what signs the requests of a session, and what is tried after a refusal
 clients         the HTTP client of the provider loop, and the enterprise gateway in front of it

@@ -13,11 +13,13 @@ from typing import NamedTuple, TypeVar
 
 from providers_app import conf, errors, loop, measures
 from providers_app.dispatch.bounds import policy_of, refusal_of
+from providers_app.dispatch.notes import circuit_changed, count_retry
 from providers_app.ports import Owner, Session
-from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
+from providers_app.resilience.breaker import Breaker, BreakerPolicy
 from providers_app.resilience.concurrency import Change
 from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
 from providers_app.resilience.lane import Asked, Lane, Refused, Ticket
+from providers_app.resilience.ordering import Pace, Standing
 from providers_app.resilience.queue import Band, Waiter
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 from providers_app.types.events import Usage
@@ -39,6 +41,7 @@ class Route(NamedTuple):
     breaker: Breaker
     budget: RetryBudget
     row: measures.Row
+    pace: Pace
 
 
 class Lanes:
@@ -61,13 +64,20 @@ class Lanes:
             door = self.doors.get(family[:2]) or Door(provider, session.id, session.limits)
             found = self._routes[provider, session.id, model] = Route(
                 self.doors.setdefault(family[:2], door),
-                self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(_circuit_changed, family))),
+                self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(circuit_changed, family))),
                 self.budgets.setdefault(provider, RetryBudget()),
                 measures.here.row(provider, session.id, model),
+                Pace(),
             )
         if found.door.limits is not session.limits and found.door.limits != session.limits:
             found.door.follow(session.limits)
         return found
+
+    def standing(self, session: Session, model: str, now: float) -> Standing:
+        """Return how a route stands among others: its pace, and whether a request would have to wait."""
+        route = self.route(session, model)
+        closed = route.breaker.refused_for(now) is not None
+        return Standing(route.pace.seconds(now), closed or route.door.lane.full(now), route.breaker.why)
 
     def _forget(self) -> None:
         """Forget lanes in which nothing happens, and circuits that know nothing."""
@@ -161,15 +171,6 @@ class Door:
         logger.debug("lane %s: %d -> %d slots, %s", name, change.before, change.after, change.why)
 
 
-def _circuit_changed(family: tuple[str, str, str], breaker: Breaker, before: BreakerState) -> None:
-    """Log and count a change of a circuit; a probe that only begins is no news."""
-    measures.here.count(measures.CIRCUITS, family[0], breaker.state)
-    view = breaker.view(asyncio.get_running_loop().time())
-    level = logging.DEBUG if breaker.state is BreakerState.HALF_OPEN else logging.INFO
-    why = f", next probe in {view.next_probe_s:.0f} s: {view.why}" if breaker.state is BreakerState.OPEN else ""
-    logger.log(level, "circuit %s: %s, was %s%s", "/".join(family), breaker.state.words, before.words, why)
-
-
 class Way:
     """One request through the lanes and circuits of its ``routes``: sessions with the model of each. ``end`` it.
 
@@ -203,6 +204,7 @@ class Way:
         self._ticket: Ticket | None = None
         self._began = False
         self._since, self._outcome = now, "stopped"
+        self._opened = now  # when the present attempt was sent
         self._first_s: float | None = None
         self.at = 0
         """The route that is asked, or that answers."""
@@ -237,16 +239,19 @@ class Way:
                 if not isinstance(command, Open):
                     self._leave(door, sent=False)
                 continue
+            self._opened = clock.time()
             try:
                 found = await attempt(at)
             except errors.ProviderError as error:
                 self._note(door, error, clock.time())
                 self._leave(door, sent=getattr(error, "sent", False))
                 command = course.failed(at, error, clock.time())
-                _count_retry(door.provider, error, again=isinstance(command, Enter) and command.route == at)
+                count_retry(door.provider, error, again=isinstance(command, Enter) and command.route == at)
                 continue
             self._began, self._outcome = True, "ok"
             self._first_s = clock.time() - self._since
+            if len(self._routes) > 1:
+                self._routes[at].pace.note(clock.time() - self._opened, clock.time())
             course.output(at, clock.time())
             if (change := lane.slots.succeeded(clock.time())) is not None:
                 door.changed(change)
@@ -286,13 +291,10 @@ class Way:
                 door.changed(change)
         elif isinstance(error, errors.UpstreamError) and error.http_status >= 500:
             door.lane.slots.failed(now)
+            if isinstance(error, errors.UpstreamTimeout):
+                self._routes[self.at].pace.note(now - self._opened, now)
 
     def _leave(self, door: Door, *, used: float | None = None, sent: bool = True) -> None:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             door.leave(ticket, used=used, sent=sent)
-
-
-def _count_retry(provider: str, error: errors.ProviderError, *, again: bool) -> None:
-    kind = ("after" if getattr(error, "retry_after", None) is not None else "backoff") if again else "never"
-    measures.here.count(measures.RETRIES, provider, kind)

@@ -147,6 +147,10 @@ class Lane:
             self.requests.pause(retry_after, now)
         return self.slots.limited(now, ticket.at)
 
+    def full(self, now: float) -> bool:
+        """Return whether a request that comes now has to wait or is refused."""
+        return bool(self.queue.size) or not self.slots.free or self._limited(now) > 0
+
     def _limited(self, now: float) -> float:
         """Return in how many seconds the limits let any request through, 0.0 now."""
         return max(self.requests.wait(1, now), self.tokens.wait(1, now))

@@ -76,11 +76,12 @@ class LeftRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """The choice that an alias made: the session (by name) and model that answered, and the routes left before."""
+    """The choice that an alias made: the session (name and id) and model that answered, and the routes left before."""
 
     alias: str
     provider: str
     session: str
+    session_id: str
     model: str
     left: tuple[LeftRoute, ...] = ()
 

@@ -61,8 +61,8 @@ async def pair(raw_server: Start, sessions: MemorySessions, aliases: MemoryAlias
     return Pair(*servers, sessions)
 
 
-async def ask(**options: Any) -> list[Event]:
-    return [event async for event in provider.stream_chat("alias", "both", "Hello", **options)]
+async def ask(text: str = "Hello", **options: Any) -> list[Event]:
+    return [event async for event in provider.stream_chat("alias", "both", text, **options)]
 
 
 def text(events: list[Event]) -> str:
@@ -155,7 +155,8 @@ async def test_where_all_fail_the_error_names_each_and_the_first_moment_at_which
         await ask()
     error = caught.value
     assert [one.session for one in error.left] == ["box", "spare"] and error.retry_after == 7.0
-    assert "box" in error.hint and "spare" in error.hint and "'both'" in error.hint
+    assert str(error) == error.message and "box: " in error.message and "spare: " in error.message
+    assert error.message.startswith("No route of the alias 'both' answered.")
     await until(lambda: len(pair.store.outcomes) == 2)
     assert all(isinstance(found, errors.RateLimited) for _, found, _ in pair.store.outcomes)
     assert not any(door.busy for door in lanes.current().doors.values())
@@ -174,12 +175,13 @@ async def test_a_full_lane_and_an_open_circuit_are_no_refusal_where_another_rout
     first = next(door for door in lanes.current().doors.values() if door.session == "s1")
     first.lane.slots.slots, first.lane.queue.max_size = 0, 0
     routing = start(await ask()).routing
-    assert routing is not None and [one.code for one in routing.left] == ["queue_full"]
+    assert routing is not None and [one.code for one in routing.left] == ["route_busy"]
     first.lane.slots.slots = 16
     circuit = next(one for key, one in lanes.current().breakers.items() if key[1] == "s1")
     circuit._open(asyncio.get_running_loop().time(), "it failed", 60.0)
-    routing = start(await ask()).routing
-    assert routing is not None and [one.code for one in routing.left] == ["circuit_open"] and pair.first.asked == 1
+    routing = start(await ask("Another question")).routing
+    assert routing is not None and pair.first.asked == 1
+    assert [(one.code, one.message) for one in routing.left] == [("route_busy", "it failed")]
 
 
 async def test_after_the_first_output_no_other_route_is_asked(pair: Pair) -> None:
