@@ -9,8 +9,18 @@ from django.core.checks import run_checks
 from django.db.models import Model
 from django.test import Client
 
-from sessions_app import admin, admin_records
-from sessions_app.models import AllowedAddress, AuthSession, ImportRun, Notice, OAuthAttempt, RefreshLane, SessionEvent
+from sessions_app import admin, admin_aliases, admin_records
+from sessions_app.models import (
+    Alias,
+    AliasRoute,
+    AllowedAddress,
+    AuthSession,
+    ImportRun,
+    Notice,
+    OAuthAttempt,
+    RefreshLane,
+    SessionEvent,
+)
 from tests.unit.sessions.logins import ahead, make_login
 from tests.unit.sessions.support import make
 from tests.web.admin_lists import Listed, address, check
@@ -119,7 +129,17 @@ def imports(alice: User, bob: User) -> Listed:
     return Listed(row, other, columns)
 
 
+def other_names(alice: User, bob: User) -> Listed:
+    row = Alias.objects.create(owner=alice, name="fast", sticky=True)
+    for place, model in enumerate(("striped", "plain")):
+        AliasRoute.objects.create(alias=row, session=make(alice, f"key_{place}"), model=model, position=place)
+    other = Alias.objects.create(owner=bob, name="slow", sticky=False)
+    columns = {"name": "fast", "owner": "alice", "sticky": "True", "number_of_routes": "2", "updated_at": "2001"}
+    return Listed(wrote(row, updated_at=at(2001)), other, columns, ("fast", "alice", "key_1", "striped"))
+
+
 MADE: dict[Any, Any] = {
+    admin_aliases.AliasAdmin: other_names,
     admin.AuthSessionAdmin: sessions,
     admin.SessionEventAdmin: events,
     admin_records.RefreshLaneAdmin: lanes,
