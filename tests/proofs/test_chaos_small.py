@@ -120,4 +120,8 @@ def test_a_section_is_written_in_its_place_and_leaves_the_others(tmp_path: Path)
     write_section(page, "One", "About it.", ["| a |"])
     text = page.read_text()
     assert "old" not in text and text.endswith("| a |\n\n## Two\n\nkept\n") and "About it.\n\n20" in text
+    write_section(page, "Two", "", ["| h |", "|---|", "| b | 1 |"], keep=("a", "b"))
+    write_section(page, "Two", "", ["| h |", "|---|", "| a | 2 |", "", "- a: no"], keep=("a", "b"))
+    text = page.read_text()
+    assert text.endswith("1 of the rows are of earlier runs.\n\n| h |\n|---|\n| a | 2 |\n| b | 1 |\n\n- a: no\n")
     assert with_section("# Page\n", "Three", "new") == "# Page\n\n## Three\n\nnew\n"

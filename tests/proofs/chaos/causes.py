@@ -165,7 +165,7 @@ CAUSES = (
         lasts_s=10.0,
         broken=frozenset({"database"}),
         pages=AWAY,
-        slowest_s=15.0,
+        slowest_s=15.0,  # a query that was sent is waited for: Postgres may be slow, and is not known to be stopped
     ),
     Cause(name="web process SIGKILL", begin=_web_ended(signal.SIGKILL), lasts_s=2.0, answers="interrupted"),
     Cause(name="web process SIGTERM", begin=_web_ended(signal.SIGTERM), lasts_s=2.0, answers="interrupted"),

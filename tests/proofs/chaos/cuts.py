@@ -2,9 +2,9 @@
 
 They have 20 to 200 words, run in one web process on Postgres and Redis, and are read in two. A third is cut by the
 provider at a random byte, the readers' sockets are closed again and again, the process is killed in the middle of most
-batches of fifty, Redis in some. What a reader was shown is a beginning of what is stored, that is a beginning of what
-the provider sent, and of that at most the last 50 ms before SIGKILL are lost, beside what the machine was late then.
-Nothing is stored or shown as complete that was not.
+batches of a hundred, Redis in some. What a reader was shown is a beginning of what is stored, that is a beginning of
+what the provider sent, and of that at most the last 50 ms before SIGKILL are lost, beside what the machine was late
+then. Nothing is stored or shown as complete that was not.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tests.proofs.reliability.cluster import Cluster, Reader, open_cluster, unti
 from tests.proofs.reliability.cluster import Part as Process
 from tests.servers import wait_for_port
 
-STREAMS, AT_ONCE = 1000, 50
+STREAMS, AT_ONCE = 1000, 100
 TAIL_S = 0.05
 PATIENCE_S = 60.0
 LATENESS_S = 0.005

@@ -102,9 +102,11 @@ async def _cell(cluster: Cluster, cause: Cause, lasts_s: float, table: Table) ->
     end = await asyncio.to_thread(cause.begin, cluster)
     for reader in readers:
         reader.part = cluster.parts["web 2"]
-    meanwhile = await _watched_for(cluster, lasts_s)
+    watching = asyncio.create_task(_watched_for(cluster, lasts_s))
+    await asyncio.sleep(lasts_s)
     await asyncio.to_thread(end)
     ended_at = time.monotonic()
+    meanwhile = await watching  # a page may hang until the cause ends
     await until(lambda: _works(cluster), PATIENCE_S, pause=0.05)
     recovered = time.monotonic() - ended_at
     begins = await until(lambda: _answers_begin(cluster), PATIENCE_S)

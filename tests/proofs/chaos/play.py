@@ -37,5 +37,5 @@ def run(
         say(f"\n{part.title}\n")
         holds = part.play(cells, full, tell) and holds
         if page is not None:
-            write_section(page, part.title, part.about, lines)
+            write_section(page, part.title, part.about, lines, keep=part.cells)
     return holds
