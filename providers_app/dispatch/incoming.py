@@ -47,9 +47,10 @@ class Incoming(msgspec.Struct, eq=False):
 
     async def read(self) -> list[Event]:
         """Return the events of one read of the network, or of the end of the body. Raises ``UpstreamError``."""
-        self.share.wire = self.reader.held
-        if budget.running.full(self.share):
-            await budget.running.pause(self.share)
+        share = self.share
+        share.wire = self.reader.held
+        if (share.wire or share.kept or share.counted) and budget.running.full(share):
+            await budget.running.pause(share)
         try:
             data = await anext(self.parts, None)
         except errors.ProviderError:
@@ -57,8 +58,9 @@ class Incoming(msgspec.Struct, eq=False):
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
         events = self._kept(self.reader.close() if data is None else self.reader.feed(data))
-        if any(type(event) is GeneratedFile for event in events):
-            return await stored_media.keep(self.owner, events)
+        for event in events:
+            if type(event) is GeneratedFile:
+                return await stored_media.keep(self.owner, events)
         return events
 
     async def whole(self) -> list[Event]:
