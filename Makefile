@@ -48,6 +48,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs round-trip --write docs/proofs-round-trip.md
 	@$(PYTHON) -m tests.proofs sent-list --write docs/proofs-sent-list.md
 	@$(PYTHON) -m tests.proofs scripts --write docs/proofs-scripts.md
+	@$(PYTHON) -m tests.proofs continuation --write docs/proofs-continuation.md
 	@$(PYTHON) -m tests.proofs reliability --write docs/reliability.md
 	@$(PYTHON) -m tests.proofs chaos --write docs/reliability.md
 	@$(PYTHON) -m tests.proofs soak --write docs/reliability.md

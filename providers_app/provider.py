@@ -234,6 +234,7 @@ async def preview_request(
     context_id: str | None = None,
     stream: bool = True,
     strict: bool | None = None,
+    resumable: bool = False,
     auth_type: AuthType | None = None,
     owner: Any = None,
     **params: Any,
@@ -243,6 +244,7 @@ async def preview_request(
     Of an alias it is the request by the route that would be tried first.
     """
     options = {"system": system, "tools": tools, "tool_choice": tool_choice, "context_id": context_id, "strict": strict}
+    options["resumable"] = resumable
     call = await _call(owner, provider, session, auth_type, messages, {}, stream, params, model=model, **options)
     found, credential = await prepare.find(call.owner, call.provider, call.session, call.auth_type)
     prepared = await client_of(call.owner, found, credential).prepare(credential, call.chat, preview=True)
@@ -286,14 +288,5 @@ async def _call(
         plan = aliases.ordered(plan, found, chat)
         first, model = plan.routes[0]
         provider, session, chat = first.provider, first.id, msgspec.structs.replace(chat, model=model)
-    return Call(
-        owner=found,
-        provider=provider,
-        session=session,
-        chat=chat,
-        auth_type=auth_type,
-        timeout_s=timeout_s,
-        max_retries=max_retries,
-        replay=replay,
-        plan=plan,
-    )
+    made = Call(found, provider, session, chat, auth_type, timeout_s, max_retries)
+    return msgspec.structs.replace(made, replay=replay, plan=plan)

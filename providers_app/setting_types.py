@@ -79,6 +79,12 @@ class ProviderSettings(Settings):
     idle_timeout_s: float | None = setting(
         None, "Seconds of silence after which a stream is given up; empty: the common value.", gt=0
     )
+    first_byte_timeout_s: float | None = setting(
+        None, "Seconds until an answer begins; empty: the common value, else that of silence.", gt=0
+    )
+    total_timeout_s: float | None = setting(
+        None, "Seconds for all of a streamed answer; empty: the common value, else no limit.", gt=0
+    )
 
 
 class LoginSettings(ProviderSettings):

@@ -186,7 +186,7 @@ async def _begin(runtime: Runtime, write: Callable[..., Prepared], *args: Any) -
     started = prepared.started
     if prepared.request is not None:
         live = LiveStream(started.stream_id, owner_id=prepared.request.owner, context_id=started.context_id)
-        runtime.start(live, prepared.request.open, prepared.request.provider)
+        runtime.start(live, prepared.request.open, prepared.request.provider, prepared.request.estimated)
         message = {"type": "turn", "turn": str(started.turn_id), "process": runtime.process}
         runtime.hub.publish(message, started.context_id)
         loop.spawn(pubsub.send(f"chat.{started.context_id}", message))

@@ -13,12 +13,13 @@ from django.utils import timezone
 from context_app.streams.live import LiveStream
 from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import checkpoints, provider
+from providers_app.chat.counting import estimated
 from providers_app.dispatch import aliases
 from providers_app.dispatch.budget import share_of_runner
 from providers_app.errors import Cancelled, ProviderError
-from providers_app.types.chat import Message, Tool, ToolChoice
+from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
 from providers_app.types.continuing import Way
-from providers_app.types.events import ErrorInfo, Event, StreamFailed
+from providers_app.types.events import ErrorInfo, Event, StreamFailed, Usage, UsageReport
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[Event, ...] = ()
     way: Way | None = None
 
+    def estimated(self, characters: int) -> Usage:
+        """Return the estimated tokens of the request and of so many characters of its answer."""
+        return estimated(ChatRequest(model=self.model, messages=self.messages, tools=self.tools), characters)
+
     def open(self) -> AsyncGenerator[Event, None]:
         """Begin to stream; the request is sent when the first event is asked for."""
         if self.way is not None:
@@ -77,8 +82,17 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Pump events from upstream into a ``LiveStream``; ``changed`` is called after each one."""
 
-    def __init__(self, live: LiveStream, source: Source, slug: str, changed: Callable[[LiveStream], None]) -> None:
+    def __init__(
+        self,
+        live: LiveStream,
+        source: Source,
+        slug: str,
+        changed: Callable[[LiveStream], None],
+        used: Callable[[int], Usage] | None = None,
+    ) -> None:
+        """``used`` estimates the tokens of an answer of so many characters that the provider did not count."""
         self.live = live
+        self._used = used
         self._source = source
         self._changed = changed
         self._transcript = Transcript(slug)
@@ -108,6 +122,8 @@ class Runner:
 
     def _close(self, cut: ErrorInfo) -> None:
         if self._transcript.terminal is None:
+            if self._used is not None and self._transcript.uncounted:
+                self._append(UsageReport(self._used(self._transcript.size)))
             self._append(StreamFailed(error=cut, finish_reason=_finish_reason(cut)))
 
     def _append(self, event: Event) -> bool:

@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from context_app.streams.live import LiveStream
 from context_app.streams.runner import LOST, SHUTDOWN, STOPPED, Runner, Source
 from context_app.streams.spool import Spool
 from providers_app import loop as provider_loop
+from providers_app.types.events import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +80,9 @@ class Runtime:
         except OSError as error:  # then the heartbeat alone says that it lives
             logger.error("the spool cannot be made (%s)", error)
 
-    def start(self, live: LiveStream, source: Source, slug: str) -> None:
-        """Run a stream that is in the database as running. Call it on the provider loop."""
-        runner = Runner(live, source, slug, self._changed)
+    def start(self, live: LiveStream, source: Source, slug: str, used: Callable[[int], Usage] | None = None) -> None:
+        """Run a stream that is in the database as running; ``used`` as in ``Runner``. Call it on the provider loop."""
+        runner = Runner(live, source, slug, self._changed, used)
         with self._lock:
             self._streams[live.id] = live
         self.journal.add(live)

@@ -86,6 +86,11 @@ class Transcript:
         self.size = 0
         self.terminal: StreamEnd | StreamFailed | None = None
 
+    @property
+    def uncounted(self) -> bool:
+        """``True`` where an answer began whose tokens the provider did not count."""
+        return bool(self._events) and self._usage is None
+
     def add(self, event: Event, size: int = 0) -> None:
         """Add the next event, of ``size`` bytes as it is stored. Events after the terminal one are ignored."""
         if self.terminal is not None or isinstance(event, ToolCallDelta):

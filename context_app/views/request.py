@@ -187,7 +187,8 @@ def _prepare(context: Context, rows: list[Any], draft: str) -> Any:
     named: tuple[str, str, str | None] = (session.provider, str(session.pk), context.model)
     if context.alias_id is not None:
         named = "alias", str(context.alias_id), None
-    call = provider.preview_request(*named[:2], messages, model=named[2], owner=context.owner_id, **context.params)
+    options = {**context.params, "resumable": contexts.lasting(context).get("resumable", False)}
+    call = provider.preview_request(*named[:2], messages, model=named[2], owner=context.owner_id, **options)
     return loop.run(call, timeout=PREVIEW_SECONDS)
 
 

@@ -29,9 +29,11 @@ class Skipped(Exception):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The plan of one run: ``session`` (id or name) is an existing login, which is not changed; ``broken_model`` a
-    model whose answers break off; ``timeout_s`` the whole wait for a person (``None``: no limit); ``renew_at`` the
-    share of a sign-in's lifetime after which a new one is begun.
+    """The plan of one run.
+
+    ``session`` (id or name) is an existing login, which is not changed; ``broken_model`` a model whose answers break
+    off, ``limited_model`` one that is refused once with 429; ``timeout_s`` the whole wait for a person (``None``: no
+    limit); ``renew_at`` the share of a sign-in's lifetime after which a new one is begun.
     """
 
     provider: str
@@ -40,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     model: str = ""
     broken_model: str = ""
+    limited_model: str = ""
     key: Secret = Secret("")
     base_url: str = ""
     settings: dict[str, str] = msgspec.field(default_factory=dict)

@@ -27,6 +27,8 @@ STEPS: tuple[tuple[str, Callable[[Plan, State], Awaitable[str]], bool], ...] = (
     ("unknown model", steps.unknown_model, True),
     ("wrong login", steps.wrong_key, False),
     ("broken stream", steps.broken_stream, True),
+    ("cut and continued", steps.cut_and_continued, True),
+    ("429, then answered", steps.retried, True),
     ("refresh", steps.refresh, False),
 )
 """Name, function, and whether it asks a model; they follow ``authentication`` and come before ``clean-up``."""

@@ -6,6 +6,7 @@ import string
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -14,13 +15,17 @@ from maestro_site.e2e.plan import PROMPT, Failed, Plan, Skipped, State
 from providers_app import conf, errors, ports, provider
 from providers_app.dispatch.credentials import sends_credential
 from providers_app.ports import Session
+from providers_app.resilience.checkpoint import StreamCheckpoint
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.chat import ChatResult
+from providers_app.types.continuing import SAID
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
 
 CLOSING_S = 10.0
+CUT_TOKENS = 64
+"""Output tokens after which an answer is cut, to go on with it."""
 SHORT_PROMPT = "Reply with the one word: ready"
 MANGLED = 12
 """Letters and digits at the end of a key that are changed to make a wrong one of the same form."""
@@ -208,6 +213,44 @@ async def broken_stream(plan: Plan, state: State) -> str:
     return f"{len(result.text)} characters, then {events[-1].error.code}: not complete, as it must be."
 
 
+async def cut_and_continued(plan: Plan, state: State) -> str:
+    """Let the output limit cut an answer, and go on with it from its checkpoint."""
+    seen: list[StreamCheckpoint] = []
+    source = _ask(plan, state, PROMPT, max_output_tokens=CUT_TOKENS, checkpoint_callback=seen.append)
+    events = [event async for event in source]
+    cut = fold(events)
+    if cut.finish_reason != "length" or not cut.text.strip():
+        raise Skipped(f"The limit of {CUT_TOKENS} tokens did not cut the text of the answer.")
+    try:
+        source = provider.continue_from_checkpoint(seen[-1], owner=plan.owner)
+        following = [event async for event in source]
+    except errors.CannotContinue as error:
+        raise Skipped(error.message) from None
+    whole = fold([*events[:-1], *following])
+    if whole.error is not None:
+        raise Failed("The answer that goes on broke off.", whole.error.code)
+    if not whole.continued or len(whole.text) <= len(cut.text):
+        raise Failed("The answer did not go on.")
+    rounds = whole.usage.raw.get("rounds", ()) if whole.usage is not None else ()
+    if len(rounds) != 2:
+        raise Failed("The tokens of the two requests were not added.")
+    way = SAID[whole.continued[0].way]
+    return f"Cut after {len(cut.text)} characters; then {way}: {len(whole.text)} characters, tokens added."
+
+
+async def retried(plan: Plan, state: State) -> str:
+    """Check that a refusal for a limit is waited out and the request sent again."""
+    if not plan.limited_model:
+        raise Skipped("Only a test server limits on request; --limited-model names a model that is refused once.")
+    if not conf.current().max_retries:
+        raise Skipped("Retries are turned off (max_retries).")
+    begun = time.monotonic()
+    result = fold([event async for event in _ask(plan, state, SHORT_PROMPT, plan.limited_model)])
+    if not result.complete:
+        raise Failed("After the refusal there was no whole answer.", result.error.code if result.error else "")
+    return f"Refused once, then answered after {time.monotonic() - begun:.2f} s."
+
+
 def mangled(secret: str) -> str:
     """Return another secret of the same form."""
     letters = string.ascii_lowercase, string.ascii_uppercase, string.digits
@@ -216,10 +259,9 @@ def mangled(secret: str) -> str:
     return "".join(following[one] if number in at else one for number, one in enumerate(secret))
 
 
-def _ask(plan: Plan, state: State, prompt: str, model: str = "") -> AsyncGenerator[Event, None]:
-    return provider.stream_chat(
-        plan.provider, state.name, prompt, model=model or state.model, auth_type=plan.auth_type, owner=plan.owner
-    )
+def _ask(plan: Plan, state: State, prompt: str, model: str = "", **more: Any) -> AsyncGenerator[Event, None]:
+    given = {"model": model or state.model, "auth_type": plan.auth_type, "owner": plan.owner, **more}
+    return provider.stream_chat(plan.provider, state.name, prompt, **given)
 
 
 def _chosen(models: list[ModelInfo], card: ProviderInfo) -> str:

@@ -13,7 +13,7 @@ from providers_app.registry.resolver import authorizer, resolve, spoken, support
 from providers_app.types import chat as types
 from providers_app.types.catalogue import TokenCount
 from providers_app.types.credentials import Credential
-from providers_app.types.events import Origin
+from providers_app.types.events import Origin, Usage
 
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_TOKENS = 4
@@ -80,6 +80,12 @@ def estimate_part(part: types.Part) -> int:
             return estimate_text(msgspec.json.encode(data).decode())
         case types.ToolResultPart():
             return estimate_text(part.content) + sum(map(estimate_part, part.media))
+
+
+def estimated(chat: types.ChatRequest, generated: int) -> Usage:
+    """Return the estimated tokens of a request that ended before the provider counted ``generated`` characters."""
+    sent, came = estimate(chat), -(-generated // CHARACTERS_PER_TOKEN)
+    return Usage(input_tokens=sent, output_tokens=came, total_tokens=sent + came, source="estimated")
 
 
 def estimate(chat: types.ChatRequest) -> int:

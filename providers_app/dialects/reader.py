@@ -100,6 +100,11 @@ class AnswerReader:
         self.reading: Any = None  # of an answer that broke off and can be resumed
 
     @property
+    def text_bytes(self) -> int:
+        """The bytes of text so far, reasoning and calls included."""
+        return self._text
+
+    @property
     def left(self) -> int:
         """The bytes that may still come on the wire."""
         return self._limits[0] - self._bytes

@@ -13,7 +13,7 @@ import msgspec
 
 from providers_app import conf, errors, loop
 from providers_app.chat import going_on
-from providers_app.chat.counting import CHARACTERS_PER_TOKEN, estimate
+from providers_app.chat.counting import estimated
 from providers_app.dispatch import clients, lanes
 from providers_app.dispatch.credentials import SessionClient
 from providers_app.dispatch.events import Continuation
@@ -164,6 +164,8 @@ class Continued:
             reason = self._broke.error.message if self._broke is not None else ""
             before.insert(0, StreamContinued(self._way, self._chars, reason))
             self._broke = None
+        if isinstance(event, StreamEnd) and self._way in ("prefix", "instruct") and not self._pauses.counted:
+            before.append(UsageReport(self._estimated()))
         shown = self._pauses.shown([*before, event])
         for one in shown:
             if isinstance(one, TextDelta) and not one.aside and not one.refusal:
@@ -208,10 +210,8 @@ class Continued:
         return going_on.instructed(self._chat, parts)
 
     def _estimated(self) -> Usage:
-        """Return the tokens of a request that ended before the provider counted them."""
-        sent = estimate(self._asked)
-        generated = -(-(self._chars - self._chars_before) // CHARACTERS_PER_TOKEN)
-        return Usage(input_tokens=sent, output_tokens=generated, total_tokens=sent + generated, source="estimated")
+        """Return the tokens of a request that the provider did not count."""
+        return estimated(self._asked, self._chars - self._chars_before)
 
     def _allow(self, session: Session) -> bool:
         self._allowed = lanes.current().route(session, self._chat.model).budget

@@ -138,6 +138,11 @@ class Continuation:
         known = [*self._before, *([self._usage] if self._usage is not None else [])]
         return added(known) if known else None
 
+    @property
+    def counted(self) -> bool:
+        """``True`` once the provider has counted this request."""
+        return self._usage is not None
+
     def broken(self, used: Usage) -> None:
         """Go on with the next request after one that broke off, which consumed ``used`` unless it said itself."""
         self._before.append(self._usage or used)
@@ -192,6 +197,7 @@ def added(rounds: list[Usage]) -> Usage:
     for name in (f"{kind}_tokens" for kind in _TOKENS):
         known = [count for usage in rounds if (count := getattr(usage, name)) is not None]
         totals[name] = sum(known) if known else None
+    parts = [part for one in rounds for part in one.raw.get("rounds", (one.raw,))]
     sources = {usage.source for usage in rounds}
     source = next(name for name in _LEAST_SURE if name in sources)
-    return msgspec.structs.replace(rounds[-1], **totals, source=source, raw={"rounds": [one.raw for one in rounds]})
+    return msgspec.structs.replace(rounds[-1], **totals, source=source, raw={"rounds": parts})

@@ -1,18 +1,21 @@
 """An answer that a provider has begun, read from its connection as events."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import msgspec
 
 from providers_app import errors
 from providers_app.chat import stored_media
+from providers_app.chat.counting import estimated
 from providers_app.dialects.reader import AnswerReader, unreadable
 from providers_app.dispatch import budget
 from providers_app.dispatch.credentials import SessionClient
 from providers_app.dispatch.events import Annotator
 from providers_app.ports import Owner
+from providers_app.types.chat import ChatRequest
 from providers_app.types.dialect import Dialect
-from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed
+from providers_app.types.events import Event, GeneratedFile, StreamEnd, StreamFailed, UsageReport
 from providers_app.wire.answer import HttpStream
 
 DRAIN_S = 0.1
@@ -22,10 +25,11 @@ class Incoming(msgspec.Struct, eq=False):
     """One answer of ``stream``, which belongs to ``owner``; ``last`` is its last event so far.
 
     ``client`` has its session, ``lasts`` says that more requests may go on with it: the dialect may pause it, or it can
-    be continued.
+    be continued. All requests of an answer have ``total_s`` seconds from ``begun`` on.
     """
 
     owner: Owner
+    chat: ChatRequest
     client: SessionClient
     dialect: Dialect
     stream: HttpStream
@@ -33,8 +37,10 @@ class Incoming(msgspec.Struct, eq=False):
     reader: AnswerReader
     annotate: Annotator
     share: budget.Share
+    begun: float
     lasts: bool = False
     last: Event | None = None
+    total_s: float | None = None
 
     async def more(self) -> list[Event]:
         """Return the next events. Never raises for what the provider or the network does."""
@@ -52,9 +58,15 @@ class Incoming(msgspec.Struct, eq=False):
         if (share.wire or share.kept or share.counted) and budget.running.full(share):
             await budget.running.pause(share)
         try:
-            data = await anext(self.parts, None)
+            if self.total_s is None:
+                data = await anext(self.parts, None)
+            else:
+                async with asyncio.timeout_at(self.begun + self.total_s):
+                    data = await anext(self.parts, None)
         except errors.ProviderError:
             raise
+        except TimeoutError:
+            raise errors.TotalTimeout(f"The answer was not whole within {self.total_s:g} s.") from None
         except Exception as error:  # noqa: BLE001  a fault of a local responder ends this answer only
             raise unreadable(error) from None
         events = self._kept(self.reader.close() if data is None else self.reader.feed(data))
@@ -93,4 +105,6 @@ class Incoming(msgspec.Struct, eq=False):
             events = [StreamFailed(error=unreadable(error).info(), finish_reason="incomplete")]
         if events:
             self.last = events[-1]
+            if type(self.last) is StreamFailed and self.reader.usage is None:
+                events.insert(-1, UsageReport(estimated(self.chat, self.reader.text_bytes)))
         return events

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -205,10 +206,15 @@ class Request:
         prepared = await client.prepare(credential, chat)
         session, dialect, request = prepared.session, prepared.dialect, prepared.request
         self._session = session
-        idle_s = getattr(conf.provider(session.provider), "idle_timeout_s", None)
+        own, common = conf.provider(session.provider), conf.current()
+        limits: dict[str, Any] = {
+            "idle_timeout": getattr(own, "idle_timeout_s", None),
+            "first_byte_timeout": getattr(own, "first_byte_timeout_s", None) or common.first_byte_timeout_s,
+        }
+        total_s = getattr(own, "total_timeout_s", None) or common.total_timeout_s
         async with AsyncExitStack() as attempt:
             with faults_of(session.provider):
-                stream = await attempt.enter_async_context(client.sender.stream(request, idle_timeout=idle_s))
+                stream = await attempt.enter_async_context(client.sender.stream(request, **limits))
                 if self._way is not None:
                     self._way.learn(stream.headers)
                 if not 200 <= stream.status < 300:
@@ -223,7 +229,10 @@ class Request:
             await self._stack.enter_async_context(attempt.pop_all())
         owner = session.owner if call.owner is SYSTEM else call.owner
         lasts = getattr(dialect, "pauses", False) or getattr(dialect, "continues", False)
-        return Incoming(owner, client, dialect, stream, parts, reader, annotate, self._share, lasts)
+        begun = asyncio.get_running_loop().time() if self._before is None else self._before.begun
+        found = Incoming(owner, chat, client, dialect, stream, parts, reader, annotate, self._share, begun, lasts)
+        found.total_s = total_s
+        return found
 
 
 def _late(seconds: float) -> errors.UpstreamTimeout:

@@ -10,6 +10,7 @@ import msgspec
 from providers_app.errors.caller import *  # noqa: F403
 from providers_app.errors.caller import ProviderError
 from providers_app.errors.sessions import *  # noqa: F403
+from providers_app.errors.timeouts import *  # noqa: F403
 from providers_app.errors.upstream import *  # noqa: F403
 from providers_app.errors.upstream import UpstreamError
 from providers_app.types.events import ErrorInfo

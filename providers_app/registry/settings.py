@@ -46,6 +46,12 @@ class ProvidersConfig(BaseModel):
     idle_timeout_s: float = setting(
         120.0, "Seconds of silence after which a streamed answer is given up.", gt=0, le=3600
     )
+    first_byte_timeout_s: float | None = setting(
+        None, "Seconds until an answer begins, where that is to be less than `idle_timeout_s`.", gt=0, le=3600
+    )
+    total_timeout_s: float | None = setting(
+        None, "Seconds for all of a streamed answer, from its begin on; without it there is no limit.", gt=0, le=86_400
+    )
     request_timeout_s: float = setting(600.0, "Seconds for a whole answer that is not streamed.", gt=0, le=7200)
     lookup_timeout_s: float = setting(
         30.0, "Seconds for listing models, testing a key and counting tokens.", gt=0, le=600

@@ -63,7 +63,7 @@ def wait_before_going_on(
 
     ``tries`` were made already. The first one waits only where the provider says so; ``draw`` is as above.
     """
-    if not isinstance(error, MENDED) or isinstance(error, errors.QuotaExhausted):
+    if not isinstance(error, MENDED) or isinstance(error, errors.QuotaExhausted | errors.TotalTimeout):
         return None
     told = getattr(error, "retry_after", None)
     if told is not None:

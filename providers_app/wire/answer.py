@@ -19,9 +19,10 @@ from providers_app.errors import (
     AnswerTooLarge,
     BadAnswer,
     ConnectionFailed,
+    FirstByteTimeout,
+    IdleTimeout,
     ProviderError,
     StreamInterrupted,
-    UpstreamTimeout,
 )
 from providers_app.text import quoted
 from providers_app.types.http import HttpRequest
@@ -68,7 +69,7 @@ def as_provider_error(error: Exception, where: str, *, began: bool, idle_s: floa
         return ConnectionFailed(f"No connection to {where} within {idle_s:g} s.")
     if isinstance(error, TimeoutError):
         how = "went silent in the middle of the answer, for" if began else "did not answer within"
-        return UpstreamTimeout(f"{at_the_start} {how} {idle_s:g} s.")
+        return (IdleTimeout if began else FirstByteTimeout)(f"{at_the_start} {how} {idle_s:g} s.")
     if isinstance(error, ProxyFailed):
         return ConnectionFailed(f"{at_the_start} could not be reached: {error}.", hint=PROXY_HINT)
     if isinstance(error, Undecodable) and error.args:

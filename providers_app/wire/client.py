@@ -136,21 +136,25 @@ class Http:
         request: HttpRequest,
         *,
         idle_timeout: float | None = None,
+        first_byte_timeout: float | None = None,
         exchange: Exchange | None = None,
         fresh: bool = False,
     ) -> AsyncGenerator[HttpStream, None]:
-        """Open the answer with its body still to come; ``idle_timeout`` is the longest silence, in seconds.
+        """Open the answer with its body still to come.
 
+        ``idle_timeout`` is the longest silence, in seconds, ``first_byte_timeout`` that before the answer begins where
+        it is to be shorter.
         ``exchange`` is told when the request begins to leave; ``fresh`` as in ``send``.
         Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
         """
         request = await self.routed(request)
         exchange = exchange or Exchange()
         idle_s = idle_timeout if idle_timeout is not None else self.limits.idle_s
+        first_s = idle_s if first_byte_timeout is None else min(first_byte_timeout, idle_s)
         responder = self._local(request.url.partition("://")[0].lower())
         if responder is not None:
             exchange.sending = True
-            async with self._open_local(responder, request, idle_s) as stream:
+            async with self._open_local(responder, request, idle_s, first_s) as stream:
                 yield stream
             return
         where, connect_s, engine = _where(request.url), self.limits.connect_s, await self._engine()
@@ -159,9 +163,10 @@ class Http:
             if fresh:
                 headers.setdefault("connection", "close")
             told = {"exchange": exchange, "connect_s": connect_s, "idle_s": idle_s, "fresh": fresh}
-            answer = await engine.handle_async_request(engine.prepared(request, headers, **told))
+            async with asyncio.timeout(first_byte_timeout):
+                answer = await engine.handle_async_request(engine.prepared(request, headers, **told))
         except (OSError, ValueError) as error:
-            seconds = connect_s if isinstance(error, ConnectTimeout) else idle_s
+            seconds = connect_s if isinstance(error, ConnectTimeout) else first_s
             raise as_provider_error(error, where, began=False, idle_s=seconds) from None
         try:
             headers = dict(answer.headers.items())
@@ -183,15 +188,15 @@ class Http:
 
     @asynccontextmanager
     async def _open_local(
-        self, responder: LocalResponder, request: HttpRequest, idle_s: float
+        self, responder: LocalResponder, request: HttpRequest, idle_s: float, first_s: float
     ) -> AsyncGenerator[HttpStream, None]:
         # No host answers here, so the name of one would mislead.
         where = f"the {request.url.partition('://')[0].lower()} provider"
         try:
-            async with asyncio.timeout(idle_s):
+            async with asyncio.timeout(first_s):
                 answer = await responder(request)
         except (ConnectionError, TimeoutError) as error:
-            raise as_provider_error(error, where, began=False, idle_s=idle_s) from None
+            raise as_provider_error(error, where, began=False, idle_s=first_s) from None
         headers = {name.lower(): value for name, value in answer.headers.items()}
         try:
             async with aclosing(_watched(aiter(answer.chunks), idle_s)) as parts:

@@ -7,6 +7,7 @@
     round-trip [--examples 10000] [--write FILE]
     sent-list [--examples 1000] [--write FILE]
     scripts [--runs 110] [--write FILE]
+    continuation [--cuts 100] [--write FILE]
     reliability [--size full|small] [--only WORDS] [--write FILE]
     chaos [--size full|small] [--cells WORDS] [--write FILE]
     soak [--minutes 30] [--write FILE]
@@ -73,6 +74,9 @@ def main() -> int:
     soak.add_argument(
         "--write", type=Path, help="also write the result, with date and commit, as a section of this file"
     )
+    goes_on = proofs.add_parser("continuation", help="answers that are cut at random places, and go on")
+    goes_on.add_argument("--cuts", type=int, default=100, help="in each row")
+    goes_on.add_argument("--write", type=Path, help="also write the result, with date and commit, to this file")
     options = parser.parse_args()
     if options.proof == "soak":
         from tests.proofs.chaos import soak as long
@@ -104,6 +108,10 @@ def main() -> int:
             from tests.proofs import sent_list
 
             return _generated(sent_list.run, sent_list.__doc__ or "", options.examples, options.write)
+    if options.proof == "continuation":
+        from tests.proofs import continuation
+
+        return _generated(continuation.run, continuation.__doc__ or "", options.cuts, options.write)
     if options.proof == "scripts":
         from tests.proofs import script_end
 

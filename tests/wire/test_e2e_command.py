@@ -17,7 +17,8 @@ from tests.wire.e2e_desk import Shell
 pytestmark = pytest.mark.django_db(transaction=True)
 STEPS = [
     *("authentication", "models", "streaming", "validation", "interruption"),
-    *("unknown model", "wrong login", "broken stream", "refresh", "clean-up"),
+    *("unknown model", "wrong login", "broken stream", "cut and continued", "429, then answered"),
+    *("refresh", "clean-up"),
 ]
 ALL = {row.id: row for row in ROWS}
 
@@ -53,11 +54,17 @@ def test_it_passes(name: str, shell: Shell, request: pytest.FixtureRequest) -> N
     broken = f"{row.model}-truncate" if row.faults else "demo-instant-truncated"
     # The second answer is the one that is left in its middle, which it has only while its end is kept back.
     model = f"{row.model}-held-2" if row.faults else row.model
-    code, out, err = shell.e2e(row, sides, "--json", "--model", model, "--broken-model", broken)
+    limited = ("--limited-model", f"{row.model}-times-1-status-429-retry-after-ms-20") if row.faults else ()
+    code, out, err = shell.e2e(row, sides, "--json", "--model", model, "--broken-model", broken, *limited)
     found = report(out)
     assert code == 0 and found["passed"], out + err
     held = outcomes(found)
-    assert {held[step] for step in STEPS if step not in ("wrong login", "refresh")} == {"pass"}
+    apart = ("wrong login", "refresh", "cut and continued", "429, then answered")
+    assert {held[step] for step in STEPS if step not in apart} == {"pass"}
+    # A ChatGPT login takes no output limit, so nothing cuts the answer.
+    unlimited = row.flow in ("chatgpt", "codex", "device") and not row.account
+    assert held["cut and continued"] == ("skip" if unlimited else "pass")
+    assert held["429, then answered"] == ("pass" if row.faults else "skip")
     assert held["wrong login"] == ("skip" if row.auth_type == "none" else "pass")
     # Two flows end with a key, and right after the third a refresh is too early.
     refreshed = row.auth_type == "oauth" and row.flow not in ("console_key", "openrouter", "chatgpt")

@@ -73,7 +73,7 @@ class Command(terminal.TerminalCommand):
                 chunk.kind,
                 str(chunk.tokens),
                 f"no: {REASONS[chunk.not_sent]}" if chunk.not_sent else "yes",
-                _line(chunk.content),
+                _line(chunk.content) + (" [continued]" if seams.of_metadata(chunk.metadata) else ""),
                 chunk.id,
             )
             for chunk in chunks

@@ -41,6 +41,7 @@ class Command(TerminalCommand):
         parser.add_argument("--session", default="", help="an existing login, by id or name; nothing of it is deleted")
         parser.add_argument("--model", default="", help="model id; without it, the configured one or the newest listed")
         parser.add_argument("--broken-model", default="", help="a model of a test server whose answers break off")
+        parser.add_argument("--limited-model", default="", help="a model of a test server that answers 429 once")
         parser.add_argument("--keep", action="store_true", help="keep the session that was made")
         terminal.add_owner(parser)
         terminal.add_json(parser)
@@ -123,7 +124,8 @@ def plan_of(options: dict[str, Any]) -> Plan:
         raise InvalidRequest("--timeout is a number of seconds above 0.", hint="Leave it out to wait without a limit.")
     if options["session"] and (options["key_env"] or options["key_stdin"] or options["flow"]):
         raise InvalidRequest("A session has its login already.", hint="Leave out --key-... and --flow, or --session.")
-    same = ("provider", "auth_type", "session", "model", "broken_model", "base_url", "keep", "flow", "method", "agree")
+    models = "model", "broken_model", "limited_model"
+    same = ("provider", "auth_type", "session", *models, "base_url", "keep", "flow", "method", "agree")
     return Plan(
         owner=terminal.owner_id(options["owner"]),
         key=_key(options),

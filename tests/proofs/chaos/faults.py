@@ -114,8 +114,8 @@ LIMITED = "upstream_rate_limit"
 
 FAULTS = (
     Fault(name="connection refused", code="connection_failed"),
-    Fault(name="no first byte", code="upstream_timeout", play=_silent, attempts=2),
-    Fault(name="silence in the middle", code="upstream_timeout", play=_half_then_silence, words=BROKEN_AT),
+    Fault(name="no first byte", code="first_byte_timeout", play=_silent, attempts=2),
+    Fault(name="silence in the middle", code="idle_timeout", play=_half_then_silence, words=BROKEN_AT),
     Fault(name="reset before a byte", code="connection_failed", play=_reset_at_once, attempts=2),
     Fault(name="reset in the headers", code="connection_failed", play=_reset_in_head, attempts=2),
     Fault(name="reset in the middle", code="stream_interrupted", play=_half_then_reset, words=BROKEN_AT),

@@ -1,6 +1,7 @@
 """Continue: an answer that broke off goes on in a new stream that holds all of it, with its seam."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -107,6 +108,18 @@ def test_the_choice_is_an_argument_of_each_request() -> None:
     found = {choice: contexts.lasting(Context(continuing=choice)) for choice in Context.Continuing.values}
     off = {"enable_stream_replay": False}
     assert found == {"auto": {}, "exact": {"resumable": True}, "instruct": off, "restart": off, "never": off}
+
+
+async def test_the_preview_shows_that_an_answer_would_be_stored(desk: Desk) -> None:
+    made = await provider.create_session(
+        "openai", "api_key", name="gpt", api_key="sk-proj-" + "a" * 100, owner=desk.user
+    )
+    for resumable in (True, False):
+        request = await provider.preview_request(
+            "openai", made.id, "Hi", model="gpt-5.6", resumable=resumable, owner=desk.user
+        )
+        body = json.loads(request.body)
+        assert (body["store"], body.get("background", False)) == (resumable, resumable)
 
 
 async def test_refusals_leave_the_answer_as_it_is(desk: Desk) -> None:

@@ -122,7 +122,7 @@ async def test_an_answer_that_breaks_keeps_its_text_and_ends_with_a_failure(
     last = events[-1]
     assert isinstance(last, StreamFailed)
     assert not any(isinstance(event, StreamEnd) for event in events)
-    expected = {"silence": "upstream_timeout", "reset": "stream_interrupted"}
+    expected = {"silence": "idle_timeout", "reset": "stream_interrupted"}
     assert last.error.code == expected.get(fault, last.error.code)
     reported = await outcomes(sessions)
     assert len(reported) == 1

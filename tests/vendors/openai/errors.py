@@ -74,7 +74,7 @@ def failed(plan: Plan, headers: dict[str, str]) -> Reply | None:
         return foreign
     kind, code, message = planned_error(plan)
     extra = {**headers, **retry_headers(plan)}
-    if plan.status == 429:
+    if plan.status == 429 and plan.retry_form != "retry-after-ms":  # a wait that short is none of a limit a minute
         extra |= {
             "x-ratelimit-limit-requests": "3",
             "x-ratelimit-remaining-requests": "0",

@@ -28,7 +28,7 @@ async def test_silence_ends_with_a_timeout_and_closes_upstream(vendor: Vendor) -
         if isinstance(event, TextDelta) and text_of(events).startswith(HALF):
             waited_in_vain()
     assert isinstance(events[-1], StreamFailed)
-    assert events[-1].error.code == "upstream_timeout"
+    assert events[-1].error.code == "idle_timeout"
     assert text_of(events).startswith(HALF)
     entry = await vendor.ledger.disconnect()
     assert entry.model == f"{vendor.model}-silence"

@@ -132,7 +132,7 @@ async def test_silence_ends_at_the_idle_timeout_and_a_hang_too() -> None:
     await connect()
     events = await ask("demo-instant-silence")
     assert isinstance(events[-1], StreamFailed)
-    assert events[-1].error.code == "upstream_timeout"
+    assert events[-1].error.code == "idle_timeout"
     with pytest.raises(errors.UpstreamTimeout):
         await ask("demo-hang")
 

@@ -148,7 +148,7 @@ async def test_silence_ends_with_a_timeout_and_closes_upstream(desk: VertexDesk,
         async for event in provider.stream_chat("vertex_ai", "main", "Hello there.", model=f"{model}-silence"):
             if isinstance(event, TextDelta):
                 loop.current().call_soon_threadsafe(put_forward, 60)
-    assert isinstance(event, StreamFailed) and event.error.code == "upstream_timeout"
+    assert isinstance(event, StreamFailed) and event.error.code == "idle_timeout"
     await desk.api.ledger.disconnect()
 
 

@@ -52,8 +52,8 @@ def error_of(fault: Fault) -> errors.ProviderError:
     if fault.name == "429, Retry-After as a date":
         date = formatdate(time.time() + WAIT_S + 0.9, usegmt=True)
         return answered(f"HTTP/1.1 429 No\r\nRetry-After: {date}\r\n\r\n{{}}".encode())
-    if fault.code == "upstream_timeout":
-        return errors.UpstreamTimeout("silent")
+    if fault.code.endswith("_timeout"):
+        return (errors.class_of(fault.code) or errors.UpstreamTimeout)("silent")
     if fault.code == "upstream_overloaded":
         return errors.Overloaded("overloaded")
     return errors.StreamInterrupted("cut") if fault.words else errors.ConnectionFailed("no connection")
@@ -72,7 +72,7 @@ def course_of(
 
 def seconds_of(fault: Fault) -> float:
     """What an attempt takes until it fails."""
-    return IDLE_S if fault.code == "upstream_timeout" else 0.01
+    return IDLE_S if fault.code.endswith("_timeout") else 0.01
 
 
 EARLY = [fault for fault in FAULTS if not fault.words]
