@@ -139,9 +139,8 @@ def _second_beat(cluster: Cluster) -> Callable[[], None]:
 
 AWAY = frozenset({"200", "503, Retry-After"})
 CAUSES = (
-    Cause(
-        name="Redis down at start", begin=_redis_away_at_start, lasts_s=5.0, broken=frozenset({"broker"}), added_ms=50.0
-    ),
+    # Its pages are those of a process that has just started, so that nothing can be said of what is added to them.
+    Cause(name="Redis down at start", begin=_redis_away_at_start, lasts_s=5.0, broken=frozenset({"broker"})),
     Cause(name="Redis killed", begin=_redis_killed, lasts_s=60.0, broken=frozenset({"broker"}), added_ms=50.0),
     Cause(
         name="Redis paused",
