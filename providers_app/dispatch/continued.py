@@ -157,7 +157,8 @@ class Continued:
                 if not event.text and event.opaque is None:
                     return []
             else:
-                rest, self._seam = self._seam.close(), None
+                # Text that is held when an answer breaks repeats what was shown, as far as it has come.
+                rest, self._seam = "" if isinstance(event, StreamFailed) else self._seam.close(), None
                 before = [TextDelta(rest)] if rest else []
         if not self._marked and self._way != "stop" and (before or not isinstance(event, SILENT)):
             self._marked = True
