@@ -22,6 +22,7 @@ import msgspec
 from providers_app.dialects.media import dropped, kind_of, note
 from providers_app.dialects.tool_forms import CallIds, IdForm
 from providers_app.errors import UnsupportedContent
+from providers_app.types.advice import Advice
 from providers_app.types.chat import (
     BlockPart,
     ChatRequest,
@@ -39,6 +40,8 @@ from providers_app.wire import payload
 
 INTERRUPTED_RESULT = "This tool call was interrupted and has no result."
 LEFT_OUT = "(What came before was left out.)"
+OTHER_ACCOUNT = "made by another account"
+BOUND = "Signatures, encrypted reasoning and blocks of another account are not sent: only that account can read them."
 _NO_PLACE = "this API does not take it back"
 P = TypeVar("P", TextPart, ImagePart, ToolCallPart)
 
@@ -68,7 +71,7 @@ class Replay(msgspec.Struct, frozen=True):
         if self.same_model and origin.model not in (None, asked.model):
             return "made by another model"
         mine = asked.session is None or origin.session in (None, asked.session)
-        return "" if mine else "made by another account"
+        return "" if mine else OTHER_ACCOUNT
 
 
 class Turn(msgspec.Struct):
@@ -96,7 +99,7 @@ class Conversation:
 
     def __init__(self, chat: ChatRequest, ids: IdForm, replay: Replay) -> None:
         self._chat, self._replay = chat, replay
-        self._ids = CallIds(ids, replay.provider)
+        self._ids = CallIds(ids, replay.provider, chat.asked.session if chat.asked is not None else None)
         self._turns: list[Turn] = []
         self._places: dict[str, list[_Place]] = {}
         self._pictures: list[Part] = []
@@ -143,6 +146,7 @@ class Conversation:
                     parts.append(part)
                 else:
                     dropped(self._chat, part, why or _NO_PLACE)
+                    self._say_bound(part, why)
             elif role == "assistant" and isinstance(part, ImagePart):
                 place = parts if self._replay.pictures else self._pictures
                 place.append(self._unbound(part))
@@ -158,7 +162,14 @@ class Conversation:
             return part
         if part.opaque.keys() - {INTENT_PROPERTY}:
             note(self._chat, part, "part_dropped", f"Signature not sent: {why}.")
+            self._say_bound(part, why)
         return msgspec.structs.replace(part, opaque=None)
+
+    def _say_bound(self, part: Part, why: str) -> None:
+        """Tell once of parts that belong to no chunk: the account changed, and with it what it alone can read."""
+        if why == OTHER_ACCOUNT and not part.source and not any(item.what == BOUND for item in self._chat.notes):
+            told = Advice(level="warning", field="messages", what=BOUND, code="part_dropped")
+            self._chat.notes.append(told)
 
     def _answer(self, result: ToolResultPart) -> None:
         places = self._places.get(result.call_id) or []

@@ -53,18 +53,23 @@ class CallIds:
     """The wire ids of one request.
 
     A call has, in this order, the first of these that fits and that no earlier call has: the id that the asked provider
-    itself gave it, our own id, a hash of our own id. So an id of another provider never reaches this one.
+    itself gave it for this ``session`` (``None``: any), our own id, a hash of our own id. So an id of another provider
+    or account never reaches this one.
     """
 
-    def __init__(self, form: IdForm, provider: str) -> None:
+    def __init__(self, form: IdForm, provider: str, session: str | None = None) -> None:
         self._form = form
-        self._provider = provider
+        self._provider, self._session = provider, session
         self._used: set[str] = set()
 
     def of(self, call: ToolCallPart) -> tuple[bool, str]:
         """Return whether the id is the provider's own, and the id."""
         given = call.provider_id
-        if given and call.origin is not None and call.origin.provider == self._provider and self._free(given):
+        origin = call.origin
+        mine = origin is not None and origin.provider == self._provider
+        if mine and self._session is not None and origin is not None:
+            mine = origin.session in (None, self._session)
+        if given and mine and self._free(given):
             self._used.add(given)
             return True, given
         chosen, attempt = call.id, 0
