@@ -7,6 +7,7 @@ prepare         session and credential -> the signed request
 lanes           the lane, circuit and retries of a request, as ``resilience`` decides
 notes           what circuits and attempts log and count
 bounds          the bounds of a session's lane, and the error of a request that it refuses
+people          the limit a minute of a person
 credentials     what signs the requests of a session, and what is tried after a refusal
 clients         the HTTP client of the provider loop, and the enterprise gateway in front of it
 budget          the memory of all running answers, and who has to pause for it

@@ -86,11 +86,17 @@ def ordered(found: Plan, owner: Owner, chat: ChatRequest) -> Plan:
     passed: tuple[tuple[tuple[Session, str], LeftRoute], ...] = ()
     if len(routes) > 1:
         now, every = asyncio.get_running_loop().time(), lanes.current()
-        standings = [every.standing(session, model, now) for session, model in routes]
+        standings = [_standing(every.route(session, model), now) for session, model in routes]
         numbers = order(standings)
         passed = tuple((routes[one], _passed(*routes[one], standings[one])) for one in range(numbers[0]))
         routes = [routes[number] for number in numbers]
     return msgspec.structs.replace(found, routes=tuple(routes), passed=passed, conversation=key)
+
+
+def _standing(route: lanes.Route, now: float) -> Standing:
+    """Return how a route stands among others: its pace, and whether a request would have to wait."""
+    closed = route.breaker.refused_for(now) is not None
+    return Standing(route.pace.seconds(now), closed or route.door.lane.full(now), route.breaker.why)
 
 
 def _passed(session: Session, model: str, standing: Standing) -> LeftRoute:

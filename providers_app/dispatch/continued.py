@@ -14,7 +14,7 @@ import msgspec
 from providers_app import conf, errors, loop
 from providers_app.chat import going_on
 from providers_app.chat.counting import estimated
-from providers_app.dispatch import clients, lanes
+from providers_app.dispatch import clients, lanes, notes
 from providers_app.dispatch.credentials import SessionClient
 from providers_app.dispatch.events import Continuation
 from providers_app.dispatch.incoming import Incoming
@@ -284,4 +284,4 @@ async def _cancel(client: SessionClient, response_id: str) -> None:
     try:
         await client.attempt(send)
     except errors.ProviderError as error:
-        lanes.logger.warning("an answer without a reader could not be cancelled: %s", error.code)
+        notes.logger.warning("an answer without a reader could not be cancelled: %s", error.code)

@@ -5,7 +5,6 @@ that lets the next one in when a limit allows it. Everything lives on the provid
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -13,20 +12,19 @@ from typing import NamedTuple, TypeVar
 
 from providers_app import conf, errors, loop, measures
 from providers_app.dispatch.bounds import policy_of, refusal_of
-from providers_app.dispatch.notes import circuit_changed, count_retry
+from providers_app.dispatch.notes import circuit_changed, count_retry, slots_changed
+from providers_app.dispatch.people import reserved_for
 from providers_app.ports import Owner, Session
 from providers_app.resilience.breaker import Breaker, BreakerPolicy
 from providers_app.resilience.concurrency import Change
 from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
 from providers_app.resilience.lane import Asked, Lane, Refused, Ticket
-from providers_app.resilience.ordering import Pace, Standing
+from providers_app.resilience.ordering import Pace
 from providers_app.resilience.queue import Band, Waiter
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 from providers_app.types.events import Usage
 from providers_app.types.session_limits import SessionLimits
 from providers_app.wire.limits import TOLD, seen_limits
-
-logger = logging.getLogger("maestro.dispatcher")
 
 T = TypeVar("T")
 KEPT = 4096
@@ -72,12 +70,6 @@ class Lanes:
         if found.door.limits is not session.limits and found.door.limits != session.limits:
             found.door.follow(session.limits)
         return found
-
-    def standing(self, session: Session, model: str, now: float) -> Standing:
-        """Return how a route stands among others: its pace, and whether a request would have to wait."""
-        route = self.route(session, model)
-        closed = route.breaker.refused_for(now) is not None
-        return Standing(route.pace.seconds(now), closed or route.door.lane.full(now), route.breaker.why)
 
     def _forget(self) -> None:
         """Forget lanes in which nothing happens, and circuits that know nothing."""
@@ -166,16 +158,14 @@ class Door:
     def changed(self, change: Change) -> None:
         """Log and count a change of the number of slots with its reason."""
         self.last_change = change
-        measures.here.count(measures.SLOTS, self.provider, "up" if change.after > change.before else "down")
-        name = f"{self.provider}/{self.session}"
-        logger.debug("lane %s: %d -> %d slots, %s", name, change.before, change.after, change.why)
+        slots_changed(self.provider, self.session, change)
 
 
 class Way:
     """One request through the lanes and circuits of its ``routes``: sessions with the model of each. ``end`` it.
 
-    ``tokens`` estimates what the request costs, ``key`` is the same when it comes again; they are asked only where that
-    decides anything. ``max_retries`` of a request wins over that of a session, and this over the settings.
+    ``tokens`` estimates what it costs, ``key`` is the same when it comes again; they are asked only where that decides
+    anything. ``max_retries`` of a request wins over that of a session, and this over the settings.
     """
 
     def __init__(
@@ -189,22 +179,23 @@ class Way:
         max_retries: int | None = None,
     ) -> None:
         settings, now, lanes = conf.current(), asyncio.get_running_loop().time(), current()
-        longest = settings.longest_retry_wait_s
-        choices = []
-        self._routes = []
+        choices, self._routes = [], []
         for session, model in routes:
             route = lanes.route(session, model)
             given = session.limits.max_retries if max_retries is None else max_retries
             retries = settings.max_retries if given is None else given
+            policy = RetryPolicy(retries, settings.longest_retry_wait_s)
             self._routes.append(route)
-            choices.append(Choice(route.breaker, route.budget, RetryPolicy(retries, longest)))
+            choices.append(Choice(route.breaker, route.budget, policy))
         self.course = Course(choices, now + left_s)
-        self._person, self._band, self._tokens, self._patience = str(owner), band, tokens, 0.98 * left_s
-        self._key = key
+        self._person, self._band, self._tokens, self._key = str(owner), band, tokens, key
+        self._patience = 0.98 * left_s
         self._ticket: Ticket | None = None
-        self._began = False
-        self._since, self._outcome = now, "stopped"
-        self._opened = now  # when the present attempt was sent
+        limited = settings.requests_per_minute_per_person or settings.tokens_per_minute_per_person
+        self._reserved = reserved_for(owner, tokens) if limited and tokens is not int else None
+        self._began = self._sent = False
+        self._since = self._opened = now  # of the present route, and of its present attempt
+        self._outcome = "stopped"
         self._first_s: float | None = None
         self.at = 0
         """The route that is asked, or that answers."""
@@ -215,6 +206,10 @@ class Way:
         Raises the error that says most, or a refusal.
         """
         clock, course = asyncio.get_running_loop(), self.course
+        if self._reserved is not None:
+            self._outcome = errors.PersonLimitReached.code
+            await self._reserved.admit(self._patience)
+            self._outcome = "stopped"
         command = course.begin(clock.time())
         while not isinstance(command, Fail):
             at = command.route
@@ -240,9 +235,11 @@ class Way:
                     self._leave(door, sent=False)
                 continue
             self._opened = clock.time()
+            sent, self._sent = self._sent, True
             try:
                 found = await attempt(at)
             except errors.ProviderError as error:
+                self._sent = sent or getattr(error, "sent", False)
                 self._note(door, error, clock.time())
                 self._leave(door, sent=getattr(error, "sent", False))
                 command = course.failed(at, error, clock.time())
@@ -278,6 +275,8 @@ class Way:
             self.course.broke(self.at, error, now)
         self._leave(route.door, used=usage.total_tokens if usage is not None else None)
         self.course.over(self.at, now, error)
+        if self._reserved is not None:
+            self._reserved.end(None if usage is None else usage.total_tokens, sent=self._sent)
 
     def _go_to(self, at: int, command: Enter | Open, now: float) -> None:
         """Count the route that was left, if it was asked, and measure the next one by itself."""

@@ -5,6 +5,7 @@ import logging
 
 from providers_app import errors, measures
 from providers_app.resilience.breaker import Breaker, BreakerState
+from providers_app.resilience.concurrency import Change
 
 logger = logging.getLogger("maestro.dispatcher")
 
@@ -22,3 +23,10 @@ def count_retry(provider: str, error: errors.ProviderError, *, again: bool) -> N
     """Count an attempt that failed, by what follows; ``again``: the same route is asked again."""
     kind = ("after" if getattr(error, "retry_after", None) is not None else "backoff") if again else "never"
     measures.here.count(measures.RETRIES, provider, kind)
+
+
+def slots_changed(provider: str, session: str, change: Change) -> None:
+    """Log and count a change of the number of slots of a lane with its reason."""
+    measures.here.count(measures.SLOTS, provider, "up" if change.after > change.before else "down")
+    name = f"{provider}/{session}"
+    logger.debug("lane %s: %d -> %d slots, %s", name, change.before, change.after, change.why)

@@ -77,7 +77,6 @@ class TokenRefused(AuthenticationFailed, code="token_refused", status=401):
 
     why = "The refresh token was revoked, has expired, or was already used."
     step = Step.RENEW
-
     skew: float | None = None
     default_hint = NeedsReauth.default_hint
 
@@ -272,6 +271,13 @@ class LimitReached(NotAdmitted, code="limit_reached", status=429):
     """The requests or tokens a minute of the session are used up for longer than a request may wait."""
 
     why = "The provider told how much it takes in a minute, or asked to wait; more would be refused."
+
+
+class PersonLimitReached(LimitReached, code="person_limit_reached", status=429):
+    """The requests or tokens a minute of the person are used up for longer than a request may wait."""
+
+    why = "The owner of this server limits what each person may send in a minute, over all sessions."
+    default_hint = "Wait until the time that the message names."
 
 
 class QueueTimeout(NotAdmitted, code="queue_timeout", status=503):

@@ -136,6 +136,12 @@ class ProvidersConfig(BaseModel):
     tokens_per_minute: float | None = setting(
         None, "Tokens a minute of one session; without it, what the provider's headers say.", gt=0
     )
+    requests_per_minute_per_person: float | None = setting(
+        None, "Requests a minute of one person, over all their sessions; without it, none are limited.", gt=0
+    )
+    tokens_per_minute_per_person: float | None = setting(
+        None, "Tokens a minute of one person, over all their sessions; without it, none are limited.", gt=0
+    )
     strict_parameters: bool = setting(
         False,
         "Refuse a request whose parameters would not be sent as they are, instead of leaving them out and saying so.",
