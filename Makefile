@@ -38,6 +38,7 @@ crash: .venv/.development ## kill a process at every step of a refresh, answer i
 
 chaos: .venv/.development ## play every fault of a provider on every surface (CHAOS="--cells 529")
 	@$(PYTHON) -m tests.proofs chaos $(CHAOS)
+	@$(PYTHON) -m tests.proofs routes
 
 soak: .venv/.development ## load a server for half an hour; nothing that it holds may grow (SOAK="--minutes 5")
 	@$(PYTHON) -m tests.proofs soak $(SOAK)
@@ -51,6 +52,7 @@ proofs: .venv/.development ## run the heavy proofs at full size and write their 
 	@$(PYTHON) -m tests.proofs continuation --write docs/proofs-continuation.md
 	@$(PYTHON) -m tests.proofs reliability --write docs/reliability.md
 	@$(PYTHON) -m tests.proofs chaos --write docs/reliability.md
+	@$(PYTHON) -m tests.proofs routes --write docs/reliability.md
 	@$(PYTHON) -m tests.proofs soak --write docs/reliability.md
 	@$(MAKE) --no-print-directory contract
 

@@ -10,6 +10,7 @@
     continuation [--cuts 100] [--write FILE]
     reliability [--size full|small] [--only WORDS] [--write FILE]
     chaos [--size full|small] [--cells WORDS] [--write FILE]
+    routes [--requests 1000] [--write FILE]
     soak [--minutes 30] [--write FILE]
 
 The exit code is 0 when everything was as it must be.
@@ -69,6 +70,11 @@ def main() -> int:
     chaos.add_argument("--size", choices=("full", "small"), default="full")
     chaos.add_argument("--cells", default="", help="only cells whose name contains this: `redis: paused`")
     chaos.add_argument("--write", type=Path, help="also write the section of each part, with date and commit")
+    two = proofs.add_parser("routes", help="an alias with two routes, one of which fails in every way")
+    two.add_argument("--requests", type=int, default=1000)
+    two.add_argument(
+        "--write", type=Path, help="also write the result, with date and commit, as a section of this file"
+    )
     soak = proofs.add_parser("soak", help="a server at half of its load for a long time: nothing may grow")
     soak.add_argument("--minutes", type=float, default=30.0)
     soak.add_argument(
@@ -85,6 +91,14 @@ def main() -> int:
         whole = long.run(options.minutes, _saying(lines))
         if options.write is not None:
             write_section(options.write, long.TITLE, long.__doc__ or "", lines)
+        return 0 if whole else 1
+    if options.proof == "routes":
+        from tests.proofs import routes
+
+        lines = []
+        whole = routes.run(options.requests, _saying(lines))
+        if options.write is not None:
+            write_section(options.write, routes.TITLE, routes.__doc__ or "", lines)
         return 0 if whole else 1
     if options.proof == "chaos":
         from tests.proofs.chaos import play
