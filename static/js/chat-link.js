@@ -6,7 +6,8 @@
  * a new connection continues.
  */
 const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
+// Prolonged by a quarter at most: within five seconds of the end of an outage the page asks again.
+const LONGEST_PAUSE_MS = 3_500;
 const HELLO_WITHIN_MS = 6_000;
 const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 10_000;
