@@ -115,3 +115,21 @@ def test_a_child_that_dies_is_started_again_but_not_one_that_dies_again_and_agai
 def test_the_address_is_one_that_a_person_on_this_machine_can_open(host: str, address: str) -> None:
     assert server.address(host, 8000) == address
     assert address == f"http://{server.host_name(host)}:8000"
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+def test_the_child_that_dies_again_and_again_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    clock, forgotten = Clock(1000.0), list[str]()
+
+    def start(command: list[str]) -> Any:
+        kind = next((one for one in ("worker", "beat") if one in command), "web")
+        return Child(clock, 0.0 if kind == name else 10_000.0)
+
+    monkeypatch.setattr(server, "_start", start)
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(server.pulse, "forget", lambda *names: forgotten.extend(names))
+    assert server.run_processes("127.0.0.1", 8123, clock, lambda stop: None) == 1
+    assert capsys.readouterr().err == f"error: {name} ended 6 times (exit code 7); stopping.\n"
+    assert forgotten == ["worker", "beat"], "what an earlier start left says nothing of this one"
