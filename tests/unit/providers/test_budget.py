@@ -39,6 +39,18 @@ def test_of_the_large_ones_only_the_oldest_goes_on_and_small_ones_never_pause() 
     assert [share.waits for share in shares] == [False, True, True, False]
 
 
+def test_what_an_answer_held_is_there_for_others_once_it_left() -> None:
+    running = Budget()
+    for share in holding(running, 2, 2):
+        running.leave(share)
+    running.leave(Share(counted=8 * MIB))
+    large, small = holding(running, 2, 0.9)
+    assert (running.full(large), large.waits, small.waits) == (False, False, False)
+    more = holding(running, 0.2)[0]
+    running.full(large)
+    assert large.waits and not more.waits
+
+
 def test_the_next_one_goes_on_when_the_oldest_left_or_became_small() -> None:
     running = Budget()
     first, second, third = holding(running, 2, 2, 2)
