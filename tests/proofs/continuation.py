@@ -101,19 +101,16 @@ def run(cuts: int, say: Callable[[str], None], rows: tuple[Row, ...] = ROWS) -> 
     servers, problems = Servers(), list[str]()
     say("| way | server | cuts | continued | requests | whole | tokens | calls |")
     say("|---|---|---:|---:|---:|---:|---|---|")
-    conf.configure(SETTINGS)
-    try:
-        with ExitStack() as stack:
-            for server in servers.running.values():
-                stack.enter_context(server)
-            stack.enter_context(ports.use(sessions=MemorySessions()))
-            loop.run(servers.connect())
-            for row in rows:
-                found = loop.run(_row(row, servers.running[row.server], cuts))
-                problems += [f"{row.way}, {row.name}: {problem}" for problem in found.problems]
-                say(found.line(row, cuts))
-    finally:
-        conf.configure(None)
+    with ExitStack() as stack:
+        stack.enter_context(conf.use(SETTINGS))
+        for server in servers.running.values():
+            stack.enter_context(server)
+        stack.enter_context(ports.use(sessions=MemorySessions()))
+        loop.run(servers.connect())
+        for row in rows:
+            found = loop.run(_row(row, servers.running[row.server], cuts))
+            problems += [f"{row.way}, {row.name}: {problem}" for problem in found.problems]
+            say(found.line(row, cuts))
     for problem in problems:
         say(f"- {problem}")
     return not problems

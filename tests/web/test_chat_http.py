@@ -149,6 +149,7 @@ async def test_stop_of_one_chat_does_not_stop_the_answer_of_another(desk: Desk) 
         ("stop", {"stream": str(uuid.uuid4())}, 404, "unknown_stream"),
         ("stop", {"stream": "x"}, 400, "bad_frame"),
         ("retry", {"turn": str(uuid.uuid4())}, 404, "unknown_turn"),
+        ("continue", {"turn": str(uuid.uuid4())}, 404, "unknown_turn"),
     ],
 )
 async def test_refusals_are_error_frames_with_their_status(
@@ -182,7 +183,9 @@ async def test_signed_out_and_foreign_people_get_nothing(desk: Desk) -> None:
     for client, status in ((AsyncClient(), 401), (await signed_in(bob.user), 404)):
         response = await client.get(reverse("chats:events", args=[desk.context.pk]))
         assert response.status_code == status
-        for name, body in (("send", {"text": "x"}), ("stop", {"stream": str(uuid.uuid4())})):
+        bodies = {"send": {"text": "x"}, "stop": {"stream": str(uuid.uuid4())}}
+        bodies |= {name: {"turn": str(uuid.uuid4())} for name in ("retry", "continue")}
+        for name, body in bodies.items():
             assert (await post(client, name, desk, **body))[0] == status
     assert await desk.counts() == (0, 0, 0)
 

@@ -103,7 +103,7 @@ def test_one_folder_from_the_page_is_a_provider_in_every_place(product: Path, ac
     report = json.loads(seen["e2e"]["out"])
     assert seen["e2e"]["code"] == 0 and report["passed"], report
     assert report["model"] == "local-small"
-    assert sum(step["outcome"] == "pass" for step in report["steps"]) == 9
+    assert sum(step["outcome"] == "pass" for step in report["steps"]) == 10
     assert seen["refused"]["code"] == 1 and "small letters, digits and hyphens" in seen["refused"]["out"]
     assert KEY not in seen["e2e"]["out"] + seen["refused"]["out"]
 

@@ -97,7 +97,7 @@ def test_a_retry_takes_the_results_of_its_calls_wherever_they_stand() -> None:
     kinds = ("tool_call", "user", "assistant", "tool_result", "tool_result")
     metadata = [{"call_id": name, "name": "look"} for name in ("a", "", "", "a", "b")]
     rows = [ContextChunk(order=n, kind=kind, metadata=metadata[n]) for n, kind in enumerate(kinds)]
-    assert [row.order for row in turn_writes._until(rows[1].order, rows)] == [0, 1, 3]
+    assert [row.order for row in turn_writes.until(rows[1].order, rows)] == [0, 1, 3]
 
 
 def test_rows_of_an_earlier_version_are_decided_by_the_migration(context: Context) -> None:
@@ -148,7 +148,7 @@ async def test_answers_retries_and_take_overs_leave_the_reasons_as_the_rules_hav
     await in_store(writes.write_chunks, started.stream_id, ending)  # as a take-over does with a longer answer
     assert ("tool_call", "excluded", "excluded") in await in_store(judged, desk.context)
     turn = await desk.turn(started.turn_id)
-    await in_store(turn_writes._delete_answer, desk.context, turn, desk.user.pk)  # as a retry does first
+    await in_store(turn_writes.delete_answer, desk.context, turn, desk.user.pk)  # as a retry does first
     found = await in_store(judged, desk.context)
     assert ("tool_call", "deleted", "deleted") in found
     assert all(written == right for _, written, right in found), found

@@ -49,7 +49,7 @@ def slot(html: str, name: str) -> str:
 
 def test_each_field_is_judged_as_it_is_typed_and_nothing_is_stored(demo: Person) -> None:
     html = checked(demo, temperature="0.5", top_p="", max_output_tokens="100", reasoning_effort="high")
-    assert html.count('hx-swap-oob="true"') == 6, "a place for each field and one for the rest"
+    assert html.count('hx-swap-oob="true"') == 7, "a place for each field and one for the rest"
     assert "temperature is not sent." in slot(html, "temperature")
     assert "takes no sampling parameters" in slot(html, "temperature")
     assert "The answer may be cut off" in slot(html, "max_output_tokens")

@@ -9,7 +9,7 @@ from context_app import urls
 from context_app.models import Context, ContextChunk, ContextEdit
 from tests.web.context.conftest import Person
 
-STREAMS = {"events", "send", "stop", "retry"}
+STREAMS = {"continue", "events", "retry", "send", "stop"}
 NAMES = sorted(str(pattern.name) for pattern in urls.urlpatterns if "<uuid:pk>" in str(pattern.pattern))
 CHUNK_NAMES = {str(pattern.name) for pattern in urls.urlpatterns if "<uuid:chunk_id>" in str(pattern.pattern)}
 
