@@ -46,6 +46,7 @@ class SiteConfig(AppConfig):
         if not chosen.model_data_dir:
             chosen = chosen.model_copy(update={"model_data_dir": str(settings.MAESTRO.data_dir / "models")})
         providers_conf.configure(chosen, settings.MAESTRO.genai_platform)
+        providers_conf.share_through(settings.REDIS_URL)
         ports.install(people=Directory())
         crypto.load_with(bootstrap.load_key_ring)
         loop.at_end(_keep_counts)

@@ -24,6 +24,7 @@ class Defaults(Protocol):
 class _InForce:
     value: "ProvidersConfig | None" = None
     platform: Any = None
+    redis_url = ""
     defaults: Callable[[], Defaults] | None = None
 
 
@@ -59,6 +60,16 @@ def current() -> "ProvidersConfig":
 def platform() -> Any:
     """Return the ``GenAIPlatformConfig`` that was injected, or ``None``."""
     return _InForce.platform
+
+
+def share_through(redis_url: str) -> None:
+    """Let the processes of the installation share limits and circuits through a Redis; an empty address: not."""
+    _InForce.redis_url = redis_url
+
+
+def redis_url() -> str:
+    """Return the address of the Redis through which processes share limits and circuits, empty for none."""
+    return _InForce.redis_url
 
 
 def provider(slug: str) -> Any:

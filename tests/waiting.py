@@ -2,7 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PATIENCE_S = 60.0
 """After so long what is waited for will not come."""
@@ -13,6 +16,14 @@ async def until(true: Callable[[], object], seconds: float = PATIENCE_S) -> None
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110  what holds is seen by asking alone, often on another thread
             await asyncio.sleep(0.005)
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], holds: Callable[[T], object]) -> T:
+    """Ask until the answer is the one that is waited for, and return it. Raises ``TimeoutError``."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds(found := await ask()):  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.005)
+    return found
 
 
 def wait_until(true: Callable[[], object], what: object = "it did not happen", seconds: float = PATIENCE_S) -> None:

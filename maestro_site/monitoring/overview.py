@@ -9,7 +9,7 @@ from django.conf import settings
 from maestro_site.monitoring import files
 from maestro_site.monitoring.snapshots import HOUR_MIN, Minute, Snapshot
 from providers_app import measures
-from providers_app.dispatch.states import SCOPE, CircuitState, LaneState
+from providers_app.dispatch.states import CircuitState, LaneState
 from providers_app.measures import BOUNDS_S, Sample
 from providers_app.resilience.breaker import BreakerState
 
@@ -91,8 +91,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> str:
-        """The reach of limits and circuits: ``shared`` by all processes, or of each ``process`` alone."""
-        return SCOPE
+        """Whether limits and circuits are ``shared`` by all processes, or each ``process`` has its own."""
+        each = {process.states.scope for process in self.processes}
+        return "shared" if each == {"shared"} else "process"
 
     def providers(self, sessions: Collection[str] | None = None) -> dict[str, Provider]:
         """Return every provider that something is known of; circuits and lanes of these sessions alone, if given."""

@@ -5,6 +5,8 @@ request         one request of an answer, until it begins: its routes, its deadl
 aliases         the routes of an alias for one request, and why some were left
 prepare         session and credential -> the signed request
 lanes           the lane, circuit and retries of a request, as ``resilience`` decides
+doors           who waits before a lane, and what processes count together
+shared          limits and circuits that processes share through Redis
 notes           what circuits and attempts log and count
 bounds          the bounds of a session's lane, and the error of a request that it refuses
 people          the limit a minute of a person

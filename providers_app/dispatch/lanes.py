@@ -1,29 +1,29 @@
 """The lanes, circuits and retry budgets of this process, and the way of one request through them.
 
-``providers_app.resilience`` decides, this module waits: it holds the futures of those who are in a queue, and the timer
-that lets the next one in when a limit allows it. Everything lives on the provider loop.
+``providers_app.resilience`` decides, this module does what it says. Everything lives on the provider loop.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from providers_app import conf, errors, loop, measures
-from providers_app.dispatch.bounds import policy_of, refusal_of
-from providers_app.dispatch.notes import circuit_changed, count_retry, slots_changed
+from providers_app.dispatch import shared
+from providers_app.dispatch.doors import Door
+from providers_app.dispatch.notes import circuit_changed, count_retry
 from providers_app.dispatch.people import reserved_for
+from providers_app.dispatch.shared import Circuit
 from providers_app.ports import Owner, Session
-from providers_app.resilience.breaker import Breaker, BreakerPolicy
-from providers_app.resilience.concurrency import Change
+from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
 from providers_app.resilience.course import Choice, Course, Enter, Fail, Open
-from providers_app.resilience.lane import Asked, Lane, Refused, Ticket
+from providers_app.resilience.lane import Asked, Ticket
 from providers_app.resilience.ordering import Pace
-from providers_app.resilience.queue import Band, Waiter
+from providers_app.resilience.queue import Band
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 from providers_app.types.events import Usage
-from providers_app.types.session_limits import SessionLimits
 from providers_app.wire.limits import TOLD, seen_limits
 
 T = TypeVar("T")
@@ -33,13 +33,14 @@ _DATED = re.compile(r"[-@](?:\d{8}|\d{4}-\d{2}-\d{2}|latest|\d{3})$")
 
 
 class Route(NamedTuple):
-    """The way of one request to an account: the door of its lane, its circuit, its provider's budget, its counts."""
+    """The way of one request to an account: its lane, its circuit with a name, its provider's budget, its counts."""
 
-    door: "Door"
+    door: Door
     breaker: Breaker
     budget: RetryBudget
     row: measures.Row
     pace: Pace
+    circuit: str
 
 
 class Lanes:
@@ -50,6 +51,10 @@ class Lanes:
         self.breakers: dict[tuple[str, str, str], Breaker] = {}
         self.budgets: dict[str, RetryBudget] = {}
         self._routes: dict[tuple[str, str, str], Route] = {}
+        url = conf.redis_url()
+        self.shared = shared.connect(url, changed=self._follow) if url else None
+        self._elsewhere: Mapping[str, Circuit] = {}
+        self._following = False
 
     def route(self, session: Session, model: str) -> Route:
         """Return the route to a model of a session; models that differ by a date have one circuit together."""
@@ -59,17 +64,61 @@ class Lanes:
             if len(self._routes) >= KEPT:
                 self._forget()
             family = (provider, session.id, _DATED.sub("", model))
-            door = self.doors.get(family[:2]) or Door(provider, session.id, session.limits)
+            door = self.doors.get(family[:2]) or Door(provider, session.id, session.limits, self.shared)
             found = self._routes[provider, session.id, model] = Route(
                 self.doors.setdefault(family[:2], door),
-                self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(circuit_changed, family))),
+                self.breakers.setdefault(family, Breaker(BreakerPolicy(), partial(self._changed, family))),
                 self.budgets.setdefault(provider, RetryBudget()),
                 measures.here.row(provider, session.id, model),
                 Pace(),
+                "/".join(family),
             )
+            self._follow(self._elsewhere)
         if found.door.limits is not session.limits and found.door.limits != session.limits:
             found.door.follow(session.limits)
         return found
+
+    async def may_probe(self, route: Route) -> bool:
+        """Return whether the probe of a circuit may be sent; of all processes only one may."""
+        return self.shared is None or await self.shared.may_probe(route.circuit)
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Change circuits without telling the other processes, in the block."""
+        before, self._following = self._following, True
+        try:
+            yield
+        finally:
+            self._following = before
+
+    async def close(self) -> None:
+        """Close the connection to what is shared."""
+        if self.shared is not None:
+            await self.shared.close()
+
+    def _follow(self, found: Mapping[str, Circuit]) -> None:
+        """Open the circuits that are open in another process, and close those that were and are not any more."""
+        now, known = asyncio.get_running_loop().time(), self._elsewhere
+        self._elsewhere = found
+        if not (found or known):
+            return
+        with self.quietly():
+            for family, breaker in self.breakers.items():
+                name = "/".join(family)
+                if name in found:
+                    breaker.follow(now, *found[name])
+                elif name in known and breaker.state is not BreakerState.CLOSED:
+                    breaker.close()
+
+    def _changed(self, family: tuple[str, str, str], breaker: Breaker, before: BreakerState) -> None:
+        circuit_changed(family, breaker, before)
+        if self.shared is None or self._following:
+            return
+        name, now = "/".join(family), asyncio.get_running_loop().time()
+        if breaker.state is BreakerState.CLOSED:
+            self.shared.closed(name)
+        elif breaker.state is BreakerState.OPEN:
+            self.shared.opened(name, Circuit(breaker.refused_for(now) or 0.0, breaker.wait_s, breaker.why))
 
     def _forget(self) -> None:
         """Forget lanes in which nothing happens, and circuits that know nothing."""
@@ -81,84 +130,7 @@ class Lanes:
 
 def current() -> Lanes:
     """Return the lanes of this process. Call it on the provider loop."""
-    return loop.local("lanes", Lanes)
-
-
-class Door:
-    """A lane with those who wait before it."""
-
-    def __init__(self, provider: str, session: str, limits: SessionLimits) -> None:
-        self.provider, self.session, self.limits = provider, session, limits
-        self.last_change: Change | None = None
-        self.lane = Lane(policy_of(limits), asyncio.get_running_loop().time())
-        self._waiting: dict[int, asyncio.Future[Ticket]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def busy(self) -> bool:
-        """``True`` while anybody is inside or waits."""
-        return bool(self.lane.slots.used or self._waiting)
-
-    def follow(self, limits: SessionLimits) -> None:
-        """Hold to other limits of the session from now on; who waits may be let in by them."""
-        self.limits = limits
-        self.lane.follow(policy_of(limits), asyncio.get_running_loop().time())
-        if self._waiting:
-            self._look()
-
-    async def enter(self, asked: Asked) -> Ticket:
-        """Return a slot, after waiting for it where need be. Raises ``QueueFull``, ``QueueTimeout``."""
-        clock = asyncio.get_running_loop()
-        found = self.lane.enter(asked, clock.time())
-        if isinstance(found, Ticket):
-            return found
-        if isinstance(found, Refused):
-            raise refusal_of(found)
-        return await self._wait(found, asked, clock)
-
-    async def _wait(self, waiter: Waiter, asked: Asked, clock: asyncio.AbstractEventLoop) -> Ticket:
-        future = self._waiting[waiter.number] = clock.create_future()
-        self._look()
-        since = clock.time()
-        try:
-            async with asyncio.timeout_at(waiter.until) as patience:
-                ticket: Ticket = await future
-        except BaseException as error:
-            if not self.lane.give_up(waiter) and future.done() and not future.cancelled():
-                self.leave(future.result(), sent=False)  # admitted in the same moment
-            if isinstance(error, TimeoutError) and patience.expired():
-                raise refusal_of(self.lane.refusal(asked, "timeout", clock.time())) from None
-            raise
-        finally:
-            self._waiting.pop(waiter.number, None)
-            waited = clock.time() - since
-            measures.here.observe(measures.WAIT, self.provider, waiter.band.name.lower(), seconds=waited)
-        return ticket
-
-    def leave(self, ticket: Ticket, *, used: float | None = None, sent: bool = True) -> None:
-        """Give a slot back, and let in who may go on now."""
-        self.lane.leave(ticket, asyncio.get_running_loop().time(), used=used, sent=sent)
-        if self._waiting:
-            self._look()
-
-    def _look(self) -> None:
-        """Let in who may go on, and come back when a limit lets the next one through."""
-        clock = asyncio.get_running_loop()
-        for waiter, ticket in self.lane.admit(clock.time()):
-            future = self._waiting.pop(waiter.number, None)
-            if future is None or future.done():
-                self.lane.leave(ticket, clock.time(), sent=False)
-            else:
-                future.set_result(ticket)
-        if self._timer is not None:
-            self._timer.cancel()
-        after = self.lane.next_look(clock.time())
-        self._timer = clock.call_later(after, self._look) if after is not None else None
-
-    def changed(self, change: Change) -> None:
-        """Log and count a change of the number of slots with its reason."""
-        self.last_change = change
-        slots_changed(self.provider, self.session, change)
+    return loop.local("lanes", Lanes, Lanes.close)
 
 
 class Way:
@@ -178,10 +150,10 @@ class Way:
         key: Callable[[], str] = str,
         max_retries: int | None = None,
     ) -> None:
-        settings, now, lanes = conf.current(), asyncio.get_running_loop().time(), current()
+        settings, now, self._lanes = conf.current(), asyncio.get_running_loop().time(), current()
         choices, self._routes = [], []
         for session, model in routes:
-            route = lanes.route(session, model)
+            route = self._lanes.route(session, model)
             given = session.limits.max_retries if max_retries is None else max_retries
             retries = settings.max_retries if given is None else given
             policy = RetryPolicy(retries, settings.longest_retry_wait_s)
@@ -231,6 +203,9 @@ class Way:
                     command = course.refused(at, error, clock.time())
                     continue
                 command = course.entered(at, clock.time())
+                if isinstance(command, Open) and command.probe and not await self._lanes.may_probe(self._routes[at]):
+                    with self._lanes.quietly():
+                        command = course.probed_elsewhere(at, clock.time())
                 if not isinstance(command, Open):
                     self._leave(door, sent=False)
                 continue
@@ -260,8 +235,7 @@ class Way:
         """Follow the limits that an answer's headers tell."""
         if TOLD.isdisjoint(headers):
             return
-        seen = seen_limits(headers)
-        self._routes[self.at].door.lane.learn(asyncio.get_running_loop().time(), seen.requests, seen.tokens)
+        self._routes[self.at].door.learn(seen_limits(headers))
 
     def end(self, usage: Usage | None = None, error: errors.ProviderError | None = None, *, whole: bool = True) -> None:
         """Give everything back, and count the request.
@@ -286,8 +260,8 @@ class Way:
 
     def _note(self, door: Door, error: errors.ProviderError, now: float) -> None:
         if isinstance(error, errors.RateLimited) and not isinstance(error, errors.QuotaExhausted):
-            if self._ticket is not None and (change := door.lane.limited(self._ticket, now, error.retry_after)):
-                door.changed(change)
+            if self._ticket is not None:
+                door.limited(self._ticket, error.retry_after)
         elif isinstance(error, errors.UpstreamError) and error.http_status >= 500:
             door.lane.slots.failed(now)
             if isinstance(error, errors.UpstreamTimeout):

@@ -1,6 +1,6 @@
 """The lanes and circuits of this process as values, for ``/metrics`` and ``/health``.
 
-Every surface reads them here, and says of their reach what ``SCOPE`` says.
+Every surface reads them here, and says of their reach what ``States.scope`` says.
 """
 
 import asyncio
@@ -8,12 +8,11 @@ from typing import Literal
 
 import msgspec
 
-from providers_app.dispatch.lanes import Door, current
+from providers_app.dispatch.doors import Door
+from providers_app.dispatch.lanes import current
 from providers_app.resilience.breaker import BreakerState
 
 Scope = Literal["process", "shared"]
-SCOPE: Scope = "process"
-"""Limits and circuits are those of one process; another one has its own."""
 MOST = 500
 """Lanes and circuits that are told of each: those in use, and circuits that are not closed, first."""
 
@@ -57,10 +56,11 @@ class CircuitState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class States(msgspec.Struct, frozen=True):
-    """The dispatcher of one process."""
+    """The dispatcher of one process. ``scope``: whether limits and circuits are its own, or shared at the moment."""
 
     lanes: tuple[LaneState, ...] = ()
     circuits: tuple[CircuitState, ...] = ()
+    scope: Scope = "process"
 
 
 def states() -> States:
@@ -74,7 +74,8 @@ def states() -> States:
         circuits.append(
             CircuitState(provider=provider, session=session, model=model, **msgspec.structs.asdict(breaker.view(now)))
         )
-    return States(tuple(_lane(door, now) for door in doors), tuple(circuits))
+    shared = here.shared is not None and not here.shared.away
+    return States(tuple(_lane(door, now) for door in doors), tuple(circuits), "shared" if shared else "process")
 
 
 def _lane(door: Door, now: float) -> LaneState:

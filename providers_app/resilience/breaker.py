@@ -91,6 +91,11 @@ class Breaker:
         self._number = 0
 
     @property
+    def wait_s(self) -> float:
+        """The seconds between the probes of an open circuit, as they are now."""
+        return self._wait
+
+    @property
     def now(self) -> Permit:
         """A permit that asks for nothing, for a failure after the first output."""
         return Permit(False, self._number)
@@ -154,6 +159,16 @@ class Breaker:
         if permit.probe and permit.number == self._number:
             self._probing = False
             self._to(BreakerState.OPEN)
+
+    def follow(self, now: float, left_s: float, wait_s: float, why: str) -> None:
+        """Be as open as another process found the route to be. What is being probed here is known better here."""
+        if self._probing:
+            return
+        if self.state is BreakerState.CLOSED:
+            self._opened_at = now
+            self._number += 1
+        self._wait, self._probe_at, self.why = wait_s, now + left_s, why
+        self._to(BreakerState.OPEN)
 
     def close(self) -> None:
         """Close the circuit, after a probe that succeeded or because a person says so."""

@@ -36,9 +36,10 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 class Open(msgspec.Struct, frozen=True):
-    """Send the request by this route."""
+    """Send the request by this route; ``probe``: as the probe of its circuit."""
 
     route: int
+    probe: bool = False
 
 
 class Fail(msgspec.Struct, frozen=True):
@@ -96,7 +97,14 @@ class Course:
     def entered(self, route: int, now: float) -> Command:
         """Go on with a slot in hand: the breaker may have opened meanwhile."""
         self._permit = self._routes[route].breaker.ask(now)
-        return Open(route) if self._permit is not None else self.refused(route, self._open_error(route, now), now)
+        if self._permit is not None:
+            return Open(route, self._permit.probe)
+        return self.refused(route, self._open_error(route, now), now)
+
+    def probed_elsewhere(self, route: int, now: float) -> Command:
+        """Go on after another process was found to probe the circuit."""
+        self._settle(None, now, route)
+        return self.refused(route, self._open_error(route, now), now)
 
     def refused(self, route: int, error: errors.ProviderError, now: float) -> Command:
         """Go on after the lane of a route refused the request."""

@@ -34,11 +34,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ticket(msgspec.Struct, eq=False):
-    """A slot with what was reserved for it; give it back with ``Lane.leave`` once."""
+    """A slot with what was reserved for it; give it back with ``Lane.leave`` once.
+
+    ``shared``: it was reserved from what all processes have together, too.
+    """
 
     asked: Asked
     at: float
     left: bool = False
+    shared: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -106,9 +110,9 @@ class Lane:
         self._asked.pop(waiter.number, None)
         return self.queue.leave(waiter)
 
-    def refusal(self, asked: Asked, why: str, now: float) -> Refused:
-        """Return the refusal of a request, with the moment at which it should come back."""
-        reset = max(self.requests.wait(1, now), self.tokens.wait(asked.tokens, now))
+    def refusal(self, asked: Asked, why: str, now: float, least_s: float = 0.0) -> Refused:
+        """Return the refusal of a request, with the moment at which it should come back, in ``least_s`` at least."""
+        reset = max(least_s, self.requests.wait(1, now), self.tokens.wait(asked.tokens, now))
         return Refused(why, self.queue.place(asked.person, now, reset, asked.key))
 
     def next_look(self, now: float) -> float | None:
