@@ -1,12 +1,13 @@
-"""The folder ``monitoring/`` of the data folder: the last snapshot of each process.
+"""The folder ``monitoring/`` of the data folder: the last snapshot of each process, and what processes ask of others.
 
 ``<process>.state`` belongs to one process, which replaces it whole. ``ended`` holds the sum of the counts of processes
-that are gone, so that no counter falls when one ends. Everything is written under one lock. Processes on other data
-folders are not seen.
+that are gone, so that no counter falls when one ends. ``orders`` holds the circuits that a person closed lately.
+Everything is written under one lock. Processes on other data folders are not seen.
 """
 
 import logging
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +25,19 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 SILENT_S = 3600.0
 """Seconds of silence after which a process counts as gone, and its counts are kept without it."""
-STATE, ENDED, LOCK = ".state", "ended", ".lock"
+ORDER_S = 300.0
+"""Seconds for which an order to close a circuit is kept."""
+STATE, ENDED, ORDERS, LOCK = ".state", "ended", "orders", ".lock"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A circuit that a person closed, at ``at`` seconds since the epoch."""
+
+    id: str
+    at: float
+    provider: str
+    session: str
+    model: str
 
 
 def publish(snapshot: Snapshot, *, again: bool) -> bool:
@@ -63,7 +76,7 @@ def keep_silent() -> None:
 def clean() -> None:
     """Begin anew, with the installation. Raises ``OSError``."""
     with _locked() as folder:
-        for path in (*folder.glob(f"*{STATE}"), folder / ENDED):
+        for path in (*folder.glob(f"*{STATE}"), folder / ENDED, folder / ORDERS):
             path.unlink(missing_ok=True)
 
 
@@ -76,6 +89,20 @@ def snapshots() -> list[Snapshot]:
 def ended() -> Sample:
     """Return the counts of processes that are gone."""
     return _read(_folder() / ENDED, Sample) or Sample()
+
+
+def order(provider: str, session: str, model: str) -> Order:
+    """Ask every process to close this circuit. Raises ``OSError``."""
+    made = Order(uuid.uuid4().hex, time.time(), provider, session, model)
+    with _locked() as folder:
+        _replace(folder / ORDERS, [*orders(), made])
+    return made
+
+
+def orders() -> list[Order]:
+    """Return the orders of the last minutes."""
+    found = _read(_folder() / ORDERS, list[Order]) or []
+    return [each for each in found if time.time() - each.at < ORDER_S]
 
 
 def _folder() -> Path:

@@ -1,4 +1,4 @@
-"""Takes the snapshots of this process, and leaves them for the others.
+"""Takes the snapshots of this process, leaves them for the others, and closes circuits that a person closed elsewhere.
 
 ``serve`` runs as long as a server does; a command or a script only leaves its counts when it ends.
 """
@@ -28,6 +28,7 @@ from maestro_site.monitoring.snapshots import (
     tokens_by_model,
 )
 from providers_app import loop, measures
+from providers_app.dispatch import states
 from providers_app.listing import models as listing
 from providers_app.loop.lateness import Monitor
 from providers_app.measures import Sample
@@ -51,6 +52,7 @@ class Publisher:
         self._hour = Hour()
         self._at: float | None = None  # of the last time, on the monotonic clock
         self._published = False
+        self._followed: set[str] = set()
         self._pricing = threading.Lock()
         self._priced: dict[tuple[str, str, str], dict[str, float]] = {}
         self._cost: dict[tuple[str, str, str], float] = {}
@@ -80,7 +82,11 @@ class Publisher:
             self.monitor.stop()
 
     async def publish(self) -> None:
-        """Leave a snapshot. Raises ``OSError``. Call it on the provider loop."""
+        """Follow the orders of people, and leave a snapshot. Raises ``OSError``. Call it on the provider loop."""
+        for order in await asyncio.to_thread(files.orders):
+            if order.id not in self._followed and order.at >= self._started_at:
+                self._followed.add(order.id)
+                states.close(order.provider, order.session, order.model)
         snapshot = await self.take()
         if not await asyncio.to_thread(partial(files.publish, snapshot, again=self._published)):
             # This process was silent for so long that its counts were kept without it.
@@ -110,6 +116,18 @@ class Publisher:
             live_streams=running,
             journal_lag_s=lag_s,
         )
+
+    def close(self, provider: str, session: str, model: str) -> None:
+        """Close a circuit here now, and in other processes with their next snapshot. Call it off the loop.
+
+        Raises ``OSError``, where other processes cannot be told.
+        """
+
+        async def here() -> None:
+            states.close(provider, session, model)
+
+        loop.run(here(), 10)
+        self._followed.add(files.order(provider, session, model).id)
 
     def leave(self) -> None:
         """Keep the counts of this process, which ends, where it counted anything. Never raises."""

@@ -1,4 +1,4 @@
-"""The lanes and circuits of this process as values, for ``/metrics`` and ``/health``.
+"""The lanes and circuits of this process as values, for pages, ``/metrics`` and ``/health``, and closing a circuit.
 
 Every surface reads them here, and says of their reach what ``States.scope`` says.
 """
@@ -76,6 +76,15 @@ def states() -> States:
         )
     shared = here.shared is not None and not here.shared.away
     return States(tuple(_lane(door, now) for door in doors), tuple(circuits), "shared" if shared else "process")
+
+
+def close(provider: str, session: str, model: str) -> bool:
+    """Close a circuit because a person says so; ``False`` where none is open. Call it on the provider loop."""
+    breaker = current().breakers.get((provider, session, model))
+    if breaker is None or breaker.state is BreakerState.CLOSED:
+        return False
+    breaker.close()
+    return True
 
 
 def _lane(door: Door, now: float) -> LaneState:

@@ -52,19 +52,27 @@ def test_files_that_cannot_be_read_are_left_out(make: Make, folder: Path) -> Non
     files.publish(make("good", at=time.time(), sample=counted(1)), again=False)
     (folder / "bad.state").write_bytes(b"\x00 no snapshot")
     (folder / "ended").write_bytes(b"")
+    (folder / "orders").write_bytes(b"\xff")
     assert [each.process for each in files.snapshots()] == ["good"]
-    assert files.ended() == Sample()
+    assert files.ended() == Sample() and files.orders() == []
 
 
 def test_nothing_is_read_where_nothing_was_written() -> None:
-    assert files.snapshots() == [] and files.ended() == Sample()
+    assert files.snapshots() == [] and files.orders() == [] and files.ended() == Sample()
+
+
+def test_orders_are_read_by_all_for_a_while() -> None:
+    made = [files.order("demo", "s", model) for model in ("a", "b")]
+    assert files.orders() == made
+    assert len({each.id for each in made}) == 2
 
 
 def test_the_installation_begins_anew(make: Make) -> None:
     files.publish(make("old", at=time.time(), sample=counted(3)), again=False)
     files.leave(make("older", at=time.time(), sample=counted(3)))
+    files.order("demo", "s", "m")
     files.clean()
-    assert files.snapshots() == [] and files.ended() == Sample()
+    assert files.snapshots() == [] and files.orders() == [] and files.ended() == Sample()
 
 
 def test_processes_that_end_at_once_lose_nothing(make: Make) -> None:

@@ -64,6 +64,33 @@ async def test_a_server_publishes_itself_and_what_it_knows() -> None:
 
 
 @pytest.mark.usefixtures("on_loop")
+async def test_a_circuit_that_a_person_closed_elsewhere_is_closed_here_once() -> None:
+    breaker, here = opened(), Publisher()
+    before = files.order("demo", "s", "m")
+    here._started_at = before.at + 1
+    await here.publish()
+    assert breaker.state is BreakerState.OPEN, "an order from before this process began is not for it"
+    here._started_at = before.at - 1
+    await here.publish()
+    assert breaker.state is BreakerState.CLOSED
+    opened()
+    await here.publish()
+    assert breaker.state is BreakerState.OPEN, "what fails again is not closed for ever"
+
+
+@pytest.mark.usefixtures("on_loop")
+async def test_closing_here_is_at_once_and_tells_the_others() -> None:
+    breaker, here = opened(), Publisher()
+    await asyncio.to_thread(here.close, "demo", "s", "m")
+    assert breaker.state is BreakerState.CLOSED
+    assert [(each.provider, each.session, each.model) for each in files.orders()] == [("demo", "s", "m")]
+    opened()
+    await here.publish()
+    assert breaker.state is BreakerState.OPEN, "it followed its own order already"
+    await asyncio.to_thread(here.close, "demo", "s", "unknown")
+
+
+@pytest.mark.usefixtures("on_loop")
 async def test_a_process_whose_counts_were_kept_without_it_begins_anew(folder: Path) -> None:
     here = Publisher()
     ask(3)
