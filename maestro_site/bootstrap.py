@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # These neither need the database nor may be kept from running by it.
 NO_DATABASE = {
-    "check", "collectstatic", "compilemessages", "findstatic", "help", "makemessages", "makemigrations", "migrate",
-    "test", "testserver", "version",
+    "check", "collectstatic", "compilemessages", "findstatic", "health", "help", "makemessages", "makemigrations",
+    "migrate", "test", "testserver", "version",
 }  # fmt: skip
 # These are about the settings and stand on the environment alone: they must also run where it cannot be used.
 SETTINGS_ONLY = {"settings_docs", "settings_explain"}

@@ -23,6 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from maestro_site import pulse
+from maestro_site.monitoring.snapshots import dispatcher_state
 from providers_app.errors import NotConfigured
 from sessions_app import crypto, disk
 from sessions_app.errors import KeyRingError, StoreUnavailable
@@ -94,11 +95,14 @@ def request_of(scope: dict[str, Any]) -> HttpRequest | None:
 
 
 def _answer(checks: list[Check]) -> JsonResponse:
-    broken = [check.name for check in checks if not check.ok]
+    broken, dispatcher = [check.name for check in checks if not check.ok], dispatcher_state()
+    if dispatcher != "ok":
+        broken.append("dispatcher")
     answer = {
         "status": "ready" if not broken else "not ready",
         "broken": broken,
         "checks": {check.name: {"ok": check.ok, "detail": check.detail} for check in checks},
+        "dispatcher": dispatcher,
         "shared_state": "Redis" if settings.REDIS_URL else "per process",
     }
     return JsonResponse(answer, status=503 if broken else 200)

@@ -1,11 +1,12 @@
 """The home page: first steps on a fresh installation, else an overview of sessions, providers and chats."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Case, Count, F, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, F, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -13,7 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from context_app import selectors as chats
 from context_app.models import Context, Turn
 from context_app.services import contexts
-from maestro_site import health
+from maestro_site import health, settings_page
+from maestro_site.monitoring import publisher
+from maestro_site.monitoring import rows as monitoring
+from maestro_site.monitoring.overview import Overview
 from providers_app.errors import DuplicateSession, ProviderError
 from sessions_app import providers, selectors
 from sessions_app.models import AuthSession, Pk
@@ -25,6 +29,10 @@ DEMO = "demo"
 DEMO_NAME = "try_demo"
 ROWS_SHOWN = 4
 CHATS_SHOWN = 5
+CIRCUITS_SHOWN = 3
+"""Circuits of one provider that are not closed and are shown."""
+REFRESH_S = 10
+"""Seconds after which an open page asks for the health of providers again."""
 
 # Worst first: what needs a person, then what recovers by itself, then what works. Disabled sessions are left out.
 _URGENCY = (
@@ -57,18 +65,34 @@ def home(request: HttpRequest) -> HttpResponse:
     notice_rows = notices.notice_rows(owner_id)
     shown = notice_rows[: notices.SHOWN_AT_HOME]
     notices.mark_seen(owner_id, shown)
-    context = {
+    context = _providers_context(request) | {
         "fresh": False,
         "notices": shown,
         "hidden": len(notice_rows) - len(shown),
         "counts": counts,
         "soon": counts["expiring"] + counts["limited"],
         "rows": session_rows(owner_id),
-        "providers": provider_rows(owner_id),
         "chats": recent,
         "broken": [fact for fact in facts if not fact.ok],
     }
     return render(request, "home.html", context)
+
+
+@login_required
+@require_safe
+def providers_card(request: HttpRequest) -> HttpResponse:
+    """Return the card of the providers alone, which the page asks for again while it is open."""
+    return render(request, "home/_providers.html", _providers_context(request))
+
+
+def _providers_context(request: HttpRequest) -> dict[str, Any]:
+    found = publisher.looked()
+    return {
+        "providers": provider_rows(request.user.pk, found),
+        "reach": monitoring.reach(found) if len(found.processes) > 1 else "",
+        "every": REFRESH_S,
+        "may_close": settings_page.may_close(request.user),
+    }
 
 
 @login_required
@@ -92,15 +116,32 @@ def session_rows(owner_id: Pk) -> list[dict[str, Any]]:
     return list(map(row_context, found.order_by(urgency, F("last_used_at").desc(nulls_last=True), "name")[:ROWS_SHOWN]))
 
 
-def provider_rows(owner_id: Pk) -> list[dict[str, Any]]:
-    """Return the providers in use and those that do not load, whose ``problem`` says why, these first. One query."""
-    used = dict(selectors.owned(owner_id).order_by().values_list("provider").annotate(n=Count("pk")))
+def provider_rows(owner_id: Pk, found: Overview) -> list[dict[str, Any]]:
+    """Return the providers in use with their health, and those that do not load, whose ``problem`` says why.
+
+    These come first, then those with an open circuit. The circuits are those of the person's own sessions. One query.
+    """
+    owned = {str(row.pk): row for row in selectors.owned(owner_id).only("pk", "owner_id", "name", "provider")}
+    used = Counter(row.provider for row in owned.values())
+    known = found.providers(sessions=owned.keys())
     problems = dict.fromkeys(used, "Its package is not installed any more.")
     problems |= {card.slug: card.problem for card in providers.cards() if card.problem or card.slug in used}
-    return [
-        {"slug": slug, "monogram": providers.monogram(slug), "sessions": used.get(slug, 0), "problem": problem}
-        for slug, problem in sorted(problems.items(), key=lambda item: (not item[1], item[0]))
-    ]
+    rows = []
+    for slug, problem in problems.items():
+        health = known.get(slug)
+        circuits = [circuit for circuit in health.circuits if circuit.is_open] if health is not None else []
+        rows.append(
+            {
+                "slug": slug,
+                "monogram": providers.monogram(slug),
+                "sessions": used.get(slug, 0),
+                "problem": problem,
+                "health": monitoring.health_of(health),
+                "open": [monitoring.circuit_row(circuit, owned, owner_id) for circuit in circuits[:CIRCUITS_SHOWN]],
+            }
+        )
+    urgency = {"bad": 0, "warn": 1}
+    return sorted(rows, key=lambda row: (not row["problem"], urgency.get(row["health"]["pill"][0], 2), row["slug"]))
 
 
 def installation() -> list[health.Check]:

@@ -15,17 +15,12 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from context_app.streams import runtime
 from maestro_site import health
 from maestro_site.monitoring import metrics, publisher
 from maestro_site.monitoring.overview import Overview, Provider, overview
-from providers_app import loop
+from maestro_site.monitoring.snapshots import dispatcher_state
 
 PATHS = frozenset({"/metrics", "/health"})
-ANSWER_S = 5.0
-"""Seconds that the event loop has to tell a request thread what it knows."""
-STUCK = 3
-"""Intervals without a publication after which a server's dispatcher counts as stuck."""
 
 
 @never_cache
@@ -75,18 +70,13 @@ def _looked(request: HttpRequest) -> Overview | None:
     user = request.user
     if not (_has_token(request) or (user.is_active and user.is_staff)):  # type: ignore[union-attr]
         return None
-    return overview(loop.run(publisher.here.take(), ANSWER_S))
+    return publisher.looked()
 
 
 def status() -> tuple[str, int]:
     """Return the state of the dispatcher of this process in a word, and the HTTP status that says so."""
-    here = runtime.existing()
-    if here is not None and here.closing:
-        return "stopping", 503
-    age = publisher.here.age_s()
-    if age is not None and age > STUCK * settings.MAESTRO.monitoring.health_check_interval_seconds:
-        return "stuck", 503
-    return "ok", 200
+    word = dispatcher_state()
+    return word, 200 if word == "ok" else 503
 
 
 def _metrics(found: Overview | None) -> HttpResponse:

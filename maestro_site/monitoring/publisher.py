@@ -17,6 +17,7 @@ from django.conf import settings
 
 from maestro_site.datadir import DataDirError
 from maestro_site.monitoring import files
+from maestro_site.monitoring.overview import Overview, overview
 from maestro_site.monitoring.snapshots import (
     BLOCKED,
     COST,
@@ -37,6 +38,8 @@ from providers_app.types.catalogue import ModelInfo
 
 logger = logging.getLogger("maestro.monitoring")
 
+ANSWER_S = 2.0
+"""Seconds that the event loop has to tell a page what it knows."""
 MILLION = 1_000_000
 
 
@@ -50,16 +53,11 @@ class Publisher:
         self.monitor: Monitor | None = None
         self._started_at = time.time()
         self._hour = Hour()
-        self._at: float | None = None  # of the last time, on the monotonic clock
         self._published = False
         self._followed: set[str] = set()
         self._pricing = threading.Lock()
         self._priced: dict[tuple[str, str, str], dict[str, float]] = {}
         self._cost: dict[tuple[str, str, str], float] = {}
-
-    def age_s(self) -> float | None:
-        """Return the seconds since a server published last, ``None`` in a process that does not."""
-        return None if self._at is None else time.monotonic() - self._at
 
     async def serve(self, kind: str) -> None:
         """Publish every ``health_check_interval_seconds`` until it is cancelled. Call it on the provider loop."""
@@ -69,7 +67,6 @@ class Publisher:
         self.monitor.start()
         try:
             while True:
-                self._at = time.monotonic()
                 try:
                     await self.publish()
                 except (OSError, DataDirError) as error:
@@ -78,7 +75,6 @@ class Publisher:
                     logger.exception("the state of this process cannot be published")
                 await asyncio.sleep(config.health_check_interval_seconds)
         finally:
-            self._at = None
             self.monitor.stop()
 
     async def publish(self) -> None:
@@ -188,6 +184,14 @@ def _cost_of(tokens: dict[str, float], info: ModelInfo | None) -> float | None:
 
 here = Publisher()
 """The publisher of this process."""
+
+
+def looked() -> Overview:
+    """Return all processes as of now; without this one where its loop does not answer in time. Call it off the loop."""
+    try:
+        return overview(loop.run(here.take(), ANSWER_S))
+    except TimeoutError:
+        return overview()
 
 
 def start(kind: str) -> None:

@@ -54,9 +54,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _failing() -> frozenset[str]:
-    """Return the codes of errors that say that a provider does not work."""
+    """Return the codes of errors that say that a provider does not work; an open circuit is one of them."""
 
-    others, found = (errors.RateLimited, errors.Cancelled, errors.NotAdmitted), set()
+    others, found = (errors.RateLimited, errors.Cancelled, errors.NotAdmitted), {errors.CircuitOpen.code}
     kinds: list[type[errors.UpstreamError]] = [errors.UpstreamError]
     while kinds:
         kind = kinds.pop()
@@ -67,9 +67,10 @@ def _failing() -> frozenset[str]:
 
 
 FAILING = _failing()
-_REFUSALS: list[type[errors.NotAdmitted]] = [errors.NotAdmitted, *errors.NotAdmitted.__subclasses__()]
-NOT_ASKED = frozenset(kind.code for kind in _REFUSALS)
-"""Codes of requests that were refused here, of which a provider knows nothing."""
+NOT_ASKED = frozenset(
+    kind.code for kind in (errors.NotAdmitted, errors.QueueFull, errors.QueueTimeout, errors.LimitReached)
+)
+"""Codes of requests that were refused here for want of room, of which a provider knows nothing."""
 
 
 class Hour:
@@ -126,6 +127,12 @@ def streams() -> tuple[int, float]:
     """Return how many answers run in this process, and the seconds by which its journal is behind."""
     here = runtime.existing()
     return (len(here.running()), here.journal.lag_s()) if here is not None else (0, 0.0)
+
+
+def dispatcher_state() -> str:
+    """Return ``ok``, or ``stopping`` once this process takes no further requests."""
+    here = runtime.existing()
+    return "stopping" if here is not None and here.closing else "ok"
 
 
 def tokens_by_model(sample: Sample) -> dict[tuple[str, str, str], dict[str, float]]:

@@ -35,6 +35,7 @@ ADDRESS_REVOKED = "address-revoked"
 ALIAS_CREATED = "alias-created"
 ALIAS_CHANGED = "alias-changed"
 ALIAS_DELETED = "alias-deleted"
+CIRCUIT_CLOSED = "circuit-closed"
 
 
 def note(session: AuthSession, action: str, detail: str = "", *, actor_id: Pk | None = None) -> None:

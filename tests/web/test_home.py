@@ -97,7 +97,8 @@ def test_home_counts_and_orders_what_it_shows(page: Client, nora: User) -> None:
     assert (counts["all"], counts["active"], found["soon"], counts["attention"]) == (9, 2, 3, 3)
     assert (len(found["notices"]), found["hidden"]) == (3, 2)
     assert [chat.title for chat in found["chats"]] == ["Later", "Chat 4", "Chat 3", "Chat 2", "Chat 1"]
-    assert found["providers"] == [{"slug": "openai", "monogram": "Oa", "sessions": 9, "problem": ""}]
+    (row,) = found["providers"]
+    assert (row["slug"], row["monogram"], row["sessions"], row["problem"]) == ("openai", "Oa", 9, "")
 
 
 def test_every_state_has_its_place(nora: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,8 +242,8 @@ def test_home_has_no_card_without_data(page: Client, nora: User) -> None:
     AuthSession.objects.create(owner=nora, provider="demo", auth_type="none", name="mine")
     text = text_of(page.get("/"))
     titles = re.findall(r'<h2 class="card-title" id="[^"]+">([^<]+)</h2>', text)
-    assert titles == ["Session health", "Providers", "Recent chats"]
+    assert titles == ["Session health", "Provider health", "Recent chats"]
     assert "No usage" not in text and "once requests are recorded" not in text
     AuthSession.objects.all().delete()
     Context.objects.create(owner=nora, title="A chat")
-    assert ">Providers</h2>" not in text_of(page.get("/"))
+    assert ">Provider health</h2>" not in text_of(page.get("/"))

@@ -29,8 +29,8 @@ def test_what_a_provider_failed_is_told_from_what_it_was_not_asked() -> None:
 
 def test_the_hour_is_made_of_what_counts_grew_by() -> None:
     hour = Hour()
-    hour.add(asked(ok=3, upstream_overloaded=1, circuit_open=7), NOW)
-    hour.add(asked(ok=3, upstream_overloaded=1, circuit_open=9), NOW + 20)
+    hour.add(asked(ok=3, upstream_overloaded=1, queue_full=7), NOW)
+    hour.add(asked(ok=3, upstream_overloaded=1, queue_full=9), NOW + 20)
     hour.add(asked(ok=5, upstream_overloaded=2, upstream_rate_limit=1), NOW + 65)
     found = hour.recent(NOW + 65)["demo"]
     first = int(NOW // 60)
