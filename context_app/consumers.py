@@ -14,6 +14,7 @@ from context_app.conf import ContextConfig
 from context_app.connection import RESTART, ChatConnection, Disconnected, close_code
 from context_app.errors import BadFrame, SignedOut, TooManyConnections
 from context_app.streams.runtime import current
+from providers_app import request_id
 from providers_app.errors import ProviderError, UnknownContext
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class ChatConsumer(AsyncWebsocketConsumer):
             self.chat = chat
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Handle one client frame."""
+        """Handle one client frame, which is a request of its own in the log."""
+        request_id.begin()
         config: ContextConfig = settings.MAESTRO.context
         raw = (bytes_data or b"") if text_data is None else text_data.encode("utf-8", "replace")
         if len(raw) > config.max_frame_bytes:

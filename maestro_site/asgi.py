@@ -26,6 +26,7 @@ from maestro_site import health, request_threads
 from maestro_site.monitoring import endpoints, publisher
 from maestro_site.origins import SameOrigin
 from providers_app import loop as provider_loop
+from providers_app import request_id
 from sessions_app import crypto
 from sessions_app.stores.sessions import outcome_queue
 
@@ -41,7 +42,12 @@ websocket_application = SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpa
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Dispatch by the kind of scope."""
+    """Dispatch by the kind of scope. A request has an id, which its log lines carry and its answer names."""
+    if scope["type"] != "lifespan":
+        given = (value for name, value in scope["headers"] if name == request_id.HEADER.encode())
+        request_id.begin(next(given, b"").decode("latin-1"))
+    if scope["type"] == "http":
+        send = _with_id(send)
     match scope["type"]:
         case "lifespan":
             await serve_lifespan(receive, send)
@@ -53,6 +59,17 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await django_application.send_response(await endpoints.probe(scope), send)
         case _:
             await django_application(scope, receive, send)
+
+
+def _with_id(send: Any) -> Any:
+    said = (request_id.HEADER.encode(), request_id.current.get().encode())
+
+    async def sending(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), said]}
+        await send(message)
+
+    return sending
 
 
 async def serve_socket(scope: dict[str, Any], receive: Any, send: Any) -> None:

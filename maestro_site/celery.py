@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import redis
-from celery import Celery
+from celery import Celery, Task
 from celery.app.amqp import AMQP
 from celery.beat import PersistentScheduler
 from celery.signals import beat_init, worker_init, worker_ready
@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "maestro_site.settings")
 from django.conf import settings
 
 from maestro_site import bootstrap, pulse, queue_files
+from providers_app import request_id
 
 with bootstrap.ending_in_one_line():
     settings.DATA_DIR  # noqa: B018 - reads the settings, which may be wrong
@@ -39,6 +40,24 @@ class _BrokerConnection(Connection):
 
 class _Amqp(AMQP):
     Connection = _BrokerConnection
+
+
+class IdentifiedTask(Task):
+    """A task whose log lines carry the id of the request that sent it, else one of its own."""
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send the task, with the id of the request that is being served."""
+        headers = {**(options.pop("headers", None) or {}), "request_id": request_id.current.get()}
+        return super().apply_async(*args, headers=headers, **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task."""
+        sent = getattr(self.request, "request_id", None) or (self.request.headers or {}).get("request_id")
+        token = request_id.begin(sent or "")
+        try:
+            return self.run(*args, **kwargs)
+        finally:
+            request_id.current.reset(token)
 
 
 class PulsingScheduler(PersistentScheduler):
@@ -102,7 +121,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
 
 
-app = Celery("maestro", amqp=_Amqp)
+app = Celery("maestro", amqp=_Amqp, task_cls=IdentifiedTask)
 app.conf.update(
     task_ignore_result=True,
     worker_prefetch_multiplier=1,

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_safe
 
 from maestro_site import pulse
 from maestro_site.monitoring.snapshots import dispatcher_state
+from providers_app import request_id
 from providers_app.errors import NotConfigured
 from sessions_app import crypto, disk
 from sessions_app.errors import KeyRingError, StoreUnavailable
@@ -115,12 +116,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return unavailable()
     if isinstance(error, DataError) and "NUL" in str(error):  # Postgres takes none, and no person types one
         return defaults.bad_request(request, error)
-    return HttpResponse(render_to_string("500.html"), status=500)
+    return HttpResponse(render_to_string("500.html", {"request_id": request_id.current.get()}), status=500)
 
 
 def unavailable() -> HttpResponse:
     """Return a 503 with ``Retry-After``."""
-    page = render_to_string("503.html", {"shortage": disk.shortage()})
+    page = render_to_string("503.html", {"shortage": disk.shortage(), "request_id": request_id.current.get()})
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_S)})
 
 

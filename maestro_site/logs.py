@@ -5,6 +5,9 @@ import re
 import sys
 import threading
 import time
+from typing import Any
+
+from providers_app import request_id
 
 # structlog imports these where they are installed, for features that are not used here; None makes an import fail.
 _LEFT_OUT = {"rich", "twisted"} - sys.modules.keys()
@@ -15,8 +18,17 @@ import structlog  # noqa: E402
 for _name in _LEFT_OUT:
     del sys.modules[_name]
 
+
+def _add_request_id(logger: Any, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Add the id of the request that is being served, where there is one."""
+    if said := request_id.current.get():
+        event["request_id"] = said
+    return event
+
+
 SHARED = (
     structlog.contextvars.merge_contextvars,
+    _add_request_id,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.ExtraAdder(),

@@ -23,6 +23,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
+from providers_app import request_id
 from providers_app.loop.bridge import StreamBridge, await_elsewhere
 from providers_app.loop.thread import RunningLoop, start_thread, stop_thread
 
@@ -132,7 +133,8 @@ def on_provider_loop(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[
 def spawn(coro: Coroutine[Any, Any, Any], *, name: str | None = None, lasting_s: float = 0.0) -> asyncio.Task[Any]:
     """Start a detached task on the provider loop, with a fresh context, kept until it ends or ``shutdown`` cancels it.
 
-    With ``lasting_s`` the process first waits so many seconds for it to end: for what must not be cut off.
+    Of the caller's context it has the id of the request alone. With ``lasting_s`` the process first waits so many
+    seconds for it to end: for what must not be cut off.
     From another thread the task is made there and returned; end it with ``cancel`` (a task is not thread-safe).
     """
     here = _here()
@@ -204,7 +206,10 @@ def _current() -> RunningLoop:
 def _start(
     running: RunningLoop, coro: Coroutine[Any, Any, Any], name: str | None, lasting_s: float
 ) -> asyncio.Task[Any]:
-    task = running.loop.create_task(coro, name=name, context=contextvars.Context())
+    context = contextvars.Context()
+    if said := request_id.current.get():
+        context.run(request_id.current.set, said)
+    task = running.loop.create_task(coro, name=name, context=context)
     running.tasks.add(task)
     if lasting_s > 0:
         running.lasting[task] = lasting_s

@@ -4,6 +4,7 @@ It is not asgiref's thread-sensitive pool: everything off a request would share 
 """
 
 import asyncio
+import contextvars
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -81,8 +82,8 @@ async def in_store(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwarg
     was never migrated, and ``InvalidRequest`` for a value that no column holds; its other errors are bugs and are
     raised as they are.
     """
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool.get(), lambda: call(function, *args, **kwargs))
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    return await loop.run_in_executor(_pool.get(), lambda: context.run(call, function, *args, **kwargs))
 
 
 def on_pool(method: Callable[Concatenate[Store, P], T]) -> Callable[Concatenate[Store, P], Coroutine[Any, Any, T]]:
