@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command, execute_from_command_line, load_command_class
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, OperationalError, connection, connections
 
-from maestro_site import conf, datadir
+from maestro_site import conf, datadir, logs
 from maestro_site.environment import ConfigError
 from providers_app.errors import NotConfigured
 from sessions_app import disk
@@ -30,6 +30,7 @@ NO_DATABASE = {
     "check", "collectstatic", "compilemessages", "findstatic", "health", "help", "makemessages", "makemigrations",
     "migrate", "test", "testserver", "version",
 }  # fmt: skip
+SERVERS = {"up", "runserver"}
 # These are about the settings and stand on the environment alone: they must also run where it cannot be used.
 SETTINGS_ONLY = {"settings_docs", "settings_explain"}
 
@@ -53,6 +54,8 @@ def run_command(argv: list[str]) -> int:
         for sentence in unknown:
             print(f"warning: {sentence}", file=sys.stderr)
         django.setup()
+        if command not in SERVERS:
+            logs.be_quiet()
         if command == "up" and (shortage := disk.shortage()):
             print(f"warning: {shortage} Until there is space, new messages are refused.", file=sys.stderr)
         if command not in NO_DATABASE and not command.startswith("-") and not {"-h", "--help"} & set(argv[2:]):
@@ -75,6 +78,7 @@ def prepare_script() -> None:
         django.setup()
         if not hasattr(settings, "EMBEDDED_DATABASE"):
             raise StartError("Django runs here with settings other than maestro_site.settings.")
+        logs.be_quiet()
         _prepare()
         connections.close_all()
     except PROBLEMS as error:

@@ -104,6 +104,12 @@ def _is_of_outage(error: BaseException) -> bool:
     )
 
 
+def be_quiet() -> None:
+    """Leave out what a server logs of its circuits, for a command or a script, unless everything is logged."""
+    if logging.getLogger().level > logging.DEBUG:
+        logging.getLogger("maestro.dispatcher").setLevel(logging.WARNING)
+
+
 def formatter(json: bool = False) -> logging.Formatter:
     """Return the formatter of the stderr handler, which records of every library pass."""
     chain: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]

@@ -33,11 +33,16 @@ def test_prints_the_link_into_a_pipe_once_it_is_ready(tmp_path: Path) -> None:
         answer = ready(server)
         assert answer.status_code == 200, answer.text
         assert set(answer.json()["checks"]) == {"database", "disk", "broker", "key ring", "worker", "beat"}
+        assert answer.json()["dispatcher"] == "ok" and answer.headers["x-request-id"]
         assert httpx.get(f"{server.base}/healthz", trust_env=False).json() == {"status": "alive"}
+        assert httpx.get(f"{server.base}/health", trust_env=False).json() == {"status": "ok"}
+        assert httpx.get(f"{server.base}/metrics", trust_env=False).text.startswith("# status: ok.")
         for name in ("encryption.key", "secret.key", "welcome"):
             assert stat.S_IMODE((server.data / name).stat().st_mode) == 0o600, name
         client = server.client()
         assert client.get("/").status_code == 200
+        (process,) = client.get("/health").json()["processes"]
+        assert process["kind"] == "web" and 'maestro_processes{kind="web"} 1.0' in client.get("/metrics").text
         assert client.get(server.link).status_code == 410, "the link works once"
         token = server.link.rsplit("/", 1)[1]
         for file in server.data.rglob("*"):

@@ -93,3 +93,16 @@ def test_other_errors_are_logged_whole_each_time(error: Exception | None) -> Non
         record = record_of(error)
         assert outages.filter(record) and record.msg == "It failed."
         assert (record.exc_info is None) is (error is None)
+
+
+@pytest.mark.parametrize(("level", "quiet"), [("INFO", True), ("WARNING", True), ("DEBUG", False)])
+def test_a_command_leaves_out_what_a_server_says_of_its_circuits(level: str, quiet: bool) -> None:
+    root, told = logging.getLogger(), logging.getLogger("maestro.dispatcher")
+    before = root.level, told.level
+    try:
+        root.setLevel(level)
+        logs.be_quiet()
+        assert told.isEnabledFor(logging.INFO) is not quiet and told.isEnabledFor(logging.WARNING)
+    finally:
+        root.setLevel(before[0])
+        told.setLevel(before[1])
