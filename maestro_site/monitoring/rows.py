@@ -15,7 +15,7 @@ PILLS = {BreakerState.CLOSED: "ok", BreakerState.HALF_OPEN: "warn", BreakerState
 BAD_RATE = 0.05
 """Share of failed requests from which a figure is shown as a problem."""
 BAR_WIDTH, BAR_HEIGHT = 6, 20
-SOURCES = {"set": "Set in the environment", "learned": "Learned from the provider", "adaptive": "Adaptive"}
+SOURCES = {"set": "Set in settings", "learned": "Learned from the provider", "adaptive": "Adaptive"}
 LOOKUPS = "lookups"
 """The name of the circuit of a session's model lists, tests and counts."""
 

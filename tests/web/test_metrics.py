@@ -1,6 +1,7 @@
 """``/metrics`` and ``/health``: who sees what, names that are documented, and no name of a person in them."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +88,17 @@ async def attached() -> Any:
 
 
 @pytest.mark.usefixtures("attached")
-@pytest.mark.parametrize("header", [None, bearer("wrong"), bearer(""), bearer("é"), (b"authorization", TOKEN.encode())])
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        bearer("wrong"),
+        bearer(""),
+        bearer("é"),
+        (b"authorization", TOKEN.encode()),
+        (b"authorization", b"Basic " + TOKEN.encode()),
+    ],
+)
 async def test_a_caller_without_the_token_sees_the_status_alone(header: tuple[bytes, bytes] | None) -> None:
     headers = [header] if header else []
     answer = await asked("/health", *headers)
@@ -108,6 +119,14 @@ async def test_the_token_opens_both_without_database_or_middleware() -> None:
 
 
 @pytest.mark.usefixtures("attached")
+async def test_without_a_token_in_the_settings_none_opens() -> None:
+    bare = settings.MAESTRO.monitoring.model_copy(update={"metrics_token": None})
+    with override_settings(MAESTRO=settings.MAESTRO.model_copy(update={"monitoring": bare})):
+        for header in (bearer(""), bearer("None"), bearer(TOKEN)):
+            assert (await asked("/health", header)).content == b'{"status": "ok"}'
+
+
+@pytest.mark.usefixtures("attached")
 async def test_other_methods_and_foreign_hosts_are_refused() -> None:
     assert (await asked("/metrics", method="POST")).status_code == 405
     assert (await asked("/health", (b"host", b"evil.example"))).status_code == 400
@@ -120,6 +139,8 @@ async def test_a_server_that_stops_says_so_with_503() -> None:
     try:
         answer = await asked("/health", bearer(TOKEN))
         assert answer.status_code == 503 and b'"status": "stopping"' in answer.content
+        answer = await asked("/readyz")
+        assert answer.status_code == 503 and "dispatcher" in json.loads(answer.content)["broken"]
         assert ((await asked("/health")).content, (await asked("/metrics")).status_code) == (
             b'{"status": "stopping"}', 503,
         )  # fmt: skip

@@ -160,7 +160,7 @@ def test_settings_show_limits_where_they_come_from_and_what_waits(olive: User, m
     text = text_of(signed_in(olive).get(reverse("settings")))
     assert "3 of 12 2 waiting Adaptive 16 to 12: the provider answered 429" in text
     assert "other of mia" in text and "998 of 1,000 450,000 of 450,000" in text and "Learned from the provider" in text
-    assert "Set in the environment Paused for 17 s more" in text and "Close now" in text and WHY in text
+    assert "Set in settings Paused for 17 s more" in text and "Close now" in text and WHY in text
     assert text.index("mine") < text.index("other of mia"), "what is open comes first"
 
 
