@@ -50,6 +50,10 @@ class SiteConfig(AppConfig):
         ports.install(people=Directory())
         crypto.load_with(bootstrap.load_key_ring)
         loop.at_end(_keep_counts)
+        if settings.MAESTRO.monitoring.otel:
+            from maestro_site.monitoring import telemetry
+
+            telemetry.install(content=settings.MAESTRO.monitoring.otel_content)
         register(check_settings, "settings")
 
 

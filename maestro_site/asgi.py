@@ -23,7 +23,7 @@ from context_app import lifespan as context_lifespan
 from context_app.connection import RESTART
 from context_app.consumers import websocket_urlpatterns
 from maestro_site import health, request_threads
-from maestro_site.monitoring import endpoints, publisher
+from maestro_site.monitoring import endpoints, publisher, telemetry
 from maestro_site.origins import SameOrigin
 from providers_app import loop as provider_loop
 from providers_app import request_id
@@ -114,6 +114,8 @@ async def serve_lifespan(receive: Any, send: Any) -> None:
     await context_lifespan.shutdown()
     await provider_loop.shutdown()
     await asyncio.to_thread(publisher.here.leave)
+    if settings.MAESTRO.monitoring.otel:
+        await asyncio.to_thread(telemetry.flush)
     # Before the process ends, however it does: `up` leaves without waiting for threads.
     if not await asyncio.to_thread(outcome_queue.flush, FLUSH_S):
         logger.warning("the outcomes of the last calls could not be written")

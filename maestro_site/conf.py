@@ -60,6 +60,12 @@ class MonitoringConfig(BaseModel, frozen=True):
         ge=20,
         le=60_000,
     )
+    otel: bool = setting(
+        False,
+        "Record requests to models with OpenTelemetry (`pip install maestro[otel]`), exported as its own variables "
+        "say, such as OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
+    otel_content: bool = setting(False, "Record messages and answers in those spans as well.")
 
 
 class MaestroSettings(BaseModel):

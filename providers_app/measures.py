@@ -5,11 +5,12 @@ each request, at its end; ``snapshot`` copies it there to be published.
 """
 
 from bisect import bisect_left
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
-from providers_app.types.events import Usage
+from providers_app.types.chat import ChatRequest
+from providers_app.types.events import Event, Usage
 
 Labels = tuple[str, ...]
 Key = tuple[str, ...]
@@ -136,10 +137,34 @@ class Sample(msgspec.Struct, frozen=True):
             self.histograms[key] = values if mine is None else [a + b for a, b in zip(mine, values, strict=True)]
 
 
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to a model that ended: ``error`` is a code or blank, ``heard`` are its events, where they are kept."""
+
+    chat: ChatRequest
+    provider: str
+    usage: Usage | None
+    error: str
+    first_s: float | None
+    whole_s: float
+    end: Event | None = None
+    model: str | None = None
+    response_id: str | None = None
+    heard: list[Event] = []
+
+
+class Listener(Protocol):
+    """Is told of every request to a model that ended; with ``content``, of its events as well."""
+
+    content: bool
+
+    def __call__(self, ended: Answered) -> None: ...
+
+
 class Measures:
-    """The counts of one process."""
+    """The counts of one process, and who is told of every request."""
 
     def __init__(self) -> None:
+        self.listener: Listener | None = None
         self.clear()
 
     def clear(self) -> None:

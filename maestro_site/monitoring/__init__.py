@@ -6,5 +6,6 @@ files       where each process leaves them for the others: ``monitoring/`` in th
 overview    all processes together, by provider
 rows        the same in words and figures, for Home, Settings and the command
 metrics     the names of all metrics, and the text that Prometheus reads
+telemetry   requests as spans and metrics of OpenTelemetry, where that is turned on
 endpoints   ``/metrics`` and ``/health``, and who may see more than the status
 """

@@ -32,7 +32,7 @@ _TOKENS = ("total", "input", "output", "cached_input", "cache_write", "reasoning
 class Annotator:
     """One for each request. The ids of its tool calls are its own: servers begin with ``call_0`` in every answer."""
 
-    __slots__ = ("_advice", "_context_id", "_held", "_mark", "_mask", "_names", "_origin", "_tools")
+    __slots__ = ("_advice", "_context_id", "_held", "_mark", "_mask", "_names", "_origin", "_tools", "start")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Annotator:
         self._origin = kinds.Origin(session.provider, chat.model, session.id)
         self._advice, self._context_id, self._mark = advice, chat.context_id, uuid4().hex
         self._mask = mask if mask is not None and mask.values else None
+        self.start: kinds.StreamStart | None = None
         self._held: Event | None = None  # a piece of text that may be the beginning of a secret
 
     @property
@@ -100,7 +101,8 @@ class Annotator:
         replace = msgspec.structs.replace
         match event:
             case kinds.StreamStart():
-                return replace(event, origin=self._origin, advice=self._advice, context_id=self._context_id)
+                self.start = replace(event, origin=self._origin, advice=self._advice, context_id=self._context_id)
+                return self.start
             case kinds.ToolCallDelta(name=name) if name in self._names:
                 return replace(event, name=self._names[name])
             case kinds.ToolCall():

@@ -26,6 +26,7 @@ class Incoming(msgspec.Struct, eq=False):
 
     ``client`` has its session, ``lasts`` says that more requests may go on with it: the dialect may pause it, or it can
     be continued. All requests of an answer have ``total_s`` seconds from ``begun`` on.
+    ``heard`` are all its events, where they are kept for a listener.
     """
 
     owner: Owner
@@ -41,6 +42,7 @@ class Incoming(msgspec.Struct, eq=False):
     lasts: bool = False
     last: Event | None = None
     total_s: float | None = None
+    heard: list[Event] | None = None
 
     async def more(self) -> list[Event]:
         """Return the next events. Never raises for what the provider or the network does."""
@@ -107,4 +109,6 @@ class Incoming(msgspec.Struct, eq=False):
             self.last = events[-1]
             if type(self.last) is StreamFailed and self.reader.usage is None:
                 events.insert(-1, UsageReport(estimated(self.chat, self.reader.text_bytes)))
+        if self.heard is not None:
+            self.heard += events
         return events

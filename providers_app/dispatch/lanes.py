@@ -161,14 +161,13 @@ class Way:
             choices.append(Choice(route.breaker, route.budget, policy))
         self.course = Course(choices, now + left_s)
         self._person, self._band, self._tokens, self._key = str(owner), band, tokens, key
-        self._patience = 0.98 * left_s
+        self._patience, self.lasted_s, self.outcome = 0.98 * left_s, 0.0, "stopped"
         self._ticket: Ticket | None = None
         limited = settings.requests_per_minute_per_person or settings.tokens_per_minute_per_person
         self._reserved = reserved_for(owner, tokens) if limited and tokens is not int else None
         self._began = self._sent = False
         self._since = self._opened = now  # of the present route, and of its present attempt
-        self._outcome = "stopped"
-        self._first_s: float | None = None
+        self.first_s: float | None = None
         self.at = 0
         """The route that is asked, or that answers."""
 
@@ -220,15 +219,15 @@ class Way:
                 command = course.failed(at, error, clock.time())
                 count_retry(door.provider, error, again=isinstance(command, Enter) and command.route == at)
                 continue
-            self._began, self._outcome = True, "ok"
-            self._first_s = clock.time() - self._since
+            self._began, self.outcome = True, "ok"
+            self.first_s = clock.time() - self._since
             if len(self._routes) > 1:
                 self._routes[at].pace.note(clock.time() - self._opened, clock.time())
             course.output(at, clock.time())
             if (change := lane.slots.succeeded(clock.time())) is not None:
                 door.changed(change)
             return found
-        self._outcome = command.error.code
+        self.outcome = command.error.code
         raise command.error
 
     def learn(self, headers: Mapping[str, str]) -> None:
@@ -243,8 +242,9 @@ class Way:
         ``usage`` is settled, ``error`` is that of an answer that broke; not ``whole``: its reader left.
         """
         now, route = asyncio.get_running_loop().time(), self._routes[self.at]
-        outcome = error.code if error is not None else self._outcome if whole or not self._began else "stopped"
-        route.row.ended(outcome, usage, self._first_s, now - self._since)
+        self.lasted_s = now - self._since
+        self.outcome = error.code if error is not None else self.outcome if whole or not self._began else "stopped"
+        route.row.ended(self.outcome, usage, self.first_s, self.lasted_s)
         if error is not None and self._began:
             self.course.broke(self.at, error, now)
         self._leave(route.door, used=usage.total_tokens if usage is not None else None)

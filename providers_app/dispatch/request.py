@@ -1,13 +1,14 @@
 """One request of an answer: by which route it goes, until an answer begins; then what became of it is reported."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from providers_app import conf, errors
+from providers_app import conf, errors, measures
 from providers_app.chat.counting import estimate
 from providers_app.dialects.reader import AnswerReader
 from providers_app.dispatch import aliases, budget, continued
@@ -25,6 +26,8 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, UsageReport
 from providers_app.types.session_limits import NEVER_S, lowest
+
+logger = logging.getLogger("maestro.dispatcher")
 
 OUTCOMES = (errors.UpstreamError, errors.AddressRefused)
 """Errors that say how a use of the session went."""
@@ -192,10 +195,34 @@ class Request:
         if self._way is not None:
             usage = None if self.answer is None else self.answer.reader.usage
             self._way.end(usage, error, whole=isinstance(last, StreamEnd))
+            if (listener := measures.here.listener) is not None:
+                self._tell(listener, self._way)
         for session, failed in self._failed.values():
             report(session, failed)
         if self._session is not None and (error is not None or last is not None):
             report(self._session, error)
+
+    def _tell(self, listener: measures.Listener, way: Way) -> None:
+        """Tell the listener of this request, which ended. Never raises: what fails there ends no answer."""
+        answer = self.answer
+        start = None if answer is None else answer.annotate.start
+        try:
+            listener(
+                measures.Answered(
+                    chat=self.call.chat,
+                    provider=self.call.provider,
+                    usage=None if answer is None else answer.reader.usage,
+                    error="" if way.outcome in ("ok", "stopped") else way.outcome,
+                    first_s=way.first_s,
+                    whole_s=way.lasted_s,
+                    end=None if answer is None else answer.last,
+                    model=None if start is None else start.model,
+                    response_id=None if start is None else start.response_id,
+                    heard=(answer.heard or []) if answer is not None else [],
+                )
+            )
+        except Exception:
+            logger.exception("a request could not be recorded")
 
     def _refused(self) -> None:
         self._session = None  # what becomes of its renewal is not an outcome of this request
@@ -232,6 +259,8 @@ class Request:
         begun = asyncio.get_running_loop().time() if self._before is None else self._before.begun
         found = Incoming(owner, chat, client, dialect, stream, parts, reader, annotate, self._share, begun, lasts)
         found.total_s = total_s
+        if (listener := measures.here.listener) is not None and listener.content:
+            found.heard = []
         return found
 
 
