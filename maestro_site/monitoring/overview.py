@@ -20,10 +20,9 @@ _ORDER = (BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED)
 
 
 class Circuit(msgspec.Struct, frozen=True):
-    """A circuit with the process that knows it. ``processes`` is how many have one that is not closed."""
+    """A circuit as a process told it ``age_s`` ago. ``processes`` is how many have one that is not closed."""
 
     state: CircuitState
-    kind: str
     age_s: float
     processes: int = 1
 
@@ -217,7 +216,7 @@ def _circuits(processes: Iterable[Snapshot], now: float) -> list[Circuit]:
     found: dict[tuple[str, str, str], list[Circuit]] = {}
     for process in processes:
         for state in process.states.circuits:
-            circuit = Circuit(state, process.kind, max(0.0, now - process.at))
+            circuit = Circuit(state, max(0.0, now - process.at))
             found.setdefault((state.provider, state.session, state.model), []).append(circuit)
     worst = []
     for circuits in found.values():

@@ -52,10 +52,12 @@ def state_words(state: Any) -> str:
 def circuit_row(circuit: Circuit, sessions: Mapping[str, AuthSession], viewer: Pk | None) -> dict[str, Any]:
     """Return a circuit that is not closed: its last requests, why, when it is tried again, in how many processes."""
     state = circuit.state
+    since = seconds(max(1.0, state.since_s + circuit.age_s))
     if state.state is BreakerState.HALF_OPEN:
-        probe = "A probe is under way"
+        probe = f"Not closed for {since}, a probe is under way"
     else:
-        probe = f"Next probe in {max(1, round(circuit.next_probe_s))} s" if circuit.next_probe_s else "Next probe now"
+        soon = f"next probe in {max(1, round(circuit.next_probe_s))} s"
+        probe = f"Open for {since}, {soon if circuit.next_probe_s else 'next probe now'}"
     return {
         "state": state,
         "words": state.state.words.capitalize(),
@@ -63,7 +65,6 @@ def circuit_row(circuit: Circuit, sessions: Mapping[str, AuthSession], viewer: P
         "why": state.why,
         "probe": probe,
         "processes": circuit.processes,
-        "since": seconds(state.since_s + circuit.age_s),
     }
 
 

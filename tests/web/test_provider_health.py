@@ -92,11 +92,19 @@ def test_a_provider_that_works_shows_its_errors_and_how_long_answers_take(olive:
 
 def test_an_open_circuit_says_why_and_when_it_is_tried_again(olive: User) -> None:
     row = session(olive, "local_llama")
-    told(circuit(row, next_probe_s=4.0), hour={"remote": an_hour(8, 6)})
+    told(
+        circuit(row, next_probe_s=4.0, since_s=33.0),
+        hour={"remote": an_hour(8, 6)},
+        lanes=[LaneState(provider="remote", session=str(row.pk), slots=16, used=0, waiting={"batch": 2})],
+    )
     page = signed_in(olive).get("/")
     text = text_of(page)
     assert "Open: 6 of 8 failed" in text and "75%" in text
-    assert f"local_llama / llama-3.3 : {WHY}" in text and "Next probe in 4 s" in text
+    assert (
+        f"local_llama / llama-3.3 : {WHY}" in text
+        and "Open for 33 s, next probe in 4 s" in text
+        and "2 waiting" in text
+    )
     content = page.content.decode()
     assert content.count("call-bad") == 6 and content.count("call-ok") == 2
     assert "Last requests: failed" not in content and "Last requests: answered, failed" in content
@@ -105,7 +113,7 @@ def test_an_open_circuit_says_why_and_when_it_is_tried_again(olive: User) -> Non
 def test_a_probe_under_way_is_half_open(olive: User) -> None:
     told(circuit(session(olive, "mine"), BreakerState.HALF_OPEN))
     text = card(signed_in(olive))
-    assert "Half-open" in text and "A probe is under way" in text
+    assert "Half-open" in text and "a probe is under way" in text
 
 
 def test_circuits_of_others_are_not_shown_at_home_and_figures_are(olive: User, mia: User) -> None:
@@ -214,7 +222,7 @@ def test_the_command_ends_with_1_while_a_circuit_is_open(olive: User) -> None:
     told(circuit(row, next_probe_s=4.0), process="web-2")
     code, out, err = health()
     assert code == 1 and not err
-    assert out.splitlines()[-1] == f"remote / {row.pk} / llama-3.3: Open. {WHY}. Next probe in 4 s."
+    assert out.splitlines()[-1] == f"remote / {row.pk} / llama-3.3: {WHY}. Open for 1.0 s, next probe in 4 s."
     code, out, _ = health(json=True)
     found = json.loads(out)
     assert code == 1 and found["status"] == "degraded" and found["dispatcher"]["open_circuits"] == 1

@@ -60,4 +60,4 @@ class Command(terminal.TerminalCommand):
             if circuit.is_open:
                 row = rows.circuit_row(circuit, {}, None)
                 why = row["why"].rstrip(".")
-                self.say(f"{circuit.state.provider} / {row['name']}: {row['words']}. {why}. {row['probe']}.")
+                self.say(f"{circuit.state.provider} / {row['name']}: {why}. {row['probe']}.")
