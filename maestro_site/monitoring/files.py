@@ -74,8 +74,8 @@ def keep_silent() -> None:
 
 
 def clean() -> None:
-    """Begin anew, with the installation. Raises ``OSError``."""
-    with _locked() as folder:
+    """Begin anew, with the installation; on a full disk, go on with what there is."""
+    with suppress(OSError, datadir.DataDirError), _locked() as folder:
         for path in (*folder.glob(f"*{STATE}"), folder / ENDED, folder / ORDERS):
             path.unlink(missing_ok=True)
 

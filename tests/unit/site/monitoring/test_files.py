@@ -86,3 +86,9 @@ def test_processes_that_end_at_once_lose_nothing(make: Make) -> None:
     for thread in threads:
         thread.join()
     assert files.ended().counters == {KEY: 16}
+
+
+def test_a_folder_that_cannot_be_made_keeps_no_installation_from_starting(folder: Path) -> None:
+    folder.write_text("no folder")
+    files.clean()
+    assert files.snapshots() == []
