@@ -12,12 +12,12 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from providers_app import measures
+from providers_app.errors import ProviderError
 from providers_app.measures import Answered
+from providers_app.registry.discovery import registry
 from providers_app.types.chat import ChatRequest, Message
 from providers_app.types.events import StreamEnd, StreamFailed, TextDelta
 
-NAMES = {"gemini": "gcp.gemini", "vertex_ai": "gcp.vertex_ai", "azure_openai": "azure.ai.openai"}
-"""Well-known values of ``gen_ai.provider.name`` that differ from our slug."""
 SECONDS = tuple(0.01 * 2**n for n in range(14))
 """Buckets of durations that the conventions ask for: 0.01 to 81.92 s."""
 TOKENS = tuple(4**n for n in range(14))
@@ -46,7 +46,7 @@ class Telemetry:
         now = time.time_ns()
         shared = {
             "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": NAMES.get(ended.provider, ended.provider),
+            "gen_ai.provider.name": _name(ended.provider),
             "gen_ai.request.model": ended.chat.model,
         }
         response = {"gen_ai.response.model": ended.model or None}
@@ -113,6 +113,14 @@ def _provide(trace: Any, metrics: Any) -> None:
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(tracers)
     metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource))
+
+
+def _name(slug: str) -> str:
+    """Return what the conventions call a provider, else its slug."""
+    try:
+        return registry.card(slug).telemetry_name or slug
+    except ProviderError:  # the routes of an alias, none of which answered
+        return slug
 
 
 def _request(chat: ChatRequest) -> dict[str, Any]:

@@ -137,7 +137,8 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     sessions, ``also_called`` the names under which other programs keep its keys, in small letters (``claude``),
     ``address_options`` pairs: a parameter that the query of a copied address may have, and the option it becomes.
     ``imitated``: compatible servers are set up with the same variables, so a key with another host's address is one of
-    the provider for such servers.
+    the provider for such servers. ``telemetry_name`` is its ``gen_ai.provider.name`` in the conventions of
+    OpenTelemetry, where that is not the slug.
     """
 
     slug: str
@@ -157,6 +158,7 @@ class ProviderInfo(msgspec.Struct, frozen=True, kw_only=True):
     also_called: tuple[str, ...] = ()
     address_options: tuple[tuple[str, str], ...] = ()
     imitated: bool = False
+    telemetry_name: str = ""
 
 
 class PartialList(list[ModelInfo]):

@@ -7,6 +7,7 @@ PROVIDER = ProviderInfo(
     slug="azure_openai",
     name="Azure OpenAI",
     monogram="Az",
+    telemetry_name="azure.ai.openai",
     description="The deployments of your own resource at Azure, over Chat Completions or Responses.",
     also_called=("azure",),
     auth_types=("api_key", "oauth"),

@@ -6,6 +6,7 @@ PROVIDER = ProviderInfo(
     slug="gemini",
     name="Google Gemini",
     monogram="Ge",
+    telemetry_name="gcp.gemini",
     description="Gemini models with a key, your own Google OAuth client or a service account.",
     also_called=("google", "google_ai", "gemini_api"),
     auth_types=("api_key", "oauth"),

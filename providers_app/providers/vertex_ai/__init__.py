@@ -6,6 +6,7 @@ PROVIDER = ProviderInfo(
     slug="vertex_ai",
     name="Vertex AI",
     monogram="Vx",
+    telemetry_name="gcp.vertex_ai",
     description="Gemini and Claude in your own Google Cloud project, or Gemini with a key of express mode.",
     also_called=("vertex",),
     auth_types=("api_key", "oauth"),

@@ -189,3 +189,17 @@ def test_a_server_starts_without_it(tmp_path: Path) -> None:
     assert done.stdout.strip() == "started", done.stderr[-1000:]
     source = (ROOT / "maestro_site" / "monitoring" / "telemetry.py").read_text()
     assert not [line for line in source.splitlines() if line.startswith(("import opentel", "from opentel"))]
+
+
+@pytest.mark.parametrize(
+    ("slug", "name"),
+    [
+        ("openai", "openai"),
+        ("gemini", "gcp.gemini"),
+        ("vertex_ai", "gcp.vertex_ai"),
+        ("azure_openai", "azure.ai.openai"),
+        ("alias", "alias"),
+    ],
+)
+def test_providers_are_called_as_the_conventions_call_them(slug: str, name: str) -> None:
+    assert telemetry._name(slug) == name
