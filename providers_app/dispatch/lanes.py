@@ -178,9 +178,9 @@ class Way:
         """
         clock, course = asyncio.get_running_loop(), self.course
         if self._reserved is not None:
-            self._outcome = errors.PersonLimitReached.code
+            self.outcome = errors.PersonLimitReached.code
             await self._reserved.admit(self._patience)
-            self._outcome = "stopped"
+            self.outcome = "stopped"
         command = course.begin(clock.time())
         while not isinstance(command, Fail):
             at = command.route
