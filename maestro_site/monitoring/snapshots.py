@@ -68,7 +68,14 @@ def _failing() -> frozenset[str]:
 
 FAILING = _failing()
 NOT_ASKED = frozenset(
-    kind.code for kind in (errors.NotAdmitted, errors.QueueFull, errors.QueueTimeout, errors.LimitReached)
+    kind.code
+    for kind in (
+        errors.NotAdmitted,
+        errors.QueueFull,
+        errors.QueueTimeout,
+        errors.LimitReached,
+        errors.PersonLimitReached,
+    )
 )
 """Codes of requests that were refused here for want of room, of which a provider knows nothing."""
 

@@ -7,7 +7,7 @@ import pytest
 from maestro_site.monitoring import files
 from maestro_site.monitoring.overview import overview, quantile
 from maestro_site.monitoring.snapshots import FAILING, NOT_ASKED, Hour, Minute
-from providers_app import measures
+from providers_app import errors, measures
 from providers_app.dispatch.states import CircuitState, LaneState, States
 from providers_app.measures import BOUNDS_S, FIRST_OUTPUT, REQUESTS, Sample
 from providers_app.resilience.breaker import BreakerState
@@ -23,7 +23,8 @@ def asked(**outcomes: float) -> Sample:
 def test_what_a_provider_failed_is_told_from_what_it_was_not_asked() -> None:
     assert {"upstream_server_error", "upstream_overloaded", "connection_failed", "upstream_timeout"} <= FAILING
     assert not FAILING & {"upstream_rate_limit", "upstream_authentication", "cancelled", "upstream_bad_request"}
-    assert {"not_admitted", "queue_full", "queue_timeout", "limit_reached"} == NOT_ASKED
+    refusals = {kind.code for kind in (errors.NotAdmitted, *errors.NotAdmitted.__subclasses__())} - {"circuit_open"}
+    assert refusals | {"person_limit_reached"} == NOT_ASKED
     assert "circuit_open" in FAILING
     assert not FAILING & NOT_ASKED
 
