@@ -159,7 +159,7 @@ def test_every_end_gives_back_the_permit_and_the_budget() -> None:
     breakers[0].failed(permit, 0.0, "500")
     of = Course([Choice(breakers[0], budget, RetryPolicy())], 60.0, lambda: 0.0)
     of.begin(1.0)
-    assert of.entered(0, 1.0) == Open(0) and breakers[0].ask(1.0) is None
+    assert of.entered(0, 1.0) == Open(0, probe=True) and breakers[0].ask(1.0) is None
     of.over(0, 2.0)  # the caller went away in the middle of the probe
     assert breakers[0].ask(2.0) is not None and (budget.active, budget.retrying) == (0, 0)
 
