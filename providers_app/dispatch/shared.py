@@ -103,7 +103,7 @@ class Shared:
         self._client, self._changed = client, changed
         self._script = client.register_script(SCRIPT)
         self.away = ""
-        """Why Redis cannot be used at the moment; empty while it can."""
+        """The reason for which Redis cannot be used at the moment; empty while it can."""
 
     async def reserve(self, account: str, limits: Limits, tokens: float, patience_s: float) -> float:
         """Take one request and ``tokens`` from the account's buckets, and return the seconds to wait before it is sent.

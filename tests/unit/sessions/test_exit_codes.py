@@ -11,11 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 from django.contrib.auth.models import User
+from django.test import override_settings
 from django.utils import timezone
 
+from maestro_site.monitoring import files
+from maestro_site.monitoring.snapshots import Snapshot
 from providers_app import provider
+from providers_app.dispatch.states import CircuitState, States
 from providers_app.errors import ConnectionFailed
 from providers_app.registry.resolver import resolve
+from providers_app.resilience.breaker import BreakerState
 from providers_app.types.credentials import Secret
 from providers_app.types.events import StreamEnd, StreamStart
 from providers_app.types.tokens import Tokens
@@ -106,6 +111,21 @@ def dead_chat(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) ->
     return run("chat", "login", "Hello", "--model", "gpt-5.6")
 
 
+def health(*servers: States) -> Case:
+    """The command beside a server of the data folder that told this."""
+
+    def case(run: Run, patch: pytest.MonkeyPatch, owner: User, folder: Path) -> Ended:
+        now = time.time()
+        with override_settings(DATA_DIR=folder):
+            for states in servers:
+                told = Snapshot(process="web-1", kind="web", started_at=now - 60, at=now, hour={}, states=states)
+                files.publish(told, again=False)
+            return run("health")
+
+    return case
+
+
+OPEN = CircuitState(provider="openai", session="s", model="m", state=BreakerState.OPEN, why="It fails.", failures=6)
 PAST = time.time() - 3600
 LATER = timezone.now() + timedelta(hours=1)
 GOOD = {"provider": "openai", "auth_type": "api_key", "api_key": "sk-" + "k" * 30}
@@ -136,6 +156,9 @@ CASES: dict[tuple[str, str], Case] = {
     ),
     ("refresh_tokens", "`--session` names a key, not a sign-in"): keyed("refresh_tokens", "--session", "my_key"),
     ("refresh_tokens", "the session or provider is unknown"): refresh("--session", "nobody"),
+    ("health", "all is well"): health(States()),
+    ("health", "a circuit is open or half-open"): health(States(circuits=(OPEN,))),
+    ("health", "no server or worker of this data folder has told anything lately"): health(),
     ("import_sessions", "logins are stored, or were before; stdout names those left out"): imported(
         f"OPENAI_API_KEY={GOOD['api_key']}\nGEMINI_API_KEY="
     ),

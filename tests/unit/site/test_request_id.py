@@ -78,6 +78,7 @@ async def test_an_id_that_could_forge_a_log_line_is_not_taken(given: bytes) -> N
     assert re.fullmatch(r"[0-9a-f]{16}", await answered((b"x-request-id", given)))
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("attached")
 async def test_what_a_request_leaves_running_logs_its_id(lines: list[dict[str, Any]]) -> None:
     async def work(text: str) -> str:

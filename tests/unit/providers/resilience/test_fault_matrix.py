@@ -165,6 +165,6 @@ def test_a_fault_that_lasts_opens_the_circuit_only_where_it_says_something_of_th
     wait = breaker.refused_for(now)
     assert wait is not None and wait <= 1.0
     probe = course_of([breaker], RetryBudget(), RetryPolicy(), now + 10)
-    assert isinstance(probe.begin(now + wait), Enter) and probe.entered(0, now + wait) == Open(0)
+    assert isinstance(probe.begin(now + wait), Enter) and probe.entered(0, now + wait) == Open(0, probe=True)
     probe.output(0, now + wait)
     assert breaker.state is BreakerState.CLOSED, "the first answer after the fault closes it"
