@@ -58,10 +58,15 @@ def http() -> Http:
     return _current().http
 
 
+def ways_to(provider: str) -> tuple[Http, Platform | None]:
+    """Return the client of this process, and the gateway in front of a provider, if any. Call it on the loop."""
+    here = _current()
+    return here.http, here.platform if here.platform is not None and here.platform.covers(provider) else None
+
+
 def platform_of(provider: str) -> Platform | None:
     """Return the gateway in front of this provider, if there is one. Call it on the provider loop."""
-    platform = _current().platform
-    return platform if platform is not None and platform.covers(provider) else None
+    return ways_to(provider)[1]
 
 
 def http_for(provider: str, owner: Owner | None, credential: Credential) -> Http:

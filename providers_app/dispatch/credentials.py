@@ -24,6 +24,7 @@ from providers_app.wire.client import Http
 logger = logging.getLogger("maestro.dispatcher")
 
 T = TypeVar("T")
+UNWATCHED = nullcontext()
 
 
 class _Stored(msgspec.Struct):
@@ -80,8 +81,7 @@ class SessionClient:
         self._owner = owner
         self._session = session
         self._credentials = credentials
-        self._platform = clients.platform_of(session.provider)
-        self._direct = clients.http()
+        self._direct, self._platform = clients.ways_to(session.provider)
         self.sender = self._direct if self._platform is None else self._platform.http
         """The client for a request that ``prepare`` made."""
         self.renewed = False
@@ -107,7 +107,7 @@ class SessionClient:
         while True:
             passage = Passage()
             try:
-                with nullcontext() if platform is None else watched(passage):
+                with UNWATCHED if platform is None else watched(passage):
                     return await work(credential)
             except errors.PermissionDenied as error:
                 passage.blame(error)

@@ -18,7 +18,6 @@ request with it.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack
 
 import msgspec
 
@@ -40,25 +39,27 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
     share = budget.share_of_runner.get() or budget.Share()
     try:
         while call is not None:
-            async with AsyncExitStack() as stack:
-                request = Request(call, stack, request, share)
-                try:
-                    events = await request.begin()
-                    call, answer = request.call, request.answer
-                    if rounds is not None:
-                        rounds.follow(answer, call.chat.model)
-                    elif answer is not None and answer.lasts:
-                        rounds = continued.of(call.owner, call.chat, answer, replay=call.replay)
+            request = Request(call, request, share)
+            try:
+                events = await request.begin()
+                call, answer = request.call, request.answer
+                if rounds is not None:
+                    rounds.follow(answer, call.chat.model)
+                elif answer is not None and answer.lasts:
+                    rounds = continued.of(call.owner, call.chat, answer, replay=call.replay)
+                for event in events if rounds is None else rounds.shown(events):
+                    yield event
+                while answer is not None and not answer.reader.ended:
+                    events = await answer.more()
                     for event in events if rounds is None else rounds.shown(events):
                         yield event
-                    while answer is not None and not answer.reader.ended:
-                        events = await answer.more()
-                        for event in events if rounds is None else rounds.shown(events):
-                            yield event
-                    if answer is not None:
-                        await answer.drain()
-                finally:
+                if answer is not None:
+                    await answer.drain()
+            finally:
+                try:
                     request.report()
+                finally:
+                    await request.close()
             chat = None if rounds is None else await rounds.next_chat()
             call = None if chat is None else msgspec.structs.replace(call, chat=chat, rounds=rounds)
     finally:
@@ -79,15 +80,17 @@ async def complete(call: Call) -> list[Event]:
     share = budget.Share()
     try:
         while asked is not None:
-            async with AsyncExitStack() as stack:
-                request = Request(asked, stack, request, share)
+            request = Request(asked, request, share)
+            try:
+                events = await request.begin(whole=True)
+                call = request.call
+                rounds = rounds or Continuation(call.chat)
+                found += rounds.shown(events)
+            finally:
                 try:
-                    events = await request.begin(whole=True)
-                    call = request.call
-                    rounds = rounds or Continuation(call.chat)
-                    found += rounds.shown(events)
-                finally:
                     request.report()
+                finally:
+                    await request.close()
             chat = rounds.next_chat()
             asked = None if chat is None else msgspec.structs.replace(call, chat=chat)
     finally:

@@ -47,7 +47,7 @@ class Annotator:
         self._names = own_names(chat, form) if form is not None else {}
         self._tools = {tool.name: tool for tool in chat.tools}
         self._origin = kinds.Origin(session.provider, chat.model, session.id)
-        self._advice, self._context_id, self._mark = advice, chat.context_id, uuid4().hex
+        self._advice, self._context_id, self._mark = advice, chat.context_id, ""
         self._mask = mask if mask is not None and mask.values else None
         self.start: kinds.StreamStart | None = None
         self._held: Event | None = None  # a piece of text that may be the beginning of a secret
@@ -107,6 +107,7 @@ class Annotator:
                 return replace(event, name=self._names[name])
             case kinds.ToolCall():
                 own = self._names.get(event.name, event.name)
+                self._mark = self._mark or uuid4().hex
                 unique = "call_" + hashlib.sha256(f"{self._mark}\0{event.id}".encode()).hexdigest()[:24]
                 return decided(replace(event, id=unique, name=own), self._tools.get(own))
             case _:

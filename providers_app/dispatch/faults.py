@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from providers_app.errors import InvalidRequest, ProviderBroken, ProviderError
 from providers_app.types.chat import ChatRequest
@@ -13,24 +13,30 @@ from providers_app.wire import payload
 logger = logging.getLogger("maestro.dispatcher")
 
 
-@contextmanager
-def faults_of(slug: str, chat: ChatRequest | None = None) -> Iterator[None]:
+class faults_of:  # noqa: N801  read like the functions of ``contextlib``; a class, because each request enters it twice
     """Let only ``ProviderError`` leave the block, in which the code of the provider ``slug`` runs.
 
     A ``chat`` that cannot be written as JSON is the caller's fault (``InvalidRequest``), everything else is the
     provider's (``ProviderBroken``). The log names the place and not the message, which may quote a key.
     """
-    try:
-        yield
-    except ProviderError:
-        raise
-    except Exception as error:  # noqa: BLE001  a provider's code may fail in any way
-        reason = _unwritable(chat) if chat is not None else ""
+
+    __slots__ = ("_chat", "_slug")
+
+    def __init__(self, slug: str, chat: ChatRequest | None = None) -> None:
+        self._slug, self._chat = slug, chat
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, ProviderError) or not isinstance(error, Exception):
+            return
+        reason = _unwritable(self._chat) if self._chat is not None else ""
         if reason:
             raise InvalidRequest(f"The request cannot be written as JSON: {reason}.") from None
         place = traceback.extract_tb(error.__traceback__)[-1]
-        logger.error("provider %s failed: %s at %s:%s", slug, type(error).__name__, place.filename, place.lineno)
-        raise ProviderBroken(f"The provider {slug!r} failed with {type(error).__name__}.") from None
+        logger.error("provider %s failed: %s at %s:%s", self._slug, type(error).__name__, place.filename, place.lineno)
+        raise ProviderBroken(f"The provider {self._slug!r} failed with {type(error).__name__}.") from None
 
 
 @asynccontextmanager

@@ -220,11 +220,12 @@ class Way:
                 count_retry(door.provider, error, again=isinstance(command, Enter) and command.route == at)
                 continue
             self._began, self.outcome = True, "ok"
-            self.first_s = clock.time() - self._since
+            now = clock.time()
+            self.first_s = now - self._since
             if len(self._routes) > 1:
-                self._routes[at].pace.note(clock.time() - self._opened, clock.time())
-            course.output(at, clock.time())
-            if (change := lane.slots.succeeded(clock.time())) is not None:
+                self._routes[at].pace.note(now - self._opened, now)
+            course.output(at, now)
+            if (change := lane.slots.succeeded(now)) is not None:
                 door.changed(change)
             return found
         self.outcome = command.error.code

@@ -61,11 +61,10 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
     Raises ``InvalidParameter``, ``UnsupportedParameter``, and ``ContextTooLong`` over the configured size.
     """
     slug = session.provider
-    chat = msgspec.structs.replace(chat, asked=Origin(slug, chat.model, session.id))
+    chat = msgspec.structs.replace(chat, asked=Origin(slug, chat.model, session.id), notes=[])
     with faults_of(slug, chat):
         dialect = spoken(slug, chat.model, credential)
         chat, advice = fitted(session, credential, chat, dialect)
-        chat = msgspec.structs.replace(chat, notes=[])
         streaming: Any = resolve(slug, "streaming")  # one that makes cursors is Resumable
         build = streaming.build if chat.cursor is None else streaming.resume
         request: HttpRequest = build(chat, credential)
@@ -73,9 +72,8 @@ def prepare(session: Session, credential: Credential, chat: ChatRequest) -> Prep
         if len(request.body) > limit:
             raise errors.ContextTooLong(f"The request has {len(request.body)} bytes; at most {limit} are sent.")
         request = authorizer(slug, credential.auth_type)(credential, request)
-    return Prepared(
-        session=session, credential=credential, dialect=dialect, request=request, advice=merged(advice, chat.notes)
-    )
+    found = merged(advice, chat.notes) if chat.notes else advice
+    return Prepared(session=session, credential=credential, dialect=dialect, request=request, advice=found)
 
 
 async def refusal(answer: HttpStream, dialect: Dialect, url: str) -> errors.ProviderError:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -26,12 +27,13 @@ from providers_app.types.chat import ChatRequest
 from providers_app.types.credentials import Credential
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, UsageReport
 from providers_app.types.session_limits import NEVER_S, lowest
+from providers_app.wire.answer import HttpStream
 
 logger = logging.getLogger("maestro.dispatcher")
 
 OUTCOMES = (errors.UpstreamError, errors.AddressRefused)
 """Errors that say how a use of the session went."""
-HANDSHAKE = (StreamStart, UsageReport, StreamEnd, StreamFailed)
+HANDSHAKE = frozenset({StreamStart, UsageReport, StreamEnd, StreamFailed})
 """Events that show nothing of an answer."""
 
 
@@ -64,9 +66,10 @@ class Request:
     ``answer`` is what the last attempt received, ``None`` where no answer began; ``call`` then names who answered.
     """
 
-    def __init__(self, call: Call, stack: AsyncExitStack, before: "Request | None", share: budget.Share) -> None:
+    def __init__(self, call: Call, before: "Request | None", share: budget.Share) -> None:
         self.call = call
-        self._stack = stack
+        self._exchange: AbstractAsyncContextManager[HttpStream] | None = None
+        self._parts: AsyncGenerator[bytes, None] | None = None
         self._before: Incoming | None = None if before is None else before.answer or before._before
         self._share = share
         seconds: float = conf.current().request_timeout_s if call.timeout_s is None else call.timeout_s or NEVER_S
@@ -140,7 +143,7 @@ class Request:
         except TimeoutError:
             if not limit.expired():
                 raise
-            await self._stack.aclose()
+            await self.close()
             error: errors.ProviderError = _late(seconds)
         except errors.ProviderError as caught:
             error = caught
@@ -159,7 +162,8 @@ class Request:
 
         ``deadlines`` hold until the first event: the first of them is that of all attempts.
         """
-        deadlines[0].reschedule(self._ends_at)
+        if deadlines[0].when() != self._ends_at:
+            deadlines[0].reschedule(self._ends_at)
         self.answer = None  # of an attempt before
         try:
             # Nothing was shown yet. An access token may have ended before its time, a key may have been replaced.
@@ -175,18 +179,27 @@ class Request:
             self._left_s = self._ends_at - asyncio.get_running_loop().time()
             for deadline in deadlines:
                 deadline.reschedule(None)
-            while silent := all(isinstance(event, HANDSHAKE) for event in events):
-                if answer.reader.ended:
-                    break
+            while (silent := HANDSHAKE.issuperset(map(type, events))) and not answer.reader.ended:
                 events += await answer.read()
             if silent and isinstance(events[-1], StreamFailed) and self._before is None:
                 raise errors.error_from(events[-1].error)
         except errors.ProviderError:
             if self.call.chat.resumable:
                 continued.abandoned(self.answer)
-            await self._stack.aclose()
+            await self.close()
             raise
         return events
+
+    async def close(self) -> None:
+        """Close what the last attempt opened: the body, and the upstream request with it."""
+        parts, self._parts = self._parts, None
+        exchange, self._exchange = self._exchange, None
+        try:
+            if parts is not None:
+                await parts.aclose()
+        finally:
+            if exchange is not None:
+                await exchange.__aexit__(None, None, None)
 
     def report(self) -> None:
         """Give the slot back, and report the outcome to the store, unless the call was given up before it was known."""
@@ -233,15 +246,17 @@ class Request:
         prepared = await client.prepare(credential, chat)
         session, dialect, request = prepared.session, prepared.dialect, prepared.request
         self._session = session
-        own, common = conf.provider(session.provider), conf.current()
+        own, common = vars(conf.provider(session.provider)), conf.current()
         limits: dict[str, Any] = {
-            "idle_timeout": getattr(own, "idle_timeout_s", None),
-            "first_byte_timeout": getattr(own, "first_byte_timeout_s", None) or common.first_byte_timeout_s,
+            "idle_timeout": own.get("idle_timeout_s"),
+            "first_byte_timeout": own.get("first_byte_timeout_s") or common.first_byte_timeout_s,
         }
-        total_s = getattr(own, "total_timeout_s", None) or common.total_timeout_s
-        async with AsyncExitStack() as attempt:
+        total_s = own.get("total_timeout_s") or common.total_timeout_s
+        try:
             with faults_of(session.provider):
-                stream = await attempt.enter_async_context(client.sender.stream(request, **limits))
+                exchange = client.sender.stream(request, **limits)
+                stream = await exchange.__aenter__()
+                self._exchange = exchange
                 if self._way is not None:
                     self._way.learn(stream.headers)
                 if not 200 <= stream.status < 300:
@@ -251,9 +266,10 @@ class Request:
                 kept = call.rounds.reading if call.rounds is not None and call.chat.cursor is not None else None
                 earlier = None if self._before is None else self._before.reader
                 reader = AnswerReader(dialect, after=earlier, reading=None if kept is None else kept.kept())
-            parts = stream.chunks()
-            attempt.push_async_callback(parts.aclose)
-            await self._stack.enter_async_context(attempt.pop_all())
+            parts = self._parts = stream.chunks()
+        except BaseException:  # a refused key is followed by another attempt
+            await self.close()
+            raise
         owner = session.owner if call.owner is SYSTEM else call.owner
         lasts = getattr(dialect, "pauses", False) or getattr(dialect, "continues", False)
         begun = asyncio.get_running_loop().time() if self._before is None else self._before.begun

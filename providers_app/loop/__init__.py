@@ -187,9 +187,10 @@ async def shutdown(grace: float = 1.5) -> None:
 
 def _here() -> RunningLoop | None:
     """Return the provider loop that the caller runs on; one that is ending is still that of what runs on it."""
-    here = asyncio._get_running_loop()
-    known = (_state.running, *_state.leaving) if here is not None else ()
-    return next((running for running in known if running is not None and running.loop is here), None)
+    here, current = asyncio._get_running_loop(), _state.running
+    if here is None or (current is not None and current.loop is here):
+        return current if here is not None else None
+    return next((running for running in _state.leaving if running.loop is here), None)
 
 
 def _current() -> RunningLoop:

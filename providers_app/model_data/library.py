@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 import time
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -221,6 +222,7 @@ library = Library()
 """The one library of the process."""
 
 
+@lru_cache(maxsize=256)
 def host_of(base_url: str | None) -> str:
     """Return the host of a session's own address, in lower case; empty for the provider's address."""
     try:

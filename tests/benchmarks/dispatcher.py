@@ -1,7 +1,8 @@
 """The whole dispatcher over calling the dialect directly, on an idle system: processor time of a request and an event.
 
 Both send the same request by the same client, and read the same answer, of which a responder in this process gives one
-piece for each event: what is measured is neither the network nor the dialect.
+piece for each event: what is measured is neither the network nor the dialect. The settings are those of a server, which
+has them of every provider.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from providers_app import conf, loop, ports, provider, providers
 from providers_app.dispatch import clients, dispatcher
 from providers_app.registry.discovery import registry
 from providers_app.registry.resolver import resolve
-from providers_app.registry.settings import ProvidersConfig
+from providers_app.registry.settings import build_model
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatRequest, Message, TextPart
 from providers_app.types.credentials import Credential
@@ -21,7 +22,7 @@ from tests.benchmarks._row import Row, below
 from tests.unit.providers.memory_store import MemorySessions
 from tests.unit.providers.packages import FILES, write_package
 
-ROUNDS = 9
+ROUNDS = 15
 SHORT, LONG = 1, 501
 """Pieces of text in the two answers between which the cost of an event is measured."""
 CALLS = {SHORT: 120, LONG: 12}
@@ -75,7 +76,7 @@ async def _measured() -> tuple[float, float]:
         registry.reset()
         loop.attach(asyncio.get_running_loop())
         try:
-            with ports.use(sessions=MemorySessions()), conf.use(ProvidersConfig()):
+            with ports.use(sessions=MemorySessions()), conf.use(build_model()()):
                 await provider.create_session("bench", "none", name="bench")
                 short, long = await _over(SHORT), await _over(LONG)
         finally:
