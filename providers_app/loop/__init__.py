@@ -188,8 +188,10 @@ async def shutdown(grace: float = 1.5) -> None:
 def _here() -> RunningLoop | None:
     """Return the provider loop that the caller runs on; one that is ending is still that of what runs on it."""
     here, current = asyncio._get_running_loop(), _state.running
-    if here is None or (current is not None and current.loop is here):
-        return current if here is not None else None
+    if here is None:
+        return None
+    if current is not None and current.loop is here:
+        return current
     return next((running for running in _state.leaving if running.loop is here), None)
 
 

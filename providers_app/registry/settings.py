@@ -64,7 +64,7 @@ class ProvidersConfig(BaseModel):
     )
     max_answer_events: int = setting(500_000, "Most events of one answer.", ge=100)
     max_running_bytes: int = setting(
-        128 * MIB,
+        112 * MIB,
         "Most memory of all running answers of one process, in bytes; above three eighths of it, those that hold more "
         "than their share are read one after the other.",
         ge=8 * MIB,

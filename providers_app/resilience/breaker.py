@@ -66,8 +66,9 @@ class BreakerView(msgspec.Struct, frozen=True):
 
 
 def counts(error: errors.ProviderError) -> bool:
-    """Return whether an error says that the route does not work: not the caller's, the login's or a limit's."""
-    if isinstance(error, errors.RateLimited | errors.Cancelled | errors.BadRequest | errors.ContentRefused):
+    """Return whether an error says that the route does not work: not the caller's, the login's, or that of a limit."""
+    others = errors.RateLimited | errors.Cancelled | errors.BadRequest | errors.ContentRefused | errors.AnswerTooLarge
+    if isinstance(error, others):
         return False
     return isinstance(error, errors.UpstreamError) and not 400 <= error.http_status < 500
 

@@ -169,6 +169,7 @@ def test_an_answer_that_began_before_the_change_says_nothing_of_what_came_after(
         (errors.ConnectionFailed("x"), True),
         (errors.UpstreamTimeout("x"), True),
         (errors.BadAnswer("x"), True),
+        (errors.AnswerTooLarge("x"), False),
         (errors.RateLimited("x"), False),
         (errors.AuthenticationFailed("x"), False),
         (errors.BadRequest("x"), False),
