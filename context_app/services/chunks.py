@@ -195,10 +195,10 @@ def lock(context_id: Any) -> None:
 def _added(context: Context, actor: Any, chunk: ContextChunk) -> None:
     """Write the journal entry of a new chunk; undoing it deletes the chunk."""
     gone = {"deleted_at": timezone.now().isoformat()}
-    _journal(context, actor, "add", {str(chunk.id): gone}, {str(chunk.id): {"deleted_at": None}})
+    journal(context, actor, "add", {str(chunk.id): gone}, {str(chunk.id): {"deleted_at": None}})
 
 
-def _journal(context: Context, actor: Any, action: str, before: dict[str, Any], after: dict[str, Any]) -> int:
+def journal(context: Context, actor: Any, action: str, before: dict[str, Any], after: dict[str, Any]) -> int:
     """Write the journal entry of an edit and delete the undone ones: after a new edit there is nothing to redo."""
     by = getattr(actor, "pk", actor)
     edit = ContextEdit.objects.create(context=context, actor_id=by, action=action, before=before, after=after)
@@ -243,7 +243,7 @@ def _edit(
     if not touched:
         return Edited([], None)
     sending.store(touched, changes, related)
-    return Edited(touched, _journal(context, actor, action, before, after))
+    return Edited(touched, journal(context, actor, action, before, after))
 
 
 def _jsonable(values: dict[str, Any]) -> dict[str, Any]:

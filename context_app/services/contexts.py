@@ -12,6 +12,8 @@ from sessions_app.models import Alias, AuthSession
 
 TITLE_CHARS = 80
 MAX_TITLE = 200
+EDITABLE = ("continuing",)
+"""The columns of a chat that an edit may change, and that undo puts back."""
 KEEP_DELETED = timedelta(days=1)
 """The time in which a deleted chat can be restored."""
 
@@ -58,6 +60,22 @@ def update(*, context: Context, **columns: Any) -> Context:
         setattr(context, name, value)
     Context.objects.filter(pk=context.pk).update(**columns)
     return context
+
+
+def set_continuing(*, context: Context, actor: Any, continuing: str) -> int | None:
+    """Choose how the answers of a chat go on after they broke off, as an edit that can be undone.
+
+    Returns the key of its journal entry, ``None`` where the choice stays.
+    """
+    with transaction.atomic():
+        chunks.lock(context.pk)
+        rows, key = Context.objects.filter(pk=context.pk), str(context.pk)
+        before = rows.values_list("continuing", flat=True).get()
+        update(context=context, continuing=continuing)
+        if before == continuing:
+            return None
+        states = ({key: {"continuing": one}} for one in (before, continuing))
+        return chunks.journal(context, actor, "continuing", *states)
 
 
 def lasting(context: Context) -> dict[str, bool]:

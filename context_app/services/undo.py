@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from context_app import sending
 from context_app.models import Context, ContextChunk, ContextEdit
+from context_app.services import contexts
 from context_app.services.chunks import EDITABLE, lock
 
 
@@ -50,7 +51,10 @@ def _edits(context: Context) -> "QuerySet[ContextEdit]":
 
 
 def _put(edit: ContextEdit, values: dict[str, dict[str, Any]], *, undone_at: datetime | None) -> ContextEdit:
-    """Set the stored columns of each chunk that still exists, and whether the edit is undone."""
+    """Set the stored columns of the chat and of each chunk that still exists, and whether the edit is undone."""
+    own = values.get(str(edit.context_id), {})
+    if columns := {name: value for name, value in own.items() if name in contexts.EDITABLE}:
+        contexts.update(context=edit.context, **columns)
     rows = list(ContextChunk.objects.filter(context=edit.context_id, pk__in=list(values)))
     names = set[str]()
     for row in rows:

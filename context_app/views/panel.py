@@ -16,7 +16,7 @@ from django.utils.text import Truncator
 
 from context_app import answer_view, selectors, server_tools, session_models
 from context_app.access import owner, owner_view
-from context_app.forms import NoteForm, search_text
+from context_app.forms import NoteForm, ParametersForm, search_text
 from context_app.models import Context, ContextChunk
 from context_app.services import chunks, undo
 from context_app.tool_intents import PURPOSE_LABELS
@@ -39,6 +39,7 @@ EDIT_NAMES = {
     "intent": "Intent",
     "delete": "Deletion",
     "restore": "Return",
+    "continuing": "Change of how answers continue",
 }
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("system", "System", "System text"),
@@ -171,7 +172,7 @@ def undo_edit(request: HttpRequest, context: Context) -> HttpResponse:
     number = request.POST.get("edit") or request.GET.get("edit") or ""
     edit = undo.undo(context=context, edit_id=int(number) if number.isdecimal() and len(number) < 19 else None)
     message = f"{EDIT_NAMES.get(edit.action, 'Edit')} undone" if edit else "Nothing to undo"
-    return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
+    return _with_toast(_whole(request, context), message)
 
 
 @owner_view("POST")
@@ -179,7 +180,14 @@ def redo_edit(request: HttpRequest, context: Context) -> HttpResponse:
     """Redo the edit that was undone last."""
     edit = undo.redo(context=context)
     message = f"{EDIT_NAMES.get(edit.action, 'Edit')} done again" if edit else "Nothing to redo"
-    return _with_toast(render(request, "chats/_panel_update.html", panel(context)), message)
+    return _with_toast(_whole(request, context), message)
+
+
+def _whole(request: HttpRequest, context: Context) -> HttpResponse:
+    """Answer with the whole panel, and with the setting of the parameters drawer that an edit may have changed."""
+    context.refresh_from_db(fields=["continuing"])
+    form = ParametersForm(initial={"continuing": context.continuing})
+    return render(request, "chats/_panel_update.html", {**panel(context), "continuing": form["continuing"]})
 
 
 def _rows(request: HttpRequest, chunk: ContextChunk, edited: chunks.Edited, message: str = "") -> HttpResponse:

@@ -95,7 +95,8 @@ def save_params(request: HttpRequest, context: Context) -> HttpResponse:
     ok = form.is_valid()
     if ok:
         continuing = form.cleaned_data["continuing"] or Context.Continuing.AUTO
-        contexts.update(context=context, params=form.params(), continuing=continuing)
+        contexts.update(context=context, params=form.params())
+        contexts.set_continuing(context=context, actor=owner(request), continuing=continuing)
         chunks.set_system(context=context, actor=owner(request), content=form.cleaned_data["system"])
     data = {**panel(context), "params_form": form, "saved": ok, **_by_field(form, found)}
     response = render(request, "chats/_params_saved.html", data, status=200 if ok else 422)
