@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import uuid4
 
-from maestro_site.e2e import steps
+from maestro_site.e2e import recovery, steps
 from maestro_site.e2e.plan import Failed, Plan, Report, Skipped, State, Step
 from providers_app import errors, ports, provider
 from providers_app.behaviours.oauth import PendingLogin
@@ -27,8 +27,8 @@ STEPS: tuple[tuple[str, Callable[[Plan, State], Awaitable[str]], bool], ...] = (
     ("unknown model", steps.unknown_model, True),
     ("wrong login", steps.wrong_key, False),
     ("broken stream", steps.broken_stream, True),
-    ("cut and continued", steps.cut_and_continued, True),
-    ("429, then answered", steps.retried, True),
+    ("cut and continued", recovery.cut_and_continued, True),
+    ("429, then answered", recovery.retried, True),
     ("refresh", steps.refresh, False),
 )
 """Name, function, and whether it asks a model; they follow ``authentication`` and come before ``clean-up``."""

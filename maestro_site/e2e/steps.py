@@ -15,17 +15,13 @@ from maestro_site.e2e.plan import PROMPT, Failed, Plan, Skipped, State
 from providers_app import conf, errors, ports, provider
 from providers_app.dispatch.credentials import sends_credential
 from providers_app.ports import Session
-from providers_app.resilience.checkpoint import StreamCheckpoint
 from providers_app.streaming import fold
 from providers_app.types.catalogue import ModelInfo, ProviderInfo
 from providers_app.types.chat import ChatResult
-from providers_app.types.continuing import SAID
 from providers_app.types.credentials import Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, TextDelta
 
 CLOSING_S = 10.0
-CUT_TOKENS = 64
-"""Output tokens after which an answer is cut, to go on with it."""
 SHORT_PROMPT = "Reply with the one word: ready"
 MANGLED = 12
 """Letters and digits at the end of a key that are changed to make a wrong one of the same form."""
@@ -99,7 +95,7 @@ async def list_models(plan: Plan, state: State) -> str:
 async def stream(plan: Plan, state: State) -> str:
     """Stream the answer to the standard prompt to its end."""
     begun, first, events = time.monotonic(), None, list[Event]()
-    async with aclosing(_ask(plan, state, PROMPT)) as source:
+    async with aclosing(ask(plan, state, PROMPT)) as source:
         async for event in source:
             if first is None and isinstance(event, TextDelta):
                 first = time.monotonic() - begun
@@ -128,7 +124,7 @@ async def validate(plan: Plan, state: State) -> str:
 
 async def interrupt(plan: Plan, state: State) -> str:
     """Leave a stream after its first text, then use the session again."""
-    source, ended = _ask(plan, state, PROMPT), False
+    source, ended = ask(plan, state, PROMPT), False
     try:
         async for event in source:
             if isinstance(event, TextDelta):
@@ -144,7 +140,7 @@ async def interrupt(plan: Plan, state: State) -> str:
     closed = time.monotonic() - begun
     if ended:
         raise Failed("The answer ended before it had any text, so nothing could be interrupted.")
-    after = fold([event async for event in _ask(plan, state, SHORT_PROMPT)])
+    after = fold([event async for event in ask(plan, state, SHORT_PROMPT)])
     if not after.complete:
         code = after.error.code if after.error else ""
         raise Failed("After the interruption the session gave no complete answer.", code)
@@ -155,7 +151,7 @@ async def unknown_model(plan: Plan, state: State) -> str:
     """Check that an unknown model gives a typed error."""
     name = f"maestro-no-such-model-{uuid4().hex[:8]}"
     try:
-        events = [event async for event in _ask(plan, state, SHORT_PROMPT, name)]
+        events = [event async for event in ask(plan, state, SHORT_PROMPT, name)]
     except errors.NotFound as error:
         return f"Refused with {error.code}, as it must be."
     except errors.UpstreamError as error:
@@ -206,49 +202,11 @@ async def broken_stream(plan: Plan, state: State) -> str:
     """Check that an answer that breaks off does not count as complete."""
     if not plan.broken_model:
         raise Skipped("Only a test server breaks off on request; --broken-model names its model.")
-    events = [event async for event in _ask(plan, state, PROMPT, plan.broken_model)]
+    events = [event async for event in ask(plan, state, PROMPT, plan.broken_model)]
     result = fold(events)
     if result.complete or not isinstance(events[-1], StreamFailed):
         raise Failed("The answer that breaks off counts as complete.")
     return f"{len(result.text)} characters, then {events[-1].error.code}: not complete, as it must be."
-
-
-async def cut_and_continued(plan: Plan, state: State) -> str:
-    """Let the output limit cut an answer, and go on with it from its checkpoint."""
-    seen: list[StreamCheckpoint] = []
-    source = _ask(plan, state, PROMPT, max_output_tokens=CUT_TOKENS, checkpoint_callback=seen.append)
-    events = [event async for event in source]
-    cut = fold(events)
-    if cut.finish_reason != "length" or not cut.text.strip():
-        raise Skipped(f"The limit of {CUT_TOKENS} tokens did not cut the text of the answer.")
-    try:
-        source = provider.continue_from_checkpoint(seen[-1], owner=plan.owner)
-        following = [event async for event in source]
-    except errors.CannotContinue as error:
-        raise Skipped(error.message) from None
-    whole = fold([*events[:-1], *following])
-    if whole.error is not None:
-        raise Failed("The answer that goes on broke off.", whole.error.code)
-    if not whole.continued or len(whole.text) <= len(cut.text):
-        raise Failed("The answer did not go on.")
-    rounds = whole.usage.raw.get("rounds", ()) if whole.usage is not None else ()
-    if len(rounds) != 2:
-        raise Failed("The tokens of the two requests were not added.")
-    way = SAID[whole.continued[0].way]
-    return f"Cut after {len(cut.text)} characters; then {way}: {len(whole.text)} characters, tokens added."
-
-
-async def retried(plan: Plan, state: State) -> str:
-    """Check that a refusal for a limit is waited out and the request sent again."""
-    if not plan.limited_model:
-        raise Skipped("Only a test server limits on request; --limited-model names a model that is refused once.")
-    if not conf.current().max_retries:
-        raise Skipped("Retries are turned off (max_retries).")
-    begun = time.monotonic()
-    result = fold([event async for event in _ask(plan, state, SHORT_PROMPT, plan.limited_model)])
-    if not result.complete:
-        raise Failed("After the refusal there was no whole answer.", result.error.code if result.error else "")
-    return f"Refused once, then answered after {time.monotonic() - begun:.2f} s."
 
 
 def mangled(secret: str) -> str:
@@ -259,7 +217,8 @@ def mangled(secret: str) -> str:
     return "".join(following[one] if number in at else one for number, one in enumerate(secret))
 
 
-def _ask(plan: Plan, state: State, prompt: str, model: str = "", **more: Any) -> AsyncGenerator[Event, None]:
+def ask(plan: Plan, state: State, prompt: str, model: str = "", **more: Any) -> AsyncGenerator[Event, None]:
+    """Stream the answer to a prompt, by default of the model that is being checked."""
     given = {"model": model or state.model, "auth_type": plan.auth_type, "owner": plan.owner, **more}
     return provider.stream_chat(plan.provider, state.name, prompt, **given)
 

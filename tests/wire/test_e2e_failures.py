@@ -14,6 +14,8 @@ from maestro_site.e2e.plan import Plan, Step
 from maestro_site.e2e.run import Run
 from providers_app import conf, loop
 from providers_app.behaviours.oauth import PendingLogin
+from providers_app.chat import going_on
+from providers_app.resilience.overlap import Seam
 from sessions_app.models import AuthSession, OAuthAttempt
 from tests.processes import ROOT, environment, manage, prepared
 from tests.vendors.chat import vendor as chat_vendor
@@ -254,3 +256,36 @@ def test_ctrl_c_destroys_what_was_made(tmp_path: Path) -> None:
     assert "FAIL  streaming" in out and "PASS  clean-up" in out and "interrupted" in out
     assert "being destroyed" in err
     assert manage(tmp_path, "sessions", "list", "--json").stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("joined", "said"), [(True, "The answer did not go on."), (False, "The answer began anew instead of going on.")]
+)
+@pytest.mark.parametrize("name", ["anthropic-api_key", "openai-api_key", "gemini-api_key", "remote-api_key"])
+def test_an_answer_that_begins_anew_has_not_been_continued(
+    name: str, joined: bool, said: str, shell: Shell, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = ALL[name]
+    monkeypatch.setattr(going_on, "instructed", lambda chat, answered: chat)
+    if not joined:
+        monkeypatch.setattr(Seam, "feed", lambda seam, piece: piece)
+    code, out, _ = shell.e2e(row, row.sides(request), "--json", "--model", row.model)
+    found = report(out)
+    assert (code, outcomes(found)["cut and continued"]) == (1, "fail")
+    assert words(found, "cut and continued") == said
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"), [("", None), ("-times-9-status-429-retry-after-ms-20", "upstream_rate_limit")]
+)
+@pytest.mark.parametrize("name", ["anthropic-api_key", "openai-api_key", "remote-api_key"])
+def test_a_limit_that_is_none_and_one_that_stays_fail(
+    name: str, limit: str, code: str | None, shell: Shell, request: pytest.FixtureRequest
+) -> None:
+    row = ALL[name]
+    asked = ("--model", row.model, "--limited-model", row.model + limit)
+    exited, out, _ = shell.e2e(row, row.sides(request), "--json", *asked)
+    found = report(out)
+    assert (exited, outcomes(found)["429, then answered"]) == (1, "fail")
+    assert code_of(found, "429, then answered") == code
+    assert code or words(found, "429, then answered").endswith("was answered at once; nothing was refused.")
