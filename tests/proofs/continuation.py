@@ -5,6 +5,12 @@ stream), and lets them go on. *Whole* counts answers whose text is the uncut one
 where a model that is asked to go on begins as it is asked; but for white space where it repeats something else or
 writes other white space. *Requests* are those that the server saw. *Tokens* holds where the usage is the sum of the
 requests that were made, and *calls* where no tool call came twice.
+
+Each server has a row for each way that is declared for its models. A cursor needs a provider that keeps the answer:
+OpenAI alone. In its rows *stored*, nothing is left but the events of the broken answer, as after the end of a
+process. A prefix needs a model that takes one: Claude up to 4.5 at Anthropic and at Vertex AI, vLLM, llama.cpp,
+Mistral, DeepSeek. Every model can be asked to go on, or anew, so these two have a row for every server. `stop` sends
+nothing.
 """
 
 import random
@@ -14,14 +20,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from providers_app import conf, loop, ports, provider
+from providers_app.checkpoints import checkpoint_of
 from providers_app.dialects.answer import usage_of
 from providers_app.dispatch import lanes
+from providers_app.providers.vertex_ai.config import Config
+from providers_app.registry.settings import ProvidersConfig, build_model
 from providers_app.resilience.checkpoint import StreamCheckpoint
 from providers_app.streaming import fold
 from providers_app.types.chat import ChatResult
+from providers_app.types.credentials import Credential, Secret
 from providers_app.types.events import Event, StreamEnd, StreamFailed, StreamStart, ToolCall
-from tests.vendors import anthropic, azure, gemini, openai, openrouter
+from tests.vendors import anthropic, azure, gemini, openai, openrouter, vertex
 from tests.vendors.anthropic import AnthropicVendor
+from tests.vendors.auth import Book
+from tests.vendors.auth.clients import GOOGLE_DESKTOP
 from tests.vendors.azure import AzureVendor
 from tests.vendors.chat.kinds import KINDS, KindVendor
 from tests.vendors.chat.vendor import VALID_KEY
@@ -30,6 +42,7 @@ from tests.vendors.openai import OpenAIVendor
 from tests.vendors.openrouter import OpenRouterVendor
 from tests.vendors.script import SAID, STRIPE
 from tests.vendors.server import VendorServer
+from tests.vendors.vertex import VertexVendor
 from tests.wire.vendors.connected import SETTINGS, WEATHER
 from tests.wire.vendors.memory_store import MemorySessions
 
@@ -41,36 +54,42 @@ HABITS = ("", "", "", "-spaced", "-again-0", "-again-7", "-again-30-spaced")
 
 @dataclass(frozen=True)
 class Row:
-    """One way against one server; ``script`` is what the model answers."""
+    """One way against one server; ``script`` is what the model answers.
+
+    ``stored``: nothing is left of the answer but its events, as after the end of the process.
+    """
 
     way: str
     server: str
     slug: str
     model: str
     script: str = ""
+    stored: bool = False
 
     @property
     def name(self) -> str:
-        return f"{self.server} {self.script}".strip()
+        return " ".join(filter(None, (self.server, self.script, "stored" if self.stored else "")))
 
 
-EXACT = tuple(
-    Row("prefix", name, "remote", "local-large", script)
-    for name in ("vllm", "llama_cpp", "mistral", "deepseek")
-    for script in ("",)
+OLDER, NEWER = "claude-haiku-4-5@20251001", "claude-opus-5"
+ASKED = (
+    ("anthropic", "anthropic", NEWER),
+    ("openai", "openai", "gpt-5.6"),
+    ("gemini", "gemini", "gemini-3-pro"),
+    ("vertex_claude", "vertex_ai", NEWER),
+    ("vertex_gemini", "vertex_ai", "gemini-3-pro"),
+    ("openrouter", "openrouter", "openai/gpt-5.6"),
+    ("azure", "azure_openai", "reasoner"),
+    *((name, "remote", "local-large") for name in sorted(KINDS)),
 )
+"""Every server: each can be asked to go on, or anew."""
 ROWS = (
     *(Row("cursor", "openai", "openai", "gpt-5.6", script) for script in ("", "reasoning", "tools")),
+    *(Row("cursor", "openai", "openai", "gpt-5.6", script, stored=True) for script in ("", "reasoning", "tools")),
     *(Row("prefix", "anthropic", "anthropic", "claude-haiku-4-5", script) for script in ("", "saytools")),
-    *EXACT,
-    Row("instruct", "anthropic", "anthropic", "claude-opus-5"),
-    Row("instruct", "openai", "openai", "gpt-5.6"),
-    Row("instruct", "gemini", "gemini", "gemini-3-pro"),
-    Row("instruct", "openrouter", "openrouter", "openai/gpt-5.6"),
-    Row("instruct", "azure", "azure_openai", "reasoner"),
-    *(Row("instruct", name, "remote", "local-large") for name in sorted(KINDS)),
-    Row("restart", "anthropic", "anthropic", "claude-opus-5"),
-    Row("restart", "openai", "openai", "gpt-5.6"),
+    *(Row("prefix", "vertex_claude", "vertex_ai", OLDER, script) for script in ("", "saytools")),
+    *(Row("prefix", name, "remote", "local-large") for name in ("vllm", "llama_cpp", "mistral", "deepseek")),
+    *(Row(way, *server) for way in ("instruct", "restart") for server in ASKED),
 )
 
 
@@ -84,6 +103,8 @@ class Servers:
             "gemini": (GeminiVendor(), "gemini", gemini.VALID_KEY, "", {}),
             "openrouter": (OpenRouterVendor(), "openrouter", openrouter.VALID_KEY, "/api/v1", {}),
             "azure": (AzureVendor(), "azure_openai", azure.VALID_KEY, "", {"surface": "v1"}),
+            "vertex_gemini": (VertexVendor(), "vertex_ai", vertex.VALID_KEY, "", {}),
+            "vertex_claude": (VertexVendor(), "vertex_ai", "", "", {}),
         }
         made |= {name: (KindVendor(kind), "remote", VALID_KEY, "/v1", {"server": name}) for name, kind in KINDS.items()}
         self._made = made
@@ -91,9 +112,29 @@ class Servers:
 
     async def connect(self) -> None:
         """Make a session for each server."""
-        for name, (_, slug, key, _, settings) in self._made.items():
+        for name, (vendor, slug, key, _, settings) in self._made.items():
             address = self.running[name].base_url
-            await provider.create_session(slug, "api_key", name=name, api_key=key, base_url=address, settings=settings)
+            if key:
+                await provider.create_session(
+                    slug, "api_key", name=name, api_key=key, base_url=address, settings=settings
+                )
+            else:
+                await _sign_in(vendor.book, slug, name)
+
+    def config(self) -> ProvidersConfig:
+        """The settings; tokens of a login at Vertex AI go to the operator's address alone."""
+        vertex_ai = Config(base_url=self.running["vertex_claude"].origin)
+        return build_model()(**SETTINGS.model_dump(exclude_unset=True), vertex_ai=vertex_ai)
+
+
+async def _sign_in(book: Book, slug: str, name: str) -> None:
+    """Make the session of a person with a token of Google's, which reaches the models of Anthropic as well."""
+    book.add_account("1170", "ada@example.com", project_id="ada-project")
+    token = book.issue("1170", GOOGLE_DESKTOP, scopes=("https://www.googleapis.com/auth/cloud-platform",)).access
+    place = {"project": "ada-project", "quota_project": "ada-project", "location": "us-east5"}
+    credential = Credential(auth_type="oauth", secret=Secret(token), settings=place)
+    store = ports.session_store()
+    await store.create(await store.sole_owner(), slug, "oauth", name, credential)
 
 
 def run(cuts: int, say: Callable[[str], None], rows: tuple[Row, ...] = ROWS) -> bool:
@@ -102,9 +143,9 @@ def run(cuts: int, say: Callable[[str], None], rows: tuple[Row, ...] = ROWS) -> 
     say("| way | server | cuts | continued | requests | whole | tokens | calls |")
     say("|---|---|---:|---:|---:|---:|---|---|")
     with ExitStack() as stack:
-        stack.enter_context(conf.use(SETTINGS))
         for server in servers.running.values():
             stack.enter_context(server)
+        stack.enter_context(conf.use(servers.config()))
         stack.enter_context(ports.use(sessions=MemorySessions()))
         loop.run(servers.connect())
         for row in rows:
@@ -159,14 +200,18 @@ async def _one(row: Row, server: VendorServer, model: str, habit: str, found: Fo
         asked["tools"] = [WEATHER]
     if row.script == "reasoning":
         asked["reasoning_effort"] = "high"
-    by_itself = row.way in ("cursor", "prefix")
+    by_itself = row.way in ("cursor", "prefix") and not row.stored
     asked |= {"resumable": row.way == "cursor", "enable_stream_replay": by_itself}
     events = [event async for event in provider.stream_chat(row.slug, row.server, QUESTION, **asked)]
     for _ in range(3):
         if by_itself or not isinstance(events[-1], StreamFailed):
             break
+        last = seen[-1]
+        if row.stored:
+            known = {key: value for key, value in asked.items() if key in ("model", "tools", "reasoning_effort")}
+            last = await checkpoint_of(row.slug, row.server, QUESTION, events, **known)
         more = provider.continue_from_checkpoint(
-            seen[-1], policy=row.way, enable_stream_replay=False, checkpoint_callback=seen.append
+            last, policy=row.way, enable_stream_replay=False, checkpoint_callback=seen.append
         )
         following = [event async for event in more]
         events = following if row.way == "restart" else [*events[:-1], *following]

@@ -3,7 +3,15 @@
 import json
 from typing import Any
 
-from tests.vendors.anthropic.checks import COUNTED, NEEDED, OPTIONS, check_conversation, check_fields, read_ask
+from tests.vendors.anthropic.checks import (
+    COUNTED,
+    NEEDED,
+    OPTIONS,
+    check_conversation,
+    check_fields,
+    check_prefill,
+    read_ask,
+)
 from tests.vendors.anthropic.errors import error_reply, worded
 from tests.vendors.anthropic.stream import broken, frames, message
 from tests.vendors.asgi import Reply, Request, Streamed
@@ -31,8 +39,9 @@ def answer(request: Request, model: str, base: str, plan: Plan, ledger: Ledger) 
         MESSAGES(body, ())
         if streamed != bool(body.get("stream")):
             return error_reply(400, "stream: must be true for streamRawPredict, and only there", request_id=request_id)
-        check_fields(body, base.partition("@")[0], "2023-06-01")
-        check_conversation(body["messages"])
+        name = base.partition("@")[0]
+        check_fields(body, name, "2023-06-01")
+        check_conversation(body["messages"], prefilled=check_prefill(body, name))
     except ValueError:
         return google_reply(400, "Invalid JSON payload received.")
     except Violation as violation:
