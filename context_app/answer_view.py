@@ -26,14 +26,19 @@ def chunks_of(turn: Turn) -> list[ContextChunk]:
 
 
 def continues(turn: Turn, chunks: Iterable[ContextChunk]) -> bool:
-    """Say whether an incomplete answer can be continued: there is text, no whole tool call, and the chat is set to."""
-    if turn.context.continuing in (Context.Continuing.RESTART, Context.Continuing.NEVER):
+    """Say whether an incomplete answer can be continued, and the chat is set to.
+
+    It can where the provider keeps it, or where there is text and no whole tool call.
+    """
+    if turn.context.continuing in (Context.Continuing.RESTART, Context.Continuing.NEVER) or turn.session is None:
         return False
+    if turn.stream is not None and (turn.stream.result or {}).get("resumable"):
+        return True
     rows = list(chunks)
     called = any(row.kind == Kind.TOOL_CALL and not row.metadata.get("invalid_arguments") for row in rows)
     refused = any(row.metadata.get("refusal") for row in rows)
     written = any(row.kind == Kind.ASSISTANT and row.content.strip() for row in rows)
-    return written and not called and not refused and turn.session is not None
+    return written and not called and not refused
 
 
 def text_of(chunks: Iterable[ContextChunk]) -> str:

@@ -17,19 +17,22 @@ from providers_app.dispatch.continued import Continued, declared
 from providers_app.dispatch.faults import faults_of
 from providers_app.dispatch.prepare import find
 from providers_app.dispatch.request import Call
-from providers_app.errors import CannotContinue, InvalidRequest, ProviderError
+from providers_app.errors import BadRequest, CannotContinue, InvalidRequest, NotFound, ProviderError
 from providers_app.loop import hand_over, hand_over_stream
 from providers_app.ownership import acting, find_owner
 from providers_app.registry.resolver import spoken
-from providers_app.resilience.checkpoint import Pace, StreamCheckpoint, started
+from providers_app.resilience.checkpoint import Pace, StreamCheckpoint, started, stored_cursor
 from providers_app.text import quoted
 from providers_app.types.chat import ChatRequest
-from providers_app.types.continuing import WAYS, Way, open_ways
+from providers_app.types.continuing import WAYS, Cursor, Way, open_ways
 from providers_app.types.credentials import Credential
+from providers_app.types.dialect import Dialect
 from providers_app.types.events import Event, StreamEnd, StreamFailed, UsageReport
 
 CheckpointCallback = Callable[[StreamCheckpoint], Awaitable[None] | None]
 EVENTS, MS = 50, 1000
+GONE = (NotFound, BadRequest, CannotContinue)
+"""Errors that say that the provider no longer has an answer, or another one."""
 ASKED = frozenset({"system", "tools", "tool_choice", "context_id", "strict", "resumable"})
 """Arguments of a request beside its parameters."""
 
@@ -61,9 +64,10 @@ async def checkpoint_of(
     owner: Any = None,
     **options: Any,
 ) -> StreamCheckpoint:
-    """Return the checkpoint of an answer whose ``events`` were stored elsewhere; it has no cursor.
+    """Return the checkpoint of an answer whose ``events`` were stored elsewhere.
 
-    The other arguments are those of ``stream_chat``. Raises what that raises before it sends anything.
+    Its cursor reads an answer that the provider keeps from the beginning; what was shown is left out. The other
+    arguments are those of ``stream_chat``. Raises what that raises before it sends anything.
     """
     found = await find_owner(owner)
     known = {name: options.pop(name) for name in ASKED & options.keys()}
@@ -92,7 +96,13 @@ def ways_of(
     with faults_of(provider):
         dialect = spoken(provider, model, credential)
         chat = ChatRequest(model=model, messages=(), params=parse_params(params))
-        return open_ways(declared(dialect, chat), events, None)
+        return _open(dialect, chat, tuple(events), stored_cursor(tuple(events)))
+
+
+def _open(dialect: Dialect, chat: ChatRequest, events: tuple[Event, ...], cursor: Cursor | None) -> tuple[Way, ...]:
+    """Return the ways that are open: an answer that the provider keeps was asked for as ``resumable``."""
+    asked = chat if cursor is None else msgspec.structs.replace(chat, resumable=True)
+    return open_ways(declared(dialect, asked), events, cursor)
 
 
 def check_unwatched(callback: CheckpointCallback | None) -> None:
@@ -117,7 +127,8 @@ def continue_from_checkpoint(
 
     ``policy`` is the way to go on: ``cursor`` (the provider sends the rest of the very same answer), ``prefix`` (the
     model goes on behind its text), ``instruct`` (it is asked to go on; what it repeats is taken out), ``restart`` (a
-    new answer from the beginning). Without it, the best that the provider, the model and this answer allow.
+    new answer from the beginning). Without it, the best that the provider, the model and this answer allow; where the
+    provider no longer has the answer, the next way.
     ``StreamContinued`` marks the seam. A whole tool call may have been run, so only a cursor goes on behind one. With
     ``replay`` the events of the checkpoint come first, for a consumer who has not seen them.
 
@@ -176,11 +187,11 @@ async def _going_on(
 ) -> AsyncGenerator[Any, None]:
     """Yield what follows; with ``replay`` behind what was before, and a failure is then the last event."""
 
-    async def prepare() -> Call:
+    async def prepare(policy: Way | None, gone: bool) -> Call:
         found = await find_owner(owner if owner is not None else checkpoint.owner)
         session, credential = await find(found, checkpoint.provider, checkpoint.session)
         dialect = spoken(session.provider, checkpoint.model, credential)
-        ways = open_ways(declared(dialect, checkpoint.request), checkpoint.events, checkpoint.cursor)
+        ways = _open(dialect, checkpoint.request, checkpoint.events, None if gone else checkpoint.cursor)
         way = policy or ways[0]
         if way == "stop" or way not in ways:
             raise CannotContinue(_why(way, ways))
@@ -188,20 +199,35 @@ async def _going_on(
         chat = rounds.resume(checkpoint, way, dialect)
         return Call(found, session.provider, session.id, chat, timeout_s=timeout_s, rounds=rounds)
 
-    call = await hand_over(prepare())
-    shown = replay and call.rounds is not None and call.rounds.follows
+    async def events(call: Call) -> AsyncGenerator[Any, None]:
+        async def made() -> Call:
+            return call
 
-    async def made() -> Call:
-        return call
-
-    async with aclosing(hand_over_stream(dispatcher.stream(made))) as source:
-        for event in checkpoint.events if shown else ():
-            if not isinstance(event, StreamEnd | StreamFailed):
-                yield event
-        try:
+        async with aclosing(hand_over_stream(dispatcher.stream(made))) as source:
             async for item in source:
                 yield item
-        except ProviderError as error:
-            if not shown:
+
+    call = await hand_over(prepare(policy, False))
+    shown = replay and call.rounds is not None and call.rounds.follows
+    for event in checkpoint.events if shown else ():
+        if not isinstance(event, StreamEnd | StreamFailed):
+            yield event
+    try:
+        try:
+            async with aclosing(events(call)) as source:
+                async for item in source:
+                    yield item
+        except GONE:
+            # Raised before anything new was shown.
+            if policy is not None or call.chat.cursor is None:
                 raise
-            yield StreamFailed(error=error.info())
+            call = await hand_over(prepare(None, True))
+            if call.rounds is None or not call.rounds.follows:
+                raise CannotContinue("The provider no longer has this answer.") from None
+            async with aclosing(events(call)) as source:
+                async for item in source:
+                    yield item
+    except ProviderError as error:
+        if not shown:
+            raise
+        yield StreamFailed(error=error.info())

@@ -15,6 +15,7 @@ from providers_app.chat.answer_parts import AnswerParts
 from providers_app.dialects.reader import AnswerReader
 from providers_app.errors import BadAnswer, InvalidRequest, StreamInterrupted
 from providers_app.registry import resolver
+from providers_app.resilience.checkpoint import stored_cursor
 from providers_app.text import quoted
 from providers_app.types import events as kinds
 from providers_app.types.chat import ChatResult, ResultToolCall
@@ -143,4 +144,5 @@ def fold(events: Iterable[kinds.Event]) -> ChatResult:
         context_id=start.context_id,
         continued=tuple(others[kinds.StreamContinued]),
         routing=start.routing,
+        resumable=stored_cursor((start, *others[kinds.StreamContinued], end)) is not None,
     )

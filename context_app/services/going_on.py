@@ -83,7 +83,10 @@ def events_of(turn: Turn) -> tuple[Event, ...]:
 
 
 def _way(context: Context, turn: Turn, session: AuthSession, events: tuple[Event, ...]) -> Way:
-    """Return the way in which the answer goes on. Raises ``CannotContinue``."""
+    """Return the way in which the answer goes on; after a ``cursor`` that fails it is the next one.
+
+    Raises ``CannotContinue``.
+    """
     if context.continuing == Continuing.NEVER:
         raise CannotContinue("Answers of this chat are not continued.", hint="Change it in Parameters.")
     if context.continuing == Continuing.RESTART:

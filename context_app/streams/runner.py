@@ -15,6 +15,7 @@ from context_app.streams.transcript import INTERRUPTED, Transcript, encode
 from providers_app import checkpoints, provider
 from providers_app.chat.counting import estimated
 from providers_app.dispatch import aliases
+from providers_app.dispatch.abandoned import left_running
 from providers_app.dispatch.budget import share_of_runner
 from providers_app.errors import Cancelled, ProviderError
 from providers_app.types.chat import ChatRequest, Message, Tool, ToolChoice
@@ -73,7 +74,9 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
         made = await checkpoints.checkpoint_of(
             self.provider, self.session, self.messages, self.earlier, model=self.model, **options
         )
-        source = provider.continue_from_checkpoint(made, policy=way, replay=True, enable_stream_replay=replay)
+        # Only the provider can tell whether it still has the answer. Where it has not, the next way is taken.
+        policy = None if way == "cursor" else way
+        source = provider.continue_from_checkpoint(made, policy=policy, replay=True, enable_stream_replay=replay)
         async with aclosing(source):
             async for event in source:
                 yield event
@@ -100,6 +103,7 @@ class Runner:
     async def run(self) -> None:
         """Run until upstream ends, breaks, or the stream is cancelled. Always leaves an ending, never raises."""
         share_of_runner.set(self.live.share)
+        left_running.set(lambda: self.live.cancel_reason in (SHUTDOWN, LOST))
         cut = ErrorInfo(code="stream_interrupted", message="The provider's answer ended without an end.")
         try:
             async with aclosing(self._source()) as source:

@@ -70,16 +70,17 @@ class Answer:
         self.append = self._events.append
         return events
 
-    def start(self, model: Any = None, response_id: Any = None) -> None:
+    def start(self, model: Any = None, response_id: Any = None, *, resumable: bool = False) -> None:
         """Begin the answer, unless it has begun; names that are empty or no strings become ``None``.
 
-        A later ``model`` is that of a fallback by the provider, which the end of the answer names.
+        ``resumable``: the provider keeps the answer. A later ``model`` is that of a fallback by the provider, which the
+        end of the answer names.
         """
         if not self.started:
             self.started = True
             self.response_id = response_id if isinstance(response_id, str) and response_id else None
             self._first = self.model = model if isinstance(model, str) and model else None
-            self.append(StreamStart(self.model, self.response_id))
+            self.append(StreamStart(self.model, self.response_id, resumable=resumable))
         elif model and model != self.model and isinstance(model, str):
             self.model = model
 

@@ -11,21 +11,19 @@ from typing import Any
 
 import msgspec
 
-from providers_app import conf, errors, loop
+from providers_app import conf, errors
 from providers_app.chat import going_on
 from providers_app.chat.counting import estimated
-from providers_app.dispatch import clients, lanes, notes
-from providers_app.dispatch.credentials import SessionClient
+from providers_app.dispatch import lanes
 from providers_app.dispatch.events import Continuation
 from providers_app.dispatch.incoming import Incoming
 from providers_app.ports import Owner, Session
-from providers_app.registry.resolver import authorizer, resolve
 from providers_app.resilience.checkpoint import Buffer, Pace, StreamCheckpoint, started
 from providers_app.resilience.overlap import Seam
+from providers_app.resilience.repetition import Repetition
 from providers_app.resilience.retry import RetryBudget, wait_before_going_on
 from providers_app.types.chat import ChatRequest
 from providers_app.types.continuing import EXACT, UNDECLARED, Continuing, Cursor, Way, open_ways
-from providers_app.types.credentials import Credential
 from providers_app.types.dialect import Dialect
 from providers_app.types.events import (
     Event,
@@ -41,8 +39,6 @@ from providers_app.types.events import (
 
 COPIES = 2
 """Copies of its text that are held of an answer that may go on: one is kept, one is in the request that goes on."""
-CANCEL_S = 5.0
-"""Seconds that cancelling an answer at the provider may take."""
 SILENT = (StreamStart, UsageReport, StreamFailed)
 """Events before which no seam is shown."""
 
@@ -74,6 +70,7 @@ class Continued:
         self._chars = self._chars_before = 0
         self._way: Way = "stop"  # in which the request goes on; at first it goes on with nothing
         self._seam: Seam | None = None
+        self._repeated: Repetition | None = None  # of an answer that is read again from its beginning
         self._starting = self._marked = False
         self._broke: StreamFailed | None = None
         self._next: ChatRequest | None = None
@@ -108,13 +105,23 @@ class Continued:
         self._chars = len(checkpoint.text)
         self._broke = checkpoint.ended if isinstance(checkpoint.ended, StreamFailed) else None
         self.reading = checkpoint.reading
-        self._asked = self._request(way, declared(dialect, self._chat), checkpoint.cursor)
+        cursor = checkpoint.cursor
+        if way == "cursor" and cursor is not None and cursor.after is None:
+            self._chat = msgspec.structs.replace(self._chat, resumable=True)  # it was, or there would be no cursor
+            self._repeated = Repetition(kept)
+        self._asked = self._request(way, declared(dialect, self._chat), cursor)
+        self._starting = self._starting or self._repeated is not None
         self._chars_before = self._chars
         return self._asked
 
     def shown(self, events: list[Event]) -> list[Any]:
-        """Return what the caller sees of these events of a request, and the checkpoints that are due."""
+        """Return what the caller sees of these events of a request, and the checkpoints that are due.
+
+        Raises ``CannotContinue`` where the provider no longer has the answer that was shown.
+        """
         failed = events[-1] if events and isinstance(events[-1], StreamFailed) else None
+        if failed is not None and self._repeated is not None and failed.finish_reason_raw is not None:
+            raise errors.CannotContinue(f"The provider has no more of this answer: it is {failed.finish_reason_raw}.")
         out: list[Any] = []
         unfinished: list[Event] = []
         for event in events:
@@ -150,6 +157,13 @@ class Continued:
         if isinstance(event, StreamStart) and self._starting:
             self._starting = False
             return []
+        if self._repeated is not None:
+            new = self._repeated.rest(event)
+            if self._repeated.over:
+                self._repeated = None
+            if new is None:
+                return []
+            event = new
         before: list[Event] = []
         if self._seam is not None and not isinstance(event, UsageReport):
             if isinstance(event, TextDelta) and not event.aside and not event.refusal:
@@ -199,6 +213,9 @@ class Continued:
 
     def _request(self, way: Way, form: Continuing, cursor: Cursor | None) -> ChatRequest:
         """Return the request that goes on with the answer in this way."""
+        if way == "cursor" and self._seam is not None and not self._seam.past:
+            self._starting = False  # what goes on with the answer is read on, with its seam
+            return msgspec.structs.replace(self._chat, cursor=cursor)
         self._way, self._starting, self._marked, self._seam = way, way != "cursor", False, None
         if way == "cursor":
             return msgspec.structs.replace(self._chat, cursor=cursor)
@@ -231,7 +248,7 @@ class Continued:
     def _checkpoint(self) -> StreamCheckpoint | None:
         """Return a checkpoint if one is due, and at the end."""
         answer, pace = self.answer, self._pace
-        if answer is None or pace is None or self._buffer.full or answer.annotate.holding:
+        if answer is None or pace is None or self._buffer.full or answer.annotate.holding or self._repeated is not None:
             return None
         now, index = asyncio.get_running_loop().time(), self._buffer.index
         events = self._buffer.events() if pace.due(index, now) or answer.reader.ended else ()
@@ -248,7 +265,7 @@ class Continued:
             events=events,
             last_index=index,
             usage=self._pauses.usage,
-            response_id=first.response_id if first is not None else None,
+            response_id=(kept.answer if kept is not None else first or StreamStart()).response_id,
             sequence=None if kept is None else kept.sequence,
             reading=kept,
         )
@@ -261,27 +278,3 @@ def of(owner: Owner, chat: ChatRequest, answer: Incoming, *, replay: bool | None
     if not exact:
         found.replay = False
     return found.follow(answer) if exact or getattr(answer.dialect, "pauses", False) else None
-
-
-def abandoned(answer: Incoming | None, rounds: Continued | None = None) -> None:
-    """Cancel an answer at the provider that goes on there without a reader."""
-    kept = None if answer is None else answer.reader.kept()
-    if kept is None and rounds is not None and rounds.resuming:
-        answer, kept = rounds.answer, rounds.reading
-    if answer is not None and kept is not None:
-        loop.spawn(_cancel(answer.client, kept.answer.response_id or ""), name="cancel an answer", lasting_s=CANCEL_S)
-
-
-async def _cancel(client: SessionClient, response_id: str) -> None:
-    async def send(credential: Credential) -> None:
-        session = client.session
-        behaviour: Any = resolve(session.provider, "streaming")  # resumable, or there would be no response to cancel
-        built = behaviour.cancel(response_id, credential)
-        request = authorizer(session.provider, credential.auth_type)(credential, built)
-        http = clients.http_for(session.provider, session.owner, credential)
-        await http.send(request, timeout=CANCEL_S)
-
-    try:
-        await client.attempt(send)
-    except errors.ProviderError as error:
-        notes.logger.warning("an answer without a reader could not be cancelled: %s", error.code)

@@ -21,7 +21,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
-from providers_app.dispatch import budget, continued
+from providers_app.dispatch import abandoned, budget, continued
 from providers_app.dispatch.events import Continuation
 from providers_app.dispatch.request import Call, Request
 from providers_app.types.events import Event
@@ -64,7 +64,7 @@ async def stream(make: Callable[[], Awaitable[Call]]) -> AsyncGenerator[Event, N
             call = None if chat is None else msgspec.structs.replace(call, chat=chat, rounds=rounds)
     finally:
         if call is not None and call.chat.resumable:
-            continued.abandoned(None if request is None else request.answer, rounds)
+            abandoned.cancel(None if request is None else request.answer, rounds)
         if rounds is not None:
             rounds.over()
         share.wire = 0

@@ -12,7 +12,7 @@ import msgspec
 from providers_app import conf, errors, measures
 from providers_app.chat.counting import estimate
 from providers_app.dialects.reader import AnswerReader
-from providers_app.dispatch import aliases, budget, continued
+from providers_app.dispatch import abandoned, aliases, budget
 from providers_app.dispatch.aliases import Plan
 from providers_app.dispatch.continued import Continued
 from providers_app.dispatch.credentials import SessionClient, open_session, report
@@ -185,7 +185,7 @@ class Request:
                 raise errors.error_from(events[-1].error)
         except errors.ProviderError:
             if self.call.chat.resumable:
-                continued.abandoned(self.answer)
+                abandoned.cancel(self.answer)
             await self.close()
             raise
         return events

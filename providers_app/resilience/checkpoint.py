@@ -12,6 +12,7 @@ from providers_app.types.continuing import Cursor
 from providers_app.types.events import (
     Event,
     ReasoningDelta,
+    StreamContinued,
     StreamEnd,
     StreamFailed,
     StreamStart,
@@ -56,7 +57,7 @@ class StreamCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     def cursor(self) -> Cursor | None:
         """The place where the provider goes on with the very same answer, if it can."""
         if self.reading is None or self.response_id is None or self.sequence is None:
-            return None
+            return stored_cursor(self.events)
         return Cursor(response_id=self.response_id, after=self.sequence)
 
     @property
@@ -157,6 +158,24 @@ def _joined(run: _Run) -> Event:
         run.pieces = ["".join(run.pieces)]
     found: Event = run.first
     return found
+
+
+def stored_cursor(events: tuple[Event, ...]) -> Cursor | None:
+    """Return the cursor of an answer of which nothing is left but its events: the provider may still have all of it.
+
+    It has not where the answer ended, was stopped (that cancels it there), failed at the provider itself, or went on
+    in another response.
+    """
+    first, last = started(events), events[-1] if events else None
+    if first is None or not first.resumable or first.response_id is None:
+        return None
+    if isinstance(last, StreamEnd):
+        return None
+    if isinstance(last, StreamFailed) and (last.finish_reason == "cancelled" or last.finish_reason_raw is not None):
+        return None
+    if any(isinstance(event, StreamContinued) and event.way != "cursor" for event in events):
+        return None
+    return Cursor(response_id=first.response_id)
 
 
 def started(events: tuple[Event, ...]) -> StreamStart | None:

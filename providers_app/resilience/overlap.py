@@ -44,11 +44,12 @@ class Seam:
         self._window = _bare(sent)[-WINDOW_CHARS:] if kind == "anchored" else ""
         self._held = ""
         self._open = kind != "plain"
-        self._past = not self._open and not self._blank
+        self.past = not self._open and not self._blank
+        """``True`` once nothing can be a repetition any more."""
 
     def feed(self, piece: str) -> str:
         """Return what of the text so far is new; the rest is held until it is clear whether it repeats anything."""
-        if self._past:
+        if self.past:
             return piece
         self._held += piece
         if self._open:
@@ -60,7 +61,7 @@ class Seam:
 
     def close(self) -> str:
         """Return what was held back, where no more text comes."""
-        if self._past:
+        if self.past:
             return ""
         if self._open:
             rest = self._echoed(last=True) if self._kind == "echo" else self._anchored(last=True)
@@ -75,7 +76,7 @@ class Seam:
             same += 1
         if same == len(held) < len(blank) and not last:
             return ""
-        self._past, self._held = True, ""
+        self.past, self._held = True, ""
         return held[same:]
 
     def _echoed(self, *, last: bool) -> str | None:

@@ -202,7 +202,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     ``refusal`` is its text where the provider keeps it apart. ``advice`` says what was changed in the request, or is
     doubtful. ``images`` are files of other types too. ``parts`` is the answer as it has to stand in the next request,
     reasoning included. ``continued`` names each place where the answer had broken off and goes on, ``routing`` is the
-    choice that an alias made.
+    choice that an alias made. ``resumable``: what is missing of it can be read from the provider, which keeps it.
     """
 
     text: str = ""
@@ -225,6 +225,7 @@ class ChatResult(msgspec.Struct, frozen=True, kw_only=True):
     context_id: str | None = None
     continued: tuple[events.StreamContinued, ...] = ()
     routing: events.Routing | None = None
+    resumable: bool = False
 
     @property
     def shown_text(self) -> str:

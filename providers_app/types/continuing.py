@@ -47,11 +47,12 @@ UNDECLARED = Continuing()
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """The place in a stored response behind which it is read on.
 
-    ``after`` is the provider's number of the last event that was read.
+    ``after`` is the provider's number of the last event that was read; ``None``: it is read from its beginning, because
+    the state of its reader is not known any more.
     """
 
     response_id: str
-    after: int
+    after: int | None = None
 
 
 def open_ways(declared: Continuing, events: Iterable[kinds.Event], cursor: Cursor | None) -> tuple[Way, ...]:

@@ -94,6 +94,7 @@ class StreamStart(_Event, frozen=True, tag="stream_start"):
     """The provider (``origin``) accepted the request and began to answer; ``advice`` says what was changed in it.
 
     ``context_id`` is the stored context that was sent, if there is one, ``routing`` the choice that an alias made.
+    ``resumable``: the provider keeps the answer for a while, and sends it again under its ``response_id``.
     """
 
     model: str | None = None
@@ -102,6 +103,7 @@ class StreamStart(_Event, frozen=True, tag="stream_start"):
     origin: Origin | None = None
     context_id: str | None = None
     routing: Routing | None = None
+    resumable: bool = False
 
 
 class TextDelta(_Event, frozen=True, tag="text_delta"):

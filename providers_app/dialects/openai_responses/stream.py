@@ -67,9 +67,10 @@ class ResponsesReading(Reading):
     def _created(self, value: dict[str, Any]) -> dict[str, Any]:
         """Read what the provider says of the answer by now, and return it."""
         response = payload.mapping(value.get("response"))
-        self.answer.start(response.get("model"), response.get("id"))
+        stored = response.get("background") is True and value.get("sequence_number") is not None
+        self.answer.start(response.get("model"), response.get("id"), resumable=stored)
         self.count_in(response.get("usage"))
-        if response.get("background") is True and value.get("sequence_number") is not None:
+        if stored:
             self.background, self.sequence = True, payload.count(value.get("sequence_number"))
         if isinstance(tools := response.get("tools"), list):
             self._items.tools = frozenset(payload.text(payload.mapping(tool).get("name")) for tool in tools)

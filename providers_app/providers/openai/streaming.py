@@ -48,9 +48,9 @@ class OpenAIStreaming:
 
     def resume(self, chat: ChatRequest, credential: Credential) -> HttpRequest:
         """Build the request for the rest of a background response."""
-        cursor = chat.cursor or Cursor(response_id="", after=0)
-        path = f"/responses/{segment(cursor.response_id)}?stream=true&starting_after={cursor.after}"
-        return get(path, credential, streamed=True)
+        cursor = chat.cursor or Cursor(response_id="")
+        behind = "" if cursor.after is None else f"&starting_after={cursor.after}"
+        return get(f"/responses/{segment(cursor.response_id)}?stream=true{behind}", credential, streamed=True)
 
     def cancel(self, response_id: str, credential: Credential) -> HttpRequest:
         """Build the request that cancels a background response."""
