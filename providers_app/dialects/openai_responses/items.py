@@ -168,29 +168,26 @@ class OutputItems:
     def finished_rest(self, output: list[Any]) -> None:
         """Finish the items of a terminal event, of which most have been finished already."""
         require_room(len(output))
-        known = {_essence(item.raw) for item in self._items.values() if item.raw}
-        texts = {(item.size, item.crc) for item in self._items.values() if item.texted}
+        known: set[bytes] | None = None  # worked out only where an item has an id that did not come before
+        texts: set[tuple[int, int]] = set()
         for index, raw in enumerate(output):
-            if isinstance(raw, dict) and not self._is_known(raw, known, texts):
-                value = {"output_index": index, "item": raw}
-                item = self.of(value)
-                self._finish(item, value, last=True)
+            if not isinstance(raw, dict):
+                continue
+            if payload.text(raw.get("id")) not in self._by_id:
+                if known is None:
+                    known = {_essence(item.raw) for item in self._items.values() if item.raw}
+                    texts = {(item.size, item.crc) for item in self._items.values() if item.texted}
+                if _is_known(raw, known, texts):
+                    continue
+            value = {"output_index": index, "item": raw}
+            item = self.of(value)
+            self._finish(item, value, last=True)
+            if known is not None:
                 known.add(_essence(raw))
                 texts |= {(item.size, item.crc)} if item.texted else set()
         for item in self._items.values():
             if item.raw and not item.done:
                 self._finish(item, {"item": item.raw}, last=True)
-
-    def _is_known(self, raw: dict[str, Any], known: set[bytes], texts: set[tuple[int, int]]) -> bool:
-        """Tell whether a finished item has come before, under another id and at another position.
-
-        ``texts`` are the size and the CRC-32 of the texts that came in pieces.
-        """
-        if payload.text(raw.get("id")) in self._by_id:
-            return False
-        own = [payload.said(payload.mapping(part).get("text")) for part in payload.sequence(raw.get("content"))]
-        data = "".join(own).encode()
-        return _essence(raw) in known or (any(own) and (len(data), crc32(data)) in texts)
 
     def _part(self, item: _Item) -> int:
         if item.part is None:
@@ -248,6 +245,16 @@ class OutputItems:
         if not item.pieces:
             self._answer.call_delta(index, item.name, final, item.provider_id)
         self._answer.call(index, item.name, arguments, item.provider_id, invalid)
+
+
+def _is_known(raw: dict[str, Any], known: set[bytes], texts: set[tuple[int, int]]) -> bool:
+    """Tell whether a finished item has come before, under another id and at another position.
+
+    ``texts`` are the size and the CRC-32 of the texts that came in pieces.
+    """
+    own = [payload.said(payload.mapping(part).get("text")) for part in payload.sequence(raw.get("content"))]
+    data = "".join(own).encode()
+    return _essence(raw) in known or (any(own) and (len(data), crc32(data)) in texts)
 
 
 def _essence(raw: dict[str, Any]) -> bytes:
