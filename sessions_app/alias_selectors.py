@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
 from providers_app.errors import UnknownAlias
+from sessions_app.limit_models import OF_OWNER
 from sessions_app.models import Alias, AliasRoute, AuthSession, Pk
 from sessions_app.names import parse_reference
 
@@ -20,10 +21,14 @@ def owned(owner_id: Pk) -> "QuerySet[Alias]":
 
 
 def find(owner_id: Pk, ref: str) -> Alias:
-    """Return the alias that an id or a name stands for. Raises ``UnknownAlias`` with the owner's candidates."""
+    """Return the alias that an id or a name stands for, with ``OF_OWNER``.
+
+    Raises ``UnknownAlias`` with the owner's candidates.
+    """
     reference = parse_reference(ref)
     rows = owned(owner_id)
-    found = (rows.filter(pk=reference.id) if reference.id else rows.filter(name__iexact=reference.name)).first()
+    named = rows.annotate(**OF_OWNER)
+    found = (named.filter(pk=reference.id) if reference.id else named.filter(name__iexact=reference.name)).first()
     if found is not None:
         return found
     near = list(rows.values_list("name", flat=True)[: CANDIDATES_SHOWN + 1])

@@ -5,14 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from providers_app.types.advice import Advice
 from sessions_app.alias_models import Alias as Alias
 from sessions_app.alias_models import AliasRoute as AliasRoute
-from sessions_app.session_cache import session_cache
+from sessions_app.limit_models import PersonLimit as PersonLimit
+from sessions_app.session_cache import forget_sessions
 
 Pk = Any  # the primary key of a user: an int, or whatever the installation's user model has
 
@@ -63,12 +64,6 @@ class AuthSessions(models.QuerySet["AuthSession"]):
         return deleted
 
     delete.queryset_only = True  # type: ignore[attr-defined]  # as Django's: a manager must not delete everything
-
-
-def forget_sessions() -> None:
-    """Take every session out of this process's cache, now and when the transaction under way is committed."""
-    session_cache.forget()
-    transaction.on_commit(session_cache.forget)
 
 
 class AuthSession(models.Model):

@@ -18,7 +18,9 @@ from django.utils import timezone
 from providers_app import conf as providers_conf
 from providers_app.errors import AmbiguousSession, AuthenticationFailed, UnknownSession
 from providers_app.ports import SYSTEM, Owner
-from sessions_app.models import AuthSession, Notice, Pk, SessionEvent
+from providers_app.types.session_limits import NO_OWN_LIMITS, PersonLimits
+from sessions_app.limit_models import OF_OWNER
+from sessions_app.models import AuthSession, Notice, PersonLimit, Pk, SessionEvent
 from sessions_app.names import parse_reference
 
 CANDIDATES_SHOWN = 8
@@ -124,7 +126,10 @@ def get(owner_id: Pk, session_id: UUID | str) -> AuthSession:
 
 
 def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = None) -> AuthSession:
-    """Return the session of ``ref``, with its sealed column. Raises ``UnknownSession``, ``AmbiguousSession``."""
+    """Return the session of ``ref``, with its sealed column and ``OF_OWNER``.
+
+    Raises ``UnknownSession``, ``AmbiguousSession``.
+    """
     reference = parse_reference(ref)
     kind = auth_type or reference.auth_type
     rows = of_owner(owner)
@@ -132,7 +137,7 @@ def find(owner: Owner, provider: str | None, ref: str, auth_type: str | None = N
         raise _unknown(rows, provider, ref)
     named = rows.filter(pk=reference.id) if reference.id else rows.filter(name__iexact=reference.name)
     named = _narrowed(named, provider=provider, auth_type=kind)
-    found = list(named[: CANDIDATES_SHOWN + 1])
+    found = list(named.annotate(**OF_OWNER)[: CANDIDATES_SHOWN + 1])
     if len(found) == 1:
         return found[0]
     if not found:
@@ -183,6 +188,13 @@ def actions_of(session: AuthSession) -> list[str]:
     """Return the actions that occur in a session's audit trail, sorted."""
     rows = SessionEvent.objects.filter(session=session).order_by("action")
     return list(rows.values_list("action", flat=True).distinct())
+
+
+def own_limits(owner_id: Pk) -> PersonLimits:
+    """Return the limits a minute that one person has of their own."""
+    rows = PersonLimit.objects.filter(owner_id=owner_id).values("requests_per_minute", "tokens_per_minute")
+    found = rows.first()
+    return PersonLimits(**found) if found else NO_OWN_LIMITS
 
 
 def sole_owner() -> int | str | None:

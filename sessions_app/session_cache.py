@@ -1,7 +1,7 @@
 """Sessions and their opened credentials, kept for two seconds in this process.
 
 A request finds its session here instead of in the database. A write of this process takes everything out at once
-(``AuthSessions`` in the models calls ``forget``, and once more when its transaction commits); what another process
+(``AuthSessions`` in the models calls ``forget_sessions``); what another process
 writes is seen after ``SECONDS`` at most. A credential is never given out past its end.
 """
 
@@ -10,6 +10,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
+
+from django.db import transaction
 
 from providers_app.ports import Owner, Session
 from providers_app.types.credentials import Credential
@@ -65,3 +67,9 @@ class SessionCache:
 
 
 session_cache = SessionCache()  # the one of this process
+
+
+def forget_sessions() -> None:
+    """Take every session out of this process's cache, now and when the transaction under way is committed."""
+    session_cache.forget()
+    transaction.on_commit(session_cache.forget)

@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from context_app.models import Context
 from maestro_site.accounts import people
 from sessions_app.credentials import DESTROYED
-from sessions_app.models import AuthSession, forget_sessions
+from sessions_app.models import AuthSession, PersonLimit
+from sessions_app.session_cache import forget_sessions
 
 BUSY = "Answers of this account are still being written. It is disabled now; delete it again in a moment."
 
@@ -21,9 +22,22 @@ BUSY = "Answers of this account are still being written. It is disabled now; del
 admin.site.unregister(User)
 
 
+class LimitInline(admin.StackedInline):  # type: ignore[type-arg]
+    """The limits a minute of a person, where they differ from the installation's."""
+
+    model = PersonLimit
+    can_delete = False
+
+
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Django's own admin of users, except for deleting."""
+    """Django's own admin of users, with their limits and except for deleting."""
+
+    inlines = (LimitInline,)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return no limits on the page for a new person, which asks for a name and a password alone."""
+        return () if obj is None else super().get_inlines(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], Any, set[str], list[str]]:
         """Return counts instead of a list of every chunk; the permission to delete people covers their data."""

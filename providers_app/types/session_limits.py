@@ -1,6 +1,6 @@
 """The limits that a person sets for the requests of one session: a minute's, slots, retries and the deadline.
 
-They are options that every session has, beside those that its provider declares.
+Those of a session are options that every session has, beside those that its provider declares.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,15 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
 
 
+class PersonLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits a minute of one person over all their sessions. ``None``: those of the settings; 0: none."""
+
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
 NO_LIMITS: Final = SessionLimits()
+NO_OWN_LIMITS: Final = PersonLimits()
 NEVER_S: Final = 10 * 365 * 86400.0
 """The seconds of a deadline that was turned off."""
 FIELDS: Final = (

@@ -4,7 +4,7 @@ import msgspec
 
 from providers_app.types.advice import Advice
 from providers_app.types.catalogue import AuthType
-from providers_app.types.session_limits import NO_LIMITS, SessionLimits
+from providers_app.types.session_limits import NO_LIMITS, NO_OWN_LIMITS, PersonLimits, SessionLimits
 
 
 class _System:
@@ -24,8 +24,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     ``generation`` counts its credentials: the outcome of a call with an older one does not concern a newer one.
     ``expires_at`` is the end of its credential (``None``: never, or not known), ``last_used_at`` to the minute; both in
     seconds since the epoch. ``flow`` is the sign-in that gave it (empty: a key), ``account`` its ``Tokens.account_id``.
-    ``troubled``: its last use failed, or it is limited. ``page``: the address where a person mends it. ``advice`` is
-    what was doubtful at its creation; not stored.
+    ``troubled``: its last use failed, or it is limited. ``page``: the address where a person mends it. ``own``
+    are the limits of its owner, where they have some of their own. ``advice`` is what was doubtful at its creation; not
+    stored.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     troubled: bool = False
     page: str = ""
     limits: SessionLimits = NO_LIMITS
+    own: PersonLimits = NO_OWN_LIMITS
     advice: tuple[Advice, ...] = ()
 
 

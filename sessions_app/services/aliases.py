@@ -10,9 +10,10 @@ from providers_app.advice import values
 from providers_app.errors import DuplicateAlias, InvalidRequest, InvalidRoute, ProviderError, UnknownAlias
 from providers_app.text import quoted
 from sessions_app import selectors
-from sessions_app.models import Alias, AliasRoute, AuthSession, Pk, forget_sessions
+from sessions_app.models import Alias, AliasRoute, AuthSession, Pk
 from sessions_app.names import require_no_session, validate_name
 from sessions_app.services import trail
+from sessions_app.session_cache import forget_sessions
 
 MAX_ALIASES, MAX_ROUTES = 200, 20
 

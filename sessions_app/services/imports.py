@@ -28,9 +28,10 @@ from providers_app.types.logins import ImportedLogin
 from sessions_app import credentials, selectors
 from sessions_app.credentials import oauth_columns
 from sessions_app.import_sources.formats import LEGACY
-from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent, forget_sessions
+from sessions_app.models import AuthSession, ImportRun, Pk, SessionEvent
 from sessions_app.names import MAX_LENGTH, require_no_alias
 from sessions_app.services import connect, refresh, trail
+from sessions_app.session_cache import forget_sessions
 from sessions_app.stores.lanes import lane_of
 
 FIRST_AT_ONCE = 3

@@ -6,6 +6,7 @@ from typing import cast
 
 from providers_app.ports import Alias, Owner
 from sessions_app import alias_selectors
+from sessions_app.limit_models import limits_of_owner
 from sessions_app.models import Pk
 from sessions_app.session_cache import SECONDS, session_cache
 from sessions_app.stores.pool import in_store
@@ -39,11 +40,12 @@ class DjangoAliasStore:
 
 def _find(owner: Pk, ref: str) -> Alias:
     row = alias_selectors.find(owner, ref)
+    own = limits_of_owner(row)
     return Alias(
         id=str(row.pk),
         owner=row.owner_id,
         name=row.name,
-        routes=tuple((as_session(route.session), route.model) for route in row.routes.all()),
+        routes=tuple((as_session(route.session, own), route.model) for route in row.routes.all()),
         sticky=row.sticky,
         page=alias_selectors.page(),
     )

@@ -9,9 +9,10 @@ from providers_app.ports import SYSTEM, Owner, Session
 from providers_app.text import quoted
 from providers_app.types.catalogue import AuthType
 from providers_app.types.credentials import Credential
-from providers_app.types.session_limits import limits_of
+from providers_app.types.session_limits import NO_OWN_LIMITS, PersonLimits, limits_of
 from sessions_app import selectors
 from sessions_app.credentials import open_credential
+from sessions_app.limit_models import limits_of_owner
 from sessions_app.models import AuthSession
 from sessions_app.services import connect, lifecycle, outcomes
 from sessions_app.session_cache import session_cache
@@ -85,8 +86,8 @@ class DjangoSessionStore:
         outcomes.record(session.id, error, tested=True, generation=session.generation)
 
 
-def as_session(row: AuthSession) -> Session:
-    """Return the row as the provider core sees it, without its secret."""
+def as_session(row: AuthSession, own: PersonLimits = NO_OWN_LIMITS) -> Session:
+    """Return the row as the provider core sees it, without its secret. ``own`` are the limits of its owner."""
     return Session(
         id=str(row.pk),
         owner=row.owner_id,
@@ -104,6 +105,7 @@ def as_session(row: AuthSession) -> Session:
         troubled=bool(row.last_error_code or row.limited_until),
         page=selectors.page_of(row.pk),
         limits=limits_of(row.options),
+        own=own,
     )
 
 
@@ -113,4 +115,4 @@ loop.at_end(outcome_queue.drain)
 
 def _lookup(owner: Owner, provider: str | None, ref: str, auth_type: str | None) -> tuple[Session, Credential]:
     row = selectors.find(owner, provider, ref, auth_type)
-    return as_session(row), open_credential(row)
+    return as_session(row, limits_of_owner(row)), open_credential(row)

@@ -8,10 +8,10 @@ from django.core.management import call_command
 
 from context_app import models as context_models
 from maestro_site.accounts import models as account_models
-from sessions_app import alias_models
+from sessions_app import alias_models, limit_models
 from sessions_app import models as session_models
 
-MODELS = (account_models, context_models, session_models, alias_models)
+MODELS = (account_models, context_models, session_models, alias_models, limit_models)
 
 
 def label(models: ModuleType) -> str:
