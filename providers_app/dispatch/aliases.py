@@ -95,13 +95,14 @@ def ordered(found: Plan, owner: Owner, chat: ChatRequest) -> Plan:
 
 def _standing(route: lanes.Route, now: float) -> Standing:
     """Return how a route stands among others: its pace, and whether a request would have to wait."""
-    closed = route.breaker.refused_for(now) is not None
-    return Standing(route.pace.seconds(now), closed or route.door.lane.full(now), route.breaker.why)
+    lane, refused = route.door.lane, route.breaker.refused_for(now) is not None
+    why = route.breaker.why or "Its circuit is open." if refused else lane.obstacle(now)
+    return Standing(route.pace.seconds(now), bool(why), why)
 
 
 def _passed(session: Session, model: str, standing: Standing) -> LeftRoute:
     if standing.blocked:
-        return left(session, model, "route_busy", standing.why or "It has no room for another request now.")
+        return left(session, model, "route_busy", standing.why)
     return left(session, model, "route_slow", f"Its first output lately took {standing.seconds:.0f} s.")
 
 

@@ -27,7 +27,7 @@ class Bucket:
 
     def wait(self, units: float, now: float) -> float:
         """Return after how many seconds so much can be reserved, 0.0 now; a cost over the limit takes a full bucket."""
-        paused = max(0.0, self._paused_until - now)
+        paused = self.paused(now)
         if self.per_minute is None:
             return paused
         missing = min(units, self.per_minute) - self.level(now)
@@ -53,6 +53,10 @@ class Bucket:
     def pause(self, seconds: float, now: float) -> None:
         """Reserve nothing for so many seconds: the provider said so."""
         self._paused_until = max(self._paused_until, now + seconds)
+
+    def paused(self, now: float) -> float:
+        """Return for how many seconds the provider lets nothing through, 0.0 where it said no such thing."""
+        return max(0.0, self._paused_until - now)
 
     def bound(self, most: float | None, now: float) -> None:
         """Set the limit that holds whatever the provider says, in units a minute; ``None``: only what it says."""

@@ -1,5 +1,7 @@
 """The way into one account: its slots, its limits and its queue, decided together."""
 
+import math
+
 import msgspec
 
 from providers_app.resilience.buckets import Bucket
@@ -151,9 +153,15 @@ class Lane:
             self.requests.pause(retry_after, now)
         return self.slots.limited(now, ticket.at)
 
-    def full(self, now: float) -> bool:
-        """Return whether a request that comes now has to wait or is refused."""
-        return bool(self.queue.size) or not self.slots.free or self._limited(now) > 0
+    def obstacle(self, now: float) -> str:
+        """Return why a request that comes now has to wait or is refused, for people; empty where it is let in."""
+        if (wait := self._limited(now)) > 0:
+            paused = max(self.requests.paused(now), self.tokens.paused(now))
+            what = "The provider limits it for" if paused >= wait else "It is at its limit a minute for"
+            return f"{what} another {math.ceil(wait)} s."
+        if self.queue.size:
+            return "Other requests wait for it."
+        return "" if self.slots.free else "As many requests as it takes at once are under way."
 
     def _limited(self, now: float) -> float:
         """Return in how many seconds the limits let any request through, 0.0 now."""

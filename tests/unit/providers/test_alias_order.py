@@ -1,6 +1,7 @@
 """The order in which the routes of an alias are tried: as given, as a conversation was answered, by what is slow."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -98,7 +99,9 @@ async def test_a_route_without_room_or_with_an_open_circuit_comes_last(pair: Pai
     events = await ask()
     routing = start(events).routing
     assert routing is not None and routing.session == "spare"
-    assert [(one.session, one.code) for one in routing.left] == [("box", "route_busy")]
+    (left,) = routing.left
+    assert (left.session, left.code) == ("box", "route_busy")
+    assert left.message == "As many requests as it takes at once are under way."
     route.door.lane.slots.slots = 16
     route.breaker._open(asyncio.get_running_loop().time(), "it failed", 60.0)
     assert await by("Another") == "spare" and pair.first.asked == 0
@@ -110,3 +113,13 @@ async def test_the_seconds_to_the_first_output_are_noted_for_routes_of_an_alias(
     now = asyncio.get_running_loop().time()
     assert lanes.current().route(box, "m").pace.seconds(now) > 0
     assert loop.local("alias routes", dict)
+
+
+async def test_a_route_that_rests_after_a_429_says_for_how_long(pair: Pair) -> None:  # noqa: F811
+    pair.first.script = [refused(429, "Retry-After: 300")]
+    assert await by("One") == "spare"
+    (left,) = start(await ask()).routing.left  # type: ignore[union-attr]
+    assert left.code == "route_busy"
+    told = re.fullmatch(r"The provider limits it for another (\d+) s\.", left.message)
+    assert told is not None and 200 < int(told[1]) <= 300
+    assert pair.first.asked == 1

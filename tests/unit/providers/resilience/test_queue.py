@@ -241,3 +241,22 @@ def test_slots_and_the_queue_always_add_up(steps: list[tuple[str, str, Band]]) -
         assert sum(one.queue.waiting().values()) == len(waiting)
         assert not (waiting and one.slots.free), "a free slot and somebody who waits"
         assert sum(one.queue.held_by(name) for name in ("ada", "bob", "cy")) == len(inside)
+
+
+def test_a_lane_says_why_a_request_would_have_to_wait() -> None:
+    full = lane(slots=1)
+    assert full.obstacle(0.0) == ""
+    (ticket,) = fill(full)
+    assert full.obstacle(0.0) == "As many requests as it takes at once are under way."
+    assert isinstance(full.enter(asked(), 0.0), Waiter)
+    full.leave(ticket, 0.0)
+    assert full.obstacle(0.0) == "Other requests wait for it."
+    resting = lane(slots=2)
+    ticket = fill(resting)[0]
+    resting.limited(ticket, 0.0, 12.5)
+    assert resting.obstacle(0.5) == "The provider limits it for another 12 s."
+    resting.leave(ticket, 1.0)
+    assert resting.obstacle(12.5) == ""
+    spent = lane(requests_per_minute=2.0)
+    fill(spent)
+    assert spent.obstacle(0.0) == "It is at its limit a minute for another 30 s."
