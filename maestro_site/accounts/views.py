@@ -17,6 +17,8 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST
 
 from maestro_site.accounts import browsers, welcome
+from providers_app.dispatch.people import limits_of
+from sessions_app import selectors
 
 
 @method_decorator([never_cache, sensitive_post_parameters()], name="dispatch")
@@ -64,7 +66,7 @@ def welcome_page(request: HttpRequest, token: str) -> HttpResponse:
 @login_required
 @sensitive_post_parameters()
 def account(request: HttpRequest) -> HttpResponse:
-    """Show and change the password, the theme and the signed-in browsers."""
+    """Show and change the password, the theme and the signed-in browsers, and show the limits a minute."""
     user = cast(User, request.user)
     form = _password_form(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -75,6 +77,7 @@ def account(request: HttpRequest) -> HttpResponse:
         return redirect("account")
     listed = browsers.listing(user, request.session.session_key)
     context = {"password_form": form, "has_password": user.has_usable_password(), "browsers": listed}
+    context["limits"] = _limits(user)
     return render(request, "accounts/account.html", context, status=422 if request.method == "POST" else 200)
 
 
@@ -85,6 +88,13 @@ def sign_out_browser(request: HttpRequest, pk: int) -> HttpResponse:
     if browsers.sign_out(cast(User, request.user), pk):
         messages.success(request, "That browser was signed out.")
     return redirect("account")
+
+
+def _limits(user: User) -> list[dict[str, Any]]:
+    """Return the limits a minute that hold for this person, each with whether it is their own; those of none not."""
+    own = selectors.own_limits(user.pk)
+    rows = zip(("Requests", "Tokens"), limits_of(own), (own.requests_per_minute, own.tokens_per_minute), strict=True)
+    return [{"what": what, "most": most, "own": mine is not None} for what, most, mine in rows if most is not None]
 
 
 def _password_form(user: User, data: dict[str, str] | None) -> SetPasswordForm:

@@ -61,7 +61,7 @@ class Door:
             wait = await shared.reserve(self._account, self._limits, asked.tokens, patience)
             if wait > patience:
                 raise refusal_of(self.lane.refusal(asked, "limit", clock.time(), wait))
-            ticket.shared = True
+            ticket.shared = not shared.away  # what was not taken there is not given back to it
             if wait:
                 await asyncio.sleep(wait)
         except BaseException:

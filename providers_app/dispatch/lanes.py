@@ -14,7 +14,7 @@ from providers_app import conf, errors, loop, measures
 from providers_app.dispatch import shared
 from providers_app.dispatch.doors import Door
 from providers_app.dispatch.notes import circuit_changed, count_retry
-from providers_app.dispatch.people import reserved_for
+from providers_app.dispatch.people import People
 from providers_app.dispatch.shared import Circuit
 from providers_app.ports import Owner, Session
 from providers_app.resilience.breaker import Breaker, BreakerPolicy, BreakerState
@@ -24,6 +24,7 @@ from providers_app.resilience.ordering import Pace
 from providers_app.resilience.queue import Band
 from providers_app.resilience.retry import RetryBudget, RetryPolicy
 from providers_app.types.events import Usage
+from providers_app.types.session_limits import NO_OWN_LIMITS
 from providers_app.wire.limits import TOLD, seen_limits
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Lanes:
         self._routes: dict[tuple[str, str, str], Route] = {}
         url = conf.redis_url()
         self.shared = shared.connect(url, changed=self._follow) if url else None
+        self.people = People(self.shared)
         self._elsewhere: Mapping[str, Circuit] = {}
         self._following = False
 
@@ -163,8 +165,10 @@ class Way:
         self._person, self._band, self._tokens, self._key = str(owner), band, tokens, key
         self._patience, self.lasted_s, self.outcome = 0.98 * left_s, 0.0, "stopped"
         self._ticket: Ticket | None = None
+        own = routes[0][0].own  # of one person, whatever the route
         limited = settings.requests_per_minute_per_person or settings.tokens_per_minute_per_person
-        self._reserved = reserved_for(owner, tokens) if limited and tokens is not int else None
+        limited = (limited or own is not NO_OWN_LIMITS) and tokens is not int
+        self._reserved = self._lanes.people.reserved(owner, own, tokens) if limited else None
         self._began = self._sent = False
         self._since = self._opened = now  # of the present route, and of its present attempt
         self.first_s: float | None = None

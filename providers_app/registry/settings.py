@@ -137,10 +137,14 @@ class ProvidersConfig(BaseModel):
         None, "Tokens a minute of one session; without it, what the provider's headers say.", gt=0
     )
     requests_per_minute_per_person: float | None = setting(
-        None, "Requests a minute of one person, over all their sessions; without it, none are limited.", gt=0
+        None,
+        "Requests a minute of each person, over all their sessions, who has no limit of their own; without it, none.",
+        gt=0,
     )
     tokens_per_minute_per_person: float | None = setting(
-        None, "Tokens a minute of one person, over all their sessions; without it, none are limited.", gt=0
+        None,
+        "Tokens a minute of each person, over all their sessions, who has no limit of their own; without it, none.",
+        gt=0,
     )
     strict_parameters: bool = setting(
         False,

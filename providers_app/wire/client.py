@@ -145,7 +145,8 @@ class Http:
         ``idle_timeout`` is the longest silence, in seconds, ``first_byte_timeout`` that before the answer begins where
         it is to be shorter.
         ``exchange`` is told when the request begins to leave; ``fresh`` as in ``send``.
-        Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered.
+        Raises ``AddressRefused``, ``ConnectionFailed`` and ``UpstreamTimeout`` before the block is entered, with
+        ``sent`` as in ``send``.
         """
         request = await self.routed(request)
         exchange = exchange or Exchange()
@@ -167,7 +168,10 @@ class Http:
                 answer = await engine.handle_async_request(engine.prepared(request, headers, **told))
         except (OSError, ValueError) as error:
             seconds = connect_s if isinstance(error, ConnectTimeout) else first_s
-            raise as_provider_error(error, where, began=False, idle_s=seconds) from None
+            failed = as_provider_error(error, where, began=False, idle_s=seconds)
+            if isinstance(failed, UpstreamError):
+                failed.sent = exchange.sending
+            raise failed from None
         try:
             headers = dict(answer.headers.items())
             yield HttpStream(answer.status_code, headers, engine.body(answer), where, idle_s, Mask(request))

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from providers_app import conf, errors, provider
-from providers_app.dispatch import people
+from providers_app.dispatch import lanes, people, shared
 from providers_app.registry.settings import ProvidersConfig
+from providers_app.types.session_limits import PersonLimits
 from tests.unit.providers.test_aliases import Pair, ask, pair, settings, text  # noqa: F401
 from tests.unit.providers.test_lanes import OK, refused
 from tests.waiting import until
@@ -33,7 +34,9 @@ async def by(session: str, owner: int = 1, **options: Any) -> str:
 
 
 def left(person: str = "1") -> tuple[float, float]:
-    allowance, now = people._allowance_of(person), asyncio.get_running_loop().time()
+    used = conf.current()
+    limits = shared.Limits(used.requests_per_minute_per_person, used.tokens_per_minute_per_person)
+    allowance, now = lanes.current().people.allowance(person, limits), asyncio.get_running_loop().time()
     return round(allowance.requests.level(now), 1), round(allowance.tokens.level(now), -1)
 
 
@@ -70,8 +73,10 @@ async def test_an_alias_that_tries_two_routes_is_charged_once(pair: Pair, limite
 
 
 async def test_what_was_not_sent_is_given_back(pair: Pair, limited: ProvidersConfig) -> None:  # noqa: F811
-    with pytest.raises(errors.InvalidParameter):
-        await by("box", temperature=99)
+    nobody = "http://127.0.0.1:9/v1"
+    await provider.create_session("remote", "api_key", name="gone", api_key="sk-local-1234567890", base_url=nobody)
+    with pytest.raises(errors.ConnectionFailed):
+        await by("gone", timeout=20)
     assert left() == (2.0, 1000.0)
 
 
@@ -89,3 +94,28 @@ async def test_lists_and_counts_are_not_limited(pair: Pair, limited: ProvidersCo
     for _ in range(4):
         assert (await provider.count_tokens("remote", "box", "Hello", model="m")).n
     assert left() == (2.0, 1000.0)
+
+
+async def test_a_person_may_have_other_limits_than_the_installation_or_none(
+    pair: Pair,  # noqa: F811
+    limited: ProvidersConfig,
+) -> None:
+    pair.change("box", own=PersonLimits(requests_per_minute=1.0, tokens_per_minute=0.0))
+    assert await by("box") == "Hi"
+    with pytest.raises(errors.PersonLimitReached):
+        await by("box")
+    pair.change("box", own=PersonLimits(requests_per_minute=0.0))
+    for _ in range(4):
+        assert await by("box") == "Hi"
+    assert people.limits_of(PersonLimits(requests_per_minute=0.0)) == shared.Limits(None, 1000.0), (
+        "blank is as all have"
+    )
+
+
+async def test_a_person_may_be_limited_where_nobody_else_is(pair: Pair) -> None:  # noqa: F811
+    for name in ("box", "spare"):
+        pair.change(name, own=PersonLimits(requests_per_minute=1.0))
+    assert text(await ask(owner=1)) == "Hi"
+    with pytest.raises(errors.PersonLimitReached):
+        await ask(owner=1, timeout=0.5)
+    assert (pair.first.asked, pair.second.asked) == (1, 0)
