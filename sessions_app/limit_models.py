@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import F
 
@@ -10,6 +11,7 @@ from providers_app.types.session_limits import NO_OWN_LIMITS, PersonLimits
 from sessions_app.session_cache import forget_sessions
 
 _HELP = "Most {} of this person in a minute, over all their sessions. Blank: what the installation sets. 0: no limit."
+_MOST = (MaxValueValidator(1_000_000_000),)  # what every database holds
 OF_OWNER: Final = {
     "own_requests": F("owner__person_limit__requests_per_minute"),
     "own_tokens": F("owner__person_limit__tokens_per_minute"),
@@ -18,12 +20,14 @@ OF_OWNER: Final = {
 
 
 class PersonLimit(models.Model):
-    """What one person may use in a minute, where that differs from the installation's settings."""
+    """The requests and tokens a minute of one person, where they differ from the installation's settings."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="person_limit")
-    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text=_HELP.format("requests"))
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_HELP.format("requests"), validators=_MOST
+    )
     tokens_per_minute = models.PositiveIntegerField(
-        null=True, blank=True, help_text=_HELP.format("tokens, input and output,")
+        null=True, blank=True, help_text=_HELP.format("tokens, input and output,"), validators=_MOST
     )
 
     class Meta:

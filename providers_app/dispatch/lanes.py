@@ -166,8 +166,8 @@ class Way:
         self._patience, self.lasted_s, self.outcome = 0.98 * left_s, 0.0, "stopped"
         self._ticket: Ticket | None = None
         own = routes[0][0].own  # of one person, whatever the route
-        limited = settings.requests_per_minute_per_person or settings.tokens_per_minute_per_person
-        limited = (limited or own is not NO_OWN_LIMITS) and tokens is not int
+        common = settings.requests_per_minute_per_person or settings.tokens_per_minute_per_person
+        limited = (common or own is not NO_OWN_LIMITS) and tokens is not int
         self._reserved = self._lanes.people.reserved(owner, own, tokens) if limited else None
         self._began = self._sent = False
         self._since = self._opened = now  # of the present route, and of its present attempt

@@ -252,10 +252,11 @@ def test_a_lane_says_why_a_request_would_have_to_wait() -> None:
     full.leave(ticket, 0.0)
     assert full.obstacle(0.0) == "Other requests wait for it."
     resting = lane(slots=2)
-    ticket = fill(resting)[0]
-    resting.limited(ticket, 0.0, 12.5)
+    tickets = fill(resting)
+    resting.limited(tickets[0], 0.0, 12.5)
     assert resting.obstacle(0.5) == "The provider limits it for another 12 s."
-    resting.leave(ticket, 1.0)
+    for ticket in tickets:
+        resting.leave(ticket, 1.0)
     assert resting.obstacle(12.5) == ""
     spent = lane(requests_per_minute=2.0)
     fill(spent)
