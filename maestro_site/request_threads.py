@@ -2,7 +2,8 @@
 
 Django gives each request a thread of its own, and each thread opens a connection: a burst of requests takes every
 connection that the database allows. Here a request borrows one of a few threads, whose connection stays open, and gives
-it back once its response begins to be sent. A request that gets no thread in time is answered 503 with ``Retry-After``.
+it back once its response begins to be sent. A request that gets no thread in time is answered 503 with ``Retry-After``;
+so is one that waits for a database that has fallen silent, unless it may have written something.
 """
 
 import asyncio
@@ -13,15 +14,33 @@ from typing import Any
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.core.handlers.asgi import ASGIHandler
 
-from maestro_site import health
+from maestro_site import database_silence, health
 from sessions_app.stores import pool
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_S = 15.0
 """Seconds that a request waits for a thread."""
-OTHERS = pool.THREADS + 4
-"""Connections of a web process beside those of requests: stores, deferred writes, journal, health, sockets' sign-in."""
+LONG_S = 2.0
+"""Seconds after which a request that is not answered yet asks whether the database has fallen silent."""
+SAFE = frozenset({"GET", "HEAD"})
+OTHERS = pool.THREADS + 5
+"""Connections of a web process beside those of requests: stores, deferred writes, journal, health, sockets' sign-in,
+and the question whether the database has fallen silent."""
+
+
+async def _until_silent() -> None:
+    """Return once the database has fallen silent."""
+    silent = False
+    while not silent:
+        await asyncio.sleep(LONG_S)
+        silent = await database_silence.silent()
+    logger.warning("a request was given up, because the database does not answer")
+
+
+async def _expire_when_silent(patience: asyncio.Timeout) -> None:
+    await _until_silent()
+    patience.reschedule(asyncio.get_running_loop().time())
 
 
 class RequestThreads:
@@ -32,9 +51,18 @@ class RequestThreads:
         self._free = asyncio.Semaphore(count)
 
     async def borrow(self, patience_s: float) -> ThreadSensitiveContext:
-        """Return an unused thread. Raises ``TimeoutError`` when there is none for ``patience_s`` seconds."""
-        async with asyncio.timeout(patience_s):
-            await self._free.acquire()
+        """Return an unused thread.
+
+        Raises ``TimeoutError`` when there is none for ``patience_s`` seconds, or before, where all of them wait for a
+        database that has fallen silent.
+        """
+        async with asyncio.timeout(patience_s) as patience:
+            watch = asyncio.create_task(_expire_when_silent(patience)) if self._free.locked() else None
+            try:
+                await self._free.acquire()
+            finally:
+                if watch is not None:
+                    watch.cancel()
         return self._idle.pop()
 
     def give_back(self, thread: ThreadSensitiveContext) -> None:
@@ -55,10 +83,11 @@ class RequestThreads:
 
 
 class _Loan:
-    """The thread of one request, until it is given back."""
+    """The thread of one request, until it is given back. ``given_up``: its client was answered 503 through ``send``."""
 
-    def __init__(self, threads: RequestThreads) -> None:
-        self._threads = threads
+    def __init__(self, threads: RequestThreads, send: Any) -> None:
+        self._threads, self.send = threads, send
+        self.given_up = False
         self._thread: ThreadSensitiveContext | None = None
 
     async def begin(self, patience_s: float) -> None:
@@ -88,12 +117,12 @@ class Handler(ASGIHandler):
         self._threads = threads
 
     async def handle(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        loan = _Loan(self._threads)
+        loan = _Loan(self._threads, send)
         _loan.set(loan)
         try:
             await super().handle(scope, receive, send)
         except _Busy:
-            logger.warning("a request found no free thread within %.0f s", PATIENCE_S)
+            logger.warning("a request found no free thread in time")
             await self.send_response(health.unavailable(), send)
         finally:
             loan.end()
@@ -108,8 +137,32 @@ class Handler(ASGIHandler):
             raise _Busy from None
         return body
 
+    async def run_get_response(self, request: Any) -> Any:
+        """Return the response of the view. While it waits for a silent database, the client is answered 503 before.
+
+        A request that may write is waited for: its outcome is not known before.
+        """
+        if request.method not in SAFE:
+            return await super().run_get_response(request)
+        loan = _loan.get()
+        watch = asyncio.create_task(self._give_up_when_silent(loan))
+        try:
+            return await super().run_get_response(request)
+        finally:
+            if loan.given_up:
+                await watch
+            watch.cancel()
+
+    async def _give_up_when_silent(self, loan: _Loan) -> None:
+        """Answer 503 once the database has fallen silent. Nothing can end its query, which keeps the thread."""
+        await _until_silent()
+        loan.given_up = True
+        await super().send_response(health.unavailable(), loan.send)
+
     async def send_response(self, response: Any, send: Any) -> None:
         """Send, with the thread given back first: an event stream, or a slow client, lasts as long as it likes."""
         if loan := _loan.get(None):
             loan.end()
+            if loan.given_up:  # the client has its answer
+                return
         await super().send_response(response, send)

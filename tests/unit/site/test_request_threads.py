@@ -3,15 +3,18 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from types import ModuleType
+from contextlib import nullcontext
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
-from maestro_site import request_threads
+from maestro_site import database_silence, request_threads
 from maestro_site.request_threads import Handler, RequestThreads
+from tests.waiting import until
 
 used: set[int] = set()
 entered = threading.Semaphore(0)
@@ -50,7 +53,9 @@ def handler(settings: Any) -> Iterator[Handler]:
     gate.set()
 
 
-async def get(handler: Handler, address: str, first: asyncio.Event | None = None) -> dict[str, Any]:
+async def get(
+    handler: Handler, address: str, first: asyncio.Event | None = None, method: str = "GET"
+) -> dict[str, Any]:
     """The start of the response to a request whose client stays."""
     sent: list[dict[str, Any]] = []
     asked = iter([{"type": "http.request", "body": b""}])
@@ -66,8 +71,15 @@ async def get(handler: Handler, address: str, first: asyncio.Event | None = None
         if first is not None and message.get("body"):
             first.set()
 
-    head = {"type": "http", "method": "GET", "path": address, "query_string": b"", "headers": [(b"host", b"localhost")]}
+    head = {
+        "type": "http",
+        "path": address,
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+        "method": method,
+    }
     await handler(head, receive, send)
+    assert [message["type"] for message in sent].count("http.response.start") == 1
     return sent[0]
 
 
@@ -124,3 +136,98 @@ async def test_the_thread_of_a_cancelled_request_is_lent_once_its_view_is_over(h
     gate.set()
     assert (await waiting)["status"] == 200
     assert len(used) == 2
+
+
+class Database:
+    """A database that answers, or is silent, and counts how often a request asked which of them."""
+
+    def __init__(self) -> None:
+        self.silent = False
+        self.asked = asyncio.Semaphore(0)
+
+    async def ask(self) -> bool:
+        """Take the place of ``database_silence.silent``."""
+        self.asked.release()
+        return self.silent
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Database:
+    made = Database()
+    monkeypatch.setattr(request_threads, "LONG_S", 0)
+    monkeypatch.setattr(database_silence, "silent", made.ask)
+    return made
+
+
+async def test_a_page_that_waits_for_a_silent_database_is_refused_for_now(handler: Handler, database: Database) -> None:
+    sent = asyncio.Event()
+    waiting = asyncio.create_task(get(handler, "/slow", sent))
+    await until_entered()
+    for _ in range(3):
+        await database.asked.acquire()
+    assert not sent.is_set(), "a view may be slow for other reasons"
+    database.silent = True
+    await until(sent.is_set)
+    gate.set()  # the thread is lent again once the view is over
+    refused = await waiting
+    assert (refused["status"], dict(refused["headers"])[b"Retry-After"]) == (503, b"5")
+    database.silent = False
+    answers = await asyncio.gather(*(get(handler, "/quick") for _ in range(4)))
+    assert {answer["status"] for answer in answers} == {200}
+
+
+async def test_a_request_that_may_write_waits_for_its_outcome(handler: Handler, database: Database) -> None:
+    refused, outcome = asyncio.Event(), asyncio.Event()
+    reading = asyncio.create_task(get(handler, "/slow", refused))
+    writing = asyncio.create_task(get(handler, "/slow", outcome, method="POST"))
+    await until_entered(2)
+    database.silent = True
+    await until(refused.is_set)
+    assert not outcome.is_set()
+    gate.set()
+    assert [(await each)["status"] for each in (reading, writing)] == [503, 200]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_request_waits_for_a_thread_while_the_database_is_silent(
+    handler: Handler, database: Database, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(request_threads, "PATIENCE_S", 600)
+    waiting = [asyncio.create_task(get(handler, "/slow", method="POST")) for _ in range(2)]
+    await until_entered(2)
+    database.silent = True
+    assert (await get(handler, "/quick", method=method))["status"] == 503
+    gate.set()
+    assert [(await each)["status"] for each in waiting] == [200, 200]
+
+
+async def test_a_database_is_silent_where_it_leaves_a_query_without_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = [], threading.Event()
+
+    def select() -> None:
+        asked.append(1)
+        over.wait(60)
+
+    monkeypatch.setattr(database_silence, "_select", select)
+    monkeypatch.setattr(database_silence, "SILENT_S", 0.01)
+    assert [await database_silence.silent() for _ in range(3)] == [True] * 3
+    over.set()
+    monkeypatch.setattr(database_silence, "SILENT_S", 60)
+    await until(lambda: database_silence._Probe.end is not None and database_silence._Probe.end.done())
+    assert not await database_silence.silent()
+    assert len(asked) == 2, "one question for all"
+
+
+@pytest.mark.parametrize("error", [None, OperationalError, InterfaceError])
+async def test_an_error_is_an_answer(monkeypatch: pytest.MonkeyPatch, error: type[Exception] | None) -> None:
+    sent = []
+
+    class Connection:
+        def cursor(self) -> Any:
+            if error is not None:
+                raise error("refused")
+            return nullcontext(SimpleNamespace(execute=sent.append))
+
+    monkeypatch.setattr(database_silence, "connection", Connection())
+    assert not await database_silence.silent()
+    assert sent == ([] if error else ["SELECT 1"])
