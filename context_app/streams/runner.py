@@ -105,6 +105,7 @@ class Runner:
         share_of_runner.set(self.live.share)
         left_running.set(lambda: self.live.cancel_reason in (SHUTDOWN, LOST))
         cut = ErrorInfo(code="stream_interrupted", message="The provider's answer ended without an end.")
+        spent = False
         try:
             async with aclosing(self._source()) as source:
                 # Iterated to its end, beyond the terminal event: that frees the connection for the next call.
@@ -112,21 +113,22 @@ class Runner:
                     if not self._append(event):
                         break
         except asyncio.CancelledError:
-            cut = _reason(self.live.cancel_reason)
+            cut, spent = _reason(self.live.cancel_reason), self.live.share.asked
         except ProviderError as error:
             self.live.failure, cut = error.with_traceback(None), error.info()
         except Exception:
             logger.exception("the answer %s broke inside Maestro", self.live.id)
             cut = ErrorInfo(code="internal_error", message="The answer broke because of an error inside Maestro.")
-        self._close(cut)
+        self._close(cut, spent=spent)
 
     def abandon(self) -> None:
         """Leave an ending even if the task was cancelled before its first step."""
         self._close(_reason(self.live.cancel_reason))
 
-    def _close(self, cut: ErrorInfo) -> None:
+    def _close(self, cut: ErrorInfo, *, spent: bool = False) -> None:
+        """End the answer, if nothing did. ``spent``: the provider has its request, although nothing came of it yet."""
         if self._transcript.terminal is None:
-            if self._used is not None and self._transcript.uncounted:
+            if self._used is not None and self._transcript.uncounted(spent=spent):
                 self._append(UsageReport(self._used(self._transcript.size)))
             self._append(StreamFailed(error=cut, finish_reason=_finish_reason(cut)))
 

@@ -86,10 +86,9 @@ class Transcript:
         self.size = 0
         self.terminal: StreamEnd | StreamFailed | None = None
 
-    @property
-    def uncounted(self) -> bool:
-        """``True`` where an answer began whose tokens the provider did not count."""
-        return bool(self._events) and self._usage is None
+    def uncounted(self, *, spent: bool = False) -> bool:
+        """Return whether an answer began, or was paid for (``spent``), whose tokens the provider did not count."""
+        return self._usage is None and (spent or bool(self._events))
 
     def add(self, event: Event, size: int = 0) -> None:
         """Add the next event, of ``size`` bytes as it is stored. Events after the terminal one are ignored."""

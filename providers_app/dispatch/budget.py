@@ -23,13 +23,15 @@ PAUSE_S = 0.05
 class Share(msgspec.Struct, eq=False):
     """The bytes that one answer holds: ``wire`` in its reader, ``kept`` with the one who runs it (set by any thread).
 
-    ``counted`` is what of it the budget knows of; ``waits``: it had to pause the last time.
+    ``counted`` is what of it the budget knows of; ``waits``: it had to pause the last time. ``asked``: the provider has
+    a request for it that was not refused, so that one that is given up before its answer may have cost something.
     """
 
     wire: int = 0
     kept: int = 0
     counted: int = 0
     waits: bool = False
+    asked: bool = False
 
 
 share_of_runner: ContextVar[Share | None] = ContextVar("share_of_runner", default=None)

@@ -184,6 +184,7 @@ class Request:
             if silent and isinstance(events[-1], StreamFailed) and self._before is None:
                 raise errors.error_from(events[-1].error)
         except errors.ProviderError:
+            self._share.asked = False
             if self.call.chat.resumable:
                 abandoned.cancel(self.answer)
             await self.close()
@@ -254,6 +255,7 @@ class Request:
         total_s = own.get("total_timeout_s") or common.total_timeout_s
         try:
             with faults_of(session.provider):
+                self._share.asked = True
                 exchange = client.sender.stream(request, **limits)
                 stream = await exchange.__aenter__()
                 self._exchange = exchange
