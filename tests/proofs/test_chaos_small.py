@@ -51,6 +51,21 @@ def test_whatever_is_not_as_declared_is_noticed(changes: dict[str, object], prob
     assert judged(seen(**changes)) == [problem]
 
 
+def test_what_the_machine_takes_without_a_fault_is_allowed_on_top() -> None:
+    control = matrix.Control({}, {})
+    control.add("script", Seen(surface="script", began=0.0, ended=6.0), Asked(at=0.5, prompt="", sent=[(1.0, 1)]))
+    assert (control.late_s, control.whole_s) == ({"script": 5.0}, {"script": 6.0})
+    asked = [Asked(at=0.5, prompt="", sent=[(1.0, len(HALF))], body=HALF)]
+
+    def problems(control: matrix.Control, recovered_s: float | None) -> list[str]:
+        (cell,) = matrix.Played(RESET, "script", [seen(ended=9.0)], asked, recovered_s).cells(control)
+        return cell.problems
+
+    assert problems(control, 10.0) == []
+    assert problems(control, 11.5) == ["it recovered after 11.5 s"] and problems(control, None)
+    assert problems(matrix.Control(), 10.0) == ["the error came after 8.0 s", "it recovered after 10.0 s"]
+
+
 def test_more_attempts_than_declared_are_noticed() -> None:
     assert judged(seen(), times=2) == ["the provider was asked 2 times"]
 
@@ -59,8 +74,8 @@ def test_a_row_that_does_not_hold_says_why_and_fails_the_part() -> None:
     lines: list[str] = []
     cell = matrix.judge(RESET, seen(code=""), [Asked(at=0.5, prompt="", sent=[(1.0, len(HALF))], body=HALF)])
     cell.recovered_s = 1.0
-    assert not matrix.tell([RESET], [cell], lines.append)
-    assert lines[2].endswith("| 0 of 1 | no |")
+    assert not matrix.tell([RESET], matrix.Control(), [cell], lines.append)
+    assert lines[3].endswith("| 0 of 1 | no |")
     assert lines[-1] == "- reset in the middle: script: the error was none"
 
 

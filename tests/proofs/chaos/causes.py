@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import redis
 
-from tests.proofs.reliability.cluster import CELERY, Cluster
+from maestro_site import pulse
+from tests.proofs.reliability.cluster import CELERY, WORKER, Cluster
 from tests.servers import wait_for_port
 
 SLOW_STOPPED_S, SLOW_RUNNING_S = 0.15, 0.05
@@ -20,7 +23,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
     ``begin`` brings it about and returns what ends it. ``broken`` are the parts that /readyz names meanwhile, ``pages``
     the answers to a page, ``slowest_s`` the longest that one may take. ``added_ms`` is the most that it adds to the
-    95th percentile of pages that do not need what is away. ``answers`` is how the answers that run end.
+    95th percentile of pages that do not need what is away. ``answers`` is how the answers that run end. ``due`` logins
+    become due for a refresh meanwhile, which nobody does before the cause's end.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     slowest_s: float = 2.0
     added_ms: float | None = None
     answers: str = "complete"
+    due: int = 0
 
 
 def _stopped(pids: Callable[[Cluster], list[int]]) -> Callable[[Cluster], Callable[[], None]]:
@@ -118,8 +123,14 @@ def _worker_killed(cluster: Cluster) -> Callable[[], None]:
     worker = cluster.parts["worker"]
     worker.process.kill()
     worker.process.wait(60)
-    options = ("--pool", "threads", "-c", "2", "--without-gossip", "--without-mingle")
-    return lambda: (cluster.start("worker", [*CELERY, "worker", *options]), None)[1]
+
+    def end() -> None:
+        began, new = time.time(), cluster.start("worker", WORKER)
+        with redis.Redis.from_url(cluster.redis.url) as client:
+            while new.process.poll() is None and float(client.get("maestro:pulse:worker") or 0) < began:  # type: ignore[arg-type]
+                time.sleep(0.05)
+
+    return end
 
 
 def _second_beat(cluster: Cluster) -> Callable[[], None]:
@@ -164,10 +175,18 @@ CAUSES = (
         lasts_s=10.0,
         broken=frozenset({"database"}),
         pages=AWAY,
-        slowest_s=15.0,  # a query that was sent is waited for: Postgres may be slow, and is not known to be stopped
+        # A query that was sent is waited for until another one shows that Postgres is stopped, and not slow.
+        slowest_s=6.0,
     ),
     Cause(name="web process SIGKILL", begin=_web_ended(signal.SIGKILL), lasts_s=2.0, answers="interrupted"),
     Cause(name="web process SIGTERM", begin=_web_ended(signal.SIGTERM), lasts_s=2.0, answers="interrupted"),
-    Cause(name="worker SIGKILL", begin=_worker_killed, lasts_s=5.0),
+    Cause(
+        name="worker SIGKILL",
+        begin=_worker_killed,
+        lasts_s=pulse.STALE_S + 10.0,
+        broken=frozenset({"worker"}),
+        added_ms=50.0,
+        due=4,
+    ),
     Cause(name="beat twice", begin=_second_beat, lasts_s=15.0, short_s=12.0),
 )

@@ -33,7 +33,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         return FIRST_BYTE_S if not self.words else IDLE_S
 
 
-def _refusal(status: int, *headers: str, body: object = None) -> bytes:
+def refusal(status: int, *headers: str, body: object = None) -> bytes:
+    """Return a whole answer with this status and an error as its body."""
     content = json.dumps(body or {"error": {"message": f"no {status}", "code": status}}).encode()
     head = [f"HTTP/1.1 {status} No", "Content-Type: application/json", f"Content-Length: {len(content)}", *headers]
     return ("\r\n".join([*head, "Connection: close"]) + "\r\n\r\n").encode() + content
@@ -44,7 +45,7 @@ async def _answered(data: bytes, writing: Writing) -> None:
 
 
 async def _dated(writing: Writing) -> None:
-    await writing.raw(_refusal(429, f"Retry-After: {formatdate(time.time() + WAIT_S + 1, usegmt=True)}"))
+    await writing.raw(refusal(429, f"Retry-After: {formatdate(time.time() + WAIT_S + 1, usegmt=True)}"))
 
 
 async def _silent(writing: Writing) -> None:
@@ -122,16 +123,16 @@ FAULTS = (
     Fault(
         name="429, Retry-After in seconds",
         code=LIMITED,
-        play=partial(_answered, _refusal(429, f"Retry-After: {WAIT_S}")),
+        play=partial(_answered, refusal(429, f"Retry-After: {WAIT_S}")),
         attempts=2,
     ),
     Fault(name="429, Retry-After as a date", code=LIMITED, play=_dated, attempts=2),
     Fault(
-        name="429, Google's retryDelay", code=LIMITED, play=partial(_answered, _refusal(429, body=_GOOGLE)), attempts=2
+        name="429, Google's retryDelay", code=LIMITED, play=partial(_answered, refusal(429, body=_GOOGLE)), attempts=2
     ),
-    Fault(name="429, x-ratelimit reset", code=LIMITED, play=partial(_answered, _refusal(429, *_LIMITS)), attempts=2),
-    Fault(name="500", code="upstream_server_error", play=partial(_answered, _refusal(500)), attempts=2),
-    Fault(name="529", code="upstream_overloaded", play=partial(_answered, _refusal(529)), attempts=2),
+    Fault(name="429, x-ratelimit reset", code=LIMITED, play=partial(_answered, refusal(429, *_LIMITS)), attempts=2),
+    Fault(name="500", code="upstream_server_error", play=partial(_answered, refusal(500)), attempts=2),
+    Fault(name="529", code="upstream_overloaded", play=partial(_answered, refusal(529)), attempts=2),
     Fault(name="refusal inside a 200", code="upstream_overloaded", play=partial(_answered, _IN_200), attempts=2),
     Fault(name="error event in the middle", code="upstream_overloaded", play=_half_then_error, words=BROKEN_AT),
     Fault(name="HTML", code="upstream_bad_answer", play=partial(_answered, _HTML)),

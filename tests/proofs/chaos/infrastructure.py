@@ -2,8 +2,8 @@
 
 The answers run in the first web process and are read in the second one, of which a page is asked for all the while, and
 `/readyz`. Working again counts from the cause's end until the pages and `/readyz` of both answer 200; a new answer is
-then whole within five seconds as well. What is added to pages is over what is added to `/healthz`, which needs neither
-server: a busy machine slows all of them.
+then whole within five seconds as well; so is the refresh of logins that became due while no worker lived. What is added
+to pages is over what is added to `/healthz`, which needs neither server: a busy machine slows all of them.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import msgspec
 
 from tests.proofs.chaos.causes import CAUSES, Cause
 from tests.proofs.chaos.cuts import SETTINGS
+from tests.proofs.chaos.due import DueLogins
 from tests.proofs.chaos.faults import RECOVERED_S
 from tests.proofs.chaos.part import Part, Say, Table
 from tests.proofs.reliability.cluster import Cluster, Reader, ask, open_cluster, until
@@ -89,7 +90,7 @@ def _p95(values: Sequence[float]) -> float:
     return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
 
 
-async def _cell(cluster: Cluster, cause: Cause, lasts_s: float, table: Table) -> None:
+async def _cell(cluster: Cluster, logins: DueLogins, cause: Cause, lasts_s: float, table: Table) -> None:
     problems: list[str] = []
     before = await _watched_for(cluster, 2.0)
     words = int((lasts_s + 6) * WORDS_PER_S)
@@ -103,12 +104,19 @@ async def _cell(cluster: Cluster, cause: Cause, lasts_s: float, table: Table) ->
     for reader in readers:
         reader.part = cluster.parts["web 2"]
     watching = asyncio.create_task(_watched_for(cluster, lasts_s))
-    await asyncio.sleep(lasts_s)
+    over = asyncio.create_task(asyncio.sleep(lasts_s))
+    done = logins.stored
+    if cause.due:
+        await asyncio.to_thread(logins.store, cluster, cause.due)
+    await over
+    if logins.refreshed() > done:
+        problems.append("a login was refreshed although nobody should have done that")
     await asyncio.to_thread(end)
     ended_at = time.monotonic()
     meanwhile = await watching  # a page may hang until the cause ends
     await until(lambda: _works(cluster), PATIENCE_S, pause=0.05)
     recovered = time.monotonic() - ended_at
+    refreshed = await until(lambda: _all_refreshed(logins), PATIENCE_S)
     begins = await until(lambda: _answers_begin(cluster), PATIENCE_S)
     await until(lambda: _all(readers, "state"), PATIENCE_S)
     for task in tasks:
@@ -119,6 +127,9 @@ async def _cell(cluster: Cluster, cause: Cause, lasts_s: float, table: Table) ->
     added = _p95(meanwhile.seconds) - _p95(before.seconds) - max(0.0, _p95(meanwhile.control) - _p95(before.control))
     if recovered > RECOVERED_S + late_s or begins is None or begins > RECOVERED_S + late_s:
         problems.append(f"it worked again after {recovered:.1f} s, an answer {begins or -1:.1f} s later")
+    if refreshed is None or refreshed > RECOVERED_S + late_s:
+        problems.append(f"{logins.refreshed() - done} of {cause.due} due logins were refreshed, {refreshed} s later")
+    problems += logins.problems()
     if not cause.broken <= meanwhile.broken:
         problems.append(f"/readyz named {', '.join(sorted(meanwhile.broken)) or 'nothing'}")
     if not set(meanwhile.pages) <= cause.pages:
@@ -135,33 +146,39 @@ async def _cell(cluster: Cluster, cause: Cause, lasts_s: float, table: Table) ->
     if cluster.ended():
         problems.append(f"processes ended: {', '.join(cluster.ended())}")
     shown = ", ".join(f"{count} × {code}" for code, count in sorted(meanwhile.pages.items()))
+    renewed = f"; {logins.refreshed() - done} of {cause.due} due logins refreshed once" if cause.due else ""
+    whole = sum(reader.state == cause.answers and not reader.gaps for reader in readers)
     table.row(
         cause.name,
         f"{lasts_s:g} s",
         ", ".join(sorted(meanwhile.broken & (cause.broken or meanwhile.broken))),
         f"{shown}; slowest {slowest:.2f} s, {added * 1000:+.0f} ms at p95",
-        f"{sum(reader.state == cause.answers and not reader.gaps for reader in readers)} of {ANSWERS} {cause.answers}",
+        f"{whole} of {ANSWERS} {cause.answers}{renewed}",
         f"{recovered:.1f} s",
         problems=problems,
     )
+
+
+async def _all_refreshed(logins: DueLogins) -> bool:
+    return logins.refreshed() == logins.stored
 
 
 async def _all(readers: Sequence[Reader], name: str) -> bool:
     return all(getattr(reader, name) for reader in readers)
 
 
-async def _all_cells(cluster: Cluster, causes: Sequence[Cause], full: bool, table: Table) -> None:
+async def _all_cells(cluster: Cluster, logins: DueLogins, causes: Sequence[Cause], full: bool, table: Table) -> None:
     if await until(lambda: _works(cluster), PATIENCE_S) is None:
         table.problems.append("the installation did not work at first")
     for cause in causes:
-        await _cell(cluster, cause, cause.lasts_s if full else cause.short_s, table)
+        await _cell(cluster, logins, cause, cause.lasts_s if full else cause.short_s, table)
 
 
 def _play(names: Sequence[str], full: bool, say: Say) -> bool:
     causes = [cause for cause in CAUSES if cause.name in names and (full or cause.name in SMALL)]
     table = Table(say, "cause", "lasts", "/readyz names", "pages meanwhile", "answers", "works again after")
-    with open_cluster(**SETTINGS) as cluster:
-        asyncio.run(_all_cells(cluster, causes, full, table))
+    with DueLogins() as logins, open_cluster(**(SETTINGS | logins.settings)) as cluster:
+        asyncio.run(_all_cells(cluster, logins, causes, full, table))
     return table.end()
 
 

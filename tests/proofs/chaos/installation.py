@@ -94,13 +94,24 @@ class Installation:
         token = {"X-CSRFToken": self.cookies["csrftoken"]}
         return httpx.AsyncClient(base_url=base, cookies=self.cookies, headers=token, trust_env=False, timeout=60)
 
-    async def session(self, name: str, base_url: str) -> str:
+    async def session(self, name: str, base_url: str, **settings: str) -> str:
         """Create a session of the provider ``remote``, and return its id."""
-        return str((await self.script.order(do="create", name=name, base_url=base_url))["session"])
+        made = await self.script.order(do="create", name=name, base_url=base_url, settings=settings)
+        return str(made["session"])
 
     async def stored(self, *, stream: str = "", context: str = "") -> tuple[str, str]:
         """Return state and text of a stored answer, of which either the stream or the context is known."""
         return await asyncio.to_thread(self._stored, stream, context)
+
+    def settled(self, prompt: str) -> tuple[str, str]:
+        """Return the state of the answer to a prompt, and where its usage is from (empty: it has none)."""
+        query = (
+            "SELECT s.state, coalesce(json_extract(s.result, '$.usage.source'), '') AS source "
+            "FROM context_app_stream s JOIN context_app_turn t ON t.stream_id = s.id "
+            "JOIN context_app_contextchunk c ON c.turn_id = t.id WHERE c.role = 'user' AND c.content = ?"
+        )
+        found = rows(self.data, query, prompt)
+        return (found[-1]["state"], found[-1]["source"]) if found else ("absent", "")
 
     def _stored(self, stream: str, context: str) -> tuple[str, str]:
         query = "SELECT s.state, json_extract(s.result, '$.text') AS text FROM context_app_stream s "

@@ -9,13 +9,14 @@ Say = Callable[[str], None]
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """``title`` and ``about`` head its section of the page; ``play`` takes names of cells, whether they are played at
-    full size, and where its table goes, and returns whether everything held."""
+    full size, and where its table goes, and returns whether everything held. ``always`` are rows of every run."""
 
     name: str
     title: str
     about: str
     cells: tuple[str, ...]
     play: Callable[[Sequence[str], bool, Say], bool]
+    always: tuple[str, ...] = ()
 
     def chosen(self, pattern: str) -> list[str]:
         """Return the cells whose name, with the part's in front, contains ``pattern``."""

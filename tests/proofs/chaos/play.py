@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.proofs.chaos import browser, cuts, infrastructure, matrix, overload, recovery, truncation
+from tests.proofs.chaos import browser, cuts, infrastructure, matrix, overload, recovery, stopping, truncation
 from tests.proofs.chaos.part import Part
 from tests.proofs.sections import write_section
 
@@ -12,6 +12,7 @@ PARTS: tuple[Part, ...] = (
     truncation.PART,
     recovery.PART,
     overload.PART,
+    stopping.PART,
     infrastructure.PART,
     browser.PART,
     cuts.PART,
@@ -37,5 +38,5 @@ def run(
         say(f"\n{part.title}\n")
         holds = part.play(cells, full, tell) and holds
         if page is not None:
-            write_section(page, part.title, part.about, lines, keep=part.cells)
+            write_section(page, part.title, part.about, lines, keep=(*part.always, *part.cells))
     return holds

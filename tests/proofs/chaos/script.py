@@ -1,7 +1,7 @@
 """``python -m tests.proofs.chaos.script``: a Python script that uses Maestro, as the surface of a fault.
 
-Each line on stdin is a JSON object that says what to do: ``create`` a session or ``ask`` one; each answer is a line of
-JSON with the same ``id``. Questions run beside one another.
+Each line on stdin is a JSON object that says what to do: ``create`` a session, ``ask`` one, or ``stop`` a question by
+its prompt; each answer is a line of JSON with the same ``id``. Questions run beside one another.
 """
 
 import asyncio
@@ -43,16 +43,34 @@ async def _ask(order: dict[str, Any]) -> dict[str, Any]:
 async def _create(order: dict[str, Any]) -> dict[str, Any]:
     from providers_app import provider
 
-    made = await provider.create_session(
-        "remote", "api_key", name=order["name"], api_key="key-of-the-matrix", base_url=order["base_url"]
-    )
+    given = {"api_key": "key-of-the-matrix", "base_url": order["base_url"], "settings": order.get("settings")}
+    made = await provider.create_session("remote", "api_key", name=order["name"], **given)
     return {"session": made.id}
+
+
+asking: dict[str, "asyncio.Task[Any]"] = {}
+"""The questions that run, by their prompts."""
+
+
+async def _asked(order: dict[str, Any]) -> dict[str, Any]:
+    """Ask on a task of its own, and return what came; of a question that was stopped, when that was over."""
+    asking[order["prompt"]] = task = asyncio.create_task(_ask(order))
+    await asyncio.wait([task])
+    del asking[order["prompt"]]
+    return {"code": "stopped", "ended": time.monotonic()} if task.cancelled() else task.result()
+
+
+async def _stop(order: dict[str, Any]) -> dict[str, Any]:
+    """Leave the iteration of a question, and return when that began."""
+    began = time.monotonic()
+    asking[order["prompt"]].cancel()
+    return {"began": began}
 
 
 async def _carry_out(line: str) -> None:
     order = json.loads(line)
     try:
-        found = await (_create if order["do"] == "create" else _ask)(order)
+        found = await {"create": _create, "ask": _asked, "stop": _stop}[order["do"]](order)
     except Exception as error:
         found = {"code": f"{type(error).__name__}: {error}"}
     sys.stdout.write(json.dumps({"id": order["id"], **found}) + "\n")

@@ -48,8 +48,8 @@ async def socket_and_journal(at: Installation, session: str, prompt: str) -> lis
                 chat = await new_chat(client)
             page = await stack.enter_async_context(open_socket(at, at.web.base, chat))
             await page.send(json.dumps({"type": "send", "text": prompt, "session": session, "model": MODEL}))
-            frames = await stack.enter_async_context(aclosing(_socket_frames(page)))
-            stream = (await _next(frames, "turn"))["stream"]
+            frames = await stack.enter_async_context(aclosing(socket_frames(page)))
+            stream = (await next_frame(frames, "turn"))["stream"]
         other = asyncio.create_task(_journal(at, chat, stream, began))
         seen = await _read("chat page, socket", frames, stream, began)
         return [await _with_stored(one, at, stream=stream) for one in (seen, await other)]
@@ -133,11 +133,12 @@ Frames = AsyncGenerator[dict[str, Any], None]
 async def _journal(at: Installation, chat: str, stream: str, began: float) -> Seen:
     async with open_socket(at, at.other, chat) as page:
         await page.send(json.dumps({"type": "attach", "stream": stream, "after": 0}))
-        async with aclosing(_socket_frames(page)) as frames:
+        async with aclosing(socket_frames(page)) as frames:
             return await _read("journal reader", frames, stream, began)
 
 
-async def _socket_frames(page: ClientConnection) -> Frames:
+async def socket_frames(page: ClientConnection) -> Frames:
+    """Yield what comes over a chat's socket."""
     async for message in page:
         yield json.loads(message)
 
@@ -148,7 +149,8 @@ async def _sse_frames(lines: AsyncIterator[str]) -> Frames:
             yield json.loads(line[6:])
 
 
-async def _next(frames: Frames, kind: str) -> dict[str, Any]:
+async def next_frame(frames: Frames, kind: str) -> dict[str, Any]:
+    """Return the next frame of a kind. Raises ``RuntimeError`` for a refusal."""
     async with asyncio.timeout(PATIENCE_S):
         async for frame in frames:
             if frame["type"] == kind:

@@ -27,7 +27,10 @@ SSE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: c
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """One request. Times are seconds of ``time.monotonic()``; ``sent`` has the time and the size of each write."""
+    """One request. Times are seconds of ``time.monotonic()``; ``sent`` has the time and the size of each write.
+
+    ``left`` is when the client closed the connection, before or after the answer's end; 0: it did not yet.
+    """
 
     at: float
     prompt: str
@@ -35,6 +38,7 @@ class Asked(msgspec.Struct, kw_only=True):
     text: str = ""
     body: bytes = b""
     healthy: bool = False
+    left: float = 0.0
 
     def text_until(self, moment: float) -> str:
         """Return the text of the whole frames that were written until ``moment``."""
@@ -115,6 +119,7 @@ class Provider:
         self._upstream = upstream
         self._play: Play = whole
         self._server: asyncio.Server | None = None
+        self._watched: set[asyncio.Task[None]] = set()
 
     @property
     def base_url(self) -> str:
@@ -160,6 +165,8 @@ class Provider:
                 prompt = json.loads(body)["messages"][-1]["content"]
                 asked = Asked(at=time.monotonic(), prompt=prompt if isinstance(prompt, str) else prompt[0]["text"])
                 self.asked.append(asked)
+                self._watched.add(watch := asyncio.create_task(_note_left(asked, reader)))
+                watch.add_done_callback(self._watched.discard)
                 await self._play(Writing(asked, writer))
         writer.close()
 
@@ -168,6 +175,12 @@ class Provider:
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n"
         writer.write(f"{head}Connection: close\r\n\r\n".encode() + data)
         await writer.drain()
+
+
+async def _note_left(asked: Asked, reader: asyncio.StreamReader) -> None:
+    with suppress(OSError):
+        await reader.read()
+    asked.left = time.monotonic()
 
 
 class Upstream:

@@ -29,6 +29,7 @@ from tests.processes import ROOT, environment, manage
 from tests.servers import Postgres, Redis, free_port, wait_for_port
 
 CELERY = [sys.executable, "-m", "celery", "-A", "maestro_site.celery"]
+WORKER = [*CELERY, "worker", "--pool", "threads", "-c", "2", "--without-gossip", "--without-mingle"]
 RECONNECT_S = 0.5
 
 
@@ -125,9 +126,7 @@ def open_cluster(**settings: str) -> Iterator[Cluster]:
                     link = f"/welcome/{found[1]}"
             cluster.start_web("web 1")
             cluster.start_web("web 2")
-            cluster.start(
-                "worker", [*CELERY, "worker", "--pool", "threads", "-c", "2", "--without-gossip", "--without-mingle"]
-            )
+            cluster.start("worker", WORKER)
             cluster.start("beat", [*CELERY, "beat"])
             for part in cluster.webs:
                 wait_for_port(part.port, part.process)
