@@ -4,6 +4,10 @@ The answers run in the first web process and are read in the second one, of whic
 `/readyz`. Working again counts from the cause's end until the pages and `/readyz` of both answer 200; a new answer is
 then whole within five seconds as well; so is the refresh of logins that became due while no worker lived. What is added
 to pages is over what is added to `/healthz`, which needs neither server: a busy machine slows all of them.
+
+While Postgres is paused with its connections open, no query ends and none is refused. A page that only reads answers
+503 after five seconds; a form or a message waits for its outcome until Postgres goes on, because it may still be
+carried out, and a second try would then do it twice.
 """
 
 import asyncio
