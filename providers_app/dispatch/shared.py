@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from providers_app import loop
@@ -108,10 +109,21 @@ class Shared:
     async def reserve(self, account: str, limits: Limits, tokens: float, patience_s: float) -> float:
         """Take one request and ``tokens`` from the account's buckets, and return the seconds to wait before it is sent.
 
-        More than ``patience_s``: nothing was taken. 0.0 while Redis is away.
+        More than ``patience_s``: nothing was taken. 0.0 while Redis is away. Who is cancelled meanwhile has taken
+        nothing: what Redis takes all the same is given back.
         """
-        told = await self._asked(self._run(account, "take", limits, 1, tokens, patience_s), b"0")
+        take = self._run(account, "take", limits, 1, tokens, patience_s)
+        asked = loop.spawn(self._asked(take, b"-0"), name="shared limits")
+        try:
+            told = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(partial(self._unwanted, account, limits, tokens))
+            raise
         return float(told.lstrip(b"-"))
+
+    def _unwanted(self, account: str, limits: Limits, tokens: float, asked: "asyncio.Task[bytes]") -> None:
+        if not asked.cancelled() and not asked.result().startswith(b"-"):
+            self.give(account, limits, requests=1, tokens=tokens)
 
     def give(self, account: str, limits: Limits, *, requests: float = 0, tokens: float = 0) -> None:
         """Give back what was taken and not used; a negative number takes what was used beyond it."""

@@ -140,3 +140,21 @@ async def test_a_redis_that_was_never_there_is_found_later(
     finally:
         await loop.shutdown()
         loop.detach()
+
+
+async def test_who_is_cancelled_while_redis_answers_has_taken_nothing(
+    server: servers.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(1.0, None)
+    async with two(server.url, monkeypatch) as (first, second):
+        assert await first.shared.reserve("another", limits, 0, 0) == 0, "Redis has the script"
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            asking = asyncio.create_task(first.shared.reserve(ACCOUNT, limits, 0, 0))
+            await asyncio.sleep(0.05)  # the command is on its way
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        await eventually(lambda: second.shared.reserve(ACCOUNT, limits, 0, 0), lambda wait: wait == 0)
