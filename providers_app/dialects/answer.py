@@ -264,10 +264,7 @@ def usage_of(raw: dict[str, Any], source: UsageSource = "provider", absent: int 
     found: list[int | None] = [None] * len(_COUNTS)
     ranks = [2 * _LAST] * len(_COUNTS)
     for name, value in flat.items():
-        if (place := _PLACES.get(name)) is None:
-            continue
-        number = value if type(value) is int and 0 < value < 1e15 else count(value)
-        if number is not None:
+        if (place := _PLACES.get(name)) is not None and (number := count(value)) is not None:
             slot, rank = place[0], place[1] if number else place[1] + _LAST
             if rank < ranks[slot]:
                 ranks[slot], found[slot] = rank, number
