@@ -4,7 +4,8 @@ Every row cuts answers at random places, in four ways (inside an event, between 
 stream), and lets them go on. *Whole* counts answers whose text is the uncut one: to the byte by cursor and prefix, and
 where a model that is asked to go on begins as it is asked; but for white space where it repeats something else or
 writes other white space. *Requests* are those that the server saw. *Tokens* holds where the usage is the sum of the
-requests that were made, and *calls* where no tool call came twice.
+requests that were made, and *calls* where no tool call came twice. *Continued* is less than the cuts where the end had
+come already, and in the rows *saytools* where a whole call had: behind that nothing goes on by a prefix.
 
 Each server has a row for each way that is declared for its models. A cursor needs a provider that keeps the answer:
 OpenAI alone. In its rows *stored*, nothing is left but the events of the broken answer, as after the end of a
