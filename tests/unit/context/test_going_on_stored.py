@@ -10,7 +10,7 @@ from context_app.streams.runner import SHUTDOWN
 from context_app.streams.runtime import current
 from context_app.streams.transcript import decode
 from providers_app import conf, provider
-from providers_app.types.events import StreamContinued
+from providers_app.types.events import StreamContinued, ToolCall
 from sessions_app.stores.pool import in_store
 from tests.unit.context.desk import Desk, state_of
 from tests.unit.context.streams_kit import until, watch
@@ -18,6 +18,7 @@ from tests.unit.context.test_going_on import choose, go_on, html_of, standing
 from tests.vendors import openai
 from tests.vendors.script import STRIPE
 from tests.vendors.server import VendorServer
+from tests.wire.vendors.connected import WEATHER
 
 QUESTION = "How do I put Stripe into FastAPI?"
 
@@ -77,7 +78,22 @@ async def test_an_answer_that_is_gone_goes_on_in_the_next_way_and_the_transcript
     _, seen = await go_on(desk, started.turn_id)
     assert (state_of(seen), seen.text) == ("complete", STRIPE)
     assert [one["way"] for one in (await standing(desk))[1].metadata["seams"]] == ["instruct"]
-    assert "the model was asked to go on" in await html_of(desk, started.turn_id)
+    assert "the model was asked to continue" in await html_of(desk, started.turn_id)
+
+
+async def test_behind_a_whole_tool_call_the_rest_is_offered_and_read_and_no_call_comes_twice(
+    desk: Desk, asked: dict[str, str], openai_server: VendorServer
+) -> None:
+    with conf.use(conf.current().model_copy(update={"max_continuations": 0})):
+        model = "gpt-5.6-times-1-tools-reset-at-700"
+        started, seen = await desk.answer(QUESTION, model=model, tools=[WEATHER], **asked)
+    assert state_of(seen) == "failed" and [chunk.kind for chunk in await standing(desk)] == ["user", "tool_call"]
+    assert 'data-continue="' in await html_of(desk, started.turn_id)
+    _, seen = await go_on(desk, started.turn_id)
+    assert state_of(seen) == "complete"
+    assert [chunk.kind for chunk in await standing(desk)] == ["user", "tool_call", "tool_call"]
+    calls = [event for event in map(decode, seen.events) if isinstance(event, ToolCall)]
+    assert [call.index for call in calls] == [0, 1] and len({call.id for call in calls}) == 2
 
 
 async def test_a_chat_that_is_set_to_ask_the_model_asks_it(

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from providers_app import conf, errors, loop, provider
@@ -339,3 +340,24 @@ async def test_an_answer_that_its_limit_cut_can_go_on(vendor: Vendor, name: str)
         if isinstance(more[-1], StreamEnd) and more[-1].finish_reason == "stop":
             break
     assert text_of(events) == STRIPE
+
+
+@in_turn("openai")
+@pytest.mark.parametrize("at", [10, 40, 80, 610])
+async def test_a_seam_survives_a_second_break_in_the_words_that_the_model_repeats(
+    vendor: Vendor, name: str, at: int
+) -> None:
+    await connect(vendor, name)
+    events, checkpoint = await broken(vendor, "times-1-reset-at-600", resumable=True)
+    model = f"gpt-5.6-times-1-reset-at-{at}"
+    request = msgspec.structs.replace(checkpoint.request, model=model)
+    again = msgspec.structs.replace(checkpoint, model=model, request=request)
+    await loop.hand_over(rested())
+    seen: list[StreamCheckpoint] = []
+    source = provider.continue_from_checkpoint(again, policy="instruct", checkpoint_callback=seen.append)
+    more = [event async for event in source]
+    assert text_of([*events, *more]) == STRIPE and isinstance(more[-1], StreamEnd)
+    assert [entry.method for entry in vendor.ledger] == ["POST", "POST", "GET"]
+    assert seams(more)[0].way == "instruct" and len(fold([*events[:-1], *more]).usage.raw["rounds"]) == 2  # type: ignore[union-attr]
+    kept = {one.response_id for one in seen if one.sequence is not None}
+    assert fold(events).response_id not in kept, "a cursor is one of the response that is being read"
