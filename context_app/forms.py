@@ -75,7 +75,7 @@ class ParametersForm(forms.Form):
         label="When an answer breaks off",
         required=False,
         choices=Context.Continuing.choices,
-        help_text="What Continue does, and whether an answer goes on by itself where that leaves no seam.",
+        help_text="What Continue does, and whether answers continue automatically where nothing is lost or repeated.",
     )
     system = forms.CharField(
         label="System text",

@@ -95,6 +95,8 @@ def _answer(turn: Turn, data: Mapping[str, Any]) -> dict[str, Any]:
     failure = _failure(turn, state, data, chunks)
     if failure is not None and data.get("finish_reason") != "content_filter":
         failure["continues"] = answer_view.continues(turn, chunks)
+        if failure["continues"] and data.get("finish_reason") == "length":
+            failure["text"] = "Continue for the rest, or raise “Max output” in Parameters."
     return view | {
         "pieces": answer_view.pieces(turn, chunks),
         "sources": sources,

@@ -31,7 +31,7 @@ def of_metadata(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 def in_words(seam: Mapping[str, Any]) -> str:
     """Return a sentence that says how the answer went on, and why it had to."""
     said = f"Continued after {seam['at']:,} characters: {SAID[seam['way']]}."
-    return f"{said} {seam['reason']}" if seam.get("reason") else said
+    return f"{said} Cause: {seam['reason']}" if seam.get("reason") else said
 
 
 def all_in_words(chunks: Iterable[ContextChunk]) -> list[str]:

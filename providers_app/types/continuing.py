@@ -13,8 +13,8 @@ WAYS: tuple[Way, ...] = ("cursor", "prefix", "instruct", "restart", "stop")
 behind its text. ``instruct``: it is asked to. ``restart``: it answers anew. ``stop``: the answer stays as it is."""
 SAID = {
     "cursor": "the provider sent the rest of the same answer",
-    "prefix": "the model went on behind its own text",
-    "instruct": "the model was asked to go on",
+    "prefix": "the model continued right behind its own text",
+    "instruct": "the model was asked to continue",
     "restart": "a new answer began",
 }
 """Each way in words, for a sentence that begins with "Continued: "."""

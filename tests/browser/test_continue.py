@@ -27,7 +27,7 @@ def test_continue_joins_a_broken_answer_and_shows_its_seam(page: Page, server: U
         answer = shown.locator(".answer").last
         expect(answer.locator(".seam")).to_have_text("continued")
         expect(answer.locator(".seam")).to_be_visible()
-        expect(answer.get_by_text("the model was asked to go on")).to_be_visible()
+        expect(answer.get_by_text("the model was asked to continue")).to_be_visible()
         expect(answer.get_by_role("button", name="Continue")).to_have_count(0)
         text = " ".join((answer.locator(".answer-source").evaluate("node => node.innerHTML") or "").split())
         assert text == WHOLE

@@ -62,14 +62,16 @@ async def test_an_answer_that_broke_off_goes_on_in_one_text_with_its_seam(desk: 
     assert (question.kind, answer.kind, answer.content) == ("user", "assistant", WHOLE), "this is what is sent"
     assert [(one["way"], one["at"]) for one in answer.metadata["seams"]] == [("instruct", len(broken.text))]
     drawn = await html_of(desk, started.turn_id)
-    assert 'class="seam"' in drawn and "the model was asked to go on" in drawn and "data-continue" not in drawn
+    assert "characters: the model was asked to continue. Cause: The answer broke off before its end." in drawn
+    assert 'class="seam"' in drawn and "the model was asked to continue" in drawn and "data-continue" not in drawn
     usage = (await desk.turn(started.turn_id)).stream.result["usage"]  # type: ignore[union-attr]
     assert len(usage["raw"]["rounds"]) == 2
 
 
 async def test_what_a_stopped_answer_and_one_at_its_limit_have_goes_on_too(desk: Desk) -> None:
     started, seen = await desk.answer("Count.", model="demo-instant-length-n60")
-    assert state_of(seen) == "complete" and "data-continue" in await html_of(desk, started.turn_id)
+    drawn = await html_of(desk, started.turn_id)
+    assert state_of(seen) == "complete" and "data-continue" in drawn and "Continue for the rest, or raise" in drawn
     _, seen = await go_on(desk, started.turn_id)
     assert seen.text == WHOLE
     started = await desk.send("Count.", model="demo-n60")
@@ -149,7 +151,7 @@ async def test_exports_and_the_list_of_chunks_name_the_seam(desk: Desk) -> None:
     stored = await provider.get_context(str(desk.context.pk), owner=desk.user)
     chunks = await provider.list_context_chunks("demo", str(desk.session.pk), stored.id, owner=desk.user)
     text = as_markdown(stored, chunks)
-    assert "*Continued after " in text and "the model was asked to go on" in text
+    assert "*Continued after " in text and "the model was asked to continue" in text
 
 
 @pytest.mark.parametrize(
