@@ -32,7 +32,7 @@ from providers_app.types.http import HttpRequest
 from providers_app.types.intent import PURPOSES, RISK_LEVELS, Purpose, RiskLevel, ToolIntent
 from providers_app.types.logins import read_login, unusable
 from providers_app.types.rules import ANYTHING, EFFORTS, FormatRules, ModelRule
-from providers_app.types.session_limits import SessionLimits
+from providers_app.types.session_limits import PersonLimits, SessionLimits
 from providers_app.types.tokens import OAuthClient, Tokens, from_plain, secrets_of, to_plain
 
 EMPTY = (None, "", 0, False, (), {}, [], frozenset(), b"", Secret(""))
@@ -58,6 +58,7 @@ STATED: dict[str, Any] = {
     "ChatResult.finish_reason": "incomplete",
     "Alias.sticky": True,
     "Session.limits": SessionLimits(),
+    "Session.own": PersonLimits(),
     "Continuing.ways": ("instruct", "restart"),
     "Usage.source": "provider",
     "StreamFailed.finish_reason": "error",
