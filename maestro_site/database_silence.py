@@ -1,4 +1,4 @@
-"""Whether the database has fallen silent, for a request that takes long.
+"""Detect a database that neither answers nor refuses, for a request that takes long.
 
 A server that is stopped with its connections open (a suspended machine) neither answers nor refuses. Its kernel
 acknowledges what is sent, so that no keep-alive and no timeout of the driver ends a query, and the server's own

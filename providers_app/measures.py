@@ -153,7 +153,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listener(Protocol):
-    """Is told of every request to a model that ended; with ``content``, of its events as well."""
+    """A callback for every request to a model that ended; with ``content``, it gets its events as well."""
 
     content: bool
 

@@ -90,7 +90,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scope(self) -> str:
-        """Whether limits and circuits are ``shared`` by all processes, or each ``process`` has its own."""
+        """The scope of limits and circuits: ``shared`` by all processes, or of each ``process`` alone."""
         each = {process.states.scope for process in self.processes}
         return "shared" if each == {"shared"} else "process"
 

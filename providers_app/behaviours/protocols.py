@@ -82,7 +82,7 @@ class Continued(Protocol):
 
     @property
     def continues(self) -> bool:
-        """Whether an answer of any model can go on exactly, so that ``continuing`` is worth asking."""
+        """``True`` where an answer of some model can go on exactly, so that ``continuing`` is to be asked."""
 
     def continuing(self, chat: ChatRequest) -> Continuing:
         """Return the ways for an answer to ``chat``, best first. Pure."""
